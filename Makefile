@@ -1,0 +1,45 @@
+# What a newcomer and a developer type. Everything happens in .venv, which `setup` creates.
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+.PHONY: setup quickstart test lint types speed test-wheel clean
+
+setup: .venv/.installed
+
+# torch first: it is the large one, and the rest is resolved around the build that pip finds.
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -c constraints.txt torch
+	$(BIN)/pip install -c constraints.txt -e '.[dev]'
+	touch $@
+
+quickstart: setup
+	$(BIN)/paretosteer sweep experiment=five_methods sweep_dir=results/quickstart
+
+test: lint
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: setup types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Type checkers cannot follow the mapping of folders to subpackages, so they read an installed copy.
+types: setup
+	rm -rf build
+	$(BIN)/pip install --quiet --no-deps --target build/typed .
+	cd build/typed && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p paretosteer
+
+speed: setup
+	$(BIN)/python tests/speed.py
+
+# A wheel works from any folder, with nothing of the checkout in reach.
+test-wheel: setup
+	rm -rf build
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(PYTHON) -m venv build/fresh
+	build/fresh/bin/pip install --quiet --no-deps build/wheel/*.whl
+	tests/wheel.sh build/fresh $(BIN)
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,87 @@
+"""Children's stories: continue an opening so that it is positive, varied, readable, … at will."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from paretosteer.benchmarks.stories import prompts as openings
+from paretosteer.benchmarks.stories.objectives import OBJECTIVES
+from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.interfaces import Objective
+from paretosteer.method import option
+from paretosteer.text.benchmark import Score, TextBenchmark
+from paretosteer.text.samples import Prompt
+
+
+class Stories(TextBenchmark):
+    """Openings of stories; objectives are functions of the continuation that really conflict."""
+
+    name = "stories"
+    version = "1"
+    prompts_version = openings.PROMPTS_VERSION
+
+    @dataclass(frozen=True)
+    class Options:
+        """Options of the benchmark `stories`."""
+
+        objectives: tuple[str, ...] = option(("positive", "varied"), "what to steer, two or more")
+        max_new_tokens: int = option(40, "longest continuation, in tokens")
+        temperature: float = option(1.0, "temperature of sampling, above 0")
+        pool_prompts: int = option(
+            128, "training prompts that the pool for offline feedback covers"
+        )
+        label_temperature: float = option(
+            0.25, "softness of preference labels; small: the best wins"
+        )
+
+    def scored(self) -> Sequence[tuple[Objective, Score]]:
+        """The chosen objectives and their functions."""
+        names = self.options.objectives
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise UsageError(
+                f"benchmark.objectives: found {list(names)}, expected two or more different ones"
+            )
+        for name in names:
+            if name not in OBJECTIVES:
+                raise UsageError(
+                    f"benchmark.objectives: {name!r} is unknown; {did_you_mean(name, OBJECTIVES)}"
+                )
+        chosen = [OBJECTIVES[name] for name in names]
+        return [
+            (Objective(o.name, o.unit, o.worst, o.description, o.version), o.score) for o in chosen
+        ]
+
+    def prompts(self, split: str) -> Sequence[Prompt]:
+        """The openings of one split; the budget may ask for fewer validation and test openings."""
+        limits = {
+            "validation": self.setting.budget.validation_prompts,
+            "test": self.setting.budget.test_prompts,
+        }
+        return _openings(split)[: limits.get(split)]
+
+    @classmethod
+    def embedded_key(cls, steps: int | None) -> Mapping[str, Any]:
+        """Version and training steps of the embedded model."""
+        from paretosteer.benchmarks.stories.embedded import EMBEDDED_VERSION
+
+        return {"version": EMBEDDED_VERSION, "steps": steps}
+
+    def make_embedded(self, folder: Path) -> None:
+        """Train a small Llama on the story grammar, and say how near its entropy it came."""
+        from paretosteer.benchmarks.stories.embedded import STEPS, train_embedded
+
+        self.setting.say("training the embedded story model (once; then it is cached)")
+        found = train_embedded(folder, steps=self.setting.budget.embedded_steps or STEPS)
+        self.setting.say(
+            f"embedded model: {found['cross_entropy']:.3f} nats per token held out, "
+            f"{found['grammar_entropy']:.3f} is the grammar's entropy"
+        )
+
+
+@cache
+def _openings(split: str) -> tuple[Prompt, ...]:
+    return tuple(Prompt(p.id, p.text) for p in openings.prompts(split))

@@ -1,0 +1,1 @@
+"""One file per method, small enough to read beside its paper."""

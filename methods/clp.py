@@ -1,0 +1,109 @@
+"""CLP, conditioned language policy: one multi-task run over all preferences.
+
+Wang et al., "Conditioned Language Policy", arXiv 2407.15762. Weights are drawn from a Dirichlet, one
+draw per prompt, and the policy is shown them: m copies of some layers mixed by mu (`full`,
+`attention`, `logit`), or the preference in the prompt (`prompt`). That the KL stands inside the
+reward and the baseline is a control variate is recalled, not read in released code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from paretosteer.conditioning import Banks, Conditioning, PromptText, Scope
+from paretosteer.control import Control
+from paretosteer.errors import UsageError
+from paretosteer.interfaces import Array, Benchmark
+from paretosteer.method import Method, TrainingOptions, option
+from paretosteer.preferences import Draw, Draws, dirichlet
+from paretosteer.trainer import Trainer
+
+_SCOPES: dict[str, Scope] = {"full": "all", "attention": "attention", "logit": "head"}
+
+
+class CLP(Method):
+    """m banks in the variant's scope (or the preference in words), trained on drawn weights."""
+
+    @dataclass(frozen=True)
+    class Options(TrainingOptions):
+        """Options of CLP."""
+
+        variant: Literal["full", "attention", "logit", "prompt"] = option(
+            "full", "what carries the preference: all linear layers, attention, head, or words"
+        )
+        feedback: Literal["reward", "preference"] = option("reward", "what teaches the policy")
+        concentration: float = option(1.0, "Dirichlet concentration of the training weights")
+        shared: bool = option(False, "train one more bank that every preference uses in full")
+        kappa_range: tuple[float, float] | None = option(
+            None, "draw kappa log-uniformly between these, which makes it a second dial"
+        )
+
+    def check(self, objectives: int) -> None:
+        """A range of kappa must be one, and only the reward has a kappa."""
+        o = self.options
+        if o.kappa_range and not 0 < o.kappa_range[0] < o.kappa_range[1]:
+            raise UsageError(f"method.kappa_range: {o.kappa_range} is not a range; give 0 < low < high")
+        if o.kappa_range and o.feedback != "reward":
+            raise UsageError("method.kappa_range: needs method.feedback=reward, which has a kappa")
+
+    def conditioning(self, objectives: int) -> Conditioning:
+        """Banks in the variant's scope, or words."""
+        o = self.options
+        if o.variant == "prompt":
+            return PromptText(o.rank, o.alpha)
+        return Banks(objectives + o.shared, o.rank, o.alpha, _SCOPES[o.variant])
+
+    def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
+        """Spend the whole budget on one model."""
+        self.start(benchmark, trainer.seed)
+        trainer.fit(
+            "all preferences",
+            self.policy,
+            self.feedback(benchmark, trainer, self.options.feedback),
+            draw=self._draw(),
+            control=lambda draws: self._control(draws.weights, draws.kappa),
+            parameters=self.policy.parameters(),
+            steps=trainer.steps,
+            optimiser=self.options.learning_rate,
+        )
+
+    def control(
+        self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
+    ) -> Control:
+        """c = mu, or mu in words; with a trained range, the dial `kappa` sets the distance."""
+        if self.options.kappa_range is None:
+            return self._control(preferences, None)
+        kappa = [d.get("kappa", self.options.kappa) for d in dials or [{}] * len(preferences)]
+        return self._control(preferences, np.array(kappa))
+
+    def _draw(self) -> Draw:
+        weights = dirichlet(self.m, self.options.concentration)
+        if self.options.kappa_range is None:
+            return weights
+        low, high = np.log(self.options.kappa_range)
+
+        def draw(rng: np.random.Generator, n: int) -> Draws:
+            return Draws(weights(rng, n).weights, kappa=np.exp(rng.uniform(low, high, size=n)))
+
+        return draw
+
+    def _control(self, mu: Array, kappa: Array | None) -> Control:
+        if self.options.variant == "prompt":
+            return Control.text([self._words(row, k) for row, k in zip(mu, _or_none(kappa, mu), strict=True)])
+        # A KL-regularised optimum moves from the start policy by mu . r / kappa.
+        scale = np.ones((len(mu), 1)) if kappa is None else (self.options.kappa / kappa)[:, None]
+        always = np.ones((len(mu), int(self.options.shared)))
+        return Control.soup(np.hstack([mu * scale, always]))
+
+    def _words(self, mu: Array, kappa: float | None) -> str:
+        parts = [f"{o.name}: {w:.2f}" for o, w in zip(self.objectives, mu, strict=True)]
+        parts += [] if kappa is None else [f"kappa: {kappa:.3f}"]
+        return "; ".join(parts) + ". "
+
+
+def _or_none(values: Array | None, like: Array) -> Sequence[float | None]:
+    return [None] * len(like) if values is None else values.tolist()

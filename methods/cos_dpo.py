@@ -1,0 +1,130 @@
+"""COS-DPO: one policy conditioned on the weights, fine-tuned on preferences with listwise DPO.
+
+Ren et al., "COS-DPO: Conditioned One-Shot Multi-Objective Fine-Tuning", arXiv 2410.08316. The loss of
+Weight-COS-DPO follows second-hand notes, that of Temperature-COS-DPO is recalled. A loss that depends
+on beta and the scores only through beta (s - s_start) needs no training for a common factor k of
+all temperatures: s(w, k beta) = s_start + (s(w, beta) - s_start) / k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+
+from paretosteer.conditioning import Banks, Conditioning, Features
+from paretosteer.control import Control
+from paretosteer.errors import UsageError
+from paretosteer.interfaces import Array, Benchmark, Point
+from paretosteer.method import Method, TrainingOptions, option
+from paretosteer.preferences import Draw, Draws, dirichlet
+from paretosteer.trainer import Trainer
+
+
+class COSDPO(Method):
+    """A policy that reads the weights (and temperatures), taught by preferences."""
+
+    @dataclass(frozen=True)
+    class Options(TrainingOptions):
+        """Options of COS-DPO."""
+
+        variant: Literal["weight", "temperature"] = option(
+            "weight", "condition on the weights, or on weights and temperatures"
+        )
+        condition: Literal["features", "banks", "none"] = option(
+            "features", "input features (soft prompt in text), m banks, or none: the negative control"
+        )
+        concentration: float = option(1.0, "Dirichlet concentration of the training weights")
+        tokens: int = option(4, "soft prompt vectors")
+        hidden: int = option(64, "width of the network that makes them")
+        spread: float = option(2.0, "temperature: training factors lie between 1/spread and spread")
+        dial: tuple[float, ...] = option(
+            (0.5, 2.0), "temperature: values of the second dial that are evaluated beside 1"
+        )
+
+    def check(self, objectives: int) -> None:
+        """Temperatures need a conditioning that can read them."""
+        if self.options.variant == "temperature" and self.options.condition != "features":
+            raise UsageError(
+                f"method.condition: {self.options.condition!r} cannot read temperatures; "
+                "say method.condition=features, or method.variant=weight"
+            )
+
+    def conditioning(self, objectives: int) -> Conditioning:
+        """Features of the weights, and of the temperatures in that variant; or banks."""
+        o = self.options
+        if o.condition == "banks":
+            return Banks(objectives, o.rank, o.alpha)
+        size = 2 * objectives if o.variant == "temperature" else objectives
+        return Features(size, o.tokens, o.hidden, o.rank, o.alpha)
+
+    def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
+        """Spend the whole budget on one policy."""
+        self.start(benchmark, trainer.seed)
+        trainer.fit(
+            "all preferences",
+            self.policy,
+            self.feedback(benchmark, trainer, "preference"),
+            draw=self._draw(),
+            control=self._control,
+            parameters=self.policy.parameters(),
+            steps=trainer.steps,
+            optimiser=self.options.learning_rate,
+        )
+
+    def points(self, grid: Array) -> list[Point]:
+        """The grid, and in the temperature variant the grid again at every value of the dial."""
+        points = super().points(grid)
+        if self.options.variant == "weight":
+            return points
+        return points + [
+            replace(point, dials={"temperature": k}) for k in self.options.dial for point in points
+        ]
+
+    def control(
+        self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
+    ) -> Control:
+        """Vectors or c = mu. Dial `temperature` is the common factor, `temperature_<objective>` one's own."""
+        if self.options.variant == "weight":
+            return self._control(Draws(preferences))
+        dials = dials or [{}] * len(preferences)
+        common = np.array([d.get("temperature", 1.0) for d in dials])
+        own = np.array([[d.get(f"temperature_{o.name}", 1.0) for o in self.objectives] for d in dials])
+        relative, mean = _split(own)
+        control = self._control(Draws(preferences, temperatures=relative))
+        factor = torch.as_tensor(common * mean, dtype=torch.float32)
+        return replace(control, sharpness=None if (factor == 1).all() else 1 / factor)
+
+    def _draw(self) -> Draw:
+        weights = dirichlet(self.m, self.options.concentration)
+        if self.options.variant == "weight":
+            return weights
+        bound = np.log(self.options.spread)
+
+        def draw(rng: np.random.Generator, n: int) -> Draws:
+            factors = np.exp(rng.uniform(-bound, bound, size=(n, self.m)))
+            return Draws(weights(rng, n).weights, temperatures=_split(factors)[0])
+
+        return draw
+
+    def _control(self, draws: Draws) -> Control:
+        mu = draws.weights
+        if self.options.condition == "banks":
+            return Control.soup(mu)
+        if self.options.condition == "none":
+            return Control.features(np.zeros_like(mu))
+        if draws.temperatures is None:
+            return Control.features(mu)
+        return Control.features(np.hstack([mu, np.log(draws.temperatures)]))
+
+
+def _split(temperatures: Array) -> tuple[Array, Array]:
+    """Temperatures (n, m) as relative ones of geometric mean 1, and that mean (n,).
+
+    The mean is what the identity handles at test time, so the network need not learn it.
+    """
+    mean = np.exp(np.log(temperatures).mean(axis=1))
+    return temperatures / mean[:, None], mean

@@ -1,0 +1,77 @@
+"""Continuous weight interpolation: two anchors per attribute, one at each end of it.
+
+Kangaslahti and Alvarez-Melis, "Continuous Language Model Interpolation for Dynamic and Controllable
+Text Generation", arXiv 2404.07117. Anchors are trained by imitation of samples high and low in an
+attribute; theta = theta_0 + sum_i lambda_i [alpha_i Delta_+i + (1 - alpha_i) Delta_-i].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from paretosteer.conditioning import Banks
+from paretosteer.control import Control
+from paretosteer.interfaces import Array, Benchmark, Point
+from paretosteer.method import Method, TrainingOptions, option
+from paretosteer.trainer import Trainer, unit
+
+
+class Interpolation(Method):
+    """2m banks: bank i imitates what is high in objective i, bank m + i what is low in it."""
+
+    @dataclass(frozen=True)
+    class Options(TrainingOptions):
+        """Options of continuous interpolation."""
+
+        control: Literal["alpha", "lambda"] = option(
+            "alpha", "what the preference sets: alpha_i = mu_i / max mu, or lambda = mu"
+        )
+        cube: int = option(2, "values per axis of the own grid of alpha; 0 leaves it out")
+
+    def conditioning(self, objectives: int) -> Banks:
+        """One bank per end of every objective."""
+        return Banks(2 * objectives, self.options.rank, self.options.alpha)
+
+    def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
+        """Train the anchors one after the other, sharing the budget evenly."""
+        self.start(benchmark, trainer.seed)
+        for bank, steps in enumerate(trainer.split(2 * self.m)):
+            end, i = divmod(bank, self.m)
+            feedback = self.feedback(benchmark, trainer, "imitation")
+            name = f"{'low' if end else 'high'} {self.objectives[i].name}"
+            weights = unit(self.m, i) * (-1 if end else 1)
+            self.train_bank(bank, name, weights, feedback, trainer, steps)
+
+    def points(self, grid: Array) -> list[Point]:
+        """The grid, then the cube of alpha, on which entanglement is read."""
+        axis = np.linspace(0, 1, self.options.cube).tolist()
+        names = [f"alpha_{o.name}" for o in self.objectives]
+        cube = [] if not axis else [np.array(a) for a in product(axis, repeat=self.m)]
+        return super().points(grid) + [
+            Point(tuple(_toward(a).tolist()), dict(zip(names, a.tolist(), strict=True))) for a in cube
+        ]
+
+    def control(
+        self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
+    ) -> Control:
+        """Coefficients lambda_i alpha_i and lambda_i (1 - alpha_i); dials `alpha_<objective>` win."""
+        mu = np.asarray(preferences, dtype=float)
+        if self.options.control == "lambda":
+            weight, alpha = mu.copy(), np.ones_like(mu)
+        else:
+            weight, alpha = np.full_like(mu, 1 / self.m), mu / mu.max(axis=1, keepdims=True)
+        for row, dial in enumerate(dials or []):
+            if dial:
+                weight[row] = 1 / self.m
+                alpha[row] = [dial.get(f"alpha_{o.name}", 0.5) for o in self.objectives]
+        return Control.soup(np.hstack([weight * alpha, weight * (1 - alpha)]))
+
+
+def _toward(alpha: Array) -> Array:
+    """The preference that a point of the cube speaks for, (m,)."""
+    return alpha / alpha.sum() if alpha.sum() else np.full(len(alpha), 1 / len(alpha))

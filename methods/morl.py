@@ -1,0 +1,60 @@
+"""MORL: one model per preference, the expensive reference.
+
+Every point of the method's own training grid gets a bank and the whole budget of optimiser steps; a
+preference off that grid is served by the nearest trained one. Exempt from the cap on steps, and
+marked so wherever it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from paretosteer.conditioning import Banks
+from paretosteer.control import Control
+from paretosteer.interfaces import Array, Benchmark
+from paretosteer.method import Method, TrainingOptions, option
+from paretosteer.preferences import coarse_lattice, lattice
+from paretosteer.trainer import Trainer
+
+
+class MORL(Method):
+    """One bank per point of a coarse lattice, each trained on that point's scalarisation."""
+
+    budget_exempt = True
+
+    @dataclass(frozen=True)
+    class Options(TrainingOptions):
+        """Options of MORL."""
+
+        feedback: Literal["reward", "preference"] = option("reward", "what teaches each model")
+        divisions: int | None = option(None, "divisions of the training lattice; none: half the usual")
+
+    def conditioning(self, objectives: int) -> Banks:
+        """One bank per trained preference."""
+        return Banks(len(self._grid(objectives)), self.options.rank, self.options.alpha)
+
+    def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
+        """Train every model with the whole budget."""
+        self.start(benchmark, trainer.seed)
+        grid = self._grid(self.m)
+        each = trainer.steps
+        trainer.steps = each * len(grid)
+        for i, mu in enumerate(grid):
+            feedback = self.feedback(benchmark, trainer, self.options.feedback)
+            self.train_bank(i, f"preference {mu.round(3).tolist()}", mu, feedback, trainer, each)
+
+    def control(
+        self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
+    ) -> Control:
+        """The nearest trained preference."""
+        apart = np.linalg.norm(np.asarray(preferences)[:, None] - self._grid(self.m)[None], axis=-1)
+        return Control.bank(apart.argmin(axis=1))
+
+    def _grid(self, objectives: int) -> Array:
+        """The training preferences, (n, m)."""
+        divisions = self.options.divisions
+        return lattice(objectives, divisions) if divisions else coarse_lattice(objectives)

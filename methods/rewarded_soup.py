@@ -1,0 +1,48 @@
+"""Rewarded Soup: one specialist per objective, averaged with the preference as weights.
+
+Ramé et al., "Rewarded soups", arXiv 2306.04488. Every bank is trained from the same start model on
+its own objective alone; theta(mu) = theta_0 + sum_i mu_i Delta_i.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from paretosteer.conditioning import Banks
+from paretosteer.control import Control
+from paretosteer.interfaces import Array, Benchmark
+from paretosteer.method import Method, TrainingOptions, option
+from paretosteer.trainer import Trainer, unit
+
+
+class RewardedSoup(Method):
+    """m banks on all linear layers, bank i trained on objective i."""
+
+    @dataclass(frozen=True)
+    class Options(TrainingOptions):
+        """Options of Rewarded Soup."""
+
+        feedback: Literal["reward", "preference"] = option("reward", "what teaches the specialists")
+        merge: Literal["sum", "factors"] = option(
+            "sum", "exact sum of deltas, or the average of LoRA factors that some released code uses"
+        )
+
+    def conditioning(self, objectives: int) -> Banks:
+        """One bank per objective."""
+        o = self.options
+        return Banks(objectives, o.rank, o.alpha, merge=o.merge)
+
+    def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
+        """Train the specialists one after the other, sharing the budget evenly."""
+        self.start(benchmark, trainer.seed)
+        for i, steps in enumerate(trainer.split(self.m)):
+            feedback = self.feedback(benchmark, trainer, self.options.feedback)
+            self.train_bank(i, f"bank {i}", unit(self.m, i), feedback, trainer, steps)
+
+    def control(
+        self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
+    ) -> Control:
+        """c = mu."""
+        return Control.soup(preferences)

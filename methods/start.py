@@ -1,0 +1,34 @@
+"""The start model: nothing trained, nothing steered. The row that every gain is read against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from paretosteer.conditioning import Unconditioned
+from paretosteer.control import Control
+from paretosteer.interfaces import Array, Benchmark
+from paretosteer.method import Method
+from paretosteer.trainer import Trainer
+
+
+class Start(Method):
+    """The same samples at every preference."""
+
+    @dataclass(frozen=True)
+    class Options:
+        """The start model has no options."""
+
+    def conditioning(self, objectives: int) -> Unconditioned:
+        """None."""
+        return Unconditioned()
+
+    def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
+        """Train nothing."""
+        self.start(benchmark, trainer.seed)
+
+    def control(
+        self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
+    ) -> Control:
+        """The start policy in every row."""
+        return Control.start(len(preferences))

@@ -1,0 +1,175 @@
+"""Stacked low-rank banks: many trainable changes of one layer, mixed row by row in one forward pass.
+
+With coefficient row c, scale s_i per bank and `bank_of` mapping rank slots to banks,
+
+    y = W x + B ((c * s)[:, bank_of] * (A x)),     A: (sum r, in),  B: (out, sum r)
+
+so one batch can hold every preference at once, nothing is merged or reloaded, and negative
+coefficients are exact. Averaging the factors instead, (sum c_i B_i)(sum c_i A_i), is not the sum of
+the deltas; `merge="factors"` keeps it as a named way to reproduce code that does so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Layout = tuple[tuple[int, float], ...]  # (rank, scale) of each bank of a layer
+
+
+@dataclass
+class Mixture:
+    """The coefficients that all banked layers of one model read while it runs."""
+
+    merge: Literal["sum", "factors"] = "sum"
+    coefficients: Tensor | None = None  # (rows, banks)
+    index: Tensor | None = None  # (rows,), one bank per row
+    frozen: bool = False  # no parameter changes meanwhile: stacks may be kept
+    _slots: dict[Layout, Tensor] = field(default_factory=dict)
+
+    @contextmanager
+    def set(self, coefficients: Tensor | None = None, index: Tensor | None = None) -> Iterator[None]:
+        """Mix with these inside the block; with neither, the banks are off."""
+        before = self.coefficients, self.index, self._slots
+        self.coefficients, self.index, self._slots = coefficients, index, {}
+        try:
+            yield
+        finally:
+            self.coefficients, self.index, self._slots = before
+
+    def slots(self, layout: Layout) -> Tensor:
+        """Coefficient times scale of every rank slot, (rows, 1, sum r); made once per forward."""
+        if layout not in self._slots:
+            assert self.coefficients is not None
+            scale = self.coefficients.new_tensor([s for _, s in layout])
+            bank_of = torch.repeat_interleave(
+                torch.arange(len(layout), device=scale.device),
+                torch.tensor([r for r, _ in layout], device=scale.device),
+            )
+            self._slots[layout] = (self.coefficients * scale)[:, bank_of].unsqueeze(1)
+        return self._slots[layout]
+
+
+class BankedLinear(nn.Module):
+    """A frozen linear layer and its banks.
+
+    Works around `nn.Linear` and around GPT-2's `Conv1D`, whose weight is the transpose.
+
+    Parameters
+    ----------
+    base
+        The layer of the start model, left as it is.
+    layout
+        (rank, scale) of each bank; ranks may differ.
+    mixture
+        Where the coefficients come from, shared by all layers of the model.
+
+    """
+
+    def __init__(self, base: nn.Module, layout: Sequence[tuple[int, float]], mixture: Mixture):
+        super().__init__()
+        self.base = base
+        self.mixture = mixture
+        self.layout: Layout = tuple(layout)
+        weight = base.weight
+        assert isinstance(weight, Tensor)
+        self.transposed = not isinstance(base, nn.Linear)
+        out, inner = weight.shape[::-1] if self.transposed else weight.shape
+        like = {"device": weight.device, "dtype": torch.float32}
+        self.A = nn.ParameterList([torch.empty(r, inner, **like) for r, _ in layout])
+        self.B = nn.ParameterList([torch.zeros(out, r, **like) for r, _ in layout])
+        self._stack: tuple[Tensor, Tensor] | None = None
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw every bank anew: A as LoRA's Kaiming-uniform, B zero, so each delta starts at 0."""
+        for a, b in zip(self.A, self.B, strict=True):
+            bound = 1 / math.sqrt(a.shape[1])
+            draw = torch.rand(a.shape, generator=generator, dtype=torch.float32)
+            a.data.copy_((2 * draw - 1) * bound)
+            b.data.zero_()
+
+    def keep(self, banks: Sequence[int]) -> None:
+        """Drop every bank but these, in this order."""
+        self.layout = tuple(self.layout[i] for i in banks)
+        self.A = nn.ParameterList([self.A[i] for i in banks])
+        self.B = nn.ParameterList([self.B[i] for i in banks])
+        self._stack = None
+
+    def delta(self, bank: int) -> Tensor:
+        """The change s * B A that one bank makes to the layer's (out, in) matrix."""
+        return self.layout[bank][1] * self.B[bank] @ self.A[bank]
+
+    def materialise(self, coefficients: Tensor) -> Tensor:
+        """The plain weight under one coefficient row (banks,), in the base layer's own shape."""
+        if self.mixture.merge == "factors":
+            a = sum(c * a for c, a in zip(coefficients, self.A, strict=True))
+            b = sum(c * b for c, b in zip(coefficients, self.B, strict=True))
+            change = self.layout[0][1] * b @ a
+        else:
+            change = sum(c * self.delta(i) for i, c in enumerate(coefficients))  # type: ignore[assignment]
+        weight = self.base.weight
+        assert isinstance(weight, Tensor)
+        return (weight + (change.T if self.transposed else change)).to(weight.dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (rows, T, in) to (rows, T, out), each row under its own coefficients."""
+        y: Tensor = self.base(x)
+        mixture = self.mixture
+        if mixture.index is not None:
+            return y + self._one_bank(x, mixture.index).to(y.dtype)
+        if mixture.coefficients is None:
+            return y
+        if mixture.merge == "factors":
+            return y + self._factors(x, mixture.coefficients).to(y.dtype)
+        a, b = self._stacked()  # (in, sum r), (sum r, out)
+        hidden = (x.to(a.dtype) @ a) * mixture.slots(self.layout)
+        if y.dtype == b.dtype:
+            flat = torch.addmm(y.reshape(-1, y.shape[-1]), hidden.reshape(-1, len(b)), b)
+            return flat.view_as(y)
+        return y + (hidden @ b).to(y.dtype)
+
+    def _stacked(self) -> tuple[Tensor, Tensor]:
+        """Both factors of all banks side by side; kept while the mixture is frozen."""
+        if not self.mixture.frozen:
+            self._stack = None
+            return torch.cat(list(self.A)).T, torch.cat(list(self.B), dim=1).T
+        if self._stack is None:
+            a, b = torch.cat(list(self.A)).T, torch.cat(list(self.B), dim=1).T
+            self._stack = a.contiguous(), b.contiguous()
+        return self._stack
+
+    def _one_bank(self, x: Tensor, index: Tensor) -> Tensor:
+        """Each row through its own bank: one product where all rows agree, a gather otherwise."""
+        first = int(index[0])
+        if bool((index == first).all()):
+            return ((x.to(self.A[first].dtype) @ self.A[first].T) @ self.B[first].T) * self.layout[
+                first
+            ][1]
+        a = torch.stack(list(self.A))[index]  # (rows, r, in): equal ranks, as one method made them
+        b = torch.stack(list(self.B))[index]  # (rows, out, r)
+        scale = x.new_tensor([s for _, s in self.layout])[index]
+        return (x.to(a.dtype) @ a.mT) @ b.mT * scale[:, None, None]
+
+    def _factors(self, x: Tensor, coefficients: Tensor) -> Tensor:
+        a = torch.einsum("nb,bri->nri", coefficients, torch.stack(list(self.A)))
+        b = torch.einsum("nb,bor->nor", coefficients, torch.stack(list(self.B)))
+        return self.layout[0][1] * ((x.to(a.dtype) @ a.mT) @ b.mT)
+
+
+@contextmanager
+def frozen(mixture: Mixture, layers: Sequence[BankedLinear]) -> Iterator[None]:
+    """Promise that no bank changes inside the block, so that its layers stack their banks once."""
+    before, mixture.frozen = mixture.frozen, True
+    try:
+        yield
+    finally:
+        mixture.frozen = before
+        if not before:
+            for layer in layers:
+                layer._stack = None

@@ -1,0 +1,77 @@
+"""Work that cells share, made once: a content-addressed folder behind a file lock."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from paretosteer.cells.digest import digest, file_digest
+from paretosteer.cells.record import write_json
+
+log = logging.getLogger(__name__)
+MANIFEST = "manifest.json"
+
+
+def root() -> Path:
+    """`PARETOSTEER_CACHE`, or `~/.cache/paretosteer`."""
+    return Path(os.environ.get("PARETOSTEER_CACHE") or Path.home() / ".cache" / "paretosteer")
+
+
+def cached(kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+    """Folder of the entry `key` of one kind; `make(folder)` fills it where there is none yet.
+
+    `key` (JSON-like) is everything that the content depends on. However many jobs ask, one makes
+    the entry and the others wait. An entry whose files do not match its manifest is made again.
+    """
+    from filelock import FileLock
+
+    folder = entry(kind, key)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        problem = _problem(folder)
+        if problem is None:
+            return folder
+        if folder.exists():
+            log.warning("cache entry %s %s; making it again", folder, problem)
+            shutil.rmtree(folder)
+        _make(folder, kind, key, make)
+    return folder
+
+
+def entry(kind: str, key: Mapping[str, Any]) -> Path:
+    """Where the entry is, or would be."""
+    return root() / kind / digest(key)[:32]
+
+
+def _make(folder: Path, kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> None:
+    draft = folder.with_suffix(".draft")
+    shutil.rmtree(draft, ignore_errors=True)  # left by a job that was killed
+    draft.mkdir()
+    try:
+        make(draft)
+        write_json(draft / MANIFEST, {"kind": kind, "key": key, "files": _files(draft)})
+        draft.replace(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """Digest of every file of an entry but the manifest, by its path inside the entry."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = {path.relative_to(folder).as_posix(): path for path in found}
+    return {name: file_digest(path) for name, path in names.items() if name != MANIFEST}
+
+
+def _problem(folder: Path) -> str | None:
+    """Why an entry cannot be used; None where it can."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        expected = manifest["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "has no valid manifest"
+    return None if expected == _files(folder) else "does not match its manifest"

@@ -1,0 +1,189 @@
+"""The resolved configuration of one cell: what Hydra composed, checked."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from paretosteer.errors import UsageError, did_you_mean
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class Plugin(_Section):
+    """A method or a benchmark by name; its options are checked by its own dataclass."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """`name` and every option that the configuration gives."""
+        return self.model_dump()
+
+
+class Model(_Section):
+    """The start model: the embedded one, or a Hugging Face folder or hub name at `path`."""
+
+    name: Literal["embedded", "hf"]
+    path: str | None
+    pad_token: str | None  # for tokenizers that have none: `eos`, or any token
+
+    @model_validator(mode="after")
+    def _path_when_needed(self) -> Model:
+        if self.name == "hf" and not self.path:
+            raise UsageError("model.path: needed with model=hf; give a local folder or a hub name")
+        if self.name == "embedded" and self.path:
+            raise UsageError(
+                f"model.path: {self.path!r} is not used with model=embedded; add model=hf"
+            )
+        return self
+
+
+class Budget(_Section):
+    """How much work a cell may do. The cap on optimiser steps covers everything it trains."""
+
+    name: str
+    steps: Count  # optimiser steps
+    prompts: Count  # prompts in one optimiser step
+    samples: Count  # samples of each prompt in one optimiser step
+    pool_samples: Count  # start-model samples per training prompt, for offline feedback
+    calibration_samples: Count  # start-model samples per calibration prompt, for the normaliser
+    validation_prompts: Count | None  # null: all
+    validation_samples: Count
+    test_prompts: Count | None  # null: all
+    test_samples: Count
+    eval_rows: Count  # rows in one batch of sampling
+    embedded_steps: Count | None  # training steps of the embedded model; null: its own default
+    checks: bool  # refuse a start model that is too poor to mean anything
+
+
+class Lattice(_Section):
+    """The simplex lattice; `divisions` null is the convention for the number of objectives."""
+
+    name: Literal["lattice"]
+    divisions: Count | None
+
+
+class RandomPreferences(_Section):
+    """Uniform draws from the simplex."""
+
+    name: Literal["random"]
+    count: Count
+    seed: Annotated[int, Field(ge=0)]
+
+
+class PreferenceFile(_Section):
+    """Preferences from a text file, one a line."""
+
+    name: Literal["file"]
+    path: str
+
+
+class NoTracking(_Section):
+    """Figures go to the cell's folder only."""
+
+    name: Literal["none"]
+
+
+class WandbTracking(_Section):
+    """Figures also go to wandb; `mode` null is online where a key is set, else offline."""
+
+    name: Literal["wandb"]
+    project: str
+    entity: str | None
+    group: str | None
+    mode: Literal["online", "offline", "disabled"] | None
+
+
+Preferences = Annotated[Lattice | RandomPreferences | PreferenceFile, Field(discriminator="name")]
+Tracking = Annotated[NoTracking | WandbTracking, Field(discriminator="name")]
+
+
+class CellConfig(_Section):
+    """One cell: everything that `config.yaml` and `record.json` keep of its configuration."""
+
+    method: Plugin
+    benchmark: Plugin
+    model: Model
+    budget: Budget
+    preferences: Preferences
+    tracker: Tracking
+    seed: Annotated[int, Field(ge=0)]
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+    dtype: Literal["float32", "bfloat16", "float16"]
+    sweep_dir: Annotated[str, Field(min_length=1)]
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> CellConfig:
+        """Check a resolved configuration; UsageError naming the first wrong key, dotted."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise UsageError(_line(error, values)) from None
+
+    @property
+    def folder(self) -> Path:
+        """Where the cells of this benchmark and method are."""
+        return Path(self.sweep_dir) / self.benchmark.name / self.method.name
+
+    @property
+    def command(self) -> str:
+        """The command that runs this cell again, every setting spelled out."""
+        return shlex.join(["paretosteer", "run", *self.overrides()])
+
+    def overrides(self) -> Iterator[str]:
+        """Hydra overrides that compose this configuration."""
+        for key, value in self.model_dump().items():
+            if isinstance(value, dict):
+                yield f"{key}={_hydra(value.pop('name'))}"
+                yield from (f"{key}.{name}={_hydra(option)}" for name, option in value.items())
+            else:
+                yield f"{key}={_hydra(value)}"
+
+
+def _hydra(value: Any) -> str:
+    """A value in Hydra's override grammar: text is quoted where it could be read as more."""
+    if isinstance(value, str):
+        plain = value.replace("_", "").replace("/", "").replace("-", "").replace(".", "")
+        if plain.isalnum() and not plain[0].isdigit() and _reads_as_text(value):
+            return value
+        escaped = value.replace("'", "\\'")
+        return f"'{escaped}'"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_hydra, value))}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_hydra(item)}" for key, item in value.items()) + "}"
+    return json.dumps(value)
+
+
+def _reads_as_text(value: str) -> bool:
+    return value.lower() not in {"true", "false", "null", "nan", "inf"}
+
+
+def _line(error: ValidationError, values: Mapping[str, Any]) -> str:
+    """The first fault of a configuration in one line."""
+    first = error.errors()[0]
+    steps = [str(step) for step in first["loc"]]
+    if len(steps) > 2:  # pydantic names the chosen member of a union between section and key
+        del steps[1]
+    key = ".".join(steps)
+    if first["type"] == "missing":
+        return f"{key}: missing from the configuration"
+    if first["type"] == "extra_forbidden":
+        section = values[steps[0]] if len(steps) > 1 else values
+        return f"{key}: not a setting; {did_you_mean(steps[-1], section.keys() - {steps[-1]})}"
+    expected = first["msg"].removeprefix("Input should be ")
+    return f"{key}: found {first['input']!r}, expected {expected}"

@@ -1,0 +1,37 @@
+"""Digests of configurations and files: what makes two stages the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and nothing that depends on who wrote it; no NaN, no infinity."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON-like value, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def chain(
+    name: str,
+    config_part: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    versions: Mapping[str, str],
+) -> str:
+    """Digest of a stage: its configuration, its inputs' digests, its components' versions."""
+    return digest({"stage": name, "config": config_part, "inputs": inputs, "versions": versions})

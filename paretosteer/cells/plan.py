@@ -1,0 +1,173 @@
+"""What a cell is: its classes and options, the digest of every stage, and what is done already."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from paretosteer import options, preferences, registry
+from paretosteer.cells.config import CellConfig
+from paretosteer.cells.digest import chain, file_digest
+from paretosteer.cells.record import write_json
+from paretosteer.errors import UsageError
+from paretosteer.interfaces import Array
+
+STAGES = ("train", "sample", "score")
+STATE = "stages.json"  # digest and files of every finished stage
+
+# Raised when the meaning of a stage's output changes.
+VERSIONS = {"train": "1", "sample": "1", "score": "1"}
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """One cell before it runs: names looked up, options checked, digests made."""
+
+    config: CellConfig
+    method_class: Any
+    method_options: Any
+    benchmark_class: Any
+    benchmark_options: Any
+    model_key: str
+
+    @classmethod
+    def of(cls, config: CellConfig) -> CellPlan:
+        """Look everything up; UsageError where a name or an option is wrong."""
+        method = registry.load("methods", config.method.name)
+        benchmark = registry.load("benchmarks", config.benchmark.name)
+        return cls(
+            config,
+            method,
+            options.build(method.Options, config.method.values, "method"),
+            benchmark,
+            options.build(benchmark.Options, config.benchmark.values, "benchmark"),
+            benchmark.model_key(config),
+        )
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Digest of each stage: exactly what its output depends on, chained."""
+        c = self.config
+        budget = c.budget.model_dump()
+        evaluation = {"test_prompts", "test_samples"}
+        nothing = {"name", "eval_rows", "checks", "embedded_steps"}  # the last is in the model's key
+        training = {k: v for k, v in budget.items() if k not in evaluation | nothing}
+        train = chain(
+            "train",
+            {
+                "method": c.method.values,
+                "benchmark": c.benchmark.values,
+                "budget": training,
+                "seed": c.seed,
+                "dtype": c.dtype,
+            },
+            {"model": self.model_key},
+            self._versions("train")
+            | {"method": self.method_class.version, "benchmark": self.benchmark_class.version},
+        )
+        grid = {"preferences": c.preferences.model_dump()}
+        sample = chain(
+            "sample",
+            grid | {key: budget[key] for key in sorted(evaluation)},
+            {"train": train},
+            self._versions("sample"),
+        )
+        score = chain("score", {}, {"sample": sample}, self._versions("score"))
+        return {"train": train, "sample": sample, "score": score}
+
+    @property
+    def identity(self) -> str:
+        """The training digest, shortened: names the cell's folder."""
+        return self.digests["train"][:10]
+
+    @property
+    def folder(self) -> Path:
+        """Where the cell's files are."""
+        return self.config.folder / f"seed{self.config.seed}-{self.identity}"
+
+    @property
+    def cached_stages(self) -> list[str]:
+        """Stages that need not run again."""
+        return self.state.finished(self.digests)
+
+    @property
+    def state(self) -> State:
+        """What the folder says is done."""
+        return State(self.folder)
+
+    @property
+    def steps(self) -> int:
+        """The cap on optimiser steps."""
+        return self.config.budget.steps
+
+    @cached_property
+    def variant(self) -> str:
+        """What distinguishes this configuration among those of its method."""
+        return options.variant(self.method_options)
+
+    def grid(self, objectives: int) -> Array:
+        """The preferences to evaluate, (k, m)."""
+        p = self.config.preferences
+        if p.name == "lattice":
+            return preferences.lattice(objectives, p.divisions)
+        if p.name == "random":
+            return preferences.random_points(objectives, p.count, p.seed)
+        return preferences.read_file(Path(p.path), objectives)
+
+    def _versions(self, stage: str) -> dict[str, str]:
+        return {stage: VERSIONS[stage]}
+
+
+class State:
+    """`stages.json` of a cell's folder: which stages are finished, with what, at what cost."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        try:
+            self.stages: dict[str, Any] = json.loads((folder / STATE).read_text())
+        except (OSError, ValueError):
+            self.stages = {}
+
+    def finished(self, digests: dict[str, str]) -> list[str]:
+        """Stages done under these digests whose files are as they were, up to the first that is not."""
+        done = []
+        for name in STAGES:
+            stage = self.stages.get(name)
+            if stage is None or stage["digest"] != digests[name] or not self._whole(stage["files"]):
+                break
+            done.append(name)
+        return done
+
+    def finish(self, name: str, digest: str, files: list[str], facts: dict[str, Any]) -> None:
+        """Book a stage; those after it are void."""
+        kept = STAGES[: STAGES.index(name)]
+        self.stages = {k: v for k, v in self.stages.items() if k in kept}
+        found = {file: file_digest(self.folder / file) for file in files}
+        self.stages[name] = {"digest": digest, "files": found, "facts": facts}
+        write_json(self.folder / STATE, self.stages)
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What a finished stage left to be recorded."""
+        found: dict[str, Any] = self.stages[name]["facts"]
+        return found
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Digest of every file of every finished stage."""
+        return {k: v for stage in self.stages.values() for k, v in stage["files"].items()}
+
+    def _whole(self, files: dict[str, str]) -> bool:
+        try:
+            return all(file_digest(self.folder / name) == known for name, known in files.items())
+        except OSError:
+            return False
+
+
+def plan_cell(config: CellConfig) -> CellPlan:
+    """The plan of one cell; UsageError where its configuration cannot work."""
+    if config.model.name == "hf" and config.model.path is None:
+        raise UsageError("model.path: needed with model=hf; give a local folder or a hub name")
+    return CellPlan.of(config)

@@ -1,0 +1,92 @@
+"""Where a result comes from: the code, its commit, and the versions under it."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from paretosteer.cells.digest import digest, file_digest
+
+# In a checkout these live in folders of their own; in a wheel, below the first.
+_PACKAGES = (
+    "paretosteer",
+    "paretosteer.methods",
+    "paretosteer.benchmarks",
+    "paretosteer.metrics",
+    "paretosteer.conf",
+)
+_LIBRARIES = (
+    "paretosteer",
+    "accelerate",
+    "moocore",
+    "numpy",
+    "pandas",
+    "peft",
+    "pymoo",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "vaderSentiment",
+)
+
+
+@cache
+def source_digest() -> str:
+    """Digest of the package's own Python files; the same in a checkout and in a wheel."""
+    return digest({name: file_digest(path) for name, path in _sources().items()})
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that figures can depend on, those installed."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def git() -> dict[str, Any]:
+    """`commit` and `dirty` of the checkout that the code runs from; nulls where it is none."""
+    checkout = _folder("paretosteer").parent
+    commit = _git(checkout, "rev-parse", "HEAD") if (checkout / ".git").exists() else None
+    if commit is None:
+        return {"commit": None, "dirty": None}
+    return {"commit": commit, "dirty": _git(checkout, "status", "--porcelain") != ""}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Output of a git command, None where git or an answer is missing."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _folder(package: str) -> Path:
+    spec = find_spec(package)
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def _sources() -> dict[str, Path]:
+    """Every Python file by its place in the installed package."""
+    found = {}
+    for package in _PACKAGES:
+        folder = _folder(package)
+        prefix = package.replace(".", "/")
+        for path in sorted(folder.rglob("*.py")):
+            found[f"{prefix}/{path.relative_to(folder).as_posix()}"] = path
+    return found

@@ -1,0 +1,96 @@
+"""Files that are whole or absent, and the record that says a cell is finished."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from paretosteer.errors import UsageError
+
+RECORD = "record.json"
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` to write to; on success it becomes `path` in one step.
+
+    The name keeps the suffix, which some writers read. An error leaves nothing behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically; ValueError for NaN and infinity, which JSON does not have."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def write_record(folder: Path, record: dict[str, Any]) -> None:
+    """Write `folder/record.json`; ValueError where it breaks the schema."""
+    if problem := _problem(record):
+        raise ValueError(f"record of {folder}: {problem}")
+    write_json(folder / RECORD, record)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of a cell, checked against the schema; UsageError where there is no valid one."""
+    path = folder / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{folder}: no {RECORD}; the cell never finished, run it again") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read ({error}); run the cell again") from None
+    if problem := _problem(record):
+        raise UsageError(f"{path}: not a valid record: {problem}; run the cell again")
+    assert isinstance(record, dict)
+    return record
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema that every record follows."""
+    text = (files("paretosteer.cells") / "record.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _problem(record: Any) -> str | None:
+    """What is wrong with a record, the most telling fault first, in one line."""
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator().iter_errors(record))
+    if error is None:
+        return None
+    return f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message[:200]}"
+
+
+@cache
+def _validator() -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(schema())
+
+
+def _sync(path: Path) -> None:
+    """Push a file or a folder to the disk, so that a crash cannot undo the rename."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

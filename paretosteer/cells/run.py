@@ -1,0 +1,379 @@
+"""One cell from its configuration to its record: train, sample, score, then the record, last."""
+
+from __future__ import annotations
+
+import gc
+import json
+import resource
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from omegaconf import OmegaConf
+
+from paretosteer.cells import provenance
+from paretosteer.cells.config import CellConfig
+from paretosteer.cells.digest import digest
+from paretosteer.cells.plan import STAGES, CellPlan, State, plan_cell
+from paretosteer.cells.record import RECORD, atomic_write, read_record, write_record
+from paretosteer.cells.setting import Setting
+from paretosteer.control import Control
+from paretosteer.errors import ParetosteerError, UnsupportedError, UsageError
+from paretosteer.feedback import settle
+from paretosteer.interfaces import Array, Point
+from paretosteer.progress import say, training_bar
+from paretosteer.rollout import Cells, roll_out
+from paretosteer.tracking import Tracker
+from paretosteer.trainer import Trainer
+
+__all__ = ["plan_cell", "run_cell"]
+
+KEYS = ("point", "prompt_id", "sample")
+
+
+def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any]:
+    """Run what is missing of a cell and return its record.
+
+    A cell that fails, or that its benchmark cannot serve, gets a record that says so.
+
+    Raises
+    ------
+    UsageError
+        Before anything is written, where the configuration names what does not exist.
+
+    """
+    plan = plan_cell(config)
+    if (record := _finished(plan)) is not None:
+        return record
+    run = _Run(plan, tracker)
+    try:
+        with run.stage("prepare"):
+            run.prepare()
+    except UsageError:
+        run.close()
+        raise
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    (plan.folder / RECORD).unlink(missing_ok=True)  # an older state of this cell is not its result
+    with atomic_write(plan.folder / "config.yaml") as path:
+        path.write_text(OmegaConf.to_yaml(config.model_dump(mode="json")))
+    tracker.start(config, plan.folder, plan.identity)
+    try:
+        record = run.everything()
+    except UnsupportedError as reason:
+        record = run.record("unsupported", reason=str(reason))
+    except Exception as error:
+        record = run.record("failed", error=_error(error, run.doing))
+    finally:
+        tracker.finish()
+        run.close()
+    write_record(plan.folder, record)
+    return record
+
+
+def failed_record(config: CellConfig, error: Exception) -> dict[str, Any]:
+    """Write the record of a cell in a sweep that could not even begin."""
+    identity = digest(config.model_dump(exclude={"sweep_dir", "tracker"}))[:10]
+    folder = config.folder / f"seed{config.seed}-{identity}"
+    record = _head(config, identity, "", "") | {
+        "status": "failed",
+        "error": _error(error, "prepare"),
+        "stages": {},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_record(folder, record)
+    return record
+
+
+class _Run:
+    """The state of one run: what is loaded, what it took."""
+
+    def __init__(self, plan: CellPlan, tracker: Tracker):
+        self.plan, self.tracker = plan, tracker
+        self.state: State = plan.state
+        self.seconds: dict[str, float] = {}
+        self.doing = "prepare"
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage, and remember it for the error if it fails."""
+        self.doing, began = name, time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - began
+
+    def prepare(self) -> None:
+        """Build benchmark and method; nothing of the cell is written yet."""
+        config, plan = self.plan.config, self.plan
+        torch.manual_seed(config.seed)
+        self.method = plan.method_class(plan.method_options)
+        setting = Setting.of(config, plan.model_key, say)
+        self.benchmark = plan.benchmark_class(plan.benchmark_options, setting)
+        self.method.bind(self.benchmark.objectives)
+        self.points: list[Point] = self.method.points(plan.grid(self.method.m))
+        self.setting = setting
+
+    def everything(self) -> dict[str, Any]:
+        """Do the stages that are missing."""
+        done = self.state.finished(self.plan.digests)
+        checkpoint = self.plan.folder / "checkpoint"
+        if "train" in done:
+            say(f"{self.plan.folder.name}: training found, not repeated")
+            self.method.load(checkpoint, self.benchmark)
+        else:
+            self.train(checkpoint)
+        if "sample" not in done:
+            self.sample()
+        if "score" not in done:
+            self.score()
+        return self.record("ok")
+
+    def train(self, checkpoint: Path) -> None:
+        """Train within the budget; checkpoint and log are the stage's files."""
+        from accelerate import Accelerator
+
+        config, budget = self.plan.config, self.plan.config.budget
+        title = f"{config.method.name} {self.plan.variant} seed {config.seed}".replace("  ", " ")
+        with self.stage("normaliser"):
+            _ = self.benchmark.normaliser
+        with self.stage("train"), training_bar(title, budget.steps) as show:
+
+            def on_step(step: int, row: dict[str, float | str]) -> None:
+                show(step, row)
+                self.tracker.log(step, {k: v for k, v in row.items() if not isinstance(v, str)})
+
+            trainer = Trainer(
+                Accelerator(cpu=self.setting.device.type == "cpu"),
+                steps=budget.steps,
+                rows=budget.prompts * budget.samples,
+                samples=budget.samples,
+                seed=config.seed,
+                batch_rows=budget.eval_rows,
+                on_step=on_step,
+            )
+            self.method.train(self.benchmark, trainer)
+        self.method.save(checkpoint)
+        with atomic_write(self.plan.folder / "training.csv") as path:
+            trainer.write_log(path)
+        files = [str(f.relative_to(self.plan.folder)) for f in sorted(checkpoint.iterdir())]
+        facts = {
+            "account": asdict(trainer.account),
+            "seconds": {name: self.seconds[name] for name in ("normaliser", "train")},
+            "trained_parameters": sum(p.numel() for p in self.method.policy.parameters()),
+            "stored_bytes": sum((self.plan.folder / name).stat().st_size for name in files),
+            "selection": self.method.selection,
+        }
+        self.finish("train", [*files, "training.csv"], facts)
+
+    def sample(self) -> None:
+        """Sample every test prompt at every point; keep what was written and how far it drifted."""
+        frames, shown = [], []
+        with self.stage("sample"):
+            for cells, rows, samples in self._rolls():
+                frames.append(self._drift(cells, rows, samples))
+                shown += self.benchmark.describe(samples)
+        drift = pd.concat(frames, ignore_index=True)
+        drift["shown"] = shown or None
+        drift = drift.sort_values(list(KEYS), kind="stable", ignore_index=True)
+        with atomic_write(self.plan.folder / "samples.jsonl") as path:
+            _write_lines(path, [{**row, **row.pop("shown")} for row in drift.to_dict("records")] if shown else [])
+        self._write_frame("drift.parquet", drift.drop(columns="shown"))
+        facts = {"seconds": self.seconds["sample"], "switch_seconds": self._switch_seconds()}
+        self.finish("sample", ["samples.jsonl", "drift.parquet"], facts)
+
+    def score(self) -> None:
+        """Score what was sampled, in raw units; too many failures fail the cell."""
+        names = [o.name for o in self.benchmark.objectives]
+        with self.stage("score"):
+            index, raw = self._recalled() or self._sampled_again()
+            values, failed = settle(raw, self.benchmark.objectives)
+        frame = pd.concat([index, pd.DataFrame(values, columns=names)], axis=1)
+        frame = frame.sort_values(list(KEYS), kind="stable", ignore_index=True)
+        self._write_frame("scores.parquet", frame)
+        facts = {"seconds": self.seconds["score"], "n_total": len(frame), "n_failed": failed}
+        self.finish("score", ["scores.parquet"], facts)
+
+    def finish(self, name: str, files: list[str], facts: dict[str, Any]) -> None:
+        """Book a finished stage."""
+        self.state.finish(name, self.plan.digests[name], files, facts)
+
+    def record(self, status: str, **more: Any) -> dict[str, Any]:
+        """The record of the cell as it stands."""
+        config = self.plan.config
+        record = _head(config, self.plan.identity, self.plan.variant, self.plan.benchmark_class.version)
+        record |= {"status": status, "stages": {k: v["digest"] for k, v in self.state.stages.items()}}
+        return record | (more if status != "ok" else self._results())
+
+    def close(self) -> None:
+        """Free what the cell held: a sweep runs many in one process."""
+        self.__dict__.pop("method", None)
+        self.__dict__.pop("benchmark", None)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    # -- parts ------------------------------------------------------------------------------
+
+    @property
+    def _control(self) -> Control:
+        mu = np.array([point.preference for point in self.points])
+        return self.method.control(mu, [point.dials for point in self.points])
+
+    def _rolls(self) -> Iterator[tuple[Cells, Control, Any]]:
+        budget, prompts = self.plan.config.budget, self.benchmark.prompts("test")
+        say(f"{self.plan.folder.name}: sampling {len(self.points)} points x {len(prompts)} prompts")
+        return roll_out(
+            self.method.policy,
+            prompts,
+            self._control,
+            seed=self.plan.config.seed,
+            samples=budget.test_samples,
+            batch_rows=budget.eval_rows,
+        )
+
+    def _index(self, cells: Cells) -> pd.DataFrame:
+        ids = [self.benchmark.prompts("test")[i].id for i in cells.prompt]
+        return pd.DataFrame({"point": cells.point, "prompt_id": ids, "sample": cells.sample})
+
+    @torch.no_grad()
+    def _drift(self, cells: Cells, rows: Control, samples: Any) -> pd.DataFrame:
+        """Per sample: log-ratio to the start policy, its likelihood under that, its length."""
+        start = self.method.policy.scores(samples, Control.start(rows.rows)).sum(dim=1)
+        own = samples.log_probs.sum(dim=1)
+        frame = self._index(cells)
+        frame["kl"] = (own - start).cpu().double().numpy()
+        frame["start_nll"] = -start.cpu().double().numpy()
+        frame["tokens"] = samples.mask.sum(dim=1).cpu().numpy()
+        return frame
+
+    def _recalled(self) -> tuple[pd.DataFrame, Array] | None:
+        """Scores of the samples on disk; None where the world keeps none."""
+        lines = (self.plan.folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+        if not lines:
+            return None
+        shown = pd.DataFrame([json.loads(line) for line in lines])
+        return shown[list(KEYS)], self.benchmark.score(self.benchmark.recall(shown))
+
+    def _sampled_again(self) -> tuple[pd.DataFrame, Array]:
+        rolls = [(self._index(cells), self.benchmark.score(samples)) for cells, _, samples in self._rolls()]
+        index = pd.concat([index for index, _ in rolls], ignore_index=True)
+        return index, np.concatenate([raw for _, raw in rolls])
+
+    def _write_frame(self, name: str, frame: pd.DataFrame) -> None:
+        with atomic_write(self.plan.folder / name) as path:
+            frame.to_parquet(path, index=False)
+
+    def _switch_seconds(self) -> float:
+        """Time from a new preference to a policy that serves it: nothing is loaded or merged."""
+        mu, device = np.array([self.points[0].preference]), self.setting.device
+        taken = []
+        for _ in range(5):
+            began = time.perf_counter()
+            self.method.control(mu).to(device)
+            taken.append(time.perf_counter() - began)
+        return statistics.median(taken)
+
+    def _results(self) -> dict[str, Any]:
+        config, benchmark, state = self.plan.config, self.benchmark, self.state
+        train, sample, score = (state.facts(name) for name in STAGES)
+        account = train["account"]
+        prompts, normaliser = benchmark.prompts("test"), benchmark.normaliser
+        return {
+            "model": {"name": benchmark.model_name, "digest": self.plan.model_key},
+            "files": state.files,
+            "objectives": [asdict(o) for o in benchmark.objectives],
+            "normaliser": {"mean": list(normaliser.mean), "std": list(normaliser.std)},
+            "reference": list(benchmark.reference),
+            "points": [
+                {"preference": list(p.preference), "dials": dict(p.dials)} for p in self.points
+            ],
+            "prompts": {
+                "split": "test",
+                "count": len(prompts),
+                "digest": digest([p.id for p in prompts] + [benchmark.prompts_version]),
+            },
+            "n_total": score["n_total"],
+            "n_scored": score["n_total"] - score["n_failed"],
+            "n_failed": score["n_failed"],
+            "seeds": {"train": config.seed, "sample": config.seed},
+            "batch_size": {
+                "train": config.budget.prompts * config.budget.samples,
+                "eval": config.budget.eval_rows,
+            },
+            "dtype": config.dtype,
+            "device": str(self.setting.device),
+            "versions": provenance.versions(),
+            "git": provenance.git(),
+            "source_digest": provenance.source_digest(),
+            "selection": train["selection"],
+            "cost": {
+                "train_steps": account["steps"],
+                "train_tokens": account["tokens"],
+                "selection_tokens": account["selection_tokens"],
+                "reward_calls": account["reward_calls"],
+                "flops": account["flops"],
+                "seconds": train["seconds"] | {"sample": sample["seconds"], "score": score["seconds"]},
+                "peak_memory_bytes": _peak_memory(),
+                "trained_parameters": train["trained_parameters"],
+                "stored_bytes": train["stored_bytes"],
+                "switch_seconds": sample["switch_seconds"],
+            },
+        }
+
+
+def _finished(plan: CellPlan) -> dict[str, Any] | None:
+    """The record of a cell that needs nothing more, with a note if other code made it."""
+    if plan.cached_stages != list(STAGES):
+        return None
+    try:
+        record = read_record(plan.folder)
+    except UsageError:
+        return None
+    if record["status"] != "ok" or record["stages"] != plan.digests:
+        return None
+    say(f"{plan.folder.name}: finished before, reused")
+    if record["source_digest"] != provenance.source_digest():
+        say(f"{plan.folder.name}: note: made by other code (commit {record['git']['commit']})")
+    return record
+
+
+def _head(config: CellConfig, identity: str, variant: str, version: str) -> dict[str, Any]:
+    """What every record begins with."""
+    return {
+        "schema": 1,
+        "identity": identity,
+        "benchmark": {"name": config.benchmark.name, "version": version},
+        "method": config.method.name,
+        "variant": variant,
+        "seed": config.seed,
+        "config": config.model_dump(mode="json"),
+        "command": config.command,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _error(error: Exception, stage: str) -> dict[str, str]:
+    if not isinstance(error, ParetosteerError):
+        traceback.print_exception(error)  # not foreseen: whoever mends it needs the place
+    return {"type": type(error).__name__, "message": str(error), "stage": stage}
+
+
+def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _peak_memory() -> int:
+    """Bytes: of the GPU where there is one, else the largest resident size of the process."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

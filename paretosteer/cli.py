@@ -1,0 +1,52 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from paretosteer import __version__
+from paretosteer.commands import list as listing
+from paretosteer.commands import report, run, score
+from paretosteer.errors import UsageError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; gives the exit code: 0 fine, 1 a cell failed, 2 bad input, 130 interrupted."""
+    args = _arguments(argv)
+    try:
+        code: int = args.action(args)
+    except UsageError as error:
+        print(f"paretosteer: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("paretosteer: interrupted; finished stages are kept", file=sys.stderr)
+        return 130
+    return code
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parsed arguments; argparse itself takes no overrides after a flag."""
+    top = parser()
+    args, rest = top.parse_known_args(argv)
+    if rest and ("overrides" not in args or any(word.startswith("-") for word in rest)):
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        args.overrides += rest
+    return args
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its arguments."""
+    top = argparse.ArgumentParser(
+        prog="paretosteer",
+        description="Which method steers a language model best between objectives, over which "
+        "range, at what cost, and how sure are we?",
+        epilog="`paretosteer COMMAND --help` shows examples.",
+    )
+    top.add_argument("--version", action="version", version=f"paretosteer {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    for module in (run, report, score, listing):
+        module.add(commands)
+    return top

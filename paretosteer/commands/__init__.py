@@ -1,0 +1,1 @@
+"""The commands of `paretosteer`, one module each: `add` declares it, importing nothing heavy."""

@@ -1,0 +1,68 @@
+"""`paretosteer score`: the metrics for points from elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paretosteer.commands.base import command, quiet
+from paretosteer.errors import UsageError
+
+if TYPE_CHECKING:
+    from paretosteer.commands.base import Commands
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = command(
+        commands,
+        "score",
+        "compute the metrics of points from a CSV file",
+        _score,
+        """paretosteer score points.csv --reference=-2,-2
+        paretosteer score points.csv --reference=0,0,10 --minimise latency --json""",
+    )
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE.csv",
+        help="columns: method, optionally seed, w_<objective> per weight, one per objective",
+    )
+    parser.add_argument(
+        "--reference",
+        required=True,
+        metavar="A,B,…",
+        help="reference point of the hypervolume, in the order of the objective columns",
+    )
+    parser.add_argument(
+        "--minimise",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this column and its entry of the reference count downwards (repeatable)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+
+
+def _score(args: argparse.Namespace) -> int:
+    quiet()
+    reference = _numbers(args.reference)
+    from paretosteer.report import print_leaderboard
+    from paretosteer.report.score_csv import score_csv
+
+    report = score_csv(args.file, reference, args.minimise)
+    if args.json:
+        print(report.to_json(orient="records", indent=1))
+    else:
+        print_leaderboard(report)
+    return 0
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError:
+        raise UsageError(
+            f"--reference: found {text!r}, expected numbers separated by commas, such as -2,-2"
+        ) from None

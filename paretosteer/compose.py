@@ -1,0 +1,163 @@
+"""From Hydra overrides to checked cells, and from Hydra's errors to one line each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any
+
+from hydra import initialize_config_module
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from paretosteer import options, registry
+from paretosteer.cells.config import CellConfig
+from paretosteer.errors import UsageError, did_you_mean
+
+CONFIG = "config"  # conf/config.yaml
+_SECTIONS = {"method", "benchmark", "model", "preferences", "tracker"}  # keys depend on the choice
+_PLUGINS: dict[str, registry.Group] = {"method": "methods", "benchmark": "benchmarks"}
+
+
+@contextmanager
+def hydra_app() -> Iterator[Any]:
+    """A Hydra application over the packaged configuration; its errors become UsageErrors."""
+    with initialize_config_module("paretosteer.conf", job_name="paretosteer", version_base="1.3"):
+        _offer_plugins()
+        try:
+            yield GlobalHydra.instance().hydra
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
+            raise UsageError(one_line(error)) from error
+
+
+def parse(config: DictConfig) -> CellConfig:
+    """The checked cell of a composed configuration, Hydra's own part left out."""
+    cell = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    values = OmegaConf.to_container(cell, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    return CellConfig.parse({str(key): value for key, value in values.items()})
+
+
+def compose_cell(overrides: Sequence[str]) -> CellConfig:
+    """The one cell that these overrides describe."""
+    with hydra_app() as hydra:
+        config = hydra.compose_config(CONFIG, list(overrides), RunMode.RUN)
+        if config.hydra.sweeper.params:
+            swept = ", ".join(f"{k}={v}" for k, v in config.hydra.sweeper.params.items())
+            raise UsageError(f"these overrides describe several cells ({swept}); use `sweep`")
+        return parse(config)
+
+
+def compose_sweep(overrides: Sequence[str]) -> list[CellConfig]:
+    """Every cell of the grid that these overrides describe, in the order of the sweep."""
+    with hydra_app() as hydra:
+        return grid(hydra.compose_config(CONFIG, per_cell(overrides), RunMode.MULTIRUN))
+
+
+def per_cell(overrides: Sequence[str]) -> list[str]:
+    """Overrides of a sweep with `method.rank=4` as `method.rank=choice(4)`.
+
+    Hydra applies what is not swept to the sweep's own configuration first, where `method` is the
+    default one and may lack an option that every swept method has. Swept values wait for the cell.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [_swept(override) if _waits(override) else override.input_line for override in parsed]
+
+
+def _waits(override: Override) -> bool:
+    section, dot, _ = override.key_or_group.partition(".")
+    fixed = override.is_sweep_override() or override.is_delete()
+    return bool(dot) and section in _SECTIONS and not fixed
+
+
+def _swept(override: Override) -> str:
+    return f"{override.get_key_element()}=choice({override.get_value_element_as_str() or 'null'})"
+
+
+def grid(config: DictConfig) -> list[CellConfig]:
+    """Every cell of a sweep's composed configuration; needs a Hydra application."""
+    sweeper = config.hydra.sweeper
+    if not sweeper["_target_"].endswith(".BasicSweeper"):
+        raise UsageError(
+            f"hydra/sweeper: found {sweeper['_target_']}, only basic (a grid) is known"
+        )
+    loader = GlobalHydra.instance().config_loader()
+    fixed = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    overrides = OverridesParser.create(loader).parse_overrides(
+        fixed + list(config.hydra.overrides.task)
+    )
+    (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    return [parse(loader.load_sweep_config(config, job)) for job in jobs]
+
+
+def _offer_plugins() -> None:
+    """Let Hydra choose plug-ins that bring no YAML, their options at their defaults."""
+    for group, plugins in _PLUGINS.items():
+        folder = files("paretosteer.conf") / group
+        for name in registry.names(plugins):
+            if (folder / f"{name}.yaml").is_file():
+                continue
+            try:
+                values = options.defaults(registry.load(plugins, name).Options)
+            except UsageError:
+                continue  # said when somebody asks for it
+            ConfigStore.instance().store(name, {"name": name, **values}, group=group)
+
+
+def one_line(error: Exception) -> str:
+    """What an error of Hydra or OmegaConf says, in one line, with the nearest known name."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _unknown_choice(error.missing_cfg_file, error.options)
+    if isinstance(error, OverrideParseException):
+        return f"{error.override!r} is not an override: write key=value ({_flat(error)})"
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key}: needs a value, it has no default"
+    node = getattr(error.__cause__, "parent_node", None)
+    if node is not None:
+        return _unknown_key(error.__cause__, node)
+    if swept := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'", str(error)):
+        return f"{swept[1]}: several values at once need `paretosteer sweep`"
+    return _flat(error)
+
+
+def _unknown_choice(file: str, choices: Sequence[str] | None) -> str:
+    """`method=rewarded_suop`: no such configuration in the group."""
+    group, _, name = file.rpartition("/")
+    if group in _PLUGINS and name in registry.names(_PLUGINS[group]):
+        return _why_broken(_PLUGINS[group], name)
+    return f"{group}={name}: no such {group}; {did_you_mean(name, choices or ())}"
+
+
+def _why_broken(group: registry.Group, name: str) -> str:
+    try:
+        registry.load(group, name)
+    except UsageError as error:
+        return str(error)
+    return f"{group[:-1]} {name!r} offers no configuration"
+
+
+def _unknown_key(error: Any, node: Any) -> str:
+    """`method.rnak=4`: no such key in its section."""
+    key, place = str(error.key), str(error.full_key)
+    known = {str(name) for name in node} - {"name"}
+    if key == place:  # top level, where groups that leave no key count too
+        return f"{place}: not a setting; {did_you_mean(key, known | {'experiment', 'launcher'})}"
+    owner = node.get("name", place.rpartition(".")[0])
+    end = f"; {did_you_mean(key, known)}" if known else ", which has none"
+    return f"{place} is not an option of {owner}{end}"
+
+
+def _flat(error: Exception) -> str:
+    """The message on one line, without pointers to manuals and OmegaConf's own coordinates."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    noise = ("See https", "full_key:", "object_type=")
+    return " ".join(line for line in lines if line and not line.startswith(noise))

@@ -1,0 +1,31 @@
+"""Errors that a user can act on: one line that names the argument, what was found, and the remedy."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ParetosteerError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class UsageError(ParetosteerError):
+    """What was asked for cannot be: an argument, a file or a name is wrong. Exit code 2."""
+
+
+class UnsupportedError(ParetosteerError):
+    """A method needs something that the benchmark cannot give. Not a failure: a recorded reason."""
+
+
+class DivergenceError(ParetosteerError):
+    """Training left the region in which its figures mean anything (NaN, collapsed entropy)."""
+
+
+class ScoringError(ParetosteerError):
+    """Too many samples could not be scored."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """End of an error line about an unknown name: the nearest known one, or all of them."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

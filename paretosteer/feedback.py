@@ -1,0 +1,217 @@
+"""What teaches a policy: rewards, preferences or demonstrations. Written once for every world.
+
+Each kind has two halves. `collect` gathers a batch under given weights and controls, without
+gradients; `loss` scores it. Draws and control rows belong to prompts, so every sample of a prompt
+shares one draw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from paretosteer.control import Control
+from paretosteer.errors import ScoringError, UnsupportedError
+from paretosteer.interfaces import Array, Benchmark, Lists, Objective, Policy
+from paretosteer.preferences import Draws
+
+Kind = Literal["reward", "preference", "imitation"]
+MAX_FAILED = 0.01  # share of samples that may stay unscored
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one `collect` gathered. Rows are samples; `prompt_of` maps them to prompts."""
+
+    samples: Any
+    prompt_of: Tensor  # (rows,) int64
+    advantage: Tensor | None = None  # (rows,)
+    lists: Lists | None = None
+    figures: dict[str, float] | None = None  # for the training log
+    tokens: int = 0
+    reward_calls: int = 0
+
+
+class Feedback(Protocol):
+    """One kind of feedback on one benchmark."""
+
+    updates: int  # optimiser steps taken on each collected batch
+    rows_per_draw: int  # samples or candidates that share one draw of weights
+    flops_per_weight: float  # for each token of a batch: 2 a forward pass, 4 a backward pass
+
+    def collect(
+        self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
+    ) -> Batch:
+        """Gather a batch for these prompts, one draw and one control row each."""
+        ...
+
+    def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
+        """The scalar to minimise."""
+        ...
+
+
+class Reward:
+    """Policy gradient on mu . z - kappa KL, the KL to the start policy inside the reward.
+
+    The baseline of a sample is the mean return of its prompt's other samples (leave-one-out; Kool et
+    al. 2019; Ahmadian et al., arXiv 2402.14740). With `epochs` > 1 a batch serves several optimiser
+    steps and the ratio to the sampling policy is clipped to 1 +- `clip` (PPO, arXiv 1707.06347).
+    """
+
+    def __init__(
+        self, benchmark: Benchmark, samples: int, kappa: float, epochs: int = 1, clip: float = 0.2
+    ):
+        if samples < 2:
+            raise UnsupportedError("budget.samples: the leave-one-out baseline needs 2 or more")
+        self.benchmark, self.samples, self.kappa = benchmark, samples, kappa
+        self.updates, self.clip, self.rows_per_draw = epochs, clip, samples
+        self.flops_per_weight = 4.0 + 6.0 * epochs  # sampling, start scores; forward and backward
+        self._order = Shuffled(len(benchmark.prompts("train")))
+
+    @torch.no_grad()
+    def collect(
+        self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
+    ) -> Batch:
+        """Sample every prompt `samples` times and turn the scores into advantages."""
+        p, n = len(draws.weights), self.samples
+        prompts = self.benchmark.prompts("train")
+        chosen = [prompts[i] for i in self._order.take(rng, p)]
+        prompt_of = torch.arange(p).repeat_interleave(n)
+        rows = control.take(prompt_of)
+        samples = policy.sample(
+            [chosen[i] for i in prompt_of], rows, int(rng.integers(2**62)), list(range(n)) * p
+        )
+        raw, _ = settle(self.benchmark.score(samples), self.benchmark.objectives)
+        z = self.benchmark.normaliser.apply(raw)  # (rows, m)
+        start = policy.scores(samples, Control.start(rows.rows))
+        kl = (samples.log_probs - start).sum(dim=1).cpu().double().numpy()  # (rows,), one-sample estimates
+        kappa = self.kappa if draws.kappa is None else draws.kappa[prompt_of.numpy()]
+        gain = (z * draws.weights[prompt_of.numpy()]).sum(axis=1) - kappa * kl
+        entropy = -float(samples.log_probs.sum()) / max(1, samples.tokens)
+        return Batch(
+            samples,
+            prompt_of,
+            advantage=torch.as_tensor(leave_one_out(gain.reshape(p, n)), dtype=torch.float32).flatten(),
+            figures=_means(self.benchmark, raw) | {"kl": float(kl.mean()), "entropy": entropy},
+            tokens=samples.tokens,
+            reward_calls=len(samples),
+        )
+
+    def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
+        """Minus the (clipped) advantage-weighted log-probability, summed over a sample's tokens."""
+        assert batch.advantage is not None
+        new = policy.scores(batch.samples, control.take(batch.prompt_of))  # (rows, T)
+        advantage = batch.advantage.to(new.device).unsqueeze(1)
+        if self.updates == 1:
+            return -(advantage * new).sum(dim=1).mean()
+        ratio = torch.exp(new - batch.samples.log_probs)
+        clipped = ratio.clamp(1 - self.clip, 1 + self.clip)
+        gain = torch.minimum(ratio * advantage, clipped * advantage)
+        return -(gain * batch.samples.mask).sum(dim=1).mean()
+
+
+class Preference:
+    """Listwise DPO against the start policy; two items a list give pairwise DPO.
+
+    sum_j w_j L_j with L_j = - sum_i zbar_i^j log softmax_i(beta (s_i - s_i^start)), after COS-DPO
+    (arXiv 2410.08316) and DPO (arXiv 2305.18290).
+    """
+
+    updates = 1
+    flops_per_weight = 6.0
+
+    def __init__(self, benchmark: Benchmark, size: int, beta: float):
+        self.benchmark, self.rows_per_draw, self.beta = benchmark, size, beta
+
+    def collect(
+        self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
+    ) -> Batch:
+        """Draw one list per prompt row."""
+        lists = self.benchmark.lists(rng, len(draws.weights), self.rows_per_draw)
+        rows = torch.arange(len(draws.weights)).repeat_interleave(self.rows_per_draw)
+        return Batch(lists.candidates, rows, lists=lists, tokens=lists.tokens)
+
+    def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
+        """Mean over lists of the weighted cross-entropies; drawn temperatures multiply beta."""
+        assert batch.lists is not None
+        scores = policy.candidate_scores(batch.lists.candidates, control)  # (lists, n)
+        lists = batch.lists.to(scores.device)
+        margin = (self.beta * (scores - lists.start)).unsqueeze(-1)  # (lists, n, 1)
+        if draws.temperatures is not None:
+            margin = margin * scores.new_tensor(draws.temperatures).unsqueeze(1)  # (lists, n, m)
+        cross_entropy = -(lists.labels * margin.log_softmax(dim=1)).sum(dim=1)  # (lists, m)
+        return (scores.new_tensor(draws.weights) * cross_entropy).sum(dim=1).mean()
+
+
+class Imitation:
+    """Supervised on start-model samples from the top quantile under the weights (w . z)."""
+
+    updates = 1
+    flops_per_weight = 6.0
+
+    rows_per_draw = 1
+
+    def __init__(self, benchmark: Benchmark, quantile: float):
+        self.benchmark, self.quantile = benchmark, quantile
+
+    def collect(
+        self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
+    ) -> Batch:
+        """Draw one demonstration per draw of weights."""
+        chosen = self.benchmark.demonstrations(rng, draws.weights, self.quantile)
+        return Batch(chosen, torch.arange(len(chosen)), tokens=chosen.tokens)
+
+    def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
+        """Mean negative log-likelihood per token."""
+        scores = policy.scores(batch.samples, control.take(batch.prompt_of))
+        return -scores.sum() / max(1, batch.samples.tokens)
+
+
+class Shuffled:
+    """Indices 0 … count - 1 without end, each pass in a new order."""
+
+    def __init__(self, count: int):
+        self.count = count
+        self._left: list[int] = []
+
+    def take(self, rng: np.random.Generator, n: int) -> list[int]:
+        """The next n indices."""
+        while len(self._left) < n:
+            self._left += rng.permutation(self.count).tolist()
+        taken, self._left = self._left[:n], self._left[n:]
+        return taken
+
+
+def leave_one_out(gain: Array) -> Array:
+    """Each return minus the mean of its prompt's others, (p, n) to (p, n)."""
+    n = gain.shape[1]
+    return (gain - gain.mean(axis=1, keepdims=True)) * n / (n - 1)
+
+
+def settle(scores: Array, objectives: tuple[Objective, ...]) -> tuple[Array, int]:
+    """Give unscored samples (NaN) their objective's worst value; count the rows concerned.
+
+    Raises
+    ------
+    ScoringError
+        If more than 1 % of the rows could not be scored.
+
+    """
+    failed = ~np.isfinite(scores)  # (rows, m)
+    count = int(failed.any(axis=1).sum())
+    if count > MAX_FAILED * len(scores):
+        named = ", ".join(o.name for o, bad in zip(objectives, failed.T, strict=True) if bad.any())
+        raise ScoringError(
+            f"benchmark.objectives: {count} of {len(scores)} samples could not be scored by {named}, "
+            "more than 1 %; mend the objective so that it gives a finite number for any text"
+        )
+    worst = np.array([o.worst for o in objectives])
+    return np.where(failed, worst, scores), count
+
+
+def _means(benchmark: Benchmark, raw: Array) -> dict[str, float]:
+    return {o.name: float(x) for o, x in zip(benchmark.objectives, raw.mean(axis=0), strict=True)}

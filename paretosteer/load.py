@@ -1,0 +1,313 @@
+"""Finished cells as pandas frames: what a sweep recorded, for notebooks and for the report.
+
+    from paretosteer import load_cells, leaderboard
+
+A folder is a cell if it holds a `record.json` or is named as cells are. A record that cannot be
+read is a row with the reason, never skipped; a folder without one was interrupted and is
+"missing". Frames are made from what lies on disk, whoever launched it.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from paretosteer.cells.record import RECORD, read_record
+from paretosteer.errors import ParetosteerError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CELL_NAME = re.compile(r"seed(\d+)-[0-9a-f]{10}")
+_SCORED = ("ok", "partial")
+
+
+class UnreadableError(ParetosteerError):
+    """A file of a cell is not what its record says."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell folder as it was found.
+
+    `status` is the record's (`ok`, `partial`, `failed`, `unsupported`), or `missing` where there
+    is no record, or `unreadable`; `reason` says why it is none of the first two. `record` and
+    `config` are empty where they cannot be had.
+    """
+
+    path: Path
+    status: str
+    reason: str
+    record: Mapping[str, Any]
+    config: Mapping[str, Any]
+
+    @property
+    def scored(self) -> bool:
+        """Whether the cell went all the way to scores."""
+        return self.status in _SCORED
+
+    @property
+    def benchmark(self) -> str:
+        """Name of the benchmark; without a record, of the folder that stands for it."""
+        return str(self.record["benchmark"]["name"] if self.record else self.path.parent.parent.name)
+
+    @property
+    def model(self) -> str:
+        """Name of the start model, or nothing where it is not recorded."""
+        return str(self.record.get("model", {}).get("name", ""))
+
+    @property
+    def method(self) -> str:
+        """Name of the method; without a record, of the folder that stands for it."""
+        return str(self.record.get("method", self.path.parent.name))
+
+    @property
+    def variant(self) -> str:
+        """What distinguishes the configuration from the method's default."""
+        return str(self.record.get("variant", ""))
+
+    @property
+    def seed(self) -> int | None:
+        """The cell's seed, from its record or its folder's name."""
+        named = _CELL_NAME.fullmatch(self.path.name)
+        return self.record.get("seed", int(named[1]) if named else None)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A cell's scores in raw units, samples of a prompt averaged.
+
+    `means` is (points, prompts, m), prompts in the order of `prompts`.
+    """
+
+    prompts: tuple[str, ...]
+    means: npt.NDArray[np.float64]
+
+
+def find_cells(*dirs: str | os.PathLike[str]) -> list[Cell]:
+    """Every cell at or below the folders, once each, in the order of their paths.
+
+    Raises
+    ------
+    UsageError
+        If a folder does not exist or no cell lies below any of them.
+    """
+    folders = [Path(folder) for folder in dirs]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: is not a folder; give a folder that a sweep wrote")
+    found = {path.resolve(): path for folder in folders for path in _cell_folders(folder)}
+    if not found:
+        where = ", ".join(map(str, folders)) or "nothing"
+        raise UsageError(
+            f"{where}: holds no cell; give a folder that `paretosteer sweep` or `run` wrote"
+        )
+    return [_read_cell(found[key]) for key in sorted(found)]
+
+
+def read_scores(cell: Cell) -> Scores:
+    """Scores of a finished cell.
+
+    Raises
+    ------
+    UnreadableError
+        If `scores.parquet` is absent, lacks a column, point or prompt, or holds what is no
+        finite number.
+    """
+    names = [objective["name"] for objective in cell.record["objectives"]]
+    frame = _read_parquet(cell.path / "scores.parquet", ["point", "prompt_id", *names])
+    if not _all_finite(frame[names]):
+        raise UnreadableError("scores.parquet: holds something that is no finite number")
+    means = frame.assign(prompt_id=frame["prompt_id"].astype(str))
+    means = means.groupby(["point", "prompt_id"])[names].mean()
+    prompts = sorted(means.index.get_level_values("prompt_id").unique())
+    grid = [(point, prompt) for point in range(len(cell.record["points"])) for prompt in prompts]
+    if set(means.index) != set(grid):
+        raise UnreadableError(
+            f"scores.parquet: has {len(means)} pairs of point and prompt where the record's "
+            f"{len(cell.record['points'])} points and {len(prompts)} prompts make {len(grid)}"
+        )
+    return Scores(
+        tuple(prompts), means.loc[grid].to_numpy(dtype=float).reshape(-1, len(prompts), len(names))
+    )
+
+
+def read_drift(cell: Cell) -> "pd.DataFrame | None":
+    """Mean `kl` and `start_nll` (nats per sample) and `tokens` by point; None where not measured."""
+    path = cell.path / "drift.parquet"
+    if not path.exists():
+        return None
+    columns = ["kl", "start_nll", "tokens"]
+    return _read_parquet(path, ["point", *columns]).groupby("point")[columns].mean()
+
+
+def load_cells(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
+    """One row per cell found at or below the folders.
+
+    Returns
+    -------
+    Columns `path, status, reason, benchmark, model, method, variant, seed, identity, record`.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            **_names(cell),
+            "status": cell.status,
+            "reason": cell.reason,
+            "identity": cell.record.get("identity", ""),
+            "record": dict(cell.record),
+        }
+        for cell in find_cells(*dirs)
+    )
+
+
+def load_points(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
+    """One row per finished cell, point and objective.
+
+    Returns
+    -------
+    The cell's names, then `point`, `dials` (a dict), `objective`, `weight` (of that objective in
+    the point's preference), `raw` (mean over prompts) and `value` (the same in start-model
+    standard units).
+    """
+    import pandas as pd
+
+    return pd.DataFrame(row for cell in _finished(dirs) for row in _point_rows(cell))
+
+
+def load_scores(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
+    """One row per scored sample of every finished cell: its names, then `scores.parquet`."""
+    import pandas as pd
+
+    frames = [
+        pd.read_parquet(cell.path / "scores.parquet").assign(**_names(cell))
+        for cell in _finished(dirs)
+    ]
+    together = pd.concat(frames, ignore_index=True)
+    names = list(_names(find_cells(*dirs)[0]))
+    return together[names + [column for column in together if column not in names]]
+
+
+def leaderboard(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
+    """The leaderboard of every cell at or below the folders, as in `leaderboard.csv`."""
+    from paretosteer.report.evaluate import evaluate
+    from paretosteer.report.leaderboard import leaderboard_frame
+    from paretosteer.report.tables import make_tables
+
+    return leaderboard_frame(evaluate(table) for table in make_tables(find_cells(*dirs)).tables)
+
+
+def _names(cell: Cell) -> dict[str, Any]:
+    return {
+        "path": str(cell.path),
+        "benchmark": cell.benchmark,
+        "model": cell.model,
+        "method": cell.method,
+        "variant": cell.variant,
+        "seed": cell.seed,
+    }
+
+
+def _finished(dirs: tuple[str | os.PathLike[str], ...]) -> list[Cell]:
+    cells = [cell for cell in find_cells(*dirs) if cell.scored]
+    if not cells:
+        raise UsageError(f"{', '.join(map(str, dirs))}: no cell has scores; see `load_cells`")
+    return cells
+
+
+def _point_rows(cell: Cell) -> Iterator[dict[str, Any]]:
+    from paretosteer.metrics import Normaliser
+
+    constants = cell.record["normaliser"]
+    raw = read_scores(cell).means.mean(axis=1)  # (points, m)
+    values = Normaliser(tuple(constants["mean"]), tuple(constants["std"])).apply(raw)
+    for point, setting in enumerate(cell.record["points"]):
+        for i, objective in enumerate(cell.record["objectives"]):
+            yield {
+                **_names(cell),
+                "point": point,
+                "dials": setting["dials"],
+                "objective": objective["name"],
+                "weight": setting["preference"][i],
+                "raw": raw[point, i],
+                "value": values[point, i],
+            }
+
+
+def _cell_folders(folder: Path) -> Iterator[Path]:
+    """Cell folders at or below a folder; nothing inside a cell is looked at."""
+    for place, below, names in os.walk(folder):
+        path = Path(place)
+        if RECORD in names or _CELL_NAME.fullmatch(path.name):
+            below.clear()
+            yield path
+
+
+def _read_cell(path: Path) -> Cell:
+    if not (path / RECORD).exists():
+        reason = f"no {RECORD}: interrupted, or still running"
+        return Cell(path, "missing", reason, {}, _read_config(path))
+    try:
+        record = read_record(path)
+    except UsageError as error:
+        return Cell(path, "unreadable", str(error), {}, {})
+    return Cell(path, record["status"], _reason(record), record, record["config"])
+
+
+def _reason(record: Mapping[str, Any]) -> str:
+    error = record.get("error")
+    if error:
+        return f"{error['type']} while in {error['stage']}: {error['message']}"
+    return record.get("reason") or ""
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
+
+
+def _read_config(path: Path) -> Mapping[str, Any]:
+    """Resolved configuration of an interrupted cell, or nothing where even that is half-written."""
+    from omegaconf import DictConfig, OmegaConf
+
+    try:
+        config = OmegaConf.load(path / "config.yaml")
+        plain = OmegaConf.to_container(config, resolve=False)
+    # Whatever YAML or OmegaConf make of half a file, the cell is missing all the same.
+    except Exception:
+        return {}
+    return (
+        {str(key): value for key, value in plain.items()}
+        if isinstance(config, DictConfig) and isinstance(plain, dict)
+        else {}
+    )
+
+
+def _all_finite(frame: "pd.DataFrame") -> bool:
+    try:
+        return bool(np.isfinite(frame.to_numpy(dtype=float)).all())
+    except (TypeError, ValueError):
+        return False
+
+
+def _read_parquet(path: Path, columns: list[str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        raise UnreadableError(f"{path.name}: {_one_line(str(error))}") from None
+    absent = [column for column in columns if column not in frame]
+    if absent:
+        raise UnreadableError(f"{path.name}: has no column {', '.join(absent)}")
+    return frame

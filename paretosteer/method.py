@@ -1,0 +1,159 @@
+"""What every method shares: options, a policy, points on its controls, save and load."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+
+from paretosteer.conditioning import Conditioning
+from paretosteer.control import Control
+from paretosteer.errors import UnsupportedError
+from paretosteer.feedback import Feedback, Imitation, Preference, Reward
+from paretosteer.interfaces import Array, Benchmark, Objective, Point, Policy
+from paretosteer.preferences import fixed
+from paretosteer.trainer import Trainer
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+
+def option(default: Any, help: str) -> Any:
+    """A dataclass field with its one line of help."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Options that every trained method has."""
+
+    rank: int = option(8, "rank of each low-rank bank")
+    alpha: float = option(16.0, "scale of each bank, times 1 / rank")
+    learning_rate: float = option(3e-3, "Adam's step size")
+    kappa: float = option(0.03, "reward feedback: coefficient of the KL to the start policy")
+    epochs: int = option(1, "reward feedback: optimiser steps on each batch, clipped if > 1")
+    clip: float = option(0.2, "reward feedback: how far the ratio may move in clipped updates")
+    beta_dpo: float = option(0.1, "preference feedback: DPO's temperature")
+    list_size: int = option(4, "preference feedback: candidates compared at once; 2 is pairwise DPO")
+    quantile: float = option(0.2, "imitation: share of start-model samples that is imitated")
+
+
+class Method(ABC):
+    """One way to make a single training run serve every preference.
+
+    A subclass names its conditioning, trains through the trainer, and turns preferences into a
+    control. `control` must depend on nothing but its arguments and what training left behind.
+    """
+
+    version: ClassVar[str] = "1"
+    budget_exempt: ClassVar[bool] = False
+    Options: ClassVar[type]
+
+    policy: Policy
+    objectives: tuple[Objective, ...]
+
+    def __init__(self, options: Any):
+        self.options = options
+        self.selection: dict[str, Any] = {}
+
+    # -- what a method defines --------------------------------------------------------------
+
+    @abstractmethod
+    def conditioning(self, objectives: int) -> Conditioning:
+        """How the trained policy takes a preference."""
+
+    @abstractmethod
+    def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
+        """Make `self.policy` and train it through `trainer.fit`."""
+
+    @abstractmethod
+    def control(
+        self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
+    ) -> Control:
+        """Turn preferences (k, m), and dials if the method has any, into k control rows."""
+
+    def points(self, grid: Array) -> list[Point]:
+        """The points to evaluate: the grid (k, m), then whatever further dials are worth showing."""
+        return [Point(tuple(mu)) for mu in grid.tolist()]
+
+    # -- what it can rely on ----------------------------------------------------------------
+
+    def bind(self, objectives: tuple[Objective, ...]) -> None:
+        """Learn what is to be steered; UsageError where the options cannot serve it."""
+        self.objectives = objectives
+        self.check(self.m)
+
+    def start(self, benchmark: Benchmark, seed: int, conditioning: Conditioning | None = None) -> None:
+        """Make the untrained policy under this method's conditioning."""
+        self.bind(benchmark.objectives)
+        self.policy = benchmark.start_policy(conditioning or self.conditioning(self.m), seed)
+
+    def check(self, objectives: int) -> None:
+        """Refuse options that cannot work with this many objectives (UsageError), before any work."""
+
+    @property
+    def m(self) -> int:
+        """Number of objectives."""
+        return len(self.objectives)
+
+    def feedback(self, benchmark: Benchmark, trainer: Trainer, kind: str) -> Feedback:
+        """The feedback of this kind on this benchmark.
+
+        Raises
+        ------
+        UnsupportedError
+            If the benchmark cannot give it.
+
+        """
+        o = self.options
+        if kind not in benchmark.feedback:
+            raise UnsupportedError(
+                f"{benchmark.name} gives no {kind} feedback; it has {', '.join(benchmark.feedback)}"
+            )
+        if kind == "preference":
+            return Preference(benchmark, o.list_size, o.beta_dpo)
+        if kind == "imitation":
+            return Imitation(benchmark, o.quantile)
+        return Reward(benchmark, trainer.samples, o.kappa, o.epochs, o.clip)
+
+    def save(self, folder: Path) -> None:
+        """Write the trained tensors (safetensors) and what was selected (JSON)."""
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(self.policy.state(), folder / "policy.safetensors")
+        (folder / "method.json").write_text(json.dumps(self.selection, indent=2, sort_keys=True))
+
+    def load(self, folder: Path, benchmark: Benchmark) -> None:
+        """Take up again what `save` wrote, on the benchmark that it was trained on."""
+        from safetensors.torch import load_file
+
+        self.start(benchmark, seed=0)
+        self.selection = json.loads((folder / "method.json").read_text())
+        self.policy.load_state(load_file(folder / "policy.safetensors"))
+
+    def train_bank(
+        self,
+        bank: int,
+        phase: str,
+        weights: Array,
+        feedback: Feedback,
+        trainer: Trainer,
+        steps: int,
+        optimiser: Optimizer | None = None,
+    ) -> Optimizer:
+        """Train one bank alone on one fixed scalarisation (m,): a backbone, an anchor, a specialist."""
+        return trainer.fit(
+            phase,
+            self.policy,
+            feedback,
+            draw=fixed(weights),
+            control=lambda draws: Control.bank([bank] * len(draws.weights)),
+            parameters=self.policy.parameters(bank),
+            steps=steps,
+            optimiser=optimiser or self.options.learning_rate,
+        )

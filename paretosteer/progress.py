@@ -1,0 +1,53 @@
+"""What a person sees while a cell works: lines and a training bar on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+REPORTS = 4  # lines per training run where there is no terminal to draw a bar on
+
+OnStep = Callable[[int, Mapping[str, float | str]], None]
+
+
+def say(line: str) -> None:
+    """One line to the user, apart from what is printed as a result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def training_bar(title: str, steps: int) -> Iterator[OnStep]:
+    """A bar with the figures that matter; a few plain lines where nobody watches a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(title, steps)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[figures]}"), console=console) as bar:
+        task = bar.add_task(title, total=steps, figures="")
+
+        def show(step: int, row: Mapping[str, float | str]) -> None:
+            total = max(steps, step)
+            bar.update(task, completed=step, total=total, figures=_figures(row))
+
+        yield show
+
+
+def _lines(title: str, steps: int) -> OnStep:
+    every = max(1, steps // REPORTS)
+
+    def show(step: int, row: Mapping[str, float | str]) -> None:
+        if step % every == 0 or step == steps:
+            say(f"{title}: step {step}/{steps}  {_figures(row)}")
+
+    return show
+
+
+def _figures(row: Mapping[str, float | str]) -> str:
+    hidden = {"step", "phase", "tokens", "seconds"}
+    parts = [f"{k} {v:.3g}" for k, v in row.items() if k not in hidden and isinstance(v, float)]
+    return f"{row.get('phase', '')}: " + "  ".join(parts)

@@ -1,0 +1,246 @@
+"""The columns that people read: title, how a value is written, which way is better, and why."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from paretosteer.report.evaluate import RowResult
+from paretosteer.report.measure import Figures
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table for people.
+
+    `better` is +1 where higher is better, −1 where lower is, 0 where the figure is never to be
+    ranked on alone. `write` gives the text of a row that has the figure.
+    """
+
+    figure: str
+    title: str
+    better: int
+    meaning: str
+    write: Callable[[Figures], str]
+
+    @property
+    def heading(self) -> str:
+        """Title with the arrow of its better direction."""
+        return f"{self.title} {'↓ ↑'[self.better + 1]}".rstrip()
+
+    def text(self, result: RowResult) -> str:
+        """The row's value, or nothing where it does not apply."""
+        return self.write(result.figures) if self.figure in result.figures else ""
+
+    def best(self, results: Sequence[RowResult]) -> set[str]:
+        """Labels of the rows that are best, ties included; the budget's exempt do not compete."""
+        values = {
+            result.row.label: result.figures[self.figure]
+            for result in results
+            if self.figure in result.figures and not result.row.exempt
+        }
+        if not self.better or len(values) < 2:
+            return set()
+        top = max(values.values(), key=lambda value: self.better * value)
+        return {label for label, value in values.items() if value == top}
+
+
+def amount(value: float) -> str:
+    """A count with an SI prefix and three digits: 300 k, 1.25 M."""
+    for size, prefix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {prefix}"
+    return f"{value:.3g}"
+
+
+def _plain(figure: str, form: str) -> Callable[[Figures], str]:
+    return lambda figures: format(figures[figure], form).replace("-", "−")
+
+
+def _with_interval(figure: str, form: str) -> Callable[[Figures], str]:
+    def write(figures: Figures) -> str:
+        names = (figure, f"{figure}_low", f"{figure}_high")
+        if names[1] not in figures:
+            return _plain(figure, form)(figures)
+        value, low, high = (format(figures[name], form).replace("-", "−") for name in names)
+        return f"{value} [{low}, {high}]"
+
+    return write
+
+
+def _counted(figure: str, unit: str = "") -> Callable[[Figures], str]:
+    return lambda figures: f"{amount(figures[figure])}{unit}"
+
+
+HYPERVOLUME = Column(
+    "hypervolume",
+    "Hypervolume",
+    1,
+    "How much of the space of outcomes, above the reference point, the method's points cover: "
+    "the main measure of how good and how wide its front is. In brackets the interval, reflected "
+    "because resampling noise inflates hypervolume.",
+    _with_interval("hypervolume", ".2f"),
+)
+
+QUALITY = (
+    HYPERVOLUME,
+    Column(
+        "hypervolume_ratio",
+        "Ratio",
+        1,
+        "Hypervolume as a share of that of the union front: the best points of all methods in "
+        "this table together, every seed's.",
+        _plain("hypervolume_ratio", ".3f"),
+    ),
+    Column(
+        "controllability",
+        "Controllability",
+        1,
+        "Does more weight on an objective give more of it? Somers' D over all pairs of "
+        "preferences, averaged over objectives: 1 always, 0 no connection, −1 always the reverse.",
+        _with_interval("controllability", ".2f"),
+    ),
+    Column(
+        "utility_loss",
+        "Utility loss",
+        -1,
+        "What a user loses on average, in standard units, by using this method at their "
+        "preference and not the best point of the union front.",
+        _plain("utility_loss", ".3f"),
+    ),
+    Column(
+        "steering_regret",
+        "Steering regret",
+        0,
+        "The part of that loss which better aim alone would recover: the method has a better "
+        "point for that preference, but offers it for another. 0 also for a method that never "
+        "moves, so never a reason to choose one.",
+        _plain("steering_regret", ".3f"),
+    ),
+    Column(
+        "dominated_by",
+        "Dominated by",
+        -1,
+        "How many other rows are better in every objective at more than half of the preferences.",
+        _plain("dominated_by", "d"),
+    ),
+    Column(
+        "kl",
+        "KL",
+        0,
+        "Drift from the start model in nats per sample, averaged over preferences. Reward can "
+        "always be bought with more of it.",
+        _plain("kl", ".2f"),
+    ),
+)
+
+DETAIL = (
+    Column(
+        "expected_utility",
+        "Expected utility",
+        1,
+        "Mean over preferences of the best utility among the method's own points.",
+        _plain("expected_utility", ".3f"),
+    ),
+    Column(
+        "utility_loss_max",
+        "Worst loss",
+        -1,
+        "Utility loss at the preference where it is largest.",
+        _plain("utility_loss_max", ".3f"),
+    ),
+    Column(
+        "contribution",
+        "Contribution",
+        1,
+        "Hypervolume that the union front would lose without this method.",
+        _plain("contribution", ".3f"),
+    ),
+    Column(
+        "front_size",
+        "Front size",
+        1,
+        "How many of the method's own points none of its others dominates, mean over seeds.",
+        _plain("front_size", ".3g"),
+    ),
+    Column(
+        "violations",
+        "Violations",
+        -1,
+        "Steps along an edge of the grid on which an objective falls although its weight rises.",
+        _plain("violations", ".3g"),
+    ),
+    Column(
+        "largest_backtrack",
+        "Largest backtrack",
+        -1,
+        "The largest such fall, in standard units.",
+        _plain("largest_backtrack", ".3f"),
+    ),
+    Column(
+        "hypervolume_ref_1",
+        "HV at −1",
+        1,
+        "Hypervolume above −1 in every objective.",
+        _plain("hypervolume_ref_1", ".2f"),
+    ),
+    Column(
+        "hypervolume_ref_3",
+        "HV at −3",
+        1,
+        "Hypervolume above −3 in every objective.",
+        _plain("hypervolume_ref_3", ".2f"),
+    ),
+    Column(
+        "start_nll",
+        "Start NLL",
+        0,
+        "Negative log-likelihood of the method's samples under the start model, nats per sample.",
+        _plain("start_nll", ".1f"),
+    ),
+    Column("tokens", "Length", 0, "Tokens per sample.", _plain("tokens", ".1f")),
+)
+
+STEPS = Column(
+    "train_steps",
+    "Steps",
+    0,
+    "Optimiser steps over everything that a seed trained, selection included. The budget caps them.",
+    _plain("train_steps", ".0f"),
+)
+
+COSTS = (
+    STEPS,
+    Column("train_tokens", "Train tokens", 0, "Tokens trained on.", _counted("train_tokens")),
+    Column(
+        "selection_tokens",
+        "Selection tokens",
+        0,
+        "Tokens sampled to choose options on validation prompts.",
+        _counted("selection_tokens"),
+    ),
+    Column("reward_calls", "Reward calls", 0, "Samples scored.", _counted("reward_calls")),
+    Column("flops", "FLOPs", 0, "Arithmetic, estimated.", _counted("flops")),
+    Column(
+        "seconds_train", "Training", 0, "Wall time of training.", _counted("seconds_train", " s")
+    ),
+    Column(
+        "seconds_sample", "Sampling", 0, "Wall time of sampling.", _counted("seconds_sample", " s")
+    ),
+    Column(
+        "peak_memory_bytes", "Memory", 0, "Peak memory.", _counted("peak_memory_bytes", "B")
+    ),
+    Column(
+        "trained_parameters",
+        "Parameters",
+        0,
+        "Parameters trained.",
+        _counted("trained_parameters"),
+    ),
+    Column("stored_bytes", "Stored", 0, "Checkpoint as measured.", _counted("stored_bytes", "B")),
+    Column(
+        "switch_seconds",
+        "Switch",
+        0,
+        "Seconds to turn to a new preference.",
+        _plain("switch_seconds", ".2g"),
+    ),
+)

@@ -1,0 +1,80 @@
+"""A configuration without its seed: what one leaderboard row stands for, and what to call it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+# Where and how a cell ran, none of which is asked about when methods are compared.
+_NOT_COMPARED = frozenset(
+    {
+        "seed",
+        "sweep_dir",
+        "paths",
+        "tracker",
+        "launcher",
+        "experiment",
+        "device",
+        "threads",
+        "hydra",
+    }
+)
+
+# One model per preference, trained beyond the cap that the others share.
+EXEMPT_METHODS = frozenset({"morl"})
+
+
+def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell's resolved configuration without seed, paths, tracker, launcher and machine.
+
+    A file or folder counts by its last name, wherever it lay.
+
+    Returns
+    -------
+    Dotted names → values, sorted.
+    """
+    kept = {name: value for name, value in config.items() if name not in _NOT_COMPARED}
+    return dict(sorted(_flatten(kept)))
+
+
+def key(config: Mapping[str, Any]) -> str:
+    """Text that is equal exactly when two cells have the same configuration."""
+    return json.dumps(configuration(config), sort_keys=True, default=str)
+
+
+def labels(rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
+    """Names for (method, variant, configuration) of one table's rows, no two alike.
+
+    `method (variant)`; rows that share it also get the options in which they differ.
+    """
+    names = [f"{method} ({variant})" if variant else method for method, variant, _ in rows]
+    return [
+        _tell_apart(name, rows[place][2], [rows[i][2] for i in _places(names, name)])
+        for place, name in enumerate(names)
+    ]
+
+
+def _places(names: Sequence[str], name: str) -> list[int]:
+    return [place for place, other in enumerate(names) if other == name]
+
+
+def _tell_apart(
+    name: str, own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]
+) -> str:
+    options = sorted({option for options in alike for option in options})
+    differing = [
+        option
+        for option in options
+        if len({json.dumps(other.get(option), default=str) for other in alike}) > 1
+    ]
+    told = ", ".join(f"{option}={own.get(option)}" for option in differing)
+    return f"{name} [{told}]" if told else name
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in config.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            named = name == "path" and isinstance(value, str)
+            yield f"{prefix}{name}", PurePath(value).name if named else value

@@ -1,0 +1,138 @@
+"""The page's account of every cell: what became of it, and how to make it again."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from paretosteer.load import Cell
+from paretosteer.report.html import Markup, element
+from paretosteer.report.tables import Tables
+
+_SAFE = {"ok": "✓ ok", "partial": "◐ partial"}
+
+
+def cells_section(found: Tables) -> Markup:
+    """All cells: those that did not end well first, with their reasons, then provenance of each."""
+    wrong = [cell for cell in found.cells if cell.status != "ok"]
+    return element(
+        "section",
+        element("h2", "Cells", id="cells"),
+        _grid(found.cells),
+        *([element("h3", "Not ok"), _reasons(wrong)] if wrong else []),
+        element("h3", "Provenance"),
+        *(_provenance(cell, found.superseded) for cell in found.cells),
+    )
+
+
+def _grid(cells: Sequence[Cell]) -> Markup:
+    """Configurations by seeds."""
+    seeds = sorted({cell.seed for cell in cells if cell.seed is not None})
+    rows: dict[tuple[str, str, str], dict[int | None, list[Cell]]] = {}
+    for cell in cells:
+        row = rows.setdefault((cell.benchmark, cell.method, cell.variant), {})
+        row.setdefault(cell.seed, []).append(cell)
+    head = ["Method", "Benchmark", *(f"seed {seed}" for seed in seeds)]
+    return element(
+        "div",
+        element(
+            "table",
+            element("thead", element("tr", *(element("th", it, scope="col") for it in head))),
+            element(
+                "tbody",
+                *(
+                    element(
+                        "tr",
+                        element("th", f"{method} {variant}".strip(), scope="row"),
+                        element("td", benchmark),
+                        *(_statuses(by_seed.get(seed, [])) for seed in seeds),
+                    )
+                    for (benchmark, method, variant), by_seed in sorted(rows.items())
+                ),
+            ),
+        ),
+        class_="scroll",
+    )
+
+
+def _statuses(cells: Sequence[Cell]) -> Markup:
+    marks = [_SAFE.get(cell.status, f"✗ {cell.status}") for cell in cells]
+    fine = all(cell.status == "ok" for cell in cells)
+    return element("td", ", ".join(marks), class_="ok" if fine else "not-ok")
+
+
+def _reasons(cells: Sequence[Cell]) -> Markup:
+    return element(
+        "div",
+        element(
+            "table",
+            *(
+                element(
+                    "tr",
+                    element("th", str(cell.path), scope="row"),
+                    element("td", cell.status, class_="not-ok"),
+                    element("td", cell.reason, class_="words"),
+                )
+                for cell in cells
+            ),
+        ),
+        class_="scroll",
+    )
+
+
+def _provenance(cell: Cell, superseded: Mapping[Path, Path]) -> Markup:
+    name = f"{cell.method} {cell.variant}".strip()
+    facts = list(_facts(cell))
+    if cell.path in superseded:
+        facts.append(("superseded by", f"{superseded[cell.path]}, which counts in its place"))
+    parts = [part for key, value in facts for part in (element("dt", key), element("dd", value))]
+    return element(
+        "details",
+        element("summary", f"{name}, seed {cell.seed}: {cell.status}"),
+        element("dl", *parts),
+    )
+
+
+def _facts(cell: Cell) -> Iterator[tuple[str, str]]:
+    record = cell.record
+    yield "path", str(cell.path)
+    if cell.reason:
+        yield "reason", cell.reason
+    if not record:
+        return
+    yield "command", element("code", record["command"])
+    yield "identity", record["identity"]
+    yield "created", record["created"]
+    if "git" in record:
+        dirty = " with uncommitted changes" if record["git"]["dirty"] else ""
+        yield "commit", f"{record['git']['commit'] or 'none'}{dirty}"
+    yield from (
+        (title, _words(record[key]))
+        for key, title in _TITLES.items()
+        if record.get(key) not in (None, {}, [], "")
+    )
+
+
+_TITLES = {
+    "source_digest": "source digest",
+    "versions": "versions",
+    "model": "start model",
+    "device": "device",
+    "dtype": "precision",
+    "batch_size": "batch sizes",
+    "seeds": "seeds",
+    "stages": "stage digests",
+    "files": "file digests",
+    "cost": "cost",
+    "n_failed": "samples not scored",
+    "selection": "chosen by the method",
+    "notes": "notes",
+    "config": "configuration",
+}
+
+
+def _words(value: Any) -> str:
+    """A recorded value on one line: `key value` pairs of a flat mapping, else JSON."""
+    if isinstance(value, Mapping) and not any(isinstance(each, Mapping) for each in value.values()):
+        return ", ".join(f"{key} {each}" for key, each in value.items())
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,73 @@
+"""One colour and marker per method, the same in every figure of every report."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Okabe and Ito's palette, which stays apart for colour-blind readers, and on black and white.
+_KNOWN = {
+    "rewarded_soup": ("#0072B2", "o"),
+    "bone_soup": ("#D55E00", "s"),
+    "clp": ("#009E73", "^"),
+    "cos_dpo": ("#CC79A7", "D"),
+    "interpolation": ("#E69F00", "v"),
+    "morl": ("#56B4E9", "P"),
+    "start": ("#7F7F7F", "X"),
+}
+
+# For everyone's own methods: Tol's muted scheme, picked by name so that it never changes.
+_COLOURS = ("#AA4499", "#44AA99", "#999933", "#882255", "#88CCEE", "#DDCC77", "#6699CC", "#117733")
+_MARKERS = ("p", "h", "<", ">", "d", "*")
+
+# Rows of one method share its colour and differ in these.
+_LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
+    "-",
+    (0, (5, 2)),
+    (0, (1, 1.5)),
+    (0, (6, 2, 1, 2)),
+)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a row is drawn; `colour` as hexadecimal RGB."""
+
+    colour: str
+    marker: str
+    line: str | tuple[int, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of what surrounds the data."""
+
+    name: str
+    ink: str
+    faint: str
+    ground: str
+
+
+LIGHT = Theme("light", ink="#1b1f24", faint="#d5d9de", ground="#ffffff")
+DARK = Theme("dark", ink="#e6e8eb", faint="#3a4048", ground="#15181c")
+
+
+def style(method: str, place: int = 0) -> Style:
+    """The style of a method's row, `place` telling apart several rows of one method."""
+    colour, marker = _KNOWN.get(method) or _by_name(method)
+    return Style(colour, marker, _LINES[place % len(_LINES)])
+
+
+def styles(methods: Sequence[str]) -> list[Style]:
+    """Styles of one table's rows, given by method."""
+    seen: Counter[str] = Counter()
+    made = []
+    for method in methods:
+        made.append(style(method, seen[method]))
+        seen[method] += 1
+    return made
+
+
+def _by_name(method: str) -> tuple[str, str]:
+    digest = hashlib.sha256(method.encode()).digest()
+    return _COLOURS[digest[0] % len(_COLOURS)], _MARKERS[digest[1] % len(_MARKERS)]

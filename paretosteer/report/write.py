@@ -1,0 +1,108 @@
+"""The report's files, each written whole or not at all."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paretosteer.cells.record import atomic_write
+from paretosteer.errors import UsageError
+from paretosteer.load import Cell, find_cells
+from paretosteer.report.as_json import report_json
+from paretosteer.report.evaluate import TableResult, evaluate
+from paretosteer.report.figures import DRAWINGS, render
+from paretosteer.report.leaderboard import leaderboard_frame
+from paretosteer.report.page import page
+from paretosteer.report.tables import Tables, make_tables
+from paretosteer.report.text_tables import latex, markdown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written, and what became of the cells.
+
+    `leaderboard` has the rows of `leaderboard.csv`; `counts` says how many cells that count
+    (none superseded by a better one) have which status; `problems` are those not `ok`.
+    """
+
+    leaderboard: "pd.DataFrame"
+    folder: Path
+    page: Path
+    counts: Mapping[str, int]
+    problems: tuple[Cell, ...]
+
+    @property
+    def failed(self) -> int:
+        """Cells that failed; with any, a sweep exits with 1."""
+        return self.counts.get("failed", 0)
+
+
+def write_report(
+    dirs: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str] | None = None
+) -> Report:
+    """Write the report of all cells at or below some folders.
+
+    Parameters
+    ----------
+    dirs
+        Folders that sweeps wrote, whoever launched them.
+    out
+        Where the report goes; by default `report` in the first folder.
+
+    Raises
+    ------
+    UsageError
+        If a folder does not exist, no cell lies below them, or `out` is a file.
+    """
+    found = make_tables(find_cells(*dirs))
+    folder = Path(out) if out is not None else Path(dirs[0]) / "report"
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out: {folder} is a file; give a folder")
+    results = [evaluate(table) for table in found.tables]
+    frame = leaderboard_frame(results)
+    drawn = dict(_figures(results))
+    light = {key[:2]: image for key, image in drawn.items() if key[2] == "svg"}
+    contents = {
+        "leaderboard.csv": csv(frame).encode(),
+        "leaderboard.md": markdown(results).encode(),
+        "leaderboard.tex": latex(results).encode(),
+        "report.json": report_json(found, results).encode(),
+        "index.html": page(found, results, light).encode(),
+        **{f"figures/{name}-{table}.{form}": image for (table, name, form), image in drawn.items()},
+    }
+    _remove_old_figures(folder / "figures", contents)
+    for name, content in contents.items():
+        with atomic_write(folder / name) as temporary:
+            temporary.write_bytes(content)
+    return Report(frame, folder, folder / "index.html", *_account(found))
+
+
+def csv(frame: "pd.DataFrame") -> str:
+    """A leaderboard as CSV, figures to six digits, empty where a value does not apply."""
+    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _figures(results: Sequence[TableResult]) -> Iterator[tuple[tuple[int, str, str], bytes]]:
+    for result in results:
+        for drawing in DRAWINGS if result.scored else ():
+            for form in ("svg", "png"):
+                yield (result.table.number, drawing.name, form), render(result, drawing, form)
+
+
+def _remove_old_figures(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """An earlier report of more tables must not leave figures that look like this one's."""
+    for drawing in DRAWINGS:
+        for path in folder.glob(f"{drawing.name}-*.*"):
+            if f"figures/{path.name}" not in contents:
+                path.unlink()
+
+
+def _account(found: Tables) -> tuple[dict[str, int], tuple[Cell, ...]]:
+    cells = [cell for cell in found.cells if cell.path not in found.superseded]
+    statuses = [cell.status for cell in cells]
+    counts = {status: statuses.count(status) for status in sorted(set(statuses))}
+    return counts, tuple(cell for cell in cells if cell.status != "ok")

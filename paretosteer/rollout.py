@@ -1,0 +1,74 @@
+"""Sampling a whole grid of controls at once: every prompt under every control, in full batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from paretosteer.control import Control
+from paretosteer.feedback import settle
+from paretosteer.interfaces import Array, Benchmark, Policy, Samples
+
+if TYPE_CHECKING:
+    from paretosteer.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows of a grid: control point, prompt index and sample number, each (rows,)."""
+
+    point: NDArray[np.int64]
+    prompt: NDArray[np.int64]
+    sample: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, points: int, prompts: int, samples: int) -> Cells:
+        """Every point with every prompt and sample number; the prompt varies slowest.
+
+        Rows that share a prompt stand together, so a batch pads little.
+        """
+        prompt, point, sample = np.indices((prompts, points, samples)).reshape(3, -1)
+        return cls(point, prompt, sample)
+
+    def __len__(self) -> int:
+        return len(self.point)
+
+    def part(self, start: int, stop: int) -> Cells:
+        """A run of rows."""
+        span = slice(start, stop)
+        return Cells(self.point[span], self.prompt[span], self.sample[span])
+
+
+def roll_out(
+    policy: Policy,
+    prompts: Sequence[Any],
+    control: Control,
+    *,
+    seed: int,
+    samples: int,
+    batch_rows: int,
+) -> Iterator[tuple[Cells, Control, Samples]]:
+    """Sample every prompt under every row of `control`, `samples` times, `batch_rows` at once."""
+    cells = Cells.of(control.rows, len(prompts), samples)
+    for start in range(0, len(cells), batch_rows):
+        part = cells.part(start, start + batch_rows)
+        rows = control.take(torch.as_tensor(part.point))
+        chosen = [prompts[i] for i in part.prompt]
+        yield part, rows, policy.sample(chosen, rows, seed, part.sample.tolist())
+
+
+def validate(policy: Policy, benchmark: Benchmark, control: Control, trainer: Trainer) -> Array:
+    """Normalised mean scores (k, m) of k controls on validation prompts, booked as selection."""
+    prompts = benchmark.prompts("validation")
+    total = np.zeros((control.rows, len(benchmark.objectives)))
+    rolls = roll_out(policy, prompts, control, seed=trainer.seed, samples=1, batch_rows=trainer.batch_rows)
+    for cells, _, samples in rolls:
+        raw, _ = settle(benchmark.score(samples), benchmark.objectives)
+        np.add.at(total, cells.point, benchmark.normaliser.apply(raw))
+        trainer.select(samples.tokens, len(samples), policy.size)
+    return total / len(prompts)

@@ -1,0 +1,137 @@
+"""Running cells: one, or a Hydra multirun that ends with the report.
+
+Hydra drops errors of callbacks and skips the end of a sweep in which a job raised. So a job here
+never raises: it leaves a failed record. What the sweep came to is read from disk at its end,
+whichever launcher ran its jobs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from paretosteer.cells.config import CellConfig
+from paretosteer.cells.record import read_record
+from paretosteer.compose import CONFIG, grid, hydra_app, parse, per_cell
+from paretosteer.errors import UsageError
+from paretosteer.tracking import make_tracker
+
+if TYPE_CHECKING:
+    from paretosteer.cells.plan import CellPlan
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell of a sweep before it runs: its plan, or why it has none."""
+
+    config: CellConfig
+    plan: CellPlan | None
+    problem: Exception | None = None
+
+
+def plan(cells: Sequence[CellConfig]) -> list[Planned]:
+    """The plan of every cell; UsageError where not a single one can run."""
+    planned = [_plan(config) for config in cells]
+    problems = [cell.problem for cell in planned if cell.problem]
+    if len(problems) == len(planned) and all(isinstance(p, UsageError) for p in problems):
+        raise UsageError("; ".join(dict.fromkeys(map(str, problems))))
+    return planned
+
+
+def _plan(config: CellConfig) -> Planned:
+    from paretosteer.cells.plan import plan_cell
+
+    try:
+        return Planned(config, plan_cell(config))
+    except Exception as error:  # a plug-in's error belongs to its own cells only
+        return Planned(config, None, error)
+
+
+def run_one(config: CellConfig) -> Record:
+    """Run one cell; gives its record. UsageError where it cannot even begin."""
+    from paretosteer.cells.run import run_cell
+
+    record: Record = run_cell(config, tracker=make_tracker(config.tracker))
+    return record
+
+
+def run_sweep(overrides: Sequence[str]) -> int:
+    """Run every cell of a sweep, then its report. Gives the exit code: 1 if a cell failed."""
+    with hydra_app() as hydra:
+        try:
+            hydra.multirun(CONFIG, job, [*per_cell(overrides), "hydra.mode=MULTIRUN"])
+        except SystemExit as stop:  # the only way for a callback to say anything
+            return int(stop.code or 0)
+    return 0
+
+
+def job(resolved: DictConfig) -> str:
+    """Hydra's task function: one cell of a sweep, in whatever process. Gives its status."""
+    from paretosteer.cells.run import failed_record
+
+    config = parse(resolved)
+    try:
+        record = run_one(config)
+    except Exception as error:
+        record = failed_record(config, error)
+    announce(record, config)
+    return str(record["status"])
+
+
+class Report(Callback):  # type: ignore[misc]
+    """Hydra callback: after a sweep, the report of its folder and the exit code."""
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Report from disk; SystemExit(1) if a cell of this sweep failed or left no record."""
+        try:
+            failed = finish_sweep(grid(config))
+        except Exception as error:  # Hydra would turn it into a warning and exit with 0
+            print(
+                f"paretosteer: the report failed: {type(error).__name__}: {error}", file=sys.stderr
+            )
+            failed = True
+        if failed:
+            raise SystemExit(1)
+
+
+def finish_sweep(cells: Sequence[CellConfig]) -> bool:
+    """Write and print the report of a sweep's cells; whether one of them failed."""
+    report_folders(sorted({config.sweep_dir for config in cells}))
+    failed = [cell for cell in map(_plan, cells) if _failed(cell)]
+    if failed:
+        print(f"{len(failed)} of {len(cells)} cells failed", file=sys.stderr)
+    return bool(failed)
+
+
+def report_folders(folders: Sequence[str | Path], out: Path | None = None) -> None:
+    """What `paretosteer report` does: write the report and print the leaderboard."""
+    from paretosteer.report import print_leaderboard, write_report
+
+    print_leaderboard(write_report([Path(folder) for folder in folders], out=out))
+
+
+def announce(record: Record, config: CellConfig) -> None:
+    """One line about a finished cell."""
+    told = record.get("error") or {}
+    reason = told.get("message") or record.get("reason") or ""
+    place = config.folder / f"seed{record['seed']}-{record['identity']}"
+    line = f"{record['status']}: {place}" + (f": {reason}" if reason else "")
+    print(line, file=sys.stderr if told else sys.stdout, flush=True)
+
+
+def _failed(cell: Planned) -> bool:
+    """Whether a cell of a finished sweep failed; one that left no valid record did."""
+    if cell.plan is None:
+        return True
+    try:
+        return bool(read_record(cell.plan.folder)["status"] == "failed")
+    except UsageError:
+        return True

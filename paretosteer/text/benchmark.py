@@ -1,0 +1,221 @@
+"""What every text benchmark shares: a language model, prompts in splits, scored continuations."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from paretosteer.cells.cache import cached
+from paretosteer.cells.digest import digest
+from paretosteer.cells.record import write_json
+from paretosteer.conditioning import Conditioning, Unconditioned
+from paretosteer.control import Control
+from paretosteer.errors import UsageError
+from paretosteer.feedback import settle
+from paretosteer.interfaces import Array, Lists, Objective
+from paretosteer.metrics import MetricError, Normaliser
+from paretosteer.rollout import roll_out
+from paretosteer.text.generate import Decoding
+from paretosteer.text.model import LanguageModel, load_model, model_digest
+from paretosteer.text.policy import TextPolicy
+from paretosteer.text.pool import Pool
+from paretosteer.text.samples import Prompt, TextSamples, concatenate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from paretosteer.cells.config import CellConfig
+    from paretosteer.cells.setting import Setting
+
+SHARED_SEED = 0  # of everything that all cells of a benchmark share, whatever their own seed
+
+Score = Callable[[str], float]
+
+
+class TextBenchmark(ABC):
+    """A causal language model continues prompts; objectives are functions of the continuation.
+
+    A subclass gives prompts, objectives and, if it has one, an embedded start model. Its options
+    have at least `max_new_tokens`, `temperature`, `pool_prompts` and `label_temperature`.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    prompts_version: ClassVar[str]
+    feedback: ClassVar[Mapping[str, str]] = {
+        "reward": "the objectives score what the policy writes",
+        "preference": "the objectives compare start-model samples (Bradley-Terry probabilities)",
+        "imitation": "start-model samples from the top quantile",
+    }
+
+    def __init__(self, options: Any, setting: Setting):
+        self.options, self.setting = options, setting
+        self.objectives: tuple[Objective, ...] = tuple(o for o, _ in self.scored())
+        self.reference = (-2.0,) * len(self.objectives)
+        self.decoding = Decoding(options.max_new_tokens, options.temperature)
+        self.model = self._load()
+        self._check_prompts()
+
+    # -- what a benchmark defines -----------------------------------------------------------
+
+    @abstractmethod
+    def scored(self) -> Sequence[tuple[Objective, Score]]:
+        """The objectives, each with the function of a continuation that measures it."""
+
+    @abstractmethod
+    def prompts(self, split: str) -> Sequence[Prompt]:
+        """The prompts of one split."""
+
+    @classmethod
+    @abstractmethod
+    def embedded_key(cls, steps: int | None) -> Mapping[str, Any]:
+        """Everything that the embedded start model depends on."""
+
+    @abstractmethod
+    def make_embedded(self, folder: Path) -> None:
+        """Train the embedded start model into a Hugging Face folder."""
+
+    # -- the interface ----------------------------------------------------------------------
+
+    @classmethod
+    def model_key(cls, config: CellConfig) -> str:
+        """Digest of the start model that a configuration names, without loading it."""
+        if config.model.name == "hf":
+            assert config.model.path is not None
+            return digest({"hf": model_digest(config.model.path), "pad": config.model.pad_token})
+        return digest({"embedded": dict(cls.embedded_key(config.budget.embedded_steps))})
+
+    def start_policy(self, conditioning: Conditioning, seed: int) -> TextPolicy:
+        """The start model under a conditioning, nothing trained yet."""
+        return TextPolicy(self.model, conditioning, self.decoding, seed)
+
+    def score(self, samples: TextSamples) -> Array:
+        """Raw scores (rows, m); NaN where an objective raises or gives no finite number."""
+        functions = [function for _, function in self.scored()]
+        return np.array([[_safely(f, text) for f in functions] for text in samples.texts])
+
+    def describe(self, samples: TextSamples) -> list[dict[str, str]]:
+        """What can be shown of each row."""
+        return [
+            {"prompt": prompt.text, "text": text}
+            for prompt, text in zip(samples.prompts, samples.texts, strict=True)
+        ]
+
+    def recall(self, shown: pd.DataFrame) -> TextSamples:
+        """Samples as `samples.jsonl` keeps them, ready to be scored."""
+        prompts = [Prompt(*row) for row in zip(shown["prompt_id"], shown["prompt"], strict=True)]
+        return TextSamples.of_texts(prompts, shown["sample"].tolist(), shown["text"].tolist())
+
+    @property
+    def model_name(self) -> str:
+        """The start model as tables name it."""
+        return "embedded" if self.setting.model.name == "embedded" else self.model.name
+
+    @cached_property
+    def normaliser(self) -> Normaliser:
+        """From the start model's samples on calibration prompts; shared by all cells."""
+
+        def make(folder: Path) -> None:
+            self.setting.say("measuring the start model on calibration prompts")
+            count = self.setting.budget.calibration_samples
+            raw = self.score(self._start_samples(self.prompts("calibration"), count))
+            names = [o.name for o in self.objectives]
+            try:
+                fitted = Normaliser.fit(settle(raw, self.objectives)[0], names)
+            except MetricError as error:
+                raise UsageError(f"benchmark.objectives: {error}") from None
+            write_json(folder / "normaliser.json", {"mean": fitted.mean, "std": fitted.std})
+
+        key = self._key("calibration", self.setting.budget.calibration_samples)
+        stored = json.loads((cached("normaliser", key, make) / "normaliser.json").read_text())
+        return Normaliser(tuple(stored["mean"]), tuple(stored["std"]))
+
+    def lists(self, rng: np.random.Generator, lists: int, size: int) -> Lists:
+        """Candidates of one training prompt each, from the pool of start-model samples.
+
+        An objective's labels are softmax(z / label_temperature) over a list: for two candidates
+        the Bradley-Terry probabilities of its preference.
+        """
+        return self.pool.lists(rng, lists, size, self.options.label_temperature)
+
+    def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> TextSamples:
+        """For every row of weights (rows, m), one of the pool's top quantile under it."""
+        return self.pool.demonstrations(rng, weights, quantile)
+
+    @cached_property
+    def pool(self) -> Pool:
+        """Start-model samples of training prompts with their scores; shared by all cells."""
+        prompts = self.prompts("train")[: self.options.pool_prompts]
+        count = self.setting.budget.pool_samples
+
+        def make(folder: Path) -> None:
+            self.setting.say(f"sampling a pool of {len(prompts) * count} start-model texts")
+            samples = self._start_samples(prompts, count)
+            raw, _ = settle(self.score(samples), self.objectives)
+            Pool(samples, self.normaliser.apply(raw), count).write(folder)
+
+        folder = cached("pool", self._key("train", count) | {"prompts": len(prompts)}, make)
+        return Pool.read(folder, prompts, self.setting.device)
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def _load(self) -> LanguageModel:
+        setting = self.setting
+        path, pad = setting.model.path, setting.model.pad_token
+        if setting.model.name == "embedded":
+            key = self.embedded_key(setting.budget.embedded_steps)
+            path = str(cached("model", {"benchmark": self.name, **key}, self.make_embedded))
+        assert path is not None
+        return load_model(path, setting.device, setting.dtype, pad)
+
+    def _check_prompts(self) -> None:
+        """Refuse prompts that cannot fit before anything is trained."""
+        room = self.model.context - self.decoding.max_new_tokens
+        for split in ("train", "calibration", "validation", "test"):
+            for prompt in self.prompts(split):
+                # A token is at least one character: only long texts are worth tokenising here.
+                if len(prompt.text) > room and (n := len(self.model.tokenizer(prompt.text).input_ids)) > room:
+                    raise UsageError(
+                        f"benchmark.max_new_tokens: prompt {prompt.id!r} has {n} tokens, and "
+                        f"{self.decoding.max_new_tokens} new ones do not fit a context of "
+                        f"{self.model.context}; lower it, or shorten the prompt"
+                    )
+
+    def _start_samples(self, prompts: Sequence[Prompt], count: int) -> TextSamples:
+        """`count` samples of the start model per prompt, a prompt's together."""
+        policy = self.start_policy(Unconditioned(), SHARED_SEED)
+        rolls = roll_out(
+            policy,
+            prompts,
+            Control.start(1),
+            seed=SHARED_SEED,
+            samples=count,
+            batch_rows=self.setting.budget.eval_rows,
+        )
+        return concatenate([samples for _, _, samples in rolls], policy.tokenizer.pad_token_id)
+
+    def _key(self, split: str, samples: int) -> dict[str, Any]:
+        """Everything that start-model samples and their scores depend on."""
+        return {
+            "benchmark": [self.name, self.version],
+            "model": self.setting.model_key,
+            "dtype": str(self.setting.dtype),
+            "objectives": [[o.name, o.version] for o in self.objectives],
+            "decoding": [self.decoding.max_new_tokens, self.decoding.temperature],
+            "split": split,
+            "samples": samples,
+        }
+
+
+def _safely(score: Score, text: str) -> float:
+    """A score, or NaN: what cannot be scored is counted and judged by the caller."""
+    try:
+        return float(score(text))
+    except Exception:
+        return float("nan")

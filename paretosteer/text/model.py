@@ -1,0 +1,116 @@
+"""A start model from a folder or a hub, and the checks without which its samples mean nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from paretosteer.errors import UsageError
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A causal language model with its tokenizer, loaded once and shared by every policy."""
+
+    network: Any  # transformers.PreTrainedModel
+    tokenizer: Any  # transformers.PreTrainedTokenizerBase
+    name: str
+
+    @property
+    def context(self) -> int:
+        """Most tokens that the model can attend to."""
+        return int(getattr(self.network.config, "max_position_embeddings", 0) or 2**31)
+
+
+def load_model(
+    path: str, device: torch.device, dtype: torch.dtype, pad_token: str | None = None
+) -> LanguageModel:
+    """Load a Hugging Face causal LM and tokenizer from a local folder or a hub name.
+
+    Raises
+    ------
+    UsageError
+        If the folder is missing or holds no causal LM in safetensors, or if the tokenizer has no
+        padding token and none is named.
+
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    _check_source(path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        network = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, use_safetensors=True)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(
+            f"model.path: {path!r} is not a causal language model that can be loaded ({reason}); "
+            "give a folder with config.json, model.safetensors and a tokenizer, or a hub name"
+        ) from None
+    _set_padding(tokenizer, path, pad_token)
+    tokenizer.padding_side = "left"
+    network.requires_grad_(False)
+    return LanguageModel(network.eval().to(device), tokenizer, Path(path).name)
+
+
+def model_digest(path: str) -> str:
+    """Digest of a local folder's configuration, tokenizer and weights, or of a hub name."""
+    folder = Path(path)
+    if not folder.is_dir():
+        return sha256(path.encode()).hexdigest()
+    whole = sha256()
+    for file in sorted(folder.iterdir()):
+        if file.suffix in {".json", ".safetensors", ".txt", ".model"}:
+            whole.update(file.name.encode())
+            with file.open("rb") as stream:
+                for block in iter(lambda: stream.read(1 << 20), b""):
+                    whole.update(block)
+    return whole.hexdigest()
+
+
+def _check_source(path: str) -> None:
+    """Say what is wrong with a folder before transformers takes it for a hub name."""
+    folder = Path(path)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise UsageError(
+                f"model.path: the folder {path!r} has no config.json; give a Hugging Face model folder"
+            )
+        if any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors")):
+            raise UsageError(
+                f"model.path: {path!r} has pickled weights only, which are never loaded; "
+                "save the model again with save_pretrained(…), which writes safetensors"
+            )
+        _check_architecture(folder)
+    elif path.startswith((".", "/", "~")) or path.count("/") > 1:
+        raise UsageError(f"model.path: there is no folder {path!r}; give a folder or a hub name")
+
+
+def _check_architecture(folder: Path) -> None:
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        known = isinstance(config.get("model_type"), str)
+    except (ValueError, AttributeError):
+        known = False
+    if not known:
+        raise UsageError(
+            f"model.path: config.json in {str(folder)!r} names no model_type; "
+            "give a folder that save_pretrained(…) wrote"
+        )
+
+
+def _set_padding(tokenizer: Any, path: str, pad_token: str | None) -> None:
+    if pad_token is not None:
+        token = tokenizer.eos_token if pad_token == "eos" else pad_token
+        if token is None or tokenizer.convert_tokens_to_ids(token) in {None, tokenizer.unk_token_id}:
+            raise UsageError(f"model.pad_token: {pad_token!r} is not a token of {path!r}")
+        tokenizer.pad_token = token
+    if tokenizer.pad_token_id is None:
+        raise UsageError(
+            f"model.path: the tokenizer of {path!r} has no padding token; "
+            "say model.pad_token=eos, or name any token of its vocabulary"
+        )

@@ -1,0 +1,31 @@
+"""Soft prompt vectors made from a preference by a small network ("hyper prompt tuning").
+
+After COS-DPO (Ren et al., arXiv 2410.08316): the vectors stand before the text, so any architecture
+takes them unchanged.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class SoftPrompt(nn.Module):
+    """A two-layer network from features (rows, size) to virtual tokens (rows, tokens, width)."""
+
+    def __init__(self, size: int, tokens: int, hidden: int, width: int):
+        super().__init__()
+        self.tokens = tokens
+        self.read = nn.Linear(size, hidden)
+        self.write = nn.Linear(hidden, tokens * width)
+
+    def initialise(self, anchor: Tensor, generator: torch.Generator) -> None:
+        """Begin near `anchor` (width,), the embedding of a real token, so that nothing breaks."""
+        for layer, scale in ((self.read, 1.0), (self.write, 0.02)):
+            draw = torch.randn(layer.weight.shape, generator=generator, dtype=torch.float32)
+            layer.weight.data.copy_(scale * draw / layer.in_features**0.5)
+            layer.bias.data.zero_()
+        self.write.bias.data.copy_(anchor.float().repeat(self.tokens))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Virtual tokens, (rows, tokens, width)."""
+        vectors: Tensor = self.write(torch.tanh(self.read(features)))
+        return vectors.view(len(features), self.tokens, -1)

@@ -1,0 +1,78 @@
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from paretosteer.cells import cache
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARETOSTEER_CACHE", str(tmp_path))
+
+
+class Maker:
+    """Writes one file, counting how often."""
+
+    def __init__(self, text: str = "content", delay: float = 0.0):
+        self.text, self.delay, self.calls = text, delay, 0
+
+    def __call__(self, folder: Path) -> None:
+        self.calls += 1
+        time.sleep(self.delay)
+        (folder / "sub").mkdir()
+        (folder / "sub" / "file").write_text(self.text)
+
+
+def test_an_entry_is_made_once() -> None:
+    make = Maker()
+    first = cache.cached("pool", {"model": "x"}, make)
+    assert cache.cached("pool", {"model": "x"}, make) == first
+    assert cache.cached("pool", {"model": "y"}, make) != first
+    assert make.calls == 2
+    assert (first / "sub" / "file").read_text() == "content"
+
+
+def test_jobs_that_ask_at_once_wait_for_one() -> None:
+    make = Maker(delay=0.2)
+    asking = [
+        threading.Thread(target=cache.cached, args=("pool", {"model": "x"}, make))
+        for _ in range(4)
+    ]
+    for job in asking:
+        job.start()
+    for job in asking:
+        job.join()
+    assert make.calls == 1
+
+
+@pytest.mark.parametrize("damage", ["change", "remove", "add", "manifest"])
+def test_a_damaged_entry_is_made_again_and_said(
+    damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    make = Maker()
+    folder = cache.cached("pool", {"model": "x"}, make)
+    if damage == "change":
+        (folder / "sub" / "file").write_text("other")
+    elif damage == "remove":
+        (folder / "sub" / "file").unlink()
+    elif damage == "add":
+        (folder / "stray").touch()
+    else:
+        (folder / cache.MANIFEST).write_text("{")
+    cache.cached("pool", {"model": "x"}, make)
+    assert make.calls == 2
+    assert (folder / "sub" / "file").read_text() == "content"
+    assert "making it again" in caplog.text
+
+
+def test_a_maker_that_fails_leaves_no_entry(tmp_path: Path) -> None:
+    def fails(folder: Path) -> None:
+        (folder / "half").touch()
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        cache.cached("pool", {"model": "x"}, fails)
+    assert [path.suffix for path in (tmp_path / "pool").iterdir()] in ([], [".lock"])
+    assert cache.cached("pool", {"model": "x"}, Maker()).is_dir()

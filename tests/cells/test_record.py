@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretosteer.cells.record import atomic_write, read_record, write_json, write_record
+from paretosteer.errors import UsageError
+
+FAILED: dict[str, Any] = {
+    "schema": 1,
+    "status": "failed",
+    "error": {"type": "DivergenceError", "message": "loss is NaN", "stage": "train"},
+    "identity": "0123456789",
+    "benchmark": {"name": "stories", "version": "1"},
+    "method": "clp",
+    "variant": "full",
+    "seed": 0,
+    "config": {},
+    "command": "paretosteer run",
+    "stages": {},
+    "created": "2030-01-01T00:00:00+00:00",
+}
+
+
+def test_a_record_comes_back(tmp_path: Path) -> None:
+    write_record(tmp_path, FAILED)
+    assert read_record(tmp_path) == FAILED
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": -1}, "seed: -1 is less than the minimum of 0"),
+        ({"identity": "xyz"}, "identity: 'xyz' does not match"),
+        ({"error": None}, "error: None is not of type 'object'"),
+        ({"schema": 2}, "schema: 1 was expected"),
+        ({"status": "ok"}, "'.*' is a required property"),
+    ],
+)
+def test_a_record_that_breaks_the_schema_is_not_written(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        write_record(tmp_path, FAILED | change)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "no record.json; the cell never finished, run it again"),
+        ("{", "cannot be read"),
+        ("[]", "not a valid record"),
+        (json.dumps(FAILED | {"schema": 2}), "schema: 1 was expected"),
+    ],
+)
+def test_what_is_no_record_is_said(tmp_path: Path, text: str | None, message: str) -> None:
+    if text is not None:
+        (tmp_path / "record.json").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_record(tmp_path)
+
+
+def test_nan_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "figures.json"
+    write_json(path, {"a": 1.5})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"a": float("nan")})
+    assert json.loads(path.read_text()) == {"a": 1.5}
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "scores.parquet"
+    with pytest.raises(KeyboardInterrupt), atomic_write(path) as temporary:
+        assert temporary.suffix == ".parquet"
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,227 @@
+"""Commands in-process, with cells that take no time: what is tested is what surrounds them."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import paretosteer.report
+from paretosteer.cells.config import CellConfig
+from paretosteer.cells.record import write_record
+from paretosteer.cli import main
+from paretosteer.errors import UsageError
+from paretosteer.tracking import Tracker
+
+IDENTITY = "0123456789"
+
+
+@dataclass
+class Lab:
+    """Stands for the cells: `fate` maps a method to what becomes of it."""
+
+    fate: dict[str, Any] = field(default_factory=dict)
+    ran: list[tuple[str, int]] = field(default_factory=list)
+    reported: list[list[Path]] = field(default_factory=list)
+
+    def plan_cell(self, config: CellConfig) -> SimpleNamespace:
+        """Plan, unless the fate is a wrong configuration."""
+        fate = self.fate.get(config.method.name)
+        if isinstance(fate, UsageError):
+            raise fate
+        folder = config.folder / f"seed{config.seed}-{IDENTITY}"
+        stages = ["train"] if fate == "cached" else []
+        return SimpleNamespace(
+            folder=folder, cached_stages=stages, steps=120, rows=7, variant="full"
+        )
+
+    def run_cell(self, config: CellConfig, tracker: Tracker) -> dict[str, Any]:
+        """Run: an exception is raised, a status recorded."""
+        folder = self.plan_cell(config).folder
+        fate = self.fate.get(config.method.name, "failed")
+        self.ran.append((config.method.name, config.seed))
+        if isinstance(fate, BaseException):
+            raise fate
+        return self.record(config, folder, fate, "diverged")
+
+    def failed_record(self, config: CellConfig, error: Exception) -> dict[str, Any]:
+        """Record what could not begin."""
+        return self.record(config, config.folder / f"seed{config.seed}-refused", "failed", error)
+
+    def record(self, config: CellConfig, folder: Path, status: str, why: object) -> dict[str, Any]:
+        """Write a short record: failed or unsupported."""
+        record: dict[str, Any] = {
+            "schema": 1,
+            "status": status,
+            "identity": IDENTITY,
+            "benchmark": {"name": config.benchmark.name, "version": "1"},
+            "method": config.method.name,
+            "variant": "",
+            "seed": config.seed,
+            "config": config.model_dump(),
+            "command": config.command,
+            "stages": {},
+            "created": "2030-01-01T00:00:00+00:00",
+        }
+        if status == "failed":
+            record["error"] = {"type": "Error", "message": str(why), "stage": "train"}
+        else:
+            record["reason"] = str(why)
+        write_record(folder, record)
+        return record
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Cells and report replaced, in an empty folder."""
+    stand_in = Lab()
+    monkeypatch.setitem(sys.modules, "paretosteer.cells.run", stand_in)
+    monkeypatch.setitem(sys.modules, "paretosteer.cells.plan", stand_in)
+    monkeypatch.setattr(
+        paretosteer.report,
+        "write_report",
+        lambda dirs, out=None: stand_in.reported.append(dirs),
+        raising=False,
+    )
+    monkeypatch.setattr(
+        paretosteer.report, "print_leaderboard", lambda report: print("LEADERBOARD"), raising=False
+    )
+    monkeypatch.chdir(tmp_path)
+    return stand_in
+
+
+Output = Callable[[], tuple[str, str]]
+
+
+@pytest.fixture
+def output(capsys: pytest.CaptureFixture[str]) -> Output:
+    """What was printed since the last call: stdout, stderr."""
+    return lambda: tuple(capsys.readouterr())
+
+
+def test_a_sweep_runs_every_cell_and_reports(lab: Lab, output: Output) -> None:
+    lab.fate = {"rewarded_soup": "unsupported", "clp": "unsupported"}
+    assert main(["sweep", "method=rewarded_soup,clp", "seed=0,1", "sweep_dir=out"]) == 0
+    assert lab.ran == [("rewarded_soup", 0), ("rewarded_soup", 1), ("clp", 0), ("clp", 1)]
+    assert lab.reported == [[Path("out")]]
+    told, _ = output()
+    assert told.splitlines()[-1] == "LEADERBOARD"
+    assert f"unsupported: out/stories/clp/seed1-{IDENTITY}: diverged" in told
+
+
+def test_nothing_is_written_outside_the_sweep(lab: Lab, tmp_path: Path) -> None:
+    lab.fate = {"clp": "unsupported"}
+    main(["sweep", "method=clp", "sweep_dir=out"])
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".hydra-jobs", "stories"]
+
+
+@pytest.mark.parametrize("fate", ["failed", RuntimeError("out of memory"), UsageError("bad")])
+def test_a_failed_cell_stops_no_other_and_the_sweep_exits_1(
+    lab: Lab, output: Output, fate: object
+) -> None:
+    lab.fate = {"clp": fate, "morl": "unsupported"}
+    assert main(["sweep", "method=clp,morl", "sweep_dir=out"]) == 1
+    assert ("morl", 0) in lab.ran
+    assert lab.reported
+    told = output()[1]
+    assert "failed: out/stories/clp" in told
+    assert "1 of 2 cells failed" in told
+
+
+def test_a_sweep_of_nothing_but_wrong_cells_starts_none(lab: Lab, output: Output) -> None:
+    wrong = UsageError("model.path: 'nowhere' is not a folder")
+    lab.fate = {"clp": wrong, "morl": wrong}
+    assert main(["sweep", "method=clp,morl", "sweep_dir=out"]) == 2
+    assert output()[1] == f"paretosteer: {wrong}\n"
+    assert not Path("out").exists()
+
+
+def test_an_older_failure_in_the_folder_is_not_this_sweep_s(lab: Lab) -> None:
+    lab.fate = {"clp": "failed", "morl": "unsupported"}
+    assert main(["sweep", "method=clp", "sweep_dir=out"]) == 1
+    assert main(["sweep", "method=morl", "sweep_dir=out"]) == 0
+
+
+def test_a_report_that_fails_is_an_error(
+    lab: Lab, output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(dirs: list[Path], out: Path | None = None) -> None:
+        raise RuntimeError("no space left")
+
+    monkeypatch.setattr(paretosteer.report, "write_report", fails)
+    lab.fate = {"clp": "unsupported"}
+    assert main(["sweep", "method=clp", "sweep_dir=out"]) == 1
+    assert "report: RuntimeError: no space left" in output()[1]
+
+
+def test_ctrl_c_ends_a_sweep_with_130(lab: Lab) -> None:
+    lab.fate = {"clp": KeyboardInterrupt()}
+    assert main(["sweep", "method=clp,morl", "sweep_dir=out"]) == 130
+    assert lab.ran == [("clp", 0)]
+
+
+@pytest.mark.parametrize(
+    ("fate", "code"), [("unsupported", 0), ("failed", 1), (UsageError("bad"), 2)]
+)
+def test_exit_codes_of_a_run(lab: Lab, fate: object, code: int) -> None:
+    lab.fate = {"clp": fate}
+    assert main(["run", "method=clp", "sweep_dir=out"]) == code
+    assert len(lab.reported) == (code == 0)
+
+
+def test_a_dry_run_shows_cells_and_cost_and_does_nothing(lab: Lab, output: Output) -> None:
+    lab.fate = {"clp": "cached"}
+    assert main(["sweep", "method=clp,morl", "--dry-run", "seed=0,1"]) == 0
+    lines = output()[0].splitlines()
+    assert lines[1].split() == "clp full stories embedded 0 cached: train 120 7".split()
+    assert lines[3].split() == "morl full stories embedded 0 to do 120 7".split()
+    assert lines[-1] == "4 cells; still to do: 480 optimiser steps, 28 sampled rows"
+    assert not lab.ran
+    assert not any(Path().iterdir())
+
+
+def test_a_dry_run_says_which_cells_cannot_run(lab: Lab, output: Output) -> None:
+    lab.fate = {"clp": UsageError("method.rank: found 'x'")}
+    assert main(["sweep", "method=clp,morl", "--dry-run"]) == 2
+    assert "cannot run clp seed 0: method.rank: found 'x'" in output()[0]
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_bad_overrides_are_one_line_and_exit_2(lab: Lab, output: Output, command: str) -> None:
+    assert main([command, "method=rewarded_suop"]) == 2
+    assert output()[1] == (
+        "paretosteer: method=rewarded_suop: no such method; did you mean 'rewarded_soup'?\n"
+    )
+
+
+def test_unknown_flags_are_refused(output: Output) -> None:
+    for words in (["sweep", "method=clp", "--multirun"], ["list", "methods", "clp", "morl"]):
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+        assert stop.value.code == 2
+        assert "unrecognized arguments" in output()[1]
+
+
+def test_report_passes_its_folders_on(lab: Lab) -> None:
+    assert main(["report", "one", "two", "--out", "three"]) == 0
+    assert lab.reported == [[Path("one"), Path("two")]]
+
+
+def test_score_wants_numbers_for_the_reference(output: Output) -> None:
+    assert main(["score", "points.csv", "--reference=1,x"]) == 2
+    assert "--reference: found '1,x', expected numbers" in output()[1]
+
+
+def test_list_details(output: Output) -> None:
+    assert main(["list", "methods", "clp"]) == 0
+    assert "full | attention | logit | prompt" in output()[0]
+    assert main(["list", "metrics", "hypervolume"]) == 0
+    assert output()[0].strip()
+    assert main(["list", "experiments", "five_methods"]) == 0
+    assert "interpolation" in output()[0]
+    assert main(["list", "metrics", "hypervolum"]) == 2
+    assert "did you mean 'hypervolume'?" in output()[1]

@@ -1,0 +1,115 @@
+import shlex
+
+import pytest
+
+from paretosteer.compose import compose_cell, compose_sweep
+from paretosteer.errors import UsageError
+
+
+def test_the_default_cell() -> None:
+    cell = compose_cell([])
+    assert (cell.method.name, cell.benchmark.name, cell.model.name) == (
+        "rewarded_soup",
+        "stories",
+        "embedded",
+    )
+    assert (cell.budget.name, cell.budget.steps, cell.budget.test_prompts) == ("quick", 120, 98)
+    assert cell.sweep_dir == "results/default"
+
+
+def test_an_experiment_is_a_grid_that_overrides_extend() -> None:
+    cells = compose_sweep(
+        ["experiment=five_methods", "model=hf", "model.path=some/folder", "seed=0,1"]
+    )
+    assert [cell.method.name for cell in cells[::2]] == [
+        "rewarded_soup",
+        "bone_soup",
+        "clp",
+        "cos_dpo",
+        "interpolation",
+    ]
+    assert [cell.seed for cell in cells] == [0, 1] * 5
+    assert {cell.model.path for cell in cells} == {"some/folder"}
+    assert {cell.sweep_dir for cell in cells} == {"results/five_methods"}
+
+
+def test_an_option_of_the_swept_methods_need_not_be_one_of_the_default_method() -> None:
+    cells = compose_sweep(["method=clp,cos_dpo", "method.concentration=0.5"])
+    assert [cell.method.values["concentration"] for cell in cells] == [0.5, 0.5]
+
+
+def test_the_command_of_a_cell_composes_it_again() -> None:
+    cell = compose_cell(
+        [
+            "method=bone_soup",
+            "method.betas=[0.6,0.7]",
+            "model=hf",
+            "model.path='/it\\'s (my), folder'",
+            "preferences=random",
+            "seed=3",
+            "sweep_dir='results/1,2'",
+        ]
+    )
+    program, command, *overrides = shlex.split(cell.command)
+    assert (program, command) == ("paretosteer", "run")
+    assert compose_cell(overrides) == cell
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["method=rewarded_suop"],
+            "method=rewarded_suop: no such method; did you mean 'rewarded_soup'?",
+        ),
+        (["metod=clp"], "metod: not a setting; did you mean 'method'?"),
+        (["experimnt=x"], "experimnt: not a setting; did you mean 'experiment'?"),
+        (
+            ["method=clp", "method.rnak=3"],
+            "method.rnak is not an option of clp; did you mean 'rank'?",
+        ),
+        (["budget.stepz=1"], "budget.stepz is not an option of quick; did you mean 'steps'?"),
+        (["budget.steps=0"], "budget.steps: found 0, expected greater than or equal to 1"),
+        (["budget.steps=many"], "budget.steps: found 'many', expected a valid integer"),
+        (["+budget.stepz=1"], "budget.stepz: not a setting; did you mean 'steps'?"),
+        (["seed=-1"], "seed: found -1, expected greater than or equal to 0"),
+        (["~method"], "method: missing from the configuration"),
+        (["preferences=file"], "preferences.path: needs a value, it has no default"),
+        (
+            ["preferences.divisions=x"],
+            "preferences.divisions: found 'x', expected a valid integer",
+        ),
+        (["model=hf"], "model.path: needed with model=hf; give a local folder or a hub name"),
+        (
+            ["model.path=x"],
+            "model.path: 'x' is not used with model=embedded; add model=hf",
+        ),
+        (["dtype=double"], "dtype: found 'double', expected 'float32', 'bfloat16' or 'float16'"),
+    ],
+)
+def test_a_wrong_setting_is_named(overrides: list[str], message: str) -> None:
+    for compose in (compose_cell, compose_sweep):
+        with pytest.raises(UsageError) as error:
+            compose(overrides)
+        assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["method=clp,morl"], "method=clp,morl: several values at once need `paretosteer sweep`"),
+        (["seed=range(3)"], "seed=range(3): several values at once need `paretosteer sweep`"),
+        (["experiment=five_methods"], "these overrides describe several cells"),
+    ],
+)
+def test_a_run_is_one_cell(overrides: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        compose_cell(overrides)
+    assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize("override", ["nonsense", "seed=[1", "=3", "sweep_dir=${nope}"])
+def test_what_hydra_cannot_read_is_one_line(override: str) -> None:
+    with pytest.raises(UsageError) as error:
+        compose_cell([override])
+    assert "\n" not in str(error.value)

@@ -1,0 +1,55 @@
+"""Tests reach no network, no display, and no cache of the user's."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.update(
+    HF_HUB_OFFLINE="1",
+    HF_DATASETS_OFFLINE="1",
+    TRANSFORMERS_OFFLINE="1",
+    TOKENIZERS_PARALLELISM="false",
+    WANDB_MODE="offline",
+    MPLBACKEND="Agg",
+    OMP_NUM_THREADS="2",  # read when torch is first imported
+    MKL_NUM_THREADS="2",
+)
+os.environ.pop("WANDB_API_KEY", None)
+
+_connect = socket.socket.connect
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+def _guarded(self: socket.socket, address: object) -> None:
+    """Connect to this machine only; names of Unix sockets are not tuples."""
+    if isinstance(address, tuple) and not str(address[0]).startswith(_LOOPBACK):
+        raise RuntimeError(f"a test tried to reach the network: {address}")
+    _connect(self, address)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", _guarded)
+        patch.setattr(socket.socket, "connect_ex", _guarded)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One cache for the whole session, so that shared work is made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PARETOSTEER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real inputs beside the checkout; a test that needs them is skipped where there are none."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real inputs at {folder}")
+    return folder

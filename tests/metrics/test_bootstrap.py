@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paretosteer.metrics import (
+    MetricError,
+    percentile_interval,
+    probability_better,
+    reflected_interval,
+    resample_counts,
+    resample_seeds,
+    resampled_means,
+)
+
+replicates = st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30)
+
+
+@given(st.integers(1, 40), st.integers(1, 20), st.integers(0, 5))
+def test_counts_sum_to_the_prompts_and_repeat(prompts, resamples, seed):
+    counts = resample_counts(prompts, resamples, seed)
+    assert counts.shape == (resamples, prompts)
+    assert (counts.sum(axis=1) == prompts).all() and (counts >= 0).all()
+    np.testing.assert_array_equal(counts, resample_counts(prompts, resamples, seed))
+
+
+def test_resampled_means_weigh_prompts_by_count():
+    rng = np.random.default_rng(0)
+    scores, counts = rng.normal(size=(3, 5, 2)), resample_counts(5, 4, seed=1)
+    got = resampled_means(scores, counts)
+    assert got.shape == (4, 3, 2)
+    for b in range(4):
+        drawn = np.repeat(np.arange(5), counts[b])
+        np.testing.assert_allclose(got[b], scores[:, drawn].mean(axis=1))
+    once = resampled_means(scores, np.ones((1, 5), dtype=np.int64))
+    np.testing.assert_allclose(once[0], scores.mean(axis=1))
+
+
+def test_bootstrap_spread_is_the_standard_error():
+    scores = np.random.default_rng(0).normal(size=(1, 400, 2))
+    means = resampled_means(scores, resample_counts(400, 2000, seed=0))
+    np.testing.assert_allclose(means.std(axis=0), scores.std(axis=1) / 20, rtol=0.1)
+
+
+@given(replicates, st.floats(-5, 5, width=32), st.floats(0.05, 0.99))
+def test_reflection(values, estimate, level):
+    percentile = percentile_interval(values, level)
+    reflected = reflected_interval(estimate, values, level)
+    assert percentile.low <= percentile.high and reflected.low <= reflected.high
+    assert reflected.low - estimate == pytest.approx(estimate - percentile.high, abs=1e-9)
+    assert reflected.high - estimate == pytest.approx(estimate - percentile.low, abs=1e-9)
+
+
+def test_reflection_moves_against_the_bias():
+    assert reflected_interval(1.0, [1.5, 2.0, 2.5], 0.5) == (-0.25, 0.25)
+    assert percentile_interval(np.arange(101), 0.9) == pytest.approx((5, 95))
+
+
+@given(replicates)
+def test_probability_better(values):
+    a = np.array(values)
+    assert probability_better(a, a) == 0.5
+    assert probability_better(a + 1, a) == 1
+    b = a[::-1]
+    assert probability_better(a, b) + probability_better(b, a) == pytest.approx(1)
+
+
+def test_seeds_are_the_outer_level():
+    table = np.array([[0.0] * 1000, [1.0] * 1000])
+    means = resample_seeds(table, seed=0)
+    assert set(means) == {0.0, 0.5, 1.0}
+    assert means.mean() == pytest.approx(0.5, abs=0.05)
+    np.testing.assert_array_equal(means, resample_seeds(table, seed=0))
+    np.testing.assert_array_equal(resample_seeds(table[1:], seed=0), table[1])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: resample_counts(0, 5, 0), "prompts, resamples: found 0 and 5"),
+        (lambda: resampled_means(np.ones((1, 3, 2)), np.ones((1, 4))), "counts of 4 prompts"),
+        (lambda: percentile_interval([1.0, 2.0], 95), "level: is 95"),
+        (lambda: percentile_interval([1.0, np.nan]), "replicates: the value at index"),
+        (lambda: probability_better([1.0], [1.0, 2.0]), "b_replicates: has 2 values; give 1"),
+        (lambda: resample_seeds([1.0], 0), "give .seeds, replicates"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(MetricError, match=message):
+        call()

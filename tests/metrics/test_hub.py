@@ -1,0 +1,105 @@
+"""The `evaluate` modules load by path, without a network, and agree with the functions."""
+
+import socket
+from pathlib import Path
+
+import evaluate
+import numpy as np
+import pytest
+
+import paretosteer.metrics as metrics
+
+HUB = Path(metrics.__file__).parent / "hub"
+WEIGHTS = [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+POINTS = [[2.0, 0.5], [1.0, 1.25], [0.25, 1.0]]
+OTHER = [[1.5, 1.5], [0.0, 3.0]]
+REFERENCE = [-1.0, -1.0]
+
+CASES = {
+    "hypervolume": (
+        {"predictions": POINTS, "reference": [0.0, 0.6]},
+        {
+            "hypervolume": metrics.hypervolume(POINTS, [0.0, 0.6]),
+            "error": 0.0,
+            "exact": True,
+            "points_outside": 1,
+        },
+    ),
+    "controllability": (
+        {"predictions": POINTS, "references": WEIGHTS},
+        {
+            "controllability": metrics.controllability(WEIGHTS, POINTS),
+            "somers_d": metrics.somers_d(WEIGHTS, POINTS).tolist(),
+        },
+    ),
+    "expected_utility": (
+        {"predictions": POINTS, "references": WEIGHTS},
+        {"expected_utility": metrics.expected_utility(WEIGHTS, POINTS)},
+    ),
+    "steering_regret": (
+        {"predictions": POINTS, "references": WEIGHTS},
+        {"steering_regret": metrics.steering_regret(WEIGHTS, POINTS)},
+    ),
+    "utility_loss": (
+        {"predictions": POINTS, "references": WEIGHTS, "front": OTHER},
+        {
+            "utility_loss": metrics.utility_loss(WEIGHTS, POINTS, OTHER).mean,
+            "maximum": metrics.utility_loss(WEIGHTS, POINTS, OTHER).maximum,
+        },
+    ),
+    "coverage": (
+        {"predictions": POINTS, "others": OTHER},
+        {"coverage": metrics.coverage(POINTS, OTHER)},
+    ),
+    "entanglement": (
+        {"predictions": POINTS, "references": WEIGHTS},
+        {"entanglement": metrics.entanglement(WEIGHTS, POINTS).tolist()},
+    ),
+    "igd_plus": (
+        {"predictions": POINTS, "front": OTHER},
+        {"igd_plus": metrics.igd_plus(POINTS, OTHER)},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory):
+    def refuse(*_):
+        raise OSError("a metric must load without a network")
+
+    cache = tmp_path_factory.mktemp("hf")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        patch.setattr(evaluate.config, "HF_MODULES_CACHE", cache / "modules")
+        patch.setattr(evaluate.config, "HF_METRICS_CACHE", cache / "metrics")
+        yield lambda name, **options: evaluate.load(str(HUB / name), **options)
+
+
+def test_every_module_is_tested():
+    assert {path.name for path in HUB.iterdir() if path.is_dir()} - {"__pycache__"} == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_agrees_with_the_function(load, name):
+    inputs, expected = CASES[name]
+    assert load(name).compute(**inputs) == expected
+
+
+def test_arrays_and_single_precision_pass(load):
+    points = np.array(POINTS, dtype=np.float32)
+    result = load("hypervolume").compute(predictions=points, reference=np.array(REFERENCE))
+    assert result["hypervolume"] == metrics.hypervolume(POINTS, REFERENCE)
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ([[1.0, 2.0], [1.0]], "points: is ragged"),
+        ([[1.0, float("nan")]], "points: the value at index"),
+        ([], "points: is empty"),
+    ],
+)
+def test_bad_input_reaches_the_check(load, points, message):
+    with pytest.raises(metrics.MetricError, match=message):
+        # In memory: evaluate leaves its cache file locked when a metric raises.
+        load("hypervolume", keep_in_memory=True).compute(predictions=points, reference=REFERENCE)
