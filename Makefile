@@ -28,7 +28,8 @@ lint: setup types
 types: setup
 	rm -rf build
 	$(BIN)/pip install --quiet --no-deps --target build/typed .
-	cd build/typed && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p paretosteer
+	cd build/typed && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
+		--cache-dir ../../.mypy_cache -p paretosteer
 
 speed: setup
 	$(BIN)/python tests/speed.py

@@ -1,3 +1,43 @@
-"""paretosteer: benchmark and evaluation harness for controllable multi-objective generation."""
+"""paretosteer: benchmark and evaluation harness for controllable multi-objective generation.
+
+The flat API loads on first use, so that importing the package costs nothing:
+
+    from paretosteer import load_cells, leaderboard
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from paretosteer.api import make_benchmark, make_method, make_trainer
+    from paretosteer.load import leaderboard, load_cells, load_points, load_scores
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "leaderboard": "load",
+    "load_cells": "load",
+    "load_points": "load",
+    "load_scores": "load",
+    "make_benchmark": "api",
+    "make_method": "api",
+    "make_trainer": "api",
+}
+__all__ = [
+    "__version__",
+    "leaderboard",
+    "load_cells",
+    "load_points",
+    "load_scores",
+    "make_benchmark",
+    "make_method",
+    "make_trainer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'paretosteer' has no attribute {name!r}")
+    return getattr(import_module(f"paretosteer.{_HOMES[name]}"), name)

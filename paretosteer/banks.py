@@ -30,18 +30,21 @@ class Mixture:
     merge: Literal["sum", "factors"] = "sum"
     coefficients: Tensor | None = None  # (rows, banks)
     index: Tensor | None = None  # (rows,), one bank per row
+    single: int | None = None  # that bank, where all rows agree
     frozen: bool = False  # no parameter changes meanwhile: stacks may be kept
     _slots: dict[Layout, Tensor] = field(default_factory=dict)
 
     @contextmanager
     def set(self, coefficients: Tensor | None = None, index: Tensor | None = None) -> Iterator[None]:
         """Mix with these inside the block; with neither, the banks are off."""
-        before = self.coefficients, self.index, self._slots
+        before = self.coefficients, self.index, self.single, self._slots
         self.coefficients, self.index, self._slots = coefficients, index, {}
+        agreed = index is not None and bool((index == index[0]).all())
+        self.single = int(index[0]) if index is not None and agreed else None
         try:
             yield
         finally:
-            self.coefficients, self.index, self._slots = before
+            self.coefficients, self.index, self.single, self._slots = before
 
     def slots(self, layout: Layout) -> Tensor:
         """Coefficient times scale of every rank slot, (rows, 1, sum r); made once per forward."""
@@ -121,18 +124,29 @@ class BankedLinear(nn.Module):
         """Map (rows, T, in) to (rows, T, out), each row under its own coefficients."""
         y: Tensor = self.base(x)
         mixture = self.mixture
+        if mixture.single is not None:
+            return self._add(y, x.to(torch.float32) @ self.A[mixture.single].T, self._single_out())
         if mixture.index is not None:
-            return y + self._one_bank(x, mixture.index).to(y.dtype)
+            return y + self._gathered(x, mixture.index).to(y.dtype)
         if mixture.coefficients is None:
             return y
         if mixture.merge == "factors":
             return y + self._factors(x, mixture.coefficients).to(y.dtype)
         a, b = self._stacked()  # (in, sum r), (sum r, out)
-        hidden = (x.to(a.dtype) @ a) * mixture.slots(self.layout)
-        if y.dtype == b.dtype:
-            flat = torch.addmm(y.reshape(-1, y.shape[-1]), hidden.reshape(-1, len(b)), b)
-            return flat.view_as(y)
-        return y + (hidden @ b).to(y.dtype)
+        return self._add(y, (x.to(a.dtype) @ a) * mixture.slots(self.layout), b)
+
+    def _add(self, y: Tensor, hidden: Tensor, b: Tensor) -> Tensor:
+        """The layer's output plus hidden (rows, T, r) times b (r, out), in one product if it can be."""
+        if y.dtype != b.dtype:
+            return y + (hidden @ b).to(y.dtype)
+        flat = torch.addmm(y.reshape(-1, y.shape[-1]), hidden.reshape(-1, len(b)), b)
+        return flat.view_as(y)
+
+    def _single_out(self) -> Tensor:
+        """The second factor of the bank that all rows use, its scale folded in."""
+        bank = self.mixture.single
+        assert bank is not None
+        return self.B[bank].T * self.layout[bank][1]
 
     def _stacked(self) -> tuple[Tensor, Tensor]:
         """Both factors of all banks side by side; kept while the mixture is frozen."""
@@ -144,16 +158,11 @@ class BankedLinear(nn.Module):
             self._stack = a.contiguous(), b.contiguous()
         return self._stack
 
-    def _one_bank(self, x: Tensor, index: Tensor) -> Tensor:
-        """Each row through its own bank: one product where all rows agree, a gather otherwise."""
-        first = int(index[0])
-        if bool((index == first).all()):
-            return ((x.to(self.A[first].dtype) @ self.A[first].T) @ self.B[first].T) * self.layout[
-                first
-            ][1]
-        a = torch.stack(list(self.A))[index]  # (rows, r, in): equal ranks, as one method made them
+    def _gathered(self, x: Tensor, index: Tensor) -> Tensor:
+        """Each row through its own bank; needs equal ranks, as one method makes them."""
+        a = torch.stack(list(self.A))[index]  # (rows, r, in)
         b = torch.stack(list(self.B))[index]  # (rows, out, r)
-        scale = x.new_tensor([s for _, s in self.layout])[index]
+        scale = a.new_tensor([s for _, s in self.layout])[index]
         return (x.to(a.dtype) @ a.mT) @ b.mT * scale[:, None, None]
 
     def _factors(self, x: Tensor, coefficients: Tensor) -> Tensor:

@@ -20,7 +20,6 @@ from paretosteer.interfaces import Array, Benchmark, Lists, Objective, Policy
 from paretosteer.preferences import Draws
 
 Kind = Literal["reward", "preference", "imitation"]
-MAX_FAILED = 0.01  # share of samples that may stay unscored
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class Reward:
         samples = policy.sample(
             [chosen[i] for i in prompt_of], rows, int(rng.integers(2**62)), list(range(n)) * p
         )
-        raw, _ = settle(self.benchmark.score(samples), self.benchmark.objectives)
+        raw, _ = settle(self.benchmark, samples)
         z = self.benchmark.normaliser.apply(raw)  # (rows, m)
         start = policy.scores(samples, Control.start(rows.rows))
         kl = (samples.log_probs - start).sum(dim=1).cpu().double().numpy()  # (rows,), one-sample estimates
@@ -192,22 +191,24 @@ def leave_one_out(gain: Array) -> Array:
     return (gain - gain.mean(axis=1, keepdims=True)) * n / (n - 1)
 
 
-def settle(scores: Array, objectives: tuple[Objective, ...]) -> tuple[Array, int]:
-    """Give unscored samples (NaN) their objective's worst value; count the rows concerned.
+def settle(benchmark: Benchmark, samples: Any) -> tuple[Array, int]:
+    """Score (rows, m); what cannot be scored gets its objective's worst value. Also counts such rows.
 
     Raises
     ------
     ScoringError
-        If more than 1 % of the rows could not be scored.
+        If a larger share of the rows than the benchmark allows (1 %) could not be scored.
 
     """
+    scores, objectives = benchmark.score(samples), benchmark.objectives
     failed = ~np.isfinite(scores)  # (rows, m)
     count = int(failed.any(axis=1).sum())
-    if count > MAX_FAILED * len(scores):
+    if count > benchmark.max_failed * len(scores):
         named = ", ".join(o.name for o, bad in zip(objectives, failed.T, strict=True) if bad.any())
         raise ScoringError(
             f"benchmark.objectives: {count} of {len(scores)} samples could not be scored by {named}, "
-            "more than 1 %; mend the objective so that it gives a finite number for any text"
+            f"more than {benchmark.max_failed:.0%}; mend the objective so that it gives a finite number "
+            "for any text"
         )
     worst = np.array([o.worst for o in objectives])
     return np.where(failed, worst, scores), count

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Parameter
 
+    from paretosteer.cells.setting import Setting
     from paretosteer.conditioning import Conditioning
     from paretosteer.control import Control
     from paretosteer.metrics.normalise import Normaliser
@@ -121,7 +122,11 @@ class Lists:
 
 
 class Benchmark(Protocol):
-    """A world: prompts, a start policy, objectives, data for each feedback it supports, scores."""
+    """A world: prompts, a start policy, objectives, data for each feedback it supports, scores.
+
+    `feedback` says in a few words what each supported kind is; `max_failed` is the share of samples
+    that may stay unscored before a cell fails (0.01).
+    """
 
     name: str
     version: str
@@ -130,6 +135,8 @@ class Benchmark(Protocol):
     prompts_version: str
     model_name: str
     feedback: Mapping[str, str]
+    max_failed: float
+    setting: Setting
 
     @property
     def normaliser(self) -> Normaliser:

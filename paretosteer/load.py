@@ -54,7 +54,9 @@ class Cell:
     @property
     def benchmark(self) -> str:
         """Name of the benchmark; without a record, of the folder that stands for it."""
-        return str(self.record["benchmark"]["name"] if self.record else self.path.parent.parent.name)
+        return str(
+            self.record["benchmark"]["name"] if self.record else self.path.parent.parent.name
+        )
 
     @property
     def model(self) -> str:
@@ -75,7 +77,8 @@ class Cell:
     def seed(self) -> int | None:
         """The cell's seed, from its record or its folder's name."""
         named = _CELL_NAME.fullmatch(self.path.name)
-        return self.record.get("seed", int(named[1]) if named else None)
+        seed = self.record.get("seed", named and named[1])
+        return None if seed is None else int(seed)
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def read_scores(cell: Cell) -> Scores:
 
 
 def read_drift(cell: Cell) -> "pd.DataFrame | None":
-    """Mean `kl` and `start_nll` (nats per sample) and `tokens` by point; None where not measured."""
+    """Mean `kl`, `start_nll` (nats per sample) and `tokens` by point; None where not measured."""
     path = cell.path / "drift.parquet"
     if not path.exists():
         return None
@@ -261,7 +264,7 @@ def _read_cell(path: Path) -> Cell:
     try:
         record = read_record(path)
     except UsageError as error:
-        return Cell(path, "unreadable", str(error), {}, {})
+        return Cell(path, "unreadable", str(error).removeprefix(f"{path}{os.sep}"), {}, {})
     return Cell(path, record["status"], _reason(record), record, record["config"])
 
 

@@ -68,7 +68,7 @@ def validate(policy: Policy, benchmark: Benchmark, control: Control, trainer: Tr
     total = np.zeros((control.rows, len(benchmark.objectives)))
     rolls = roll_out(policy, prompts, control, seed=trainer.seed, samples=1, batch_rows=trainer.batch_rows)
     for cells, _, samples in rolls:
-        raw, _ = settle(benchmark.score(samples), benchmark.objectives)
+        raw, _ = settle(benchmark, samples)
         np.add.at(total, cells.point, benchmark.normaliser.apply(raw))
         trainer.select(samples.tokens, len(samples), policy.size)
     return total / len(prompts)

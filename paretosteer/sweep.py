@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -63,14 +64,19 @@ def run_one(config: CellConfig) -> Record:
     return record
 
 
-def run_sweep(overrides: Sequence[str]) -> int:
-    """Run every cell of a sweep, then its report. Gives the exit code: 1 if a cell failed."""
+def run_sweep(overrides: Sequence[str], cells: Sequence[CellConfig]) -> int:
+    """Run a sweep of these cells, then its report. Gives the exit code: 1 if a cell failed."""
     with hydra_app() as hydra:
         try:
             hydra.multirun(CONFIG, job, [*per_cell(overrides), "hydra.mode=MULTIRUN"])
         except SystemExit as stop:  # the only way for a callback to say anything
             return int(stop.code or 0)
-    return 0
+        except HydraException:
+            raise
+        except Exception as error:  # jobs raise nothing, so a launcher or its scheduler did
+            print(f"paretosteer: the launcher failed: {_told(error)}", file=sys.stderr)
+    finish_sweep(cells)
+    return 1
 
 
 def job(resolved: DictConfig) -> str:
@@ -86,29 +92,25 @@ def job(resolved: DictConfig) -> str:
     return str(record["status"])
 
 
-class Report(Callback):  # type: ignore[misc]
+class EndOfSweep(Callback):  # type: ignore[misc]
     """Hydra callback: after a sweep, the report of its folder and the exit code."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Report from disk; SystemExit(1) if a cell of this sweep failed or left no record."""
-        try:
-            failed = finish_sweep(grid(config))
-        except Exception as error:  # Hydra would turn it into a warning and exit with 0
-            print(
-                f"paretosteer: the report failed: {type(error).__name__}: {error}", file=sys.stderr
-            )
-            failed = True
-        if failed:
-            raise SystemExit(1)
+        """Report from disk and exit, since nothing else that happens here reaches the caller."""
+        raise SystemExit(finish_sweep(grid(config)))
 
 
-def finish_sweep(cells: Sequence[CellConfig]) -> bool:
-    """Write and print the report of a sweep's cells; whether one of them failed."""
-    report_folders(sorted({config.sweep_dir for config in cells}))
+def finish_sweep(cells: Sequence[CellConfig]) -> int:
+    """Write and print the report of a sweep's cells; 1 if it, or one of them, failed."""
     failed = [cell for cell in map(_plan, cells) if _failed(cell)]
+    try:
+        report_folders(sorted({config.sweep_dir for config in cells}))
+    except Exception as error:
+        print(f"paretosteer: the report failed: {_told(error)}", file=sys.stderr)
+        return 1
     if failed:
         print(f"{len(failed)} of {len(cells)} cells failed", file=sys.stderr)
-    return bool(failed)
+    return 1 if failed else 0
 
 
 def report_folders(folders: Sequence[str | Path], out: Path | None = None) -> None:
@@ -135,3 +137,7 @@ def _failed(cell: Planned) -> bool:
         return bool(read_record(cell.plan.folder)["status"] == "failed")
     except UsageError:
         return True
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -28,6 +28,9 @@ from paretosteer.preferences import Draw, Draws
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+    from paretosteer.cells.setting import Setting
+
+OnStep = Callable[[int, dict[str, float | str]], None]
 LOWEST_ENTROPY = 1e-3  # nats per token; a policy below it has stopped being a distribution
 PATIENCE = 5  # collapsed batches in a row that stop a run
 MAX_GRADIENT = 1.0
@@ -74,12 +77,30 @@ class Trainer:
     samples: int
     seed: int
     batch_rows: int = 256
-    on_step: Callable[[int, dict[str, float | str]], None] = lambda step, figures: None
+    on_step: OnStep = lambda step, figures: None
     account: Account = field(default_factory=Account)
     log: list[dict[str, float | str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._began = time.perf_counter()
+
+    @classmethod
+    def under(
+        cls, setting: Setting, *, seed: int, steps: int | None = None, on_step: OnStep | None = None
+    ) -> Trainer:
+        """A trainer with a setting's budget and device; `steps` replaces its cap."""
+        from accelerate import Accelerator
+
+        budget = setting.budget
+        return cls(
+            Accelerator(cpu=setting.device.type == "cpu"),
+            steps=budget.steps if steps is None else steps,
+            rows=budget.prompts * budget.samples,
+            samples=budget.samples,
+            seed=seed,
+            batch_rows=budget.eval_rows,
+            on_step=on_step or (lambda step, figures: None),
+        )
 
     def rng(self, phase: str) -> np.random.Generator:
         """The phase's own random stream, another one on each process."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,8 @@ class CellPlan:
         train = chain(
             "train",
             {
-                "method": c.method.values,
-                "benchmark": c.benchmark.values,
+                "method": {"name": c.method.name, **asdict(self.method_options)},
+                "benchmark": {"name": c.benchmark.name, **asdict(self.benchmark_options)},
                 "budget": training,
                 "seed": c.seed,
                 "dtype": c.dtype,

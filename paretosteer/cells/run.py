@@ -39,6 +39,7 @@ from paretosteer.trainer import Trainer
 __all__ = ["plan_cell", "run_cell"]
 
 KEYS = ("point", "prompt_id", "sample")
+Scored = tuple[pd.DataFrame, Array, int]  # keys of the rows, raw scores (rows, m), failed rows
 
 
 def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any]:
@@ -138,27 +139,17 @@ class _Run:
 
     def train(self, checkpoint: Path) -> None:
         """Train within the budget; checkpoint and log are the stage's files."""
-        from accelerate import Accelerator
-
-        config, budget = self.plan.config, self.plan.config.budget
+        config = self.plan.config
         title = f"{config.method.name} {self.plan.variant} seed {config.seed}".replace("  ", " ")
         with self.stage("normaliser"):
             _ = self.benchmark.normaliser
-        with self.stage("train"), training_bar(title, budget.steps) as show:
+        with self.stage("train"), training_bar(title, config.budget.steps) as show:
 
             def on_step(step: int, row: dict[str, float | str]) -> None:
                 show(step, row)
                 self.tracker.log(step, {k: v for k, v in row.items() if not isinstance(v, str)})
 
-            trainer = Trainer(
-                Accelerator(cpu=self.setting.device.type == "cpu"),
-                steps=budget.steps,
-                rows=budget.prompts * budget.samples,
-                samples=budget.samples,
-                seed=config.seed,
-                batch_rows=budget.eval_rows,
-                on_step=on_step,
-            )
+            trainer = Trainer.under(self.setting, seed=config.seed, on_step=on_step)
             self.method.train(self.benchmark, trainer)
         self.method.save(checkpoint)
         with atomic_write(self.plan.folder / "training.csv") as path:
@@ -181,11 +172,10 @@ class _Run:
                 frames.append(self._drift(cells, rows, samples))
                 shown += self.benchmark.describe(samples)
         drift = pd.concat(frames, ignore_index=True)
-        drift["shown"] = shown or None
-        drift = drift.sort_values(list(KEYS), kind="stable", ignore_index=True)
+        texts = pd.concat([drift[list(KEYS)], pd.DataFrame(shown)], axis=1) if shown else None
         with atomic_write(self.plan.folder / "samples.jsonl") as path:
-            _write_lines(path, [{**row, **row.pop("shown")} for row in drift.to_dict("records")] if shown else [])
-        self._write_frame("drift.parquet", drift.drop(columns="shown"))
+            _write_lines(path, [] if texts is None else _sorted(texts).to_dict("records"))
+        self._write_frame("drift.parquet", drift)
         facts = {"seconds": self.seconds["sample"], "switch_seconds": self._switch_seconds()}
         self.finish("sample", ["samples.jsonl", "drift.parquet"], facts)
 
@@ -193,10 +183,10 @@ class _Run:
         """Score what was sampled, in raw units; too many failures fail the cell."""
         names = [o.name for o in self.benchmark.objectives]
         with self.stage("score"):
-            index, raw = self._recalled() or self._sampled_again()
-            values, failed = settle(raw, self.benchmark.objectives)
-        frame = pd.concat([index, pd.DataFrame(values, columns=names)], axis=1)
-        frame = frame.sort_values(list(KEYS), kind="stable", ignore_index=True)
+            scored = self._recalled() or self._sampled_again()
+        index, values = pd.concat([i for i, _, _ in scored], ignore_index=True), [v for _, v, _ in scored]
+        frame = pd.concat([index, pd.DataFrame(np.concatenate(values), columns=names)], axis=1)
+        failed = sum(count for _, _, count in scored)
         self._write_frame("scores.parquet", frame)
         facts = {"seconds": self.seconds["score"], "n_total": len(frame), "n_failed": failed}
         self.finish("score", ["scores.parquet"], facts)
@@ -254,22 +244,22 @@ class _Run:
         frame["tokens"] = samples.mask.sum(dim=1).cpu().numpy()
         return frame
 
-    def _recalled(self) -> tuple[pd.DataFrame, Array] | None:
-        """Scores of the samples on disk; None where the world keeps none."""
+    def _recalled(self) -> list[Scored]:
+        """Scores of the samples on disk; empty where the world keeps none."""
         lines = (self.plan.folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()
         if not lines:
-            return None
+            return []
         shown = pd.DataFrame([json.loads(line) for line in lines])
-        return shown[list(KEYS)], self.benchmark.score(self.benchmark.recall(shown))
+        return [(shown[list(KEYS)], *settle(self.benchmark, self.benchmark.recall(shown)))]
 
-    def _sampled_again(self) -> tuple[pd.DataFrame, Array]:
-        rolls = [(self._index(cells), self.benchmark.score(samples)) for cells, _, samples in self._rolls()]
-        index = pd.concat([index for index, _ in rolls], ignore_index=True)
-        return index, np.concatenate([raw for _, raw in rolls])
+    def _sampled_again(self) -> list[Scored]:
+        return [
+            (self._index(cells), *settle(self.benchmark, samples)) for cells, _, samples in self._rolls()
+        ]
 
     def _write_frame(self, name: str, frame: pd.DataFrame) -> None:
         with atomic_write(self.plan.folder / name) as path:
-            frame.to_parquet(path, index=False)
+            _sorted(frame).to_parquet(path, index=False)
 
     def _switch_seconds(self) -> float:
         """Time from a new preference to a policy that serves it: nothing is loaded or merged."""
@@ -364,6 +354,11 @@ def _error(error: Exception, stage: str) -> dict[str, str]:
     if not isinstance(error, ParetosteerError):
         traceback.print_exception(error)  # not foreseen: whoever mends it needs the place
     return {"type": type(error).__name__, "message": str(error), "stage": stage}
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows by point, prompt and sample: batches came in another order."""
+    return frame.sort_values(list(KEYS), kind="stable", ignore_index=True)
 
 
 def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -66,17 +66,17 @@ def _sweep(args: argparse.Namespace) -> int:
     from paretosteer.compose import compose_sweep
     from paretosteer.sweep import plan, run_sweep
 
-    planned = plan(compose_sweep(args.overrides))
-    return _show(planned) if args.dry_run else run_sweep(args.overrides)
+    cells = compose_sweep(args.overrides)
+    planned = plan(cells)
+    return _show(planned) if args.dry_run else run_sweep(args.overrides, cells)
 
 
 def _show(planned: Sequence[Planned]) -> int:
     """Print the cells; exit code 2 if one of them cannot run."""
     header = ("method", "variant", "benchmark", "model", "seed", "stages", "steps", "rows")
     print(table(header, [_row(cell) for cell in planned]))
-    plans = [cell.plan for cell in planned if cell.plan]
-    steps, rows = sum(plan.steps for plan in plans), sum(plan.rows for plan in plans)
-    print(f"\n{len(planned)} cells; still to do: {steps} optimiser steps, {rows} sampled rows")
+    steps, rows = (sum(column) for column in zip(*map(_cost, planned), strict=True))
+    print(f"\n{len(planned)} cells; left to train: {steps} optimiser steps on {rows} rows at most")
     problems = [cell for cell in planned if cell.problem]
     for cell in problems:
         print(f"cannot run {cell.config.method.name} seed {cell.config.seed}: {cell.problem}")
@@ -89,5 +89,13 @@ def _row(cell: Planned) -> tuple[object, ...]:
     place = (config.benchmark.name, model, config.seed)
     if plan is None:
         return (config.method.name, "", *place, "cannot run", "", "")
-    cached = f"cached: {', '.join(plan.cached_stages)}" if plan.cached_stages else "to do"
-    return (config.method.name, plan.variant, *place, cached, plan.steps, plan.rows)
+    stages = f"cached: {', '.join(plan.cached_stages)}" if plan.cached_stages else "to do"
+    return (config.method.name, plan.variant, *place, stages, *_cost(cell))
+
+
+def _cost(cell: Planned) -> tuple[int, int]:
+    """Optimiser steps that a cell still has to take, and the rows that they learn from."""
+    if cell.plan is None or "train" in cell.plan.cached_stages:
+        return 0, 0
+    budget, steps = cell.config.budget, cell.plan.steps
+    return steps, steps * budget.prompts * budget.samples

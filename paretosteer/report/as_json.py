@@ -20,10 +20,10 @@ _DIGITS = 6
 
 def report_json(found: Tables, results: Sequence[TableResult]) -> str:
     """The whole report as JSON text, figures to six digits."""
-    differences = apart(results)
+    special = apart(results)
     content = {
         "schema": 1,
-        "tables": [_table(each, differences.get(each.table.number, {})) for each in results],
+        "tables": [_table(each, special.get(each.table.number)) for each in results],
         "cells": _cells(found),
         "code": _code(found),
     }
@@ -33,13 +33,13 @@ def report_json(found: Tables, results: Sequence[TableResult]) -> str:
     return text + "\n"
 
 
-def _table(result: TableResult, differences: Mapping[str, str]) -> dict[str, Any]:
+def _table(result: TableResult, special: str | None) -> dict[str, Any]:
     rows = leaderboard_frame([result]).astype(object).to_dict(orient="records")
     setting = result.table.setting
     return {
         "number": result.table.number,
         "setting": asdict(setting) if setting else None,
-        "apart_by": differences,
+        "apart": special,
         "notes": notes(result),
         "union_front": result.union,
         "rows": [

@@ -24,7 +24,7 @@ class Column:
     @property
     def heading(self) -> str:
         """Title with the arrow of its better direction."""
-        return f"{self.title} {'↓ ↑'[self.better + 1]}".rstrip()
+        return f"{self.title} {'↓ ↑'[self.better + 1]}".strip()
 
     def text(self, result: RowResult) -> str:
         """The row's value, or nothing where it does not apply."""
@@ -51,6 +51,14 @@ def amount(value: float) -> str:
     return f"{value:.3g}"
 
 
+def duration(seconds: float) -> str:
+    """A time with its unit and three digits: 15 µs, 2.5 ms, 60 s."""
+    for size, unit in ((1.0, "s"), (1e-3, "ms")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} µs"
+
+
 def _plain(figure: str, form: str) -> Callable[[Figures], str]:
     return lambda figures: format(figures[figure], form).replace("-", "−")
 
@@ -70,6 +78,10 @@ def _counted(figure: str, unit: str = "") -> Callable[[Figures], str]:
     return lambda figures: f"{amount(figures[figure])}{unit}"
 
 
+def _timed(figure: str) -> Callable[[Figures], str]:
+    return lambda figures: duration(figures[figure])
+
+
 HYPERVOLUME = Column(
     "hypervolume",
     "Hypervolume",
@@ -77,7 +89,7 @@ HYPERVOLUME = Column(
     "How much of the space of outcomes, above the reference point, the method's points cover: "
     "the main measure of how good and how wide its front is. In brackets the interval, reflected "
     "because resampling noise inflates hypervolume.",
-    _with_interval("hypervolume", ".2f"),
+    _with_interval("hypervolume", "z.2f"),
 )
 
 QUALITY = (
@@ -88,7 +100,7 @@ QUALITY = (
         1,
         "Hypervolume as a share of that of the union front: the best points of all methods in "
         "this table together, every seed's.",
-        _plain("hypervolume_ratio", ".3f"),
+        _plain("hypervolume_ratio", "z.3f"),
     ),
     Column(
         "controllability",
@@ -96,7 +108,7 @@ QUALITY = (
         1,
         "Does more weight on an objective give more of it? Somers' D over all pairs of "
         "preferences, averaged over objectives: 1 always, 0 no connection, −1 always the reverse.",
-        _with_interval("controllability", ".2f"),
+        _with_interval("controllability", "z.2f"),
     ),
     Column(
         "utility_loss",
@@ -104,7 +116,7 @@ QUALITY = (
         -1,
         "What a user loses on average, in standard units, by using this method at their "
         "preference and not the best point of the union front.",
-        _plain("utility_loss", ".3f"),
+        _plain("utility_loss", "z.3f"),
     ),
     Column(
         "steering_regret",
@@ -113,7 +125,7 @@ QUALITY = (
         "The part of that loss which better aim alone would recover: the method has a better "
         "point for that preference, but offers it for another. 0 also for a method that never "
         "moves, so never a reason to choose one.",
-        _plain("steering_regret", ".3f"),
+        _plain("steering_regret", "z.3f"),
     ),
     Column(
         "dominated_by",
@@ -128,7 +140,7 @@ QUALITY = (
         0,
         "Drift from the start model in nats per sample, averaged over preferences. Reward can "
         "always be bought with more of it.",
-        _plain("kl", ".2f"),
+        _plain("kl", "z.2f"),
     ),
 )
 
@@ -138,21 +150,21 @@ DETAIL = (
         "Expected utility",
         1,
         "Mean over preferences of the best utility among the method's own points.",
-        _plain("expected_utility", ".3f"),
+        _plain("expected_utility", "z.3f"),
     ),
     Column(
         "utility_loss_max",
         "Worst loss",
         -1,
         "Utility loss at the preference where it is largest.",
-        _plain("utility_loss_max", ".3f"),
+        _plain("utility_loss_max", "z.3f"),
     ),
     Column(
         "contribution",
         "Contribution",
         1,
         "Hypervolume that the union front would lose without this method.",
-        _plain("contribution", ".3f"),
+        _plain("contribution", "z.3f"),
     ),
     Column(
         "front_size",
@@ -173,42 +185,50 @@ DETAIL = (
         "Largest backtrack",
         -1,
         "The largest such fall, in standard units.",
-        _plain("largest_backtrack", ".3f"),
+        _plain("largest_backtrack", "z.3f"),
     ),
     Column(
         "hypervolume_ref_1",
         "HV at −1",
         1,
         "Hypervolume above −1 in every objective.",
-        _plain("hypervolume_ref_1", ".2f"),
+        _plain("hypervolume_ref_1", "z.2f"),
     ),
     Column(
         "hypervolume_ref_3",
         "HV at −3",
         1,
         "Hypervolume above −3 in every objective.",
-        _plain("hypervolume_ref_3", ".2f"),
+        _plain("hypervolume_ref_3", "z.2f"),
     ),
     Column(
         "start_nll",
         "Start NLL",
         0,
         "Negative log-likelihood of the method's samples under the start model, nats per sample.",
-        _plain("start_nll", ".1f"),
+        _plain("start_nll", "z.1f"),
     ),
-    Column("tokens", "Length", 0, "Tokens per sample.", _plain("tokens", ".1f")),
+    Column("tokens", "Length", 0, "Tokens per sample.", _plain("tokens", "z.1f")),
 )
 
 STEPS = Column(
     "train_steps",
     "Steps",
     0,
-    "Optimiser steps over everything that a seed trained, selection included. The budget caps them.",
+    "Optimiser steps over everything that a seed trained, selection included.",
     _plain("train_steps", ".0f"),
 )
 
 COSTS = (
     STEPS,
+    Column(
+        "budget_steps",
+        "Cap",
+        0,
+        "The budget: the most optimiser steps a seed may take. Tokens, reward calls and "
+        "validation sampling are counted but not equalised.",
+        _plain("budget_steps", "d"),
+    ),
     Column("train_tokens", "Train tokens", 0, "Tokens trained on.", _counted("train_tokens")),
     Column(
         "selection_tokens",
@@ -219,15 +239,9 @@ COSTS = (
     ),
     Column("reward_calls", "Reward calls", 0, "Samples scored.", _counted("reward_calls")),
     Column("flops", "FLOPs", 0, "Arithmetic, estimated.", _counted("flops")),
-    Column(
-        "seconds_train", "Training", 0, "Wall time of training.", _counted("seconds_train", " s")
-    ),
-    Column(
-        "seconds_sample", "Sampling", 0, "Wall time of sampling.", _counted("seconds_sample", " s")
-    ),
-    Column(
-        "peak_memory_bytes", "Memory", 0, "Peak memory.", _counted("peak_memory_bytes", "B")
-    ),
+    Column("seconds_train", "Training", 0, "Wall time of training.", _timed("seconds_train")),
+    Column("seconds_sample", "Sampling", 0, "Wall time of sampling.", _timed("seconds_sample")),
+    Column("peak_memory_bytes", "Memory", 0, "Peak memory.", _counted("peak_memory_bytes", "B")),
     Column(
         "trained_parameters",
         "Parameters",
@@ -240,7 +254,7 @@ COSTS = (
         "switch_seconds",
         "Switch",
         0,
-        "Seconds to turn to a new preference.",
-        _plain("switch_seconds", ".2g"),
+        "Time to turn to a new preference.",
+        _timed("switch_seconds"),
     ),
 )

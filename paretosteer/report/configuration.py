@@ -58,17 +58,28 @@ def _places(names: Sequence[str], name: str) -> list[int]:
     return [place for place, other in enumerate(names) if other == name]
 
 
-def _tell_apart(
-    name: str, own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]
-) -> str:
-    options = sorted({option for options in alike for option in options})
-    differing = [
-        option
-        for option in options
-        if len({json.dumps(other.get(option), default=str) for other in alike}) > 1
-    ]
-    told = ", ".join(f"{option}={own.get(option)}" for option in differing)
-    return f"{name} [{told}]" if told else name
+def _tell_apart(name: str, own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> str:
+    sections = sorted({option.partition(".")[0] for options in alike for option in options})
+    told = [word for section in sections for word in _differing(section, own, alike)]
+    return f"{name} [{', '.join(told)}]" if told else name
+
+
+def _differing(
+    section: str, own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """What is a row's own in one section of the configuration.
+
+    A section with another name, such as a budget, is told by that name alone, and only further
+    options among the rows that share it.
+    """
+    named = f"{section}.name"
+    if len({other.get(named) for other in alike}) > 1:
+        yield f"{section}={own.get(named)}"
+    same = [other for other in alike if other.get(named) == own.get(named)]
+    for option in sorted({option for other in same for option in other}):
+        values = {json.dumps(other.get(option), default=str) for other in same}
+        if option.partition(".")[0] == section and len(values) > 1:
+            yield f"{option}={own.get(option)}"
 
 
 def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

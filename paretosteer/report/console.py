@@ -3,6 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.report.configuration import EXEMPT_METHODS
 from paretosteer.report.write import Report
 
 if TYPE_CHECKING:
@@ -15,13 +16,15 @@ _PLAIN_WIDTH = 400
 
 
 def print_leaderboard(board: "Report | pd.DataFrame") -> None:
-    """Print the tables of a leaderboard; of a report also the cells not ok and where its page is."""
+    """Print a leaderboard's tables; of a report also the cells not ok and where its page is."""
     from rich.text import Text
 
     console = _console()
     frame = board.leaderboard if isinstance(board, Report) else board
     for number, rows in frame.groupby("table", sort=True):
         console.print(_table(f"Table {number}", rows))
+    if frame["method"].isin(EXEMPT_METHODS).any():
+        console.print("* an expensive reference, exempt from the budget", soft_wrap=True)
     if isinstance(board, Report):
         for cell in board.problems:
             console.print(Text(f"{cell.status}: {cell.path}: {cell.reason}"), soft_wrap=True)
@@ -48,19 +51,19 @@ def _table(title: str, rows: "pd.DataFrame") -> "Table":
         title_justify="left",
         pad_edge=False,
     )
-    table.add_column("method", overflow="fold")
+    table.add_column("method", overflow="fold", max_width=60)
     for heading in ("hypervolume", "controllability", "steering regret", "steps", "KL"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("seeds", justify="right")
     table.add_column("status")
     for _, row in rows.iterrows():
         values = [
-            str(row["label"]),
+            str(row["label"]) + ("*" if row["method"] in EXEMPT_METHODS else ""),
             _interval(row),
-            _number(row["controllability"], ".2f"),
-            _number(row["steering_regret"], ".3f"),
+            _number(row["controllability"], "z.2f"),
+            _number(row["steering_regret"], "z.3f"),
             _number(row["train_steps"], "d"),
-            _number(row["kl"], ".2f"),
+            _number(row["kl"], "z.2f"),
             _number(row["seeds"], "d"),
             str(row["status"]),
         ]
@@ -69,10 +72,10 @@ def _table(title: str, rows: "pd.DataFrame") -> "Table":
 
 
 def _interval(row: "pd.Series[Any]") -> str:
-    value = _number(row["hypervolume"], ".2f")
+    value = _number(row["hypervolume"], "z.2f")
     if not _there(row["hypervolume_low"]):
         return value
-    return f"{value} [{row['hypervolume_low']:.2f}, {row['hypervolume_high']:.2f}]"
+    return f"{value} [{row['hypervolume_low']:z.2f}, {row['hypervolume_high']:z.2f}]"
 
 
 def _number(value: Any, form: str) -> str:

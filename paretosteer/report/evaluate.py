@@ -89,6 +89,7 @@ def _result(
         },
         **_drift(row.replicates),
         **_costs(row.replicates),
+        **({"budget_steps": row.cap} if row.cap is not None else {}),
     }
     curves = Curves(
         seeds,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -28,6 +29,8 @@ Places: TypeAlias = npt.NDArray[np.intp]
 
 _UNIT = "start-model standard units"
 _PANEL = 4.6  # inches
+_LEGEND = 2.4  # inches
+_LEGEND_WIDTH = 26  # characters
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def render(result: TableResult, drawing: Drawing, form: str, theme: Theme = LIGH
 def draw_fronts(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
     """Every pair of objectives as a plane with each method's points in order of preference."""
     pairs = list(combinations(range(len(setting.names)), 2))
-    figure, axes = _panels(len(pairs), height=_PANEL if len(pairs) > 1 else _PANEL * 1.15)
+    figure, axes = _panels(len(pairs), height=_PANEL)
     made = styles([each.row.method for each in result.scored])
     for axis, (i, j) in zip(axes, pairs, strict=True):
         _plane(axis, result, setting, made, (i, j), theme)
@@ -85,9 +88,10 @@ def draw_responses(result: TableResult, setting: Setting, theme: Theme) -> "Figu
 FRONTS = Drawing(
     "fronts",
     "What each method reaches. Lines join the points that weigh these two objectives alone, in "
-    "order of preference; filled points are on the method's own front, hollow ones are dominated by another of its points. Crosses are 95 % "
-    "intervals, small dots the single seeds, unjoined marks the points with further dials; the "
-    "dashed line is the union front of all methods, and the start model is at the origin.",
+    "order of preference; filled points are on the method's own front, hollow ones are dominated "
+    "by another of its points. Crosses are 95 % intervals, small dots the single seeds, faint "
+    "unjoined marks the points with further dials. The dashed line is the union front of all "
+    "methods; the start model is at the origin.",
     draw_fronts,
 )
 RESPONSES = Drawing(
@@ -138,7 +142,7 @@ def _name_ends(
     ):
         axis.annotate(
             f"all weight on {name}".replace("$", r"\$"),
-            best.band.mean[place, pair],
+            (best.band.mean[place, pair[0]], best.band.mean[place, pair[1]]),
             xytext=offset,
             textcoords="offset points",
             rotation=rotation,
@@ -161,11 +165,13 @@ def _front(
     axis.hlines(y, low[:, 0], high[:, 0], color=colour, alpha=0.3, linewidth=1, zorder=2)
     axis.vlines(x, low[:, 1], high[:, 1], color=colour, alpha=0.3, linewidth=1, zorder=2)
     if len(curves.seeds) > 1:
-        own = curves.seeds[..., pair].reshape(-1, 2)
-        axis.scatter(*own.T, s=5, color=colour, alpha=0.45, linewidths=0, zorder=3)
+        own_x, own_y = curves.seeds[..., pair].reshape(-1, 2).T
+        axis.scatter(own_x, own_y, s=5, color=colour, alpha=0.45, linewidths=0, zorder=3)
     if len(curves.dialled):
-        other = curves.dialled[:, pair]
-        axis.scatter(*other.T, s=14, marker=look.marker, color=colour, alpha=0.4, linewidths=0)
+        other_x, other_y = curves.dialled[:, pair].T
+        axis.scatter(
+            other_x, other_y, s=14, marker=look.marker, color=colour, alpha=0.4, linewidths=0
+        )
     axis.plot(x[edge], y[edge], color=colour, linestyle=look.line, linewidth=1.5, zorder=4)
     on_front = metrics.nondominated(curves.band.mean)
     sizes = np.where(np.isin(np.arange(len(x)), edge), 38, 14)
@@ -215,13 +221,13 @@ def _response(axis: "Axes", each: RowResult, look: Style, objective: int) -> Non
     )
 
 
-def _legend(
-    figure: "Figure", result: TableResult, made: Sequence[Style], theme: Theme
-) -> None:
+def _legend(figure: "Figure", result: TableResult, made: Sequence[Style], theme: Theme) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=look.colour, marker=look.marker, linestyle=look.line, label=_plain(each))
+        Line2D(
+            [], [], color=look.colour, marker=look.marker, linestyle=look.line, label=_plain(each)
+        )
         for each, look in zip(result.scored, made, strict=True)
     ]
     figure.legend(
@@ -235,9 +241,9 @@ def _legend(
 
 
 def _plain(result: RowResult) -> str:
-    """A row's label, with the dollar signs that matplotlib would read as mathematics escaped."""
+    """A row's label, in short lines and without what matplotlib would read as mathematics."""
     star = "*" if result.row.exempt else ""
-    return f"{result.row.label}{star}".replace("$", r"\$")
+    return fill(f"{result.row.label}{star}", width=_LEGEND_WIDTH).replace("$", r"\$")
 
 
 def _axis_label(name: str) -> str:
@@ -250,7 +256,7 @@ def _panels(count: int, height: float, share: bool = False) -> tuple["Figure", l
 
     columns = min(count, 3)
     rows = math.ceil(count / columns)
-    figure = Figure(figsize=(_PANEL * columns + 2, height * rows), layout="constrained")
+    figure = Figure(figsize=(_PANEL * columns + _LEGEND, height * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharey=share, squeeze=False)
     axes = list(grid.flat)
     for axis in axes[count:]:

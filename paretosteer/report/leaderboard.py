@@ -137,7 +137,7 @@ def _row(table: TableResult, result: RowResult) -> dict[str, Any]:
         "ratio_to": "union" if "hypervolume_ratio" in result.figures else None,
         "points": len(curves.band.mean) if curves else None,
         "dialled_points": len(curves.dialled) // len(row.replicates) if curves else None,
-        "budget_steps": row.options.get("budget.steps"),
+        "budget_steps": row.cap,
         "reason": "; ".join(dict.fromkeys(cell.reason for cell in row.cells if cell.reason)),
         "paths": " ".join(str(cell.path) for cell in row.cells),
     }

@@ -68,22 +68,24 @@ def _sensitive(rows: tuple[RowResult, ...]) -> Iterator[str]:
     for column, value in OTHER_REFERENCES.items():
         other = ranking(rows, column)
         if other != usual:
+            place = f"{value:g}".replace("-", "−")
             yield (
-                f"The ranking depends on the reference point: at {value:g} in every objective "
+                f"The ranking depends on the reference point: at {place} in every objective "
                 f"it is {', '.join(other)}."
             )
 
 
 def _budgets(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    capped = [each for each in rows if not each.row.exempt]
-    caps = {each.row.options.get("budget.steps") for each in capped} - {None}
+    caps = sorted({each.row.cap for each in rows if each.row.cap is not None})
     if len(caps) > 1:
-        listed = ", ".join(str(cap) for cap in sorted(caps))
-        yield f"Budgets differ: caps of {listed} optimiser steps stand in one table."
-    for each in capped:
-        cap, steps = each.row.options.get("budget.steps"), each.figures["train_steps"]
-        if cap is not None and steps > cap:
-            yield f"{each.row.label}: trained {steps:g} optimiser steps, over its cap of {cap}."
+        yield f"Budgets differ: caps of {', '.join(map(str, caps))} steps stand in one table."
+    for each in rows:
+        steps = each.figures["train_steps"]
+        if each.row.cap is not None and steps > each.row.cap:
+            yield (
+                f"{each.row.label}: trained {steps:g} optimiser steps, over its cap "
+                f"of {each.row.cap}."
+            )
 
 
 def _batches(rows: tuple[RowResult, ...]) -> Iterator[str]:

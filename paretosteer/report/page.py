@@ -9,12 +9,12 @@ from paretosteer.report.columns import COSTS, DETAIL, HYPERVOLUME, QUALITY, Colu
 from paretosteer.report.evaluate import RowResult, TableResult
 from paretosteer.report.figures import DRAWINGS, Drawing, render
 from paretosteer.report.html import Markup, element, join
-from paretosteer.report.notes import notes
 from paretosteer.report.page_cells import cells_section
-from paretosteer.report.samples import Prompted, examples, preference_name, shown
+from paretosteer.report.samples import Prompted, examples, shown
+from paretosteer.report.setting import vector_words
 from paretosteer.report.style import DARK, Style, styles
 from paretosteer.report.tables import Tables
-from paretosteer.report.text_tables import apart, headline
+from paretosteer.report.text_tables import apart, headline, told_about
 
 
 def page(
@@ -29,11 +29,11 @@ def page(
     light
         The SVG figures on a light ground, by table number and name of the drawing.
     """
-    differences = apart(results)
+    special = apart(results)
     body = join(
         element("h1", "Which method steers best?"),
         _summary(found, results),
-        *(_section(each, differences.get(each.table.number, {}), light) for each in results),
+        *(_section(each, told_about(each, special), light) for each in results),
         _glossary(),
         cells_section(found),
     )
@@ -73,15 +73,14 @@ def _winner(result: TableResult) -> Markup:
 
 
 def _section(
-    result: TableResult, differences: Mapping[str, str], light: Mapping[tuple[int, str], bytes]
+    result: TableResult, told: Sequence[str], light: Mapping[tuple[int, str], bytes]
 ) -> Markup:
     number = result.table.number
-    special = [f"Apart from the other tables by {name}: {it}." for name, it in differences.items()]
     parts = [
         element("h2", f"Table {number}. {result.table.benchmark}", id=f"table-{number}"),
         element("p", headline(result), class_="soft"),
-        element("ul", *(element("li", note) for note in [*special, *notes(result)])),
-        _table(result, QUALITY, "Quality and drift", bars=True),
+        _table(result, QUALITY, "Quality and drift", main=True),
+        element("ul", *(element("li", note) for note in told), class_="notes"),
     ]
     if result.scored:
         parts += [_figure(result, each, light[number, each.name]) for each in DRAWINGS]
@@ -96,15 +95,15 @@ def _section(
 
 
 def _table(
-    result: TableResult, columns: Sequence[Column], caption: str, bars: bool = False
+    result: TableResult, columns: Sequence[Column], caption: str, main: bool = False
 ) -> Markup:
-    """Rows by columns; with `bars` the hypervolume's interval is drawn under it."""
+    """Rows by columns; the `main` table draws the hypervolume's interval and tells the status."""
     best = {column.figure: column.best(result.scored) for column in columns}
     looks = styles([each.row.method for each in result.rows])
     widest = max((each.figures["hypervolume_high"] for each in result.scored), default=0.0)
 
     def cell(each: RowResult, look: Style, column: Column) -> Markup:
-        bar = [_bar(each, look, widest)] if bars and column is HYPERVOLUME and widest else []
+        bar = [_bar(each, look, widest)] if main and column is HYPERVOLUME and widest else []
         kind = "best" if each.row.label in best[column.figure] else ""
         return element("td", column.text(each), *bar, class_=kind)
 
@@ -118,22 +117,38 @@ def _table(
                 scope="row",
             ),
             *(cell(each, look, column) for column in columns),
-            element("td", f"{len(each.row.replicates)} of {len(each.row.cells)}"),
-            element("td", each.row.status, class_="ok" if each.row.status == "ok" else "not-ok"),
+            *(_fate(each) if main else ()),
         )
-        for each, look in zip(result.rows, looks, strict=True)
+        for each, look in zip(result.rows if main else result.scored, looks, strict=False)
     ]
-    headings = ["Method", *(column.heading for column in columns), "Seeds", "Status"]
+    headings = ["Method", *(column.heading for column in columns)]
+    headings += ["Seeds", "Status"] if main else []
     return element(
         "div",
         element(
             "table",
             element("caption", caption),
-            element("thead", element("tr", *(element("th", it, scope="col") for it in headings))),
+            element(
+                "thead",
+                element("tr", *(element("th", _unbroken(it), scope="col") for it in headings)),
+            ),
             element("tbody", *rows),
         ),
         class_="scroll",
     )
+
+
+def _fate(each: RowResult) -> tuple[Markup, Markup]:
+    kind = "ok" if each.row.status == "ok" else "not-ok"
+    return (
+        element("td", f"{len(each.row.replicates)} of {len(each.row.cells)}"),
+        element("td", each.row.status, class_=kind),
+    )
+
+
+def _unbroken(heading: str) -> str:
+    """A heading whose arrow stays with its last word."""
+    return heading.replace(" ↑", "\u00a0↑").replace(" ↓", "\u00a0↓")
 
 
 def _bar(result: RowResult, look: Style, widest: float) -> Markup:
@@ -174,19 +189,22 @@ def _examples(result: TableResult) -> Markup:
     setting = result.table.setting
     if not found or not setting:
         return Markup()
-    names = [
-        f"preference {preference_name(setting.preferences[place])}" for place in shown(setting)
-    ]
+    names = [f"at {vector_words(setting.preferences[place])}" for place in shown(setting)]
     return join(
         element("h3", "What they write"),
-        element("p", f"Preferences weigh {', '.join(setting.names)}; not chosen, the first "
-                "samples of the first prompts.", class_="soft"),
+        element(
+            "p",
+            f"Preferences weigh {', '.join(setting.names)}; not chosen, the first "
+            "samples of the first prompts.",
+            class_="soft",
+        ),
         *(_example(each, names) for each in found),
     )
 
 
 def _example(prompted: Prompted, names: Sequence[str]) -> Markup:
-    head = element("tr", *(element("th", it, scope="col") for it in ["Method", *names]))
+    titles = [element("th", name, scope="col", class_="words") for name in ["Method", *names]]
+    head = element("tr", *titles)
     rows = [
         element(
             "tr",
@@ -200,7 +218,7 @@ def _example(prompted: Prompted, names: Sequence[str]) -> Markup:
         element("summary", "Prompt: ", element("em", prompted.prompt)),
         element(
             "div",
-            element("table", element("thead", head), element("tbody", *rows)),
+            element("table", element("thead", head), element("tbody", *rows), class_="plain"),
             class_="scroll",
         ),
     )

@@ -50,6 +50,7 @@ def _grid(cells: Sequence[Cell]) -> Markup:
                     for (benchmark, method, variant), by_seed in sorted(rows.items())
                 ),
             ),
+            class_="plain",
         ),
         class_="scroll",
     )
@@ -75,6 +76,7 @@ def _reasons(cells: Sequence[Cell]) -> Markup:
                 )
                 for cell in cells
             ),
+            class_="plain",
         ),
         class_="scroll",
     )

@@ -1,7 +1,7 @@
 """A few of the texts that cells wrote, so that a reader sees what the figures stand for."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,8 +77,3 @@ def _first_samples(cell: Cell) -> Iterator[tuple[int, str, str, str]]:
                     )
             except (ValueError, TypeError, KeyError):
                 return
-
-
-def preference_name(preference: Sequence[float]) -> str:
-    """A preference as people write it: (0.3, 0.7)."""
-    return f"({', '.join(f'{weight:.3g}' for weight in preference)})"

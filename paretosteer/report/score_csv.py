@@ -78,12 +78,12 @@ def _read(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restkey="", restval="", strict=True)
+            fields = [name.strip() for name in reader.fieldnames or []]
             rows = [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); give a CSV file") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is not a CSV file in UTF-8 ({error})") from None
-    fields = [name.strip() for name in reader.fieldnames or []]
     if not rows:
         raise UsageError(f"{path}: has no points; give a heading and one line per point")
     for number, row in rows:

@@ -106,6 +106,11 @@ def distinctions(settings: Sequence[Setting]) -> list[dict[str, str]]:
     ]
 
 
+def vector_words(vector: Sequence[float]) -> str:
+    """A vector as people write it: (−2, 0.5)."""
+    return "(" + ", ".join(f"{value:.6g}".replace("-", "−") for value in vector) + ")"
+
+
 _TITLES = {
     "version": "benchmark version",
     "weights": "start model",
@@ -127,7 +132,7 @@ def _words(setting: Setting, name: str) -> str:
         case "preferences":
             return f"{len(setting.preferences)} points"
         case "mean" | "std" | "reference":
-            return "(" + ", ".join(f"{value:.6g}" for value in getattr(setting, name)) + ")"
+            return vector_words(getattr(setting, name))
     return str(getattr(setting, name))
 
 

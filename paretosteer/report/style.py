@@ -4,6 +4,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Line: TypeAlias = Literal["-", "--", ":", "-."]
 
 # Okabe and Ito's palette, which stays apart for colour-blind readers, and on black and white.
 _KNOWN = {
@@ -20,13 +23,9 @@ _KNOWN = {
 _COLOURS = ("#AA4499", "#44AA99", "#999933", "#882255", "#88CCEE", "#DDCC77", "#6699CC", "#117733")
 _MARKERS = ("p", "h", "<", ">", "d", "*")
 
-# Rows of one method share its colour and differ in these.
-_LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
-    "-",
-    (0, (5, 2)),
-    (0, (1, 1.5)),
-    (0, (6, 2, 1, 2)),
-)
+# Rows of one method share its hue and differ in these: line, and share of white (or of black).
+_LINES: tuple[Line, ...] = ("-", "--", ":", "-.")
+_SHADES = (0.0, 0.4, -0.4, 0.65)
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Style:
 
     colour: str
     marker: str
-    line: str | tuple[int, tuple[int, ...]]
+    line: Line
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,8 @@ DARK = Theme("dark", ink="#e6e8eb", faint="#3a4048", ground="#15181c")
 def style(method: str, place: int = 0) -> Style:
     """The style of a method's row, `place` telling apart several rows of one method."""
     colour, marker = _KNOWN.get(method) or _by_name(method)
-    return Style(colour, marker, _LINES[place % len(_LINES)])
+    turn = place % len(_LINES)
+    return Style(_shade(colour, _SHADES[turn]), marker, _LINES[turn])
 
 
 def styles(methods: Sequence[str]) -> list[Style]:
@@ -66,6 +66,14 @@ def styles(methods: Sequence[str]) -> list[Style]:
         made.append(style(method, seen[method]))
         seen[method] += 1
     return made
+
+
+def _shade(colour: str, share: float) -> str:
+    """Mix a colour with white, or where the share is negative with black."""
+    ground = 255 if share > 0 else 0
+    parts = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    mixed = (round(part + abs(share) * (ground - part)) for part in parts)
+    return "#" + "".join(f"{part:02X}" for part in mixed)
 
 
 def _by_name(method: str) -> tuple[str, str]:

@@ -52,6 +52,11 @@ class Row:
         return "partial" if self.replicates else "failed"
 
     @property
+    def cap(self) -> int | None:
+        """The budget's optimiser steps a seed, None for the exempt."""
+        return None if self.exempt else self.options.get("budget.steps")
+
+    @property
     def exempt(self) -> bool:
         """Whether the method is an expensive reference outside the budget."""
         return self.method in configuration.EXEMPT_METHODS
@@ -110,7 +115,11 @@ class _Place(NamedTuple):
 
     def order(self) -> tuple[bool, str, str]:
         """Tables with figures first."""
-        return not self.setting, self.setting.order() if self.setting else self.unscored, self.options
+        return (
+            not self.setting,
+            self.setting.order() if self.setting else self.unscored,
+            self.options,
+        )
 
 
 @dataclass
@@ -182,7 +191,8 @@ def _drift(cell: Cell, ranked: Sequence[int]) -> dict[str, FloatArray]:
         return {}
     if not set(ranked) <= set(drift.index):
         raise UnreadableError("drift.parquet: lacks some of the record's points")
-    return {str(name): drift.loc[ranked, name].to_numpy(dtype=float) for name in drift}
+    means = drift.loc[list(ranked)]
+    return {str(name): means[name].to_numpy(dtype=float) for name in means}
 
 
 def _add_unscored(drafts: "dict[_Place, _Draft]", cells: Iterable[Cell]) -> None:

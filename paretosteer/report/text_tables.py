@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from paretosteer.report.columns import QUALITY, STEPS
 from paretosteer.report.evaluate import RowResult, TableResult
 from paretosteer.report.notes import notes
-from paretosteer.report.setting import Setting, distinctions
+from paretosteer.report.setting import Setting, distinctions, vector_words
 
 _COLUMNS = (*QUALITY, STEPS)
 
@@ -19,61 +19,74 @@ def headline(result: TableResult) -> str:
         f"{setting.benchmark} (version {setting.version}) on {table.model}: "
         f"{', '.join(setting.names)}; {len(setting.preferences)} preferences, "
         f"{setting.prompt_count} test prompts, {setting.dtype}, "
-        f"reference ({', '.join(f'{value:g}' for value in setting.reference)})"
+        f"reference {vector_words(setting.reference)}"
     )
 
 
-def apart(results: Sequence[TableResult]) -> dict[int, Mapping[str, str]]:
-    """By table number, what keeps that table apart from the others; empty for a single one."""
+def apart(results: Sequence[TableResult]) -> dict[int, str]:
+    """By number, what keeps each table apart from the others; nothing where there is one only."""
     settings: list[tuple[int, Setting]] = [
         (result.table.number, result.table.setting) for result in results if result.table.setting
     ]
     told = distinctions([setting for _, setting in settings])
-    return {number: words for (number, _), words in zip(settings, told, strict=True)}
+    return {
+        number: f"Not comparable with the other tables. Its own: {_listed(words)}."
+        for (number, _), words in zip(settings, told, strict=True)
+        if words
+    }
+
+
+def _listed(words: Mapping[str, str]) -> str:
+    return "; ".join(f"{name} {value}" for name, value in words.items())
 
 
 def markdown(results: Sequence[TableResult]) -> str:
     """All tables in GitHub's Markdown, best values in bold."""
-    return "\n".join(_markdown_table(result, apart(results)) for result in results)
+    special = apart(results)
+    return "\n".join(_markdown_table(result, told_about(result, special)) for result in results)
 
 
 def latex(results: Sequence[TableResult]) -> str:
     """All tables as LaTeX floats; needs the package booktabs."""
-    return "% Needs \\usepackage{booktabs}.\n" + "\n".join(map(_latex_table, results))
+    special = apart(results)
+    tables = [_latex_table(result, told_about(result, special)) for result in results]
+    return "% Needs \\usepackage{booktabs}.\n" + "\n".join(tables)
 
 
-def _markdown_table(result: TableResult, differences: Mapping[int, Mapping[str, str]]) -> str:
-    number = result.table.number
+def told_about(result: TableResult, special: Mapping[int, str]) -> list[str]:
+    """Everything said below or above a table, what keeps it `apart` first."""
+    own = special.get(result.table.number)
+    return [*([own] if own else []), *notes(result)]
+
+
+def _markdown_table(result: TableResult, told: Sequence[str]) -> str:
     headings = ["Method", *(column.heading for column in _COLUMNS), "Seeds", "Status"]
     rows = _rows(result, escape=_markdown_escape, bold="**{}**".format, star="\\*")
-    special = differences.get(number, {})
-    told = [f"Apart from the other tables by {name}: {value}." for name, value in special.items()]
     return "\n".join(
         [
-            f"### Table {number}. {_markdown_escape(headline(result))}",
+            f"### Table {result.table.number}. {_markdown_escape(headline(result))}",
             "",
             f"| {' | '.join(headings)} |",
             f"|:--|{'--:|' * len(_COLUMNS)}--:|:--|",
             *(f"| {' | '.join(row)} |" for row in rows),
             "",
-            *(f"- {_markdown_escape(note)}" for note in [*told, *notes(result)]),
+            *(f"- {_markdown_escape(note)}" for note in told),
             "",
         ]
     )
 
 
-def _latex_table(result: TableResult) -> str:
+def _latex_table(result: TableResult, told: Sequence[str]) -> str:
     arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
     headings = ["Method", *(column.heading for column in _COLUMNS), "Seeds", "Status"]
     for arrow, command in arrows.items():
         headings = [heading.replace(arrow, command) for heading in headings]
     rows = _rows(result, escape=latex_escape, bold=r"\textbf{{{}}}".format, star="$^{*}$")
-    told = " ".join(notes(result))
     return "\n".join(
         [
             r"\begin{table}",
             r"  \centering",
-            rf"  \caption{{{latex_escape(headline(result))}. {latex_escape(told)}}}",
+            rf"  \caption{{{latex_escape(headline(result))}. {latex_escape(' '.join(told))}}}",
             rf"  \label{{tab:leaderboard-{result.table.number}}}",
             rf"  \begin{{tabular}}{{l{'r' * (len(_COLUMNS) + 1)}l}}",
             r"    \toprule",

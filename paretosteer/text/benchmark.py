@@ -58,6 +58,8 @@ class TextBenchmark(ABC):
         self.options, self.setting = options, setting
         self.objectives: tuple[Objective, ...] = tuple(o for o, _ in self.scored())
         self.reference = (-2.0,) * len(self.objectives)
+        # Without checks the start model may be too poor to write a word every time.
+        self.max_failed = 0.01 if setting.budget.checks else 0.5
         self.decoding = Decoding(options.max_new_tokens, options.temperature)
         self.model = self._load()
         self._check_prompts()
@@ -124,10 +126,9 @@ class TextBenchmark(ABC):
         def make(folder: Path) -> None:
             self.setting.say("measuring the start model on calibration prompts")
             count = self.setting.budget.calibration_samples
-            raw = self.score(self._start_samples(self.prompts("calibration"), count))
-            names = [o.name for o in self.objectives]
+            raw, _ = settle(self, self._start_samples(self.prompts("calibration"), count))
             try:
-                fitted = Normaliser.fit(settle(raw, self.objectives)[0], names)
+                fitted = Normaliser.fit(raw, [o.name for o in self.objectives])
             except MetricError as error:
                 raise UsageError(f"benchmark.objectives: {error}") from None
             write_json(folder / "normaliser.json", {"mean": fitted.mean, "std": fitted.std})
@@ -157,7 +158,7 @@ class TextBenchmark(ABC):
         def make(folder: Path) -> None:
             self.setting.say(f"sampling a pool of {len(prompts) * count} start-model texts")
             samples = self._start_samples(prompts, count)
-            raw, _ = settle(self.score(samples), self.objectives)
+            raw, _ = settle(self, samples)
             Pool(samples, self.normaliser.apply(raw), count).write(folder)
 
         folder = cached("pool", self._key("train", count) | {"prompts": len(prompts)}, make)

@@ -58,7 +58,15 @@ def load_model(
 
 
 def model_digest(path: str) -> str:
-    """Digest of a local folder's configuration, tokenizer and weights, or of a hub name."""
+    """Digest of a local folder's configuration, tokenizer and weights, or of a hub name.
+
+    Raises
+    ------
+    UsageError
+        If there is no such folder, or no model in it.
+
+    """
+    _check_source(path)
     folder = Path(path)
     if not folder.is_dir():
         return sha256(path.encode()).hexdigest()

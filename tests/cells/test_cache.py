@@ -37,8 +37,7 @@ def test_an_entry_is_made_once() -> None:
 def test_jobs_that_ask_at_once_wait_for_one() -> None:
     make = Maker(delay=0.2)
     asking = [
-        threading.Thread(target=cache.cached, args=("pool", {"model": "x"}, make))
-        for _ in range(4)
+        threading.Thread(target=cache.cached, args=("pool", {"model": "x"}, make)) for _ in range(4)
     ]
     for job in asking:
         job.start()

@@ -34,9 +34,7 @@ class Lab:
             raise fate
         folder = config.folder / f"seed{config.seed}-{IDENTITY}"
         stages = ["train"] if fate == "cached" else []
-        return SimpleNamespace(
-            folder=folder, cached_stages=stages, steps=120, rows=7, variant="full"
-        )
+        return SimpleNamespace(folder=folder, cached_stages=stages, steps=120, variant="full")
 
     def run_cell(self, config: CellConfig, tracker: Tracker) -> dict[str, Any]:
         """Run: an exception is raised, a status recorded."""
@@ -155,7 +153,19 @@ def test_a_report_that_fails_is_an_error(
     monkeypatch.setattr(paretosteer.report, "write_report", fails)
     lab.fate = {"clp": "unsupported"}
     assert main(["sweep", "method=clp", "sweep_dir=out"]) == 1
-    assert "report: RuntimeError: no space left" in output()[1]
+    assert "the report failed: RuntimeError: no space left" in output()[1]
+
+
+def test_a_launcher_that_fails_still_gets_its_cells_reported(
+    lab: Lab, output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(resolved: object) -> None:
+        raise ConnectionError("the scheduler is gone")
+
+    monkeypatch.setattr("paretosteer.sweep.job", lost)  # a launcher raises what its job raised
+    assert main(["sweep", "method=clp", "sweep_dir=out"]) == 1
+    assert lab.reported == [[Path("out")]]
+    assert "the launcher failed: ConnectionError: the scheduler is gone" in output()[1]
 
 
 def test_ctrl_c_ends_a_sweep_with_130(lab: Lab) -> None:
@@ -177,9 +187,11 @@ def test_a_dry_run_shows_cells_and_cost_and_does_nothing(lab: Lab, output: Outpu
     lab.fate = {"clp": "cached"}
     assert main(["sweep", "method=clp,morl", "--dry-run", "seed=0,1"]) == 0
     lines = output()[0].splitlines()
-    assert lines[1].split() == "clp full stories embedded 0 cached: train 120 7".split()
-    assert lines[3].split() == "morl full stories embedded 0 to do 120 7".split()
-    assert lines[-1] == "4 cells; still to do: 480 optimiser steps, 28 sampled rows"
+    assert [" ".join(line.split()) for line in lines[1:4:2]] == [
+        "clp full stories embedded 0 cached: train 0 0",
+        "morl full stories embedded 0 to do 120 7680",
+    ]
+    assert lines[-1] == "4 cells; left to train: 240 optimiser steps on 15360 rows at most"
     assert not lab.ran
     assert not any(Path().iterdir())
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from paretosteer import options, registry
+from paretosteer.compose import compose_sweep
 
 PLUGINS: list[tuple[str, registry.Group, str]] = [
     ("method", "methods", "rewarded_soup"),
@@ -34,3 +35,17 @@ def test_yaml_holds_the_defaults_and_help_of_the_dataclass(
     assert yaml.safe_load(text) == {"name": name, **defaults}
     for row in options.describe(kind):
         assert f"# {row.help}" in text, f"{row.name} is shown with another help text"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "cells"), [("five_methods", 5), ("all_methods", 7), ("three_objectives", 5)]
+)
+def test_every_experiment_composes_and_writes_under_its_name(experiment: str, cells: int) -> None:
+    found = compose_sweep([f"experiment={experiment}"])
+    assert len(found) == cells
+    assert {cell.sweep_dir for cell in found} == {f"results/{experiment}"}
+
+
+def test_the_third_objective_is_part_of_the_experiment() -> None:
+    (first, *_) = compose_sweep(["experiment=three_objectives"])
+    assert len(first.benchmark.values["objectives"]) == 3

@@ -66,5 +66,5 @@ def test_a_broken_plugin_is_an_error_only_for_who_asks() -> None:
         lambda: registry.load("methods", "broken"),
         lambda: compose_cell(["method=broken"]),
     ):
-        with pytest.raises(UsageError, match="method 'broken' .* cannot be imported: ModuleNot"):
+        with pytest.raises(UsageError, match=r"method 'broken' .* cannot be imported: ModuleNot"):
             ask()

@@ -15,9 +15,7 @@ Response = Callable[[np.ndarray], np.ndarray]
 
 OBJECTIVES = ("sentiment", "variety", "brevity")
 EDGE = [[i / 4, 1 - i / 4] for i in range(4, -1, -1)]  # five points, as sweeps write them
-TRIANGLE = [
-    [i / 3, j / 3, (3 - i - j) / 3] for i in range(3, -1, -1) for j in range(3 - i, -1, -1)
-]
+TRIANGLE = [[i / 3, j / 3, (3 - i - j) / 3] for i in range(3, -1, -1) for j in range(3 - i, -1, -1)]
 
 
 def digest(text: str) -> str:
@@ -74,6 +72,7 @@ def write_cell(
     dials: Sequence[dict[str, float]] = ({},),
     prompts: int = 12,
     noise: float = 0.4,
+    names: Sequence[str] = OBJECTIVES,
     text: str = "Once there was a fox.",
     changes: dict[str, Any] | None = None,
     **options: Any,
@@ -81,7 +80,7 @@ def write_cell(
     """Write a finished cell whose points are `response(preference)` in standard units."""
     m = len(grid[0])
     points = [{"preference": list(mu), "dials": dial} for dial in dials for mu in grid]
-    record = base_record(method, seed, variant, **options) | _outcome(m, points, prompts)
+    record = base_record(method, seed, variant, **options) | _outcome(names[:m], points, prompts)
     record = _merge(record, changes or {})
     folder = sweep / "stories" / method / f"seed{seed}-{record['identity']}"
     folder.mkdir(parents=True)
@@ -95,7 +94,7 @@ def write_cell(
         raw = z * np.array(record["normaliser"]["std"]) + np.array(record["normaliser"]["mean"])
         for prompt in range(prompts):
             place = {"point": index, "prompt_id": f"p{prompt:02d}", "sample": 0}
-            rows.append(place | dict(zip(OBJECTIVES, raw[prompt], strict=False)))
+            rows.append(place | dict(zip(names, raw[prompt], strict=False)))
             drift.append(place | {"kl": 2 + mu[0], "start_nll": 60.0, "tokens": 40})
             samples.append(place | {"prompt": f"Prompt {prompt}", "text": f"{text} {mu.round(2)}"})
     pd.DataFrame(rows).to_parquet(folder / "scores.parquet")
@@ -144,7 +143,8 @@ def write_sweep(sweep: Path) -> Path:
     return sweep
 
 
-def _outcome(m: int, points: list[dict[str, Any]], prompts: int) -> dict[str, Any]:
+def _outcome(names: Sequence[str], points: list[dict[str, Any]], prompts: int) -> dict[str, Any]:
+    m = len(names)
     return {
         "files": {"scores.parquet": digest("scores")},
         "objectives": [
@@ -155,7 +155,7 @@ def _outcome(m: int, points: list[dict[str, Any]], prompts: int) -> dict[str, An
                 "description": f"how much {name}",
                 "version": "1",
             }
-            for name in OBJECTIVES[:m]
+            for name in names
         ],
         "normaliser": {"mean": [0.25, 0.5, 0.75][:m], "std": [0.5, 0.25, 2.0][:m]},
         "reference": [-2.0] * m,

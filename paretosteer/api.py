@@ -1,0 +1,70 @@
+"""Methods and benchmarks from Python, without Hydra: what a notebook needs.
+
+    benchmark = make_benchmark("stories", budget="smoke")
+    method = make_method("clp", variant="attention")
+    method.train(benchmark, make_trainer(benchmark, seed=0))
+    control = method.control([[0.3, 0.7]])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paretosteer import options, registry
+from paretosteer.interfaces import Benchmark
+from paretosteer.method import Method
+from paretosteer.trainer import Trainer
+
+
+def make_method(name: str, **values: Any) -> Method:
+    """A method by name with its options; UsageError for a wrong name or option."""
+    kind = registry.load("methods", name)
+    method: Method = kind(options.build(kind.Options, {"name": name, **values}, "method"))
+    return method
+
+
+def make_benchmark(
+    name: str,
+    *,
+    model: str = "embedded",
+    budget: str = "quick",
+    device: str = "auto",
+    dtype: str = "float32",
+    **values: Any,
+) -> Any:
+    """A benchmark by name with its options.
+
+    Parameters
+    ----------
+    name
+        A registered benchmark.
+    model
+        `embedded`, or the path of a Hugging Face folder or its hub name.
+    budget
+        `smoke`, `quick` or `full`: sizes of splits, pools and batches.
+    device, dtype
+        As in the configuration.
+    **values
+        Options of the benchmark.
+
+    """
+    from paretosteer.cells.plan import CellPlan
+    from paretosteer.cells.setting import Setting
+    from paretosteer.compose import compose_cell
+    from paretosteer.progress import say
+
+    config = compose_cell(
+        [f"benchmark={name}", f"budget={budget}", f"device={device}", f"dtype={dtype}", "method=start"]
+    )
+    update = {"benchmark": config.benchmark.model_copy(update=values)}
+    if model != "embedded":
+        update["model"] = config.model.model_copy(update={"name": "hf", "path": model})
+    plan = CellPlan.of(config.model_copy(update=update))
+    return plan.benchmark_class(
+        plan.benchmark_options, Setting.of(plan.config, plan.model_key, say)
+    )
+
+
+def make_trainer(benchmark: Benchmark, *, seed: int, steps: int | None = None) -> Trainer:
+    """A trainer under the benchmark's budget; `steps` replaces the cap on optimiser steps."""
+    return Trainer.under(benchmark.setting, seed=seed, steps=steps)

@@ -1,0 +1,151 @@
+"""The files of a report: whole, self-contained, the same each time, and safe to open."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report_cells import TRIANGLE, concave, write_cell, write_unscored
+
+from paretosteer import load
+from paretosteer.errors import UsageError
+from paretosteer.report import Report, print_leaderboard, write_report
+from paretosteer.report.evaluate import evaluate
+from paretosteer.report.figures import DRAWINGS, render
+from paretosteer.report.style import style
+from paretosteer.report.tables import make_tables
+
+HOSTILE = "<img src=x onerror=alert(1)>&\"'|$x_1${}\\input{secret}"
+
+
+class Elements(HTMLParser):
+    """Collects the tags and attributes of a page, and its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read_page(path: Path) -> Elements:
+    elements = Elements()
+    elements.feed(path.read_text(encoding="utf-8"))
+    return elements
+
+
+def test_all_files_are_there(report: Report) -> None:
+    names = {str(path.relative_to(report.folder)) for path in report.folder.rglob("*.*")}
+    assert names == {
+        "index.html",
+        "leaderboard.csv",
+        "leaderboard.md",
+        "leaderboard.tex",
+        "report.json",
+        *(
+            f"figures/{name}-1.{form}"
+            for name in ("fronts", "responses")
+            for form in ("svg", "png")
+        ),
+    }
+    assert report.counts == {"ok": 11, "failed": 1, "missing": 2, "unreadable": 1, "unsupported": 1}
+    assert report.failed == 1
+
+
+def test_page_needs_nothing_else(report: Report) -> None:
+    page = read_page(report.page)
+    assert "script" not in page.tags
+    links = [value for name, value in page.attributes if name in ("src", "srcset", "href")]
+    assert links
+    assert all(link.startswith(("data:", "#")) for link in links)
+    for told in ("loss is NaN at step 17", "no labelled text", "interrupted", "cannot be read"):
+        assert told in page.text
+    for told in ("What the columns mean", "prompts only", "paretosteer run method=clp seed=0"):
+        assert told in page.text
+    assert "Once there was a fox." in page.text
+
+
+def test_hostile_text_is_only_text(tmp_path: Path) -> None:
+    write_cell(
+        tmp_path,
+        "clp",
+        concave(2.0),
+        variant=HOSTILE,
+        names=(HOSTILE, "</td></table>$"),
+        text=HOSTILE,
+        changes={"command": HOSTILE, "notes": [HOSTILE], "selection": {HOSTILE: HOSTILE}},
+    )
+    error = {"type": HOSTILE, "message": HOSTILE, "stage": HOSTILE}
+    write_unscored(tmp_path, "clp", "failed", seed=1, error=error)
+    report = write_report([tmp_path])
+    page = read_page(report.page)
+    # The words are there, as words: nothing of them became an element or an attribute.
+    assert page.text.count(HOSTILE) > 10
+    assert "script" not in page.tags
+    assert not any(name.startswith("on") or value == "x" for name, value in page.attributes)
+    assert r"\input{" not in (report.folder / "leaderboard.tex").read_text()
+    assert " <img" not in (report.folder / "leaderboard.md").read_text()
+
+
+def test_figures_are_the_same_each_time(sweep: Path) -> None:
+    (result,) = [evaluate(table) for table in make_tables(load.find_cells(sweep)).tables]
+    first, second = (render(result, DRAWINGS[0], "svg") for _ in range(2))
+    assert first == second
+    assert b"dc:date" not in first
+
+
+def test_three_objectives_are_drawn_in_pairs(tmp_path: Path) -> None:
+    write_cell(tmp_path, "clp", concave(2.0), grid=TRIANGLE)
+    (result,) = [evaluate(table) for table in make_tables(load.find_cells(tmp_path)).tables]
+    with_light = render(result, DRAWINGS[0], "svg")
+    assert len(set(re.findall(rb'id="axes_\d+"', with_light))) == 3
+
+
+def test_styles_never_change() -> None:
+    assert style("bone_soup") == style("bone_soup", 0)
+    assert style("bone_soup").colour == "#D55E00"
+    assert style("my_own") == style("my_own")
+    rows = [style("clp", place) for place in range(4)]
+    assert len({(row.colour, row.line) for row in rows}) == 4
+    assert {row.marker for row in rows} == {"^"}
+
+
+def test_another_report_replaces_the_first(tmp_path: Path) -> None:
+    write_cell(tmp_path / "sweep", "clp", concave(2.0))
+    old = tmp_path / "out" / "figures" / "fronts-7.svg"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    report = write_report([tmp_path / "sweep"], out=tmp_path / "out")
+    assert report.page == tmp_path / "out" / "index.html"
+    assert not old.exists()
+
+
+def test_out_must_be_a_folder(tmp_path: Path) -> None:
+    write_cell(tmp_path / "sweep", "clp", concave(2.0))
+    (tmp_path / "out").touch()
+    with pytest.raises(UsageError, match=r"--out: .* is a file"):
+        write_report([tmp_path / "sweep"], out=tmp_path / "out")
+
+
+def test_printed_leaderboard(report: Report, capsys: pytest.CaptureFixture[str]) -> None:
+    print_leaderboard(report)
+    printed = capsys.readouterr().out
+    for told in ("rewarded_soup", "clp (prompt)", "unsupported", "morl*", str(report.page)):
+        assert told in printed
+    assert "…" not in printed
+    assert re.search(r"failed: .*seed1-\w+: DivergenceError while in train", printed)
+
+
+def test_import_is_light() -> None:
+    heavy = "import sys, paretosteer.report; print({'pandas', 'matplotlib'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,238 @@
+"""Which cells make a row, which rows share a table, and what becomes of cells that did not end."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from report_cells import concave, digest, write_cell, write_missing, write_unscored
+
+from paretosteer import load
+from paretosteer.errors import UsageError
+from paretosteer.report.configuration import configuration, labels
+from paretosteer.report.evaluate import evaluate
+from paretosteer.report.notes import notes
+from paretosteer.report.tables import Tables, make_tables
+from paretosteer.report.text_tables import apart
+
+GRID = [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+
+
+def line(mu: Any) -> Any:
+    return 2 * mu
+
+
+def tables(folder: Path) -> Tables:
+    return make_tables(load.find_cells(folder))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"benchmark": {"version": "2"}}, "benchmark version 2"),
+        ({"benchmark": {"name": "other"}}, "benchmark other"),
+        ({"model": {"digest": digest("other")}}, f"start model embedded ({digest('other')[:8]})"),
+        ({"normaliser": {"mean": [0.25, 0.51]}}, "normaliser mean (0.25, 0.51)"),
+        ({"normaliser": {"std": [0.5, 0.26]}}, "normaliser std (0.5, 0.26)"),
+        ({"reference": [-2.0, -1.0]}, "reference (−2, −1)"),
+        (
+            {"prompts": {"digest": digest("other")}},
+            f"test prompts 12 prompts ({digest('other')[:8]})",
+        ),
+        ({"dtype": "bfloat16"}, "precision bfloat16"),
+    ],
+)
+def test_unlike_cells_never_share_a_table(
+    tmp_path: Path, changes: dict[str, Any], told: str
+) -> None:
+    write_cell(tmp_path, "clp", line)
+    write_cell(tmp_path, "morl", line, changes=changes)
+    found = tables(tmp_path).tables
+    assert [table.number for table in found] == [1, 2]
+    words = apart([evaluate(table) for table in found])
+    assert any(told in text for text in words.values())
+
+
+def test_another_grid_is_another_table(tmp_path: Path) -> None:
+    write_cell(tmp_path, "clp", line)
+    write_cell(tmp_path, "morl", line, grid=GRID)
+    assert len(tables(tmp_path).tables) == 2
+
+
+def test_one_table_needs_no_distinction(tmp_path: Path) -> None:
+    write_cell(tmp_path, "clp", line)
+    write_cell(tmp_path, "morl", line, grid=[*GRID[::-1], [0.25, 0.75], [0.75, 0.25]])
+    found = tables(tmp_path).tables  # the same grid in another order
+    assert len(found) == 1
+    assert apart([evaluate(found[0])]) == {}
+
+
+def test_rows_with_other_options_are_told_apart(tmp_path: Path) -> None:
+    write_cell(tmp_path, "clp", line, steps=120)
+    write_cell(tmp_path, "clp", line, steps=240)
+    (table,) = tables(tmp_path).tables
+    assert [row.label for row in table.rows] == [
+        "clp [budget.steps=120]",
+        "clp [budget.steps=240]",
+    ]
+    told = " ".join(notes(evaluate(table)))
+    assert "Budgets differ: caps of 120, 240 steps" in told
+
+
+def test_configuration_leaves_out_where_it_ran() -> None:
+    config = {
+        "method": {"name": "clp", "path": "/elsewhere/init"},
+        "seed": 3,
+        "sweep_dir": "x",
+        "device": "cuda",
+        "tracker": {"name": "wandb"},
+        "launcher": {"name": "ray"},
+    }
+    assert configuration(config) == {"method.name": "clp", "method.path": "init"}
+
+
+def test_labels() -> None:
+    options = {"method.rank": 8, "budget.steps": 120}
+    assert labels([("clp", "", options), ("clp", "prompt", options)]) == ["clp", "clp (prompt)"]
+
+
+def test_status_of_rows(sweep: Path) -> None:
+    board = load.leaderboard(sweep).set_index("label")
+    status = board["status"].to_dict()
+    assert status["clp (full)"] == "ok"
+    assert status["cos_dpo"] == "partial"  # one seed diverged
+    assert status["morl"] == "partial"  # one seed was interrupted
+    assert status["interpolation"] == "unsupported"
+    assert status["modpo"] == "missing"
+    assert board.loc["cos_dpo", ["seeds", "cells"]].tolist() == [1, 2]
+    assert "loss is NaN at step 17" in board.loc["cos_dpo", "reason"]
+    assert pd.isna(board.loc["modpo", "hypervolume"])
+    assert board["table"].unique().tolist() == [1]
+
+
+def test_all_cells_failed(tmp_path: Path) -> None:
+    error = {"type": "ValueError", "message": "no", "stage": "train"}
+    write_unscored(tmp_path, "clp", "failed", error=error)
+    (row,) = load.leaderboard(tmp_path).to_dict(orient="records")
+    assert (row["status"], row["seeds"], row["table"]) == ("failed", 0, 1)
+    assert row["reason"] == "ValueError while in train: no"
+
+
+def test_unreadable_cells_are_shown(sweep: Path) -> None:
+    cells = load.load_cells(sweep).set_index("path")
+    reason = cells.loc[str(sweep / "stories" / "clp" / "seed9-aaaaaaaaaa"), "reason"]
+    assert reason.startswith("record.json: cannot be read")
+
+
+def broken_schema(cell: Path) -> None:
+    record = json.loads((cell / "record.json").read_text())
+    del record["normaliser"]
+    (cell / "record.json").write_text(json.dumps(record))
+
+
+def zero_std(cell: Path) -> None:
+    record = json.loads((cell / "record.json").read_text())
+    record["normaliser"]["std"] = [1.0, 0.0]
+    (cell / "record.json").write_text(json.dumps(record))
+
+
+def short_vector(cell: Path) -> None:
+    record = json.loads((cell / "record.json").read_text())
+    record["reference"] = [-2.0]
+    (cell / "record.json").write_text(json.dumps(record))
+
+
+def off_simplex(cell: Path) -> None:
+    record = json.loads((cell / "record.json").read_text())
+    record["points"][0]["preference"] = [0.9, 0.2]
+    (cell / "record.json").write_text(json.dumps(record))
+
+
+def change_scores(cell: Path, change: Any) -> None:
+    path = cell / "scores.parquet"
+    change(pd.read_parquet(path)).to_parquet(path)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (broken_schema, "'normaliser' is a required property"),
+        (zero_std, "normaliser.std is not above 0"),
+        (short_vector, "reference has vectors of 1 values for 2 objectives"),
+        (off_simplex, "preferences"),
+        (lambda cell: (cell / "scores.parquet").unlink(), "scores.parquet"),
+        (lambda cell: (cell / "scores.parquet").write_bytes(b"PAR1"), "scores.parquet"),
+        (
+            lambda cell: change_scores(cell, lambda frame: frame.drop(columns="variety")),
+            "has no column variety",
+        ),
+        (
+            lambda cell: change_scores(cell, lambda frame: frame.assign(variety=float("nan"))),
+            "no finite number",
+        ),
+        (lambda cell: change_scores(cell, lambda frame: frame.iloc[:-1]), "pairs of point"),
+    ],
+)
+def test_unusable_scores_are_reported(tmp_path: Path, harm: Any, reason: str) -> None:
+    write_cell(tmp_path, "clp", line)
+    harm(write_cell(tmp_path, "morl", line))
+    found = tables(tmp_path)
+    assert [cell.status for cell in found.cells] == ["ok", "unreadable"]
+    assert reason in found.cells[1].reason
+    assert "\n" not in found.cells[1].reason
+
+
+def test_one_cell_per_seed_counts(tmp_path: Path) -> None:
+    old = write_cell(tmp_path / "a", "clp", line)
+    new = write_cell(
+        tmp_path / "b", "clp", concave(3.0), changes={"created": "2025-06-01T00:00:00Z"}
+    )
+    found = tables(tmp_path)
+    (row,) = found.tables[0].rows
+    assert [replicate.cell.path for replicate in row.replicates] == [new]
+    assert found.superseded == {old: new}
+
+
+def test_a_retry_elsewhere_makes_good(tmp_path: Path) -> None:
+    write_missing(tmp_path / "a", "clp")
+    write_cell(tmp_path / "b", "clp", line)
+    assert load.leaderboard(tmp_path)["status"].tolist() == ["ok"]
+
+
+def test_folders_count_once(sweep: Path) -> None:
+    cells = load.find_cells(sweep, sweep / "stories", sweep / "stories" / "clp")
+    assert len(cells) == len(load.find_cells(sweep))
+
+
+def test_nothing_to_report(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no cell"):
+        load.find_cells(tmp_path)
+    with pytest.raises(UsageError, match="is not a folder"):
+        load.find_cells(tmp_path / "nowhere")
+    write_missing(tmp_path, "clp")
+    with pytest.raises(UsageError, match="no cell has scores"):
+        load.load_scores(tmp_path)
+
+
+def test_notes_warn(tmp_path: Path) -> None:
+    # `wide` gains most where the reference is far, `high` where it is near.
+    write_cell(tmp_path, "wide", lambda mu: 3.0 * mu - 1.2, noise=0)
+    over = {"cost": {"train_steps": 500}, "source_digest": digest("newer")}
+    write_cell(tmp_path, "high", lambda mu: 0 * mu + 0.7, noise=0, changes=over)
+    told = " ".join(notes(evaluate(tables(tmp_path).tables[0])))
+    assert "The ranking depends on the reference point" in told
+    assert "high: trained 500 optimiser steps, over its cap of 120" in told
+    assert "made by differing source code" in told
+    assert "prompts only" in told
+
+
+def test_labels_name_a_section_before_its_options() -> None:
+    quick = {"budget.name": "quick", "budget.steps": 120, "method.rank": 8}
+    full = {"budget.name": "full", "budget.steps": 1000, "method.rank": 8}
+    rows = [("clp", "", quick), ("clp", "", full), ("clp", "", full | {"method.rank": 4})]
+    assert labels(rows) == [
+        "clp [budget=quick, method.rank=8]",
+        "clp [budget=full, method.rank=8]",
+        "clp [budget=full, method.rank=4]",
+    ]

@@ -1,0 +1,175 @@
+"""Conditioned policies: one batch holds every preference, and nothing about a row depends on others."""
+
+import pytest
+import torch
+
+from paretosteer.conditioning import Banks, Features, PromptText, Unconditioned
+from paretosteer.control import Control
+from paretosteer.errors import UsageError
+from paretosteer.text.generate import Decoding
+from paretosteer.text.model import LanguageModel
+from paretosteer.text.policy import TextPolicy
+from paretosteer.text.samples import Prompt
+
+PROMPTS = [
+    Prompt("a", "Once upon a time, there was a little girl named Lily."),
+    Prompt("b", "One day,"),
+    Prompt("c", "Tom was a small bear. He went for a walk in the park."),
+]
+DECODING = Decoding(12)
+
+
+def banked(model, count=3, scope="all", merge="sum", spread=0.3) -> TextPolicy:
+    policy = TextPolicy(model, Banks(count, 2, 4.0, scope, merge), DECODING, seed=0)
+    torch.manual_seed(1)
+    for layer in policy.layers.values():
+        for b in layer.B:
+            torch.nn.init.normal_(b, std=spread)
+    return policy
+
+
+def written(policy, prompts, control, samples=None):
+    return policy.sample(prompts, control, 5, samples or [0] * len(prompts))
+
+
+@pytest.mark.parametrize("scope", ["all", "attention", "head"])
+def test_batched_rows_equal_materialised_models(model, scope):
+    policy = banked(model, scope=scope)
+    coefficients = torch.tensor([[1.75, -0.75, 0.2], [0.0, 1.0, 0.0], [-0.3, 0.5, 0.8]])
+    samples = written(policy, PROMPTS, Control.soup(coefficients))
+    batched = policy.scores(samples, Control.soup(coefficients))
+    for row, c in enumerate(coefficients):
+        plain = LanguageModel(policy.materialise(c), model.tokenizer, "plain")
+        alone = TextPolicy(plain, Unconditioned(), DECODING, seed=0)
+        scores = alone.scores(samples.take([row]), Control.start(1))
+        width = scores.shape[1]
+        torch.testing.assert_close(batched[row, :width], scores[0], atol=2e-5, rtol=1e-4)
+
+
+def test_materialising_leaves_the_policy_and_the_start_model_alone(model):
+    before = {k: v.clone() for k, v in model.network.state_dict().items()}
+    policy = banked(model, scope="head")
+    policy.materialise(torch.ones(3))
+    after = model.network.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before)
+    assert policy.layers
+
+
+def test_no_coefficient_and_switched_off_are_the_start_model(model):
+    policy, start = banked(model), TextPolicy(model, Unconditioned(), DECODING, seed=0)
+    samples = written(start, PROMPTS, Control.start(3))
+    expected = start.scores(samples, Control.start(3))
+    torch.testing.assert_close(policy.scores(samples, Control.start(3)), expected)
+    torch.testing.assert_close(policy.scores(samples, Control.soup(torch.zeros(3, 3))), expected)
+
+
+def test_one_bank_per_row_is_its_one_hot_soup(llama):
+    policy = banked(llama)
+    samples = written(policy, PROMPTS, Control.start(3))
+    for index in ([0, 1, 2], [1, 1, 1]):
+        chosen = policy.scores(samples, Control.bank(index))
+        soup = policy.scores(samples, Control.soup(torch.eye(3)[index]))
+        torch.testing.assert_close(chosen, soup, atol=1e-5, rtol=1e-4)
+
+
+def test_averaging_factors_is_not_the_soup(llama):
+    """At (1/2, 1/2) each own term keeps a quarter and cross terms appear."""
+    exact, factors = banked(llama, 2), banked(llama, 2, merge="factors")
+    name = next(iter(exact.layers))
+    half = torch.tensor([0.5, 0.5])
+    layer, other = exact.layers[name], factors.layers[name]
+    base = layer.base.weight
+    a, b, s = list(layer.A), list(layer.B), layer.layout[0][1]
+    own = sum(b[i] @ a[i] for i in range(2))
+    cross = b[0] @ a[1] + b[1] @ a[0]
+    torch.testing.assert_close(layer.materialise(half) - base, s * 0.5 * own)
+    torch.testing.assert_close(other.materialise(half) - base, s * 0.25 * (own + cross))
+    samples = written(exact, PROMPTS, Control.start(3))
+    control = Control.soup(half.repeat(3, 1))
+    plain = LanguageModel(factors.materialise(half), llama.tokenizer, "plain")
+    alone = TextPolicy(plain, Unconditioned(), DECODING, seed=0)
+    torch.testing.assert_close(
+        factors.scores(samples, control), alone.scores(samples, Control.start(3)), atol=1e-5, rtol=1e-4
+    )
+
+
+def test_rows_do_not_feel_their_batch(model):
+    """Left padding, masks and noise: a row alone writes what it writes among longer ones."""
+    policy = banked(model)
+    control = Control.soup(torch.rand(3, 3))
+    together = written(policy, PROMPTS, control)
+    for row in range(3):
+        alone = policy.sample([PROMPTS[row]], control.take(torch.tensor([row])), 5, [0])
+        assert alone.texts[0] == together.texts[row]
+        n = int(alone.mask.sum())
+        torch.testing.assert_close(
+            alone.log_probs[0, :n], together.log_probs[row, :n], atol=1e-5, rtol=1e-4
+        )
+
+
+def test_sampling_and_scoring_agree(model):
+    for conditioning, control in [
+        (Banks(2, 2, 4.0), Control.soup(torch.rand(3, 2))),
+        (Features(2, 3, 8, 2, 4.0), Control.features(torch.rand(3, 2))),
+        (PromptText(2, 4.0), Control.text(["positive: 0.3; ", "varied: 0.7; ", ""])),
+    ]:
+        policy = TextPolicy(model, conditioning, DECODING, seed=0)
+        samples = written(policy, PROMPTS, control)
+        scores = policy.scores(samples, control)
+        torch.testing.assert_close(scores, samples.log_probs, atol=1e-5, rtol=1e-4)
+        assert (scores[~samples.mask] == 0).all()
+
+
+def test_noise_depends_on_seed_prompt_and_sample_number(llama):
+    policy = TextPolicy(llama, Unconditioned(), DECODING, seed=0)
+    one, again = [policy.sample([PROMPTS[0]] * 3, Control.start(3), 5, [0, 1, 0]) for _ in range(2)]
+    assert one.texts == again.texts
+    assert one.texts[0] == one.texts[2] != one.texts[1]
+    assert policy.sample([PROMPTS[0]], Control.start(1), 6, [0]).texts[0] != one.texts[0]
+
+
+def test_sharpness_moves_between_start_and_policy(llama):
+    policy = banked(llama)
+    samples = written(policy, PROMPTS, Control.start(3))
+    soup = Control.soup(torch.rand(3, 3))
+
+    def scores(sharpness):
+        rows = torch.full((3,), sharpness)
+        return policy.scores(samples, Control("soup", 3, soup.values, sharpness=rows))
+
+    torch.testing.assert_close(scores(1.0), policy.scores(samples, soup))
+    torch.testing.assert_close(scores(0.0), policy.scores(samples, Control.start(3)))
+
+
+def test_features_steer_and_their_gradient_arrives(llama):
+    policy = TextPolicy(llama, Features(2, 3, 8), DECODING, seed=0)
+    samples = written(policy, PROMPTS, Control.features(torch.eye(2)[[0, 0, 0]]))
+    first, second = (policy.scores(samples, Control.features(torch.eye(2)[[i] * 3])) for i in (0, 1))
+    assert not torch.allclose(first, second)
+    first.sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in policy.parameters())
+
+
+def test_state_round_trip_and_refusal(llama, tmp_path):
+    policy, other = banked(llama), TextPolicy(llama, Banks(3, 2, 4.0), DECODING, seed=9)
+    other.load_state(policy.state())
+    samples = written(policy, PROMPTS, Control.start(3))
+    control = Control.soup(torch.rand(3, 3))
+    assert torch.equal(other.scores(samples, control), policy.scores(samples, control))
+    with pytest.raises(UsageError, match="do not fit this policy"):
+        TextPolicy(llama, Banks(2, 2, 4.0), DECODING, seed=0).load_state(policy.state())
+
+
+def test_keeping_banks_reorders_them(llama):
+    policy = banked(llama)
+    samples = written(policy, PROMPTS, Control.start(3))
+    expected = policy.scores(samples, Control.bank([2, 2, 2]))
+    policy.keep_banks([2, 0])
+    torch.testing.assert_close(policy.scores(samples, Control.bank([0, 0, 0])), expected)
+    assert len(policy.parameters()) == 4 * len(policy.layers)
+
+
+def test_a_prompt_too_long_for_the_context(llama):
+    policy = TextPolicy(llama, Unconditioned(), Decoding(120), seed=0)
+    with pytest.raises(UsageError, match=r"benchmark.max_new_tokens: prompt 'c' needs \d+ tokens"):
+        written(policy, PROMPTS, Control.start(3))
