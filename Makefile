@@ -11,11 +11,12 @@ setup: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -c constraints.txt torch
-	$(BIN)/pip install -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -c constraints.txt -e '.[dev,joblib]'
 	touch $@
 
 quickstart: setup
-	$(BIN)/paretosteer sweep experiment=five_methods sweep_dir=results/quickstart
+	$(BIN)/paretosteer sweep experiment=five_methods launcher=joblib \
+		sweep_dir=results/quickstart
 
 test: lint
 	$(BIN)/pytest $(PYTEST_ARGS)

@@ -1,1 +1,1 @@
-
+"""Hydra configuration: one folder per group."""

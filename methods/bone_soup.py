@@ -1,8 +1,8 @@
 """Bone Soup: backbones trained on mixed rewards, so that their soup reaches past their own ends.
 
-"Bone Soups: A Seek-and-Soup Model Merging Approach for Controllable Multi-Objective Generation",
-arXiv 2502.10762. Three steps: seek backbone rewards h = B r, soup with c = B^-T mu, extrapolate away
-from the start model.
+"Bone Soups: A Seek-and-Soup Model Merging Approach for Controllable Multi-Objective Generation"
+(arXiv 2502.10762). Three steps: seek backbone rewards h = B r, soup with c = B^-T mu, extrapolate
+away from the start model.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from torch.optim import Optimizer
 
 from paretosteer.conditioning import Banks
 from paretosteer.control import Control
 from paretosteer.errors import UsageError
+from paretosteer.feedback import Feedback
 from paretosteer.interfaces import Array, Benchmark
 from paretosteer.method import Method, TrainingOptions, option
 from paretosteer.metrics import hypervolume
@@ -24,6 +26,16 @@ from paretosteer.rollout import validate
 from paretosteer.trainer import Trainer
 
 PROBE = 0.2  # share of a backbone's steps that every candidate beta trains for
+
+
+@dataclass
+class Candidate:
+    """One beta with its banks, and what training them further needs."""
+
+    beta: float
+    banks: range
+    feedback: list[Feedback]  # one per backbone
+    optimisers: list[Optimizer | None]
 
 
 class BoneSoup(Method):
@@ -47,14 +59,14 @@ class BoneSoup(Method):
         )
 
     def check(self, objectives: int) -> None:
-        """B is singular at beta = 1/m, and below it a backbone serves the others more than its own."""
+        """B is singular at beta = 1/m; below it a backbone serves the others more than its own."""
         fixed_beta = self.options.beta is not None
-        for beta in self._candidates():
+        for beta in self._betas():
             if not 1 / objectives < beta <= 1:
                 argument = "method.beta" if fixed_beta else "method.betas"
                 raise UsageError(
-                    f"{argument}: {beta} with {objectives} objectives makes the mixing matrix singular "
-                    f"or reversed; take a value above 1/{objectives} and at most 1"
+                    f"{argument}: {beta} with {objectives} objectives makes the mixing matrix "
+                    f"singular or reversed; take a value above 1/{objectives} and at most 1"
                 )
 
     def conditioning(self, objectives: int) -> Banks:
@@ -63,24 +75,29 @@ class BoneSoup(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Seek beta, train its backbones to the end of the budget, choose the extrapolation."""
-        betas = self._candidates()
         m, o = len(benchmark.objectives), self.options
+        betas = self._betas()
         self.start(benchmark, trainer.seed, Banks(m * len(betas), o.rank, o.alpha))
-        feedback = [self.feedback(benchmark, trainer, o.feedback) for _ in range(m * len(betas))]
-        optimisers = [None] * len(feedback)
-        best = 0
-        if len(betas) > 1:
+        candidates = [
+            Candidate(
+                beta,
+                range(n * m, n * m + m),
+                [self.feedback(benchmark, trainer, o.feedback) for _ in range(m)],
+                [None] * m,
+            )
+            for n, beta in enumerate(betas)
+        ]
+        best = candidates[0]
+        if len(candidates) > 1:
             probe = round(PROBE * trainer.steps / (m * (PROBE * len(betas) + 1 - PROBE)))
-            for bank in range(len(feedback)):
-                optimisers[bank] = self._train(bank, betas, feedback, trainer, probe, optimisers)
-            volumes = [self._volume(benchmark, trainer, c, beta) for c, beta in enumerate(betas)]
-            best = int(np.argmax(volumes))
+            for candidate in candidates:
+                self._train(candidate, trainer, [probe] * m)
+            volumes = [self._volume(candidate, benchmark, trainer) for candidate in candidates]
+            best = candidates[int(np.argmax(volumes))]
             self.selection["volumes"] = dict(zip(map(str, betas), volumes, strict=True))
-        kept = range(best * m, best * m + m)
-        for bank, steps in zip(kept, trainer.split(m), strict=True):
-            self._train(bank, betas, feedback, trainer, steps, optimisers)
-        self.policy.keep_banks(kept)
-        self.selection["beta"] = betas[best]
+        self._train(best, trainer, trainer.split(m))
+        self.policy.keep_banks(best.banks)
+        self.selection["beta"] = best.beta
         self.selection["k"] = self._extrapolate(benchmark, trainer)
 
     def control(
@@ -88,48 +105,57 @@ class BoneSoup(Method):
     ) -> Control:
         """c = sum_i mu_i k_i B^-T e_i; negative coefficients are used as they are."""
         pull = np.asarray(self.selection["k"]) * np.asarray(preferences)
-        if self.options.mapping == "identity":
-            return Control.soup(pull)
-        return Control.soup(pull @ coefficients(np.eye(self.m), self.selection["beta"]))
+        return Control.soup(pull @ self._mapped(np.eye(self.m), self.selection["beta"]))
 
-    def _candidates(self) -> tuple[float, ...]:
+    def _betas(self) -> tuple[float, ...]:
         o = self.options
-        return o.betas if o.beta is None else (o.beta,)
+        betas: tuple[float, ...] = o.betas if o.beta is None else (o.beta,)
+        return betas
 
-    def _train(self, bank, betas, feedback, trainer, steps, optimisers):  # type: ignore[no-untyped-def]
-        """Train one backbone of one candidate, going on where it stopped."""
-        candidate, row = divmod(bank, self.m)
-        weights = mixing_matrix(self.m, betas[candidate])[row]
-        name = f"bank {row}" + (f", beta {betas[candidate]}" if len(betas) > 1 else "")
-        return self.train_bank(
-            bank, name, weights, feedback[bank], trainer, steps, optimisers[bank]
-        )
+    def _train(self, candidate: Candidate, trainer: Trainer, steps: Sequence[int]) -> None:
+        """Train a candidate's backbones on the rows of its matrix, going on where they stopped."""
+        matrix = mixing_matrix(self.m, candidate.beta)
+        searched = f", beta {candidate.beta}" if len(self._betas()) > 1 else ""
+        for row, bank in enumerate(candidate.banks):
+            candidate.optimisers[row] = self.train_bank(
+                bank,
+                f"bank {row}{searched}",
+                matrix[row],
+                candidate.feedback[row],
+                trainer,
+                steps[row],
+                candidate.optimisers[row],
+            )
 
-    def _volume(self, benchmark: Benchmark, trainer: Trainer, candidate: int, beta: float) -> float:
+    def _volume(self, candidate: Candidate, benchmark: Benchmark, trainer: Trainer) -> float:
         """Hypervolume on validation prompts of one candidate's soup."""
         grid = coarse_lattice(self.m)  # (k, m)
-        c = np.zeros((len(grid), len(self._candidates()) * self.m))
-        mapped = grid if self.options.mapping == "identity" else coefficients(grid, beta)
-        c[:, candidate * self.m : (candidate + 1) * self.m] = mapped
+        c = np.zeros((len(grid), self.m * len(self._betas())))
+        c[:, candidate.banks] = self._mapped(grid, candidate.beta)
         points = validate(self.policy, benchmark, Control.soup(c), trainer)
-        return hypervolume(points, np.asarray(benchmark.reference))
+        return hypervolume(points, benchmark.reference)
 
     def _extrapolate(self, benchmark: Benchmark, trainer: Trainer) -> list[float]:
         """For each objective, the k whose end of the soup has the best mean of that objective."""
-        o = self.options
-        self.selection["k"] = [1.0] * self.m
+        o, m = self.options, self.m
         if o.extrapolation == "none":
-            return self.selection["k"]
+            return [1.0] * m
         tried = np.array([1 / (1 - a) if o.extrapolation == "code" else 1 + a for a in o.steps_out])
-        ends = self.control(np.eye(self.m)).values.numpy()  # (m, m): theta(e_i) in coefficients
-        c = (tried[None, :, None] * ends[:, None]).reshape(-1, self.m)  # (m * tried, m)
+        ends = self._mapped(np.eye(m), self.selection["beta"])  # (m, m): theta(e_i) in coefficients
+        c = (tried[None, :, None] * ends[:, None]).reshape(-1, m)  # (m * tried, m)
         means = validate(self.policy, benchmark, Control.soup(c), trainer)
-        own = means.reshape(self.m, len(tried), self.m)[np.arange(self.m), :, np.arange(self.m)]
+        own = means.reshape(m, len(tried), m)[np.arange(m), :, np.arange(m)]  # (m, tried)
         return [float(k) for k in tried[own.argmax(axis=1)]]
+
+    def _mapped(self, preferences: Array, beta: float) -> Array:
+        """Coefficients of preferences (k, m) before extrapolation."""
+        if self.options.mapping == "identity":
+            return preferences
+        return coefficients(preferences, beta)
 
 
 def mixing_matrix(objectives: int, beta: float) -> Array:
-    """B = (beta - gamma) I + gamma 11^T with gamma = (1 - beta) / (m - 1), (m, m): rows sum to 1."""
+    """B = (beta - gamma) I + gamma 11^T, gamma = (1 - beta) / (m - 1), (m, m): rows sum to 1."""
     gamma = (1 - beta) / (objectives - 1)
     return (beta - gamma) * np.eye(objectives) + gamma
 
@@ -137,4 +163,5 @@ def mixing_matrix(objectives: int, beta: float) -> Array:
 def coefficients(preferences: Array, beta: float) -> Array:
     """Solve B^T c = mu for every row of (k, m): c_i = (mu_i - gamma) / (beta - gamma)."""
     gamma = (1 - beta) / (preferences.shape[1] - 1)
-    return (preferences - gamma) / (beta - gamma)
+    mapped: Array = (preferences - gamma) / (beta - gamma)
+    return mapped

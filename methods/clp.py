@@ -1,7 +1,7 @@
 """CLP, conditioned language policy: one multi-task run over all preferences.
 
-Wang et al., "Conditioned Language Policy", arXiv 2407.15762. Weights are drawn from a Dirichlet, one
-draw per prompt, and the policy is shown them: m copies of some layers mixed by mu (`full`,
+Wang et al., "Conditioned Language Policy", arXiv 2407.15762. Weights are drawn from a Dirichlet,
+one draw per prompt, and the policy is shown them: m copies of some layers mixed by mu (`full`,
 `attention`, `logit`), or the preference in the prompt (`prompt`). That the KL stands inside the
 reward and the baseline is a control variate is recalled, not read in released code.
 """
@@ -46,7 +46,9 @@ class CLP(Method):
         """A range of kappa must be one, and only the reward has a kappa."""
         o = self.options
         if o.kappa_range and not 0 < o.kappa_range[0] < o.kappa_range[1]:
-            raise UsageError(f"method.kappa_range: {o.kappa_range} is not a range; give 0 < low < high")
+            raise UsageError(
+                f"method.kappa_range: {o.kappa_range} is not a range; give 0 < low < high"
+            )
         if o.kappa_range and o.feedback != "reward":
             raise UsageError("method.kappa_range: needs method.feedback=reward, which has a kappa")
 
@@ -93,7 +95,9 @@ class CLP(Method):
 
     def _control(self, mu: Array, kappa: Array | None) -> Control:
         if self.options.variant == "prompt":
-            return Control.text([self._words(row, k) for row, k in zip(mu, _or_none(kappa, mu), strict=True)])
+            return Control.text(
+                [self._words(row, k) for row, k in zip(mu, _or_none(kappa, mu), strict=True)]
+            )
         # A KL-regularised optimum moves from the start policy by mu . r / kappa.
         scale = np.ones((len(mu), 1)) if kappa is None else (self.options.kappa / kappa)[:, None]
         always = np.ones((len(mu), int(self.options.shared)))

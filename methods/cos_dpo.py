@@ -1,9 +1,9 @@
 """COS-DPO: one policy conditioned on the weights, fine-tuned on preferences with listwise DPO.
 
-Ren et al., "COS-DPO: Conditioned One-Shot Multi-Objective Fine-Tuning", arXiv 2410.08316. The loss of
-Weight-COS-DPO follows second-hand notes, that of Temperature-COS-DPO is recalled. A loss that depends
-on beta and the scores only through beta (s - s_start) needs no training for a common factor k of
-all temperatures: s(w, k beta) = s_start + (s(w, beta) - s_start) / k.
+Ren et al., "COS-DPO: Conditioned One-Shot Multi-Objective Fine-Tuning", arXiv 2410.08316. The loss
+of Weight-COS-DPO follows second-hand notes, that of Temperature-COS-DPO is recalled. A loss that
+depends on beta and the scores only through beta (s - s_start) needs no training for a common factor
+k of all temperatures: s(w, k beta) = s_start + (s(w, beta) - s_start) / k.
 """
 
 from __future__ import annotations
@@ -35,9 +35,12 @@ class COSDPO(Method):
             "weight", "condition on the weights, or on weights and temperatures"
         )
         condition: Literal["features", "banks", "none"] = option(
-            "features", "input features (soft prompt in text), m banks, or none: the negative control"
+            "features",
+            "input features (soft prompt in text), m banks, or none: the negative control",
         )
-        concentration: float = option(1.0, "Dirichlet concentration of the training weights")
+        concentration: float = option(
+            0.3, "Dirichlet concentration of the training weights; low: near the vertices"
+        )
         tokens: int = option(4, "soft prompt vectors")
         hidden: int = option(64, "width of the network that makes them")
         spread: float = option(2.0, "temperature: training factors lie between 1/spread and spread")
@@ -87,12 +90,14 @@ class COSDPO(Method):
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """Vectors or c = mu. Dial `temperature` is the common factor, `temperature_<objective>` one's own."""
+        """Vectors or c = mu. Dial `temperature` is common, `temperature_<objective>` one's own."""
         if self.options.variant == "weight":
             return self._control(Draws(preferences))
         dials = dials or [{}] * len(preferences)
         common = np.array([d.get("temperature", 1.0) for d in dials])
-        own = np.array([[d.get(f"temperature_{o.name}", 1.0) for o in self.objectives] for d in dials])
+        own = np.array(
+            [[d.get(f"temperature_{o.name}", 1.0) for o in self.objectives] for d in dials]
+        )
         relative, mean = _split(own)
         control = self._control(Draws(preferences, temperatures=relative))
         factor = torch.as_tensor(common * mean, dtype=torch.float32)
@@ -116,9 +121,10 @@ class COSDPO(Method):
             return Control.soup(mu)
         if self.options.condition == "none":
             return Control.features(np.zeros_like(mu))
+        centred = self.m * mu - 1  # 0 for equal weights
         if draws.temperatures is None:
-            return Control.features(mu)
-        return Control.features(np.hstack([mu, np.log(draws.temperatures)]))
+            return Control.features(centred)
+        return Control.features(np.hstack([centred, np.log(draws.temperatures)]))
 
 
 def _split(temperatures: Array) -> tuple[Array, Array]:

@@ -53,13 +53,14 @@ class Interpolation(Method):
         names = [f"alpha_{o.name}" for o in self.objectives]
         cube = [] if not axis else [np.array(a) for a in product(axis, repeat=self.m)]
         return super().points(grid) + [
-            Point(tuple(_toward(a).tolist()), dict(zip(names, a.tolist(), strict=True))) for a in cube
+            Point(tuple(_toward(a).tolist()), dict(zip(names, a.tolist(), strict=True)))
+            for a in cube
         ]
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """Coefficients lambda_i alpha_i and lambda_i (1 - alpha_i); dials `alpha_<objective>` win."""
+        """lambda_i alpha_i and lambda_i (1 - alpha_i); dials `alpha_<objective>` win."""
         mu = np.asarray(preferences, dtype=float)
         if self.options.control == "lambda":
             weight, alpha = mu.copy(), np.ones_like(mu)

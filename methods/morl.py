@@ -31,7 +31,9 @@ class MORL(Method):
         """Options of MORL."""
 
         feedback: Literal["reward", "preference"] = option("reward", "what teaches each model")
-        divisions: int | None = option(None, "divisions of the training lattice; none: half the usual")
+        divisions: int | None = option(
+            None, "divisions of the training lattice; none: half the usual"
+        )
 
     def conditioning(self, objectives: int) -> Banks:
         """One bank per trained preference."""

@@ -26,7 +26,8 @@ class RewardedSoup(Method):
 
         feedback: Literal["reward", "preference"] = option("reward", "what teaches the specialists")
         merge: Literal["sum", "factors"] = option(
-            "sum", "exact sum of deltas, or the average of LoRA factors that some released code uses"
+            "sum",
+            "exact sum of deltas, or the average of LoRA factors that some released code uses",
         )
 
     def conditioning(self, objectives: int) -> Banks:

@@ -1,9 +1,9 @@
 """Methods and benchmarks from Python, without Hydra: what a notebook needs.
 
-    benchmark = make_benchmark("stories", budget="smoke")
-    method = make_method("clp", variant="attention")
-    method.train(benchmark, make_trainer(benchmark, seed=0))
-    control = method.control([[0.3, 0.7]])
+benchmark = make_benchmark("stories", budget="smoke")
+method = make_method("clp", variant="attention")
+method.train(benchmark, make_trainer(benchmark, seed=0))
+control = method.control([[0.3, 0.7]])
 """
 
 from __future__ import annotations
@@ -54,9 +54,15 @@ def make_benchmark(
     from paretosteer.progress import say
 
     config = compose_cell(
-        [f"benchmark={name}", f"budget={budget}", f"device={device}", f"dtype={dtype}", "method=start"]
+        [
+            f"benchmark={name}",
+            f"budget={budget}",
+            f"device={device}",
+            f"dtype={dtype}",
+            "method=start",
+        ]
     )
-    update = {"benchmark": config.benchmark.model_copy(update=values)}
+    update: dict[str, Any] = {"benchmark": config.benchmark.model_copy(update=values)}
     if model != "embedded":
         update["model"] = config.model.model_copy(update={"name": "hf", "path": model})
     plan = CellPlan.of(config.model_copy(update=update))

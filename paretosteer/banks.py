@@ -1,4 +1,4 @@
-"""Stacked low-rank banks: many trainable changes of one layer, mixed row by row in one forward pass.
+"""Stacked low-rank banks: many trainable changes of a layer, mixed row by row in one pass.
 
 With coefficient row c, scale s_i per bank and `bank_of` mapping rank slots to banks,
 
@@ -35,7 +35,9 @@ class Mixture:
     _slots: dict[Layout, Tensor] = field(default_factory=dict)
 
     @contextmanager
-    def set(self, coefficients: Tensor | None = None, index: Tensor | None = None) -> Iterator[None]:
+    def set(
+        self, coefficients: Tensor | None = None, index: Tensor | None = None
+    ) -> Iterator[None]:
         """Mix with these inside the block; with neither, the banks are off."""
         before = self.coefficients, self.index, self.single, self._slots
         self.coefficients, self.index, self._slots = coefficients, index, {}
@@ -84,9 +86,9 @@ class BankedLinear(nn.Module):
         assert isinstance(weight, Tensor)
         self.transposed = not isinstance(base, nn.Linear)
         out, inner = weight.shape[::-1] if self.transposed else weight.shape
-        like = {"device": weight.device, "dtype": torch.float32}
-        self.A = nn.ParameterList([torch.empty(r, inner, **like) for r, _ in layout])
-        self.B = nn.ParameterList([torch.zeros(out, r, **like) for r, _ in layout])
+        device = weight.device
+        self.A = nn.ParameterList([torch.empty(r, inner, device=device) for r, _ in layout])
+        self.B = nn.ParameterList([torch.zeros(out, r, device=device) for r, _ in layout])
         self._stack: tuple[Tensor, Tensor] | None = None
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -125,38 +127,33 @@ class BankedLinear(nn.Module):
         y: Tensor = self.base(x)
         mixture = self.mixture
         if mixture.single is not None:
-            return self._add(y, x.to(torch.float32) @ self.A[mixture.single].T, self._single_out())
+            a, b = self._single(mixture.single)
+            return _add(y, x, a, None, b)
         if mixture.index is not None:
             return y + self._gathered(x, mixture.index).to(y.dtype)
         if mixture.coefficients is None:
             return y
         if mixture.merge == "factors":
             return y + self._factors(x, mixture.coefficients).to(y.dtype)
-        a, b = self._stacked()  # (in, sum r), (sum r, out)
-        return self._add(y, (x.to(a.dtype) @ a) * mixture.slots(self.layout), b)
+        a, b = self._stacked()
+        return _add(y, x, a, mixture.slots(self.layout), b)
 
-    def _add(self, y: Tensor, hidden: Tensor, b: Tensor) -> Tensor:
-        """The layer's output plus hidden (rows, T, r) times b (r, out), in one product if it can be."""
-        if y.dtype != b.dtype:
-            return y + (hidden @ b).to(y.dtype)
-        flat = torch.addmm(y.reshape(-1, y.shape[-1]), hidden.reshape(-1, len(b)), b)
-        return flat.view_as(y)
-
-    def _single_out(self) -> Tensor:
-        """The second factor of the bank that all rows use, its scale folded in."""
-        bank = self.mixture.single
-        assert bank is not None
-        return self.B[bank].T * self.layout[bank][1]
+    def _single(self, bank: int) -> tuple[Tensor, Tensor]:
+        """Factors (in, r) and (r, out) of one bank, its scale folded in."""
+        return self.A[bank].T, self.B[bank].T * self.layout[bank][1]
 
     def _stacked(self) -> tuple[Tensor, Tensor]:
-        """Both factors of all banks side by side; kept while the mixture is frozen."""
-        if not self.mixture.frozen:
-            self._stack = None
-            return torch.cat(list(self.A)).T, torch.cat(list(self.B), dim=1).T
-        if self._stack is None:
-            a, b = torch.cat(list(self.A)).T, torch.cat(list(self.B), dim=1).T
-            self._stack = a.contiguous(), b.contiguous()
-        return self._stack
+        """Factors (in, sum r) and (sum r, out) of all banks; kept while the mixture is frozen."""
+        if self._stack is not None and self.mixture.frozen:
+            return self._stack
+        a, b = torch.cat(list(self.A)).T, torch.cat(list(self.B), dim=1).T
+        if self.mixture.frozen:
+            dtype = (
+                self.base.weight.dtype
+            )  # training keeps float32; sampling runs as the model does
+            self._stack = a.to(dtype).contiguous(), b.to(dtype).contiguous()  # type: ignore[arg-type]
+            return self._stack
+        return a, b
 
     def _gathered(self, x: Tensor, index: Tensor) -> Tensor:
         """Each row through its own bank; needs equal ranks, as one method makes them."""
@@ -169,6 +166,17 @@ class BankedLinear(nn.Module):
         a = torch.einsum("nb,bri->nri", coefficients, torch.stack(list(self.A)))
         b = torch.einsum("nb,bor->nor", coefficients, torch.stack(list(self.B)))
         return self.layout[0][1] * ((x.to(a.dtype) @ a.mT) @ b.mT)
+
+
+def _add(y: Tensor, x: Tensor, a: Tensor, slots: Tensor | None, b: Tensor) -> Tensor:
+    """y (rows, T, out) + ((x a) * slots) b, in place where the types allow."""
+    hidden = torch.mm(x.reshape(-1, x.shape[-1]).to(a.dtype), a)  # (rows T, r)
+    if slots is not None:
+        hidden = (hidden.view(len(x), -1, a.shape[1]) * slots.to(a.dtype)).view(hidden.shape)
+    if y.dtype == b.dtype:
+        y.view(-1, y.shape[-1]).addmm_(hidden, b)
+        return y
+    return y + (hidden @ b).to(y.dtype).view(y.shape)
 
 
 @contextmanager

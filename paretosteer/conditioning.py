@@ -1,4 +1,4 @@
-"""How a policy takes a preference. A method names one of these; each world builds it its own way."""
+"""How a policy takes a preference. A method names one; each world builds it its own way."""
 
 from dataclasses import dataclass
 from typing import Literal

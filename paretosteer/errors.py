@@ -1,4 +1,4 @@
-"""Errors that a user can act on: one line that names the argument, what was found, and the remedy."""
+"""Errors that a user can act on: one line naming the argument, what was found, the remedy."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -8,18 +8,19 @@ shares one draw.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from paretosteer.control import Control
-from paretosteer.errors import ScoringError, UnsupportedError
-from paretosteer.interfaces import Array, Benchmark, Lists, Objective, Policy
+from paretosteer.errors import UnsupportedError
+from paretosteer.interfaces import Array, Benchmark, Lists, Policy
 from paretosteer.preferences import Draws
+from paretosteer.scoring import Scorer
 
-Kind = Literal["reward", "preference", "imitation"]
+GRACE = 1000  # training samples over which failures to score are judged at the least
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ class Feedback(Protocol):
 class Reward:
     """Policy gradient on mu . z - kappa KL, the KL to the start policy inside the reward.
 
-    The baseline of a sample is the mean return of its prompt's other samples (leave-one-out; Kool et
-    al. 2019; Ahmadian et al., arXiv 2402.14740). With `epochs` > 1 a batch serves several optimiser
-    steps and the ratio to the sampling policy is clipped to 1 +- `clip` (PPO, arXiv 1707.06347).
+    The baseline of a sample is the mean return of its prompt's other samples (leave-one-out; Kool
+    et al. 2019; Ahmadian et al., arXiv 2402.14740). With `epochs` > 1 a batch serves several
+    optimiser steps and the ratio to the sampling policy is clipped to 1 +- `clip` (PPO, arXiv
+    1707.06347).
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Reward:
         self.benchmark, self.samples, self.kappa = benchmark, samples, kappa
         self.updates, self.clip, self.rows_per_draw = epochs, clip, samples
         self.flops_per_weight = 4.0 + 6.0 * epochs  # sampling, start scores; forward and backward
+        self._scorer = Scorer(benchmark, grace=GRACE)
         self._order = Shuffled(len(benchmark.prompts("train")))
 
     @torch.no_grad()
@@ -84,17 +87,21 @@ class Reward:
         samples = policy.sample(
             [chosen[i] for i in prompt_of], rows, int(rng.integers(2**62)), list(range(n)) * p
         )
-        raw, _ = settle(self.benchmark, samples)
+        raw = self._scorer.score(samples)
         z = self.benchmark.normaliser.apply(raw)  # (rows, m)
         start = policy.scores(samples, Control.start(rows.rows))
-        kl = (samples.log_probs - start).sum(dim=1).cpu().double().numpy()  # (rows,), one-sample estimates
+        kl = (
+            (samples.log_probs - start).sum(dim=1).cpu().double().numpy()
+        )  # (rows,), one-sample estimates
         kappa = self.kappa if draws.kappa is None else draws.kappa[prompt_of.numpy()]
         gain = (z * draws.weights[prompt_of.numpy()]).sum(axis=1) - kappa * kl
         entropy = -float(samples.log_probs.sum()) / max(1, samples.tokens)
         return Batch(
             samples,
             prompt_of,
-            advantage=torch.as_tensor(leave_one_out(gain.reshape(p, n)), dtype=torch.float32).flatten(),
+            advantage=torch.as_tensor(
+                leave_one_out(gain.reshape(p, n)), dtype=torch.float32
+            ).flatten(),
             figures=_means(self.benchmark, raw) | {"kl": float(kl.mean()), "entropy": entropy},
             tokens=samples.tokens,
             reward_calls=len(samples),
@@ -189,29 +196,6 @@ def leave_one_out(gain: Array) -> Array:
     """Each return minus the mean of its prompt's others, (p, n) to (p, n)."""
     n = gain.shape[1]
     return (gain - gain.mean(axis=1, keepdims=True)) * n / (n - 1)
-
-
-def settle(benchmark: Benchmark, samples: Any) -> tuple[Array, int]:
-    """Score (rows, m); what cannot be scored gets its objective's worst value. Also counts such rows.
-
-    Raises
-    ------
-    ScoringError
-        If a larger share of the rows than the benchmark allows (1 %) could not be scored.
-
-    """
-    scores, objectives = benchmark.score(samples), benchmark.objectives
-    failed = ~np.isfinite(scores)  # (rows, m)
-    count = int(failed.any(axis=1).sum())
-    if count > benchmark.max_failed * len(scores):
-        named = ", ".join(o.name for o, bad in zip(objectives, failed.T, strict=True) if bad.any())
-        raise ScoringError(
-            f"benchmark.objectives: {count} of {len(scores)} samples could not be scored by {named}, "
-            f"more than {benchmark.max_failed:.0%}; mend the objective so that it gives a finite number "
-            "for any text"
-        )
-    worst = np.array([o.worst for o in objectives])
-    return np.where(failed, worst, scores), count
 
 
 def _means(benchmark: Benchmark, raw: Array) -> dict[str, float]:

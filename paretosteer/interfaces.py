@@ -1,7 +1,8 @@
 """The parts that a method, a benchmark and a policy show each other.
 
-A benchmark knows nothing of methods, and no loss lives in it. A policy hides its world's shape behind
-scores of what it sampled. Training (`paretosteer.feedback`, `paretosteer.trainer`) sees only this.
+A benchmark knows nothing of methods, and no loss lives in it. A policy hides its world's shape
+behind scores of what it sampled. Training (`paretosteer.feedback`, `paretosteer.trainer`) sees only
+this.
 """
 
 from __future__ import annotations
@@ -52,15 +53,22 @@ class Point:
 class Samples(Protocol):
     """What a policy sampled, row by row; only its own world reads further into it."""
 
-    mask: Tensor  # (rows, T) bool: which scores belong to the sample
-    log_probs: Tensor  # (rows, T): what the policy that drew them gave them
+    @property
+    def mask(self) -> Tensor:
+        """Which scores belong to the sample, (rows, T) bool."""
+        ...
 
-    def __len__(self) -> int: ...
+    @property
+    def log_probs(self) -> Tensor:
+        """What the policy that drew them gave them, (rows, T)."""
+        ...
 
     @property
     def tokens(self) -> int:
         """Units sampled over all rows (tokens, ranked documents, actions)."""
         ...
+
+    def __len__(self) -> int: ...
 
 
 class Policy(Protocol):
@@ -77,7 +85,7 @@ class Policy(Protocol):
         """Sample once per row: `prompts`, `control` and sample numbers are row-aligned."""
         ...
 
-    def scores(self, samples: Samples, control: Control) -> Tensor:
+    def scores(self, samples: Any, control: Control) -> Tensor:
         """Log-probabilities (rows, T) under each row's control, 0 outside the mask."""
         ...
 
@@ -122,21 +130,37 @@ class Lists:
 
 
 class Benchmark(Protocol):
-    """A world: prompts, a start policy, objectives, data for each feedback it supports, scores.
+    """A world: prompts, a start policy, objectives, data for each feedback it supports, scores."""
 
-    `feedback` says in a few words what each supported kind is; `max_failed` is the share of samples
-    that may stay unscored before a cell fails (0.01).
-    """
+    @property
+    def name(self) -> str:
+        """The name that it is registered under."""
+        ...
 
-    name: str
-    version: str
-    objectives: tuple[Objective, ...]
-    reference: tuple[float, ...]
-    prompts_version: str
-    model_name: str
-    feedback: Mapping[str, str]
-    max_failed: float
-    setting: Setting
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is steered, in the order of every weight vector."""
+        ...
+
+    @property
+    def reference(self) -> tuple[float, ...]:
+        """Reference point of the hypervolume, in the start model's standard units, (m,)."""
+        ...
+
+    @property
+    def feedback(self) -> Mapping[str, str]:
+        """Each feedback kind that it supports, and what that is in a few words."""
+        ...
+
+    @property
+    def max_failed(self) -> float:
+        """Share of samples that may stay unscored before a cell fails (0.01)."""
+        ...
+
+    @property
+    def setting(self) -> Setting:
+        """What it was built under: model, budget, device."""
+        ...
 
     @property
     def normaliser(self) -> Normaliser:
@@ -168,5 +192,5 @@ class Benchmark(Protocol):
         ...
 
     def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> Samples:
-        """One sample per row of `weights` (rows, m), from the top quantile under it (`imitation`)."""
+        """For each row of `weights` (rows, m), a sample of its top quantile (`imitation`)."""
         ...

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-
 from paretosteer.conditioning import Conditioning
 from paretosteer.control import Control
 from paretosteer.errors import UnsupportedError
@@ -32,13 +31,15 @@ class TrainingOptions:
     """Options that every trained method has."""
 
     rank: int = option(8, "rank of each low-rank bank")
-    alpha: float = option(16.0, "scale of each bank, times 1 / rank")
+    alpha: float = option(8.0, "scale of each bank, times 1 / rank")
     learning_rate: float = option(3e-3, "Adam's step size")
     kappa: float = option(0.03, "reward feedback: coefficient of the KL to the start policy")
     epochs: int = option(1, "reward feedback: optimiser steps on each batch, clipped if > 1")
     clip: float = option(0.2, "reward feedback: how far the ratio may move in clipped updates")
     beta_dpo: float = option(0.1, "preference feedback: DPO's temperature")
-    list_size: int = option(4, "preference feedback: candidates compared at once; 2 is pairwise DPO")
+    list_size: int = option(
+        4, "preference feedback: candidates compared at once; 2 is pairwise DPO"
+    )
     quantile: float = option(0.2, "imitation: share of start-model samples that is imitated")
 
 
@@ -77,7 +78,7 @@ class Method(ABC):
         """Turn preferences (k, m), and dials if the method has any, into k control rows."""
 
     def points(self, grid: Array) -> list[Point]:
-        """The points to evaluate: the grid (k, m), then whatever further dials are worth showing."""
+        """The points to evaluate: the grid (k, m), then what further dials are worth showing."""
         return [Point(tuple(mu)) for mu in grid.tolist()]
 
     # -- what it can rely on ----------------------------------------------------------------
@@ -87,13 +88,15 @@ class Method(ABC):
         self.objectives = objectives
         self.check(self.m)
 
-    def start(self, benchmark: Benchmark, seed: int, conditioning: Conditioning | None = None) -> None:
+    def start(
+        self, benchmark: Benchmark, seed: int, conditioning: Conditioning | None = None
+    ) -> None:
         """Make the untrained policy under this method's conditioning."""
         self.bind(benchmark.objectives)
         self.policy = benchmark.start_policy(conditioning or self.conditioning(self.m), seed)
 
-    def check(self, objectives: int) -> None:
-        """Refuse options that cannot work with this many objectives (UsageError), before any work."""
+    def check(self, objectives: int) -> None:  # noqa: B027 (a hook: most methods refuse nothing)
+        """Refuse options that cannot work with this many objectives (UsageError)."""
 
     @property
     def m(self) -> int:
@@ -146,7 +149,7 @@ class Method(ABC):
         steps: int,
         optimiser: Optimizer | None = None,
     ) -> Optimizer:
-        """Train one bank alone on one fixed scalarisation (m,): a backbone, an anchor, a specialist."""
+        """Train one bank alone on one fixed scalarisation (m,): specialist, backbone or anchor."""
         return trainer.fit(
             phase,
             self.policy,

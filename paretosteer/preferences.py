@@ -12,7 +12,7 @@ from paretosteer.interfaces import Array
 
 @dataclass(frozen=True)
 class Draws:
-    """What training drew for n prompts: weights, and further dials where a method conditions on them."""
+    """What training drew for n prompts: weights, and dials where a method conditions on them."""
 
     weights: Array  # (n, m)
     kappa: Array | None = None  # (n,), KL coefficients
@@ -39,7 +39,7 @@ def lattice(objectives: int, divisions: int | None = None) -> Array:
 
 
 def coarse_lattice(objectives: int) -> Array:
-    """About half the divisions of the usual lattice: for choosing on validation prompts, and MORL."""
+    """Half the usual lattice's divisions: for choosing on validation prompts, and for MORL."""
     return lattice(objectives, max(1, _DIVISIONS.get(objectives, 2) // 2))
 
 
@@ -61,7 +61,9 @@ def read_file(path: Path, objectives: int) -> Array:
     wrong = [n for n, row in enumerate(rows, 1) if len(row) != objectives]
     if not rows or wrong:
         found = f"line {wrong[0]} has {len(rows[wrong[0] - 1])} numbers" if wrong else "no lines"
-        raise UsageError(f"preferences.path: {found} in {str(path)!r}, expected {objectives} a line")
+        raise UsageError(
+            f"preferences.path: {found} in {str(path)!r}, expected {objectives} a line"
+        )
     return check(np.array(rows), objectives, "preferences.path")
 
 
@@ -69,7 +71,9 @@ def check(preferences: object, objectives: int, argument: str = "preference") ->
     """Preferences as (k, m) floats, or a UsageError that names the argument."""
     mu = np.atleast_2d(np.asarray(preferences, dtype=float))
     if mu.shape[1] != objectives:
-        raise UsageError(f"{argument}: {mu.shape[1]} weights given, one per objective needed ({objectives})")
+        raise UsageError(
+            f"{argument}: {mu.shape[1]} weights given, one per objective needed ({objectives})"
+        )
     off = ~np.isfinite(mu).all(axis=1) | (mu < 0).any(axis=1) | (abs(mu.sum(axis=1) - 1) > 1e-6)
     if off.any():
         row = mu[off][0].tolist()

@@ -26,7 +26,12 @@ def training_bar(title: str, steps: int) -> Iterator[OnStep]:
     if not console.is_terminal:
         yield _lines(title, steps)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, TextColumn("{task.fields[figures]}"), console=console) as bar:
         task = bar.add_task(title, total=steps, figures="")
 

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from paretosteer.control import Control
-from paretosteer.feedback import settle
 from paretosteer.interfaces import Array, Benchmark, Policy, Samples
+from paretosteer.scoring import Scorer
 
 if TYPE_CHECKING:
     from paretosteer.trainer import Trainer
@@ -64,11 +64,13 @@ def roll_out(
 
 def validate(policy: Policy, benchmark: Benchmark, control: Control, trainer: Trainer) -> Array:
     """Normalised mean scores (k, m) of k controls on validation prompts, booked as selection."""
-    prompts = benchmark.prompts("validation")
+    prompts, scorer = benchmark.prompts("validation"), Scorer(benchmark)
     total = np.zeros((control.rows, len(benchmark.objectives)))
-    rolls = roll_out(policy, prompts, control, seed=trainer.seed, samples=1, batch_rows=trainer.batch_rows)
+    rolls = roll_out(
+        policy, prompts, control, seed=trainer.seed, samples=1, batch_rows=trainer.batch_rows
+    )
     for cells, _, samples in rolls:
-        raw, _ = settle(benchmark, samples)
-        np.add.at(total, cells.point, benchmark.normaliser.apply(raw))
+        z = benchmark.normaliser.apply(scorer.score(samples))
+        np.add.at(total, cells.point, z)
         trainer.select(samples.tokens, len(samples), policy.size)
     return total / len(prompts)

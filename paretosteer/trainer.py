@@ -168,9 +168,9 @@ class Trainer:
         self.account.flops += 2.0 * parameters * tokens
 
     def write_log(self, path: Path) -> None:
-        """Write the log as CSV: step, phase, loss, objectives (raw units), kl, entropy, tokens, seconds."""
+        """Write the log as CSV: step, phase, loss, objectives in raw units, KL, tokens, seconds."""
         names = list(dict.fromkeys(key for row in self.log for key in row))
-        last = [n for n in ("kl", "entropy", "tokens", "seconds") if n in names]
+        last = [name for name in names if name in {"kl", "entropy", "tokens", "seconds"}]
         with path.open("w", newline="") as stream:
             writer = csv.DictWriter(stream, [n for n in names if n not in last] + last, restval="")
             writer.writeheader()
@@ -183,9 +183,10 @@ class Trainer:
         parameters: Sequence[Parameter],
         optimiser: torch.optim.Optimizer,
     ) -> None:
-        if not math.isfinite(float(loss.detach())):
+        value = float(loss.detach())
+        if not math.isfinite(value):
             raise DivergenceError(
-                f"phase {phase!r}, step {self.account.steps + 1}: the loss is {float(loss.detach())}; "
+                f"phase {phase!r}, step {self.account.steps + 1}: the loss is {value}; "
                 "lower method.learning_rate or raise method.kappa"
             )
         optimiser.zero_grad(set_to_none=True)
@@ -208,8 +209,8 @@ class Trainer:
         if collapsed + 1 >= PATIENCE:
             raise DivergenceError(
                 f"phase {phase!r}, step {self.account.steps}: entropy has been below "
-                f"{LOWEST_ENTROPY} nats per token for {PATIENCE} batches, the policy repeats one text; "
-                "raise method.kappa or lower method.learning_rate"
+                f"{LOWEST_ENTROPY} nats per token for {PATIENCE} batches, the policy repeats one "
+                "text; raise method.kappa or lower method.learning_rate"
             )
         return collapsed + 1
 

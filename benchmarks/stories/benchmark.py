@@ -30,6 +30,9 @@ class Stories(TextBenchmark):
 
         objectives: tuple[str, ...] = option(("positive", "varied"), "what to steer, two or more")
         max_new_tokens: int = option(40, "longest continuation, in tokens")
+        min_new_tokens: int = option(
+            40, "shortest continuation; short text is varied for nothing, so length is kept equal"
+        )
         temperature: float = option(1.0, "temperature of sampling, above 0")
         pool_prompts: int = option(
             128, "training prompts that the pool for offline feedback covers"

@@ -1,1 +1,1 @@
-
+"""Cells: one configuration with its seed, its stages, its record."""

@@ -124,6 +124,7 @@ class CellConfig(_Section):
     seed: Annotated[int, Field(ge=0)]
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
     dtype: Literal["float32", "bfloat16", "float16"]
+    threads: Count | None  # of torch on the CPU; null: one for a small model
     sweep_dir: Annotated[str, Field(min_length=1)]
 
     @classmethod

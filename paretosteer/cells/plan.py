@@ -53,7 +53,12 @@ class CellPlan:
         c = self.config
         budget = c.budget.model_dump()
         evaluation = {"test_prompts", "test_samples"}
-        nothing = {"name", "eval_rows", "checks", "embedded_steps"}  # the last is in the model's key
+        nothing = {
+            "name",
+            "eval_rows",
+            "checks",
+            "embedded_steps",
+        }  # the last is in the model's key
         training = {k: v for k, v in budget.items() if k not in evaluation | nothing}
         train = chain(
             "train",
@@ -132,7 +137,7 @@ class State:
             self.stages = {}
 
     def finished(self, digests: dict[str, str]) -> list[str]:
-        """Stages done under these digests whose files are as they were, up to the first that is not."""
+        """Stages done under these digests with their files whole, up to the first that is not."""
         done = []
         for name in STAGES:
             stage = self.stages.get(name)

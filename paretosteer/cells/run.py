@@ -29,17 +29,17 @@ from paretosteer.cells.record import RECORD, atomic_write, read_record, write_re
 from paretosteer.cells.setting import Setting
 from paretosteer.control import Control
 from paretosteer.errors import ParetosteerError, UnsupportedError, UsageError
-from paretosteer.feedback import settle
 from paretosteer.interfaces import Array, Point
 from paretosteer.progress import say, training_bar
 from paretosteer.rollout import Cells, roll_out
+from paretosteer.scoring import Scorer
 from paretosteer.tracking import Tracker
 from paretosteer.trainer import Trainer
 
 __all__ = ["plan_cell", "run_cell"]
 
 KEYS = ("point", "prompt_id", "sample")
-Scored = tuple[pd.DataFrame, Array, int]  # keys of the rows, raw scores (rows, m), failed rows
+Scored = tuple[pd.DataFrame, Array]  # keys of the rows, raw scores (rows, m)
 
 
 def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class _Run:
         drift = pd.concat(frames, ignore_index=True)
         texts = pd.concat([drift[list(KEYS)], pd.DataFrame(shown)], axis=1) if shown else None
         with atomic_write(self.plan.folder / "samples.jsonl") as path:
-            _write_lines(path, [] if texts is None else _sorted(texts).to_dict("records"))
+            _write_lines(path, texts)
         self._write_frame("drift.parquet", drift)
         facts = {"seconds": self.seconds["sample"], "switch_seconds": self._switch_seconds()}
         self.finish("sample", ["samples.jsonl", "drift.parquet"], facts)
@@ -182,13 +182,17 @@ class _Run:
     def score(self) -> None:
         """Score what was sampled, in raw units; too many failures fail the cell."""
         names = [o.name for o in self.benchmark.objectives]
+        scorer = Scorer(self.benchmark)
         with self.stage("score"):
-            scored = self._recalled() or self._sampled_again()
-        index, values = pd.concat([i for i, _, _ in scored], ignore_index=True), [v for _, v, _ in scored]
-        frame = pd.concat([index, pd.DataFrame(np.concatenate(values), columns=names)], axis=1)
-        failed = sum(count for _, _, count in scored)
-        self._write_frame("scores.parquet", frame)
-        facts = {"seconds": self.seconds["score"], "n_total": len(frame), "n_failed": failed}
+            scored = self._recalled(scorer) or self._sampled_again(scorer)
+        index = pd.concat([rows for rows, _ in scored], ignore_index=True)
+        values = pd.DataFrame(np.concatenate([raw for _, raw in scored]), columns=names)
+        self._write_frame("scores.parquet", pd.concat([index, values], axis=1))
+        facts = {
+            "seconds": self.seconds["score"],
+            "n_total": scorer.total,
+            "n_failed": scorer.failed,
+        }
         self.finish("score", ["scores.parquet"], facts)
 
     def finish(self, name: str, files: list[str], facts: dict[str, Any]) -> None:
@@ -198,8 +202,13 @@ class _Run:
     def record(self, status: str, **more: Any) -> dict[str, Any]:
         """The record of the cell as it stands."""
         config = self.plan.config
-        record = _head(config, self.plan.identity, self.plan.variant, self.plan.benchmark_class.version)
-        record |= {"status": status, "stages": {k: v["digest"] for k, v in self.state.stages.items()}}
+        record = _head(
+            config, self.plan.identity, self.plan.variant, self.plan.benchmark_class.version
+        )
+        record |= {
+            "status": status,
+            "stages": {k: v["digest"] for k, v in self.state.stages.items()},
+        }
         return record | (more if status != "ok" else self._results())
 
     def close(self) -> None:
@@ -244,18 +253,16 @@ class _Run:
         frame["tokens"] = samples.mask.sum(dim=1).cpu().numpy()
         return frame
 
-    def _recalled(self) -> list[Scored]:
+    def _recalled(self, scorer: Scorer) -> list[Scored]:
         """Scores of the samples on disk; empty where the world keeps none."""
         lines = (self.plan.folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()
         if not lines:
             return []
         shown = pd.DataFrame([json.loads(line) for line in lines])
-        return [(shown[list(KEYS)], *settle(self.benchmark, self.benchmark.recall(shown)))]
+        return [(shown[list(KEYS)], scorer.score(self.benchmark.recall(shown)))]
 
-    def _sampled_again(self) -> list[Scored]:
-        return [
-            (self._index(cells), *settle(self.benchmark, samples)) for cells, _, samples in self._rolls()
-        ]
+    def _sampled_again(self, scorer: Scorer) -> list[Scored]:
+        return [(self._index(cells), scorer.score(samples)) for cells, _, samples in self._rolls()]
 
     def _write_frame(self, name: str, frame: pd.DataFrame) -> None:
         with atomic_write(self.plan.folder / name) as path:
@@ -310,7 +317,8 @@ class _Run:
                 "selection_tokens": account["selection_tokens"],
                 "reward_calls": account["reward_calls"],
                 "flops": account["flops"],
-                "seconds": train["seconds"] | {"sample": sample["seconds"], "score": score["seconds"]},
+                "seconds": train["seconds"]
+                | {"sample": sample["seconds"], "score": score["seconds"]},
                 "peak_memory_bytes": _peak_memory(),
                 "trained_parameters": train["trained_parameters"],
                 "stored_bytes": train["stored_bytes"],
@@ -361,7 +369,9 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(list(KEYS), kind="stable", ignore_index=True)
 
 
-def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+def _write_lines(path: Path, texts: pd.DataFrame | None) -> None:
+    """One JSON object per row; an empty file where there is nothing to show."""
+    rows = [] if texts is None else _sorted(texts).to_dict("records")
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 

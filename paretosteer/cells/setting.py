@@ -10,6 +10,8 @@ import torch
 from paretosteer.cells.config import Budget, CellConfig, Model
 from paretosteer.errors import UsageError
 
+SMALL = 20_000_000  # weights
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -19,6 +21,7 @@ class Setting:
     budget: Budget
     device: torch.device
     dtype: torch.dtype
+    threads: int | None  # of torch on the CPU; None: by the size of the model
     model_key: str  # digest of the start model
     say: Callable[[str], None]  # one line to the user
 
@@ -26,7 +29,17 @@ class Setting:
     def of(cls, config: CellConfig, model_key: str, say: Callable[[str], None]) -> Setting:
         """The setting of a cell."""
         dtype = getattr(torch, config.dtype)
-        return cls(config.model, config.budget, _device(config.device), dtype, model_key, say)
+        device = _device(config.device)
+        return cls(config.model, config.budget, device, dtype, config.threads, model_key, say)
+
+    def set_threads(self, parameters: int) -> None:
+        """Set torch's CPU threads for a model of so many weights.
+
+        A small one spends its time between operations: more threads than one win nothing on idle
+        cores, and wait for each other on busy ones.
+        """
+        if self.threads is not None or parameters < SMALL:
+            torch.set_num_threads(self.threads or 1)
 
 
 def _device(name: str) -> torch.device:

@@ -1,1 +1,1 @@
-
+"""The text world: language models, conditioned policies, sampling."""

@@ -33,21 +33,23 @@ class Adapter:
 
 
 def read_adapter(folder: Path) -> Adapter:
-    """Read a PEFT LoRA folder; UsageError where it is not a sum of low-rank deltas in safetensors."""
+    """Read a PEFT LoRA folder; UsageError where it is not low-rank deltas in safetensors."""
     from safetensors.torch import load_file
 
     config = _read_config(folder)
     if not (folder / WEIGHTS).is_file():
         raise UsageError(
-            f"adapter {str(folder)!r}: no {WEIGHTS}; pickled adapters are not loaded, save it again "
-            "with save_pretrained(…, safe_serialization=True)"
+            f"adapter {str(folder)!r}: no {WEIGHTS}; pickled adapters are not loaded, save it "
+            "again with save_pretrained(…, safe_serialization=True)"
         )
     tensors = load_file(folder / WEIGHTS)
     names = sorted(key.split(".lora_A.")[0] for key in tensors if ".lora_A." in key)
     foreign = [key for key in tensors if ".lora_A." not in key and ".lora_B." not in key]
     if foreign or not names:
         found = foreign[0] if foreign else "no lora_A tensors"
-        raise UsageError(f"adapter {str(folder)!r}: {found!r} is not a low-rank delta; give a plain LoRA")
+        raise UsageError(
+            f"adapter {str(folder)!r}: {found!r} is not a low-rank delta; give a plain LoRA"
+        )
     layers = {}
     for name in names:
         a, b = tensors[f"{name}.lora_A.weight"], tensors[f"{name}.lora_B.weight"]
@@ -119,7 +121,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads((folder / CONFIG).read_text())
     except (OSError, ValueError):
-        raise UsageError(f"adapter {str(folder)!r}: no readable {CONFIG}; give a PEFT folder") from None
+        raise UsageError(
+            f"adapter {str(folder)!r}: no readable {CONFIG}; give a PEFT folder"
+        ) from None
     refused = {
         f"peft_type={config.get('peft_type')}": config.get("peft_type") != "LORA",
         "DoRA": config.get("use_dora"),
@@ -129,14 +133,14 @@ def _read_config(folder: Path) -> dict[str, Any]:
     for name, present in refused.items():
         if present:
             raise UsageError(
-                f"adapter {str(folder)!r}: {name} is not a sum of low-rank deltas and cannot be mixed; "
-                "give a plain LoRA (rank-stabilised is fine)"
+                f"adapter {str(folder)!r}: {name} is not a sum of low-rank deltas and cannot be "
+                "mixed; give a plain LoRA (rank-stabilised is fine)"
             )
     return config
 
 
 def _scale(config: Mapping[str, Any], layer: str, rank: int) -> float:
-    """alpha / r, or alpha / sqrt(r) if rank-stabilised; patterns match the end of a layer's name."""
+    """alpha / r, or alpha / sqrt(r) if rank-stabilised; a pattern matches the end of a name."""
     alpha = config["lora_alpha"]
     for pattern, value in (config.get("alpha_pattern") or {}).items():
         if fnmatch(layer, pattern) or layer.endswith(f".{pattern}"):
@@ -157,7 +161,9 @@ def _check_shapes(policy: TextPolicy, name: str, adapters: Sequence[Adapter]) ->
         weight = layer.weight
     except AttributeError:
         kind = type(policy.network).__name__
-        raise UsageError(f"adapter: its layer {name!r} is not in {kind}; it was trained on another model") from None
+        raise UsageError(
+            f"adapter: its layer {name!r} is not in {kind}; it was trained on another model"
+        ) from None
     own = tuple(weight.shape if isinstance(layer, torch.nn.Linear) else weight.shape[::-1])
     for adapter in adapters:
         if name in adapter.layers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,10 +18,10 @@ from paretosteer.cells.record import write_json
 from paretosteer.conditioning import Conditioning, Unconditioned
 from paretosteer.control import Control
 from paretosteer.errors import UsageError
-from paretosteer.feedback import settle
 from paretosteer.interfaces import Array, Lists, Objective
 from paretosteer.metrics import MetricError, Normaliser
 from paretosteer.rollout import roll_out
+from paretosteer.scoring import Scorer
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel, load_model, model_digest
 from paretosteer.text.policy import TextPolicy
@@ -42,7 +43,7 @@ class TextBenchmark(ABC):
     """A causal language model continues prompts; objectives are functions of the continuation.
 
     A subclass gives prompts, objectives and, if it has one, an embedded start model. Its options
-    have at least `max_new_tokens`, `temperature`, `pool_prompts` and `label_temperature`.
+    have at least `max_new_tokens`, `min_new_tokens`, `temperature`, `pool_prompts` and `label_temperature`.
     """
 
     name: ClassVar[str]
@@ -60,7 +61,9 @@ class TextBenchmark(ABC):
         self.reference = (-2.0,) * len(self.objectives)
         # Without checks the start model may be too poor to write a word every time.
         self.max_failed = 0.01 if setting.budget.checks else 0.5
-        self.decoding = Decoding(options.max_new_tokens, options.temperature)
+        self.decoding = Decoding(
+            options.max_new_tokens, options.min_new_tokens, options.temperature
+        )
         self.model = self._load()
         self._check_prompts()
 
@@ -126,7 +129,7 @@ class TextBenchmark(ABC):
         def make(folder: Path) -> None:
             self.setting.say("measuring the start model on calibration prompts")
             count = self.setting.budget.calibration_samples
-            raw, _ = settle(self, self._start_samples(self.prompts("calibration"), count))
+            raw = Scorer(self).score(self._start_samples(self.prompts("calibration"), count))
             try:
                 fitted = Normaliser.fit(raw, [o.name for o in self.objectives])
             except MetricError as error:
@@ -145,7 +148,9 @@ class TextBenchmark(ABC):
         """
         return self.pool.lists(rng, lists, size, self.options.label_temperature)
 
-    def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> TextSamples:
+    def demonstrations(
+        self, rng: np.random.Generator, weights: Array, quantile: float
+    ) -> TextSamples:
         """For every row of weights (rows, m), one of the pool's top quantile under it."""
         return self.pool.demonstrations(rng, weights, quantile)
 
@@ -158,7 +163,7 @@ class TextBenchmark(ABC):
         def make(folder: Path) -> None:
             self.setting.say(f"sampling a pool of {len(prompts) * count} start-model texts")
             samples = self._start_samples(prompts, count)
-            raw, _ = settle(self, samples)
+            raw = Scorer(self).score(samples)
             Pool(samples, self.normaliser.apply(raw), count).write(folder)
 
         folder = cached("pool", self._key("train", count) | {"prompts": len(prompts)}, make)
@@ -170,10 +175,13 @@ class TextBenchmark(ABC):
         setting = self.setting
         path, pad = setting.model.path, setting.model.pad_token
         if setting.model.name == "embedded":
+            setting.set_threads(0)
             key = self.embedded_key(setting.budget.embedded_steps)
             path = str(cached("model", {"benchmark": self.name, **key}, self.make_embedded))
         assert path is not None
-        return load_model(path, setting.device, setting.dtype, pad)
+        model = load_model(path, setting.device, setting.dtype, pad)
+        setting.set_threads(sum(p.numel() for p in model.network.parameters()))
+        return model
 
     def _check_prompts(self) -> None:
         """Refuse prompts that cannot fit before anything is trained."""
@@ -181,7 +189,10 @@ class TextBenchmark(ABC):
         for split in ("train", "calibration", "validation", "test"):
             for prompt in self.prompts(split):
                 # A token is at least one character: only long texts are worth tokenising here.
-                if len(prompt.text) > room and (n := len(self.model.tokenizer(prompt.text).input_ids)) > room:
+                if (
+                    len(prompt.text) > room
+                    and (n := len(self.model.tokenizer(prompt.text).input_ids)) > room
+                ):
                     raise UsageError(
                         f"benchmark.max_new_tokens: prompt {prompt.id!r} has {n} tokens, and "
                         f"{self.decoding.max_new_tokens} new ones do not fit a context of "
@@ -191,7 +202,7 @@ class TextBenchmark(ABC):
     def _start_samples(self, prompts: Sequence[Prompt], count: int) -> TextSamples:
         """`count` samples of the start model per prompt, a prompt's together."""
         policy = self.start_policy(Unconditioned(), SHARED_SEED)
-        rolls = roll_out(
+        rolls: Any = roll_out(
             policy,
             prompts,
             Control.start(1),
@@ -208,7 +219,7 @@ class TextBenchmark(ABC):
             "model": self.setting.model_key,
             "dtype": str(self.setting.dtype),
             "objectives": [[o.name, o.version] for o in self.objectives],
-            "decoding": [self.decoding.max_new_tokens, self.decoding.temperature],
+            "decoding": asdict(self.decoding),
             "split": split,
             "samples": samples,
         }

@@ -19,10 +19,22 @@ from paretosteer.text.noise import gumbel
 
 @dataclass(frozen=True)
 class Decoding:
-    """How responses are drawn: at most `max_new_tokens`, at `temperature` (> 0)."""
+    """How responses are drawn: from `min_new_tokens` to `max_new_tokens`, at `temperature` (> 0)."""
 
     max_new_tokens: int
+    min_new_tokens: int = 0
     temperature: float = 1.0
+
+    def log_probs(self, logits: Tensor, first: int, end: int | None) -> Tensor:
+        """Log-probabilities (rows, T, vocabulary) of response positions `first` to `first` + T - 1.
+
+        Before `min_new_tokens` the end token has none, in sampling and in scoring alike.
+        """
+        scaled = logits.float() / self.temperature
+        early = self.min_new_tokens - first
+        if end is not None and early > 0:
+            scaled[:, :early, end] = -torch.inf
+        return torch.log_softmax(scaled, dim=-1)
 
 
 class Stream:
@@ -56,19 +68,20 @@ class Stream:
         self.mask = mask  # (rows, V + P), grows by one a step
         self.cache: Any = None
 
-    def log_probs(self, response: Tensor, kept: Tensor, temperature: float) -> Tensor:
-        """Log-probabilities (rows, T, vocabulary) at every place of the response (rows, T)."""
+    def logits(self, response: Tensor, kept: Tensor) -> Tensor:
+        """Logits (rows, T, vocabulary) at every place of the response (rows, T)."""
         mask = torch.cat([self.mask, kept.to(self.mask.dtype)], dim=1)
         ids = torch.cat([self.ids, response], dim=1)
         with self.mixed():
-            logits = self.network(
+            out = self.network(
                 **self._inputs(ids),
                 attention_mask=mask,
                 position_ids=_positions(mask),
                 use_cache=False,
                 logits_to_keep=response.shape[1] + 1,
-            ).logits[:, :-1]
-        return torch.log_softmax(logits.float() / temperature, dim=-1)
+            )
+        logits: Tensor = out.logits[:, :-1]
+        return logits
 
     def start(self, width: int) -> Tensor:
         """Read the prompts; logits (rows, vocabulary) of the first response token.
@@ -118,7 +131,7 @@ def generate(
     pad: int,
     sharpness: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw responses, each (rows, T): ids padded with `pad`, mask with the end included, log-probs."""
+    """Draw responses: ids padded with `pad`, mask (end included), log-probs, each (rows, T)."""
     # Rows that share a prompt and a sample number share their noise: it is made once.
     unique, row_of = torch.unique(keys, return_inverse=True)
     rows = len(keys)
@@ -128,7 +141,8 @@ def generate(
     open_ = torch.ones(rows, dtype=torch.bool, device=keys.device)
     logits = [stream.start(decoding.max_new_tokens) for stream in streams]
     for t in range(decoding.max_new_tokens):
-        scores = mix([torch.log_softmax(x.float() / decoding.temperature, -1) for x in logits], sharpness)
+        parts = [decoding.log_probs(x.unsqueeze(1), t, end).squeeze(1) for x in logits]
+        scores = mix(parts, sharpness)
         noise = gumbel(unique, t, scores.shape[-1])[row_of]
         token = torch.where(open_, (scores + noise).argmax(dim=-1), pad)
         response[:, t], mask[:, t] = token, open_

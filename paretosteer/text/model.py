@@ -86,7 +86,8 @@ def _check_source(path: str) -> None:
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise UsageError(
-                f"model.path: the folder {path!r} has no config.json; give a Hugging Face model folder"
+                f"model.path: the folder {path!r} has no config.json; "
+                "give a Hugging Face model folder"
             )
         if any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors")):
             raise UsageError(
@@ -114,7 +115,10 @@ def _check_architecture(folder: Path) -> None:
 def _set_padding(tokenizer: Any, path: str, pad_token: str | None) -> None:
     if pad_token is not None:
         token = tokenizer.eos_token if pad_token == "eos" else pad_token
-        if token is None or tokenizer.convert_tokens_to_ids(token) in {None, tokenizer.unk_token_id}:
+        if token is None or tokenizer.convert_tokens_to_ids(token) in {
+            None,
+            tokenizer.unk_token_id,
+        }:
             raise UsageError(f"model.pad_token: {pad_token!r} is not a token of {path!r}")
         tokenizer.pad_token = token
     if tokenizer.pad_token_id is None:

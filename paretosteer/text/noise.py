@@ -1,9 +1,9 @@
 """Common random numbers: sampling noise that is a function of what is sampled, not of when.
 
 A token is drawn as argmax(log p + g) with standard Gumbel noise g (Gumbel 1954; Maddison et al.,
-arXiv 1411.0030), and g hashes (seed, prompt, sample number, position, token) alone. So another batch
-size, order of preferences or method meets the same noise, and differences between two methods are
-differences between the methods.
+arXiv 1411.0030), and g hashes (seed, prompt, sample number, position, token) alone. So another
+batch size, order of preferences or method meets the same noise, and differences between two methods
+are differences between the methods.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,9 @@ def stream_keys(seed: int, prompts: Sequence[str], samples: Sequence[int]) -> Te
     """One 64-bit key for each row's (seed, prompt id, sample number): (rows,) int64."""
     keys = [
         int.from_bytes(
-            blake2b(f"{seed}\0{prompt}\0{sample}".encode(), digest_size=8).digest(), "big", signed=True
+            blake2b(f"{seed}\0{prompt}\0{sample}".encode(), digest_size=8).digest(),
+            "big",
+            signed=True,
         )
         for prompt, sample in zip(prompts, samples, strict=True)
     ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -61,10 +61,10 @@ class TextPolicy:
             self.soft = SoftPrompt(
                 conditioning.size, conditioning.tokens, conditioning.hidden, embedding.shape[1]
             ).to(embedding.device)
-            self.soft.initialise(embedding.mean(dim=0), generator)
+            self.soft.initialise(embedding, generator)
 
     def add_banks(self, layouts: Mapping[str, Sequence[tuple[int, float]]]) -> None:
-        """Put banks of these (rank, scale) pairs around the named layers, their values to be set."""
+        """Put banks of these (rank, scale) pairs around the named layers, values to be set."""
         self.layers |= insert_banks(self.network, list(layouts), layouts.__getitem__, self.mixture)
 
     @property
@@ -102,8 +102,9 @@ class TextPolicy:
     def scores(self, samples: TextSamples, control: Control) -> Tensor:
         """Log-probability (rows, T) of every response token, 0 outside the mask."""
         control = control.to(self.device)
+        end = self.tokenizer.eos_token_id
         parts = [
-            stream.log_probs(samples.response, samples.mask, self.decoding.temperature)
+            self.decoding.log_probs(stream.logits(samples.response, samples.mask), 0, end)
             for stream in self._streams(samples.prompts, control)
         ]  # each (rows, T, vocabulary)
         log_probs = mix(parts, control.sharpness)
@@ -134,20 +135,16 @@ class TextPolicy:
             virtual = self.soft(control.values)
         return Stream(self.network, lambda: self._mixed(control), ids, mask, virtual)
 
-    @contextmanager
-    def _mixed(self, control: Control) -> Iterator[None]:
+    def _mixed(self, control: Control) -> AbstractContextManager[None]:
         """The banks under this control, for one forward pass."""
         if control.kind == "soup":
-            setting = self.mixture.set(coefficients=control.values)
-        elif control.kind == "bank":
-            setting = self.mixture.set(index=control.values)
-        elif control.kind in {"text", "features"} and self.layers:
+            return self.mixture.set(coefficients=control.values)
+        if control.kind == "bank":
+            return self.mixture.set(index=control.values)
+        if control.kind in {"text", "features"} and self.layers:
             always = torch.ones(control.rows, 1, device=self.device)
-            setting = self.mixture.set(coefficients=always)
-        else:
-            setting = self.mixture.set() if self.layers else nullcontext()
-        with setting:
-            yield
+            return self.mixture.set(coefficients=always)
+        return self.mixture.set()
 
     def _encode(self, text: str) -> list[int]:
         if text not in self._ids:
@@ -185,7 +182,11 @@ class TextPolicy:
 
     def state(self) -> dict[str, Tensor]:
         """The trainable tensors by name; nothing of the start model."""
-        state = {f"soft.{k}": v.detach() for k, v in self.soft.state_dict().items()} if self.soft else {}
+        state = (
+            {f"soft.{k}": v.detach() for k, v in self.soft.state_dict().items()}
+            if self.soft
+            else {}
+        )
         for name, layer in self.layers.items():
             for i, (a, b) in enumerate(zip(layer.A, layer.B, strict=True)):
                 state[f"banks.{i}.{name}.A"] = a.detach()
@@ -201,8 +202,8 @@ class TextPolicy:
         )
         if differing:
             raise UsageError(
-                f"checkpoint: {len(differing)} tensors do not fit this policy, {differing[0]!r} first; "
-                "load it with the configuration that it was trained with"
+                f"checkpoint: {len(differing)} tensors do not fit this policy, first "
+                f"{differing[0]!r}; load it with the configuration that it was trained with"
             )
         for key, value in own.items():
             value.copy_(state[key])

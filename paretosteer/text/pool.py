@@ -37,7 +37,9 @@ class Pool:
             tokens=candidates.tokens,
         )
 
-    def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> TextSamples:
+    def demonstrations(
+        self, rng: np.random.Generator, weights: Array, quantile: float
+    ) -> TextSamples:
         """One row per row of weights, uniformly from the top quantile of w . z."""
         unique, index = np.unique(weights, axis=0, return_inverse=True)
         kept = max(1, round(quantile * len(self.z)))

@@ -32,7 +32,9 @@ class TextSamples:
         return len(self.prompts)
 
     @classmethod
-    def of_texts(cls, prompts: Sequence[Prompt], numbers: Sequence[int], texts: Sequence[str]) -> TextSamples:
+    def of_texts(
+        cls, prompts: Sequence[Prompt], numbers: Sequence[int], texts: Sequence[str]
+    ) -> TextSamples:
         """Texts read back from a file: enough to score, without their tokens."""
         none = torch.zeros(len(texts), 0, dtype=torch.int64)
         return cls(tuple(prompts), tuple(numbers), none, none.bool(), none.float(), tuple(texts))

@@ -17,13 +17,18 @@ class SoftPrompt(nn.Module):
         self.read = nn.Linear(size, hidden)
         self.write = nn.Linear(hidden, tokens * width)
 
-    def initialise(self, anchor: Tensor, generator: torch.Generator) -> None:
-        """Begin near `anchor` (width,), the embedding of a real token, so that nothing breaks."""
-        for layer, scale in ((self.read, 1.0), (self.write, 0.02)):
+    def initialise(self, embedding: Tensor, generator: torch.Generator) -> None:
+        """Begin among the real tokens' vectors (vocabulary, width): same mean, same spread.
+
+        So the features move the virtual tokens as far as one word differs from another, and
+        training can begin to read them at once.
+        """
+        table = embedding.float()
+        for layer, scale in ((self.read, 2.0), (self.write, float(table.std()))):
             draw = torch.randn(layer.weight.shape, generator=generator, dtype=torch.float32)
             layer.weight.data.copy_(scale * draw / layer.in_features**0.5)
             layer.bias.data.zero_()
-        self.write.bias.data.copy_(anchor.float().repeat(self.tokens))
+        self.write.bias.data.copy_(table.mean(dim=0).repeat(self.tokens))
 
     def forward(self, features: Tensor) -> Tensor:
         """Virtual tokens, (rows, tokens, width)."""

@@ -93,7 +93,11 @@ class TablePolicy:
     def parameters(self, bank=None):
         if bank is not None:
             return [self.banks[bank]]
-        return list(self.reader.parameters()) if isinstance(self.conditioning, Features) else list(self.banks)
+        return (
+            list(self.reader.parameters())
+            if isinstance(self.conditioning, Features)
+            else list(self.banks)
+        )
 
     def keep_banks(self, banks):
         self.banks = [self.banks[i] for i in banks]
@@ -114,14 +118,20 @@ class TableWorld:
 
     max_failed = 0.01
     name, version, prompts_version, model_name = "table", "1", "1", "table"
-    feedback = {"reward": "", "preference": "", "imitation": ""}
 
     def __init__(self, objectives=2):
-        self.objectives = tuple(Objective(f"r{i}", "units", -9.0, "a reward") for i in range(objectives))
+        self.feedback = dict.fromkeys(("reward", "preference", "imitation"), "exact")
+        self.objectives = tuple(
+            Objective(f"r{i}", "units", -9.0, "a reward") for i in range(objectives)
+        )
         self.reference = (-2.0,) * objectives
         rng = np.random.default_rng(7)
-        self.rewards = torch.tensor(rng.normal(size=(CONTEXTS, ACTIONS, objectives)), dtype=torch.float32)
-        self.start = torch.log_softmax(torch.tensor(rng.normal(size=(CONTEXTS, ACTIONS))).float(), -1)
+        self.rewards = torch.tensor(
+            rng.normal(size=(CONTEXTS, ACTIONS, objectives)), dtype=torch.float32
+        )
+        self.start = torch.log_softmax(
+            torch.tensor(rng.normal(size=(CONTEXTS, ACTIONS))).float(), -1
+        )
         self.normaliser = Normaliser((0.0,) * objectives, (1.0,) * objectives)
 
     def prompts(self, split):
@@ -149,7 +159,9 @@ class TableWorld:
         gain = torch.einsum("ram,rm->ra", self.rewards[context].double(), torch.as_tensor(weights))
         keep = max(1, round(quantile * ACTIONS))
         top = gain.topk(keep, 1).indices
-        action = top[torch.arange(len(weights)), torch.as_tensor(rng.integers(keep, size=len(weights)))]
+        action = top[
+            torch.arange(len(weights)), torch.as_tensor(rng.integers(keep, size=len(weights)))
+        ]
         return Actions(context, action, torch.zeros(len(weights), 1))
 
     def values(self, policy, control):

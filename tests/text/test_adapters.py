@@ -23,7 +23,9 @@ def trained_adapter(model, folder, kind="llama", **settings):
     settings.setdefault("target_modules", ["c_attn"] if kind == "gpt2" else ["q_proj", "up_proj"])
     fan = {"fan_in_fan_out": True} if kind == "gpt2" else {}
     torch.manual_seed(settings.pop("seed", 0))
-    network = get_peft_model(copy.deepcopy(model.network), LoraConfig(lora_alpha=6, **fan, **settings))
+    network = get_peft_model(
+        copy.deepcopy(model.network), LoraConfig(lora_alpha=6, **fan, **settings)
+    )
     for name, p in network.named_parameters():
         if "lora_" in name:
             torch.nn.init.normal_(p, std=0.3)
@@ -52,7 +54,9 @@ def test_adapters_of_different_rank_and_target_mix(llama, tmp_path):
     add_adapters(policy, [read_adapter(tmp_path / name) for name in "ab"])
     control = Control.soup([[0.4, -0.6], [1.5, 0.0]])
     samples = policy.sample(PROMPTS, control, 0, [0, 0])
-    torch.testing.assert_close(policy.scores(samples, control), samples.log_probs, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        policy.scores(samples, control), samples.log_probs, atol=1e-5, rtol=1e-4
+    )
     only_a = TextPolicy(llama, Unconditioned(), Decoding(4), seed=0)
     add_adapters(only_a, [read_adapter(tmp_path / "a")])
     torch.testing.assert_close(logits(policy, [1.5, 0.0]), logits(only_a, [1.5]))
@@ -61,9 +65,13 @@ def test_adapters_of_different_rank_and_target_mix(llama, tmp_path):
 def test_a_soup_leaves_as_an_exact_peft_adapter(model, tmp_path):
     import copy
 
-    targets = [["c_attn"], ["c_attn"]] if model.name == "gpt2" else [["q_proj"], ["q_proj", "o_proj"]]
+    targets = (
+        [["c_attn"], ["c_attn"]] if model.name == "gpt2" else [["q_proj"], ["q_proj", "o_proj"]]
+    )
     for i, target in enumerate(targets):
-        trained_adapter(model, tmp_path / str(i), model.name, r=2 + i, target_modules=target, seed=i)
+        trained_adapter(
+            model, tmp_path / str(i), model.name, r=2 + i, target_modules=target, seed=i
+        )
     policy = TextPolicy(model, Unconditioned(), Decoding(4), seed=0)
     add_adapters(policy, [read_adapter(tmp_path / str(i)) for i in range(2)])
     coefficients = torch.tensor([1.75, -0.75])
@@ -76,7 +84,11 @@ def test_a_soup_leaves_as_an_exact_peft_adapter(model, tmp_path):
 
 @pytest.mark.parametrize(
     ("settings", "named"),
-    [({"use_dora": True}, "DoRA"), ({"bias": "all"}, "bias=all"), ({"modules_to_save": ["lm_head"]}, "modules_to_save")],
+    [
+        ({"use_dora": True}, "DoRA"),
+        ({"bias": "all"}, "bias=all"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+    ],
 )
 def test_what_is_not_a_sum_of_deltas_is_refused_by_name(llama, tmp_path, settings, named):
     trained_adapter(llama, tmp_path, r=2, **settings)
@@ -87,7 +99,7 @@ def test_what_is_not_a_sum_of_deltas_is_refused_by_name(llama, tmp_path, setting
 def test_an_adapter_of_another_model_names_both_shapes(llama, tmp_path):
     trained_adapter(llama, tmp_path, r=2)
     adapter = read_adapter(tmp_path)
-    (name, (a, b, s)), *_ = adapter.layers.items()
+    (name, (_, b, s)), *_ = adapter.layers.items()
     wrong = type(adapter)({name: (torch.zeros(2, 99), b, s)})
     policy = TextPolicy(llama, Unconditioned(), Decoding(4), seed=0)
     with pytest.raises(UsageError, match=r"24 x 99 in the adapter and 24 x 16 in the model"):

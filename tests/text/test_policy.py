@@ -1,4 +1,4 @@
-"""Conditioned policies: one batch holds every preference, and nothing about a row depends on others."""
+"""Conditioned policies: one batch holds every preference, and no row feels another."""
 
 import pytest
 import torch
@@ -89,7 +89,10 @@ def test_averaging_factors_is_not_the_soup(llama):
     plain = LanguageModel(factors.materialise(half), llama.tokenizer, "plain")
     alone = TextPolicy(plain, Unconditioned(), DECODING, seed=0)
     torch.testing.assert_close(
-        factors.scores(samples, control), alone.scores(samples, Control.start(3)), atol=1e-5, rtol=1e-4
+        factors.scores(samples, control),
+        alone.scores(samples, Control.start(3)),
+        atol=1e-5,
+        rtol=1e-4,
     )
 
 
@@ -144,7 +147,9 @@ def test_sharpness_moves_between_start_and_policy(llama):
 def test_features_steer_and_their_gradient_arrives(llama):
     policy = TextPolicy(llama, Features(2, 3, 8), DECODING, seed=0)
     samples = written(policy, PROMPTS, Control.features(torch.eye(2)[[0, 0, 0]]))
-    first, second = (policy.scores(samples, Control.features(torch.eye(2)[[i] * 3])) for i in (0, 1))
+    first, second = (
+        policy.scores(samples, Control.features(torch.eye(2)[[i] * 3])) for i in (0, 1)
+    )
     assert not torch.allclose(first, second)
     first.sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in policy.parameters())
@@ -173,3 +178,16 @@ def test_a_prompt_too_long_for_the_context(llama):
     policy = TextPolicy(llama, Unconditioned(), Decoding(120), seed=0)
     with pytest.raises(UsageError, match=r"benchmark.max_new_tokens: prompt 'c' needs \d+ tokens"):
         written(policy, PROMPTS, Control.start(3))
+
+
+def test_no_response_ends_early_and_scoring_knows(model):
+    policy = TextPolicy(model, Unconditioned(), Decoding(12, min_new_tokens=9), seed=0)
+    with torch.no_grad():  # a model that would like to end at once
+        bias = torch.zeros(policy.network.config.vocab_size)
+        bias[policy.tokenizer.eos_token_id] = 20.0
+        policy.network.get_output_embeddings().bias = torch.nn.Parameter(bias)
+    samples = written(policy, PROMPTS, Control.start(3))
+    assert samples.mask.sum(dim=1).tolist() == [10, 10, 10]  # nine tokens and the end
+    torch.testing.assert_close(
+        policy.scores(samples, Control.start(3)), samples.log_probs, atol=1e-4, rtol=1e-4
+    )

@@ -1,0 +1,70 @@
+"""Start models: what is refused, and in which words."""
+
+import json
+
+import pytest
+import torch
+
+from paretosteer.errors import UsageError
+from paretosteer.text.model import load_model, model_digest
+
+CPU = torch.device("cpu")
+
+
+def saved(model, folder):
+    model.network.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_saved_folder_loads(llama, tmp_path):
+    loaded = load_model(saved(llama, tmp_path), CPU, torch.float32)
+    assert loaded.context == 128 and loaded.tokenizer.padding_side == "left"
+    assert not any(p.requires_grad for p in loaded.network.parameters())
+
+
+def test_the_digest_follows_the_weights(llama, tmp_path):
+    before = model_digest(saved(llama, tmp_path))
+    assert model_digest(str(tmp_path)) == before
+    (tmp_path / "unrelated.log").write_text("x")
+    assert model_digest(str(tmp_path)) == before
+    llama.network.model.norm.weight.data += 1
+    assert model_digest(saved(llama, tmp_path)) != before
+
+
+@pytest.mark.parametrize("path", ["./missing", "/missing/model", "a/b/c"])
+def test_a_missing_folder(path):
+    with pytest.raises(UsageError, match=r"model.path: there is no folder"):
+        load_model(path, CPU, torch.float32)
+
+
+def test_a_folder_that_is_no_model(tmp_path):
+    with pytest.raises(UsageError, match=r"has no config\.json"):
+        load_model(str(tmp_path), CPU, torch.float32)
+    (tmp_path / "config.json").write_text(json.dumps({"a": 1}))
+    with pytest.raises(UsageError, match="names no model_type"):
+        load_model(str(tmp_path), CPU, torch.float32)
+
+
+def test_pickled_weights_are_never_loaded(llama, tmp_path):
+    saved(llama, tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(llama.network.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(UsageError, match="pickled weights only"):
+        load_model(str(tmp_path), CPU, torch.float32)
+
+
+def test_a_tokenizer_without_padding_names_the_remedy(llama, tmp_path):
+    llama.tokenizer.pad_token = None
+    path = saved(llama, tmp_path)
+    with pytest.raises(UsageError, match=r"no padding token; say model\.pad_token=eos"):
+        load_model(path, CPU, torch.float32)
+    loaded = load_model(path, CPU, torch.float32, pad_token="eos")
+    assert loaded.tokenizer.pad_token_id == loaded.tokenizer.eos_token_id
+    with pytest.raises(UsageError, match=r"model\.pad_token: 'nope' is not a token"):
+        load_model(path, CPU, torch.float32, pad_token="nope")
+
+
+def test_a_hub_name_without_network(monkeypatch):
+    with pytest.raises(UsageError, match=r"give a folder with config\.json"):
+        load_model("someone/no-such-model", CPU, torch.float32)
