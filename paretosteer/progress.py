@@ -47,7 +47,8 @@ def _lines(title: str, steps: int) -> OnStep:
 
     def show(step: int, row: Mapping[str, float | str]) -> None:
         if step % every == 0 or step == steps:
-            say(f"{title}: step {step}/{steps}  {_figures(row)}")
+            cap = f"/{steps}" if step <= steps else ""
+            say(f"{title}: step {step}{cap}  {_figures(row)}")
 
     return show
 

@@ -81,7 +81,7 @@ def run_sweep(overrides: Sequence[str], cells: Sequence[CellConfig]) -> int:
 
 def job(resolved: DictConfig) -> str:
     """Hydra's task function: one cell of a sweep, in whatever process. Gives its status."""
-    from paretosteer.cells.run import failed_record
+    from paretosteer.cells.results import failed_record
 
     config = parse(resolved)
     try:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
-import resource
 import statistics
-import sys
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +17,20 @@ import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
-from paretosteer.cells import provenance
+from paretosteer.cells import memory, provenance, results
 from paretosteer.cells.config import CellConfig
-from paretosteer.cells.digest import digest
+from paretosteer.cells.headline import track
 from paretosteer.cells.plan import STAGES, CellPlan, State, plan_cell
 from paretosteer.cells.record import RECORD, atomic_write, read_record, write_record
 from paretosteer.cells.setting import Setting
 from paretosteer.control import Control
-from paretosteer.errors import ParetosteerError, UnsupportedError, UsageError
+from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.interfaces import Array, Point
 from paretosteer.progress import say, training_bar
 from paretosteer.rollout import Cells, roll_out
 from paretosteer.scoring import Scorer
 from paretosteer.tracking import Tracker
 from paretosteer.trainer import Trainer
-
-__all__ = ["plan_cell", "run_cell"]
 
 KEYS = ("point", "prompt_id", "sample")
 Scored = tuple[pd.DataFrame, Array]  # keys of the rows, raw scores (rows, m)
@@ -73,25 +67,11 @@ def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any]:
     except UnsupportedError as reason:
         record = run.record("unsupported", reason=str(reason))
     except Exception as error:
-        record = run.record("failed", error=_error(error, run.doing))
+        record = run.record("failed", error=results.error(error, run.doing))
     finally:
         tracker.finish()
         run.close()
     write_record(plan.folder, record)
-    return record
-
-
-def failed_record(config: CellConfig, error: Exception) -> dict[str, Any]:
-    """Write the record of a cell in a sweep that could not even begin."""
-    identity = digest(config.model_dump(exclude={"sweep_dir", "tracker"}))[:10]
-    folder = config.folder / f"seed{config.seed}-{identity}"
-    record = _head(config, identity, "", "") | {
-        "status": "failed",
-        "error": _error(error, "prepare"),
-        "stages": {},
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_record(folder, record)
     return record
 
 
@@ -114,6 +94,7 @@ class _Run:
     def prepare(self) -> None:
         """Build benchmark and method; nothing of the cell is written yet."""
         config, plan = self.plan.config, self.plan
+        memory.start_watching()
         torch.manual_seed(config.seed)
         self.method = plan.method_class(plan.method_options)
         setting = Setting.of(config, plan.model_key, say)
@@ -135,7 +116,10 @@ class _Run:
             self.sample()
         if "score" not in done:
             self.score()
-        return self.record("ok")
+        found = results.results(self.plan, self.state, self.benchmark, self.points)
+        record = self.record("ok", **found)
+        track(self.tracker, self.plan.folder, record)
+        return record
 
     def train(self, checkpoint: Path) -> None:
         """Train within the budget; checkpoint and log are the stage's files."""
@@ -160,6 +144,7 @@ class _Run:
             "seconds": {name: self.seconds[name] for name in ("normaliser", "train")},
             "trained_parameters": sum(p.numel() for p in self.method.policy.parameters()),
             "stored_bytes": sum((self.plan.folder / name).stat().st_size for name in files),
+            "peak_memory_bytes": memory.peak(),
             "selection": self.method.selection,
         }
         self.finish("train", [*files, "training.csv"], facts)
@@ -176,7 +161,11 @@ class _Run:
         with atomic_write(self.plan.folder / "samples.jsonl") as path:
             _write_lines(path, texts)
         self._write_frame("drift.parquet", drift)
-        facts = {"seconds": self.seconds["sample"], "switch_seconds": self._switch_seconds()}
+        facts = {
+            "seconds": self.seconds["sample"],
+            "switch_seconds": self._switch_seconds(),
+            "peak_memory_bytes": memory.peak(),
+        }
         self.finish("sample", ["samples.jsonl", "drift.parquet"], facts)
 
     def score(self) -> None:
@@ -201,15 +190,13 @@ class _Run:
 
     def record(self, status: str, **more: Any) -> dict[str, Any]:
         """The record of the cell as it stands."""
-        config = self.plan.config
-        record = _head(
-            config, self.plan.identity, self.plan.variant, self.plan.benchmark_class.version
+        plan = self.plan
+        record = results.head(
+            plan.config, plan.identity, plan.variant, plan.benchmark_class.version
         )
-        record |= {
-            "status": status,
-            "stages": {k: v["digest"] for k, v in self.state.stages.items()},
-        }
-        return record | (more if status != "ok" else self._results())
+        record["status"] = status
+        record["stages"] = {name: stage["digest"] for name, stage in self.state.stages.items()}
+        return record | more
 
     def close(self) -> None:
         """Free what the cell held: a sweep runs many in one process."""
@@ -278,54 +265,6 @@ class _Run:
             taken.append(time.perf_counter() - began)
         return statistics.median(taken)
 
-    def _results(self) -> dict[str, Any]:
-        config, benchmark, state = self.plan.config, self.benchmark, self.state
-        train, sample, score = (state.facts(name) for name in STAGES)
-        account = train["account"]
-        prompts, normaliser = benchmark.prompts("test"), benchmark.normaliser
-        return {
-            "model": {"name": benchmark.model_name, "digest": self.plan.model_key},
-            "files": state.files,
-            "objectives": [asdict(o) for o in benchmark.objectives],
-            "normaliser": {"mean": list(normaliser.mean), "std": list(normaliser.std)},
-            "reference": list(benchmark.reference),
-            "points": [
-                {"preference": list(p.preference), "dials": dict(p.dials)} for p in self.points
-            ],
-            "prompts": {
-                "split": "test",
-                "count": len(prompts),
-                "digest": digest([p.id for p in prompts] + [benchmark.prompts_version]),
-            },
-            "n_total": score["n_total"],
-            "n_scored": score["n_total"] - score["n_failed"],
-            "n_failed": score["n_failed"],
-            "seeds": {"train": config.seed, "sample": config.seed},
-            "batch_size": {
-                "train": config.budget.prompts * config.budget.samples,
-                "eval": config.budget.eval_rows,
-            },
-            "dtype": config.dtype,
-            "device": str(self.setting.device),
-            "versions": provenance.versions(),
-            "git": provenance.git(),
-            "source_digest": provenance.source_digest(),
-            "selection": train["selection"],
-            "cost": {
-                "train_steps": account["steps"],
-                "train_tokens": account["tokens"],
-                "selection_tokens": account["selection_tokens"],
-                "reward_calls": account["reward_calls"],
-                "flops": account["flops"],
-                "seconds": train["seconds"]
-                | {"sample": sample["seconds"], "score": score["seconds"]},
-                "peak_memory_bytes": _peak_memory(),
-                "trained_parameters": train["trained_parameters"],
-                "stored_bytes": train["stored_bytes"],
-                "switch_seconds": sample["switch_seconds"],
-            },
-        }
-
 
 def _finished(plan: CellPlan) -> dict[str, Any] | None:
     """The record of a cell that needs nothing more, with a note if other code made it."""
@@ -343,27 +282,6 @@ def _finished(plan: CellPlan) -> dict[str, Any] | None:
     return record
 
 
-def _head(config: CellConfig, identity: str, variant: str, version: str) -> dict[str, Any]:
-    """What every record begins with."""
-    return {
-        "schema": 1,
-        "identity": identity,
-        "benchmark": {"name": config.benchmark.name, "version": version},
-        "method": config.method.name,
-        "variant": variant,
-        "seed": config.seed,
-        "config": config.model_dump(mode="json"),
-        "command": config.command,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _error(error: Exception, stage: str) -> dict[str, str]:
-    if not isinstance(error, ParetosteerError):
-        traceback.print_exception(error)  # not foreseen: whoever mends it needs the place
-    return {"type": type(error).__name__, "message": str(error), "stage": stage}
-
-
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows by point, prompt and sample: batches came in another order."""
     return frame.sort_values(list(KEYS), kind="stable", ignore_index=True)
@@ -374,11 +292,3 @@ def _write_lines(path: Path, texts: pd.DataFrame | None) -> None:
     rows = [] if texts is None else _sorted(texts).to_dict("records")
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def _peak_memory() -> int:
-    """Bytes: of the GPU where there is one, else the largest resident size of the process."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

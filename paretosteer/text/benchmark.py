@@ -42,8 +42,8 @@ Score = Callable[[str], float]
 class TextBenchmark(ABC):
     """A causal language model continues prompts; objectives are functions of the continuation.
 
-    A subclass gives prompts, objectives and, if it has one, an embedded start model. Its options
-    have at least `max_new_tokens`, `min_new_tokens`, `temperature`, `pool_prompts` and `label_temperature`.
+    A subclass gives prompts, objectives and an embedded start model. Its options have at least
+    `max_new_tokens`, `min_new_tokens`, `temperature`, `pool_prompts` and `label_temperature`.
     """
 
     name: ClassVar[str]
@@ -185,7 +185,14 @@ class TextBenchmark(ABC):
 
     def _check_prompts(self) -> None:
         """Refuse prompts that cannot fit before anything is trained."""
-        room = self.model.context - self.decoding.max_new_tokens
+        decoding = self.decoding
+        if not 0 <= decoding.min_new_tokens <= decoding.max_new_tokens or decoding.temperature <= 0:
+            raise UsageError(
+                f"benchmark.min_new_tokens: found {decoding.min_new_tokens} with max_new_tokens "
+                f"{decoding.max_new_tokens} and temperature {decoding.temperature}; give "
+                "0 <= min_new_tokens <= max_new_tokens and a temperature above 0"
+            )
+        room = self.model.context - decoding.max_new_tokens
         for split in ("train", "calibration", "validation", "test"):
             for prompt in self.prompts(split):
                 # A token is at least one character: only long texts are worth tokenising here.

@@ -19,7 +19,7 @@ from paretosteer.text.noise import gumbel
 
 @dataclass(frozen=True)
 class Decoding:
-    """How responses are drawn: from `min_new_tokens` to `max_new_tokens`, at `temperature` (> 0)."""
+    """How responses are drawn: `min_new_tokens` to `max_new_tokens`, at `temperature` (> 0)."""
 
     max_new_tokens: int
     min_new_tokens: int = 0
@@ -166,7 +166,9 @@ def mix(parts: Sequence[Tensor], sharpness: Tensor | None) -> Tensor:
         return parts[0]
     start, steered = parts
     scale = sharpness.view(-1, *[1] * (start.dim() - 1))
-    return torch.log_softmax(start + scale * (steered - start), dim=-1)
+    moved = start + scale * (steered - start)
+    moved = torch.where(start.isneginf(), start, moved)  # what is forbidden stays so
+    return torch.log_softmax(moved, dim=-1)
 
 
 def _positions(mask: Tensor) -> Tensor:

@@ -78,6 +78,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     stand_in = Lab()
     monkeypatch.setitem(sys.modules, "paretosteer.cells.run", stand_in)
     monkeypatch.setitem(sys.modules, "paretosteer.cells.plan", stand_in)
+    monkeypatch.setitem(sys.modules, "paretosteer.cells.results", stand_in)
     monkeypatch.setattr(
         paretosteer.report,
         "write_report",

@@ -133,6 +133,7 @@ def test_noise_depends_on_seed_prompt_and_sample_number(llama):
 
 def test_sharpness_moves_between_start_and_policy(llama):
     policy = banked(llama)
+    policy.decoding = Decoding(12, min_new_tokens=4)  # a forbidden token stays forbidden
     samples = written(policy, PROMPTS, Control.start(3))
     soup = Control.soup(torch.rand(3, 3))
 

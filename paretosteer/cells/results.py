@@ -1,0 +1,110 @@
+"""What a record says, gathered from a finished, failed or unsupported cell."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from paretosteer.cells import provenance
+from paretosteer.cells.digest import digest
+from paretosteer.cells.plan import STAGES
+from paretosteer.cells.record import write_record
+from paretosteer.errors import ParetosteerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paretosteer.cells.config import CellConfig
+    from paretosteer.cells.plan import CellPlan, State
+    from paretosteer.interfaces import Point
+
+
+def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[str, Any]:
+    """What every record begins with; `version` is the benchmark's."""
+    return {
+        "schema": 1,
+        "identity": identity,
+        "benchmark": {"name": config.benchmark.name, "version": version},
+        "method": config.method.name,
+        "variant": variant,
+        "seed": config.seed,
+        "config": config.model_dump(mode="json"),
+        "command": config.command,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def error(found: Exception, stage: str) -> dict[str, str]:
+    """An error as records keep it."""
+    if not isinstance(found, ParetosteerError):
+        traceback.print_exception(found)  # not foreseen: whoever mends it needs the place
+    return {"type": type(found).__name__, "message": str(found), "stage": stage}
+
+
+def failed_record(config: CellConfig, found: Exception) -> dict[str, Any]:
+    """Write the record of a cell in a sweep that could not even begin."""
+    identity = digest(config.model_dump(exclude={"sweep_dir", "tracker"}))[:10]
+    folder = config.folder / f"seed{config.seed}-{identity}"
+    record = head(config, identity, "", "") | {
+        "status": "failed",
+        "error": error(found, "prepare"),
+        "stages": {},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_record(folder, record)
+    return record
+
+
+def results(
+    plan: CellPlan, state: State, benchmark: Any, points: Sequence[Point]
+) -> dict[str, Any]:
+    """The part of a record that only a finished cell has."""
+    config, score = plan.config, state.facts("score")
+    prompts, normaliser = benchmark.prompts("test"), benchmark.normaliser
+    return {
+        "model": {"name": benchmark.model_name, "digest": plan.model_key},
+        "files": state.files,
+        "objectives": [asdict(o) for o in benchmark.objectives],
+        "normaliser": {"mean": list(normaliser.mean), "std": list(normaliser.std)},
+        "reference": list(benchmark.reference),
+        "points": [{"preference": list(p.preference), "dials": dict(p.dials)} for p in points],
+        "prompts": {
+            "split": "test",
+            "count": len(prompts),
+            "digest": digest([p.id for p in prompts] + [benchmark.prompts_version]),
+        },
+        "n_total": score["n_total"],
+        "n_scored": score["n_total"] - score["n_failed"],
+        "n_failed": score["n_failed"],
+        "seeds": {"train": config.seed, "sample": config.seed},
+        "batch_size": {
+            "train": config.budget.prompts * config.budget.samples,
+            "eval": config.budget.eval_rows,
+        },
+        "dtype": config.dtype,
+        "device": str(benchmark.setting.device),
+        "versions": provenance.versions(),
+        "git": provenance.git(),
+        "source_digest": provenance.source_digest(),
+        "selection": state.facts("train")["selection"],
+        "cost": _cost(state),
+    }
+
+
+def _cost(state: State) -> dict[str, Any]:
+    train, sample, score = (state.facts(name) for name in STAGES)
+    account = train["account"]
+    return {
+        "train_steps": account["steps"],
+        "train_tokens": account["tokens"],
+        "selection_tokens": account["selection_tokens"],
+        "reward_calls": account["reward_calls"],
+        "flops": account["flops"],
+        "seconds": train["seconds"] | {"sample": sample["seconds"], "score": score["seconds"]},
+        "peak_memory_bytes": max(train["peak_memory_bytes"], sample["peak_memory_bytes"]),
+        "trained_parameters": train["trained_parameters"],
+        "stored_bytes": train["stored_bytes"],
+        "switch_seconds": sample["switch_seconds"],
+    }
