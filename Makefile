@@ -1,7 +1,7 @@
 # What a newcomer and a developer type. Everything happens in .venv, which `setup` creates.
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .PHONY: setup quickstart test lint types speed test-wheel clean
 

@@ -14,8 +14,8 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
     WANDB_MODE="offline",
     MPLBACKEND="Agg",
-    OMP_NUM_THREADS="2",  # read when torch is first imported
-    MKL_NUM_THREADS="2",
+    OMP_NUM_THREADS="1",  # tiny tensors; read when torch is first imported
+    MKL_NUM_THREADS="1",
 )
 os.environ.pop("WANDB_API_KEY", None)
 

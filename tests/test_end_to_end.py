@@ -170,6 +170,44 @@ def test_a_reward_that_raises_fails_the_cell_and_the_sweep_goes_on(
     assert "failed" in (tmp_path / "report" / "index.html").read_text()
 
 
+def test_a_benchmark_without_the_feedback_makes_the_method_unsupported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from paretosteer.benchmarks.stories.benchmark import Stories
+
+    monkeypatch.setattr(Stories, "feedback", {"reward": "scores"})
+    assert sweep(tmp_path, "method=cos_dpo,start") == 0  # not a failure
+    cells = load_cells(tmp_path).set_index("method")
+    assert cells.loc["cos_dpo", "status"] == "unsupported"
+    assert "gives no preference feedback" in cells.loc["cos_dpo", "record"]["reason"]
+    assert not (cell(tmp_path, "cos_dpo") / "training.csv").exists()
+
+
+def test_a_tracker_sees_curves_front_and_headline_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from paretosteer import sweep as sweeps
+
+    seen: dict[str, list[object]] = {"log": [], "front": [], "summary": [], "finish": []}
+
+    class Recorder:
+        def start(self, config: object, folder: Path, identity: str) -> None:
+            assert folder.name.endswith(identity)
+
+        def __getattr__(self, name: str) -> object:
+            return lambda *values: seen[name].append(values)
+
+    monkeypatch.setattr(sweeps, "make_tracker", lambda settings: Recorder())
+    assert main(["run", "budget=smoke", f"sweep_dir={tmp_path}", "method=rewarded_soup"]) == 0
+    assert [step for step, _ in seen["log"]] == [1, 2, 3, 4]  # type: ignore[misc]
+    ((columns, rows),) = seen["front"]  # type: ignore[misc]
+    assert columns == ["point", "w_positive", "w_varied", "positive", "varied", "kl"]
+    assert len(rows) == 11
+    ((figures,),) = seen["summary"]  # type: ignore[misc]
+    assert {"hypervolume", "controllability", "steering_regret", "kl"} <= figures.keys()
+    assert len(seen["finish"]) == 1
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -55,17 +55,19 @@ def _plugin(group: registry.Group, name: str) -> str:
 
 
 def _metrics() -> dict[str, str]:
-    return {name: _metric(name).partition("\n")[0] for name in _metric_files()}
+    from paretosteer.metrics.catalogue import METRICS
+
+    arrow = {"up": "↑", "down": "↓", "shown": "–"}
+    return {name: f"{arrow[metric.direction]} {metric.summary}" for name, metric in METRICS.items()}
 
 
 def _metric(name: str) -> str:
-    return registry.docstring(_pick("metric", name, _metric_files()), of_class=True)
+    from paretosteer.metrics.catalogue import METRICS
 
-
-def _metric_files() -> dict[str, Path]:
-    """The modules of metrics/hub by name."""
-    hub = Path(str(files("paretosteer.metrics"))) / "hub"
-    return {path.stem: path for path in sorted(hub.glob("*/*.py")) if path.stem == path.parent.name}
+    metric = METRICS[_pick("metric", name, METRICS)]
+    hub = Path(str(files("paretosteer.metrics"))) / "hub" / name / f"{name}.py"
+    told = f"{_metrics()[name]}\nversion {metric.version}"
+    return f"{told}\n\n{registry.docstring(hub, of_class=True)}" if hub.is_file() else told
 
 
 def _experiments() -> dict[str, str]:
@@ -74,7 +76,8 @@ def _experiments() -> dict[str, str]:
 
 
 def _experiment(name: str) -> str:
-    return _pick("experiment", name, _experiment_files()).read_text(encoding="utf-8").rstrip()
+    known = _experiment_files()
+    return known[_pick("experiment", name, known)].read_text(encoding="utf-8").rstrip()
 
 
 def _experiment_files() -> dict[str, Path]:
@@ -88,10 +91,10 @@ def _comment(path: Path) -> str:
     return next(told, "").removeprefix("# ")
 
 
-def _pick(kind: str, name: str, known: dict[str, Path]) -> Path:
+def _pick(kind: str, name: str, known: Iterable[str]) -> str:
     if name not in known:
         raise UsageError(f"{name!r} is no {kind}; {did_you_mean(name, known)}")
-    return known[name]
+    return name
 
 
 _KINDS: dict[str, tuple[Callable[[], dict[str, str]], Callable[[str], str]]] = {

@@ -24,7 +24,7 @@ class SoftPrompt(nn.Module):
         training can begin to read them at once.
         """
         table = embedding.float()
-        for layer, scale in ((self.read, 2.0), (self.write, float(table.std()))):
+        for layer, scale in ((self.read, 1.0), (self.write, float(table.std()))):
             draw = torch.randn(layer.weight.shape, generator=generator, dtype=torch.float32)
             layer.weight.data.copy_(scale * draw / layer.in_features**0.5)
             layer.bias.data.zero_()
