@@ -170,13 +170,13 @@ class BankedLinear(nn.Module):
 
 def _add(y: Tensor, x: Tensor, a: Tensor, slots: Tensor | None, b: Tensor) -> Tensor:
     """y (rows, T, out) + ((x a) * slots) b, in place where the types allow."""
-    hidden = torch.mm(x.reshape(-1, x.shape[-1]).to(a.dtype), a)  # (rows T, r)
+    hidden = x.to(a.dtype) @ a  # (rows, T, r)
     if slots is not None:
-        hidden = (hidden.view(len(x), -1, a.shape[1]) * slots.to(a.dtype)).view(hidden.shape)
+        hidden = hidden.mul_(slots.to(a.dtype))
     if y.dtype == b.dtype:
-        y.view(-1, y.shape[-1]).addmm_(hidden, b)
+        y.view(-1, y.shape[-1]).addmm_(hidden.view(-1, len(b)), b)
         return y
-    return y + (hidden @ b).to(y.dtype).view(y.shape)
+    return y + (hidden @ b).to(y.dtype)
 
 
 @contextmanager

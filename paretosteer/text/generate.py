@@ -14,7 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from paretosteer.text import attention
+from paretosteer.text.kv import additive, roomy_cache
 from paretosteer.text.noise import gumbel
+
+PLAIN = {"eager", "sdpa", attention.NAME}  # kinds of attention that take a mask as something to add
 
 
 @dataclass(frozen=True)
@@ -86,20 +90,22 @@ class Stream:
     def start(self, width: int) -> Tensor:
         """Read the prompts; logits (rows, vocabulary) of the first response token.
 
-        `width` is the most tokens that `step` will be given: room for the mask is made once.
+        `width` is the most tokens that `step` will be given: room for them is made once.
         """
-        rows, read = self.mask.shape
-        self._room = torch.cat([self.mask, self.mask.new_ones(rows, width)], dim=1)
+        rows, self._read = self.mask.shape
+        room = torch.cat([self.mask, self.mask.new_ones(rows, width)], dim=1)
+        self.cache = roomy_cache(self.network, room.shape[1])
+        plain = self.cache is not None and self.network.config._attn_implementation in PLAIN
+        self._room = additive(room, self.network.dtype) if plain else room
         positions = _positions(self.mask)
         self._position = positions[:, -1:]
-        self._read = read
         return self._forward(self._inputs(self.ids), self.mask, positions)
 
     def step(self, token: Tensor) -> Tensor:
         """Read one more token per row, (rows,); logits (rows, vocabulary) of the next."""
         self._read += 1
         self._position = self._position + 1
-        mask = self._room[:, : self._read]
+        mask = self._room[..., : self._read]
         return self._forward({"input_ids": token.unsqueeze(1)}, mask, self._position)
 
     def _forward(self, inputs: dict[str, Tensor], mask: Tensor, positions: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from paretosteer.banks import BankedLinear, Mixture, frozen
 from paretosteer.conditioning import Banks, Conditioning, Features, PromptText
 from paretosteer.control import Control
 from paretosteer.errors import UsageError
+from paretosteer.text.attention import use_single_query
 from paretosteer.text.generate import Decoding, Stream, generate, mix
 from paretosteer.text.layers import insert_banks, linear_layers
 from paretosteer.text.model import LanguageModel
@@ -40,6 +41,7 @@ class TextPolicy:
         # Modules are new, tensors are shared: policies of one process hold the weights once.
         shared = {id(p): p for p in (*model.network.parameters(), *model.network.buffers())}
         self.network = copy.deepcopy(model.network, shared)
+        use_single_query(self.network)
         self.layers: dict[str, BankedLinear] = {}
         self.soft: SoftPrompt | None = None
         self._ids: dict[str, list[int]] = {}

@@ -1,0 +1,53 @@
+"""Room for keys and values made once: `transformers` copies its whole cache at every token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
+
+
+def roomy_cache(network: Any, room: int) -> Cache | None:
+    """A cache for `room` positions; None where some layer wants another kind (a sliding window)."""
+    layers = DynamicCache(config=network.config).layers
+    if not layers or any(type(layer) is not DynamicLayer for layer in layers):
+        return None
+    return Cache(layers=[RoomyLayer(room) for _ in layers])
+
+
+def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """A mask (rows, length) as what attention adds to its scores, (rows, 1, 1, length).
+
+    Made once for all layers and steps: from a Boolean one every layer would make it anew.
+    """
+    lowest = torch.finfo(dtype).min
+    return torch.where(mask.bool(), 0.0, lowest).to(dtype)[:, None, None]
+
+
+class RoomyLayer(DynamicLayer):  # type: ignore[misc]
+    """Keys and values of one layer, written into buffers that are long enough from the start."""
+
+    def __init__(self, room: int):
+        super().__init__()
+        self.room, self.used = room, 0
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Make the buffers, (rows, heads, room, width)."""
+        super().lazy_initialization(key_states, value_states)
+        self._keys, self._values = (
+            x.new_empty(*x.shape[:2], self.room, x.shape[-1]) for x in (key_states, value_states)
+        )
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Append, and return all so far as views of the buffers."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        first, self.used = self.used, self.used + key_states.shape[-2]
+        self._keys[:, :, first : self.used] = key_states
+        self._values[:, :, first : self.used] = value_states
+        self.keys, self.values = self._keys[:, :, : self.used], self._values[:, :, : self.used]
+        return self.keys, self.values
