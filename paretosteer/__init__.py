@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paretosteer.api import make_benchmark, make_method, make_trainer
-    from paretosteer.load import leaderboard, load_cells, load_points, load_scores
+    from paretosteer.load import load_cells, load_points, load_scores
+    from paretosteer.report.leaderboard import leaderboard
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "leaderboard": "load",
+    "leaderboard": "report.leaderboard",
     "load_cells": "load",
     "load_points": "load",
     "load_scores": "load",

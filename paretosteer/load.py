@@ -1,6 +1,6 @@
 """Finished cells as pandas frames: what a sweep recorded, for notebooks and for the report.
 
-    from paretosteer import load_cells, leaderboard
+    from paretosteer import load_cells, load_points
 
 A folder is a cell if it holds a `record.json` or is named as cells are. A record that cannot be
 read is a row with the reason, never skipped; a folder without one was interrupted and is
@@ -200,15 +200,6 @@ def load_scores(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
     together = pd.concat(frames, ignore_index=True)
     names = list(_names(find_cells(*dirs)[0]))
     return together[names + [column for column in together if column not in names]]
-
-
-def leaderboard(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
-    """The leaderboard of every cell at or below the folders, as in `leaderboard.csv`."""
-    from paretosteer.report.evaluate import evaluate
-    from paretosteer.report.leaderboard import leaderboard_frame
-    from paretosteer.report.tables import make_tables
-
-    return leaderboard_frame(evaluate(table) for table in make_tables(find_cells(*dirs)).tables)
 
 
 def _names(cell: Cell) -> dict[str, Any]:

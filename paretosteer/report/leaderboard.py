@@ -1,9 +1,12 @@
 """The leaderboard as a frame: one row per configuration without its seed."""
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from paretosteer.report.evaluate import RowResult, TableResult
+from paretosteer.load import find_cells
+from paretosteer.report.evaluate import RowResult, TableResult, evaluate
+from paretosteer.report.tables import make_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,6 +98,12 @@ _WHOLE = (
     "n_total",
     "n_failed",
 )
+
+
+def leaderboard(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
+    """The leaderboard of every cell at or below the folders, as in `leaderboard.csv`."""
+    tables = make_tables(find_cells(*dirs)).tables
+    return leaderboard_frame(evaluate(table) for table in tables)
 
 
 def leaderboard_frame(tables: Iterable[TableResult]) -> "pd.DataFrame":

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from report_cells import concave, digest, write_cell, write_missing, write_unscored
 
-from paretosteer import load
+from paretosteer import leaderboard, load
 from paretosteer.errors import UsageError
 from paretosteer.report.configuration import configuration, labels
 from paretosteer.report.evaluate import evaluate
@@ -98,7 +98,7 @@ def test_labels() -> None:
 
 
 def test_status_of_rows(sweep: Path) -> None:
-    board = load.leaderboard(sweep).set_index("label")
+    board = leaderboard(sweep).set_index("label")
     status = board["status"].to_dict()
     assert status["clp (full)"] == "ok"
     assert status["cos_dpo"] == "partial"  # one seed diverged
@@ -114,7 +114,7 @@ def test_status_of_rows(sweep: Path) -> None:
 def test_all_cells_failed(tmp_path: Path) -> None:
     error = {"type": "ValueError", "message": "no", "stage": "train"}
     write_unscored(tmp_path, "clp", "failed", error=error)
-    (row,) = load.leaderboard(tmp_path).to_dict(orient="records")
+    (row,) = leaderboard(tmp_path).to_dict(orient="records")
     assert (row["status"], row["seeds"], row["table"]) == ("failed", 0, 1)
     assert row["reason"] == "ValueError while in train: no"
 
@@ -197,7 +197,7 @@ def test_one_cell_per_seed_counts(tmp_path: Path) -> None:
 def test_a_retry_elsewhere_makes_good(tmp_path: Path) -> None:
     write_missing(tmp_path / "a", "clp")
     write_cell(tmp_path / "b", "clp", line)
-    assert load.leaderboard(tmp_path)["status"].tolist() == ["ok"]
+    assert leaderboard(tmp_path)["status"].tolist() == ["ok"]
 
 
 def test_folders_count_once(sweep: Path) -> None:

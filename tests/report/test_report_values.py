@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from report_cells import EDGE, TRIANGLE, concave, write_cell
 
-from paretosteer import load
+from paretosteer import leaderboard, load
 from paretosteer.report.leaderboard import COLUMNS
 
 GRID = [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
@@ -59,7 +59,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     folder = tmp_path_factory.mktemp("by_hand")
     for name, response in (("line", lambda mu: 2 * mu), ("still", lambda mu: 0 * mu + 1.5)):
         write_cell(folder, name, response, grid=GRID, noise=0)
-    return load.leaderboard(folder)
+    return leaderboard(folder)
 
 
 @pytest.mark.parametrize("method", ["line", "still"])
@@ -79,7 +79,7 @@ def test_order_and_contract(board: pd.DataFrame) -> None:
 def test_steering_backwards(tmp_path: Path) -> None:
     write_cell(tmp_path, "line", lambda mu: 2 * mu, grid=GRID, noise=0)
     write_cell(tmp_path, "backwards", lambda mu: 2 * (1 - mu), grid=GRID, noise=0)
-    forwards, backwards = load.leaderboard(tmp_path).to_dict(orient="records")
+    forwards, backwards = leaderboard(tmp_path).to_dict(orient="records")
     assert forwards["method"] == "line"  # the tie in hypervolume goes to controllability
     assert backwards["controllability"] == -1
     assert backwards["steering_regret"] == pytest.approx(5 / 3 - 1 / 3)
@@ -91,13 +91,13 @@ def test_steering_backwards(tmp_path: Path) -> None:
 def test_dominated_at_most_preferences(tmp_path: Path) -> None:
     write_cell(tmp_path, "better", lambda mu: 2 * mu + 0.1, grid=GRID, noise=0)
     write_cell(tmp_path, "worse", lambda mu: 2 * mu, grid=GRID, noise=0)
-    assert load.leaderboard(tmp_path)["dominated_by"].tolist() == [0, 1]
+    assert leaderboard(tmp_path)["dominated_by"].tolist() == [0, 1]
 
 
 def test_metrics_are_means_over_seeds(tmp_path: Path) -> None:
     for seed in (0, 1):  # the second is 0.05 further in both objectives
         write_cell(tmp_path, "line", lambda mu: 2 * mu, grid=GRID, noise=0, seed=seed)
-    row = load.leaderboard(tmp_path).iloc[0]
+    row = leaderboard(tmp_path).iloc[0]
     second = 2.05 * 4.05 + 3.05 + 2.05
     assert row["seeds"] == 2
     assert row["seed_list"] == "0 1"
@@ -109,7 +109,7 @@ def test_metrics_are_means_over_seeds(tmp_path: Path) -> None:
 def test_dials_are_not_ranked(tmp_path: Path) -> None:
     far = ({}, {"temperature": -5.0})  # the builder adds 5 to both objectives
     write_cell(tmp_path, "line", lambda mu: 2 * mu, grid=GRID, noise=0, dials=far)
-    row = load.leaderboard(tmp_path).iloc[0]
+    row = leaderboard(tmp_path).iloc[0]
     assert row["hypervolume"] == pytest.approx(13)
     assert (row["points"], row["dialled_points"]) == (3, 3)
 
@@ -118,7 +118,7 @@ def test_costs_and_drift(tmp_path: Path) -> None:
     for seed, steps in ((0, 100), (1, 110)):
         cost = {"cost": {"train_steps": steps}}
         write_cell(tmp_path, "line", lambda mu: 2 * mu, seed=seed, changes=cost)
-    row = load.leaderboard(tmp_path).iloc[0]
+    row = leaderboard(tmp_path).iloc[0]
     assert row["train_steps"] == 105
     assert row["seconds_train"] == 60
     assert row["kl"] == pytest.approx(2.5)
@@ -128,7 +128,7 @@ def test_costs_and_drift(tmp_path: Path) -> None:
 def test_intervals_cover_the_estimate(tmp_path: Path) -> None:
     write_cell(tmp_path, "clp", concave(2.0))
     write_cell(tmp_path, "three", concave(2.0), grid=TRIANGLE)
-    for _, row in load.leaderboard(tmp_path).iterrows():
+    for _, row in leaderboard(tmp_path).iterrows():
         assert row["hypervolume_low"] < row["hypervolume"] < row["hypervolume_high"]
         assert row["controllability_low"] <= row["controllability"] <= row["controllability_high"]
 

@@ -1,5 +1,7 @@
 """Conditioned policies: one batch holds every preference, and no row feels another."""
 
+import copy
+
 import pytest
 import torch
 
@@ -192,3 +194,15 @@ def test_no_response_ends_early_and_scoring_knows(model):
     torch.testing.assert_close(
         policy.scores(samples, Control.start(3)), samples.log_probs, atol=1e-4, rtol=1e-4
     )
+
+
+def test_half_precision_samples_scores_and_trains(llama):
+    full = banked(llama)
+    network = copy.deepcopy(llama.network).bfloat16()
+    half = banked(LanguageModel(network, llama.tokenizer, "half"))
+    control = Control.soup(torch.rand(3, 3))
+    samples = written(half, PROMPTS, control)
+    scores = half.scores(samples, control)
+    torch.testing.assert_close(scores, full.scores(samples, control), atol=0.3, rtol=0.1)
+    scores.sum().backward()
+    assert all(p.dtype == torch.float32 and p.grad is not None for p in half.parameters())
