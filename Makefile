@@ -33,7 +33,7 @@ types: setup
 		--cache-dir ../../.mypy_cache -p paretosteer
 
 speed: setup
-	$(BIN)/python tests/speed.py
+	$(BIN)/python tests/speed.py $(if $(MODEL),--model $(MODEL))
 
 # A wheel works from any folder, with nothing of the checkout in reach.
 test-wheel: setup
