@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from paretosteer.control import Control
-from paretosteer.errors import UnsupportedError
+from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Benchmark, Lists, Policy
 from paretosteer.preferences import Draws
 from paretosteer.scoring import Scorer
@@ -67,7 +67,9 @@ class Reward:
         self, benchmark: Benchmark, samples: int, kappa: float, epochs: int = 1, clip: float = 0.2
     ):
         if samples < 2:
-            raise UnsupportedError("budget.samples: the leave-one-out baseline needs 2 or more")
+            raise UsageError(
+                f"budget.samples: {samples} per prompt; the leave-one-out baseline needs 2 or more"
+            )
         self.benchmark, self.samples, self.kappa = benchmark, samples, kappa
         self.updates, self.clip, self.rows_per_draw = epochs, clip, samples
         self.flops_per_weight = 4.0 + 6.0 * epochs  # sampling, start scores; forward and backward
@@ -90,18 +92,16 @@ class Reward:
         raw = self._scorer.score(samples)
         z = self.benchmark.normaliser.apply(raw)  # (rows, m)
         start = policy.scores(samples, Control.start(rows.rows))
-        kl = (
-            (samples.log_probs - start).sum(dim=1).cpu().double().numpy()
-        )  # (rows,), one-sample estimates
+        # One-sample estimates of the KL, (rows,).
+        kl = (samples.log_probs - start).sum(dim=1).cpu().double().numpy()
         kappa = self.kappa if draws.kappa is None else draws.kappa[prompt_of.numpy()]
-        gain = (z * draws.weights[prompt_of.numpy()]).sum(axis=1) - kappa * kl
+        gain = (z * draws.weights[prompt_of.numpy()]).sum(axis=1) - kappa * kl  # (rows,)
+        advantage = leave_one_out(gain.reshape(p, n)).ravel()
         entropy = -float(samples.log_probs.sum()) / max(1, samples.tokens)
         return Batch(
             samples,
             prompt_of,
-            advantage=torch.as_tensor(
-                leave_one_out(gain.reshape(p, n)), dtype=torch.float32
-            ).flatten(),
+            advantage=torch.as_tensor(advantage, dtype=torch.float32),
             figures=_means(self.benchmark, raw) | {"kl": float(kl.mean()), "entropy": entropy},
             tokens=samples.tokens,
             reward_calls=len(samples),

@@ -138,6 +138,21 @@ class Benchmark(Protocol):
         ...
 
     @property
+    def version(self) -> str:
+        """Raised when the same method would get other figures."""
+        ...
+
+    @property
+    def prompts_version(self) -> str:
+        """Raised when prompts change under the same ids."""
+        ...
+
+    @property
+    def model_name(self) -> str:
+        """The start model as tables name it."""
+        ...
+
+    @property
     def objectives(self) -> tuple[Objective, ...]:
         """What is steered, in the order of every weight vector."""
         ...

@@ -10,6 +10,7 @@ import csv
 import math
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +84,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self._began = time.perf_counter()
+        self._visits: Counter[str] = Counter()
 
     @classmethod
     def under(
@@ -103,9 +105,10 @@ class Trainer:
         )
 
     def rng(self, phase: str) -> np.random.Generator:
-        """The phase's own random stream, another one on each process."""
-        name = zlib.crc32(phase.encode())
-        return np.random.default_rng([self.seed, name, self.accelerator.process_index])
+        """The phase's own random stream: another on each process, and when it is taken up again."""
+        name, visit = zlib.crc32(phase.encode()), self._visits[phase]
+        self._visits[phase] += 1
+        return np.random.default_rng([self.seed, name, visit, self.accelerator.process_index])
 
     def split(self, parts: int) -> list[int]:
         """The steps that are left, shared out evenly."""

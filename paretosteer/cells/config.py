@@ -62,7 +62,6 @@ class Budget(_Section):
     pool_samples: Count  # start-model samples per training prompt, for offline feedback
     calibration_samples: Count  # start-model samples per calibration prompt, for the normaliser
     validation_prompts: Count | None  # null: all
-    validation_samples: Count
     test_prompts: Count | None  # null: all
     test_samples: Count
     eval_rows: Count  # rows in one batch of sampling

@@ -390,3 +390,11 @@ def test_a_phase_beyond_the_budget_is_refused():
     feedback = Reward(world, 8, 0.1)
     with pytest.raises(ParetosteerError, match="asks for 9 steps, the budget has 5 left"):
         method.train_bank(0, "bank 0", np.array([1.0, 0]), feedback, trainer(5), 9)
+
+
+def test_a_phase_taken_up_again_meets_new_draws():
+    account = trainer()
+    first, again, other = account.rng("bank 0"), account.rng("bank 0"), trainer().rng("bank 0")
+    draws = first.random(3)
+    assert (draws == other.random(3)).all()
+    assert (draws != again.random(3)).all()
