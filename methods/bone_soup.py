@@ -55,12 +55,16 @@ class BoneSoup(Method):
             "code", "k = 1 / (1 - a) as in the released code, 1 + a as in the paper, or k = 1"
         )
         steps_out: tuple[float, ...] = option(
-            (0.1, 0.2, 0.3, 0.4, 0.5), "values of a that extrapolation tries"
+            (0.1, 0.2, 0.3, 0.4, 0.5), "values of a that extrapolation tries", above=0, most=0.95
         )
 
     def check(self, objectives: int) -> None:
         """B is singular at beta = 1/m; below it a backbone serves the others more than its own."""
         fixed_beta = self.options.beta is not None
+        if not self._betas() or not self.options.steps_out:
+            raise UsageError(
+                "method.betas, method.steps_out: empty; name at least one value to try"
+            )
         for beta in self._betas():
             if not 1 / objectives < beta <= 1:
                 argument = "method.beta" if fixed_beta else "method.betas"

@@ -36,10 +36,12 @@ class CLP(Method):
             "full", "what carries the preference: all linear layers, attention, head, or words"
         )
         feedback: Literal["reward", "preference"] = option("reward", "what teaches the policy")
-        concentration: float = option(1.0, "Dirichlet concentration of the training weights")
+        concentration: float = option(
+            1.0, "Dirichlet concentration of the training weights", above=0
+        )
         shared: bool = option(False, "train one more bank that every preference uses in full")
         kappa_range: tuple[float, float] | None = option(
-            None, "draw kappa log-uniformly between these, which makes it a second dial"
+            None, "draw kappa log-uniformly between these, which makes it a second dial", above=0
         )
 
     def check(self, objectives: int) -> None:
@@ -49,6 +51,8 @@ class CLP(Method):
             raise UsageError(
                 f"method.kappa_range: {o.kappa_range} is not a range; give 0 < low < high"
             )
+        if o.shared and o.variant == "prompt":
+            raise UsageError("method.shared: variant=prompt has no banks to share; leave it false")
         if o.kappa_range and o.feedback != "reward":
             raise UsageError("method.kappa_range: needs method.feedback=reward, which has a kappa")
 

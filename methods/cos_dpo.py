@@ -39,13 +39,17 @@ class COSDPO(Method):
             "input features (soft prompt in text), m banks, or none: the negative control",
         )
         concentration: float = option(
-            0.3, "Dirichlet concentration of the training weights; low: near the vertices"
+            0.3, "Dirichlet concentration of the training weights; low: near the vertices", above=0
         )
-        tokens: int = option(4, "soft prompt vectors")
-        hidden: int = option(64, "width of the network that makes them")
-        spread: float = option(2.0, "temperature: training factors lie between 1/spread and spread")
+        tokens: int = option(4, "soft prompt vectors", least=1)
+        hidden: int = option(64, "width of the network that makes them", least=1)
+        spread: float = option(
+            2.0, "temperature: training factors lie between 1/spread and spread", least=1
+        )
         dial: tuple[float, ...] = option(
-            (0.5, 2.0), "temperature: values of the second dial that are evaluated beside 1"
+            (0.5, 2.0),
+            "temperature: values of the second dial that are evaluated beside 1",
+            above=0,
         )
 
     def check(self, objectives: int) -> None:

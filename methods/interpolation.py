@@ -31,7 +31,7 @@ class Interpolation(Method):
         control: Literal["alpha", "lambda"] = option(
             "alpha", "what the preference sets: alpha_i = mu_i / max mu, or lambda = mu"
         )
-        cube: int = option(2, "values per axis of the own grid of alpha; 0 leaves it out")
+        cube: int = option(2, "values per axis of the own grid of alpha; 0 leaves it out", least=0)
 
     def conditioning(self, objectives: int) -> Banks:
         """One bank per end of every objective."""

@@ -32,7 +32,7 @@ class MORL(Method):
 
         feedback: Literal["reward", "preference"] = option("reward", "what teaches each model")
         divisions: int | None = option(
-            None, "divisions of the training lattice; none: half the usual"
+            None, "divisions of the training lattice; none: half the usual", least=1
         )
 
     def conditioning(self, objectives: int) -> Banks:
@@ -44,10 +44,14 @@ class MORL(Method):
         self.start(benchmark, trainer.seed)
         grid = self._grid(self.m)
         each = trainer.steps
-        trainer.steps = each * len(grid)
+        trainer.steps = self.total_steps(each, self.m)
         for i, mu in enumerate(grid):
             feedback = self.feedback(benchmark, trainer, self.options.feedback)
             self.train_bank(i, f"preference {mu.round(3).tolist()}", mu, feedback, trainer, each)
+
+    def total_steps(self, budget: int, objectives: int) -> int:
+        """The whole budget for every model."""
+        return budget * len(self._grid(objectives))
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None

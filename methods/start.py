@@ -23,6 +23,10 @@ class Start(Method):
         """None."""
         return Unconditioned()
 
+    def total_steps(self, budget: int, objectives: int) -> int:
+        """None."""
+        return 0
+
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train nothing."""
         self.start(benchmark, trainer.seed)

@@ -27,6 +27,7 @@ def make_benchmark(
     name: str,
     *,
     model: str = "embedded",
+    pad_token: str | None = None,
     budget: str = "quick",
     device: str = "auto",
     dtype: str = "float32",
@@ -40,6 +41,8 @@ def make_benchmark(
         A registered benchmark.
     model
         `embedded`, or the path of a Hugging Face folder or its hub name.
+    pad_token
+        For a tokenizer that has none: `eos`, or any token.
     budget
         `smoke`, `quick` or `full`: sizes of splits, pools and batches.
     device, dtype
@@ -64,7 +67,9 @@ def make_benchmark(
     )
     update: dict[str, Any] = {"benchmark": config.benchmark.model_copy(update=values)}
     if model != "embedded":
-        update["model"] = config.model.model_copy(update={"name": "hf", "path": model})
+        update["model"] = config.model.model_copy(
+            update={"name": "hf", "path": model, "pad_token": pad_token}
+        )
     plan = CellPlan.of(config.model_copy(update=update))
     return plan.benchmark_class(
         plan.benchmark_options, Setting.of(plan.config, plan.model_key, say)

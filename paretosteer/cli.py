@@ -20,6 +20,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"paretosteer: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read the output has seen enough
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        print(f"paretosteer: {error}; check that the folder exists and is yours", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("paretosteer: interrupted; finished stages are kept", file=sys.stderr)
         return 130

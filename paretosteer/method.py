@@ -21,26 +21,42 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
-def option(default: Any, help: str) -> Any:
-    """A dataclass field with its one line of help."""
-    return field(default=default, metadata={"help": help})
+def option(
+    default: Any,
+    help: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    most: float | None = None,
+) -> Any:
+    """A dataclass field with its one line of help, and the range of its number or numbers."""
+    bounds = {"above": above, "least": least, "most": most}
+    return field(default=default, metadata={"help": help, "bounds": bounds})
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """Options that every trained method has."""
 
-    rank: int = option(8, "rank of each low-rank bank")
-    alpha: float = option(8.0, "scale of each bank, times 1 / rank")
-    learning_rate: float = option(3e-3, "Adam's step size")
-    kappa: float = option(0.03, "reward feedback: coefficient of the KL to the start policy")
-    epochs: int = option(1, "reward feedback: optimiser steps on each batch, clipped if > 1")
-    clip: float = option(0.2, "reward feedback: how far the ratio may move in clipped updates")
-    beta_dpo: float = option(0.1, "preference feedback: DPO's temperature")
-    list_size: int = option(
-        4, "preference feedback: candidates compared at once; 2 is pairwise DPO"
+    rank: int = option(8, "rank of each low-rank bank", least=1)
+    alpha: float = option(8.0, "scale of each bank, times 1 / rank", above=0)
+    learning_rate: float = option(3e-3, "Adam's step size", above=0)
+    kappa: float = option(
+        0.03, "reward feedback: coefficient of the KL to the start policy", least=0
     )
-    quantile: float = option(0.2, "imitation: share of start-model samples that is imitated")
+    epochs: int = option(
+        1, "reward feedback: optimiser steps on each batch, clipped if > 1", least=1
+    )
+    clip: float = option(
+        0.2, "reward feedback: how far the ratio may move in clipped updates", above=0
+    )
+    beta_dpo: float = option(0.1, "preference feedback: DPO's temperature", above=0)
+    list_size: int = option(
+        4, "preference feedback: candidates compared at once; 2 is pairwise DPO", least=2
+    )
+    quantile: float = option(
+        0.2, "imitation: share of start-model samples that is imitated", above=0, most=1
+    )
 
 
 class Method(ABC):
@@ -76,6 +92,10 @@ class Method(ABC):
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
         """Turn preferences (k, m), and dials if the method has any, into k control rows."""
+
+    def total_steps(self, budget: int, objectives: int) -> int:
+        """Optimiser steps that `train` may take under a budget's cap."""
+        return budget
 
     def points(self, grid: Array) -> list[Point]:
         """The points to evaluate: the grid (k, m), then what further dials are worth showing."""

@@ -43,7 +43,11 @@ def build(kind: type[T], values: Mapping[str, Any], prefix: str) -> T:
                 f"{prefix}.{name} is not an option of {owner}"
                 + (f"; {did_you_mean(name, known)}" if known else ", which has none")
             )
-    return kind(**{name: _checked(types[name], given[name], f"{prefix}.{name}") for name in given})
+    checked = {name: _checked(types[name], given[name], f"{prefix}.{name}") for name in given}
+    for field in _fields(kind):
+        if field.name in checked:
+            _check_range(checked[field.name], field.metadata.get("bounds", {}), prefix, field.name)
+    return kind(**checked)
 
 
 def describe(kind: type[Any]) -> list[OptionRow]:
@@ -118,6 +122,22 @@ def _checked(annotation: Any, value: Any, name: str) -> Any:
         members = [first] + [other for other in others if other["input"] is first["input"]]
         expected = " or ".join(member["msg"].removeprefix("Input should be ") for member in members)
         raise UsageError(f"{name}{place}: found {first['input']!r}, expected {expected}") from None
+
+
+def _check_range(value: Any, bounds: Mapping[str, float | None], prefix: str, name: str) -> None:
+    """UsageError where a number, or one of several, lies outside its option's bounds."""
+    above, least, most = (bounds.get(key) for key in ("above", "least", "most"))
+    for number in value if isinstance(value, tuple) else (value,):
+        if number is None:
+            continue
+        wrong = {
+            f"above {above}": above is not None and not number > above,
+            f"at least {least}": least is not None and not number >= least,
+            f"at most {most}": most is not None and not number <= most,
+        }
+        for expected, is_wrong in wrong.items():
+            if is_wrong:
+                raise UsageError(f"{prefix}.{name}: found {number}, expected {expected}")
 
 
 def _tuples(value: Any) -> Any:

@@ -170,12 +170,11 @@ class Trainer:
         self.account.reward_calls += reward_calls
         self.account.flops += 2.0 * parameters * tokens
 
-    def write_log(self, path: Path) -> None:
+    def write_log(self, path: Path, objectives: Sequence[str]) -> None:
         """Write the log as CSV: step, phase, loss, objectives in raw units, KL, tokens, seconds."""
-        names = list(dict.fromkeys(key for row in self.log for key in row))
-        last = [name for name in names if name in {"kl", "entropy", "tokens", "seconds"}]
+        names = ["step", "phase", "loss", *objectives, "kl", "entropy", "tokens", "seconds"]
         with path.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, [n for n in names if n not in last] + last, restval="")
+            writer = csv.DictWriter(stream, names, restval="")
             writer.writeheader()
             writer.writerows(self.log)
 

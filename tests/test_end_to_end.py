@@ -72,8 +72,9 @@ def test_a_cell_has_the_contracted_files_and_a_valid_record(swept: Path) -> None
     assert len(scores) == record["n_total"] == 11 * 4
     lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
     assert set(lines[0]) == {"point", "prompt_id", "sample", "prompt", "text"}
-    log = pd.read_csv(folder / "training.csv")
-    assert {"step", "loss", "positive", "varied", "kl", "tokens", "seconds"} <= set(log.columns)
+    for method in METHODS:
+        log = pd.read_csv(cell(swept, method) / "training.csv")
+        assert {"step", "loss", "positive", "varied", "kl", "tokens", "seconds"} <= set(log.columns)
     assert not list(swept.rglob("*.pkl")) and not list(swept.rglob("*.bin"))
 
 
@@ -170,6 +171,19 @@ def test_a_reward_that_raises_fails_the_cell_and_the_sweep_goes_on(
     assert "failed" in (tmp_path / "report" / "index.html").read_text()
 
 
+def test_texts_with_any_separator_of_lines_are_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from paretosteer.benchmarks.stories.benchmark import Stories
+
+    def described(self: Stories, samples: object) -> list[dict[str, str]]:
+        texts = samples.texts  # type: ignore[attr-defined]
+        return [{"prompt": "p", "text": f"one\u2028two\x85{text}\r"} for text in texts]
+
+    monkeypatch.setattr(Stories, "describe", described)
+    assert main(["run", "budget=smoke", f"sweep_dir={tmp_path}", "method=start"]) == 0
+
+
 def test_a_benchmark_without_the_feedback_makes_the_method_unsupported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +227,11 @@ def test_a_tracker_sees_curves_front_and_headline_metrics(
     [
         (["method=clp", "method.variant=fool"], "method.variant"),
         (["method=bone_soup", "method.beta=0.5"], "method.beta: 0.5 with 2 objectives"),
+        (["method=clp", "method.concentration=0.0"], "found 0.0, expected above 0"),
+        (["method.epochs=0"], "method.epochs: found 0, expected at least 1"),
+        (["method=bone_soup", "method.betas=[]"], "method.betas"),
+        (["preferences=file", "preferences.path=./none.txt"], "preferences.path"),
+        (["device=mps"], "device: 'mps'"),
         (["benchmark.objectives=[positive]"], "benchmark.objectives"),
         (["benchmark.objectives=[positive,vary]"], "did you mean 'varied'?"),
         (["benchmark.max_new_tokens=400"], "benchmark.max_new_tokens"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer.benchmarks.stories import prompts as openings
-from paretosteer.benchmarks.stories.objectives import OBJECTIVES
+from paretosteer.benchmarks.stories.objectives import OBJECTIVES, TextObjective
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.interfaces import Objective
 from paretosteer.method import option
@@ -29,21 +29,35 @@ class Stories(TextBenchmark):
         """Options of the benchmark `stories`."""
 
         objectives: tuple[str, ...] = option(("positive", "varied"), "what to steer, two or more")
-        max_new_tokens: int = option(40, "longest continuation, in tokens")
+        max_new_tokens: int = option(40, "longest continuation, in tokens", least=1)
         min_new_tokens: int = option(
-            40, "shortest continuation; short text is varied for nothing, so length is kept equal"
+            40,
+            "shortest continuation; short text is varied for nothing, so length is kept equal",
+            least=0,
         )
-        temperature: float = option(1.0, "temperature of sampling, above 0")
+        temperature: float = option(1.0, "temperature of sampling, above 0", above=0)
         pool_prompts: int = option(
-            128, "training prompts that the pool for offline feedback covers"
+            128, "training prompts that the pool for offline feedback covers", least=1
         )
         label_temperature: float = option(
-            0.25, "softness of preference labels; small: the best wins"
+            0.25, "softness of preference labels; small: the best wins", above=0
         )
 
     def scored(self) -> Sequence[tuple[Objective, Score]]:
         """The chosen objectives and their functions."""
-        names = self.options.objectives
+        return [
+            (Objective(o.name, o.unit, o.worst, o.description, o.version), o.score)
+            for o in self._chosen(self.options)
+        ]
+
+    @classmethod
+    def objective_versions(cls, options: Options) -> Mapping[str, str]:
+        """Version of each chosen objective, by name."""
+        return {o.name: o.version for o in cls._chosen(options)}
+
+    @classmethod
+    def _chosen(cls, options: Options) -> list[TextObjective]:
+        names = options.objectives
         if len(names) < 2 or len(set(names)) < len(names):
             raise UsageError(
                 f"benchmark.objectives: found {list(names)}, expected two or more different ones"
@@ -53,10 +67,7 @@ class Stories(TextBenchmark):
                 raise UsageError(
                     f"benchmark.objectives: {name!r} is unknown; {did_you_mean(name, OBJECTIVES)}"
                 )
-        chosen = [OBJECTIVES[name] for name in names]
-        return [
-            (Objective(o.name, o.unit, o.worst, o.description, o.version), o.score) for o in chosen
-        ]
+        return [OBJECTIVES[name] for name in names]
 
     def prompts(self, split: str) -> Sequence[Prompt]:
         """The openings of one split; the budget may ask for fewer validation and test openings."""

@@ -70,7 +70,8 @@ class CellPlan:
             },
             {"model": self.model_key},
             self._versions("train")
-            | {"method": self.method_class.version, "benchmark": self.benchmark_class.version},
+            | {"method": self.method_class.version, "benchmark": self.benchmark_class.version}
+            | {f"objective {name}": version for name, version in self.objectives.items()},
         )
         grid = {"preferences": c.preferences.model_dump()}
         sample = chain(
@@ -79,8 +80,18 @@ class CellPlan:
             {"train": train},
             self._versions("sample"),
         )
-        score = chain("score", {}, {"sample": sample}, self._versions("score"))
+        score = chain(
+            "score",
+            {"checks": c.budget.checks},  # they decide how many samples may stay unscored
+            {"sample": sample},
+            self._versions("score"),
+        )
         return {"train": train, "sample": sample, "score": score}
+
+    @cached_property
+    def objectives(self) -> dict[str, str]:
+        """Version of every objective, by name, in their order."""
+        return dict(self.benchmark_class.objective_versions(self.benchmark_options))
 
     @property
     def identity(self) -> str:
@@ -104,8 +115,9 @@ class CellPlan:
 
     @property
     def steps(self) -> int:
-        """The cap on optimiser steps."""
-        return self.config.budget.steps
+        """Optimiser steps that training may take at most."""
+        method = self.method_class(self.method_options)
+        return int(method.total_steps(self.config.budget.steps, len(self.objectives)))
 
     @cached_property
     def variant(self) -> str:
@@ -172,4 +184,8 @@ class State:
 
 def plan_cell(config: CellConfig) -> CellPlan:
     """The plan of one cell; UsageError where its configuration cannot work."""
-    return CellPlan.of(config)
+    plan = CellPlan.of(config)
+    plan.method_class(plan.method_options).check(len(plan.objectives))
+    if config.preferences.name == "file":
+        plan.grid(len(plan.objectives))
+    return plan

@@ -33,6 +33,9 @@ def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[
         "config": config.model_dump(mode="json"),
         "command": config.command,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": provenance.versions(),
+        "git": provenance.git(),
+        "source_digest": provenance.source_digest(),
     }
 
 
@@ -85,9 +88,6 @@ def results(
         },
         "dtype": config.dtype,
         "device": str(benchmark.setting.device),
-        "versions": provenance.versions(),
-        "git": provenance.git(),
-        "source_digest": provenance.source_digest(),
         "selection": state.facts("train")["selection"],
         "cost": _cost(state),
     }

@@ -137,7 +137,7 @@ class _Run:
             self.method.train(self.benchmark, trainer)
         self.method.save(checkpoint)
         with atomic_write(self.plan.folder / "training.csv") as path:
-            trainer.write_log(path)
+            trainer.write_log(path, [o.name for o in self.benchmark.objectives])
         files = [str(f.relative_to(self.plan.folder)) for f in sorted(checkpoint.iterdir())]
         facts = {
             "account": asdict(trainer.account),
@@ -242,10 +242,11 @@ class _Run:
 
     def _recalled(self, scorer: Scorer) -> list[Scored]:
         """Scores of the samples on disk; empty where the world keeps none."""
-        lines = (self.plan.folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()
-        if not lines:
+        # Iterating a file splits at line feeds alone; texts may hold other separators of lines.
+        with (self.plan.folder / "samples.jsonl").open(encoding="utf-8", newline="\n") as stream:
+            shown = pd.DataFrame([json.loads(line) for line in stream])
+        if shown.empty:
             return []
-        shown = pd.DataFrame([json.loads(line) for line in lines])
         return [(shown[list(KEYS)], scorer.score(self.benchmark.recall(shown)))]
 
     def _sampled_again(self, scorer: Scorer) -> list[Scored]:

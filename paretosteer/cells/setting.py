@@ -45,6 +45,13 @@ class Setting:
 def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"device: {name!r} asked for, but no GPU is visible; say device=cpu")
+    kind = name.partition(":")[0]
+    visible: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+    }
+    if kind in visible and not visible[kind]():
+        raise UsageError(
+            f"device: {name!r} asked for, but no such device is visible; say device=cpu"
+        )
     return torch.device(name)

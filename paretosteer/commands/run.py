@@ -56,7 +56,7 @@ def _run(args: argparse.Namespace) -> int:
     record = run_one(config)
     announce(record, config)
     if record["status"] == "failed":
-        return 1
+        return 2 if record["error"]["type"] == "UsageError" else 1
     report_folders([config.sweep_dir])
     return 0
 

@@ -44,7 +44,7 @@ def read_adapter(folder: Path) -> Adapter:
         )
     tensors = load_file(folder / WEIGHTS)
     names = sorted(key.split(".lora_A.")[0] for key in tensors if ".lora_A." in key)
-    foreign = [key for key in tensors if ".lora_A." not in key and ".lora_B." not in key]
+    foreign = [key for key in tensors if not key.endswith((".lora_A.weight", ".lora_B.weight"))]
     if foreign or not names:
         found = foreign[0] if foreign else "no lora_A tensors"
         raise UsageError(

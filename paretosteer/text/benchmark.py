@@ -73,6 +73,11 @@ class TextBenchmark(ABC):
     def scored(self) -> Sequence[tuple[Objective, Score]]:
         """The objectives, each with the function of a continuation that measures it."""
 
+    @classmethod
+    @abstractmethod
+    def objective_versions(cls, options: Any) -> Mapping[str, str]:
+        """Version of each chosen objective by name, without building the benchmark."""
+
     @abstractmethod
     def prompts(self, split: str) -> Sequence[Prompt]:
         """The prompts of one split."""

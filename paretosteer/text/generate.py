@@ -1,7 +1,7 @@
 """Batched generation: every row with its own prompt and its own control, one step for all.
 
 Our own loop rather than `transformers`' `generate`: noise is a function of what is sampled (common
-random numbers), several streams may be mixed per token, and rows that ended leave the batch.
+random numbers), and several streams may be mixed per token.
 """
 
 from __future__ import annotations
@@ -152,7 +152,8 @@ def generate(
         noise = gumbel(unique, t, scores.shape[-1])[row_of]
         token = torch.where(open_, (scores + noise).argmax(dim=-1), pad)
         response[:, t], mask[:, t] = token, open_
-        log_probs[:, t] = scores.gather(1, token.unsqueeze(1)).squeeze(1) * open_
+        taken = scores.gather(1, token.unsqueeze(1)).squeeze(1)
+        log_probs[:, t] = torch.where(open_, taken, 0.0)
         if end is not None:
             open_ = open_ & (token != end)
             if not open_.any():

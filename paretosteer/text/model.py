@@ -45,8 +45,8 @@ def load_model(
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         network = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, use_safetensors=True)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # damaged or mismatched files raise whatever reads them raises
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UsageError(
             f"model.path: {path!r} is not a causal language model that can be loaded ({reason}); "
             "give a folder with config.json, model.safetensors and a tokenizer, or a hub name"

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Lists
 from paretosteer.text.samples import Prompt, TextSamples
 
@@ -25,6 +26,11 @@ class Pool:
 
     def lists(self, rng: np.random.Generator, lists: int, size: int, temperature: float) -> Lists:
         """`lists` training prompts, `size` different samples of each, soft labels per objective."""
+        if size > self.count:
+            raise UsageError(
+                f"method.list_size: {size} candidates, but the pool has {self.count} per prompt; "
+                "lower it or raise budget.pool_samples"
+            )
         prompts = rng.integers(len(self.samples) // self.count, size=lists)
         chosen = [rng.choice(self.count, size=size, replace=False) for _ in prompts]
         rows = (prompts[:, None] * self.count + np.array(chosen)).ravel()

@@ -54,6 +54,14 @@ def test_pickled_weights_are_never_loaded(llama, tmp_path):
         load_model(str(tmp_path), CPU, torch.float32)
 
 
+def test_damaged_weights(llama, tmp_path):
+    path = saved(llama, tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(UsageError, match=r"model\.path: .* cannot|can be loaded"):
+        load_model(path, CPU, torch.float32)
+
+
 def test_a_tokenizer_without_padding_names_the_remedy(llama, tmp_path):
     llama.tokenizer.pad_token = None
     path = saved(llama, tmp_path)
