@@ -24,8 +24,6 @@ from paretosteer.trainer import Trainer
 class MORL(Method):
     """One bank per point of a coarse lattice, each trained on that point's scalarisation."""
 
-    budget_exempt = True
-
     @dataclass(frozen=True)
     class Options(TrainingOptions):
         """Options of MORL."""

@@ -67,7 +67,6 @@ class Method(ABC):
     """
 
     version: ClassVar[str] = "1"
-    budget_exempt: ClassVar[bool] = False
     Options: ClassVar[type]
 
     policy: Policy

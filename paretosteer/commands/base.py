@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Action = Callable[[argparse.Namespace], int]
 
 _QUIET = {
+    "TQDM_DISABLE": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",

@@ -246,7 +246,6 @@ def test_interpolation_coefficients():
 def test_morl_serves_the_nearest_trained_preference_and_every_model_gets_the_budget():
     morl, account = trained("morl", TableWorld(), steps=4, divisions=2)
     assert account.account.steps == 12
-    assert morl.budget_exempt
     chosen = morl.control(np.array([[0.9, 0.1], [0.6, 0.4], [0.0, 1.0]])).values
     assert chosen.tolist() == [0, 1, 2]
 
