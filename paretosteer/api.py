@@ -3,7 +3,7 @@
 benchmark = make_benchmark("stories", budget="smoke")
 method = make_method("clp", variant="attention")
 method.train(benchmark, make_trainer(benchmark, seed=0))
-control = method.control([[0.3, 0.7]])
+control = method.steer([[0.3, 0.7]])
 """
 
 from __future__ import annotations

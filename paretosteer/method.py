@@ -14,7 +14,7 @@ from paretosteer.control import Control
 from paretosteer.errors import UnsupportedError
 from paretosteer.feedback import Feedback, Imitation, Preference, Reward
 from paretosteer.interfaces import Array, Benchmark, Objective, Point, Policy
-from paretosteer.preferences import fixed
+from paretosteer.preferences import check, fixed
 from paretosteer.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -116,6 +116,12 @@ class Method(ABC):
 
     def check(self, objectives: int) -> None:  # noqa: B027 (a hook: most methods refuse nothing)
         """Refuse options that cannot work with this many objectives (UsageError)."""
+
+    def steer(
+        self, preferences: object, dials: Sequence[Mapping[str, float]] | None = None
+    ) -> Control:
+        """`control` for preferences that a user gives: UsageError if one is off the simplex."""
+        return self.control(check(preferences, self.m), dials)
 
     @property
     def m(self) -> int:

@@ -397,3 +397,13 @@ def test_a_phase_taken_up_again_meets_new_draws():
     draws = first.random(3)
     assert (draws == other.random(3)).all()
     assert (draws != again.random(3)).all()
+
+
+@pytest.mark.parametrize(
+    "preference", [[[0.9, 0.9]], [[float("nan"), 1.0]], [[-0.5, 1.5]], [[0.5, 0.3, 0.2]]]
+)
+def test_a_preference_off_the_simplex_is_refused(preference):
+    method = make("rewarded_soup")
+    method.bind(TableWorld().objectives)
+    with pytest.raises(UsageError, match="preference: "):
+        method.steer(preference)
