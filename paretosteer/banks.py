@@ -148,9 +148,8 @@ class BankedLinear(nn.Module):
             return self._stack
         a, b = torch.cat(list(self.A)).T, torch.cat(list(self.B), dim=1).T
         if self.mixture.frozen:
-            dtype = (
-                self.base.weight.dtype
-            )  # training keeps float32; sampling runs as the model does
+            # Training keeps float32; sampling runs in the model's own type.
+            dtype = self.base.weight.dtype
             self._stack = a.to(dtype).contiguous(), b.to(dtype).contiguous()  # type: ignore[arg-type]
             return self._stack
         return a, b

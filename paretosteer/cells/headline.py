@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from paretosteer import metrics
+from paretosteer.load import Cell, read_drift, read_scores
 from paretosteer.tracking import Tracker
 
 
 def track(tracker: Tracker, folder: Path, record: dict[str, Any]) -> None:
     """Send the front and the headline metrics of the cell in `folder` to its tracker."""
     names = [o["name"] for o in record["objectives"]]
+    cell = Cell(folder, record["status"], "", record, record["config"])
     normaliser = metrics.Normaliser(**{k: tuple(v) for k, v in record["normaliser"].items()})
-    scores = pd.read_parquet(folder / "scores.parquet").groupby("point")[names].mean()
-    drift = pd.read_parquet(folder / "drift.parquet").groupby("point")["kl"].mean()
-    points = normaliser.apply(scores.to_numpy())  # (k, m)
+    points = normaliser.apply(read_scores(cell).means.mean(axis=1))  # (k, m)
+    measured = read_drift(cell)
+    assert measured is not None  # the sample stage wrote it
+    drift = measured["kl"].to_numpy()  # (k,)
     preferences = np.array([p["preference"] for p in record["points"]])
     dials = sorted({name for p in record["points"] for name in p["dials"]})
     tracker.front(

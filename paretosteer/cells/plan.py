@@ -52,12 +52,7 @@ class CellPlan:
         c = self.config
         budget = c.budget.model_dump()
         evaluation = {"test_prompts", "test_samples"}
-        nothing = {
-            "name",
-            "eval_rows",
-            "checks",
-            "embedded_steps",
-        }  # the last is in the model's key
+        nothing = {"name", "eval_rows", "checks", "embedded_steps"}  # the model's key has the last
         training = {k: v for k, v in budget.items() if k not in evaluation | nothing}
         train = chain(
             "train",
@@ -69,7 +64,7 @@ class CellPlan:
                 "dtype": c.dtype,
             },
             {"model": self.model_key},
-            self._versions("train")
+            {"train": VERSIONS["train"]}
             | {"method": self.method_class.version, "benchmark": self.benchmark_class.version}
             | {f"objective {name}": version for name, version in self.objectives.items()},
         )
@@ -78,13 +73,13 @@ class CellPlan:
             "sample",
             grid | {key: budget[key] for key in sorted(evaluation)},
             {"train": train},
-            self._versions("sample"),
+            {"sample": VERSIONS["sample"]},
         )
         score = chain(
             "score",
             {"checks": c.budget.checks},  # they decide how many samples may stay unscored
             {"sample": sample},
-            self._versions("score"),
+            {"score": VERSIONS["score"]},
         )
         return {"train": train, "sample": sample, "score": score}
 
@@ -116,25 +111,25 @@ class CellPlan:
     @property
     def steps(self) -> int:
         """Optimiser steps that training may take at most."""
-        method = self.method_class(self.method_options)
-        return int(method.total_steps(self.config.budget.steps, len(self.objectives)))
+        return int(self.method().total_steps(self.config.budget.steps, len(self.objectives)))
 
     @cached_property
     def variant(self) -> str:
         """What distinguishes this configuration among those of its method."""
         return options.variant(self.method_options)
 
-    def grid(self, objectives: int) -> Array:
+    def method(self) -> Any:
+        """The method, not yet trained or loaded."""
+        return self.method_class(self.method_options)
+
+    def grid(self) -> Array:
         """The preferences to evaluate, (k, m)."""
-        p = self.config.preferences
+        p, objectives = self.config.preferences, len(self.objectives)
         if p.name == "lattice":
             return preferences.lattice(objectives, p.divisions)
         if p.name == "random":
             return preferences.random_points(objectives, p.count, p.seed)
         return preferences.read_file(Path(p.path), objectives)
-
-    def _versions(self, stage: str) -> dict[str, str]:
-        return {stage: VERSIONS[stage]}
 
 
 class State:
@@ -185,7 +180,7 @@ class State:
 def plan_cell(config: CellConfig) -> CellPlan:
     """The plan of one cell; UsageError where its configuration cannot work."""
     plan = CellPlan.of(config)
-    plan.method_class(plan.method_options).check(len(plan.objectives))
+    plan.method().check(len(plan.objectives))
     if config.preferences.name == "file":
-        plan.grid(len(plan.objectives))
+        plan.grid()
     return plan

@@ -96,11 +96,11 @@ class _Run:
         config, plan = self.plan.config, self.plan
         memory.start_watching()
         torch.manual_seed(config.seed)
-        self.method = plan.method_class(plan.method_options)
+        self.method = plan.method()
         setting = Setting.of(config, plan.model_key, say)
         self.benchmark = plan.benchmark_class(plan.benchmark_options, setting)
         self.method.bind(self.benchmark.objectives)
-        self.points: list[Point] = self.method.points(plan.grid(self.method.m))
+        self.points: list[Point] = self.method.points(plan.grid())
         self.setting = setting
 
     def everything(self) -> dict[str, Any]:

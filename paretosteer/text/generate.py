@@ -69,7 +69,7 @@ class Stream:
         self.ids, self.virtual = ids, virtual
         if virtual is not None:
             mask = torch.cat([mask.new_ones(virtual.shape[:2]), mask], dim=1)
-        self.mask = mask  # (rows, V + P), grows by one a step
+        self.mask = mask  # (rows, V + P)
         self.cache: Any = None
 
     def logits(self, response: Tensor, kept: Tensor) -> Tensor:
