@@ -14,21 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from paretosteer.cells.record import RECORD, read_record
-from paretosteer.errors import ParetosteerError, UsageError
+from paretosteer.errors import UsageError
+from paretosteer.measured import read_scores, read_values
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _CELL_NAME = re.compile(r"seed(\d+)-[0-9a-f]{10}")
 _SCORED = ("ok", "partial")
-
-
-class UnreadableError(ParetosteerError):
-    """A file of a cell is not what its record says."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +74,23 @@ class Cell:
         seed = self.record.get("seed", named and named[1])
         return None if seed is None else int(seed)
 
+    @property
+    def fold(self) -> int | None:
+        """The cell's cross-validation fold; of an unfinished cell the one it was configured for."""
+        if "fold" in self.record:
+            return int(self.record["fold"]["index"])
+        return None if self.scored else self._configured_fold
 
-@dataclass(frozen=True)
-class Scores:
-    """A cell's scores in raw units, samples of a prompt averaged.
+    @property
+    def turn(self) -> tuple[int, int | None]:
+        """Fold (0 without) and seed: what tells the cells of one configuration apart."""
+        return self.fold or self._configured_fold or 0, self.seed
 
-    `means` is (points, prompts, m), prompts in the order of `prompts`.
-    """
-
-    prompts: tuple[str, ...]
-    means: npt.NDArray[np.float64]
+    @property
+    def _configured_fold(self) -> int | None:
+        options = self.config.get("benchmark")
+        fold = options.get("fold") if isinstance(options, Mapping) else None
+        return fold if isinstance(fold, int) else None
 
 
 def find_cells(*dirs: str | os.PathLike[str]) -> list[Cell]:
@@ -113,48 +114,12 @@ def find_cells(*dirs: str | os.PathLike[str]) -> list[Cell]:
     return [_read_cell(found[key]) for key in sorted(found)]
 
 
-def read_scores(cell: Cell) -> Scores:
-    """Scores of a finished cell.
-
-    Raises
-    ------
-    UnreadableError
-        If `scores.parquet` is absent, lacks a column, point or prompt, or holds what is no
-        finite number.
-    """
-    names = [objective["name"] for objective in cell.record["objectives"]]
-    frame = _read_parquet(cell.path / "scores.parquet", ["point", "prompt_id", *names])
-    if not _all_finite(frame[names]):
-        raise UnreadableError("scores.parquet: holds something that is no finite number")
-    means = frame.assign(prompt_id=frame["prompt_id"].astype(str))
-    means = means.groupby(["point", "prompt_id"])[names].mean()
-    prompts = sorted(means.index.get_level_values("prompt_id").unique())
-    grid = [(point, prompt) for point in range(len(cell.record["points"])) for prompt in prompts]
-    if set(means.index) != set(grid):
-        raise UnreadableError(
-            f"scores.parquet: has {len(means)} pairs of point and prompt where the record's "
-            f"{len(cell.record['points'])} points and {len(prompts)} prompts make {len(grid)}"
-        )
-    return Scores(
-        tuple(prompts), means.loc[grid].to_numpy(dtype=float).reshape(-1, len(prompts), len(names))
-    )
-
-
-def read_drift(cell: Cell) -> "pd.DataFrame | None":
-    """Mean `kl`, `start_nll` (nats per sample) and `tokens` by point; None where not measured."""
-    path = cell.path / "drift.parquet"
-    if not path.exists():
-        return None
-    columns = ["kl", "start_nll", "tokens"]
-    return _read_parquet(path, ["point", *columns]).groupby("point")[columns].mean()
-
-
 def load_cells(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
     """One row per cell found at or below the folders.
 
     Returns
     -------
-    Columns `path, status, reason, benchmark, model, method, variant, seed, identity, record`.
+    Columns `path, benchmark, model, method, variant, seed, fold, status, reason, identity, record`.
 
     Raises
     ------
@@ -182,7 +147,7 @@ def load_points(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
     -------
     The cell's names, then `point`, `dials` (a dict), `objective`, `weight` (of that objective in
     the point's preference), `raw` (mean over prompts) and `value` (the same in start-model
-    standard units).
+    standard units, regularised where the record has a `kl_coefficient`).
     """
     import pandas as pd
 
@@ -210,6 +175,7 @@ def _names(cell: Cell) -> dict[str, Any]:
         "method": cell.method,
         "variant": cell.variant,
         "seed": cell.seed,
+        "fold": cell.fold,
     }
 
 
@@ -221,11 +187,8 @@ def _finished(dirs: tuple[str | os.PathLike[str], ...]) -> list[Cell]:
 
 
 def _point_rows(cell: Cell) -> Iterator[dict[str, Any]]:
-    from paretosteer.metrics import Normaliser
-
-    constants = cell.record["normaliser"]
     raw = read_scores(cell).means.mean(axis=1)  # (points, m)
-    values = Normaliser(tuple(constants["mean"]), tuple(constants["std"])).apply(raw)
+    values = read_values(cell).mean(axis=1)
     for point, setting in enumerate(cell.record["points"]):
         for i, objective in enumerate(cell.record["objectives"]):
             yield {
@@ -266,10 +229,6 @@ def _reason(record: Mapping[str, Any]) -> str:
     return record.get("reason") or ""
 
 
-def _one_line(message: str) -> str:
-    return " ".join(message.split())
-
-
 def _read_config(path: Path) -> Mapping[str, Any]:
     """Resolved configuration of an interrupted cell, or nothing where even that is half-written."""
     from omegaconf import DictConfig, OmegaConf
@@ -285,23 +244,3 @@ def _read_config(path: Path) -> Mapping[str, Any]:
         if isinstance(config, DictConfig) and isinstance(plain, dict)
         else {}
     )
-
-
-def _all_finite(frame: "pd.DataFrame") -> bool:
-    try:
-        return bool(np.isfinite(frame.to_numpy(dtype=float)).all())
-    except (TypeError, ValueError):
-        return False
-
-
-def _read_parquet(path: Path, columns: list[str]) -> "pd.DataFrame":
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
-        raise UnreadableError(f"{path.name}: {_one_line(str(error))}") from None
-    absent = [column for column in columns if column not in frame]
-    if absent:
-        raise UnreadableError(f"{path.name}: has no column {', '.join(absent)}")
-    return frame

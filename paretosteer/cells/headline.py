@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from paretosteer import metrics
-from paretosteer.load import Cell, read_drift, read_scores
+from paretosteer.load import Cell
+from paretosteer.measured import read_drift, read_values
 from paretosteer.tracking import Tracker
 
 
@@ -16,8 +17,7 @@ def track(tracker: Tracker, folder: Path, record: dict[str, Any]) -> None:
     """Send the front and the headline metrics of the cell in `folder` to its tracker."""
     names = [o["name"] for o in record["objectives"]]
     cell = Cell(folder, record["status"], "", record, record["config"])
-    normaliser = metrics.Normaliser(**{k: tuple(v) for k, v in record["normaliser"].items()})
-    points = normaliser.apply(read_scores(cell).means.mean(axis=1))  # (k, m)
+    points = read_values(cell).mean(axis=1)  # (k, m)
     measured = read_drift(cell)
     assert measured is not None  # the sample stage wrote it
     drift = measured["kl"].to_numpy()  # (k,)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from paretosteer.report.bootstrap import Band
 from paretosteer.report.evaluate import Curves, RowResult, TableResult
 from paretosteer.report.leaderboard import leaderboard_frame
 from paretosteer.report.notes import notes
+from paretosteer.report.oracle import Oracle
 from paretosteer.report.setting import Setting
 from paretosteer.report.tables import Tables
 from paretosteer.report.text_tables import apart
@@ -42,11 +44,13 @@ def _table(result: TableResult, special: str | None) -> dict[str, Any]:
         "apart": special,
         "notes": notes(result),
         "union_front": result.union,
+        "oracle": result.oracle.mean if result.oracle else None,
         "rows": [
             {
                 "figures": {str(name): value for name, value in figures.items()},
                 "options": each.row.options,
                 **(_curves(each, each.curves, setting) if each.curves and setting else {}),
+                **_regret(each.curves, result.oracle),
             }
             for figures, each in zip(rows, result.rows, strict=True)
         ],
@@ -54,24 +58,38 @@ def _table(result: TableResult, special: str | None) -> dict[str, Any]:
 
 
 def _curves(result: RowResult, curves: Curves, setting: Setting) -> dict[str, Any]:
-    band = curves.band
     return {
-        "points": [
-            {"preference": mu, "mean": mean, "low": low, "high": high}
-            for mu, mean, low, high in zip(
-                setting.preferences, band.mean, band.low, band.high, strict=True
+        "points": _band(setting.preferences, curves.band),
+        "replicates": [
+            {
+                "seed": replicate.seed,
+                "fold": replicate.fold,
+                "points": points,
+                "hypervolume": volume,
+            }
+            for replicate, points, volume in zip(
+                result.row.replicates, curves.replicates, curves.volumes.estimates, strict=True
             )
         ],
-        "points_by_seed": {
-            str(replicate.seed): points
-            for replicate, points in zip(result.row.replicates, curves.seeds, strict=True)
-        },
         "dialled_points": curves.dialled,
         "weight_response": {
             name: [asdict(level) for level in levels]
             for name, levels in zip(setting.names, curves.responses, strict=True)
         },
     }
+
+
+def _regret(curves: Curves | None, oracle: Oracle | None) -> dict[str, Any]:
+    if not curves or not curves.regret or not oracle:
+        return {}
+    return {"regret_by_preference": _band(oracle.preferences[oracle.places], curves.regret.band)}
+
+
+def _band(preferences: Iterable[Sequence[float]], band: Band) -> list[dict[str, Any]]:
+    return [
+        {"preference": mu, "mean": mean, "low": low, "high": high}
+        for mu, mean, low, high in zip(preferences, band.mean, band.low, band.high, strict=True)
+    ]
 
 
 def _cells(found: Tables) -> list[dict[str, Any]]:
@@ -84,6 +102,7 @@ def _cells(found: Tables) -> list[dict[str, Any]]:
             "method": cell.method,
             "variant": cell.variant,
             "seed": cell.seed,
+            "fold": cell.fold,
             "superseded_by": str(found.superseded[cell.path])
             if cell.path in found.superseded
             else None,
@@ -96,6 +115,10 @@ def _cells(found: Tables) -> list[dict[str, Any]]:
 _PROVENANCE = (
     "identity",
     "model",
+    "normaliser",
+    "prompts",
+    "kl_coefficient",
+    "exempt",
     "command",
     "created",
     "stages",

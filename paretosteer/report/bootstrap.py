@@ -1,27 +1,41 @@
-"""Intervals by paired bootstrap over prompts, the seeds taken as they are.
+"""Intervals by paired bootstrap over prompts, and over replicates where there are enough.
 
-Prompts are resampled once for all rows and points of a table. Hypervolume is a convex function
-of noisy points, so its replicates are biased upwards and its interval is the reflected one;
-means and controllability have percentile intervals.
+Prompts are resampled once for all rows and points of a table, in each fold on their own, since
+folds have different prompts. With enough replicates in every row these are resampled too, with
+one draw for all rows that have the same ones. Hypervolume is a convex function of noisy points,
+so its resamples are biased upwards and its interval is the reflected one; all else has percentile
+intervals.
+
+Regret is against an oracle known as a mean over just these prompts. Resampling the prompts of a
+method but not the oracle's would take their spread for regret, so its intervals are over
+replicates alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
+from zlib import crc32
 
 import numpy as np
+import numpy.typing as npt
 
 from paretosteer import metrics
 from paretosteer.metrics.checks import FloatArray
-from paretosteer.report.measure import Figures, steerable
+from paretosteer.report.measure import Figures, hypervolumes, steerable
+from paretosteer.report.replicates import Replicate
+
+Key: TypeAlias = tuple[int, int]  # fold, seed
 
 RESAMPLES = 1000
 LEVEL = 0.95
-_SEED = 0
+
+# Below this many replicates nothing is said about how another would have come out.
+ENOUGH = 5
 
 
 @dataclass(frozen=True)
 class Band:
-    """Estimates with the ends of their intervals, all of one shape."""
+    """Estimates with the ends of their intervals, all of one shape; NaN where there is none."""
 
     mean: FloatArray
     low: FloatArray
@@ -30,7 +44,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Level:
-    """Response of one objective at one weight of it, averaged over the preferences that have it."""
+    """Mean of a quantity over the preferences that give an objective one weight, as in `Band`."""
 
     weight: float
     mean: float
@@ -38,39 +52,69 @@ class Level:
     high: float
 
 
-def resample(seeds: Sequence[FloatArray]) -> FloatArray:
-    """Points of each seed under each resample of the prompts.
+@dataclass(frozen=True)
+class Draws:
+    """A row's points under each resample of the prompts, (replicates, resamples, k, m).
 
-    Parameters
-    ----------
-    seeds
-        One (k, prompts, m) array per seed. Rows with equally many prompts get the same draws.
-
-    Returns
-    -------
-    (seeds, resamples, k, m).
+    `keys` tell the replicates apart; `outer` says whether they too are resampled.
     """
-    counts = metrics.resample_counts(seeds[0].shape[1], RESAMPLES, _SEED)
-    return np.stack([metrics.resampled_means(scores, counts) for scores in seeds])
+
+    points: FloatArray
+    keys: tuple[Key, ...]
+    outer: bool
+
+    def each(self, figure: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """A figure of each replicate's points (resamples, k, m), stacked."""
+        return np.stack([figure(points) for points in self.points])
+
+    def mean(self, values: FloatArray) -> FloatArray:
+        """Means (resamples, …) over replicates of values (replicates, resamples, …)."""
+        return _means(values, self.keys, self.outer)
+
+    def outer_mean(self, values: FloatArray) -> FloatArray | None:
+        """Means (resamples, …) of values (replicates, …) in which no prompt is resampled.
+
+        None where replicates are not resampled.
+        """
+        return np.tensordot(_shares(self.keys), values, axes=(0, 0)) if self.outer else None
 
 
-def intervals(
-    figures: Figures, draws: FloatArray, preferences: FloatArray, reference: Sequence[float]
-) -> Figures:
-    """Ends of the intervals of a row's headline figures.
+@dataclass(frozen=True)
+class Volumes:
+    """Hypervolume of a row's replicates: estimates (replicates,), draws (replicates, resamples)."""
 
-    Parameters
-    ----------
-    figures
-        The row's estimates.
-    draws
-        (seeds, resamples, k, m).
-    preferences, reference
-        (k, m) and (m,).
-    """
-    volumes = np.stack([metrics.hypervolume_many(seed, reference) for seed in draws])
-    volume = metrics.reflected_interval(figures["hypervolume"], volumes.mean(axis=0))
-    regret = metrics.percentile_interval(metrics.steering_regret(preferences, draws).mean(axis=0))
+    estimates: FloatArray
+    draws: FloatArray
+    keys: tuple[Key, ...]
+
+    def at(self, keys: Sequence[Key]) -> "Volumes":
+        """Of some of the replicates."""
+        places = [self.keys.index(key) for key in keys]
+        return Volumes(self.estimates[places], self.draws[places], tuple(keys))
+
+
+def resample(replicates: Sequence[Replicate], outer: bool) -> Draws:
+    """Resample the prompts of a row's replicates."""
+    return Draws(
+        points=np.stack(
+            [metrics.resampled_means(each.scores, _counts(each)) for each in replicates]
+        ),
+        keys=tuple(each.key for each in replicates),
+        outer=outer,
+    )
+
+
+def volumes(points: FloatArray, draws: Draws, reference: Sequence[float]) -> Volumes:
+    """Hypervolumes of a row's points (replicates, k, m) and their resamples."""
+    resampled = draws.each(lambda each: metrics.hypervolume_many(each, reference))
+    return Volumes(hypervolumes(points, reference), resampled, draws.keys)
+
+
+def intervals(draws: Draws, own: Volumes, preferences: FloatArray) -> Figures:
+    """Ends of the intervals of a row's hypervolume and of what preferences (k, m) make of it."""
+    volume = metrics.reflected_interval(own.estimates.mean(), draws.mean(own.draws))
+    regrets = draws.each(lambda points: metrics.steering_regret(preferences, points))
+    regret = metrics.percentile_interval(draws.mean(regrets))
     ends: Figures = {
         "hypervolume_low": max(volume.low, 0.0),  # reflection may go below what a volume can be
         "hypervolume_high": volume.high,
@@ -78,44 +122,70 @@ def intervals(
         "steering_regret_high": regret.high,
     }
     if steerable(preferences):
-        replicates = metrics.controllability(preferences, draws).mean(axis=0)
-        ends["controllability_low"], ends["controllability_high"] = metrics.percentile_interval(
-            replicates
-        )
+        order = draws.each(lambda points: metrics.controllability(preferences, points))
+        low, high = metrics.percentile_interval(draws.mean(order))
+        ends |= {"controllability_low": low, "controllability_high": high}
     return ends
 
 
-def point_band(row: FloatArray, draws: FloatArray) -> Band:
-    """Mean over seeds of each point, (k, m), with percentile intervals.
+def behind(best: Volumes, own: Volumes, outer: bool) -> Figures:
+    """How much hypervolume a row lacks against the best, over the replicates that both have."""
+    both = [key for key in best.keys if key in own.keys]
+    if not both:
+        return {}
+    first, second = best.at(both), own.at(both)
+    gap = float((first.estimates - second.estimates).mean())
+    interval = metrics.reflected_interval(gap, _means(first.draws - second.draws, both, outer))
+    return {
+        "hypervolume_behind": gap,
+        "hypervolume_behind_low": interval.low,
+        "hypervolume_behind_high": interval.high,
+    }
+
+
+def band(estimates: FloatArray, draws: FloatArray | None) -> Band:
+    """Estimates (…) with percentile intervals from their draws (resamples, …)."""
+    known = np.asarray(estimates)
+    if draws is None:
+        return Band(known, np.full(known.shape, np.nan), np.full(known.shape, np.nan))
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return Band(known, low, high)
+
+
+def levels(estimates: FloatArray, draws: FloatArray | None, weights: FloatArray) -> list[Level]:
+    """A quantity at each weight of one objective, ascending.
 
     Parameters
     ----------
-    row
-        (seeds, k, m).
+    estimates
+        (k,), one per preference.
     draws
-        (seeds, resamples, k, m).
+        (resamples, k), or none.
+    weights
+        (k,), the objective's in each preference.
     """
-    low, high = _ends(draws.mean(axis=0))
-    return Band(row.mean(axis=0), low, high)
+    rounded = np.round(weights, 9)
+    made = []
+    for weight in np.unique(rounded):
+        at = rounded == weight
+        mean = estimates[at].mean()
+        one = band(mean, None if draws is None else draws[:, at].mean(axis=1))
+        made.append(Level(float(weight), float(mean), float(one.low), float(one.high)))
+    return made
 
 
-def responses(row: FloatArray, draws: FloatArray, preferences: FloatArray) -> list[list[Level]]:
-    """For each objective its response to its own weight, levels ascending; shapes as above."""
-    return [
-        _response(row.mean(axis=0)[:, i], draws.mean(axis=0)[..., i], np.round(weights, 9))
-        for i, weights in enumerate(preferences.T)
-    ]
+def _counts(replicate: Replicate) -> npt.NDArray[np.int64]:
+    """The same draws for the same fold in every row, and other folds' independent of them."""
+    return metrics.resample_counts(replicate.scores.shape[1], RESAMPLES, replicate.fold or 0)
 
 
-def _response(values: FloatArray, draws: FloatArray, weights: FloatArray) -> list[Level]:
-    levels = []
-    for weight in np.unique(weights):
-        at = weights == weight
-        low, high = _ends(draws[:, at].mean(axis=1))
-        levels.append(Level(float(weight), float(values[at].mean()), float(low), float(high)))
-    return levels
+def _means(values: FloatArray, keys: Sequence[Key], outer: bool) -> FloatArray:
+    """Means (resamples, …) over replicates of values (replicates, resamples, …)."""
+    return np.einsum("rb,rb...->b...", _shares(keys), values) if outer else values.mean(axis=0)
 
 
-def _ends(draws: FloatArray) -> tuple[FloatArray, FloatArray]:
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return low, high
+def _shares(keys: Sequence[Key]) -> FloatArray:
+    """What share each replicate has in each resample of them, (replicates, resamples)."""
+    # From the keys alone, so that rows with the same replicates get the same draws.
+    seed = crc32(repr(list(keys)).encode())
+    return metrics.resample_counts(len(keys), RESAMPLES, seed).T / len(keys)

@@ -43,6 +43,11 @@ class Column:
         return {label for label, value in values.items() if value == top}
 
 
+def present(columns: Sequence[Column], results: Sequence[RowResult]) -> list[Column]:
+    """The columns of which at least one row has the figure."""
+    return [each for each in columns if any(each.figure in one.figures for one in results)]
+
+
 def amount(value: float) -> str:
     """A count with an SI prefix and three digits: 300 k, 1.25 M."""
     for size, prefix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -98,8 +103,9 @@ QUALITY = (
         "hypervolume_ratio",
         "Ratio",
         1,
-        "Hypervolume as a share of that of the union front: the best points of all methods in "
-        "this table together, every seed's.",
+        "Hypervolume as a share of that of the best front: the oracle's at the same preferences "
+        "where the best possible is known exactly, else the union front, the best points of all "
+        "methods in this table together, every seed's, in each fold apart.",
         _plain("hypervolume_ratio", "z.3f"),
     ),
     Column(
@@ -111,11 +117,19 @@ QUALITY = (
         _with_interval("controllability", "z.2f"),
     ),
     Column(
+        "oracle_regret",
+        "Oracle regret",
+        -1,
+        "The share of what could be learnt at a preference that the method leaves, averaged over "
+        "preferences: 0 is the best possible policy, 1 nothing learnt.",
+        _with_interval("oracle_regret", "z.3f"),
+    ),
+    Column(
         "utility_loss",
         "Utility loss",
         -1,
         "What a user loses on average, in standard units, by using this method at their "
-        "preference and not the best point of the union front.",
+        "preference and not the best point of the oracle's or union front.",
         _plain("utility_loss", "z.3f"),
     ),
     Column(
@@ -146,6 +160,15 @@ QUALITY = (
 
 DETAIL = (
     Column(
+        "hypervolume_behind",
+        "Behind the best",
+        0,
+        "Hypervolume that the row lacks against the best under the budget, with its paired "
+        "interval, over the folds and seeds that both have. An interval that holds 0 does not tell "
+        "the two apart.",
+        _with_interval("hypervolume_behind", "z.2f"),
+    ),
+    Column(
         "expected_utility",
         "Expected utility",
         1,
@@ -170,7 +193,7 @@ DETAIL = (
         "front_size",
         "Front size",
         1,
-        "How many of the method's own points none of its others dominates, mean over seeds.",
+        "How many of the method's own points none of its others dominates.",
         _plain("front_size", ".3g"),
     ),
     Column(
@@ -215,7 +238,7 @@ STEPS = Column(
     "train_steps",
     "Steps",
     0,
-    "Optimiser steps over everything that a seed trained, selection included.",
+    "Optimiser steps over everything that a cell trained, selection included.",
     _plain("train_steps", ".0f"),
 )
 
@@ -225,7 +248,7 @@ COSTS = (
         "budget_steps",
         "Cap",
         0,
-        "The budget: the most optimiser steps a seed may take. Tokens, reward calls and "
+        "The budget: the most optimiser steps a cell may take. Tokens, reward calls and "
         "validation sampling are counted but not equalised.",
         _plain("budget_steps", "d"),
     ),

@@ -1,14 +1,16 @@
-"""A configuration without its seed: what one leaderboard row stands for, and what to call it."""
+"""A configuration without its seed and fold: what one leaderboard row is, and what to call it."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-# Where and how a cell ran, none of which is asked about when methods are compared.
+# Where and how a cell ran, none of which is asked about when methods are compared. Folds are
+# replicates, as seeds are.
 _NOT_COMPARED = frozenset(
     {
         "seed",
+        "benchmark.fold",
         "sweep_dir",
         "paths",
         "tracker",
@@ -20,12 +22,9 @@ _NOT_COMPARED = frozenset(
     }
 )
 
-# One model per preference, trained beyond the cap that the others share.
-EXEMPT_METHODS = frozenset({"morl"})
-
 
 def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell's resolved configuration without seed, paths, tracker, launcher and machine.
+    """A cell's resolved configuration without seed, fold, paths, tracker, launcher and machine.
 
     A file or folder counts by its last name, wherever it lay.
 
@@ -34,7 +33,7 @@ def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
     Dotted names → values, sorted.
     """
     kept = {name: value for name, value in config.items() if name not in _NOT_COMPARED}
-    return dict(sorted(_flatten(kept)))
+    return dict(sorted(pair for pair in _flatten(kept) if pair[0] not in _NOT_COMPARED))
 
 
 def key(config: Mapping[str, Any]) -> str:

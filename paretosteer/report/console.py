@@ -3,7 +3,6 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
-from paretosteer.report.configuration import EXEMPT_METHODS
 from paretosteer.report.write import Report
 
 if TYPE_CHECKING:
@@ -14,6 +13,20 @@ if TYPE_CHECKING:
 # Where there is no terminal nothing knows a width; wide enough that no cell is cut.
 _PLAIN_WIDTH = 400
 
+# Heading, column of the leaderboard, how its value is written.
+_FIGURES = (
+    ("hypervolume", "hypervolume", "z.2f"),
+    ("controllability", "controllability", "z.2f"),
+    ("oracle regret", "oracle_regret", "z.3f"),
+    ("steering regret", "steering_regret", "z.3f"),
+    ("steps", "train_steps", "d"),
+    ("KL", "kl", "z.2f"),
+    ("folds", "folds", "d"),
+    ("seeds", "seeds", "d"),
+)
+# Shown in tables that have them.
+_OPTIONAL = ("oracle_regret", "folds")
+
 
 def print_leaderboard(board: "Report | pd.DataFrame") -> None:
     """Print a leaderboard's tables; of a report also the cells not ok and where its page is."""
@@ -23,7 +36,7 @@ def print_leaderboard(board: "Report | pd.DataFrame") -> None:
     frame = board.leaderboard if isinstance(board, Report) else board
     for number, rows in frame.groupby("table", sort=True):
         console.print(_table(f"Table {number}", rows))
-    if frame["method"].isin(EXEMPT_METHODS).any():
+    if frame["exempt"].any():
         console.print("* an expensive reference, exempt from the budget", soft_wrap=True)
     if isinstance(board, Report):
         for cell in board.problems:
@@ -52,30 +65,27 @@ def _table(title: str, rows: "pd.DataFrame") -> "Table":
         pad_edge=False,
     )
     table.add_column("method", overflow="fold", max_width=60)
-    for heading in ("hypervolume", "controllability", "steering regret", "steps", "KL"):
+    shown = [each for each in _FIGURES if each[1] not in _OPTIONAL or rows[each[1]].notna().any()]
+    for heading, _, _ in shown:
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("seeds", justify="right")
     table.add_column("status")
     for _, row in rows.iterrows():
+        # Of rows from elsewhere nothing is known about a budget.
+        star = "*" if _there(row["exempt"]) and row["exempt"] else ""
         values = [
-            str(row["label"]) + ("*" if row["method"] in EXEMPT_METHODS else ""),
-            _interval(row),
-            _number(row["controllability"], "z.2f"),
-            _number(row["steering_regret"], "z.3f"),
-            _number(row["train_steps"], "d"),
-            _number(row["kl"], "z.2f"),
-            _number(row["seeds"], "d"),
+            str(row["label"]) + star,
+            *(_figure(row, name, form) for _, name, form in shown),
             str(row["status"]),
         ]
         table.add_row(*map(Text, values))
     return table
 
 
-def _interval(row: "pd.Series[Any]") -> str:
-    value = _number(row["hypervolume"], "z.2f")
-    if not _there(row["hypervolume_low"]):
+def _figure(row: "pd.Series[Any]", name: str, form: str) -> str:
+    value = _number(row[name], form)
+    if name != "hypervolume" or not _there(row["hypervolume_low"]):
         return value
-    return f"{value} [{row['hypervolume_low']:z.2f}, {row['hypervolume_high']:z.2f}]"
+    return f"{value} [{row['hypervolume_low']:{form}}, {row['hypervolume_high']:{form}}]"
 
 
 def _number(value: Any, form: str) -> str:

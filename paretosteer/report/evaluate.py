@@ -1,31 +1,52 @@
 """A table with its figures: metrics, intervals and costs of every row, best first."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from paretosteer.metrics.checks import FloatArray
 from paretosteer.report import bootstrap
-from paretosteer.report.measure import Figures, hypervolumes, measure, union_front
-from paretosteer.report.tables import Replicate, Row, Table
+from paretosteer.report.measure import (
+    Figures,
+    Points,
+    hypervolumes,
+    measure,
+    shown_front,
+    union_fronts,
+)
+from paretosteer.report.oracle import Oracle, common_oracle
+from paretosteer.report.replicates import Replicate, replicate_noun
+from paretosteer.report.tables import Row, Table
 
 # The reference point is a choice; these say whether the ranking hangs on it.
 OTHER_REFERENCES = {"hypervolume_ref_1": -1.0, "hypervolume_ref_3": -3.0}
 
 
 @dataclass(frozen=True)
+class Regret:
+    """Oracle regret: at the oracle's `places` (n,), their mean, and by each objective's weight."""
+
+    band: bootstrap.Band
+    mean: bootstrap.Band
+    levels: Sequence[Sequence[bootstrap.Level]]
+
+
+@dataclass(frozen=True)
 class Curves:
     """What is drawn of a row.
 
-    `seeds` (s, k, m) its points, `band` their means over seeds, `responses` each objective
-    against its own weight, `dialled` (d, m) the points with further dials, all seeds'.
+    `replicates` (r, k, m) its points, `band` their means over replicates, `responses` each
+    objective against its own weight, `dialled` (d, m) the points with further dials, all
+    replicates', `volumes` the hypervolumes behind the row's own. `regret` needs an oracle.
     """
 
-    seeds: FloatArray
+    replicates: FloatArray
     band: bootstrap.Band
     responses: Sequence[Sequence[bootstrap.Level]]
     dialled: FloatArray
+    volumes: bootstrap.Volumes
+    regret: Regret | None
 
 
 @dataclass(frozen=True)
@@ -39,16 +60,45 @@ class RowResult:
 
 @dataclass(frozen=True)
 class TableResult:
-    """A table with rows by descending hypervolume; `union` (n, m) is their common front."""
+    """A table with rows by descending hypervolume.
+
+    `union` (n, m) is their common front; `oracle` the exact best one, where every cell has it,
+    and `doubt` why it is not used where only some have it, or nothing. `outer` says whether
+    intervals cover replicates, and `noun` what those are called.
+    """
 
     table: Table
     rows: tuple[RowResult, ...]
     union: FloatArray
+    oracle: Oracle | None
+    doubt: str
+    outer: bool
+    noun: str
 
     @property
     def scored(self) -> tuple[RowResult, ...]:
         """The rows that have figures."""
         return tuple(result for result in self.rows if result.curves)
+
+    @property
+    def ratio_to(self) -> str:
+        """The front that ratio and losses are against."""
+        return "oracle" if self.oracle else "union"
+
+    @property
+    def regretted(self) -> bool:
+        """Whether the table has oracle regret."""
+        return self.oracle is not None and len(self.oracle.places) > 0
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What all rows of a table are measured in."""
+
+    preferences: FloatArray
+    reference: Sequence[float]
+    oracle: Oracle | None
+    outer: bool
 
 
 def evaluate(table: Table) -> TableResult:
@@ -57,47 +107,86 @@ def evaluate(table: Table) -> TableResult:
     rest = [RowResult(row, {}, None) for row in table.rows if not row.replicates]
     setting = table.setting
     if not setting or not scored:
-        return TableResult(table, tuple(rest), np.empty((0, 0)))
+        return TableResult(table, tuple(rest), np.empty((0, 0)), None, "", False, "seed")
     preferences = np.array(setting.preferences)
+    replicates = [replicate for row in scored for replicate in row.replicates]
+    oracle, doubt = common_oracle(replicates, preferences)
+    outer = min(len(row.replicates) for row in scored) >= bootstrap.ENOUGH
+    frame = _Frame(preferences, setting.reference, oracle, outer)
     points = [_points(row) for row in scored]
-    figures = measure(points, preferences, setting.reference, setting.names)
-    results = [
-        _result(row, seeds, own, preferences, setting.reference)
-        for row, seeds, own in zip(scored, points, figures, strict=True)
-    ]
-    return TableResult(table, tuple(sorted(results, key=_rank) + rest), union_front(points))
+    fronts = oracle.fronts if oracle else union_fronts(points)
+    figures = measure(points, preferences, setting.reference, setting.names, fronts)
+    results = [_result(*each, frame) for each in zip(scored, points, figures, strict=True)]
+    return TableResult(
+        table=table,
+        rows=(*_distances(sorted(results, key=_rank), outer), *rest),
+        union=shown_front(points),
+        oracle=oracle,
+        doubt=doubt,
+        outer=outer,
+        noun=replicate_noun(replicates),
+    )
 
 
-def _points(row: Row) -> FloatArray:
-    return np.stack([replicate.scores.mean(axis=1) for replicate in row.replicates])
+def _points(row: Row) -> Points:
+    return Points(
+        np.stack([replicate.scores.mean(axis=1) for replicate in row.replicates]),
+        [replicate.fold for replicate in row.replicates],
+    )
 
 
-def _result(
-    row: Row,
-    seeds: FloatArray,
-    figures: Figures,
-    preferences: FloatArray,
-    reference: Sequence[float],
-) -> RowResult:
-    draws = bootstrap.resample([replicate.scores for replicate in row.replicates])
+def _result(row: Row, points: Points, figures: Figures, frame: _Frame) -> RowResult:
+    draws = bootstrap.resample(row.replicates, frame.outer)
+    curves = _curves(row, points, draws, frame)
     everything = {
         **figures,
-        **bootstrap.intervals(figures, draws, preferences, reference),
+        **bootstrap.intervals(draws, curves.volumes, frame.preferences),
+        **(_regret_figures(curves.regret, frame.outer) if curves.regret else {}),
         **{
-            name: hypervolumes(seeds, [value] * len(reference))
+            name: float(hypervolumes(points.values, [value] * len(frame.reference)).mean())
             for name, value in OTHER_REFERENCES.items()
         },
         **_drift(row.replicates),
         **_costs(row.replicates),
         **({"budget_steps": row.cap} if row.cap is not None else {}),
     }
-    curves = Curves(
-        seeds,
-        bootstrap.point_band(seeds, draws),
-        bootstrap.responses(seeds, draws, preferences),
-        np.concatenate([replicate.dialled for replicate in row.replicates]),
-    )
     return RowResult(row, everything, curves)
+
+
+def _curves(row: Row, points: Points, draws: bootstrap.Draws, frame: _Frame) -> Curves:
+    resampled = draws.mean(draws.points)  # (resamples, k, m)
+    return Curves(
+        replicates=points.values,
+        band=bootstrap.band(points.mean, resampled),
+        responses=[
+            bootstrap.levels(points.mean[:, i], resampled[..., i], weights)
+            for i, weights in enumerate(frame.preferences.T)
+        ],
+        dialled=np.concatenate([replicate.dialled for replicate in row.replicates]),
+        volumes=bootstrap.volumes(points.values, draws, frame.reference),
+        regret=_regret(points, draws, frame.oracle) if frame.oracle else None,
+    )
+
+
+def _regret(points: Points, draws: bootstrap.Draws, oracle: Oracle) -> Regret | None:
+    if not len(oracle.places):
+        return None
+    each = [oracle.regrets(*one) for one in zip(points.values, points.folds, strict=True)]
+    means, resampled = np.mean(each, axis=0), draws.outer_mean(np.array(each))
+    return Regret(
+        bootstrap.band(means, resampled),
+        bootstrap.band(means.mean(), None if resampled is None else resampled.mean(axis=1)),
+        [
+            bootstrap.levels(means, resampled, weights)
+            for weights in oracle.preferences[oracle.places].T
+        ],
+    )
+
+
+def _regret_figures(regret: Regret, outer: bool) -> Figures:
+    mean = regret.mean
+    ends = {"oracle_regret_low": float(mean.low), "oracle_regret_high": float(mean.high)}
+    return {"oracle_regret": float(mean.mean), **(ends if outer else {})}
 
 
 def _rank(result: RowResult) -> tuple[float, float, str]:
@@ -105,8 +194,20 @@ def _rank(result: RowResult) -> tuple[float, float, str]:
     return -figures["hypervolume"], -figures.get("controllability", 0.0), result.row.label
 
 
+def _distances(ranked: Sequence[RowResult], outer: bool) -> list[RowResult]:
+    """Rows, best first, with how far each is behind the best that keeps to the budget."""
+    best = next((each for each in ranked if not each.row.exempt), ranked[0])
+    return [each if each is best else _behind(each, best, outer) for each in ranked]
+
+
+def _behind(result: RowResult, best: RowResult, outer: bool) -> RowResult:
+    assert result.curves and best.curves  # both scored
+    gap = bootstrap.behind(best.curves.volumes, result.curves.volumes, outer)
+    return replace(result, figures=result.figures | gap)
+
+
 def _drift(replicates: Sequence[Replicate]) -> Figures:
-    """Mean over points, then seeds, of what was measured in every seed."""
+    """Mean over points, then replicates, of what was measured in every one."""
     names = set.intersection(*(set(replicate.drift) for replicate in replicates))
     return {
         name: float(np.mean([replicate.drift[name].mean() for replicate in replicates]))
@@ -115,7 +216,7 @@ def _drift(replicates: Sequence[Replicate]) -> Figures:
 
 
 def _costs(replicates: Sequence[Replicate]) -> Figures:
-    """Mean cost of a seed; what is counted stays a whole number."""
+    """Mean cost of a cell; what is counted stays a whole number."""
     costs = [_flat_cost(replicate.cell.record["cost"]) for replicate in replicates]
     names = sorted({name for cost in costs for name in cost})
     means = {name: float(np.mean([cost.get(name, 0.0) for cost in costs])) for name in names}

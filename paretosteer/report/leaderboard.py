@@ -1,4 +1,4 @@
-"""The leaderboard as a frame: one row per configuration without its seed."""
+"""The leaderboard as a frame: one row per configuration without its seed and fold."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -41,13 +41,20 @@ COLUMNS = (
 FURTHER_COLUMNS = (
     "label",
     "benchmark_version",
+    "exempt",
     "cells",
+    "replicates",
     "seed_list",
+    "folds",
+    "fold_list",
     "points",
     "dialled_points",
     "points_outside",
     "front_size",
     "hypervolume_error",
+    "hypervolume_behind",
+    "hypervolume_behind_low",
+    "hypervolume_behind_high",
     "hypervolume_ref_1",
     "hypervolume_ref_3",
     "controllability_low",
@@ -59,6 +66,8 @@ FURTHER_COLUMNS = (
     "largest_backtrack",
     "steering_regret_low",
     "steering_regret_high",
+    "oracle_regret_low",
+    "oracle_regret_high",
     "expected_utility",
     "utility_loss_max",
     "contribution",
@@ -83,6 +92,8 @@ _WHOLE = (
     "table",
     "seeds",
     "cells",
+    "replicates",
+    "folds",
     "dominated_by",
     "points",
     "dialled_points",
@@ -125,11 +136,13 @@ def as_frame(rows: Sequence[dict[str, Any]]) -> "pd.DataFrame":
     varying = sorted({name for row in rows for name in row} - set(fixed))
     frame = pd.DataFrame(rows, columns=[*fixed, *varying])
     counts = {name: frame[name].astype("Float64").round().astype("Int64") for name in _WHOLE}
-    return frame.assign(**counts)
+    return frame.assign(**counts, exempt=frame["exempt"].astype("boolean"))
 
 
 def _row(table: TableResult, result: RowResult) -> dict[str, Any]:
     row, setting, curves = result.row, table.table.setting, result.curves
+    seeds = sorted({replicate.seed for replicate in row.replicates})
+    folds = sorted({each.fold for each in row.replicates if each.fold is not None})
     return {
         **result.figures,
         "table": table.table.number,
@@ -139,11 +152,15 @@ def _row(table: TableResult, result: RowResult) -> dict[str, Any]:
         "method": row.method,
         "variant": row.variant,
         "label": row.label,
-        "seeds": len(row.replicates),
-        "seed_list": " ".join(str(replicate.seed) for replicate in row.replicates),
+        "exempt": row.exempt,
+        "seeds": len(seeds),
+        "seed_list": " ".join(map(str, seeds)),
+        "folds": len(folds) or None,
+        "fold_list": " ".join(map(str, folds)),
         "cells": len(row.cells),
+        "replicates": len(row.replicates),
         "status": row.status,
-        "ratio_to": "union" if "hypervolume_ratio" in result.figures else None,
+        "ratio_to": table.ratio_to if "hypervolume_ratio" in result.figures else None,
         "points": len(curves.band.mean) if curves else None,
         "dialled_points": len(curves.dialled) // len(row.replicates) if curves else None,
         "budget_steps": row.cap,

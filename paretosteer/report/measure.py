@@ -1,10 +1,12 @@
-"""Metrics of the rows of one table, from their points: per seed, then the mean over seeds.
+"""Metrics of the rows of one table, from their points: per replicate, then the mean.
 
-The union front is that of all points of all rows, every seed's, so that no ratio exceeds 1 and
-no loss is below 0. `dominated_by` compares rows at their means over seeds.
+Replicates are seeds, cross-validation folds, or both. The union front is that of all points of
+all rows, every seed's, so that no ratio exceeds 1 and no loss is below 0; each fold, measured on
+prompts and in units of its own, has its own. `dominated_by` compares rows at their means.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,60 +15,99 @@ from paretosteer import metrics
 from paretosteer.metrics.checks import FloatArray
 
 Figures = dict[str, Any]
+Fronts = Mapping[int | None, FloatArray]
+
+
+@dataclass(frozen=True)
+class Points:
+    """A row's points: `values` (replicates, k, m), and the fold of each, None without folds."""
+
+    values: FloatArray
+    folds: Sequence[int | None]
+
+    def of(self, fold: int | None) -> FloatArray:
+        """The points of all seeds in one fold, (n, m)."""
+        own = [each == fold for each in self.folds]
+        return self.values[own].reshape(-1, self.values.shape[-1])
+
+    @property
+    def mean(self) -> FloatArray:
+        """Mean over replicates, (k, m)."""
+        return self.values.mean(axis=0)
 
 
 def measure(
-    rows: Sequence[FloatArray],
+    rows: Sequence[Points],
     preferences: FloatArray,
     reference: Sequence[float],
     names: Sequence[str],
+    fronts: Fronts,
 ) -> list[Figures]:
     """Measure every row of a table.
 
     Parameters
     ----------
     rows
-        One (seeds, k, m) array per row; seeds may differ in number.
+        The points of each row; replicates may differ in number.
     preferences
         (k, m), the same for all rows.
     reference
         (m,).
     names
         m names of objectives, which end the names of figures given per objective.
+    fronts
+        By fold, the front (n, m) that ratio and losses are against: the oracle's or the union's.
 
     Returns
     -------
     For each row its figures by column of the leaderboard; those that are not defined on these
     preferences are left out.
     """
-    union = union_front(rows)
-    means = np.stack([row.mean(axis=0) for row in rows])  # (rows, k, m)
+    beaten = metrics.dominated_by(np.stack([row.mean for row in rows]))  # (rows,)
     return [
         {
-            **_over_seeds(row, lambda points: _of_points(points, preferences, reference)),
-            **_over_seeds(row, lambda points: _against(points, union, preferences, reference)),
-            **_over_seeds(row, lambda points: _steering(points, preferences, names)),
+            **_means(row, lambda points, _: _of_points(points, preferences, reference)),
+            **_means(
+                row, lambda points, fold: _against(points, fronts[fold], preferences, reference)
+            ),
+            **_means(row, lambda points, _: _steering(points, preferences, names)),
             **_contribution(rows, place, reference),
-            "dominated_by": int(beaten),
+            "dominated_by": int(by),
         }
-        for place, (row, beaten) in enumerate(zip(rows, metrics.dominated_by(means), strict=True))
+        for place, (row, by) in enumerate(zip(rows, beaten, strict=True))
     ]
 
 
-def union_front(rows: Sequence[FloatArray]) -> FloatArray:
-    """Nondominated points (n, m) among all rows' points (seeds, k, m)."""
-    points = np.concatenate([row.reshape(-1, row.shape[-1]) for row in rows])
+def union_fronts(rows: Sequence[Points]) -> dict[int | None, FloatArray]:
+    """By fold, the nondominated points (n, m) among those of all rows."""
+    folds = dict.fromkeys(fold for row in rows for fold in row.folds)
+    return {fold: _front(np.concatenate([row.of(fold) for row in rows])) for fold in folds}
+
+
+def shown_front(rows: Sequence[Points]) -> FloatArray:
+    """The one union front (n, m) to draw: of all points, or of the means where there are folds."""
+    fronts = union_fronts(rows)
+    if len(fronts) == 1:
+        return next(iter(fronts.values()))
+    return _front(np.concatenate([row.mean for row in rows]))
+
+
+def hypervolumes(points: FloatArray, reference: Sequence[float]) -> FloatArray:
+    """Hypervolume of each replicate's points (replicates, k, m)."""
+    return np.array([metrics.hypervolume(each, reference) for each in points])
+
+
+def _front(points: FloatArray) -> FloatArray:
     return points[metrics.nondominated(points)]
 
 
-def hypervolumes(row: FloatArray, reference: Sequence[float]) -> float:
-    """Mean over seeds of the hypervolume of points (seeds, k, m)."""
-    return float(np.mean([metrics.hypervolume(points, reference) for points in row]))
-
-
-def _over_seeds(row: FloatArray, figures: Callable[[FloatArray], Mapping[str, float]]) -> Figures:
-    each = [figures(points) for points in row]
-    return {name: float(np.mean([one[name] for one in each])) for name in each[0]}
+def _means(
+    row: Points, figures: Callable[[FloatArray, int | None], Mapping[str, float]]
+) -> Figures:
+    """Means over replicates of the figures that all of them have."""
+    each = [figures(points, fold) for points, fold in zip(row.values, row.folds, strict=True)]
+    names = [name for name in each[0] if all(name in one for one in each)]
+    return {name: float(np.mean([one[name] for one in each])) for name in names}
 
 
 def _of_points(
@@ -84,17 +125,17 @@ def _of_points(
 
 
 def _against(
-    points: FloatArray, union: FloatArray, preferences: FloatArray, reference: Sequence[float]
+    points: FloatArray, front: FloatArray, preferences: FloatArray, reference: Sequence[float]
 ) -> Mapping[str, float]:
-    loss = metrics.utility_loss(preferences, points, union)
+    loss = metrics.utility_loss(preferences, points, front)
     figures = {
         "utility_loss": loss.mean,
         "utility_loss_max": loss.maximum,
-        "igd_plus": metrics.igd_plus(points, union),
-        "additive_epsilon": metrics.additive_epsilon(points, union),
+        "igd_plus": metrics.igd_plus(points, front),
+        "additive_epsilon": metrics.additive_epsilon(points, front),
     }
-    if metrics.points_outside(union, reference) < len(union):
-        figures["hypervolume_ratio"] = metrics.hypervolume_ratio(points, union, reference)
+    if metrics.points_outside(front, reference) < len(front):
+        figures["hypervolume_ratio"] = metrics.hypervolume_ratio(points, front, reference)
     return figures
 
 
@@ -131,8 +172,18 @@ def _ranges(
     return {f"range_{name}": value for name, value in zip(names, ranges, strict=True)}
 
 
-def _contribution(rows: Sequence[FloatArray], place: int, reference: Sequence[float]) -> Figures:
-    flat = [row.reshape(-1, row.shape[-1]) for row in rows]
-    others = [points for other, points in enumerate(flat) if other != place]
-    lost = metrics.contribution(flat[place], np.concatenate(others) if others else [], reference)
-    return {"contribution": lost.volume, "contribution_points": lost.points}
+def _contribution(rows: Sequence[Points], place: int, reference: Sequence[float]) -> Figures:
+    """What the row adds to each of its folds' union fronts: mean volume, points altogether."""
+    others = [row for other, row in enumerate(rows) if other != place]
+    lost = [
+        metrics.contribution(
+            rows[place].of(fold),
+            np.concatenate([row.of(fold) for row in others]) if others else [],
+            reference,
+        )
+        for fold in dict.fromkeys(rows[place].folds)
+    ]
+    return {
+        "contribution": float(np.mean([each.volume for each in lost])),
+        "contribution_points": sum(each.points for each in lost),
+    }

@@ -1,12 +1,11 @@
 """What a reader must know about a table before believing its order, in sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from paretosteer.report.bootstrap import RESAMPLES
 from paretosteer.report.evaluate import OTHER_REFERENCES, RowResult, TableResult
-
-# Below this many seeds nothing is said about how another seed would have come out.
-_ENOUGH_SEEDS = 5
+from paretosteer.report.replicates import Replicate
+from paretosteer.report.setting import numbered
 
 
 def notes(result: TableResult) -> list[str]:
@@ -15,15 +14,20 @@ def notes(result: TableResult) -> list[str]:
     if not scored:
         return ["No cell of this table was scored."]
     return [
-        *_intervals(scored),
+        *([result.table.remark] if result.table.remark else []),
+        *_intervals(result),
+        *_regularised(result),
+        *_oracle(result),
         *_exempt(scored),
-        *_incomplete(result.rows),
+        *_incomplete(result),
+        *_unpaired(scored),
         *_sensitive(scored),
         *_budgets(scored),
         *_batches(scored),
         *_dials(scored),
-        *_outside(scored),
+        *_outside(result),
         *_sources(scored),
+        *_recorded(scored),
     ]
 
 
@@ -32,34 +36,85 @@ def ranking(rows: tuple[RowResult, ...], column: str = "hypervolume") -> list[st
     return [each.row.label for each in sorted(rows, key=lambda each: -each.figures[column])]
 
 
-def _intervals(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    few = min(len(each.row.replicates) for each in rows) < _ENOUGH_SEEDS
-    yield (
-        f"Intervals are 95 % by paired bootstrap over prompts ({RESAMPLES:,} resamples), "
-        "reflected for hypervolume"
-        + (
-            "; prompts only: with fewer than five seeds they leave out how another training "
-            "seed would have come out."
-            if few
-            else "; seeds are taken as they are."
-        )
+def resampled(result: TableResult) -> str:
+    """What the intervals of a table resample: `prompts`, or `prompts and seeds`."""
+    return f"prompts and {_NOUNS[result.noun]}" if result.outer else "prompts"
+
+
+_NOUNS = {"seed": "seeds", "fold": "folds", "replicate": "replicates (folds and seeds)"}
+
+
+def _intervals(result: TableResult) -> Iterator[str]:
+    left_out = {"seed": "training seed", "fold": "fold", "replicate": "fold or seed"}
+    few = (
+        f"; prompts only: with fewer than five {_NOUNS[result.noun]} they leave out how another "
+        f"{left_out[result.noun]} would have come out"
     )
+    yield (
+        f"Intervals are 95 % by paired bootstrap over {resampled(result)} ({RESAMPLES:,} "
+        f"resamples), reflected for hypervolume{'' if result.outer else few}."
+    )
+
+
+def _regularised(result: TableResult) -> Iterator[str]:
+    setting = result.table.setting
+    if setting and setting.kl_coefficient:
+        yield (
+            f"Points are regularised: every objective minus {setting.kl_coefficient:g} × KL (nats "
+            "per sample), because reward can always be bought with more KL."
+        )
+
+
+def _oracle(result: TableResult) -> Iterator[str]:
+    if result.doubt:
+        yield result.doubt
+    if not result.oracle:
+        return
+    yield (
+        "The oracle is the exact best policy at each preference: ratio, utility loss and regret "
+        "are against it. It is known for just these test prompts, so regret has "
+        + (f"intervals over {_NOUNS[result.noun]} alone." if result.outer else "no interval.")
+    )
+    asked = len(result.oracle.preferences)
+    idle = asked - len(result.oracle.places)
+    if idle:
+        yield (
+            f"At {idle} of {asked} preferences the oracle does not beat the start model; oracle "
+            "regret leaves them out."
+        )
 
 
 def _exempt(rows: tuple[RowResult, ...]) -> Iterator[str]:
     if any(each.row.exempt for each in rows):
         yield (
-            "* trains one model per point of its own smaller grid and is exempt from the budget: "
-            "an expensive reference, not a competitor."
+            "* is exempt from the budget's cap on steps: an expensive reference, not a competitor."
         )
 
 
-def _incomplete(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    for row in (each.row for each in rows):
+def _incomplete(result: TableResult) -> Iterator[str]:
+    for row in (each.row for each in result.scored):
         if row.status == "partial" and len(row.replicates) < len(row.cells):
             yield (
-                f"{row.label}: figures are from {len(row.replicates)} of {len(row.cells)} seeds; "
-                "the others were not scored."
+                f"{row.label}: figures are from {len(row.replicates)} of {len(row.cells)} "
+                f"{result.noun}s; the others were not scored."
+            )
+
+
+def _unpaired(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    """Rows whose folds are not those of the others, or do not count alike."""
+    folds = {each.row.label: [it.fold or 0 for it in each.row.replicates] for each in rows}
+    every = {fold for own in folds.values() for fold in own}
+    for label, own in folds.items():
+        lacking = sorted(every - set(own))
+        if lacking:
+            yield (
+                f"{label}: lacks {numbered('fold', lacking)}, so its means are over other test "
+                "prompts than those of the other rows and not paired with them."
+            )
+        elif len({own.count(fold) for fold in every}) > 1:
+            yield (
+                f"{label}: has more seeds in some folds than in others, so its means do not weigh "
+                "folds alike."
             )
 
 
@@ -110,12 +165,12 @@ def _dials(rows: tuple[RowResult, ...]) -> Iterator[str]:
             )
 
 
-def _outside(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    for each in rows:
+def _outside(result: TableResult) -> Iterator[str]:
+    for each in result.scored:
         outside = each.figures["points_outside"]
         if outside:
             yield (
-                f"{each.row.label}: {outside:g} points a seed lie outside the reference "
+                f"{each.row.label}: {outside:g} points a {result.noun} lie outside the reference "
                 "and add no hypervolume."
             )
 
@@ -127,3 +182,24 @@ def _sources(rows: tuple[RowResult, ...]) -> Iterator[str]:
     if len(digests) > 1:
         listed = ", ".join(sorted(digest[:8] for digest in digests))
         yield f"These cells were made by differing source code ({listed}); see their provenance."
+
+
+def _recorded(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    """What the cells themselves noted, each note once, with whose it is unless all have it."""
+    cells = [(each.row.label, replicate) for each in rows for replicate in each.row.replicates]
+    told: dict[str, list[tuple[str, Replicate]]] = {}
+    for label, replicate in cells:
+        for note in dict.fromkeys(replicate.cell.record.get("notes", [])):
+            told.setdefault(note, []).append((label, replicate))
+    for note, having in told.items():
+        yield note if len(having) == len(cells) else f"{_whose(having, cells)}: {note}"
+
+
+def _whose(having: Sequence[tuple[str, Replicate]], cells: Sequence[tuple[str, Replicate]]) -> str:
+    """Folds, where it is all cells of those, else rows."""
+    folds = {replicate.fold for _, replicate in having}
+    alike = [replicate for _, replicate in cells if replicate.fold in folds]
+    known = sorted(fold for fold in folds if fold is not None)
+    if known and len(alike) == len(having):
+        return numbered("Fold", known)
+    return ", ".join(dict.fromkeys(label for label, _ in having))

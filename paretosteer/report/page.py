@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from string import Template
 
-from paretosteer.report.columns import COSTS, DETAIL, HYPERVOLUME, QUALITY, Column
+from paretosteer.report.columns import COSTS, DETAIL, HYPERVOLUME, QUALITY, Column, present
 from paretosteer.report.evaluate import RowResult, TableResult
-from paretosteer.report.figures import DRAWINGS, Drawing, render
+from paretosteer.report.figures import Drawing, drawings, render
 from paretosteer.report.html import Markup, element, join
 from paretosteer.report.page_cells import cells_section
+from paretosteer.report.page_regret import regret_table
 from paretosteer.report.samples import Prompted, examples, shown
-from paretosteer.report.setting import vector_words
+from paretosteer.report.setting import numbered, vector_words
 from paretosteer.report.style import DARK, Style, styles
 from paretosteer.report.tables import Tables
 from paretosteer.report.text_tables import apart, headline, told_about
@@ -34,7 +35,7 @@ def page(
         element("h1", "Which method steers best?"),
         _summary(found, results),
         *(_section(each, told_about(each, special), light) for each in results),
-        _glossary(),
+        _glossary(results),
         cells_section(found),
     )
     template = files("paretosteer.report").joinpath("page.html").read_text(encoding="utf-8")
@@ -83,21 +84,23 @@ def _section(
         element("ul", *(element("li", note) for note in told), class_="notes"),
     ]
     if result.scored:
-        parts += [_figure(result, each, light[number, each.name]) for each in DRAWINGS]
+        parts += [_figure(result, each, light[number, each.name]) for each in drawings(result)]
         parts += [
+            regret_table(result),
             element("h3", "What it cost"),
-            _table(result, COSTS, "Mean of a seed"),
+            _table(result, COSTS, f"Mean of a {result.noun}"),
             element("h3", "More measures"),
-            _table(result, DETAIL, "Mean over seeds"),
+            _table(result, DETAIL, f"Mean over {result.noun}s"),
             _examples(result),
         ]
     return element("section", *parts)
 
 
 def _table(
-    result: TableResult, columns: Sequence[Column], caption: str, main: bool = False
+    result: TableResult, known: Sequence[Column], caption: str, main: bool = False
 ) -> Markup:
     """Rows by columns; the `main` table draws the hypervolume's interval and tells the status."""
+    columns = present(known, result.scored)
     best = {column.figure: column.best(result.scored) for column in columns}
     looks = styles([each.row.method for each in result.rows])
     widest = max((each.figures["hypervolume_high"] for each in result.scored), default=0.0)
@@ -122,7 +125,7 @@ def _table(
         for each, look in zip(result.rows if main else result.scored, looks, strict=False)
     ]
     headings = ["Method", *(column.heading for column in columns)]
-    headings += ["Seeds", "Status"] if main else []
+    headings += [f"{result.noun}s".capitalize(), "Status"] if main else []
     return element(
         "div",
         element(
@@ -139,10 +142,14 @@ def _table(
 
 
 def _fate(each: RowResult) -> tuple[Markup, Markup]:
-    kind = "ok" if each.row.status == "ok" else "not-ok"
+    """How many of the row's cells were scored, in which folds, and its status."""
+    counted = f"{len(each.row.replicates)} of {len(each.row.cells)}"
+    folds = sorted({it.fold for it in each.row.replicates if it.fold is not None})
+    seeds = sorted({it.seed for it in each.row.replicates})
+    which = f": {numbered('fold', folds)}, {numbered('seed', seeds)}" if folds else ""
     return (
-        element("td", f"{len(each.row.replicates)} of {len(each.row.cells)}"),
-        element("td", each.row.status, class_=kind),
+        element("td", counted + which),
+        element("td", each.row.status, class_="ok" if each.row.status == "ok" else "not-ok"),
     )
 
 
@@ -169,14 +176,15 @@ def _bar(result: RowResult, look: Style, widest: float) -> Markup:
 
 def _figure(result: TableResult, drawing: Drawing, light: bytes) -> Markup:
     dark = render(result, drawing, "svg", DARK)
+    caption = drawing.caption(result)
     return element(
         "figure",
         element(
             "picture",
             element("source", srcset=_inline(dark), media="(prefers-color-scheme: dark)"),
-            element("img", src=_inline(light), alt=drawing.caption),
+            element("img", src=_inline(light), alt=caption),
         ),
-        element("figcaption", drawing.caption),
+        element("figcaption", caption),
     )
 
 
@@ -224,10 +232,11 @@ def _example(prompted: Prompted, names: Sequence[str]) -> Markup:
     )
 
 
-def _glossary() -> Markup:
+def _glossary(results: Sequence[TableResult]) -> Markup:
+    scored = [each for result in results for each in result.scored]
     pairs = [
         part
-        for column in (*QUALITY, *DETAIL, *COSTS)
+        for column in present((*QUALITY, *DETAIL, *COSTS), scored)
         for part in (element("dt", column.heading), element("dd", column.meaning))
     ]
     return element(

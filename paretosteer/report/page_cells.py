@@ -26,13 +26,13 @@ def cells_section(found: Tables) -> Markup:
 
 
 def _grid(cells: Sequence[Cell]) -> Markup:
-    """Configurations by seeds."""
-    seeds = sorted({cell.seed for cell in cells if cell.seed is not None})
-    rows: dict[tuple[str, str, str], dict[int | None, list[Cell]]] = {}
+    """Configurations by seeds and folds."""
+    turns = sorted({_turn(cell) for cell in cells if cell.seed is not None})
+    rows: dict[tuple[str, str, str], dict[tuple[int, int | None], list[Cell]]] = {}
     for cell in cells:
         row = rows.setdefault((cell.benchmark, cell.method, cell.variant), {})
-        row.setdefault(cell.seed, []).append(cell)
-    head = ["Method", "Benchmark", *(f"seed {seed}" for seed in seeds)]
+        row.setdefault(_turn(cell), []).append(cell)
+    head = ["Method", "Benchmark", *(_named(seed, fold or None) for fold, seed in turns)]
     return element(
         "div",
         element(
@@ -45,15 +45,23 @@ def _grid(cells: Sequence[Cell]) -> Markup:
                         "tr",
                         element("th", f"{method} {variant}".strip(), scope="row"),
                         element("td", benchmark),
-                        *(_statuses(by_seed.get(seed, [])) for seed in seeds),
+                        *(_statuses(by_turn.get(turn, [])) for turn in turns),
                     )
-                    for (benchmark, method, variant), by_seed in sorted(rows.items())
+                    for (benchmark, method, variant), by_turn in sorted(rows.items())
                 ),
             ),
             class_="plain",
         ),
         class_="scroll",
     )
+
+
+def _turn(cell: Cell) -> tuple[int, int | None]:
+    return cell.fold or 0, cell.seed
+
+
+def _named(seed: int | None, fold: int | None) -> str:
+    return f"seed {seed}" if fold is None else f"seed {seed}, fold {fold}"
 
 
 def _statuses(cells: Sequence[Cell]) -> Markup:
@@ -90,7 +98,7 @@ def _provenance(cell: Cell, superseded: Mapping[Path, Path]) -> Markup:
     parts = [part for key, value in facts for part in (element("dt", key), element("dd", value))]
     return element(
         "details",
-        element("summary", f"{name}, seed {cell.seed}: {cell.status}"),
+        element("summary", f"{name}, {_named(cell.seed, cell.fold)}: {cell.status}"),
         element("dl", *parts),
     )
 
@@ -116,6 +124,8 @@ def _facts(cell: Cell) -> Iterator[tuple[str, str]]:
 
 
 _TITLES = {
+    "fold": "fold",
+    "kl_coefficient": "KL coefficient",
     "source_digest": "source digest",
     "versions": "versions",
     "model": "start model",

@@ -13,7 +13,7 @@ import numpy as np
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.metrics.checks import SIMPLEX_TOLERANCE, FloatArray
 from paretosteer.report.leaderboard import as_frame
-from paretosteer.report.measure import measure
+from paretosteer.report.measure import Points, measure, union_fronts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -217,20 +217,21 @@ def _rows(
     names: Sequence[str],
 ) -> Iterator[dict[str, object]]:
     """Leaderboard rows of one table, best first."""
-    measured = measure(list(members.values()), preferences, reference, names)
+    points = [Points(values, [None] * len(values)) for values in members.values()]
+    measured = measure(points, preferences, reference, names, union_fronts(points))
     rows = [
         {
             "table": number,
             "method": method,
             "variant": "",
             "label": method,
-            "seeds": len(points),
+            "seeds": len(values),
             "status": "ok",
-            "points": points.shape[1],
+            "points": values.shape[1],
             "ratio_to": "union" if "hypervolume_ratio" in figures else None,
             **figures,
         }
-        for (method, points), figures in zip(members.items(), measured, strict=True)
+        for (method, values), figures in zip(members.items(), measured, strict=True)
     ]
     yield from sorted(
         rows, key=lambda row: (-row["hypervolume"], -row.get("controllability", 0), row["method"])

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields, replace
 from math import isfinite
 from typing import Any
 
-from paretosteer.load import UnreadableError
+from paretosteer.measured import UnreadableError
 
 Vector = tuple[float, ...]
 
@@ -21,11 +21,21 @@ class Objective:
 
 
 @dataclass(frozen=True)
+class Folds:
+    """Cross-validation: `family` is what all `of` folds share, `found` those that are here."""
+
+    family: str
+    of: int
+    found: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Setting:
     """Everything that must be equal within a table.
 
     `preferences` is the grid of the points without further dials, ascending; `prompts` the
-    digest of the test prompts. Names that do not change a figure take no part in the comparison.
+    digest of the test prompts; `weights`, `mean`, `std` and `prompts` are empty where every fold
+    has its own. Names that do not change a figure take no part in the comparison.
     """
 
     benchmark: str
@@ -40,6 +50,8 @@ class Setting:
     prompt_count: int = field(compare=False)
     preferences: tuple[Vector, ...]
     dtype: str
+    kl_coefficient: float
+    folds: Folds | None
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "Setting":
@@ -68,6 +80,8 @@ class Setting:
                 tuple(record["points"][point]["preference"]) for point in ranked_points(record)
             ),
             dtype=record["dtype"],
+            kl_coefficient=float(record.get("kl_coefficient", 0)),
+            folds=_folds(record),
         )
         _check(setting, record["points"])
         return setting
@@ -76,6 +90,12 @@ class Setting:
     def names(self) -> list[str]:
         """Names of the objectives."""
         return [objective.name for objective in self.objectives]
+
+    def shared(self) -> "Setting":
+        """What the cells of all folds of a family share: nothing that a fold has of its own."""
+        assert self.folds
+        folds = replace(self.folds, found=())
+        return replace(self, weights="", mean=(), std=(), prompts="", prompt_count=0, folds=folds)
 
     def order(self) -> str:
         """A key by which settings sort, stable between runs."""
@@ -111,6 +131,29 @@ def vector_words(vector: Sequence[float]) -> str:
     return "(" + ", ".join(f"{value:.6g}".replace("-", "−") for value in vector) + ")"
 
 
+def folds_words(folds: Folds) -> str:
+    """Which folds: `5 folds (0123abcd)`, `folds 1–3 of 5 (0123abcd)`."""
+    every = len(folds.found) == folds.of > 1
+    which = f"{folds.of} folds" if every else f"{numbered('fold', folds.found)} of {folds.of}"
+    return f"{which} ({folds.family[:8]})"
+
+
+def numbered(noun: str, numbers: Sequence[int]) -> str:
+    """Ascending numbers with what they number: `fold 2`, `folds 1–3, 5`."""
+    return f"{noun}{'s' * (len(numbers) > 1)} {ranges(numbers)}"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers with runs joined: `1–3, 5`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
 _TITLES = {
     "version": "benchmark version",
     "weights": "start model",
@@ -118,10 +161,14 @@ _TITLES = {
     "std": "normaliser std",
     "prompts": "test prompts",
     "dtype": "precision",
+    "kl_coefficient": "KL coefficient",
+    "folds": "cross-validation",
 }
 
 
 def _words(setting: Setting, name: str) -> str:
+    if not getattr(setting, name) and name in ("weights", "mean", "std", "prompts"):
+        return "of each fold its own"
     match name:
         case "objectives":
             return ", ".join(f"{each.name} (version {each.version})" for each in setting.objectives)
@@ -133,7 +180,22 @@ def _words(setting: Setting, name: str) -> str:
             return f"{len(setting.preferences)} points"
         case "mean" | "std" | "reference":
             return vector_words(getattr(setting, name))
+        case "kl_coefficient":
+            return f"{setting.kl_coefficient:g}"
+        case "folds":
+            return folds_words(setting.folds) if setting.folds else "none"
     return str(getattr(setting, name))
+
+
+def _folds(record: Mapping[str, Any]) -> Folds | None:
+    if "fold" not in record:
+        return None
+    fold = record["fold"]
+    if fold["index"] > fold["of"]:
+        raise UnreadableError(
+            f"record.json: fold.index is {fold['index']} of {fold['of']}; run the cell again"
+        )
+    return Folds(fold["family"], fold["of"], (fold["index"],))
 
 
 def _check(setting: Setting, points: Sequence[Mapping[str, Any]]) -> None:

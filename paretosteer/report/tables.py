@@ -2,38 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from paretosteer.load import Cell, UnreadableError, read_drift, read_scores
-from paretosteer.metrics import MetricError, Normaliser, as_preferences
-from paretosteer.metrics.checks import FloatArray
+from paretosteer.load import Cell
+from paretosteer.measured import UnreadableError
+from paretosteer.metrics import MetricError
 from paretosteer.report import configuration
-from paretosteer.report.setting import Setting, ranked_points
-
-
-@dataclass(frozen=True)
-class Replicate:
-    """One finished cell of a row: what its seed measured, in start-model standard units.
-
-    `scores` is (k, prompts, m) at the table's preferences, `dialled` (d, m) the means of the
-    points with further dials, `drift` the means by quantity (k,), empty where not measured.
-    """
-
-    cell: Cell
-    seed: int
-    scores: FloatArray
-    dialled: FloatArray
-    drift: Mapping[str, FloatArray]
+from paretosteer.report.pool import pool
+from paretosteer.report.replicates import Replicate, read_replicate
+from paretosteer.report.setting import Setting
 
 
 @dataclass(frozen=True)
 class Row:
-    """One configuration without its seed.
+    """One configuration without its seed and fold.
 
-    `cells` are all that count, one per seed; `replicates` those of them that were scored.
+    `cells` are all that count, one per seed and fold; `replicates` those of them that were scored.
     """
 
     label: str
@@ -53,24 +39,28 @@ class Row:
 
     @property
     def cap(self) -> int | None:
-        """The budget's optimiser steps a seed, None for the exempt."""
+        """The budget's optimiser steps a cell, None for the exempt."""
         return None if self.exempt else self.options.get("budget.steps")
 
     @property
     def exempt(self) -> bool:
         """Whether the method is an expensive reference outside the budget."""
-        return self.method in configuration.EXEMPT_METHODS
+        return any(cell.record.get("exempt", False) for cell in self.cells)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that may be compared. Without a `setting` none of them was scored."""
+    """Rows that may be compared. Without a `setting` none of them was scored.
+
+    `remark` says why its folds are not pooled with others, or nothing.
+    """
 
     number: int
     benchmark: str
     model: str
     setting: Setting | None
     rows: tuple[Row, ...]
+    remark: str
 
 
 @dataclass(frozen=True)
@@ -88,22 +78,19 @@ class Tables:
 
 def make_tables(found: Sequence[Cell]) -> Tables:
     """Sort cells into rows and rows into tables, numbered from 1 in a stable order."""
-    cells: list[Cell] = []
+    measured, cells = _measure(found)
+    pooled = pool(setting for setting, _ in measured)
     drafts: dict[_Place, _Draft] = {}
-    for cell in found:
-        measured, cell = _measure(cell)
-        cells.append(cell)
-        if measured:
-            setting, replicate = measured
-            place = _Place(setting, "", configuration.key(cell.config))
-            drafts.setdefault(place, _Draft([], [])).replicates.append(replicate)
+    for setting, replicate in measured:
+        place = _Place(pooled.settings[setting], "", configuration.key(replicate.cell.config))
+        drafts.setdefault(place, _Draft([], [])).replicates.append(replicate)
     _add_unscored(drafts, cells)
     rows: dict[_Place, Row] = {}
     superseded: dict[Path, Path] = {}
     for place in sorted(drafts, key=_Place.order):
         rows[place], replaced = drafts[place].settle()
         superseded |= replaced
-    return Tables(tuple(_number(rows)), tuple(cells), superseded)
+    return Tables(tuple(_number(rows, pooled.remarks)), tuple(cells), superseded)
 
 
 class _Place(NamedTuple):
@@ -130,69 +117,49 @@ class _Draft:
     unscored: list[Cell]
 
     def settle(self) -> tuple[Row, dict[Path, Path]]:
-        """The row with one cell per seed, and which cells gave way to which."""
+        """The row with one cell per seed and fold, and which cells gave way to which."""
         cells = [replicate.cell for replicate in self.replicates] + self.unscored
-        best: dict[int | None, Cell] = {}
-        for cell in sorted(cells, key=_believable):
-            best[cell.seed] = cell
-        kept = sorted(best.values(), key=lambda cell: (cell.seed is None, cell.seed))
+        best = {cell.turn: cell for cell in sorted(cells, key=_believable)}
+        kept = sorted(best.values(), key=_turn)
         paths = {cell.path for cell in kept}
+        counted = (each for each in self.replicates if each.cell.path in paths)
         row = Row(
             label="",
             method=kept[0].method,
             variant=next((cell.variant for cell in kept if cell.variant), ""),
             options=configuration.configuration(kept[0].config),
             cells=tuple(kept),
-            replicates=tuple(
-                sorted(
-                    (each for each in self.replicates if each.cell.path in paths),
-                    key=lambda each: each.seed,
-                )
-            ),
+            replicates=tuple(sorted(counted, key=lambda each: each.key)),
         )
-        gone = {cell.path: best[cell.seed].path for cell in cells if cell.path not in paths}
+        gone = {cell.path: best[cell.turn].path for cell in cells if cell.path not in paths}
         return row, gone
 
 
+def _turn(cell: Cell) -> tuple[int, float]:
+    """The order of a row's cells, those of unknown seed last."""
+    fold, seed = cell.turn
+    return fold, inf if seed is None else seed
+
+
 def _believable(cell: Cell) -> tuple[int, str, str]:
-    """Of two cells of one configuration and seed the better finished, then the later, counts."""
+    """Of cells of one configuration, seed and fold the better finished, then the later, counts."""
     rank = ("missing", "unreadable", "failed", "unsupported", "partial", "ok").index(cell.status)
     return rank, cell.record.get("created", ""), str(cell.path)
 
 
-def _measure(cell: Cell) -> tuple[tuple[Setting, Replicate] | None, Cell]:
-    """Read a finished cell's figures; the cell comes back unreadable where they are no use."""
-    if not cell.scored:
-        return None, cell
-    try:
-        setting = Setting.of(cell.record)
-        return (setting, _replicate(cell, setting)), cell
-    except (UnreadableError, MetricError) as error:
-        return None, replace(cell, status="unreadable", reason=str(error))
-
-
-def _replicate(cell: Cell, setting: Setting) -> Replicate:
-    as_preferences(setting.preferences)
-    raw = read_scores(cell).means
-    scores = Normaliser(setting.mean, setting.std).apply(raw)  # (points, prompts, m)
-    ranked = ranked_points(cell.record)
-    return Replicate(
-        cell=cell,
-        seed=cell.record["seed"],
-        scores=scores[ranked],
-        dialled=np.delete(scores, ranked, axis=0).mean(axis=1),
-        drift=_drift(cell, ranked),
-    )
-
-
-def _drift(cell: Cell, ranked: Sequence[int]) -> dict[str, FloatArray]:
-    drift = read_drift(cell)
-    if drift is None:
-        return {}
-    if not set(ranked) <= set(drift.index):
-        raise UnreadableError("drift.parquet: lacks some of the record's points")
-    means = drift.loc[list(ranked)]
-    return {str(name): means[name].to_numpy(dtype=float) for name in means}
+def _measure(found: Iterable[Cell]) -> tuple[list[tuple[Setting, Replicate]], list[Cell]]:
+    """Read finished cells; all cells come back, `unreadable` where their figures are no use."""
+    measured: list[tuple[Setting, Replicate]] = []
+    cells: list[Cell] = []
+    for cell in found:
+        try:
+            if cell.scored:
+                setting = Setting.of(cell.record)
+                measured.append((setting, read_replicate(cell, setting)))
+            cells.append(cell)
+        except (UnreadableError, MetricError) as error:
+            cells.append(replace(cell, status="unreadable", reason=str(error)))
+    return measured, cells
 
 
 def _add_unscored(drafts: "dict[_Place, _Draft]", cells: Iterable[Cell]) -> None:
@@ -212,29 +179,39 @@ def _place_of_unscored(cell: Cell, drafts: "Mapping[_Place, _Draft]") -> "_Place
     options = configuration.key(cell.config)
     own = configuration.configuration(cell.config)
 
-    def likeness(place: _Place) -> tuple[bool, int]:
+    def likeness(place: _Place) -> tuple[bool, bool, int]:
         others = configuration.configuration(drafts[place].replicates[0].cell.config)
         shared = sum(
             own.get(name) == value
             for name, value in others.items()
             if not name.startswith("method")
         )
-        return place.options == options, shared
+        folds = place.setting.folds if place.setting else None
+        same = folds is not None and cell.fold in folds.found
+        return place.options == options, same, shared
 
     candidates = [
         place
         for place in sorted(drafts, key=_Place.order)
-        if place.setting
-        and drafts[place].replicates
-        and place.setting.benchmark == cell.benchmark
-        and cell.record.get("model", {}).get("digest") in (None, place.setting.weights)
+        if place.setting and drafts[place].replicates and _may_hold(place.setting, cell)
     ]
     if not candidates:
         return _Place(None, f"{cell.benchmark} {cell.model}", options)
     return max(candidates, key=likeness)._replace(options=options)
 
 
-def _number(rows: "Mapping[_Place, Row]") -> Iterable[Table]:
+def _may_hold(setting: Setting, cell: Cell) -> bool:
+    """Whether nothing that is known of an unscored cell speaks against a table."""
+    model = cell.record.get("model", {}).get("digest")
+    family = cell.record.get("fold", {}).get("family")
+    return (
+        setting.benchmark == cell.benchmark
+        and model in (None, setting.weights or model)  # pooled folds have each their own
+        and family in (None, setting.folds and setting.folds.family)
+    )
+
+
+def _number(rows: "Mapping[_Place, Row]", remarks: Mapping[Setting, str]) -> Iterable[Table]:
     groups: dict[tuple[Setting | None, str], list[Row]] = {}
     for place, row in rows.items():
         groups.setdefault((place.setting, place.unscored), []).append(row)
@@ -246,4 +223,5 @@ def _number(rows: "Mapping[_Place, Row]") -> Iterable[Table]:
             setting.model if setting else members[0].cells[0].model,
             setting,
             tuple(replace(row, label=label) for row, label in zip(members, named, strict=True)),
+            remarks.get(setting, "") if setting else "",
         )

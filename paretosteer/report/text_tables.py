@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from paretosteer.report.columns import QUALITY, STEPS
+from paretosteer.report.columns import QUALITY, STEPS, Column, present
 from paretosteer.report.evaluate import RowResult, TableResult
 from paretosteer.report.notes import notes
-from paretosteer.report.setting import Setting, distinctions, vector_words
-
-_COLUMNS = (*QUALITY, STEPS)
+from paretosteer.report.setting import Setting, distinctions, folds_words, vector_words
 
 
 def headline(result: TableResult) -> str:
@@ -15,10 +13,12 @@ def headline(result: TableResult) -> str:
     table, setting = result.table, result.table.setting
     if not setting:
         return f"{table.benchmark} {table.model}".strip()
+    folds = f" in {folds_words(setting.folds)}" if setting.folds else ""
+    less = f" (each minus {setting.kl_coefficient:g} × KL)" if setting.kl_coefficient else ""
     return (
         f"{setting.benchmark} (version {setting.version}) on {table.model}: "
-        f"{', '.join(setting.names)}; {len(setting.preferences)} preferences, "
-        f"{setting.prompt_count} test prompts, {setting.dtype}, "
+        f"{', '.join(setting.names)}{less}; {len(setting.preferences)} preferences, "
+        f"{setting.prompt_count} test prompts{folds}, {setting.dtype}, "
         f"reference {vector_words(setting.reference)}"
     )
 
@@ -60,14 +60,15 @@ def told_about(result: TableResult, special: Mapping[int, str]) -> list[str]:
 
 
 def _markdown_table(result: TableResult, told: Sequence[str]) -> str:
-    headings = ["Method", *(column.heading for column in _COLUMNS), "Seeds", "Status"]
-    rows = _rows(result, escape=_markdown_escape, bold="**{}**".format, star="\\*")
+    columns = present((*QUALITY, STEPS), result.scored)
+    headings = _headings(result, columns)
+    rows = _rows(result, columns, escape=_markdown_escape, bold="**{}**".format, star="\\*")
     return "\n".join(
         [
             f"### Table {result.table.number}. {_markdown_escape(headline(result))}",
             "",
             f"| {' | '.join(headings)} |",
-            f"|:--|{'--:|' * len(_COLUMNS)}--:|:--|",
+            f"|:--|{'--:|' * (len(headings) - 2)}:--|",
             *(f"| {' | '.join(row)} |" for row in rows),
             "",
             *(f"- {_markdown_escape(note)}" for note in told),
@@ -78,17 +79,18 @@ def _markdown_table(result: TableResult, told: Sequence[str]) -> str:
 
 def _latex_table(result: TableResult, told: Sequence[str]) -> str:
     arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
-    headings = ["Method", *(column.heading for column in _COLUMNS), "Seeds", "Status"]
+    columns = present((*QUALITY, STEPS), result.scored)
+    headings = _headings(result, columns)
     for arrow, command in arrows.items():
         headings = [heading.replace(arrow, command) for heading in headings]
-    rows = _rows(result, escape=latex_escape, bold=r"\textbf{{{}}}".format, star="$^{*}$")
+    rows = _rows(result, columns, escape=latex_escape, bold=r"\textbf{{{}}}".format, star="$^{*}$")
     return "\n".join(
         [
             r"\begin{table}",
             r"  \centering",
             rf"  \caption{{{latex_escape(headline(result))}. {latex_escape(' '.join(told))}}}",
             rf"  \label{{tab:leaderboard-{result.table.number}}}",
-            rf"  \begin{{tabular}}{{l{'r' * (len(_COLUMNS) + 1)}l}}",
+            rf"  \begin{{tabular}}{{l{'r' * (len(headings) - 2)}l}}",
             r"    \toprule",
             f"    {' & '.join(headings)} \\\\",
             r"    \midrule",
@@ -101,20 +103,38 @@ def _latex_table(result: TableResult, told: Sequence[str]) -> str:
     )
 
 
+def _headings(result: TableResult, columns: Sequence[Column]) -> list[str]:
+    counted = ["Folds", "Seeds"] if _folded(result) else ["Seeds"]
+    return ["Method", *(column.heading for column in columns), *counted, "Status"]
+
+
+def _folded(result: TableResult) -> bool:
+    return bool(result.table.setting and result.table.setting.folds)
+
+
 def _rows(
-    result: TableResult, escape: Callable[[str], str], bold: Callable[[str], str], star: str
+    result: TableResult,
+    columns: Sequence[Column],
+    escape: Callable[[str], str],
+    bold: Callable[[str], str],
+    star: str,
 ) -> list[list[str]]:
-    best = {column.figure: column.best(result.scored) for column in _COLUMNS}
+    best = {column.figure: column.best(result.scored) for column in columns}
 
     def values(each: RowResult) -> list[str]:
-        texts = [(column.figure, escape(column.text(each))) for column in _COLUMNS]
+        texts = [(column.figure, escape(column.text(each))) for column in columns]
         return [bold(text) if each.row.label in best[name] else text for name, text in texts]
+
+    def counted(each: RowResult) -> list[str]:
+        folds = len({replicate.fold for replicate in each.row.replicates})
+        seeds = len({replicate.seed for replicate in each.row.replicates})
+        return [str(folds), str(seeds)] if _folded(result) else [str(seeds)]
 
     return [
         [
             escape(each.row.label) + (star if each.row.exempt else ""),
             *values(each),
-            str(len(each.row.replicates)),
+            *counted(each),
             each.row.status,
         ]
         for each in result.rows

@@ -11,7 +11,7 @@ from paretosteer.errors import UsageError
 from paretosteer.load import Cell, find_cells
 from paretosteer.report.as_json import report_json
 from paretosteer.report.evaluate import TableResult, evaluate
-from paretosteer.report.figures import DRAWINGS, render
+from paretosteer.report.figures import DRAWINGS, drawings, render
 from paretosteer.report.leaderboard import leaderboard_frame
 from paretosteer.report.page import page
 from paretosteer.report.tables import Tables, make_tables
@@ -88,7 +88,7 @@ def csv(frame: "pd.DataFrame") -> str:
 
 def _figures(results: Sequence[TableResult]) -> Iterator[tuple[tuple[int, str, str], bytes]]:
     for result in results:
-        for drawing in DRAWINGS if result.scored else ():
+        for drawing in drawings(result):
             for form in ("svg", "png"):
                 yield (result.table.number, drawing.name, form), render(result, drawing, form)
 

@@ -10,11 +10,15 @@ import numpy as np
 import pandas as pd
 
 from paretosteer.cells.record import write_record
+from paretosteer.load import find_cells
+from paretosteer.report.evaluate import TableResult, evaluate
+from paretosteer.report.tables import make_tables
 
 Response = Callable[[np.ndarray], np.ndarray]
 
 OBJECTIVES = ("sentiment", "variety", "brevity")
 EDGE = [[i / 4, 1 - i / 4] for i in range(4, -1, -1)]  # five points, as sweeps write them
+GRID = [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
 TRIANGLE = [[i / 3, j / 3, (3 - i - j) / 3] for i in range(3, -1, -1) for j in range(3 - i, -1, -1)]
 
 
@@ -25,6 +29,11 @@ def digest(text: str) -> str:
 def concave(reach: float, bend: float = 2.0) -> Response:
     """Points on an arc: all of one objective at its vertex, a good compromise between."""
     return lambda mu: reach * mu ** (1 / bend)
+
+
+def moved(by: float) -> Response:
+    """Points on a line, moved in all objectives."""
+    return lambda mu: 2 * mu + by
 
 
 def config(method: str, seed: int, steps: int = 120, **options: Any) -> dict[str, Any]:
@@ -74,17 +83,29 @@ def write_cell(
     noise: float = 0.4,
     names: Sequence[str] = OBJECTIVES,
     text: str = "Once there was a fox.",
+    fold: tuple[int, int] | None = None,
+    oracle: Response | None = None,
     changes: dict[str, Any] | None = None,
     **options: Any,
 ) -> Path:
-    """Write a finished cell whose points are `response(preference)` in standard units."""
+    """Write a finished cell whose points are `response(preference)` in standard units.
+
+    A `fold` (index, of) has start model, normaliser and test prompts of its own; the `oracle`'s
+    points are in the coordinates of the report, and the start model is at 0 in them.
+    """
     m = len(grid[0])
     points = [{"preference": list(mu), "dials": dial} for dial in dials for mu in grid]
     record = base_record(method, seed, variant, **options) | _outcome(names[:m], points, prompts)
+    if fold:
+        record = _in_fold(record, *fold)
+    if oracle:
+        best = [oracle(np.array(point["preference"])).tolist() for point in points]
+        record["oracle"] = {"points": best, "start": [0.0] * m}
     record = _merge(record, changes or {})
     folder = sweep / "stories" / method / f"seed{seed}-{record['identity']}"
     folder.mkdir(parents=True)
-    rng = np.random.default_rng([seed, int(digest(method + variant)[:8], 16)])
+    drawn = [seed, int(digest(method + variant)[:8], 16), *(fold or ())]
+    rng = np.random.default_rng(drawn)
     by_prompt = rng.normal(size=(prompts, m)) * noise
     rows, drift, samples = [], [], []
     for index, point in enumerate(points):
@@ -93,7 +114,8 @@ def write_cell(
         z = own + by_prompt + rng.normal(size=(prompts, m)) * noise / 4
         raw = z * np.array(record["normaliser"]["std"]) + np.array(record["normaliser"]["mean"])
         for prompt in range(prompts):
-            place = {"point": index, "prompt_id": f"p{prompt:02d}", "sample": 0}
+            name = f"p{prompt:02d}" if fold is None else f"{fold[0]}p{prompt:02d}"
+            place = {"point": index, "prompt_id": name, "sample": 0}
             rows.append(place | dict(zip(names, raw[prompt], strict=False)))
             drift.append(place | {"kl": 2 + mu[0], "start_nll": 60.0, "tokens": 40})
             samples.append(place | {"prompt": f"Prompt {prompt}", "text": f"{text} {mu.round(2)}"})
@@ -130,7 +152,8 @@ def write_sweep(sweep: Path) -> Path:
         write_cell(sweep, "clp", concave(2.4), seed=seed, variant="full")
         write_cell(sweep, "clp", concave(0.6), seed=seed, variant="prompt", scope="prompt")
     write_cell(sweep, "cos_dpo", concave(1.3), dials=({}, {"temperature": 0.5}))
-    write_cell(sweep, "morl", concave(2.5), changes={"cost": {"train_steps": 600}})
+    over = {"exempt": True, "cost": {"train_steps": 600}}
+    write_cell(sweep, "morl", concave(2.5), changes=over)
     write_cell(sweep, "start", lambda mu: 0.0 * mu, changes={"cost": {"train_steps": 0}})
     diverged = {"type": "DivergenceError", "message": "loss is NaN at step 17", "stage": "train"}
     write_unscored(sweep, "cos_dpo", "failed", seed=1, error=diverged)
@@ -141,6 +164,76 @@ def write_sweep(sweep: Path) -> Path:
     corrupt.mkdir()
     (corrupt / "record.json").write_text('{"schema": 1, "status": ')
     return sweep
+
+
+def write_bandit(
+    sweep: Path, method: str, share: float, *, grid: Sequence[Sequence[float]], **options: Any
+) -> Path:
+    """A cell of a world whose best front is a sphere, and which reaches some `share` of it.
+
+    The oracle is the best for linear utility. Points are regularised by a KL of 2 + μ₁.
+    """
+    coefficient = 0.1
+
+    def best(mu: np.ndarray) -> np.ndarray:
+        return 2 * mu / np.linalg.norm(mu)
+
+    def response(mu: np.ndarray) -> np.ndarray:
+        away = 1 - (1 - share) * (1 + mu[0]) * (1 - mu.max())  # worst between the vertices
+        return share * away * best(mu) + coefficient * (2 + mu[0])
+
+    return write_cell(
+        sweep,
+        method,
+        response,
+        grid=grid,
+        oracle=best,
+        changes={"kl_coefficient": coefficient},
+        **options,
+    )
+
+
+def write_folds(
+    sweep: Path, method: str, moves: dict[int, float], noise: float = 0.0, **options: Any
+) -> list[Path]:
+    """A cell for each fold of three, `moved`, with more test prompts in later ones."""
+    return [
+        write_cell(
+            sweep,
+            method,
+            moved(by),
+            grid=GRID,
+            noise=noise,
+            prompts=4 + 3 * index,
+            fold=(index, 3),
+            **options,
+        )
+        for index, by in moves.items()
+    ]
+
+
+def only(folder: Path) -> TableResult:
+    """The one table of a folder."""
+    (table,) = make_tables(find_cells(folder)).tables
+    return evaluate(table)
+
+
+def width(figures: Any, name: str = "hypervolume") -> float:
+    """How far an interval reaches."""
+    return float(figures[f"{name}_high"] - figures[f"{name}_low"])
+
+
+def _in_fold(record: dict[str, Any], index: int, of: int) -> dict[str, Any]:
+    config = record["config"]
+    count, m = record["prompts"]["count"], len(record["objectives"])
+    return record | {
+        "fold": {"index": index, "of": of, "family": digest("family")},
+        "identity": digest(f"{record['identity']} {index}")[:10],
+        "config": config | {"benchmark": config["benchmark"] | {"fold": index}},
+        "model": {"name": "embedded", "digest": digest(f"model {index}")},
+        "normaliser": {"mean": [0.1 * index] * m, "std": [float(index)] * m},
+        "prompts": {"split": "test", "count": count, "digest": digest(f"{index}: {count}")},
+    }
 
 
 def _outcome(names: Sequence[str], points: list[dict[str, Any]], prompts: int) -> dict[str, Any]:

@@ -69,7 +69,12 @@ def test_page_needs_nothing_else(report: Report) -> None:
     assert all(link.startswith(("data:", "#")) for link in links)
     for told in ("loss is NaN at step 17", "no labelled text", "interrupted", "cannot be read"):
         assert told in page.text
-    for told in ("What the columns mean", "prompts only", "paretosteer run method=clp seed=0"):
+    for told in (
+        "What the columns mean",
+        "Behind the best",
+        "prompts only",
+        "paretosteer run method=clp seed=0",
+    ):
         assert told in page.text
     assert "Once there was a fox." in page.text
 

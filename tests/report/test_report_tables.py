@@ -6,17 +6,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from report_cells import concave, digest, write_cell, write_missing, write_unscored
+from report_cells import GRID, concave, digest, write_cell, write_missing, write_unscored
 
 from paretosteer import leaderboard, load
 from paretosteer.errors import UsageError
+from paretosteer.report.columns import HYPERVOLUME
 from paretosteer.report.configuration import configuration, labels
 from paretosteer.report.evaluate import evaluate
 from paretosteer.report.notes import notes
 from paretosteer.report.tables import Tables, make_tables
 from paretosteer.report.text_tables import apart
-
-GRID = [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
 
 
 def line(mu: Any) -> Any:
@@ -83,13 +82,18 @@ def test_rows_with_other_options_are_told_apart(tmp_path: Path) -> None:
 def test_configuration_leaves_out_where_it_ran() -> None:
     config = {
         "method": {"name": "clp", "path": "/elsewhere/init"},
+        "benchmark": {"name": "queries", "fold": 2},
         "seed": 3,
         "sweep_dir": "x",
         "device": "cuda",
         "tracker": {"name": "wandb"},
         "launcher": {"name": "ray"},
     }
-    assert configuration(config) == {"method.name": "clp", "method.path": "init"}
+    assert configuration(config) == {
+        "benchmark.name": "queries",
+        "method.name": "clp",
+        "method.path": "init",
+    }
 
 
 def test_labels() -> None:
@@ -236,3 +240,36 @@ def test_labels_name_a_section_before_its_options() -> None:
         "clp [budget=full, method.rank=8]",
         "clp [budget=full, method.rank=4]",
     ]
+
+
+def test_the_record_says_who_is_exempt(tmp_path: Path) -> None:
+    write_cell(tmp_path, "clp", concave(2.5), changes={"exempt": True})
+    write_cell(tmp_path, "morl", concave(2.0))
+    (result,) = [evaluate(table) for table in tables(tmp_path).tables]
+    first, second = result.rows
+    assert (first.row.label, first.row.exempt, first.row.cap) == ("clp", True, None)
+    assert (second.row.label, second.row.exempt, second.row.cap) == ("morl", False, 120)
+    assert HYPERVOLUME.best(result.scored) == set()  # one competitor has nobody to beat
+    # Distances are to the best under the budget, whom the exempt may be ahead of.
+    assert first.figures["hypervolume_behind"] < 0
+    assert "hypervolume_behind" not in second.figures
+    assert leaderboard(tmp_path)["exempt"].tolist() == [True, False]
+
+
+def test_recorded_notes_are_told_once(tmp_path: Path) -> None:
+    write_cell(tmp_path, "clp", concave(2.5), changes={"notes": ["2 of 9 left out", "slow"]})
+    write_cell(tmp_path, "morl", line, changes={"notes": ["2 of 9 left out", "2 of 9 left out"]})
+    told = notes(evaluate(tables(tmp_path).tables[0]))
+    assert [note for note in told if "left out" in note and "prompts only" not in note] == [
+        "2 of 9 left out"
+    ]
+    assert "clp: slow" in told
+
+
+def test_recorded_notes_of_folds(tmp_path: Path) -> None:
+    for method in ("clp", "morl"):
+        for index in (1, 2, 3):
+            note = "3 of 9 left out" if index < 3 else "4 of 9 left out"
+            write_cell(tmp_path, method, line, fold=(index, 3), changes={"notes": [note]})
+    told = notes(evaluate(tables(tmp_path).tables[0]))
+    assert told[-2:] == ["Folds 1–2: 3 of 9 left out", "Fold 3: 4 of 9 left out"]

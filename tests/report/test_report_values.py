@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from report_cells import EDGE, TRIANGLE, concave, write_cell
+from report_cells import EDGE, GRID, TRIANGLE, concave, write_cell
 
 from paretosteer import leaderboard, load
 from paretosteer.report.leaderboard import COLUMNS
-
-GRID = [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
 
 BY_HAND = {
     "line": {

@@ -1,0 +1,99 @@
+"""What one finished cell says: a replicate of its row, by seed and by cross-validation fold."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from paretosteer.load import Cell
+from paretosteer.measured import UnreadableError, read_drift, read_values
+from paretosteer.metrics import as_preferences
+from paretosteer.metrics.checks import FloatArray
+from paretosteer.report.setting import Setting, ranked_points
+
+
+class Optimum(NamedTuple):
+    """The exact best points at a table's preferences (k, m), and the start model's point (m,)."""
+
+    points: FloatArray
+    start: FloatArray
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """One finished cell of a row: what it measured, in the table's coordinates.
+
+    `scores` is (k, prompts, m) at the table's preferences, `dialled` (d, m) the means of the
+    points with further dials, `drift` the means by quantity (k,), empty where not measured.
+    """
+
+    cell: Cell
+    seed: int
+    fold: int | None
+    scores: FloatArray
+    dialled: FloatArray
+    drift: Mapping[str, FloatArray]
+    optimum: Optimum | None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Fold (0 without) and seed, which order replicates and tell which are paired."""
+        return self.cell.turn[0], self.seed
+
+
+def read_replicate(cell: Cell, setting: Setting) -> Replicate:
+    """Read a finished cell under its own setting.
+
+    Raises
+    ------
+    UnreadableError
+        If a file is not what the record says.
+    MetricError
+        If a preference is off the simplex.
+    """
+    as_preferences(setting.preferences)
+    values = read_values(cell)  # (points, prompts, m)
+    ranked = ranked_points(cell.record)
+    return Replicate(
+        cell=cell,
+        seed=cell.record["seed"],
+        fold=cell.fold,
+        scores=values[ranked],
+        dialled=np.delete(values, ranked, axis=0).mean(axis=1),
+        drift=_drift(cell, ranked),
+        optimum=_optimum(cell.record, ranked),
+    )
+
+
+def replicate_noun(replicates: Iterable[Replicate]) -> str:
+    """What the replicates of a table are called: `seed`, `fold`, or `replicate` where both vary."""
+    keys = [each.key for each in replicates]
+    if len({fold for fold, _ in keys}) <= 1:
+        return "seed"
+    return "fold" if len({seed for _, seed in keys}) == 1 else "replicate"
+
+
+def _drift(cell: Cell, ranked: Sequence[int]) -> dict[str, FloatArray]:
+    drift = read_drift(cell)
+    if drift is None:
+        return {}
+    if not set(ranked) <= set(drift.index):
+        raise UnreadableError("drift.parquet: lacks some of the record's points")
+    means = drift.loc[list(ranked)]
+    return {str(name): means[name].to_numpy(dtype=float) for name in means}
+
+
+def _optimum(record: Mapping[str, Any], ranked: Sequence[int]) -> Optimum | None:
+    if "oracle" not in record:
+        return None
+    points, start = record["oracle"]["points"], record["oracle"]["start"]
+    count, m = len(record["points"]), len(record["objectives"])
+    if len(points) != count or {len(each) for each in [*points, start]} != {m}:
+        raise UnreadableError(
+            f"record.json: oracle is not {count} points and a start of {m} values each; "
+            "run the cell again"
+        )
+    if not np.isfinite([*points, start]).all():
+        raise UnreadableError("record.json: oracle is not finite; run the cell again")
+    return Optimum(np.array(points, dtype=float)[ranked], np.array(start, dtype=float))
