@@ -34,6 +34,9 @@ class COSDPO(Method):
         variant: Literal["weight", "temperature"] = option(
             "weight", "condition on the weights, or on weights and temperatures"
         )
+        feedback: Literal["preference", "reward"] = option(
+            "preference", "what teaches the policy; reward makes it CLP with features"
+        )
         condition: Literal["features", "banks", "none"] = option(
             "features",
             "input features (soft prompt in text), m banks, or none: the negative control",
@@ -53,7 +56,12 @@ class COSDPO(Method):
         )
 
     def check(self, objectives: int) -> None:
-        """Temperatures need a conditioning that can read them."""
+        """Temperatures need a conditioning that can read them, and a loss that has them."""
+        if self.options.variant == "temperature" and self.options.feedback != "preference":
+            raise UsageError(
+                "method.feedback: only preference has temperatures; say "
+                "method.feedback=preference, or method.variant=weight"
+            )
         if self.options.variant == "temperature" and self.options.condition != "features":
             raise UsageError(
                 f"method.condition: {self.options.condition!r} cannot read temperatures; "
@@ -74,7 +82,7 @@ class COSDPO(Method):
         trainer.fit(
             "all preferences",
             self.policy,
-            self.feedback(benchmark, trainer, "preference"),
+            self.feedback(benchmark, trainer, self.options.feedback),
             draw=self._draw(),
             control=self._control,
             parameters=self.policy.parameters(),

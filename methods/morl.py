@@ -2,7 +2,7 @@
 
 Every point of the method's own training grid gets a bank and the whole budget of optimiser steps; a
 preference off that grid is served by the nearest trained one. Exempt from the cap on steps, and
-marked so wherever it is shown.
+marked so wherever it is shown; with `share` the models divide one budget, as the others must.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ from paretosteer.trainer import Trainer
 class MORL(Method):
     """One bank per point of a coarse lattice, each trained on that point's scalarisation."""
 
+    @property
+    def exempt(self) -> bool:  # type: ignore[override]
+        """Each model has the whole budget, unless they share it."""
+        return not self.options.share
+
     @dataclass(frozen=True)
     class Options(TrainingOptions):
         """Options of MORL."""
@@ -33,23 +38,24 @@ class MORL(Method):
             None, "divisions of the training lattice; none: half the usual", least=1
         )
 
+        share: bool = option(False, "share one budget among the models: no longer exempt from it")
+
     def conditioning(self, objectives: int) -> Banks:
         """One bank per trained preference."""
         return Banks(len(self._grid(objectives)), self.options.rank, self.options.alpha)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
-        """Train every model with the whole budget."""
+        """Train every model, with the whole budget or its share of it."""
         self.start(benchmark, trainer.seed)
         grid = self._grid(self.m)
-        each = trainer.steps
-        trainer.steps = self.total_steps(each, self.m)
-        for i, mu in enumerate(grid):
+        trainer.steps = self.total_steps(trainer.steps, self.m)
+        for i, (mu, steps) in enumerate(zip(grid, trainer.split(len(grid)), strict=True)):
             feedback = self.feedback(benchmark, trainer, self.options.feedback)
-            self.train_bank(i, f"preference {mu.round(3).tolist()}", mu, feedback, trainer, each)
+            self.train_bank(i, f"preference {mu.round(3).tolist()}", mu, feedback, trainer, steps)
 
     def total_steps(self, budget: int, objectives: int) -> int:
-        """The whole budget for every model."""
-        return budget * len(self._grid(objectives))
+        """The whole budget for every model, or once."""
+        return budget if self.options.share else budget * len(self._grid(objectives))
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None

@@ -1,6 +1,7 @@
-"""Stacked low-rank banks: many trainable changes of a layer, mixed row by row in one pass.
+"""Stacked banks: many trainable changes of a layer or a table, mixed row by row in one pass.
 
-With coefficient row c, scale s_i per bank and `bank_of` mapping rank slots to banks,
+In a table they are full-rank. In a linear layer they are low-rank: with coefficient row c, scale
+s_i per bank and `bank_of` mapping rank slots to banks,
 
     y = W x + B ((c * s)[:, bank_of] * (A x)),     A: (sum r, in),  B: (out, sum r)
 
@@ -12,15 +13,36 @@ the deltas; `merge="factors"` keeps it as a named way to reproduce code that doe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 Layout = tuple[tuple[int, float], ...]  # (rank, scale) of each bank of a layer
+
+
+class Banked(Protocol):
+    """A frozen tensor of the start model and the banks that change it."""
+
+    @property
+    def count(self) -> int:
+        """Number of banks."""
+        ...
+
+    def parts(self, bank: int) -> dict[str, nn.Parameter]:
+        """The trainable tensors of one bank by name."""
+        ...
+
+    def keep(self, banks: Sequence[int]) -> None:
+        """Drop every bank but these, in this order."""
+        ...
+
+    def materialise(self, coefficients: Tensor) -> Tensor:
+        """The plain tensor under one coefficient row (banks,)."""
+        ...
 
 
 @dataclass
@@ -99,6 +121,15 @@ class BankedLinear(nn.Module):
             a.data.copy_((2 * draw - 1) * bound)
             b.data.zero_()
 
+    @property
+    def count(self) -> int:
+        """Number of banks."""
+        return len(self.layout)
+
+    def parts(self, bank: int) -> dict[str, nn.Parameter]:
+        """The factors of one bank."""
+        return {"A": self.A[bank], "B": self.B[bank]}
+
     def keep(self, banks: Sequence[int]) -> None:
         """Drop every bank but these, in this order."""
         self.layout = tuple(self.layout[i] for i in banks)
@@ -167,6 +198,61 @@ class BankedLinear(nn.Module):
         return self.layout[0][1] * ((x.to(a.dtype) @ a.mT) @ b.mT)
 
 
+def insert_banks(
+    network: nn.Module,
+    names: Sequence[str],
+    layout: Callable[[str], Sequence[tuple[int, float]]],
+    mixture: Mixture,
+) -> dict[str, BankedLinear]:
+    """Replace the named layers by banked ones, each with the (rank, scale) pairs of its layout."""
+    banked = {}
+    for name in names:
+        parent, _, leaf = name.rpartition(".")
+        owner = network.get_submodule(parent)
+        banked[name] = BankedLinear(getattr(owner, leaf), layout(name), mixture)
+        setattr(owner, leaf, banked[name])
+    return banked
+
+
+class BankedTable(nn.Module):
+    """A frozen table (entries, width) looked up by index, and its full-rank banks."""
+
+    def __init__(self, base: Tensor, count: int, mixture: Mixture):
+        super().__init__()
+        self.register_buffer("base", base)
+        self.base: Tensor
+        self.mixture = mixture
+        self.deltas = nn.ParameterList([torch.zeros_like(base) for _ in range(count)])
+
+    @property
+    def count(self) -> int:
+        """Number of banks."""
+        return len(self.deltas)
+
+    def parts(self, bank: int) -> dict[str, nn.Parameter]:
+        """The whole change that one bank makes."""
+        return {"delta": self.deltas[bank]}
+
+    def keep(self, banks: Sequence[int]) -> None:
+        """Drop every bank but these, in this order."""
+        self.deltas = nn.ParameterList([self.deltas[i] for i in banks])
+
+    def materialise(self, coefficients: Tensor) -> Tensor:
+        """The plain table under one coefficient row (banks,)."""
+        change = torch.einsum("b,bew->ew", coefficients, torch.stack(list(self.deltas)))
+        return self.base + change
+
+    def forward(self, entries: Tensor) -> Tensor:
+        """Rows of the table, (rows,) to (rows, width), each under its own coefficients."""
+        y, mixture = self.base[entries], self.mixture
+        if mixture.index is not None:
+            return y + torch.stack(list(self.deltas))[mixture.index, entries]
+        if mixture.coefficients is None:
+            return y
+        chosen = torch.stack([delta[entries] for delta in self.deltas])  # (banks, rows, width)
+        return y + torch.einsum("rb,brw->rw", mixture.coefficients, chosen)
+
+
 def _add(y: Tensor, x: Tensor, a: Tensor, slots: Tensor | None, b: Tensor) -> Tensor:
     """y (rows, T, out) + ((x a) * slots) b, in place where the types allow."""
     hidden = x.to(a.dtype) @ a  # (rows, T, r)
@@ -179,7 +265,7 @@ def _add(y: Tensor, x: Tensor, a: Tensor, slots: Tensor | None, b: Tensor) -> Te
 
 
 @contextmanager
-def frozen(mixture: Mixture, layers: Sequence[BankedLinear]) -> Iterator[None]:
+def frozen(mixture: Mixture, layers: Iterable[Banked]) -> Iterator[None]:
     """Promise that no bank changes inside the block, so that its layers stack their banks once."""
     before, mixture.frozen = mixture.frozen, True
     try:
@@ -188,4 +274,5 @@ def frozen(mixture: Mixture, layers: Sequence[BankedLinear]) -> Iterator[None]:
         mixture.frozen = before
         if not before:
             for layer in layers:
-                layer._stack = None
+                if isinstance(layer, BankedLinear):
+                    layer._stack = None

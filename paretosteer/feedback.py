@@ -7,6 +7,7 @@ shares one draw.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -120,6 +121,50 @@ class Reward:
         return -(gain * batch.samples.mask).sum(dim=1).mean()
 
 
+class Expectation:
+    """Gradient of E mu . z - kappa KL itself, where a world has few enough samples to sum over.
+
+    What `Reward` estimates from samples, without its noise.
+    """
+
+    updates = 1
+    rows_per_draw = 1
+    flops_per_weight = 8.0  # the policy for the log, forward and backward
+
+    def __init__(self, benchmark: Any, kappa: float):
+        self.benchmark, self.kappa = benchmark, kappa
+        self._order = Shuffled(len(benchmark.prompts("train")))
+
+    @torch.no_grad()
+    def collect(
+        self, policy: Any, draws: Draws, control: Control, rng: np.random.Generator
+    ) -> Batch:
+        """Take the next prompts; what the policy comes to on them is for the log."""
+        prompts = self.benchmark.prompts("train")
+        chosen = [prompts[i] for i in self._order.take(rng, len(draws.weights))]
+        expected, kl = self._expectations(policy, chosen, control, self.benchmark.outcomes(chosen))
+        figures = _means(self.benchmark, expected.cpu().double().numpy()) | {"kl": float(kl.mean())}
+        return Batch(chosen, torch.arange(len(chosen)), figures=figures, tokens=len(chosen))
+
+    def loss(self, policy: Any, batch: Batch, draws: Draws, control: Control) -> Tensor:
+        """Minus the expected return, mean over prompts."""
+        z = self.benchmark.normaliser.apply(self.benchmark.outcomes(batch.samples))  # (rows, K, m)
+        expected, kl = self._expectations(policy, batch.samples, control, z)
+        weights = expected.new_tensor(draws.weights)
+        kappa = kl.new_tensor(self.kappa if draws.kappa is None else draws.kappa)
+        return -((weights * expected).sum(dim=1) - kappa * kl).mean()
+
+    def _expectations(
+        self, policy: Any, prompts: Sequence[Any], control: Control, values: Array
+    ) -> tuple[Tensor, Tensor]:
+        """E values (rows, m) of `values` (rows, K, m), and KL (rows,)."""
+        log_policy = policy.log_policy(prompts, control)  # (rows, K)
+        start = policy.log_policy(prompts, Control.start(control.rows))
+        pi = log_policy.exp()
+        expected = torch.einsum("rk,rkm->rm", pi, pi.new_tensor(values))
+        return expected, (pi * (log_policy - start)).sum(dim=1)
+
+
 class Preference:
     """Listwise DPO against the start policy; two items a list give pairwise DPO.
 
@@ -130,14 +175,15 @@ class Preference:
     updates = 1
     flops_per_weight = 6.0
 
-    def __init__(self, benchmark: Benchmark, size: int, beta: float):
-        self.benchmark, self.rows_per_draw, self.beta = benchmark, size, beta
+    def __init__(self, benchmark: Benchmark, size: int | None, beta: float):
+        self.benchmark, self.size, self.beta = benchmark, size, beta
+        self.rows_per_draw = size or 1  # a world's own list is one sample of it
 
     def collect(
         self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
     ) -> Batch:
         """Draw one list per prompt row."""
-        lists = self.benchmark.lists(rng, len(draws.weights), self.rows_per_draw)
+        lists = self.benchmark.lists(rng, len(draws.weights), self.size)
         rows = torch.arange(len(draws.weights)).repeat_interleave(self.rows_per_draw)
         return Batch(lists.candidates, rows, lists=lists, tokens=lists.tokens)
 
@@ -149,6 +195,9 @@ class Preference:
         margin = (self.beta * (scores - lists.start)).unsqueeze(-1)  # (lists, n, 1)
         if draws.temperatures is not None:
             margin = margin * scores.new_tensor(draws.temperatures).unsqueeze(1)  # (lists, n, m)
+        if lists.mask is not None:
+            # Finite, since a label of 0 times minus infinity is NaN.
+            margin = margin.masked_fill(~lists.mask.unsqueeze(-1), torch.finfo(scores.dtype).min)
         cross_entropy = -(lists.labels * margin.log_softmax(dim=1)).sum(dim=1)  # (lists, m)
         return (scores.new_tensor(draws.weights) * cross_entropy).sum(dim=1).mean()
 

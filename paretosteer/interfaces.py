@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,24 @@ class Objective:
 
 
 @dataclass(frozen=True)
+class Drift:
+    """How far answers are from the start policy's, per row, each (rows,).
+
+    `kl` and `start_nll` (negative log-likelihood under the start policy) in nats per sample;
+    `tokens` the units that each row consists of.
+    """
+
+    kl: Array
+    start_nll: Array
+    tokens: Array
+
+    @classmethod
+    def of(cls, kl: Tensor, start_nll: Tensor, tokens: Tensor) -> Drift:
+        """From tensors on any device."""
+        return cls(*(x.cpu().double().numpy() for x in (kl, start_nll, tokens)))
+
+
+@dataclass(frozen=True)
 class Point:
     """One place on a method's controls: a preference, and any further dials."""
 
@@ -50,8 +68,19 @@ class Point:
     dials: Mapping[str, float] = field(default_factory=dict)
 
 
-class Samples(Protocol):
-    """What a policy sampled, row by row; only its own world reads further into it."""
+class Answers(Protocol):
+    """What a policy came to, row by row; only its own world reads further into it."""
+
+    @property
+    def tokens(self) -> int:
+        """Units over all rows (tokens, ranked documents, actions)."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+class Samples(Answers, Protocol):
+    """Answers that were drawn, to learn from."""
 
     @property
     def mask(self) -> Tensor:
@@ -62,13 +91,6 @@ class Samples(Protocol):
     def log_probs(self) -> Tensor:
         """What the policy that drew them gave them, (rows, T)."""
         ...
-
-    @property
-    def tokens(self) -> int:
-        """Units sampled over all rows (tokens, ranked documents, actions)."""
-        ...
-
-    def __len__(self) -> int: ...
 
 
 class Policy(Protocol):
@@ -82,7 +104,17 @@ class Policy(Protocol):
     def sample(
         self, prompts: Sequence[Any], control: Control, seed: int, samples: Sequence[int]
     ) -> Samples:
-        """Sample once per row: `prompts`, `control` and sample numbers are row-aligned."""
+        """Sample once per row, to learn from: prompts, control and sample numbers are aligned."""
+        ...
+
+    def answer(
+        self, prompts: Sequence[Any], control: Control, seed: int, samples: Sequence[int]
+    ) -> Answers:
+        """What a user gets and what is scored: samples, or the world's own way to decide."""
+        ...
+
+    def drift(self, answers: Any, control: Control) -> Drift:
+        """How far answers under these controls are from the start policy."""
         ...
 
     def scores(self, samples: Any, control: Control) -> Tensor:
@@ -116,17 +148,44 @@ class Lists:
 
     `candidates` is the world's own; `labels` (lists, n, m) are non-negative and sum to 1 over a
     list's candidates, or are all 0 where an objective says nothing about a list; `start`
-    (lists, n) are the start policy's scores.
+    (lists, n) are the start policy's scores; `mask` (lists, n) bool says which candidates there
+    are where lists differ in length.
     """
 
     candidates: Any
     labels: Tensor
     start: Tensor
     tokens: int
+    mask: Tensor | None = None
 
     def to(self, device: torch.device) -> Lists:
-        """The same lists with labels and scores on another device."""
-        return replace(self, labels=self.labels.to(device), start=self.start.to(device))
+        """The same lists with their tensors on another device."""
+        return replace(
+            self,
+            labels=self.labels.to(device),
+            start=self.start.to(device),
+            mask=None if self.mask is None else self.mask.to(device),
+        )
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a cross-validation; `family` digests everything that its folds share."""
+
+    index: int
+    of: int
+    family: str
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The best front there is, in the coordinates of points.
+
+    `points` (k, m) answer k preferences, `start` (m,) is the start policy's point.
+    """
+
+    points: Array
+    start: Array
 
 
 class Benchmark(Protocol):
@@ -173,6 +232,26 @@ class Benchmark(Protocol):
         ...
 
     @property
+    def options(self) -> Any:
+        """What it was built with."""
+        ...
+
+    @classmethod
+    def training_defaults(cls, options: Any) -> Mapping[str, Any]:
+        """Values of the training options that a method leaves to the benchmark."""
+        ...
+
+    @property
+    def fold(self) -> Fold | None:
+        """Which part of a cross-validation this is, if any."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader of its figures must know, in sentences."""
+        ...
+
+    @property
     def setting(self) -> Setting:
         """What it was built under: model, budget, device."""
         ...
@@ -202,10 +281,33 @@ class Benchmark(Protocol):
         """Samples that can be scored again from what `describe` kept."""
         ...
 
-    def lists(self, rng: np.random.Generator, lists: int, size: int) -> Lists:
-        """Lists of `size` candidates from training prompts (feedback kind `preference`)."""
+    def lists(self, rng: np.random.Generator, lists: int, size: int | None) -> Lists:
+        """Lists of `size` candidates, or its own lists whole (feedback kind `preference`)."""
         ...
 
     def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> Samples:
         """For each row of `weights` (rows, m), a sample of its top quantile (`imitation`)."""
+        ...
+
+
+@runtime_checkable
+class Exact(Protocol):
+    """A benchmark with few possible samples, so that every expectation is a sum.
+
+    Its policies offer `log_policy(prompts, control) -> (rows, K)`, the log-probability of each.
+    Points are in regularised coordinates E z_i - kl_coefficient * KL: raw reward can always be
+    bought with more KL, and only there is the oracle optimal.
+    """
+
+    @property
+    def kl_coefficient(self) -> float:
+        """Price of a nat of KL, in standard units of reward."""
+        ...
+
+    def outcomes(self, prompts: Sequence[Any]) -> Array:
+        """Raw scores (rows, K, m) of every possible sample."""
+        ...
+
+    def oracle(self, preferences: Array) -> Oracle:
+        """The best policy's points at preferences (k, m), on test prompts."""
         ...

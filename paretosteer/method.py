@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from paretosteer import options
 from paretosteer.conditioning import Conditioning
 from paretosteer.control import Control
 from paretosteer.errors import UnsupportedError
-from paretosteer.feedback import Feedback, Imitation, Preference, Reward
-from paretosteer.interfaces import Array, Benchmark, Objective, Point, Policy
+from paretosteer.feedback import Expectation, Feedback, Imitation, Preference, Reward
+from paretosteer.interfaces import Array, Benchmark, Exact, Objective, Point, Policy
 from paretosteer.preferences import check, fixed
 from paretosteer.trainer import Trainer
 
@@ -36,13 +37,15 @@ def option(
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Options that every trained method has."""
+    """Options that every trained method has; null where benchmarks differ in what is usual."""
 
     rank: int = option(8, "rank of each low-rank bank", least=1)
     alpha: float = option(8.0, "scale of each bank, times 1 / rank", above=0)
-    learning_rate: float = option(3e-3, "Adam's step size", above=0)
-    kappa: float = option(
-        0.03, "reward feedback: coefficient of the KL to the start policy", least=0
+    learning_rate: float | None = option(None, "Adam's step size; null: the benchmark's", above=0)
+    kappa: float | None = option(
+        None,
+        "reward feedback: coefficient of the KL to the start policy; null: the benchmark's",
+        least=0,
     )
     epochs: int = option(
         1, "reward feedback: optimiser steps on each batch, clipped if > 1", least=1
@@ -50,9 +53,13 @@ class TrainingOptions:
     clip: float = option(
         0.2, "reward feedback: how far the ratio may move in clipped updates", above=0
     )
-    beta_dpo: float = option(0.1, "preference feedback: DPO's temperature", above=0)
-    list_size: int = option(
-        4, "preference feedback: candidates compared at once; 2 is pairwise DPO", least=2
+    beta_dpo: float | None = option(
+        None, "preference feedback: DPO's temperature; null: the benchmark's", above=0
+    )
+    list_size: int | None = option(
+        None,
+        "preference feedback: candidates compared at once; null: the benchmark's; 2 is pairwise",
+        least=2,
     )
     quantile: float = option(
         0.2, "imitation: share of start-model samples that is imitated", above=0, most=1
@@ -68,12 +75,13 @@ class Method(ABC):
 
     version: ClassVar[str] = "1"
     Options: ClassVar[type]
+    exempt: bool = False  # from the budget's cap: an expensive reference, not a competitor
 
     policy: Policy
     objectives: tuple[Objective, ...]
 
-    def __init__(self, options: Any):
-        self.options = options
+    def __init__(self, chosen: Any):
+        self.options = chosen
         self.selection: dict[str, Any] = {}
 
     # -- what a method defines --------------------------------------------------------------
@@ -111,6 +119,8 @@ class Method(ABC):
         self, benchmark: Benchmark, seed: int, conditioning: Conditioning | None = None
     ) -> None:
         """Make the untrained policy under this method's conditioning."""
+        own = benchmark.training_defaults(benchmark.options)
+        self.options = replace(self.options, **options.left_open(self.options, own))
         self.bind(benchmark.objectives)
         self.policy = benchmark.start_policy(conditioning or self.conditioning(self.m), seed)
 
@@ -146,6 +156,8 @@ class Method(ABC):
             return Preference(benchmark, o.list_size, o.beta_dpo)
         if kind == "imitation":
             return Imitation(benchmark, o.quantile)
+        if isinstance(benchmark, Exact):
+            return Expectation(benchmark, o.kappa)
         return Reward(benchmark, trainer.samples, o.kappa, o.epochs, o.clip)
 
     def save(self, folder: Path) -> None:

@@ -1,9 +1,9 @@
 """Common random numbers: sampling noise that is a function of what is sampled, not of when.
 
-A token is drawn as argmax(log p + g) with standard Gumbel noise g (Gumbel 1954; Maddison et al.,
-arXiv 1411.0030), and g hashes (seed, prompt, sample number, position, token) alone. So another
-batch size, order of preferences or method meets the same noise, and differences between two methods
-are differences between the methods.
+A token (an action, a document) is drawn as argmax(log p + g) with standard Gumbel noise g (Gumbel
+1954; Maddison et al., arXiv 1411.0030), and g hashes (seed, prompt, sample number, position, token)
+alone. So another batch size, order of preferences or method meets the same noise, and differences
+between two methods are differences between the methods.
 """
 
 from collections.abc import Sequence

@@ -69,10 +69,17 @@ def defaults(kind: type[Any]) -> dict[str, Any]:
     return {field.name: default(field) for field in _fields(kind)}
 
 
-def variant(options: Any) -> str:
+def left_open(options: Any, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a benchmark's `own` values that fill options which are None."""
+    names = {field.name for field in _fields(type(options))}
+    return {k: v for k, v in own.items() if k in names and getattr(options, k) is None}
+
+
+def variant(options: Any, own: Mapping[str, Any]) -> str:
     """What distinguishes these options from the defaults, as a leaderboard shows it.
 
-    The value of a field `variant` comes first and bare, then `name=value` for whatever differs.
+    `own` are the benchmark's values of options that are None by default. The value of a field
+    `variant` comes first and bare, then `name=value` for whatever differs.
     Fields with `metadata={"label": False}` are left out.
     """
     labelled = [field for field in _fields(type(options)) if field.metadata.get("label", True)]
@@ -80,7 +87,9 @@ def variant(options: Any) -> str:
     changed = [
         f"{field.name}={text(value)}"
         for field in labelled
-        if field.name != "variant" and (value := getattr(options, field.name)) != default(field)
+        if field.name != "variant"
+        and (value := getattr(options, field.name))
+        not in (default(field), own.get(field.name, default(field)))
     ]
     return ", ".join(head + changed)
 

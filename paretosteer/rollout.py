@@ -1,4 +1,4 @@
-"""Sampling a whole grid of controls at once: every prompt under every control, in full batches."""
+"""Answering under a whole grid of controls at once: every prompt under each, in full batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from paretosteer.control import Control
-from paretosteer.interfaces import Array, Benchmark, Policy, Samples
+from paretosteer.interfaces import Answers, Array, Benchmark, Exact, Policy
 from paretosteer.scoring import Scorer
 
 if TYPE_CHECKING:
@@ -52,25 +52,31 @@ def roll_out(
     seed: int,
     samples: int,
     batch_rows: int,
-) -> Iterator[tuple[Cells, Control, Samples]]:
-    """Sample every prompt under every row of `control`, `samples` times, `batch_rows` at once."""
+) -> Iterator[tuple[Cells, Control, Answers]]:
+    """Answer every prompt under every row of `control`, `samples` times, `batch_rows` at once."""
     cells = Cells.of(control.rows, len(prompts), samples)
     for start in range(0, len(cells), batch_rows):
         part = cells.part(start, start + batch_rows)
         rows = control.take(torch.as_tensor(part.point))
         chosen = [prompts[i] for i in part.prompt]
-        yield part, rows, policy.sample(chosen, rows, seed, part.sample.tolist())
+        yield part, rows, policy.answer(chosen, rows, seed, part.sample.tolist())
 
 
 def validate(policy: Policy, benchmark: Benchmark, control: Control, trainer: Trainer) -> Array:
-    """Normalised mean scores (k, m) of k controls on validation prompts, booked as selection."""
+    """Points (k, m) of k controls on validation prompts, as figures have them; booked as selection.
+
+    Mean normalised scores, less the price of the KL in a world whose points are regularised.
+    """
     prompts, scorer = benchmark.prompts("validation"), Scorer(benchmark)
+    price = benchmark.kl_coefficient if isinstance(benchmark, Exact) else 0.0
     total = np.zeros((control.rows, len(benchmark.objectives)))
     rolls = roll_out(
         policy, prompts, control, seed=trainer.seed, samples=1, batch_rows=trainer.batch_rows
     )
-    for cells, _, samples in rolls:
-        z = benchmark.normaliser.apply(scorer.score(samples))
-        np.add.at(total, cells.point, z)
+    for cells, rows, samples in rolls:
+        gain = benchmark.normaliser.apply(scorer.score(samples))
+        if price:
+            gain = gain - price * policy.drift(samples, rows).kl[:, None]
+        np.add.at(total, cells.point, gain)
         trainer.select(samples.tokens, len(samples), policy.size)
     return total / len(prompts)

@@ -94,9 +94,11 @@ class Trainer:
         from accelerate import Accelerator
 
         budget = setting.budget
+        steps = steps or budget.steps
+        assert steps is not None  # a plan fills in the benchmark's
         return cls(
             Accelerator(cpu=setting.device.type == "cpu"),
-            steps=budget.steps if steps is None else steps,
+            steps=steps,
             rows=budget.prompts * budget.samples,
             samples=budget.samples,
             seed=seed,
@@ -130,7 +132,8 @@ class Trainer:
         """Train `parameters` for `steps` optimiser steps and return the optimiser.
 
         `optimiser` is a learning rate for a new Adam, or one that an earlier phase returned, to
-        continue with its state.
+        continue with its state. The rate falls linearly to 0 over the phase: what noise is left in
+        a policy that has learnt is the last steps' size.
 
         Raises
         ------
@@ -157,6 +160,7 @@ class Trainer:
             for update in range(updates):
                 with self.accelerator.autocast():
                     loss = feedback.loss(policy, batch, draws, rows)
+                _set_rate(optimiser, 1 - (done + update) / steps)
                 self._step(phase, loss, parameters, optimiser)
                 if update == 0:
                     self._book(policy, feedback, batch)
@@ -228,6 +232,12 @@ class Trainer:
         row |= {"tokens": self.account.tokens, "seconds": time.perf_counter() - self._began}
         self.log.append(row)
         self.on_step(self.account.steps, row)
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, share: float) -> None:
+    """Set every group's step size to a share of the one it began with."""
+    for group in optimiser.param_groups:
+        group["lr"] = share * group.setdefault("initial_lr", group["lr"])
 
 
 def unit(objectives: int, i: int) -> Array:

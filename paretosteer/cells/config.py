@@ -56,7 +56,7 @@ class Budget(_Section):
     """How much work a cell may do. The cap on optimiser steps covers everything it trains."""
 
     name: str
-    steps: Count  # optimiser steps
+    steps: Count | None  # optimiser steps; null: the benchmark's for a budget of this name
     prompts: Count  # prompts in one optimiser step
     samples: Count  # samples of each prompt in one optimiser step
     pool_samples: Count  # start-model samples per training prompt, for offline feedback

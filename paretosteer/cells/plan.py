@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from paretosteer import options, preferences, registry
-from paretosteer.cells.config import CellConfig
+from paretosteer.cells.config import Budget, CellConfig
 from paretosteer.cells.digest import chain, file_digest
 from paretosteer.cells.record import write_json
+from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
 
 STAGES = ("train", "sample", "score")
 STATE = "stages.json"  # digest and files of every finished stage
 
 # Raised when the meaning of a stage's output changes.
-VERSIONS = {"train": "1", "sample": "1", "score": "1"}
+VERSIONS = {"train": "2", "sample": "1", "score": "1"}
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,29 @@ class CellPlan:
 
     @classmethod
     def of(cls, config: CellConfig) -> CellPlan:
-        """Look everything up; UsageError where a name or an option is wrong."""
+        """Look everything up; UsageError where a name or an option is wrong.
+
+        What the configuration leaves to the benchmark is filled in: the plan's own `config` says
+        everything, and running it again does not depend on a default.
+        """
         method = registry.load("methods", config.method.name)
         benchmark = registry.load("benchmarks", config.benchmark.name)
+        chosen = options.build(method.Options, config.method.values, "method")
+        world = options.build(benchmark.Options, config.benchmark.values, "benchmark")
+        filled = options.left_open(chosen, benchmark.training_defaults(world))
+        config = config.model_copy(
+            update={
+                "method": config.method.model_copy(update=filled),
+                "budget": _budget(config, benchmark.steps),
+            }
+        )
         return cls(
             config,
             method,
-            options.build(method.Options, config.method.values, "method"),
+            replace(chosen, **filled),
             benchmark,
-            options.build(benchmark.Options, config.benchmark.values, "benchmark"),
-            benchmark.model_key(config),
+            world,
+            benchmark.model_key(config, world),
         )
 
     @cached_property
@@ -111,12 +126,14 @@ class CellPlan:
     @property
     def steps(self) -> int:
         """Optimiser steps that training may take at most."""
+        assert self.config.budget.steps is not None  # filled in by `of`
         return int(self.method().total_steps(self.config.budget.steps, len(self.objectives)))
 
     @cached_property
     def variant(self) -> str:
         """What distinguishes this configuration among those of its method."""
-        return options.variant(self.method_options)
+        own = self.benchmark_class.training_defaults(self.benchmark_options)
+        return options.variant(self.method_options, own)
 
     def method(self) -> Any:
         """The method, not yet trained or loaded."""
@@ -175,6 +192,17 @@ class State:
             return all(file_digest(self.folder / name) == known for name, known in files.items())
         except OSError:
             return False
+
+
+def _budget(config: CellConfig, steps: Mapping[str, int]) -> Budget:
+    """The budget with its steps, the benchmark's own where it names none."""
+    budget = config.budget
+    if budget.steps is None and budget.name not in steps:
+        raise UsageError(
+            f"budget.steps: needed, {config.benchmark.name} names none for a budget "
+            f"{budget.name!r} (it has {', '.join(steps)})"
+        )
+    return budget.model_copy(update={"steps": budget.steps or steps[budget.name]})
 
 
 def plan_cell(config: CellConfig) -> CellPlan:

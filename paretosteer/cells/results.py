@@ -7,11 +7,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from paretosteer.cells import provenance
 from paretosteer.cells.digest import digest
 from paretosteer.cells.plan import STAGES
 from paretosteer.cells.record import write_record
 from paretosteer.errors import ParetosteerError
+from paretosteer.interfaces import Benchmark, Exact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +92,25 @@ def results(
         "dtype": config.dtype,
         "device": str(benchmark.setting.device),
         "selection": state.facts("train")["selection"],
+        "notes": list(benchmark.notes),
         "cost": _cost(state),
+        **_fold(benchmark),
+        **_exact(benchmark, points),
+    }
+
+
+def _fold(benchmark: Benchmark) -> dict[str, Any]:
+    return {"fold": asdict(benchmark.fold)} if benchmark.fold else {}
+
+
+def _exact(benchmark: Any, points: Sequence[Point]) -> dict[str, Any]:
+    """The best front at the points' preferences, where the world knows it."""
+    if not isinstance(benchmark, Exact):
+        return {}
+    oracle = benchmark.oracle(np.array([point.preference for point in points]))
+    return {
+        "kl_coefficient": benchmark.kl_coefficient,
+        "oracle": {"points": oracle.points.tolist(), "start": oracle.start.tolist()},
     }
 
 

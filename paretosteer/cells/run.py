@@ -60,8 +60,8 @@ def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any]:
     plan.folder.mkdir(parents=True, exist_ok=True)
     (plan.folder / RECORD).unlink(missing_ok=True)  # an older state of this cell is not its result
     with atomic_write(plan.folder / "config.yaml") as path:
-        path.write_text(OmegaConf.to_yaml(config.model_dump(mode="json")))
-    tracker.start(config, plan.folder, plan.identity)
+        path.write_text(OmegaConf.to_yaml(plan.config.model_dump(mode="json")))
+    tracker.start(plan.config, plan.folder, plan.identity)
     try:
         record = run.everything()
     except UnsupportedError as reason:
@@ -127,7 +127,7 @@ class _Run:
         title = f"{config.method.name} {self.plan.variant} seed {config.seed}".replace("  ", " ")
         with self.stage("normaliser"):
             _ = self.benchmark.normaliser
-        with self.stage("train"), training_bar(title, config.budget.steps) as show:
+        with self.stage("train"), training_bar(title, self.plan.steps) as show:
 
             def on_step(step: int, row: dict[str, float | str]) -> None:
                 show(step, row)
@@ -194,7 +194,7 @@ class _Run:
         record = results.head(
             plan.config, plan.identity, plan.variant, plan.benchmark_class.version
         )
-        record["status"] = status
+        record |= {"status": status, "exempt": plan.method().exempt}
         record["stages"] = {name: stage["digest"] for name, stage in self.state.stages.items()}
         return record | more
 
@@ -229,16 +229,12 @@ class _Run:
         ids = [self.benchmark.prompts("test")[i].id for i in cells.prompt]
         return pd.DataFrame({"point": cells.point, "prompt_id": ids, "sample": cells.sample})
 
-    @torch.no_grad()
     def _drift(self, cells: Cells, rows: Control, samples: Any) -> pd.DataFrame:
-        """Per sample: log-ratio to the start policy, its likelihood under that, its length."""
-        start = self.method.policy.scores(samples, Control.start(rows.rows)).sum(dim=1)
-        own = samples.log_probs.sum(dim=1)
-        frame = self._index(cells)
-        frame["kl"] = (own - start).cpu().double().numpy()
-        frame["start_nll"] = -start.cpu().double().numpy()
-        frame["tokens"] = samples.mask.sum(dim=1).cpu().numpy()
-        return frame
+        """Per sample: distance from the start policy, likelihood under that, length."""
+        drift = self.method.policy.drift(samples, rows)
+        return self._index(cells).assign(
+            kl=drift.kl, start_nll=drift.start_nll, tokens=drift.tokens.astype(int)
+        )
 
     def _recalled(self, scorer: Scorer) -> list[Scored]:
         """Scores of the samples on disk; empty where the world keeps none."""

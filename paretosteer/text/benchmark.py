@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -27,6 +27,7 @@ from paretosteer.text.model import LanguageModel, load_model, model_digest
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.pool import Pool
 from paretosteer.text.samples import Prompt, TextSamples, concatenate
+from paretosteer.world import World
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,16 +40,13 @@ SHARED_SEED = 0  # of everything that all cells of a benchmark share, whatever t
 Score = Callable[[str], float]
 
 
-class TextBenchmark(ABC):
+class TextBenchmark(World):
     """A causal language model continues prompts; objectives are functions of the continuation.
 
     A subclass gives prompts, objectives and an embedded start model. Its options have at least
     `max_new_tokens`, `min_new_tokens`, `temperature`, `pool_prompts` and `label_temperature`.
     """
 
-    name: ClassVar[str]
-    version: ClassVar[str]
-    prompts_version: ClassVar[str]
     feedback: ClassVar[Mapping[str, str]] = {
         "reward": "the objectives score what the policy writes",
         "preference": "the objectives compare start-model samples (Bradley-Terry probabilities)",
@@ -56,11 +54,8 @@ class TextBenchmark(ABC):
     }
 
     def __init__(self, options: Any, setting: Setting):
-        self.options, self.setting = options, setting
-        self.objectives: tuple[Objective, ...] = tuple(o for o, _ in self.scored())
-        self.reference = (-2.0,) * len(self.objectives)
-        # Without checks the start model may be too poor to write a word every time.
-        self.max_failed = 0.01 if setting.budget.checks else 0.5
+        super().__init__(options, setting)
+        self.objectives = tuple(o for o, _ in self.scored())
         self.decoding = Decoding(
             options.max_new_tokens, options.min_new_tokens, options.temperature
         )
@@ -72,11 +67,6 @@ class TextBenchmark(ABC):
     @abstractmethod
     def scored(self) -> Sequence[tuple[Objective, Score]]:
         """The objectives, each with the function of a continuation that measures it."""
-
-    @classmethod
-    @abstractmethod
-    def objective_versions(cls, options: Any) -> Mapping[str, str]:
-        """Version of each chosen objective by name, without building the benchmark."""
 
     @abstractmethod
     def prompts(self, split: str) -> Sequence[Prompt]:
@@ -94,7 +84,7 @@ class TextBenchmark(ABC):
     # -- the interface ----------------------------------------------------------------------
 
     @classmethod
-    def model_key(cls, config: CellConfig) -> str:
+    def model_key(cls, config: CellConfig, options: Any) -> str:
         """Digest of the start model that a configuration names, without loading it."""
         if config.model.name == "hf":
             assert config.model.path is not None
@@ -145,12 +135,13 @@ class TextBenchmark(ABC):
         stored = json.loads((cached("normaliser", key, make) / "normaliser.json").read_text())
         return Normaliser(tuple(stored["mean"]), tuple(stored["std"]))
 
-    def lists(self, rng: np.random.Generator, lists: int, size: int) -> Lists:
+    def lists(self, rng: np.random.Generator, lists: int, size: int | None) -> Lists:
         """Candidates of one training prompt each, from the pool of start-model samples.
 
         An objective's labels are softmax(z / label_temperature) over a list: for two candidates
         the Bradley-Terry probabilities of its preference.
         """
+        assert size is not None  # `training_defaults` gives one
         return self.pool.lists(rng, lists, size, self.options.label_temperature)
 
     def demonstrations(

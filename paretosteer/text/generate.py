@@ -16,7 +16,7 @@ from torch import Tensor
 
 from paretosteer.text import attention
 from paretosteer.text.kv import additive, roomy_cache
-from paretosteer.text.noise import gumbel
+from paretosteer.noise import gumbel
 
 PLAIN = {"eager", "sdpa", attention.NAME}  # kinds of attention that take a mask as something to add
 

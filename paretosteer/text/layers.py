@@ -1,13 +1,11 @@
-"""Which layers of a Hugging Face causal LM carry banks, and how they are put in."""
+"""Which layers of a Hugging Face causal LM carry banks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import nn
 
-from paretosteer.banks import BankedLinear, Mixture
 from paretosteer.conditioning import Scope
 from paretosteer.errors import UsageError
 
@@ -31,22 +29,6 @@ def linear_layers(network: Any, scope: Scope) -> list[str]:
         kind = type(network).__name__
         raise UsageError(f"method.variant: {kind} has no linear layer in the scope {scope!r}")
     return names
-
-
-def insert_banks(
-    network: Any,
-    names: Sequence[str],
-    layout: Callable[[str], Sequence[tuple[int, float]]],
-    mixture: Mixture,
-) -> dict[str, BankedLinear]:
-    """Replace the named layers by banked ones, each with the (rank, scale) pairs of its layout."""
-    banked = {}
-    for name in names:
-        parent, _, leaf = name.rpartition(".")
-        owner = network.get_submodule(parent)
-        banked[name] = BankedLinear(getattr(owner, leaf), layout(name), mixture)
-        setattr(owner, leaf, banked[name])
-    return banked
 
 
 def _is_linear(layer: nn.Module) -> bool:

@@ -13,7 +13,7 @@ def test_the_default_cell() -> None:
         "stories",
         "embedded",
     )
-    assert (cell.budget.name, cell.budget.steps, cell.budget.test_prompts) == ("quick", 120, 98)
+    assert (cell.budget.name, cell.budget.steps, cell.budget.test_prompts) == ("quick", None, None)
     assert cell.sweep_dir == "results/default"
 
 

@@ -76,8 +76,8 @@ def test_describe_shows_options_as_users_write_them() -> None:
     ],
 )
 def test_the_label_tells_what_differs(values: dict[str, object], label: str) -> None:
-    assert options.variant(build(**values)) == label
+    assert options.variant(build(**values), {}) == label
 
 
 def test_defaults_need_no_label() -> None:
-    assert options.variant(Nothing()) == ""
+    assert options.variant(Nothing(), {}) == ""

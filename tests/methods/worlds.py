@@ -15,6 +15,7 @@ from torch import nn
 from paretosteer.conditioning import Banks, Features, Unconditioned
 from paretosteer.interfaces import Lists, Objective
 from paretosteer.metrics import Normaliser
+from paretosteer.world import TRAINING
 
 CONTEXTS, ACTIONS = 6, 8
 
@@ -55,6 +56,9 @@ class TablePolicy:
         self.reader = nn.Linear(size, start.numel(), bias=False)
 
     size = 1
+
+    def answer(self, prompts, control, seed, samples):
+        return self.sample(prompts, control, seed, samples)
 
     def table(self, control):
         """Log-probabilities (rows, contexts, actions)."""
@@ -117,6 +121,7 @@ class TableWorld:
     """Rewards of known optimum: objectives pull at different actions."""
 
     max_failed = 0.01
+    options, fold, notes = None, None, ()
     name, version, prompts_version, model_name = "table", "1", "1", "table"
 
     def __init__(self, objectives=2):
@@ -133,6 +138,10 @@ class TableWorld:
             torch.tensor(rng.normal(size=(CONTEXTS, ACTIONS))).float(), -1
         )
         self.normaliser = Normaliser((0.0,) * objectives, (1.0,) * objectives)
+
+    @classmethod
+    def training_defaults(cls, options):
+        return TRAINING
 
     def prompts(self, split):
         return [Context(f"{split}-{i}", i) for i in range(CONTEXTS)]

@@ -1,0 +1,1 @@
+"""Benchmark `bandit`: a contextual bandit whose best front is known exactly."""

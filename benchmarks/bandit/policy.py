@@ -1,0 +1,209 @@
+"""Softmax policies over actions: one logit per context and action, or a small network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from paretosteer.banks import BankedTable
+from paretosteer.conditioned import Conditioned
+from paretosteer.conditioning import Banks, Conditioning, Features, PromptText
+from paretosteer.control import Control
+from paretosteer.errors import UnsupportedError
+from paretosteer.interfaces import Drift
+from paretosteer.noise import gumbel, stream_keys
+from paretosteer.perceptron import ConditionedPerceptron, Perceptron
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an action is chosen for: its name, and its place among all contexts."""
+
+    id: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Actions:
+    """One action per row, drawn from a policy."""
+
+    contexts: tuple[Context, ...]
+    action: Tensor  # (rows,) int64
+    log_probs: Tensor  # (rows, 1)
+
+    def __len__(self) -> int:
+        return len(self.contexts)
+
+    @property
+    def mask(self) -> Tensor:
+        """Every row is one action."""
+        return torch.ones_like(self.log_probs, dtype=torch.bool)
+
+    @property
+    def tokens(self) -> int:
+        """Actions."""
+        return len(self)
+
+
+@dataclass(frozen=True)
+class Distributions:
+    """A policy's whole distribution per row: what it comes to is an exact expectation."""
+
+    contexts: tuple[Context, ...]
+    log_policy: Tensor  # (rows, K) float64
+
+    def __len__(self) -> int:
+        return len(self.contexts)
+
+    @property
+    def tokens(self) -> int:
+        """Decisions."""
+        return len(self)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Actions of one context to compare, per list."""
+
+    contexts: tuple[Context, ...]
+    actions: Tensor  # (lists, n) int64
+
+
+class BanditPolicy:
+    """What both kinds of policy do with their logits."""
+
+    @abstractmethod
+    def logits(self, contexts: Sequence[Context], control: Control) -> Tensor:
+        """Logits (rows, K) of every action, one control row each."""
+
+    def log_policy(self, contexts: Sequence[Context], control: Control) -> Tensor:
+        """Log-probability (rows, K) of every action; a sharpness scales the way from the start."""
+        log_policy = self.logits(contexts, control).log_softmax(dim=-1)
+        if control.sharpness is None:
+            return log_policy
+        start = self.logits(contexts, Control.start(control.rows)).log_softmax(dim=-1)
+        sharpness = control.sharpness.to(start.device).unsqueeze(1)
+        return (start + sharpness * (log_policy - start)).log_softmax(dim=-1)
+
+    @torch.no_grad()
+    def sample(
+        self, contexts: Sequence[Context], control: Control, seed: int, samples: Sequence[int]
+    ) -> Actions:
+        """Draw one action per row."""
+        log_policy = self.log_policy(contexts, control)
+        keys = stream_keys(seed, [x.id for x in contexts], samples).to(log_policy.device)
+        action = (log_policy + gumbel(keys, 0, log_policy.shape[1])).argmax(dim=1)
+        return Actions(tuple(contexts), action, log_policy.gather(1, action.unsqueeze(1)))
+
+    @torch.no_grad()
+    def answer(
+        self, contexts: Sequence[Context], control: Control, seed: int, samples: Sequence[int]
+    ) -> Distributions:
+        """The distributions themselves, so that no sampling noise reaches a figure."""
+        return Distributions(tuple(contexts), self._exact(contexts, control))
+
+    @torch.no_grad()
+    def drift(self, answers: Distributions, control: Control) -> Drift:
+        """Exact KL and cross-entropy, nats per decision."""
+        start = self._exact(answers.contexts, Control.start(control.rows))
+        policy = answers.log_policy.exp()
+        kl = (policy * (answers.log_policy - start)).sum(dim=1)
+        return Drift.of(kl, -(policy * start).sum(dim=1), torch.ones(len(answers)))
+
+    def scores(self, samples: Actions, control: Control) -> Tensor:
+        """Log-probability (rows, 1) of each row's action."""
+        return self.log_policy(samples.contexts, control).gather(1, samples.action.unsqueeze(1))
+
+    def candidate_scores(self, candidates: Candidates, control: Control) -> Tensor:
+        """Log-probabilities (lists, n) of the actions to compare."""
+        return self.log_policy(candidates.contexts, control).gather(1, candidates.actions)
+
+    def _exact(self, contexts: Sequence[Context], control: Control) -> Tensor:
+        """Log-probabilities normalised in float64."""
+        return self.log_policy(contexts, control).double().log_softmax(dim=-1)
+
+
+class TabularPolicy(Conditioned[BankedTable], BanditPolicy):
+    """One logit per context and action; banks are full-rank, and a soup of optimal ones is optimal.
+
+    Features are read by a small network that writes the whole change of the table.
+    """
+
+    reader: nn.Sequential | None
+
+    def __init__(self, start: Tensor, conditioning: Conditioning, seed: int):
+        super().__init__()
+        _refuse(conditioning)
+        count = conditioning.count if isinstance(conditioning, Banks) else 0
+        self.table = BankedTable(start, count, self.mixture)  # (contexts, K)
+        if count:
+            self.layers = {"table": self.table}
+        if isinstance(conditioning, Features):
+            self.reader = _table_reader(conditioning, start, seed)
+
+    @property
+    def size(self) -> int:
+        """Logits of one context, and what the conditioning adds to them."""
+        read = sum(p.numel() for p in self.reader.parameters()) if self.reader else 0
+        return self.table.base.shape[1] * (1 + self.table.count) + read
+
+    def logits(self, contexts: Sequence[Context], control: Control) -> Tensor:
+        """A row of the table per row of the batch."""
+        control = control.to(self.table.base.device)
+        rows = torch.tensor([x.index for x in contexts], device=self.table.base.device)
+        with self.mixed(control):
+            logits: Tensor = self.table(rows)
+        if control.kind == "features":
+            assert self.reader is not None
+            change = self.reader(control.values).view(len(rows), *self.table.base.shape)
+            logits = logits + change[torch.arange(len(rows)), rows]
+        return logits
+
+
+class NetworkPolicy(ConditionedPerceptron, BanditPolicy):
+    """Logits from the context's features, so that what is learnt carries over to new contexts."""
+
+    def __init__(self, start: Perceptron, features: Tensor, conditioning: Conditioning, seed: int):
+        super().__init__(start, conditioning, seed)
+        self.features = features  # (contexts, d)
+
+    def logits(self, contexts: Sequence[Context], control: Control) -> Tensor:
+        """The network's outputs on the contexts' features."""
+        rows = torch.tensor([x.index for x in contexts], device=self.features.device)
+        return self.outputs(self.features[rows].unsqueeze(1), control).squeeze(1)
+
+
+class _Mean(nn.Module):
+    """Hidden units count as their mean: Adam then moves a logit as far as it moves a bank's."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Divide (rows, hidden) by the number of hidden units."""
+        return x / x.shape[-1]
+
+
+def _refuse(conditioning: Conditioning) -> None:
+    """Say what a table cannot be conditioned by."""
+    if isinstance(conditioning, PromptText):
+        raise UnsupportedError("this world has no prompt in which to write a preference")
+    if isinstance(conditioning, Banks) and conditioning.scope != "all":
+        raise UnsupportedError(f"a table of logits has no {conditioning.scope} layers to adapt")
+    if isinstance(conditioning, Banks) and conditioning.merge == "factors":
+        raise UnsupportedError(
+            "the banks of a table are full-rank: there are no factors to average"
+        )
+
+
+def _table_reader(conditioning: Features, start: Tensor, seed: int) -> nn.Sequential:
+    """Features (rows, size) to changes (rows, contexts * K) of the table, zero at first."""
+    generator = torch.Generator().manual_seed(seed)
+    read = nn.Linear(conditioning.size, conditioning.hidden)
+    read.weight.data.copy_(torch.randn(read.weight.shape, generator=generator))
+    read.bias.data.copy_(torch.randn(read.bias.shape, generator=generator))
+    write = nn.Linear(conditioning.hidden, start.numel())
+    for zero in (write.weight, write.bias):
+        zero.data.zero_()
+    return nn.Sequential(read, nn.Tanh(), _Mean(), write).to(start.device)

@@ -1,0 +1,88 @@
+"""What a benchmark need not say: the usual answers to most of the `Benchmark` interface."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from paretosteer.cells.config import CellConfig
+from paretosteer.errors import UsageError
+from paretosteer.interfaces import Fold, Objective
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from paretosteer.cells.setting import Setting
+
+# Optimiser steps by budget, for worlds in which a step takes as long as in text.
+STEPS: Mapping[str, int] = {"smoke": 4, "quick": 120, "full": 1000}
+TRAINING: Mapping[str, Any] = {
+    "learning_rate": 3e-3,
+    "kappa": 0.03,
+    "beta_dpo": 0.1,
+    "list_size": 4,
+}
+
+
+class World(ABC):
+    """Base of a benchmark. A subclass sets `objectives` and what is its own."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    prompts_version: ClassVar[str] = "1"
+    feedback: ClassVar[Mapping[str, str]]
+    steps: ClassVar[Mapping[str, int]] = STEPS
+    Options: ClassVar[type]
+
+    objectives: tuple[Objective, ...]
+    fold: Fold | None = None
+    notes: Sequence[str] = ()
+
+    def __init__(self, options: Any, setting: Setting):
+        self.options, self.setting = options, setting
+
+    @classmethod
+    def training_defaults(cls, options: Any) -> Mapping[str, Any]:
+        """Values of the training options that a method leaves to the benchmark."""
+        return TRAINING
+
+    @classmethod
+    @abstractmethod
+    def model_key(cls, config: CellConfig, options: Any) -> str:
+        """Digest of the start model under a configuration, without loading it."""
+
+    @classmethod
+    @abstractmethod
+    def objective_versions(cls, options: Any) -> Mapping[str, str]:
+        """Version of each objective by name, in their order, without building the benchmark."""
+
+    @property
+    def reference(self) -> tuple[float, ...]:
+        """-2 standard units in every objective."""
+        return (-2.0,) * len(self.objectives)
+
+    @property
+    def max_failed(self) -> float:
+        """1 %; without checks the start model may be too poor to be scored every time."""
+        return 0.01 if self.setting.budget.checks else 0.5
+
+    def describe(self, samples: Any) -> list[dict[str, str]]:
+        """Nothing to show."""
+        return []
+
+    def recall(self, shown: pd.DataFrame) -> Any:
+        """Samples as `describe` showed them."""
+        raise NotImplementedError(f"{self.name} describes its samples but cannot recall them")
+
+
+def own_model_only(config: CellConfig) -> None:
+    """Refuse settings of language models in a world that makes its own small start model."""
+    name = config.benchmark.name
+    if config.model.name != "embedded":
+        raise UsageError(
+            f"model: found {config.model.name!r}, but {name} makes its own start model; "
+            "say model=embedded"
+        )
+    if config.dtype != "float32":
+        raise UsageError(f"dtype: found {config.dtype!r}, but {name} computes in float32 only")
