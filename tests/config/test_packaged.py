@@ -18,6 +18,7 @@ PLUGINS: list[tuple[str, registry.Group, str]] = [
     ("method", "methods", "morl"),
     ("method", "methods", "start"),
     ("benchmark", "benchmarks", "bandit"),
+    ("benchmark", "benchmarks", "ranking"),
     ("benchmark", "benchmarks", "stories"),
 ]
 
@@ -39,10 +40,18 @@ def test_yaml_holds_the_defaults_and_help_of_the_dataclass(
 
 
 @pytest.mark.parametrize(
-    ("experiment", "cells"), [("five_methods", 5), ("all_methods", 7), ("three_objectives", 5)]
+    ("experiment", "cells", "further"),
+    [
+        ("five_methods", 5, []),
+        ("all_methods", 7, []),
+        ("three_objectives", 5, []),
+        ("mslr", 5, ["benchmark.path=somewhere"]),
+    ],
 )
-def test_every_experiment_composes_and_writes_under_its_name(experiment: str, cells: int) -> None:
-    found = compose_sweep([f"experiment={experiment}"])
+def test_every_experiment_composes_and_writes_under_its_name(
+    experiment: str, cells: int, further: list[str]
+) -> None:
+    found = compose_sweep([f"experiment={experiment}", *further])
     assert len(found) == cells
     assert {cell.sweep_dir for cell in found} == {f"results/{experiment}"}
 

@@ -1,0 +1,1 @@
+"""Benchmark `ranking`: relevance against other properties of documents, on real queries."""

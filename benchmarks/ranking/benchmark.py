@@ -1,0 +1,271 @@
+"""Learning to rank: relevance against other properties of documents, on real queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save_file
+
+from paretosteer.benchmarks.ranking.data import data_digest, load_data
+from paretosteer.benchmarks.ranking.policy import Documents, RankingPolicy, Rankings, Scored
+from paretosteer.benchmarks.ranking.queries import Query
+from paretosteer.benchmarks.ranking.scores import padded_labels, score_rankings
+from paretosteer.benchmarks.ranking.start import (
+    SEED,
+    START_VERSION,
+    STEPS,
+    check_start,
+    plain_policy,
+    train_start,
+)
+from paretosteer.cells.cache import cached
+from paretosteer.cells.digest import digest
+from paretosteer.conditioning import Conditioning, Unconditioned
+from paretosteer.control import Control
+from paretosteer.errors import UsageError
+from paretosteer.interfaces import Array, Fold, Lists, Objective
+from paretosteer.method import option
+from paretosteer.metrics import MetricError, Normaliser
+from paretosteer.perceptron import Perceptron
+from paretosteer.world import World, own_model_only
+
+if TYPE_CHECKING:
+    from paretosteer.cells.config import CellConfig
+    from paretosteer.cells.setting import Setting
+
+PLACES = 10  # of a sampled ranking that count: NDCG looks no further
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Start-model rankings of one query, (samples, n), and their normalised scores."""
+
+    query: Query
+    orders: npt.NDArray[np.int64]
+    z: Array  # (samples, m)
+
+
+class Ranking(World):
+    """Queries with documents; a ranker sorts each query's documents, objectives are NDCG@10.
+
+    The first objective is the data's own relevance. Each auxiliary objective is a feature column,
+    graded within the query and taken from the inputs: a property to favour, not to read off.
+    """
+
+    name = "ranking"
+    version = "1"
+    feedback: ClassVar[Mapping[str, str]] = {
+        "reward": "policy gradient on NDCG@10 of rankings drawn from the Plackett-Luce model",
+        "preference": "each query's whole list, labelled by every objective",
+        "imitation": "start-model rankings from a query's own top quantile",
+    }
+    steps: ClassVar[Mapping[str, int]] = {"smoke": 4, "quick": 1000, "full": 5000}
+
+    @dataclass(frozen=True)
+    class Options:
+        """Options of the benchmark `ranking`."""
+
+        path: str | None = option(
+            None,
+            "folder with S1.txt ... S5.txt, Fold1 ... Fold5, or train, vali and test.txt; "
+            "null: a synthetic set",
+        )
+        fold: int = option(1, "fold of the cross-validation", least=1)
+        auxiliary: tuple[str, ...] = option(
+            ("pagerank:41", "inlinks:42"),
+            "objectives beside relevance, each name:column of a feature that is then no input",
+        )
+        grades: int = option(5, "labels that an auxiliary column is graded into", least=2)
+        hidden: tuple[int, ...] = option((64, 32), "widths of the ranker's hidden layers", least=1)
+        attention: bool = option(False, "let a query's documents see each other: self-attention")
+
+    def __init__(self, options: Options, setting: Setting):
+        super().__init__(options, setting)
+        setting.set_threads(0)
+        columns = _columns(options)
+        self.objectives = (
+            Objective("relevance", "NDCG@10", 0.0, "graded relevance as labelled in the data"),
+            *(
+                Objective(name, "NDCG@10", 0.0, f"feature {column}, graded within the query")
+                for name, column in columns.items()
+            ),
+        )
+        self.data = load_data(options.path, options.fold, columns, options.grades)
+        self.network = self._start_network()
+        self._pooled: dict[str, Pool] = {}
+        if setting.budget.checks:
+            check_start(self.network, self.data.splits["validation"])
+
+    @classmethod
+    def training_defaults(cls, options: Options) -> Mapping[str, Any]:
+        """Lists are whole: a query's documents are one sample of its order."""
+        return {"learning_rate": 3e-3, "kappa": 0.03, "beta_dpo": 0.1}
+
+    @classmethod
+    def model_key(cls, config: CellConfig, options: Options) -> str:
+        """Digest of the data of this fold and of how the start ranker is made from it."""
+        own_model_only(config)
+        return digest(_start_key(options, config.budget.embedded_steps))
+
+    @classmethod
+    def objective_versions(cls, options: Options) -> Mapping[str, str]:
+        """Relevance and the auxiliary objectives, all of the same version."""
+        return dict.fromkeys(["relevance", *_columns(options)], "1")
+
+    @property
+    def model_name(self) -> str:
+        """The data, which the start ranker is trained on."""
+        return Path(self.options.path).name if self.options.path else "synthetic"
+
+    @property
+    def fold(self) -> Fold | None:  # type: ignore[override]
+        """Which fold this is, where there are several."""
+        if self.data.folds == 1:
+            return None
+        return Fold(self.options.fold, self.data.folds, self.data.family)
+
+    @property
+    def notes(self) -> Sequence[str]:  # type: ignore[override]
+        """Which queries were left out, by reason."""
+        return [f"Fold {self.options.fold}, {note}." for note in self.data.notes]
+
+    def prompts(self, split: str) -> Sequence[Query]:
+        """The queries of a split; the budget may ask for fewer to validate and test on."""
+        budget = self.setting.budget
+        limits = {"validation": budget.validation_prompts, "test": budget.test_prompts}
+        return self.data.splits[split][: limits.get(split)]
+
+    def start_policy(self, conditioning: Conditioning, seed: int) -> RankingPolicy:
+        """The start ranker under a conditioning, nothing trained yet."""
+        return RankingPolicy(self.network, conditioning, seed, PLACES)
+
+    @cached_property
+    def normaliser(self) -> Normaliser:
+        """From the start ranker's rankings of calibration queries."""
+        queries = self.prompts("calibration")
+        answers = plain_policy(self.network).answer(
+            queries, Control.start(len(queries)), SEED, [0] * len(queries)
+        )
+        try:
+            return Normaliser.fit(self.score(answers), [o.name for o in self.objectives])
+        except MetricError as error:
+            raise UsageError(f"benchmark.path: {error}") from None
+
+    def score(self, samples: Scored | Rankings) -> Array:
+        """NDCG@10 of every objective, (rows, m)."""
+        return score_rankings(samples)
+
+    def lists(self, rng: np.random.Generator, lists: int, size: int | None) -> Lists:
+        """Training queries with all their documents, or `size` of each.
+
+        An objective's labels are its grades divided by their sum over the list.
+        """
+        queries = self._drawn(rng, lists)
+        labels, mask = padded_labels(queries, max(len(q.labels) for q in queries))
+        start = self._start_scores(queries)
+        chosen = None
+        if size is not None:
+            # Sorting noise with padding last draws documents without replacement.
+            chosen = np.where(mask, rng.random(mask.shape), 2).argsort(axis=1)[:, :size]
+            labels = np.take_along_axis(labels, chosen[..., None], axis=1)
+            mask = np.take_along_axis(mask, chosen, axis=1)
+            start = start.gather(1, self._tensor(chosen))
+        total = labels.sum(axis=1, keepdims=True)
+        share = np.divide(labels, total, out=np.zeros(labels.shape), where=total > 0)
+        return Lists(
+            Documents(tuple(queries), None if chosen is None else self._tensor(chosen)),
+            labels=self._tensor(share).float(),
+            start=start,
+            tokens=int(mask.sum()),
+            mask=self._tensor(mask),
+        )
+
+    def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> Rankings:
+        """For every row of weights (rows, m), one of a query's best start-model rankings.
+
+        Best among `budget.pool_samples` draws of the same query: across queries the easy ones would
+        be imitated and not the good rankings.
+        """
+        rows = len(weights)
+        pools = self._pools(self._drawn(rng, rows))
+        z = np.stack([pool.z for pool in pools])  # (rows, samples, m)
+        gain = np.einsum("qsm,qm->qs", z, weights)
+        kept = max(1, round(quantile * gain.shape[1]))
+        best = np.argsort(-gain, axis=1, kind="stable")[:, :kept]
+        place = best[np.arange(rows), rng.integers(kept, size=rows)]
+        chosen = [pool.orders[i] for pool, i in zip(pools, place, strict=True)]
+        return Rankings.of([pool.query for pool in pools], chosen, PLACES, self.setting.device)
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def _start_network(self) -> Perceptron:
+        """The start ranker, trained once for all cells of this fold."""
+        o, steps = self.options, self.setting.budget.embedded_steps
+        network = Perceptron([self.data.width, *o.hidden, 1], o.attention)
+
+        def make(folder: Path) -> None:
+            self.setting.say("training the start ranker on relevance (once; then it is cached)")
+            train, validation = self.data.splits["train"], self.data.splits["validation"]
+            train_start(network, train, validation, steps or STEPS, self.setting.say)
+            save_file(network.state_dict(), folder / "ranker.safetensors")
+
+        folder = cached("ranker", _start_key(o, steps), make)
+        network.load_state_dict(load_file(folder / "ranker.safetensors"))
+        return network.to(self.setting.device).requires_grad_(False)
+
+    def _pools(self, queries: Sequence[Query]) -> list[Pool]:
+        """Start-model rankings of each query with their scores, drawn when first asked for."""
+        count = self.setting.budget.pool_samples
+        new = [q for q in {q.id: q for q in queries}.values() if q.id not in self._pooled]
+        if new:
+            repeated = [query for query in new for _ in range(count)]
+            samples = self.start_policy(Unconditioned(), SEED).sample(
+                repeated, Control.start(len(repeated)), SEED, [*range(count)] * len(new)
+            )
+            z = self.normaliser.apply(self.score(samples)).reshape(len(new), count, -1)
+            orders = samples.order.cpu().numpy().reshape(len(new), count, -1)
+            for query, order, own in zip(new, orders, z, strict=True):
+                self._pooled[query.id] = Pool(query, order[:, : len(query.labels)], own)
+        return [self._pooled[query.id] for query in queries]
+
+    def _drawn(self, rng: np.random.Generator, count: int) -> list[Query]:
+        queries = self.prompts("train")
+        return [queries[i] for i in rng.integers(len(queries), size=count)]
+
+    @torch.no_grad()
+    def _start_scores(self, queries: Sequence[Query]) -> torch.Tensor:
+        return plain_policy(self.network).document_scores(queries, Control.start(len(queries)))[0]
+
+    def _tensor(self, array: Any) -> torch.Tensor:
+        return torch.as_tensor(array, device=self.setting.device)
+
+
+def _columns(options: Ranking.Options) -> dict[str, int]:
+    """Auxiliary columns by name; UsageError where the option is not name:column, or repeats."""
+    columns: dict[str, int] = {}
+    for entry in options.auxiliary:
+        name, _, column = entry.rpartition(":")
+        if not name.isidentifier() or not column.isdigit():
+            raise UsageError(
+                f"benchmark.auxiliary: found {entry!r}, expected name:column, such as pagerank:41"
+            )
+        if name in {"relevance", *columns} or int(column) in columns.values():
+            raise UsageError(f"benchmark.auxiliary: {entry!r} repeats a name or a column")
+        columns[name] = int(column)
+    if not columns:
+        raise UsageError("benchmark.auxiliary: empty; name one column at the least")
+    return columns
+
+
+def _start_key(options: Ranking.Options, steps: int | None) -> dict[str, Any]:
+    """Everything that the start ranker depends on."""
+    data = data_digest(options.path, options.fold, _columns(options), options.grades)
+    network = {"hidden": options.hidden, "attention": options.attention}
+    return {"data": data, "network": network, "steps": steps, "version": START_VERSION}

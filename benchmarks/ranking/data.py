@@ -1,0 +1,112 @@
+"""The benchmark's data, from files or made here: queries of every split, scaled and labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from paretosteer.benchmarks.ranking.folds import SPLITS, find
+from paretosteer.benchmarks.ranking.letor import PARSER_VERSION, Letor, join, load
+from paretosteer.benchmarks.ranking.queries import (
+    Query,
+    Scaling,
+    check_auxiliary,
+    check_left,
+    make_queries,
+    split_training,
+)
+from paretosteer.benchmarks.ranking.synthetic import FOLDS, SYNTHETIC_VERSION, synthetic
+from paretosteer.cells.digest import digest, file_digest
+
+DATA_VERSION = "1"  # of what is done to features and labels
+
+
+@dataclass(frozen=True)
+class RankingData:
+    """One fold."""
+
+    splits: dict[str, list[Query]]  # "train", "calibration", "validation", "test"
+    width: int  # inputs per document
+    excluded: dict[str, dict[str, int]]  # queries left out of "train", "validation", "test"
+    folds: int  # how many there are
+    family: str  # digest of what all folds of this data share
+
+    @property
+    def notes(self) -> list[str]:
+        """A line per split that queries were left out of."""
+        return [
+            _note(split, self.excluded[split], self._kept(split))
+            for split in SPLITS
+            if self.excluded[split]
+        ]
+
+    def _kept(self, split: str) -> int:
+        calibration = len(self.splits["calibration"]) if split == "train" else 0
+        return len(self.splits[split]) + calibration
+
+
+def load_data(
+    path: str | None, fold: int, auxiliary: Mapping[str, int], grades: int
+) -> RankingData:
+    """Fold 1, 2, ... of the data set in a folder, or of the synthetic one.
+
+    `auxiliary` names feature columns, from 1, that become objectives with labels 0 ... grades - 1
+    (2 or more grades). Features are scaled by training queries; a tenth of these is put aside for
+    calibration. Raises `UsageError` as the parts do: see `find`, `load`, `make_queries`.
+    """
+    parts, folds, family = _from_folder(path, fold) if path else _made_here(fold)
+    check_auxiliary(list(parts.values()), auxiliary)
+    width = parts["train"].width - len(auxiliary)
+    # Popped, so that features are not held in one more version than needed.
+    made = {split: make_queries(parts.pop(split), auxiliary, grades) for split in SPLITS}
+    for split, (queries, excluded) in made.items():
+        check_left(split, queries, excluded)
+    train, calibration = split_training(made["train"][0])
+    splits = {
+        "train": train,
+        "calibration": calibration,
+        "validation": made["validation"][0],
+        "test": made["test"][0],
+    }
+    scaling = Scaling.fit(train)
+    return RankingData(
+        {split: scaling.scaled(queries) for split, queries in splits.items()},
+        width,
+        {split: excluded for split, (_, excluded) in made.items()},
+        folds,
+        digest({"files": family, "auxiliary": list(auxiliary.items()), "grades": grades}),
+    )
+
+
+def data_digest(path: str | None, fold: int, auxiliary: Mapping[str, int], grades: int) -> str:
+    """Digest of all that `load_data` depends on, without reading more than the files' bytes."""
+    if path:
+        splits = find(Path(path), fold).splits
+        content: object = {s: [file_digest(file) for file in splits[s]] for s in SPLITS}
+    else:
+        content = {"synthetic": SYNTHETIC_VERSION, "fold": fold}
+    versions = {"data": DATA_VERSION, "parser": PARSER_VERSION}
+    options = {"auxiliary": list(auxiliary.items()), "grades": grades}
+    return digest({"content": content, "versions": versions, **options})
+
+
+def _from_folder(path: str, fold: int) -> tuple[dict[str, Letor], int, object]:
+    """Splits, number of folds, and what tells this data set from others."""
+    folder = Path(path)
+    files = find(folder, fold)
+    paths = [file for split in SPLITS for file in files.splits[split]]
+    loaded = dict(zip(paths, load(paths), strict=True))
+    parts = {split: join([loaded[file] for file in files.splits[split]]) for split in SPLITS}
+    sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in files.everything}
+    return parts, files.folds, sizes
+
+
+def _made_here(fold: int) -> tuple[dict[str, Letor], int, object]:
+    return synthetic(fold), FOLDS, {"synthetic": SYNTHETIC_VERSION}
+
+
+def _note(split: str, excluded: Mapping[str, int], kept: int) -> str:
+    left = sum(excluded.values())
+    reasons = ", ".join(f"{reason} {count}" for reason, count in excluded.items())
+    return f"split {split}: {left} of {left + kept} queries left out ({reasons})"

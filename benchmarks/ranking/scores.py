@@ -1,0 +1,47 @@
+"""NDCG of what a policy ranked, and labels padded like its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from paretosteer.benchmarks.ranking.ndcg import ndcg
+from paretosteer.benchmarks.ranking.queries import Query
+from paretosteer.interfaces import Array
+
+
+class Ranked(Protocol):
+    """Queries with scores of their documents, (rows, D)."""
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """One per row."""
+        ...
+
+    @property
+    def scores(self) -> torch.Tensor:
+        """Higher is ranked first; anything at padding."""
+        ...
+
+
+def score_rankings(ranked: Ranked) -> Array:
+    """NDCG@10 of every objective, (rows, m)."""
+    scores = ranked.scores.cpu().double().numpy()
+    labels, mask = padded_labels(ranked.queries, scores.shape[1])
+    return ndcg(scores, labels, mask)
+
+
+def padded_labels(
+    queries: Sequence[Query], width: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Labels (rows, width, m), 0 at padding, and the mask (rows, width) of real documents."""
+    labels = np.zeros((len(queries), width, queries[0].labels.shape[1]), dtype=np.int64)
+    mask = np.zeros((len(queries), width), dtype=bool)
+    for row, query in enumerate(queries):
+        labels[row, : len(query.labels)] = query.labels
+        mask[row, : len(query.labels)] = True
+    return labels, mask

@@ -1,0 +1,219 @@
+"""The ranking benchmark whole: feedback, identities, orientation, real queries."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from paretosteer import make_benchmark, make_method, make_trainer
+from paretosteer.benchmarks.ranking.ndcg import ndcg
+from paretosteer.benchmarks.ranking.scores import padded_labels
+from paretosteer.control import Control
+from paretosteer.errors import UsageError
+from paretosteer.feedback import Batch, Preference
+from paretosteer.metrics import controllability
+from paretosteer.preferences import Draws, fixed, lattice
+from paretosteer.rollout import roll_out
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_benchmark("ranking")
+
+
+def trained(world, name, steps=200, **values):
+    method = make_method(name, **values)
+    method.train(world, make_trainer(world, seed=0, steps=steps))
+    return method
+
+
+def points(world, method, mu, split="test"):
+    """Normalised means (k, m) on a split's queries."""
+    queries, control = world.prompts(split), method.control(mu)
+    total = np.zeros((len(mu), len(world.objectives)))
+    for cells, _, answers in roll_out(
+        method.policy, queries, control, seed=0, samples=1, batch_rows=2048
+    ):
+        np.add.at(total, cells.point, world.normaliser.apply(world.score(answers)))
+    return total / len(queries)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("rewarded_soup", {}),
+        ("rewarded_soup", {"feedback": "preference"}),
+        ("bone_soup", {}),
+        ("clp", {}),
+        ("cos_dpo", {}),
+        ("cos_dpo", {"variant": "temperature"}),
+        ("cos_dpo", {"condition": "banks"}),
+        ("cos_dpo", {"feedback": "reward"}),
+        ("morl", {}),
+    ],
+)
+def test_more_weight_gives_more(world, name, values):
+    found = points(world, trained(world, name, **values), np.eye(3))
+    assert (found.argmax(axis=0) == np.arange(3)).all(), found
+
+
+def test_interpolation_goes_toward_what_it_imitates(world):
+    found = points(world, trained(world, "interpolation", steps=600), np.eye(3))
+    low = found.min(axis=0)
+    assert (np.diag(found) > low).all(), found
+
+
+def test_the_negative_control_does_not_steer(world):
+    method = trained(world, "cos_dpo", steps=60, condition="none")
+    mu = lattice(3)
+    assert controllability(mu, points(world, method, mu)) == 0.0
+
+
+def test_labels_of_a_list_are_shares_and_start_scores_its_own(world):
+    lists = world.lists(np.random.default_rng(0), 8, None)
+    torch.testing.assert_close(lists.labels.sum(dim=1), torch.ones(8, 3))
+    assert not lists.labels[~lists.mask].any()
+    policy = world.start_policy(make_method("cos_dpo").conditioning(3), seed=0)
+    found = policy.candidate_scores(lists.candidates, Control.start(8))
+    torch.testing.assert_close(found, lists.start)
+
+
+def test_lists_may_be_shorter(world):
+    lists = world.lists(np.random.default_rng(0), 64, 3)
+    assert lists.labels.shape == (64, 3, 3)
+    assert lists.mask.all()  # the shortest query has more documents
+    chosen = lists.candidates.chosen
+    assert (chosen.sort(dim=1).values.diff(dim=1) > 0).all()  # no document twice
+    sums = lists.labels.sum(dim=1)
+    assert ((sums - 1).abs() < 1e-6).logical_or(sums == 0).all()
+
+
+def test_padding_takes_no_part_in_the_loss(world):
+    """The same queries in one batch and alone have the same loss."""
+    feedback = Preference(world, None, 0.5)
+    method = make_method("rewarded_soup", feedback="preference")
+    method.start(world, seed=0)
+    generator = torch.Generator().manual_seed(0)
+    for p in method.policy.parameters():
+        p.data.add_(0.2 * torch.randn(p.shape, generator=generator))
+    rng = np.random.default_rng(0)
+    draws = Draws(np.tile([0.2, 0.3, 0.5], (6, 1)))
+    control = method.control(draws.weights)
+    batch = feedback.collect(method.policy, draws, control, rng)
+    together = feedback.loss(method.policy, batch, draws, control)
+    alone = []
+    for row, query in enumerate(batch.lists.candidates.queries):
+        lists = only(world, [query]).lists(rng, 1, None)
+        one = Batch(lists.candidates, torch.zeros(1, dtype=torch.int64), lists=lists)
+        mu = Draws(draws.weights[:1])
+        alone.append(feedback.loss(method.policy, one, mu, control.take(torch.tensor([row]))))
+    torch.testing.assert_close(together, torch.stack(alone).mean())
+
+
+def only(world, queries):
+    """The same world with these training queries, met in turn."""
+    other = copy.copy(world)
+    other._drawn = lambda rng, count: [queries[i % len(queries)] for i in range(count)]
+    return other
+
+
+def test_a_common_temperature_needs_no_training(world):
+    """Trained at twice the temperatures, or scaled by the identity: the same scores.
+
+    On a few queries whose labels are all positive, so that the optimum exists and can be reached.
+    """
+    queries = [q for q in world.prompts("train") if 5 <= len(q.labels) <= 8][:3]
+    positive = [q.__class__(q.id, q.features, q.labels + 1) for q in queries]
+    few = only(world, positive)
+
+    def scores(beta):
+        method = make_method("rewarded_soup", feedback="preference", rank=32, alpha=32.0)
+        method.start(world, seed=0)
+        trainer = make_trainer(world, seed=0, steps=1500)
+        trainer.fit(
+            "one",
+            method.policy,
+            Preference(few, None, beta),
+            draw=fixed(np.array([0.2, 0.3, 0.5])),
+            control=lambda draws: Control.bank([0] * len(draws.weights)),
+            parameters=method.policy.parameters(0),
+            steps=1500,
+            optimiser=0.01,
+        )
+        with torch.no_grad():
+            own = [method.policy.document_scores([q], Control.bank([0]))[0][0] for q in positive]
+            start = [method.policy.document_scores([q], Control.start(1))[0][0] for q in positive]
+        return [(s - s0) - (s - s0).mean() for s, s0 in zip(own, start, strict=True)]
+
+    at_one, at_two = scores(0.5), scores(1.0)
+    for one, two in zip(at_one, at_two, strict=True):
+        torch.testing.assert_close(two, one / 2, atol=0.05, rtol=0)
+        assert one.abs().max() > 0.2
+
+
+def test_the_second_dial_is_an_axis_of_the_points(world):
+    method = trained(world, "cos_dpo", variant="temperature", steps=60)
+    dialled = method.points(lattice(3))
+    dials = {tuple(sorted(p.dials.items())) for p in dialled}
+    assert dials == {(), (("temperature", 0.5),), (("temperature", 2.0),)}
+    mu = np.tile([[0.2, 0.4, 0.4]], (3, 1))
+    control = method.control(mu, [{"temperature": k} for k in (0.5, 1.0, 4.0)])
+    queries = world.prompts("test")[:20]
+    drift = [
+        method.policy.drift(
+            method.policy.answer(queries, control.take(torch.full((20,), i)), 0, [0] * 20),
+            control.take(torch.full((20,), i)),
+        ).kl.mean()
+        for i in range(3)
+    ]
+    assert drift[0] > drift[1] > drift[2] > 0  # warmer is nearer the start ranker
+
+
+def test_the_start_ranker_learnt_relevance(world):
+    queries = world.prompts("validation")
+    method = make_method("start")
+    method.start(world, seed=0)
+    answers = method.policy.answer(queries, Control.start(len(queries)), 0, [0] * len(queries))
+    labels, mask = padded_labels(queries, answers.scores.shape[1])
+    chance = ndcg(np.zeros(mask.shape), labels, mask).mean(axis=0)
+    reached = world.score(answers).mean(axis=0)
+    assert reached[0] > chance[0] + 0.1
+
+
+def test_folds_of_one_family_have_their_own_start_ranker(world):
+    other = make_benchmark("ranking", fold=2)
+    assert world.fold.family == other.fold.family
+    assert (world.fold.index, other.fold.index, world.fold.of) == (1, 2, 5)
+    assert world.setting.model_key != other.setting.model_key
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"auxiliary": ("pagerank",)}, "found 'pagerank', expected name:column"),
+        ({"auxiliary": ("a:41", "a:42")}, "'a:42' repeats a name or a column"),
+        ({"auxiliary": ("a:41", "b:41")}, "'b:41' repeats a name or a column"),
+        ({"auxiliary": ("relevance:41",)}, "repeats a name"),
+        ({"auxiliary": ()}, "benchmark.auxiliary: empty"),
+        ({"auxiliary": ("a:47",)}, "the data has 46 features"),
+        ({"fold": 6}, "there is no fold 6"),
+        ({"path": "nowhere"}, "there is no folder nowhere"),
+        ({"dtype": "bfloat16"}, "ranking computes in float32 only"),
+    ],
+)
+def test_bad_options_are_named(values, message):
+    with pytest.raises(UsageError, match=message):
+        make_benchmark("ranking", **values)
+
+
+def test_real_queries(shared_data):
+    world = make_benchmark("ranking", path=str(shared_data / "mq2008"))
+    assert sum("left out" in note for note in world.notes) >= 1
+    kept = sum(len(world.data.splits[s]) for s in world.data.splits)
+    left_out = sum(sum(counts.values()) for counts in world.data.excluded.values())
+    assert kept + left_out == 784
+    assert left_out >= 220
+    found = points(world, trained(world, "cos_dpo", steps=150), np.eye(3))
+    assert found[1, 1] > found[0, 1] + 0.5  # PageRank can be steered, though it is no input
+    assert found[2, 2] > found[0, 2] + 0.5
