@@ -49,7 +49,7 @@ def find(folder: Path, fold: int) -> Files:
 
 
 def rotation(fold: int) -> dict[str, tuple[int, ...]]:
-    """Which of the parts 1 ... 5 fold k uses: k to k + 2 to train, k + 3 to validate, k + 4 to test.
+    """Parts 1 ... 5 of fold k: k to k + 2 to train, k + 3 to validate, k + 4 to test.
 
     Parts are counted round and round, so fold 2 tests on part 1.
     """

@@ -16,11 +16,11 @@ def ndcg(
 ) -> Floats:
     """Normalised discounted cumulative gain at `cutoff` of rankings by falling score.
 
-    DCG adds (2^label - 1) / log2(1 + rank) over the documents of rank 1 ... cutoff; NDCG divides it
-    by the DCG of the documents ordered by label. Documents with equal scores may stand in any
-    order, so DCG is its expectation over all of these orders: each document of a tie counts the mean
-    discount of the ranks that the tie covers, 0 beyond the cutoff (McSherry and Najork, 2008,
-    Computing information retrieval performance measures efficiently in the presence of tied scores).
+    DCG adds (2^label - 1) / log2(1 + rank) over the documents of rank 1 ... cutoff (Järvelin and
+    Kekäläinen, 2002); NDCG divides it by the DCG of the documents ordered by label. Documents with
+    equal scores may stand in any order, so DCG is its expectation over all of these orders: each
+    document of a tie counts the mean discount of the ranks that the tie covers, 0 beyond the cutoff
+    (McSherry and Najork, 2008).
 
     Parameters
     ----------

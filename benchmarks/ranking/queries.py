@@ -31,10 +31,10 @@ def make_queries(
     """Queries in the order of the data, and how many were left out by reason.
 
     The columns of `auxiliary` (objective name to column, from 1) become labels, as `graded` says,
-    and are no inputs. A query with one document has nothing to rank; one in which some objective has
-    no positive label has no NDCG of it. Both are left out of all objectives, and counted under the
-    first reason that holds: "one document", "no positive relevance", "no positive NAME". The counts'
-    sum is all that was left out. Columns must have passed `check_auxiliary`.
+    and are no inputs. A query with one document has nothing to rank; one in which some objective
+    has no positive label has no NDCG of it. Both are left out of all objectives, and counted under
+    the first reason that holds: "one document", "no positive relevance", "no positive NAME". The
+    sum of the counts is all that was left out. Columns must have passed `check_auxiliary`.
     """
     columns = np.array(list(auxiliary.values()), dtype=np.int64) - 1
     starts = np.flatnonzero(np.diff(letor.queries, prepend=-1))  # (queries,)

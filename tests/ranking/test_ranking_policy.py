@@ -50,7 +50,7 @@ def test_the_probabilities_of_all_orders_sum_to_one():
     one = control.take(torch.zeros(24, dtype=torch.int64))
     samples = Rankings.of(rows, [np.array(o) for o in orders], 10, torch.device("cpu"))
     total = made.scores(samples, one).sum(dim=1).exp().sum()
-    assert float(total) == pytest.approx(1, abs=1e-5)
+    assert total.item() == pytest.approx(1, abs=1e-5)
 
 
 def test_samples_follow_their_probabilities():

@@ -1,0 +1,178 @@
+"""LETOR files: what is read, what is refused and where, which files make a fold."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paretosteer.benchmarks.ranking import letor
+from paretosteer.benchmarks.ranking.folds import find, rotation
+from paretosteer.benchmarks.ranking.letor import load, parse
+from paretosteer.errors import UsageError
+
+
+def write(folder, text, name="part.txt"):
+    path = folder / name
+    path.write_bytes(text.encode())
+    return path
+
+
+values = st.floats(-1e6, 1e6, width=32)
+documents = st.lists(
+    st.tuples(st.integers(0, 4), st.dictionaries(st.integers(1, 12), values, min_size=1)),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(documents, st.sampled_from(["\n", "\r\n"]), st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_what_is_written_is_read(tmp_path_factory, rows, end, comments):
+    """Sparse rows, comments, blank lines and either line ending."""
+    lines = []
+    for place, (label, pairs) in enumerate(rows):
+        written = " ".join(f"{i}:{v!r}" for i, v in sorted(pairs.items()))
+        lines.append(f"{label} qid:{7 + place // 3} {written}" + " # docid = x:1" * comments)
+        lines += ["# a comment: qid:1 3:4", ""] * comments
+    path = write(tmp_path_factory.mktemp("letor"), end.join(lines))
+    found = parse(path)
+    assert found.labels.tolist() == [label for label, _ in rows]
+    assert found.queries.tolist() == [7 + place // 3 for place in range(len(rows))]
+    assert found.width == max(max(pairs) for _, pairs in rows)
+    for features, (_, pairs) in zip(found.features, rows, strict=True):
+        expected = np.zeros(found.width, dtype=np.float32)
+        for i, v in pairs.items():
+            expected[i - 1] = v
+        np.testing.assert_array_equal(features, expected)
+
+
+def test_chunks_join_without_a_seam(tmp_path, monkeypatch):
+    lines = [f"{i % 3} qid:{i // 4} 1:{i} 2:{i / 7:.6f}" for i in range(100)]
+    path = write(tmp_path, "\n".join(lines))
+    whole = parse(path)
+    monkeypatch.setattr(letor, "CHUNK", 64)
+    parts = parse(path)
+    np.testing.assert_array_equal(whole.features, parts.features)
+    np.testing.assert_array_equal(whole.queries, parts.queries)
+    bad = write(tmp_path, "\n".join([*lines, "1 1:2"]), "bad.txt")
+    with pytest.raises(UsageError, match=r"bad.txt:101: no qid"):
+        parse(bad)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1.5 qid:1 1:2", "label '1.5' is not an integer >= 0"),
+        ("-1 qid:1 1:2", "label '-1' is not an integer >= 0"),
+        ("99 qid:1 1:2", "label 99 is above 30"),
+        ("1 1:2", "no qid after the label"),
+        ("1 qid:x 1:2", "'qid:x' is not qid: and an integer"),
+        ("1 qid:1 2", "'2' is not a pair index:value"),
+        ("1 qid:1 x:2", "'x:2' is not a pair"),
+        ("1 qid:1 0:2", "feature index 0 is not from 1"),
+        ("1 qid:1 2:1 2:3", "feature index 2 follows 2"),
+        ("1 qid:1 3:1 2:3", "feature index 2 follows 3"),
+        ("1 qid:1 1:nan", "value 'nan' of feature 1 is not a finite number"),
+        ("1 qid:1 1:inf", "value 'inf' of feature 1 is not a finite number"),
+        ("1 qid:1 1:1e99", "value of feature 1 is too large"),
+        ("1 qid:1 1:2:3", "value '2:3' of feature 1"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, line, message):
+    path = write(tmp_path, f"# head\n0 qid:1 1:1\n{line}\n0 qid:1 1:1\n")
+    with pytest.raises(UsageError) as error:
+        parse(path)
+    told = str(error.value)
+    assert told.startswith(f"benchmark.path: part.txt:3: {message}")
+    assert "\n" not in told
+
+
+def test_a_query_must_stand_together(tmp_path):
+    path = write(tmp_path, "0 qid:1 1:1\n0 qid:2 1:1\n0 qid:1 1:1\n")
+    with pytest.raises(UsageError, match=r"part.txt:3: qid 1 returns after other queries"):
+        parse(path)
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n\n"])
+def test_an_empty_file_is_refused(tmp_path, text):
+    with pytest.raises(UsageError, match=r"part.txt is empty"):
+        parse(write(tmp_path, text))
+
+
+def test_a_wrong_feature_count_is_refused(tmp_path):
+    one = write(tmp_path, "0 qid:1 1:1 2:1\n1 qid:1 1:1 2:2\n", "one.txt")
+    two = write(tmp_path, "0 qid:2 1:1 2:1 3:1\n1 qid:2 1:1 2:2 3:1\n", "two.txt")
+    with pytest.raises(UsageError, match=r"two.txt: feature count 3, but one.txt has 2"):
+        load([one, two])
+
+
+def test_a_query_in_two_files_is_a_leak(tmp_path):
+    one = write(tmp_path, "0 qid:1 1:1\n", "one.txt")
+    two = write(tmp_path, "0 qid:1 1:1\n", "two.txt")
+    with pytest.raises(UsageError, match=r"qid 1 stands in one.txt and in two.txt"):
+        load([one, two])
+
+
+def test_a_file_is_parsed_once(tmp_path, monkeypatch):
+    path = write(tmp_path, "0 qid:5501 1:0.25\n2 qid:5501 1:0.75\n")
+    first = load([path])[0]
+    monkeypatch.setattr(letor, "parse", lambda path: pytest.fail("parsed again"))
+    again = load([path])[0]
+    np.testing.assert_array_equal(first.features, again.features)
+    assert again.labels.tolist() == [0, 2]
+
+
+def five_parts(folder):
+    for part in range(1, 6):
+        write(folder, f"0 qid:{part} 1:1\n", f"S{part}.txt")
+
+
+def test_five_parts_rotate(tmp_path):
+    five_parts(tmp_path)
+    first, third = find(tmp_path, 1), find(tmp_path, 3)
+    assert [p.name for p in first.splits["train"]] == ["S1.txt", "S2.txt", "S3.txt"]
+    assert first.splits["validation"][0].name == "S4.txt"
+    assert first.splits["test"][0].name == "S5.txt"
+    assert [p.name for p in third.splits["train"]] == ["S3.txt", "S4.txt", "S5.txt"]
+    assert third.splits["test"][0].name == "S2.txt"
+    assert first.folds == 5 and len(first.everything) == 5
+    assert sorted(rotation(k)["test"][0] for k in range(1, 6)) == [1, 2, 3, 4, 5]
+
+
+def test_folders_of_folds_and_single_folders(tmp_path):
+    for fold in (1, 2):
+        folder = tmp_path / f"Fold{fold}"
+        folder.mkdir()
+        for name in ("train.txt", "vali.txt", "test.txt"):
+            write(folder, "0 qid:1 1:1\n", name)
+    assert find(tmp_path, 2).splits["test"] == (tmp_path / "Fold2" / "test.txt",)
+    assert find(tmp_path, 1).folds == 2
+    assert find(tmp_path / "Fold1", 1).folds == 1
+
+
+@pytest.mark.parametrize(
+    ("fold", "message"), [(6, "there is no fold 6; the data has 1 to 5"), (0, "there is no fold 0")]
+)
+def test_a_fold_that_is_not_there(tmp_path, fold, message):
+    five_parts(tmp_path)
+    with pytest.raises(UsageError, match=message):
+        find(tmp_path, fold)
+
+
+def test_folders_of_another_kind(tmp_path):
+    with pytest.raises(UsageError, match=r"benchmark.path: .*give a folder with S1.txt"):
+        find(tmp_path, 1)
+    with pytest.raises(UsageError, match="there is no folder"):
+        find(tmp_path / "nowhere", 1)
+    with pytest.raises(UsageError, match=r"benchmark.path"):
+        find(write(tmp_path, "x"), 1)
+
+
+def test_mq2008_is_what_it_is_known_to_be(shared_data):
+    parts = load([shared_data / "mq2008" / f"S{i}.txt" for i in range(1, 6)])
+    together = letor.join(parts)
+    assert len(together.labels) == 15_211
+    assert together.width == 46
+    assert len(np.unique(together.queries)) == 784
+    with_relevant = np.unique(together.queries[together.labels > 0])
+    assert len(with_relevant) == 564
