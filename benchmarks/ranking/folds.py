@@ -97,7 +97,7 @@ def _single(folder: Path) -> list[dict[str, tuple[Path, ...]]]:
 
 def _named(folder: Path) -> dict[str, tuple[Path, ...]]:
     """A folder with one file per split."""
-    found = {}
+    found: dict[str, tuple[Path, ...]] = {}
     for split, names in FILE_NAMES.items():
         paths = [folder / name for name in names if (folder / name).is_file()]
         if not paths:

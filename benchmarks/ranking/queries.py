@@ -92,7 +92,8 @@ def check_auxiliary(parts: Sequence[Letor], auxiliary: Mapping[str, int]) -> Non
 
     `parts` are all the data, of the same width.
     """
-    width, taken = parts[0].width, {}
+    width = parts[0].width
+    taken: dict[int, str] = {}
     for name, column in auxiliary.items():
         if not 1 <= column <= width:
             raise UsageError(

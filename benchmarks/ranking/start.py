@@ -47,7 +47,7 @@ def train_start(
     for step in range(1, steps + 1):
         loss = _listnet(policy, [train[i] for i in order.take(rng, QUERIES)])
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
         if step % max(1, steps // LOOKS) == 0:
             reached = relevance(policy, validation)
