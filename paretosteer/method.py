@@ -29,10 +29,14 @@ def option(
     above: float | None = None,
     least: float | None = None,
     most: float | None = None,
+    place: bool = False,
 ) -> Any:
-    """A dataclass field with its one line of help, and the range of its number or numbers."""
+    """A dataclass field with its one line of help, and the range of its number or numbers.
+
+    A `place` is where something lies: digests depend on what is there, not on where it is.
+    """
     bounds = {"above": above, "least": least, "most": most}
-    return field(default=default, metadata={"help": help, "bounds": bounds})
+    return field(default=default, metadata={"help": help, "bounds": bounds, "place": place})
 
 
 @dataclass(frozen=True)

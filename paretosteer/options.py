@@ -94,6 +94,15 @@ def variant(options: Any, own: Mapping[str, Any]) -> str:
     return ", ".join(head + changed)
 
 
+def content(options: Any) -> dict[str, Any]:
+    """Options by name without the places of files, which a benchmark's model key covers."""
+    return {
+        field.name: getattr(options, field.name)
+        for field in _fields(type(options))
+        if not field.metadata.get("place")
+    }
+
+
 def default(field: Field[Any]) -> Any:
     """Default of one field; every option must have one."""
     if field.default is not MISSING:

@@ -151,3 +151,22 @@ def test_a_bad_line_stops_the_sweep_with_file_and_number(
     assert main(command) == 2
     assert "train.txt:2: label '1.5' is not an integer >= 0" in capsys.readouterr().err
     assert not list((tmp_path / "out").rglob("record.json"))
+
+
+def test_the_same_data_elsewhere_is_the_same_cell(tmp_path: Path, shared_data: Path) -> None:
+    """Digests depend on what lies in a folder, not on where it lies."""
+    import shutil
+
+    from paretosteer.cells.plan import plan_cell
+    from paretosteer.compose import compose_cell
+
+    shutil.copytree(shared_data / "mq2008", tmp_path / "moved")
+    here, moved = (
+        plan_cell(compose_cell(["benchmark=ranking", f"benchmark.path={path}"]))
+        for path in (shared_data / "mq2008", tmp_path / "moved")
+    )
+    assert here.digests == moved.digests
+    with (tmp_path / "moved" / "S1.txt").open("a") as file:
+        file.write("0 qid:99999 1:0.5\n")
+    changed = plan_cell(compose_cell(["benchmark=ranking", f"benchmark.path={tmp_path / 'moved'}"]))
+    assert changed.digests["train"] != here.digests["train"]

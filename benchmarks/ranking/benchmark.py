@@ -76,6 +76,7 @@ class Ranking(World):
             None,
             "folder with S1.txt ... S5.txt, Fold1 ... Fold5, or train, vali and test.txt; "
             "null: a synthetic set",
+            place=True,
         )
         fold: int = option(1, "fold of the cross-validation", least=1)
         auxiliary: tuple[str, ...] = option(
@@ -89,6 +90,8 @@ class Ranking(World):
     def __init__(self, options: Options, setting: Setting):
         super().__init__(options, setting)
         setting.set_threads(0)
+        if not options.hidden:
+            raise UsageError("benchmark.hidden: empty; name the width of one layer at the least")
         columns = _columns(options)
         self.objectives = (
             Objective("relevance", "NDCG@10", 0.0, "graded relevance as labelled in the data"),

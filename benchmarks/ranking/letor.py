@@ -271,7 +271,8 @@ def _first(bad: npt.NDArray[np.bool_]) -> int | None:
 
 def _explain(path: Path, number: int, line: bytes) -> NoReturn:
     """Say what in a line is not of the grammar."""
-    label, *rest = line.decode("ascii", errors="backslashreplace").split()
+    # Bytes are split, since text has more white space than the grammar.
+    label, *rest = [field.decode("ascii", errors="backslashreplace") for field in line.split()]
     if not re.fullmatch(r"[0-9]+", label):
         _refuse(path, number, f"label {_cut(label)} is not an integer >= 0", GRADES)
     if not rest or not rest[0].startswith("qid:"):

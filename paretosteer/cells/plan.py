@@ -73,7 +73,7 @@ class CellPlan:
             "train",
             {
                 "method": {"name": c.method.name, **asdict(self.method_options)},
-                "benchmark": {"name": c.benchmark.name, **asdict(self.benchmark_options)},
+                "benchmark": {"name": c.benchmark.name, **options.content(self.benchmark_options)},
                 "budget": training,
                 "seed": c.seed,
                 "dtype": c.dtype,

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from paretosteer.noise import gumbel
 from paretosteer.text import attention
 from paretosteer.text.kv import additive, roomy_cache
-from paretosteer.noise import gumbel
 
 PLAIN = {"eager", "sdpa", attention.NAME}  # kinds of attention that take a mask as something to add
 

@@ -15,11 +15,11 @@ from paretosteer.conditioning import Banks, Conditioning, Features, PromptText
 from paretosteer.control import Control
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Drift
+from paretosteer.noise import stream_keys
 from paretosteer.text.attention import use_single_query
 from paretosteer.text.generate import Decoding, Stream, generate, mix
 from paretosteer.text.layers import linear_layers
 from paretosteer.text.model import LanguageModel
-from paretosteer.noise import stream_keys
 from paretosteer.text.samples import Prompt, TextSamples
 from paretosteer.text.softprompt import SoftPrompt
 

@@ -1,5 +1,7 @@
 """LETOR files: what is read, what is refused and where, which files make a fold."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -76,6 +78,14 @@ def test_chunks_join_without_a_seam(tmp_path, monkeypatch):
         ("1 qid:1 1:inf", "value 'inf' of feature 1 is not a finite number"),
         ("1 qid:1 1:1e99", "value of feature 1 is too large"),
         ("1 qid:1 1:2:3", "value '2:3' of feature 1"),
+        ("1 qid:1 1:", "value '' of feature 1"),
+        ("1 qid:1 1:0x10", "value '0x10' of feature 1"),
+        ("1 qid:1 1:1_0", "value '1_0' of feature 1"),
+        ("1 qid:1 1:1 99999:1", "feature index 99999 is not from 1 to 10000"),
+        ("1 qid:9007199254740992 1:2", "qid 9007199254740992 is above 2^53 - 1"),
+        ("1 qid:1\x1c1:2", r"'qid:1\x1c1:2' is not qid: and an integer"),
+        (f"1 qid:1 1:0.{'1' * 60} 2:x", "value 'x' of feature 2"),
+        (f"1 qid:1 1:{'x' * 60}", f"value '{'x' * 40}...' of feature 1"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, line, message):
@@ -85,6 +95,18 @@ def test_a_bad_line_is_named(tmp_path, line, message):
     told = str(error.value)
     assert told.startswith(f"benchmark.path: part.txt:3: {message}")
     assert "\n" not in told
+
+
+@given(st.lists(st.text(st.sampled_from("01.:-+e qid#\t\x1cn\u00e9"), max_size=14), max_size=3))
+@settings(deadline=None, max_examples=200)
+def test_whatever_a_file_holds_the_answer_is_finite_or_a_line_that_helps(tmp_path_factory, tails):
+    lines = ["0 qid:1 1:1", *(f"1 qid:1 {tail}" for tail in tails)]
+    try:
+        assert np.isfinite(
+            parse(write(tmp_path_factory.mktemp("any"), "\n".join(lines))).features
+        ).all()
+    except UsageError as error:
+        assert re.fullmatch(r"benchmark\.path: part\.txt:[2-4]: .+; .+", str(error))
 
 
 def test_a_query_must_stand_together(tmp_path):
@@ -104,6 +126,28 @@ def test_a_wrong_feature_count_is_refused(tmp_path):
     two = write(tmp_path, "0 qid:2 1:1 2:1 3:1\n1 qid:2 1:1 2:2 3:1\n", "two.txt")
     with pytest.raises(UsageError, match=r"two.txt: feature count 3, but one.txt has 2"):
         load([one, two])
+
+
+def test_a_file_without_features_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"part.txt has no feature in any line"):
+        parse(write(tmp_path, "0 qid:1\n1 qid:1\n"))
+
+
+def test_sparse_files_get_the_largest_width(tmp_path):
+    one = write(tmp_path, "0 qid:1 1:1\n1 qid:1 2:2\n", "one.txt")
+    two = write(tmp_path, "0 qid:2 4:1\n1 qid:2\n", "two.txt")
+    first, second = load([one, two])
+    assert first.features.tolist() == [[1, 0, 0, 0], [0, 2, 0, 0]]
+    assert second.features.tolist() == [[0, 0, 0, 1], [0, 0, 0, 0]]
+
+
+def test_a_dense_file_says_the_width_of_a_sparse_one(tmp_path):
+    dense = write(tmp_path, "0 qid:1 1:1 2:1 3:1\n", "dense.txt")
+    narrow = write(tmp_path, "0 qid:2 1:1\n1 qid:2 2:1\n", "narrow.txt")
+    wide = write(tmp_path, "0 qid:3 4:1\n1 qid:3 2:1\n", "wide.txt")
+    assert [part.width for part in load([narrow, dense])] == [3, 3]
+    with pytest.raises(UsageError, match=r"wide.txt: feature count 4, but dense.txt has 3"):
+        load([wide, dense])
 
 
 def test_a_query_in_two_files_is_a_leak(tmp_path):
@@ -157,6 +201,29 @@ def test_a_fold_that_is_not_there(tmp_path, fold, message):
     five_parts(tmp_path)
     with pytest.raises(UsageError, match=message):
         find(tmp_path, fold)
+
+
+def test_a_layout_with_a_gap_names_what_is_not_there(tmp_path):
+    write(tmp_path, "", "S1.txt")
+    with pytest.raises(UsageError, match=r"lacks S2.txt, S3.txt, S4.txt, S5.txt; give"):
+        find(tmp_path, 1)
+    (tmp_path / "S1.txt").unlink()
+    (tmp_path / "Fold2").mkdir()
+    with pytest.raises(UsageError, match=r"lacks Fold1; give"):
+        find(tmp_path, 1)
+    write(tmp_path / "Fold2", "", "train.txt")
+    with pytest.raises(UsageError, match=r"lacks vali.txt \(or valid.txt, validation.txt\); give"):
+        find(tmp_path / "Fold2", 1)
+
+
+def test_two_validation_files_are_one_too_many(tmp_path):
+    for name in ("train.txt", "vali.txt", "valid.txt", "test.txt"):
+        write(tmp_path, "", name)
+    with pytest.raises(UsageError, match=r"has vali.txt and valid.txt; keep one of them"):
+        find(tmp_path, 1)
+    (tmp_path / "vali.txt").rename(tmp_path / "validation.txt")
+    (tmp_path / "valid.txt").unlink()
+    assert find(tmp_path, 1).splits["validation"] == (tmp_path / "validation.txt",)
 
 
 def test_folders_of_another_kind(tmp_path):

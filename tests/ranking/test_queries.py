@@ -84,6 +84,11 @@ def test_columns_that_make_no_objective(auxiliary, message):
         check_auxiliary([data], auxiliary)
 
 
+def test_some_feature_must_stay_an_input():
+    with pytest.raises(UsageError, match="all 2 features are objectives"):
+        check_auxiliary([letor([3, 3], width=2)], {"a": 1, "b": 2})
+
+
 def test_calibration_is_a_tenth_and_the_same_everywhere():
     queries, _ = make_queries(letor([3] * 60), {"aux": 2}, 5)
     train, calibration = split_training(queries)
@@ -128,6 +133,24 @@ def test_a_split_of_which_nothing_is_left(tmp_path):
     (tmp_path / "test.txt").write_text("0 qid:30 1:1 2:2\n0 qid:30 1:1 2:1\n")
     with pytest.raises(UsageError, match=r"no query of split test can be used.*relevance"):
         load_data(str(tmp_path), 1, {"aux": 2}, 3)
+
+
+def test_mq2008_loses_the_queries_without_a_relevant_document(shared_data):
+    data = load_data(str(shared_data / "mq2008"), 1, AUXILIARY, 5)
+    assert data.excluded == {
+        "train": {"no positive relevance": 132},
+        "validation": {"no positive relevance": 37},
+        "test": {"no positive relevance": 51},
+    }
+    assert data.notes[2] == ("split test: 51 of 156 queries left out (no positive relevance 51)")
+    assert {split: len(queries) for split, queries in data.splits.items()} == {
+        "train": 305,
+        "calibration": 34,
+        "validation": 120,
+        "test": 105,
+    }
+    other = load_data(str(shared_data / "mq2008"), 2, AUXILIARY, 5)
+    assert other.family == data.family
 
 
 def test_the_digest_follows_content_and_options():
