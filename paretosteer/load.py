@@ -111,7 +111,7 @@ def find_cells(*dirs: str | os.PathLike[str]) -> list[Cell]:
         raise UsageError(
             f"{where}: holds no cell; give a folder that `paretosteer sweep` or `run` wrote"
         )
-    return [_read_cell(found[key]) for key in sorted(found)]
+    return [read_cell(found[key]) for key in sorted(found)]
 
 
 def load_cells(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
@@ -211,7 +211,8 @@ def _cell_folders(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _read_cell(path: Path) -> Cell:
+def read_cell(path: Path) -> Cell:
+    """The cell in a folder as it is found; no state of it is an error."""
     if not (path / RECORD).exists():
         reason = f"no {RECORD}: interrupted, or still running"
         return Cell(path, "missing", reason, {}, _read_config(path))

@@ -25,6 +25,7 @@ from paretosteer.tracking import make_tracker
 
 if TYPE_CHECKING:
     from paretosteer.cells.plan import CellPlan
+    from paretosteer.report import Report
 
 Record = dict[str, Any]
 
@@ -103,21 +104,25 @@ class EndOfSweep(Callback):  # type: ignore[misc]
 def finish_sweep(cells: Sequence[CellConfig]) -> int:
     """Write and print the report of a sweep's cells; 1 if it, or one of them, failed."""
     failed = [cell for cell in map(_plan, cells) if _failed(cell)]
+    folders = sorted({config.sweep_dir for config in cells})
     try:
-        report_folders(sorted({config.sweep_dir for config in cells}))
+        report = report_folders(folders)
     except Exception as error:
         print(f"paretosteer: the report failed: {_told(error)}", file=sys.stderr)
         return 1
+    make_tracker(cells[0].tracker).report(Path(folders[0]), report)
     if failed:
         print(f"{len(failed)} of {len(cells)} cells failed", file=sys.stderr)
     return 1 if failed else 0
 
 
-def report_folders(folders: Sequence[str | Path], out: Path | None = None) -> None:
+def report_folders(folders: Sequence[str | Path]) -> Report:
     """What `paretosteer report` does: write the report and print the leaderboard."""
     from paretosteer.report import print_leaderboard, write_report
 
-    print_leaderboard(write_report([Path(folder) for folder in folders], out=out))
+    report = write_report([Path(folder) for folder in folders])
+    print_leaderboard(report)
+    return report
 
 
 def announce(record: Record, config: CellConfig) -> None:

@@ -19,7 +19,6 @@ from omegaconf import OmegaConf
 
 from paretosteer.cells import memory, provenance, results
 from paretosteer.cells.config import CellConfig
-from paretosteer.cells.headline import track
 from paretosteer.cells.plan import STAGES, CellPlan, State, plan_cell
 from paretosteer.cells.record import RECORD, atomic_write, read_record, write_record
 from paretosteer.cells.setting import Setting
@@ -61,18 +60,25 @@ def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any]:
     (plan.folder / RECORD).unlink(missing_ok=True)  # an older state of this cell is not its result
     with atomic_write(plan.folder / "config.yaml") as path:
         path.write_text(OmegaConf.to_yaml(plan.config.model_dump(mode="json")))
-    tracker.start(plan.config, plan.folder, plan.identity)
+    tracker.start(plan.config.model_dump(mode="json"), plan.folder, plan.identity)
     try:
-        record = run.everything()
-    except UnsupportedError as reason:
-        record = run.record("unsupported", reason=str(reason))
-    except Exception as error:
-        record = run.record("failed", error=results.error(error, run.doing))
+        record = _outcome(run)
+        write_record(plan.folder, record)
+        tracker.cell(plan.folder)
     finally:
         tracker.finish()
         run.close()
-    write_record(plan.folder, record)
     return record
+
+
+def _outcome(run: _Run) -> dict[str, Any]:
+    """The record of what became of a cell."""
+    try:
+        return run.everything()
+    except UnsupportedError as reason:
+        return run.record("unsupported", reason=str(reason))
+    except Exception as error:
+        return run.record("failed", error=results.error(error, run.doing))
 
 
 class _Run:
@@ -117,9 +123,7 @@ class _Run:
         if "score" not in done:
             self.score()
         found = results.results(self.plan, self.state, self.benchmark, self.points)
-        record = self.record("ok", **found)
-        track(self.tracker, self.plan.folder, record)
-        return record
+        return self.record("ok", **found)
 
     def train(self, checkpoint: Path) -> None:
         """Train within the budget; checkpoint and log are the stage's files."""
@@ -131,7 +135,7 @@ class _Run:
 
             def on_step(step: int, row: dict[str, float | str]) -> None:
                 show(step, row)
-                self.tracker.log(step, {k: v for k, v in row.items() if not isinstance(v, str)})
+                self.tracker.log(step, row)
 
             trainer = Trainer.under(self.setting, seed=config.seed, on_step=on_step)
             self.method.train(self.benchmark, trainer)

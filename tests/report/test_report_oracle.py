@@ -16,8 +16,6 @@ import pytest
 from report_cells import GRID, TRIANGLE, digest, write_bandit, write_cell
 
 from paretosteer import leaderboard, load
-from paretosteer.cells.headline import track
-from paretosteer.cells.record import read_record
 from paretosteer.measured import UnreadableError, read_values
 from paretosteer.metrics import oracle_regret
 from paretosteer.preferences import lattice
@@ -28,6 +26,7 @@ from paretosteer.report.figures import DRAWINGS, drawings, render
 from paretosteer.report.notes import notes
 from paretosteer.report.tables import make_tables
 from paretosteer.report.text_tables import apart, headline
+from paretosteer.tracking.shown import Shown
 
 
 def line(mu: Any) -> Any:
@@ -74,20 +73,11 @@ def test_points_are_regularised_prompt_by_prompt(tmp_path: Path) -> None:
 
 def test_trackers_see_regularised_points(tmp_path: Path) -> None:
     path = write_cell(tmp_path, "clp", line, grid=GRID, noise=0, changes={"kl_coefficient": 0.5})
-    seen: dict[str, Any] = {}
-
-    class Recorder:
-        def front(self, columns: Any, rows: Any) -> None:
-            seen["points"] = [row[-3:] for row in rows]
-
-        def summary(self, figures: Any) -> None:
-            seen["figures"] = figures
-
-    track(Recorder(), path, read_record(path))  # type: ignore[arg-type]
+    shown = Shown(load.read_cell(path))
     # Less half of a KL of 2 + the first weight.
-    assert seen["points"][0] == pytest.approx([2 - 1.5, -1.5, 3])
+    assert shown.front().rows[0][-3:] == pytest.approx([2 - 1.5, -1.5, 3])
     board = leaderboard(tmp_path).iloc[0]
-    assert seen["figures"]["hypervolume"] == pytest.approx(board["hypervolume"])
+    assert shown.headline()["hypervolume"] == pytest.approx(board["hypervolume"])
 
 
 @pytest.mark.parametrize(
