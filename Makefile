@@ -11,7 +11,7 @@ setup: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -c constraints.txt torch
-	$(BIN)/pip install -c constraints.txt -e '.[dev,joblib]'
+	$(BIN)/pip install -c constraints.txt -e '.[dev,joblib,dashboards]'
 	touch $@
 
 quickstart: setup

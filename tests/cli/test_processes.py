@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"hydra", "matplotlib", "numpy", "omegaconf", "pandas", "pydantic", "torch", "transformers"}
+HEAVY = {"hydra", "matplotlib", "numpy", "omegaconf", "pandas", "pydantic", "torch"}
+HEAVY |= {"transformers", "wandb"}
 
 
 def imported(tmp_path: Path, *words: str) -> tuple[str, set[str]]:
@@ -32,6 +33,7 @@ def imported(tmp_path: Path, *words: str) -> tuple[str, set[str]]:
     ("words", "expected"),
     [
         (("sweep", "--help"), "paretosteer sweep experiment=five_methods"),
+        (("export-wandb", "--help"), "paretosteer export-wandb results/five_methods"),
         (("list", "methods"), "Rewarded Soup"),
         (("list", "experiments"), "five_methods"),
     ],

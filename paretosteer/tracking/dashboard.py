@@ -1,0 +1,105 @@
+"""A wandb workspace for a sweep, as code: fronts, headline metrics, curves and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from paretosteer.cells.record import write_json
+from paretosteer.errors import UsageError
+from paretosteer.load import Cell
+from paretosteer.tracking.wandb_tracker import pair_key
+
+_HEADLINE = ("hypervolume", "controllability", "expected_utility", "steering_regret", "kl")
+_CURVES = ("loss", "kl", "entropy", "tokens_per_second")
+_RUNS = 100  # lines in one panel; wandb's default of 10 leaves out most of a sweep
+
+
+def workspace(cells: Sequence[Cell], project: str, group: str, entity: str = "") -> Any:
+    """The workspace of a sweep's finished cells, whose runs are in a group.
+
+    Raises
+    ------
+    UsageError
+        Without the package that makes workspaces.
+    """
+    try:
+        import wandb_workspaces.reports.v2 as panels
+        import wandb_workspaces.workspaces as spaces
+    except ModuleNotFoundError:
+        raise UsageError(
+            "--dashboard: needs wandb-workspaces; install it with "
+            "pip install 'paretosteer[dashboards]'"
+        ) from None
+
+    names = [[o["name"] for o in cell.record["objectives"]] for cell in cells if cell.scored]
+    objectives = list(dict.fromkeys(name for each in names for name in each))
+    pairs = dict.fromkeys(pair for each in names for pair in combinations(each, 2))
+    bars = [panels.BarPlot(title=name, metrics=[name]) for name in _HEADLINE]
+    price = panels.ScatterPlot(
+        title="Gain and its price",
+        x=panels.SummaryMetric("kl"),
+        y=panels.SummaryMetric("hypervolume"),
+    )
+    lines = [
+        panels.LinePlot(title=name, y=[f"train/{name}"])
+        for name in dict.fromkeys((*objectives, *_CURVES))
+    ]
+    sections = {
+        "Fronts": [_front(panels, *pair) for pair in pairs] + [_responses(panels)],
+        "Headline metrics": [*bars, price],
+        "Training": lines,
+        "Report": [
+            panels.MediaBrowser(title="Report", media_keys=["page"]),
+            panels.WeavePanelSummaryTable(table_name="leaderboard"),
+        ],
+        "Samples": [panels.WeavePanelSummaryTable(table_name="samples")],
+    }
+    return spaces.Workspace(
+        entity=entity,
+        project=project,
+        name=f"paretosteer {group}",
+        sections=[
+            spaces.Section(name=name, panels=shown, is_open=True)
+            for name, shown in sections.items()
+        ],
+        settings=spaces.WorkspaceSettings(max_runs=_RUNS),
+        runset_settings=spaces.RunsetSettings(
+            filters=spaces.And(spaces.Metric("Group") == group),
+            pinned_columns=[f"summary:{name}" for name in _HEADLINE],
+        ),
+    )
+
+
+def specification(space: Any) -> dict[str, Any]:
+    """A workspace as wandb stores it, in plain values."""
+    # The package has no public name for what `save` sends.
+    found: dict[str, Any] = space._to_model().model_dump(
+        mode="json", by_alias=True, exclude_none=True
+    )
+    return found
+
+
+def write_specification(space: Any, path: Path) -> None:
+    """Write a workspace's specification as JSON."""
+    write_json(path, specification(space))
+
+
+def _front(panels: Any, x: str, y: str) -> Any:
+    return panels.CustomChart(
+        query={"summaryTable": {"tableKey": f"{pair_key(x, y)}_table"}},
+        chart_name="wandb/scatter/v0",
+        chart_fields={"x": x, "y": y},
+        chart_strings={"title": f"Front: {y} over {x}"},
+    )
+
+
+def _responses(panels: Any) -> Any:
+    return panels.CustomChart(
+        query={"summaryTable": {"tableKey": "responses_table"}},
+        chart_name="wandb/lineseries/v0",
+        chart_fields={"step": "step", "lineKey": "lineKey", "lineVal": "lineVal"},
+        chart_strings={"title": "Each objective over its weight", "xname": "weight"},
+    )

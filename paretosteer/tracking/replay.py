@@ -1,0 +1,74 @@
+"""Finished cells and their report, sent to wandb afterwards by the tracker that is used live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from paretosteer.cells.config import WandbTracking
+from paretosteer.errors import UsageError
+from paretosteer.load import Cell, find_cells
+from paretosteer.measured import UnreadableError
+from paretosteer.report import write_report
+from paretosteer.tracking.wandb_tracker import WandbTracker
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell: `skipped` says why it was not sent, and is empty where it was."""
+
+    cell: Cell
+    skipped: str
+
+
+def replay(sweep: Path, settings: WandbTracking) -> Iterator[Outcome]:
+    """Send every finished cell below a sweep's folder as it comes, then the report, written anew.
+
+    Files go to `sweep/wandb`. `settings.group` defaults to the folder's name, which it may have
+    got after its cells were run.
+
+    Raises
+    ------
+    UsageError
+        Before anything is sent, where the folder holds no finished cell; or where wandb refuses.
+    """
+    cells = find_cells(sweep)
+    if not any(cell.scored for cell in cells):
+        raise UsageError(f"DIR: none of the {len(cells)} cells in {sweep} is finished; run them")
+    group = settings.group or sweep.resolve().name
+    tracker = WandbTracker(settings.model_copy(update={"group": group}), watch_machine=False)
+    with refusals():
+        for cell in cells:
+            yield Outcome(cell, _send(cell, sweep, tracker))
+        tracker.report(sweep, write_report([sweep]))
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What wandb refuses (a key, an account, a name) as a UsageError of one line."""
+    import wandb
+
+    try:
+        yield
+    except wandb.Error as error:
+        told = " ".join(str(error).split())
+        raise UsageError(
+            f"--mode, --project, --entity: wandb refused ({told}); set WANDB_API_KEY for online "
+            "runs, or use --mode offline"
+        ) from None
+
+
+def _send(cell: Cell, sweep: Path, tracker: WandbTracker) -> str:
+    """Send a finished cell; why not, where it was not."""
+    if not cell.scored:
+        return f"{cell.status}: {cell.reason}" if cell.reason else cell.status
+    try:
+        tracker.start(cell.config, sweep, cell.record["identity"])
+        tracker.cell(cell.path)
+    except UnreadableError as error:
+        return str(error)
+    finally:
+        tracker.finish()
+    return ""
