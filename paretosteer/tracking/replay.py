@@ -12,6 +12,7 @@ from paretosteer.errors import UsageError
 from paretosteer.load import Cell, find_cells
 from paretosteer.measured import UnreadableError
 from paretosteer.report import write_report
+from paretosteer.tracking.shown import Shown, training
 from paretosteer.tracking.wandb_tracker import WandbTracker
 
 
@@ -64,11 +65,23 @@ def _send(cell: Cell, sweep: Path, tracker: WandbTracker) -> str:
     """Send a finished cell; why not, where it was not."""
     if not cell.scored:
         return f"{cell.status}: {cell.reason}" if cell.reason else cell.status
+    if damage := _damage(cell):
+        return damage
     try:
         tracker.start(cell.config, sweep, cell.record["identity"])
         tracker.cell(cell.path)
-    except UnreadableError as error:
-        return str(error)
     finally:
         tracker.finish()
+    return ""
+
+
+def _damage(cell: Cell) -> str:
+    """What keeps a cell's files from being read, found before a run is opened for them."""
+    try:
+        Shown(cell).samples(0)
+        list(training(cell.path))
+    except UnreadableError as error:
+        return str(error)
+    except (OSError, ValueError, KeyError) as error:
+        return f"its files are damaged ({type(error).__name__}: {error})"
     return ""

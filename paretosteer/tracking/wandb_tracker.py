@@ -1,8 +1,10 @@
 """Weights & Biases: a run per cell and one for the report, in a group per sweep.
 
 A run's id is made of what identifies the cell, or of the sweep's name. So a cell that is run or
-exported again goes to the run it has: online that run is resumed, and offline its older folder is
-replaced, since `wandb sync` would upload both to one run in no order.
+exported again goes to the run it has. Online that run is resumed: wandb ignores steps that it has,
+and takes the newer tables and metrics. Offline the older folder is replaced, since `wandb sync`
+would send both to one run, several folders at once; what it sends under an id that exists takes the
+place of what was there.
 """
 
 from __future__ import annotations
@@ -120,7 +122,7 @@ class WandbTracker:
             id=id,
             dir=str(folder),
             mode=mode,
-            resume="allow",
+            resume="allow" if mode == "online" else None,
             reinit="finish_previous",
             settings=wandb.Settings(
                 console="off", silent=True, x_disable_machine_info=not self._watch_machine
@@ -201,7 +203,7 @@ def _table(table: Table) -> Any:
 
 def _identifier(text: str) -> str:
     """Text as wandb takes it for ids and names of artifacts."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:100]
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)
 
 
 def _remove_offline(folder: Path, id: str) -> None:

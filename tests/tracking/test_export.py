@@ -64,17 +64,30 @@ def test_a_second_export_replaces_the_first(sweep: Path) -> None:
         assert (run.about["project"], run.about["run_group"]) == ("other", "mine")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("scores.parquet", "", "scores.parquet: "),
+        ("samples.jsonl", "{", "its files are damaged (JSONDecodeError: "),
+        ("training.csv", "step,phase,loss\n1,one,many\n", "its files are damaged (ValueError: "),
+    ],
+)
 def test_a_damaged_cell_is_skipped_with_the_reason(
-    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str,
+    content: str,
+    told: str,
+    sweep: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "damaged"
-    shutil.copytree(sweep, folder)
-    (scores,) = (folder / "bandit" / "clp").glob("*/scores.parquet")
-    scores.write_bytes(b"")
+    shutil.copytree(sweep, folder, ignore=shutil.ignore_patterns("wandb"))
+    (cell,) = (folder / "bandit" / "clp").iterdir()
+    (cell / name).write_text(content)
     assert main(["export-wandb", str(folder)]) == 0
-    told = capsys.readouterr().out
-    assert f"skipped: {scores.parent}: scores.parquet: " in told
-    assert "1 cells and the report" in told
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith(f"skipped: {cell}: {told}")]
+    assert not [run for run in offline_runs(folder) if run.startswith("bandit")]
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,6 @@ def test_nothing_is_read_or_computed_where_no_tracker_listens(
     def never(*values: object) -> None:
         raise AssertionError("computed for nobody")
 
-    monkeypatch.setattr("paretosteer.tracking.shown.Shown", never)
-    monkeypatch.setattr("paretosteer.tracking.shown.curves", never)
+    monkeypatch.setattr("paretosteer.tracking.shown.Shown.__init__", never)
+    monkeypatch.setattr("paretosteer.tracking.wandb_tracker.curves", never)
     assert main([*QUICK, f"sweep_dir={tmp_path}"]) == 0

@@ -149,6 +149,38 @@ def test_everything_stays_in_the_sweep(tracked: Path, stories: OfflineRun) -> No
             assert Path(entry["local_path"]).is_relative_to(tracked)
 
 
+@pytest.mark.parametrize(
+    ("mode", "key", "expected"),
+    [
+        (None, None, ("offline", None)),
+        (None, "k" * 40, ("online", "allow")),
+        ("offline", "k" * 40, ("offline", None)),
+        ("online", None, ("online", "allow")),
+    ],
+)
+def test_a_run_is_resumed_online_and_online_is_for_those_with_a_key(
+    mode: Any,
+    key: str | None,
+    expected: tuple[str, str | None],
+    tracked: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import wandb
+
+    began: list[dict[str, Any]] = []
+    monkeypatch.setattr(wandb, "init", lambda **about: began.append(about))
+    if key:
+        monkeypatch.setenv("WANDB_API_KEY", key)
+    record = json.loads((cell_of(tracked, "stories") / "record.json").read_text())
+    for _ in range(2):
+        tracker = WandbTracker(OFFLINE.model_copy(update={"mode": mode}))
+        tracker.start(record["config"], tmp_path, record["identity"])
+    first, second = began
+    assert (first["mode"], first["resume"]) == expected
+    assert first["id"] == second["id"] == f"stories-clp-{record['identity']}-seed0"
+
+
 def track(tracker: WandbTracker, cell: Path, folder: Path) -> OfflineRun:
     """Show a finished cell in a run below another folder."""
     record: dict[str, Any] = json.loads((cell / "record.json").read_text())
