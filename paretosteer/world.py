@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Optimiser steps by budget, for worlds in which a step takes as long as in text.
 STEPS: Mapping[str, int] = {"smoke": 4, "quick": 120, "full": 1000}
 TRAINING: Mapping[str, Any] = {
-    "learning_rate": 3e-3,
+    "learning_rate": 6e-3,
     "kappa": 0.03,
     "beta_dpo": 0.1,
     "list_size": 4,
