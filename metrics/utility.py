@@ -81,8 +81,13 @@ def steering_regret(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatO
         (…, k, m), row l being the answer to preference l.
     """
     weights, array = as_aligned(preferences, points)
-    best = _utilities(weights, array).max(axis=-1)  # (…, k)
-    return (best - _own_utilities(weights, array)).mean(axis=-1)
+    own = _own_utilities(weights, array)  # (…, k)
+    # Preference by preference: for a bootstrap, (…, k, k) utilities at once are slow to move.
+    lost = sum(
+        _utilities(weights[place : place + 1], array).max(axis=-1)[..., 0] - own[..., place]
+        for place in range(len(weights))
+    )
+    return lost / len(weights)
 
 
 def inner_product(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatOrArray:
