@@ -8,8 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from paretosteer.metrics.attainment import attainment_surface
     from paretosteer.metrics.catalogue import METRICS, Metric
     from paretosteer.metrics.checks import MetricError, as_points, as_preferences, as_reference
+    from paretosteer.metrics.comparison import (
+        holm,
+        rank_intervals,
+        ranks,
+        reflected_p,
+        tie_groups,
+    )
     from paretosteer.metrics.dominance import coverage, dominance_at_equal_preference, dominated_by
     from paretosteer.metrics.drift import distinct_n, quality_at_equal_drift
     from paretosteer.metrics.fronts import (
@@ -28,8 +36,8 @@ if TYPE_CHECKING:
         probability_better,
         reflected_interval,
         resample_counts,
-        resample_seeds,
         resampled_means,
+        resampled_shares,
     )
     from paretosteer.metrics.steering import (
         Monotonicity,
@@ -76,6 +84,7 @@ __all__ = [
     "as_points",
     "as_preferences",
     "as_reference",
+    "attainment_surface",
     "contribution",
     "controllability",
     "coverage",
@@ -86,6 +95,7 @@ __all__ = [
     "entanglement",
     "expected_utility",
     "front_size",
+    "holm",
     "hypervolume",
     "hypervolume_many",
     "hypervolume_ratio",
@@ -102,22 +112,28 @@ __all__ = [
     "points_outside",
     "probability_better",
     "quality_at_equal_drift",
+    "rank_intervals",
+    "ranks",
     "reflected_interval",
+    "reflected_p",
     "resample_counts",
-    "resample_seeds",
     "resampled_means",
+    "resampled_shares",
     "somers_d",
     "spacing",
     "sparsity",
     "spearman",
     "steering_range",
     "steering_regret",
+    "tie_groups",
     "utility_loss",
 ]
 
 _MODULES = (
+    "attainment",
     "catalogue",
     "checks",
+    "comparison",
     "dominance",
     "drift",
     "fronts",

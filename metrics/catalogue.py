@@ -46,5 +46,8 @@ METRICS: dict[str, Metric] = {
         Metric("quality_at_equal_drift", "up", "hypervolume of points below common KL thresholds"),
         Metric("distinct_n", "shown", "share of distinct n-grams in the samples"),
         Metric("oracle_regret", "down", "regret in regularised value: 0 optimal, 1 untrained"),
+        Metric("probability_better", "up", "share of paired resamples in which a method is ahead"),
+        Metric("ranks", "down", "place in a table, with an interval over paired resamples"),
+        Metric("attainment_surface", "shown", "what a share of the replicates attains"),
     )
 }

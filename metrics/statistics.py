@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 from paretosteer.metrics.checks import FloatArray, MetricError, as_finite, as_vector
 
+# Of every interval that says nothing else.
+LEVEL = 0.95
+
 
 class Interval(NamedTuple):
     """Ends of a confidence interval."""
@@ -56,27 +59,31 @@ def resampled_means(scores: npt.ArrayLike, counts: npt.NDArray[np.int64]) -> Flo
     return np.tensordot(counts / counts.shape[1], array, axes=(1, 1))
 
 
-def resample_seeds(replicates: npt.ArrayLike, seed: int) -> FloatArray:
-    """Resample training seeds on top of prompts: the outer level of the bootstrap.
+def resampled_shares(replicates: int, resamples: int, seed: int) -> FloatArray:
+    """Draw what share each training seed or fold has in each resample of them: the outer level.
 
-    Parameters
-    ----------
-    replicates
-        (s, b), one metric's replicates for each of s training seeds, same prompts per column.
+    Resampling n replicates alone gives intervals that are too short, by a factor of √((n − 1)/n)
+    and because their spread is itself estimated. So every resample's distance from equal shares
+    is divided by √(χ²/n), χ² drawn with n − 1 degrees of freedom: where the replicates vary
+    normally, their mean then spreads as Student's t says.
 
     Returns
     -------
-    (b,): in each replicate the mean over s seeds drawn with replacement. The draw depends on
-    s, b and `seed` alone, so methods trained with the same seeds stay paired.
+    (b, n), every row summing to 1; shares may be negative. The draw depends on the arguments
+    alone, so methods trained with the same seeds stay paired.
     """
-    array = as_finite(replicates, "replicates")
-    if array.ndim != 2:
-        raise MetricError(f"replicates: have shape {array.shape}; give (seeds, replicates)")
-    drawn = np.random.default_rng(seed).integers(len(array), size=array.shape)
-    return np.asarray(np.take_along_axis(array, drawn, axis=0).mean(axis=0))
+    if replicates < 2:
+        raise MetricError(
+            f"replicates: is {replicates}; give at least 2, since one says nothing of others"
+        )
+    drawn = resample_counts(replicates, resamples, seed) / replicates  # (b, n)
+    # The seed's second stream: the draw must not depend on the counts.
+    chi_square = np.random.default_rng([seed, 1]).chisquare(replicates - 1, size=(resamples, 1))
+    equal = 1 / replicates
+    return equal + (drawn - equal) * np.sqrt(replicates / chi_square)
 
 
-def percentile_interval(replicates: npt.ArrayLike, level: float = 0.95) -> Interval:
+def percentile_interval(replicates: npt.ArrayLike, level: float = LEVEL) -> Interval:
     """Interval between the replicates' own quantiles.
 
     Biased for hypervolume, a convex function of noisy points: use `reflected_interval` there.
@@ -95,7 +102,9 @@ def percentile_interval(replicates: npt.ArrayLike, level: float = 0.95) -> Inter
     return Interval(float(low), float(high))
 
 
-def reflected_interval(estimate: float, replicates: npt.ArrayLike, level: float = 0.95) -> Interval:
+def reflected_interval(
+    estimate: float, replicates: npt.ArrayLike, level: float = LEVEL
+) -> Interval:
     """Reflected (basic) interval: 2 · estimate − the replicates' quantiles, ends exchanged.
 
     Moves against the bias that resampling adds (Davison and Hinkley 1997, §5.2). Parameters as

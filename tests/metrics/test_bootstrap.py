@@ -9,8 +9,8 @@ from paretosteer.metrics import (
     probability_better,
     reflected_interval,
     resample_counts,
-    resample_seeds,
     resampled_means,
+    resampled_shares,
 )
 
 replicates = st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30)
@@ -65,13 +65,17 @@ def test_probability_better(values):
     assert probability_better(a, b) + probability_better(b, a) == pytest.approx(1)
 
 
-def test_seeds_are_the_outer_level():
-    table = np.array([[0.0] * 1000, [1.0] * 1000])
-    means = resample_seeds(table, seed=0)
-    assert set(means) == {0.0, 0.5, 1.0}
-    assert means.mean() == pytest.approx(0.5, abs=0.05)
-    np.testing.assert_array_equal(means, resample_seeds(table, seed=0))
-    np.testing.assert_array_equal(resample_seeds(table[1:], seed=0), table[1])
+@pytest.mark.parametrize(("count", "quantile"), [(5, 2.776), (10, 2.262)])
+def test_replicates_spread_as_students_t(count, quantile):
+    values = np.random.default_rng(3).normal(size=(400, count))
+    shares = resampled_shares(count, 4000, seed=0)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    np.testing.assert_array_equal(shares, resampled_shares(count, 4000, seed=0))
+    low, high = np.quantile(values @ shares.T, [0.025, 0.975], axis=1)  # (400,)
+    exact = 2 * quantile * values.std(axis=1, ddof=1) / np.sqrt(count)
+    assert np.mean((high - low) / exact) == pytest.approx(1, abs=0.06)
+    covered = np.mean((low < 0) & (high > 0))
+    assert 0.92 < covered < 0.98
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,7 @@ def test_seeds_are_the_outer_level():
         (lambda: percentile_interval([1.0, 2.0], 95), "level: is 95"),
         (lambda: percentile_interval([1.0, np.nan]), "replicates: the value at index"),
         (lambda: probability_better([1.0], [1.0, 2.0]), "b_replicates: has 2 values; give 1"),
-        (lambda: resample_seeds([1.0], 0), "give .seeds, replicates"),
+        (lambda: resampled_shares(1, 5, 0), "replicates: is 1; give at least 2"),
     ],
 )
 def test_bad_input(call, message):

@@ -1,0 +1,148 @@
+"""Which methods a table tells apart: p-values, Holm's correction, ranks and groups of ties."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from paretosteer.metrics.checks import FloatArray, MetricError, as_finite, as_vector
+from paretosteer.metrics.statistics import LEVEL
+
+# Shares of fewer replicates than this are too coarse for the p-values that Holm asks for.
+_TAIL = 0.02
+
+
+def reflected_p(estimate: float, replicates: npt.ArrayLike) -> float:
+    """Two-sided p-value of "the truth is 0", by inverting the reflected interval.
+
+    Twice the share of replicates at least as far beyond the estimate as 0 is before it: below
+    1 − level where `reflected_interval` excludes 0. Some thousand replicates cannot show the
+    small p-values that a correction for many pairs asks for, so beyond the outermost 2 % an
+    exponential with these replicates' mean excess continues them (Knijnenburg et al. 2009, with
+    shape 0). That errs towards no difference where tails are normal.
+
+    Parameters
+    ----------
+    estimate
+        The difference.
+    replicates
+        (b,), the difference under each resample.
+
+    Returns
+    -------
+    From 0 to 1; 1 where the estimate is 0, 0 where it is not and no replicate varies.
+    """
+    gap = float(as_finite(estimate, "estimate"))
+    beyond = np.sign(gap) * (as_vector(replicates, "replicates") - gap)  # (b,)
+    distance = abs(gap)
+    if distance == 0:
+        return 1.0
+    start = float(np.quantile(beyond, 1 - _TAIL))
+    if distance <= start:
+        return min(1.0, 2 * float((1 + (beyond >= distance).sum()) / (1 + len(beyond))))
+    excess = beyond[beyond > start] - start
+    if not len(excess):
+        return 0.0
+    return float(2 * _TAIL * np.exp((start - distance) / excess.mean()))
+
+
+def holm(p_values: npt.ArrayLike) -> FloatArray:
+    """P-values corrected for their number: all those below α err together with at most α.
+
+    Step-down, whatever the dependence between the tests (Holm 1979).
+
+    Parameters
+    ----------
+    p_values
+        (n,), from 0 to 1.
+
+    Returns
+    -------
+    (n,), in the order given.
+    """
+    given = as_vector(p_values, "p_values")
+    if given.min() < 0 or given.max() > 1:
+        raise MetricError(
+            f"p_values: reach from {given.min():g} to {given.max():g}; give values from 0 to 1"
+        )
+    order = np.argsort(given)
+    adjusted = np.empty(len(given))
+    adjusted[order] = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
+    return np.minimum(adjusted, 1.0)
+
+
+def ranks(values: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Rank along the first axis: 1 plus the number of methods that are strictly higher.
+
+    Parameters
+    ----------
+    values
+        (n, …), one row per method.
+
+    Returns
+    -------
+    (n, …); equal methods share the better rank.
+    """
+    array = as_finite(values, "values")
+    if not array.ndim:
+        raise MetricError("values: is one number; give one row per method")
+    # Method by method, so that nothing of shape (n, n, …) is held.
+    return np.stack([1 + (array > own).sum(axis=0) for own in array])
+
+
+def rank_intervals(replicates: npt.ArrayLike, level: float = LEVEL) -> npt.NDArray[np.int64]:
+    """Percentile intervals of each method's rank over paired resamples.
+
+    Parameters
+    ----------
+    replicates
+        (n, b): a metric of n methods under the same b resamples, higher being better.
+    level
+        Confidence level, between 0 and 1.
+
+    Returns
+    -------
+    (n, 2): lowest (best) and highest rank, each a rank that was drawn.
+    """
+    if not 0 < level < 1:
+        raise MetricError(f"level: is {level}; give a confidence level between 0 and 1")
+    drawn = as_finite(replicates, "replicates")
+    if drawn.ndim != 2:
+        raise MetricError(f"replicates: have shape {drawn.shape}; give (methods, resamples)")
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    return np.quantile(ranks(drawn), tails, axis=1, method="inverted_cdf").T.astype(np.int64)
+
+
+def tie_groups(separated: npt.ArrayLike) -> list[tuple[int, ...]]:
+    """Compact letter display: methods share a group exactly when they are not separated.
+
+    A method may be in several groups, since being tied is not transitive. By insertion and
+    absorption (Piepho 2004).
+
+    Parameters
+    ----------
+    separated
+        (n, n), symmetric, whether two methods are told apart; false on the diagonal.
+
+    Returns
+    -------
+    Groups of places, ascending in each and by their first places, none within another.
+    """
+    apart = np.asarray(separated, dtype=bool)
+    if apart.ndim != 2 or (apart != apart.T).any() or apart.diagonal().any():
+        raise MetricError(
+            f"separated: of shape {apart.shape} is not symmetric with a false diagonal; "
+            "give for every pair of methods whether they are told apart"
+        )
+    groups = [frozenset(range(len(apart)))] if len(apart) else []
+    for i, j in np.argwhere(np.triu(apart)).tolist():
+        both = [group for group in groups if {i, j} <= group]
+        split = [group - {place} for group in both for place in (i, j)]
+        groups = _absorbed([*(group for group in groups if group not in both), *split])
+    return sorted(tuple(sorted(group)) for group in groups)
+
+
+def _absorbed(groups: Sequence[frozenset[int]]) -> list[frozenset[int]]:
+    """Without repeats and without groups that lie within another."""
+    unlike = list(dict.fromkeys(groups))
+    return [group for group in unlike if not any(group < other for other in unlike)]
