@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from paretosteer.metrics.normalise import Normaliser
     from paretosteer.metrics.statistics import (
+        LEVEL,
         Interval,
         percentile_interval,
         probability_better,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "LEVEL",
     "METRICS",
     "Contribution",
     "Interval",

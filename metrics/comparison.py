@@ -10,6 +10,8 @@ from paretosteer.metrics.statistics import LEVEL
 
 # Shares of fewer replicates than this are too coarse for the p-values that Holm asks for.
 _TAIL = 0.02
+# Nor do they say how small one is below this.
+_LEAST = 1e-6
 
 
 def reflected_p(estimate: float, replicates: npt.ArrayLike) -> float:
@@ -30,7 +32,7 @@ def reflected_p(estimate: float, replicates: npt.ArrayLike) -> float:
 
     Returns
     -------
-    From 0 to 1; 1 where the estimate is 0, 0 where it is not and no replicate varies.
+    From 1e-6, below which nothing is resolved, to 1, where the estimate is 0.
     """
     gap = float(as_finite(estimate, "estimate"))
     beyond = np.sign(gap) * (as_vector(replicates, "replicates") - gap)  # (b,)
@@ -42,8 +44,8 @@ def reflected_p(estimate: float, replicates: npt.ArrayLike) -> float:
         return min(1.0, 2 * float((1 + (beyond >= distance).sum()) / (1 + len(beyond))))
     excess = beyond[beyond > start] - start
     if not len(excess):
-        return 0.0
-    return float(2 * _TAIL * np.exp((start - distance) / excess.mean()))
+        return _LEAST
+    return max(_LEAST, float(2 * _TAIL * np.exp((start - distance) / excess.mean())))
 
 
 def holm(p_values: npt.ArrayLike) -> FloatArray:

@@ -43,6 +43,7 @@ def _table(result: TableResult, special: str | None) -> dict[str, Any]:
         "setting": asdict(setting) if setting else None,
         "apart": special,
         "notes": notes(result),
+        "pairs": [asdict(pair) for pair in result.pairs],
         "union_front": result.union,
         "oracle": result.oracle.mean if result.oracle else None,
         "rows": [

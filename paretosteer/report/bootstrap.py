@@ -2,7 +2,8 @@
 
 Prompts are resampled once for all rows and points of a table, in each fold on their own, since
 folds have different prompts. With enough replicates in every row these are resampled too, with
-one draw for all rows that have the same ones. Hypervolume is a convex function of noisy points,
+one draw for all rows that have the same ones, and so that the spread of their mean is Student's
+t, since so few of them do not show it themselves. Hypervolume is a convex function of noisy points,
 so its resamples are biased upwards and its interval is the reflected one; all else has percentile
 intervals.
 
@@ -13,7 +14,8 @@ replicates alone.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
 import numpy as np
@@ -26,8 +28,10 @@ from paretosteer.report.replicates import Replicate
 
 Key: TypeAlias = tuple[int, int]  # fold, seed
 
-RESAMPLES = 1000
-LEVEL = 0.95
+RESAMPLES = 2000
+
+# Differences below this are rounding, and two rows that differ by no more are equal.
+_DECIMALS = 9
 
 # Below this many replicates nothing is said about how another would have come out.
 ENOUGH = 5
@@ -76,7 +80,7 @@ class Draws:
 
         None where replicates are not resampled.
         """
-        return np.tensordot(_shares(self.keys), values, axes=(0, 0)) if self.outer else None
+        return np.tensordot(_shares(self.keys), values, axes=(1, 0)) if self.outer else None
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,23 @@ class Volumes:
         """Of some of the replicates."""
         places = [self.keys.index(key) for key in keys]
         return Volumes(self.estimates[places], self.draws[places], tuple(keys))
+
+    @property
+    def mean(self) -> float:
+        """Mean over replicates."""
+        return round(float(self.estimates.mean()), _DECIMALS)
+
+    def resampled(self, outer: bool) -> FloatArray:
+        """Mean over replicates under each resample, (resamples,)."""
+        return np.round(_means(self.draws, self.keys, outer), _DECIMALS)
+
+
+class Gap(NamedTuple):
+    """By how much one row's hypervolume is above another's; draws are (resamples,)."""
+
+    estimate: float
+    draws: FloatArray
+    interval: metrics.Interval
 
 
 def resample(replicates: Sequence[Replicate], outer: bool) -> Draws:
@@ -128,19 +149,18 @@ def intervals(draws: Draws, own: Volumes, preferences: FloatArray) -> Figures:
     return ends
 
 
-def behind(best: Volumes, own: Volumes, outer: bool) -> Figures:
-    """How much hypervolume a row lacks against the best, over the replicates that both have."""
-    both = [key for key in best.keys if key in own.keys]
-    if not both:
-        return {}
-    first, second = best.at(both), own.at(both)
-    gap = float((first.estimates - second.estimates).mean())
-    interval = metrics.reflected_interval(gap, _means(first.draws - second.draws, both, outer))
-    return {
-        "hypervolume_behind": gap,
-        "hypervolume_behind_low": interval.low,
-        "hypervolume_behind_high": interval.high,
-    }
+def gap(first: Volumes, second: Volumes, outer: bool) -> Gap | None:
+    """The difference in hypervolume over the replicates that both have.
+
+    None without such, or with too few of them to resample where that is done.
+    """
+    both = [key for key in first.keys if key in second.keys]
+    if len(both) < (ENOUGH if outer else 1):
+        return None
+    one, other = first.at(both), second.at(both)
+    difference = Volumes(one.estimates - other.estimates, one.draws - other.draws, tuple(both))
+    draws = difference.resampled(outer)
+    return Gap(difference.mean, draws, metrics.reflected_interval(difference.mean, draws))
 
 
 def band(estimates: FloatArray, draws: FloatArray | None) -> Band:
@@ -148,7 +168,8 @@ def band(estimates: FloatArray, draws: FloatArray | None) -> Band:
     known = np.asarray(estimates)
     if draws is None:
         return Band(known, np.full(known.shape, np.nan), np.full(known.shape, np.nan))
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    level = metrics.LEVEL
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return Band(known, low, high)
 
 
@@ -176,16 +197,20 @@ def levels(estimates: FloatArray, draws: FloatArray | None, weights: FloatArray)
 
 def _counts(replicate: Replicate) -> npt.NDArray[np.int64]:
     """The same draws for the same fold in every row, and other folds' independent of them."""
-    return metrics.resample_counts(replicate.scores.shape[1], RESAMPLES, replicate.fold or 0)
+    return _drawn(replicate.scores.shape[1], replicate.fold or 0)
+
+
+@lru_cache(maxsize=8)  # a row's folds; the draw takes longer than what is done with it
+def _drawn(prompts: int, seed: int) -> npt.NDArray[np.int64]:
+    return metrics.resample_counts(prompts, RESAMPLES, seed)
 
 
 def _means(values: FloatArray, keys: Sequence[Key], outer: bool) -> FloatArray:
     """Means (resamples, …) over replicates of values (replicates, resamples, …)."""
-    return np.einsum("rb,rb...->b...", _shares(keys), values) if outer else values.mean(axis=0)
+    return np.einsum("br,rb...->b...", _shares(keys), values) if outer else values.mean(axis=0)
 
 
 def _shares(keys: Sequence[Key]) -> FloatArray:
-    """What share each replicate has in each resample of them, (replicates, resamples)."""
+    """What share each replicate has in each resample of them, (resamples, replicates)."""
     # From the keys alone, so that rows with the same replicates get the same draws.
-    seed = crc32(repr(list(keys)).encode())
-    return metrics.resample_counts(len(keys), RESAMPLES, seed).T / len(keys)
+    return metrics.resampled_shares(len(keys), RESAMPLES, crc32(repr(list(keys)).encode()))

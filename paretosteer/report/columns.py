@@ -97,8 +97,29 @@ HYPERVOLUME = Column(
     _with_interval("hypervolume", "z.2f"),
 )
 
+RANK = Column(
+    "rank",
+    "Rank",
+    0,
+    "Place by hypervolume among the methods under the budget, with the interval of that place "
+    "over the same resamples.",
+    _with_interval("rank", "d"),
+)
+
+TIES = Column(
+    "tie_group",
+    "Ties",
+    0,
+    "Rows that share a letter are not told apart in hypervolume: their difference, paired and "
+    "corrected for the number of pairs in the table (Holm), is not significant at 5 %. A row may "
+    "be tied with two that are themselves told apart, and then has several letters.",
+    lambda figures: str(figures["tie_group"]),
+)
+
 QUALITY = (
     HYPERVOLUME,
+    RANK,
+    TIES,
     Column(
         "hypervolume_ratio",
         "Ratio",

@@ -17,6 +17,7 @@ from paretosteer.report.measure import (
 )
 from paretosteer.report.oracle import Oracle, common_oracle
 from paretosteer.report.replicates import Replicate, replicate_noun
+from paretosteer.report.standing import Pair, compare, standings
 from paretosteer.report.tables import Row, Table
 
 # The reference point is a choice; these say whether the ranking hangs on it.
@@ -64,11 +65,13 @@ class TableResult:
 
     `union` (n, m) is their common front; `oracle` the exact best one, where every cell has it,
     and `doubt` why it is not used where only some have it, or nothing. `outer` says whether
-    intervals cover replicates, and `noun` what those are called.
+    intervals cover replicates, and `noun` what those are called. `pairs` are the scored rows two
+    by two, the one with more hypervolume first.
     """
 
     table: Table
     rows: tuple[RowResult, ...]
+    pairs: tuple[Pair, ...]
     union: FloatArray
     oracle: Oracle | None
     doubt: str
@@ -79,6 +82,14 @@ class TableResult:
     def scored(self) -> tuple[RowResult, ...]:
         """The rows that have figures."""
         return tuple(result for result in self.rows if result.curves)
+
+    @property
+    def tied(self) -> set[str]:
+        """Labels of the rows under the budget that are not told apart from the best of them."""
+        competing = [each.row.label for each in self.scored if not each.row.exempt]
+        first = next(iter(competing), None)
+        apart = {pair.b for pair in self.pairs if pair.separated and pair.a == first}
+        return set(competing) - apart - {first}
 
     @property
     def ratio_to(self) -> str:
@@ -107,7 +118,7 @@ def evaluate(table: Table) -> TableResult:
     rest = [RowResult(row, {}, None) for row in table.rows if not row.replicates]
     setting = table.setting
     if not setting or not scored:
-        return TableResult(table, tuple(rest), np.empty((0, 0)), None, "", False, "seed")
+        return TableResult(table, tuple(rest), (), np.empty((0, 0)), None, "", False, "seed")
     preferences = np.array(setting.preferences)
     replicates = [replicate for row in scored for replicate in row.replicates]
     oracle, doubt = common_oracle(replicates, preferences)
@@ -117,9 +128,12 @@ def evaluate(table: Table) -> TableResult:
     fronts = oracle.fronts if oracle else union_fronts(points)
     figures = measure(points, preferences, setting.reference, setting.names, fronts)
     results = [_result(*each, frame) for each in zip(scored, points, figures, strict=True)]
+    ranked = sorted(results, key=_rank)
+    pairs = compare(_volumes(ranked), outer)
     return TableResult(
         table=table,
-        rows=(*_distances(sorted(results, key=_rank), outer), *rest),
+        rows=(*_placed(_distances(ranked, outer), pairs, outer), *rest),
+        pairs=pairs,
         union=shown_front(points),
         oracle=oracle,
         doubt=doubt,
@@ -202,8 +216,26 @@ def _distances(ranked: Sequence[RowResult], outer: bool) -> list[RowResult]:
 
 def _behind(result: RowResult, best: RowResult, outer: bool) -> RowResult:
     assert result.curves and best.curves  # both scored
-    gap = bootstrap.behind(best.curves.volumes, result.curves.volumes, outer)
-    return replace(result, figures=result.figures | gap)
+    lacking = bootstrap.gap(best.curves.volumes, result.curves.volumes, outer)
+    if not lacking:
+        return result
+    figures = {
+        "hypervolume_behind": lacking.estimate,
+        "hypervolume_behind_low": lacking.interval.low,
+        "hypervolume_behind_high": lacking.interval.high,
+    }
+    return replace(result, figures=result.figures | figures)
+
+
+def _placed(ranked: Sequence[RowResult], pairs: Sequence[Pair], outer: bool) -> list[RowResult]:
+    """Rows with where they stand among those that keep to the budget."""
+    competing = [each for each in ranked if not each.row.exempt]
+    placed = standings(_volumes(competing), pairs, outer)
+    return [replace(each, figures=each.figures | placed.get(each.row.label, {})) for each in ranked]
+
+
+def _volumes(results: Sequence[RowResult]) -> dict[str, bootstrap.Volumes]:
+    return {each.row.label: each.curves.volumes for each in results if each.curves}
 
 
 def _drift(replicates: Sequence[Replicate]) -> Figures:

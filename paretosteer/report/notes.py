@@ -6,6 +6,7 @@ from paretosteer.report.bootstrap import RESAMPLES
 from paretosteer.report.evaluate import OTHER_REFERENCES, RowResult, TableResult
 from paretosteer.report.replicates import Replicate
 from paretosteer.report.setting import numbered
+from paretosteer.report.standing import ALPHA
 
 
 def notes(result: TableResult) -> list[str]:
@@ -16,6 +17,7 @@ def notes(result: TableResult) -> list[str]:
     return [
         *([result.table.remark] if result.table.remark else []),
         *_intervals(result),
+        *_ties(result),
         *_regularised(result),
         *_oracle(result),
         *_exempt(scored),
@@ -54,6 +56,16 @@ def _intervals(result: TableResult) -> Iterator[str]:
         f"Intervals are 95 % by paired bootstrap over {resampled(result)} ({RESAMPLES:,} "
         f"resamples), reflected for hypervolume{'' if result.outer else few}."
     )
+
+
+def _ties(result: TableResult) -> Iterator[str]:
+    count = len(result.pairs)
+    if count:
+        yield (
+            "Rows that share a letter in Ties are not told apart in hypervolume: paired "
+            f"differences, {count} pair{'s' if count > 1 else ''}, Holm's correction at "
+            f"{100 * ALPHA:g} %. Ranks have 95 % intervals over the same resamples."
+        )
 
 
 def _regularised(result: TableResult) -> Iterator[str]:

@@ -1,11 +1,22 @@
 """The leaderboard for readers: Markdown for a README, LaTeX (booktabs) for a paper."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from paretosteer.report.columns import QUALITY, STEPS, Column, present
+from paretosteer.report.columns import HYPERVOLUME, QUALITY, STEPS, Column, present
 from paretosteer.report.evaluate import RowResult, TableResult
 from paretosteer.report.notes import notes
 from paretosteer.report.setting import Setting, distinctions, folds_words, vector_words
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How a format writes text as it is, a best value, one tied with it, and a footnote's mark."""
+
+    escape: Callable[[str], str]
+    best: Callable[[str], str]
+    tied: Callable[[str], str]
+    star: str
 
 
 def headline(result: TableResult) -> str:
@@ -47,7 +58,10 @@ def markdown(results: Sequence[TableResult]) -> str:
 
 
 def latex(results: Sequence[TableResult]) -> str:
-    """All tables as LaTeX floats; needs the package booktabs."""
+    """All tables as LaTeX floats, best values in bold; needs the package booktabs.
+
+    Hypervolumes that are not told apart from the best are underlined.
+    """
     special = apart(results)
     tables = [_latex_table(result, told_about(result, special)) for result in results]
     return "% Needs \\usepackage{booktabs}.\n" + "\n".join(tables)
@@ -62,7 +76,8 @@ def told_about(result: TableResult, special: Mapping[int, str]) -> list[str]:
 def _markdown_table(result: TableResult, told: Sequence[str]) -> str:
     columns = present((*QUALITY, STEPS), result.scored)
     headings = _headings(result, columns)
-    rows = _rows(result, columns, escape=_markdown_escape, bold="**{}**".format, star="\\*")
+    look = _Look(_markdown_escape, "**{}**".format, str, star="\\*")
+    rows = _rows(result, columns, look)
     return "\n".join(
         [
             f"### Table {result.table.number}. {_markdown_escape(headline(result))}",
@@ -83,12 +98,15 @@ def _latex_table(result: TableResult, told: Sequence[str]) -> str:
     headings = _headings(result, columns)
     for arrow, command in arrows.items():
         headings = [heading.replace(arrow, command) for heading in headings]
-    rows = _rows(result, columns, escape=latex_escape, bold=r"\textbf{{{}}}".format, star="$^{*}$")
+    bold, underlined = r"\textbf{{{}}}".format, r"\underline{{{}}}".format
+    rows = _rows(result, columns, _Look(latex_escape, bold, underlined, star="$^{*}$"))
+    marks = ["Underlined: not told apart from the best."] if result.tied else []
+    caption = f"{headline(result)}. {' '.join([*marks, *told])}"
     return "\n".join(
         [
             r"\begin{table}",
             r"  \centering",
-            rf"  \caption{{{latex_escape(headline(result))}. {latex_escape(' '.join(told))}}}",
+            rf"  \caption{{{latex_escape(caption)}}}",
             rf"  \label{{tab:leaderboard-{result.table.number}}}",
             rf"  \begin{{tabular}}{{l{'r' * (len(headings) - 2)}l}}",
             r"    \toprule",
@@ -112,18 +130,15 @@ def _folded(result: TableResult) -> bool:
     return bool(result.table.setting and result.table.setting.folds)
 
 
-def _rows(
-    result: TableResult,
-    columns: Sequence[Column],
-    escape: Callable[[str], str],
-    bold: Callable[[str], str],
-    star: str,
-) -> list[list[str]]:
+def _rows(result: TableResult, columns: Sequence[Column], look: _Look) -> list[list[str]]:
     best = {column.figure: column.best(result.scored) for column in columns}
+    tied = {HYPERVOLUME.figure: result.tied}
 
-    def values(each: RowResult) -> list[str]:
-        texts = [(column.figure, escape(column.text(each))) for column in columns]
-        return [bold(text) if each.row.label in best[name] else text for name, text in texts]
+    def value(each: RowResult, column: Column) -> str:
+        text, label = look.escape(column.text(each)), each.row.label
+        if label in best[column.figure]:
+            return look.best(text)
+        return look.tied(text) if label in tied.get(column.figure, ()) else text
 
     def counted(each: RowResult) -> list[str]:
         folds = len({replicate.fold for replicate in each.row.replicates})
@@ -132,8 +147,8 @@ def _rows(
 
     return [
         [
-            escape(each.row.label) + (star if each.row.exempt else ""),
-            *values(each),
+            look.escape(each.row.label) + (look.star if each.row.exempt else ""),
+            *(value(each, column) for column in columns),
             *counted(each),
             each.row.status,
         ]

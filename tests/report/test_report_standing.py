@@ -1,0 +1,116 @@
+"""Who is told apart: pairs, ranks and groups of ties, against cases made for them."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from report_cells import GRID, moved, only, write_cell, write_folds
+
+from paretosteer import leaderboard
+from paretosteer.report import write_report
+from paretosteer.report.leaderboard import leaderboard_frame
+from paretosteer.report.notes import notes
+
+
+def write_line(
+    sweep: Path, method: str, by: float, seeds: int = 1, exempt: bool = False, noise: float = 0.4
+) -> None:
+    for seed in range(seeds):
+        changes = {"exempt": exempt}
+        write_cell(
+            sweep, method, moved(by), grid=GRID, noise=noise, seed=seed, prompts=40, changes=changes
+        )
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two that are close, one in between two, one far behind, and an exempt one ahead."""
+    folder = tmp_path_factory.mktemp("standing")
+    for method, by in (("bone_soup", 0.5), ("clp", 0.48), ("start", -1.0)):
+        write_line(folder, method, by)
+    write_line(folder, "morl", 1.5, exempt=True)
+    return folder
+
+
+def test_pairs(sweep: Path) -> None:
+    found = {(each.a, each.b): each for each in only(sweep).pairs}
+    assert len(found) == 6
+    close = found[("bone_soup", "clp")]
+    assert close.low < 0 < close.high
+    assert 0.05 < close.p <= close.p_holm and not close.separated
+    assert 0.05 < close.p_beats < 0.95
+    for pair in (("morl", "bone_soup"), ("morl", "start"), ("clp", "start")):
+        far = found[pair]
+        assert far.separated and 0 < far.low < far.difference < far.high
+        assert far.p < far.p_holm < 0.05
+        assert far.p_beats == 1
+
+
+def test_ranks_and_ties_are_of_those_that_compete(sweep: Path) -> None:
+    board = leaderboard(sweep).set_index("label")
+    standing = board[["rank", "rank_low", "rank_high", "tie_group"]]
+    assert standing.loc["bone_soup"].tolist() == [1, 1, 2, "a"]
+    assert standing.loc["clp"].tolist() == [2, 1, 2, "a"]
+    assert standing.loc["start"].tolist() == [3, 3, 3, "b"]
+    assert standing.loc["morl"].isna().all()
+    assert only(sweep).tied == {"clp"}
+
+
+def test_the_report_says_so(sweep: Path, tmp_path: Path) -> None:
+    report = write_report([sweep], out=tmp_path / "out")
+    tex = (report.folder / "leaderboard.tex").read_text()
+    assert tex.count(r"\underline{") == 1
+    (line,) = [each for each in tex.splitlines() if r"\underline{" in each]
+    assert line.strip().startswith(r"clp & \underline{")
+    assert "Underlined: not told apart from the best." in tex
+    assert "| 2 \\[1, 2\\] | a |" in (report.folder / "leaderboard.md").read_text()
+    (table,) = json.loads((report.folder / "report.json").read_text())["tables"]
+    assert set(table["pairs"][0]) == {
+        *("a", "b", "p_beats", "difference", "low", "high", "p", "p_holm", "separated")
+    }
+    assert "6 pairs, Holm's correction at 5 %" in " ".join(table["notes"])
+
+
+def test_the_same_row_twice_is_tied(tmp_path: Path) -> None:
+    for method in ("clp", "morl"):
+        write_line(tmp_path, method, 0, noise=0)
+    result = only(tmp_path)
+    (pair,) = result.pairs
+    assert (pair.p_beats, pair.difference, pair.p, pair.separated) == (0.5, 0, 1, False)
+    board = leaderboard_frame([result])
+    assert board["rank"].tolist() == board["rank_high"].tolist() == [1, 1]
+    assert board["tie_group"].tolist() == ["a", "a"]
+
+
+def test_one_row_needs_no_pairs(tmp_path: Path) -> None:
+    write_line(tmp_path, "clp", 0)
+    result = only(tmp_path)
+    assert result.pairs == () and result.tied == set()
+    assert result.rows[0].figures["rank"] == 1
+    assert "Ties" not in " ".join(notes(result))
+
+
+def test_many_rows_can_be_told_apart(tmp_path: Path) -> None:
+    """Holm over 66 pairs asks for p-values that 2,000 resamples cannot show."""
+    for place in range(12):
+        write_line(tmp_path, f"method{place:02d}", 0.5 * place)
+    result = only(tmp_path)
+    assert len(result.pairs) == 66 and all(each.separated for each in result.pairs)
+
+
+def test_pairs_share_replicates(tmp_path: Path) -> None:
+    write_folds(tmp_path, "clp", {1: 0, 2: 1})
+    write_folds(tmp_path, "morl", {3: 0})
+    result = only(tmp_path)
+    assert result.pairs == ()
+    assert pd.isna(leaderboard(tmp_path)["hypervolume_behind"]).all()
+
+
+def test_too_few_replicates_in_common_are_no_pair(tmp_path: Path) -> None:
+    write_line(tmp_path, "clp", 0, seeds=5)
+    for seed in range(3, 8):
+        write_cell(tmp_path, "morl", moved(1), grid=GRID, prompts=40, seed=seed)
+    result = only(tmp_path)
+    assert result.outer and result.pairs == ()
+    assert "hypervolume_behind" not in result.rows[1].figures
