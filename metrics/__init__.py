@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from paretosteer.metrics.statistics import (
         LEVEL,
         Interval,
+        nested_means,
         percentile_interval,
         probability_better,
         reflected_interval,
         resample_counts,
         resampled_means,
         resampled_shares,
+        symmetric_interval,
     )
     from paretosteer.metrics.steering import (
         Monotonicity,
@@ -107,6 +109,7 @@ __all__ = [
     "kendall_tau_b",
     "monotonicity",
     "monte_carlo_hypervolume",
+    "nested_means",
     "nondominated",
     "oracle_regret",
     "order_agreement",
@@ -127,6 +130,7 @@ __all__ = [
     "spearman",
     "steering_range",
     "steering_regret",
+    "symmetric_interval",
     "tie_groups",
     "utility_loss",
 ]

@@ -83,6 +83,40 @@ def resampled_shares(replicates: int, resamples: int, seed: int) -> FloatArray:
     return equal + (drawn - equal) * np.sqrt(replicates / chi_square)
 
 
+def nested_means(values: npt.ArrayLike, shares: FloatArray) -> FloatArray:
+    """Means over replicates when both their prompts and they themselves are resampled.
+
+    The mean under each resample of the prompts, moved by how the replicates differ among
+    themselves. They also differ because each met its prompts with noise of its own, which the
+    resampled prompts have told already; so their differences are shrunk by the share of their
+    variance that is not this noise, as in an analysis of variance (Davison and Hinkley 1997,
+    §3.8).
+
+    Parameters
+    ----------
+    values
+        (n, b, …), one metric of each replicate under each resample of the prompts.
+    shares
+        (b, n), from `resampled_shares`.
+
+    Returns
+    -------
+    (b, …).
+    """
+    array = as_finite(values, "values")
+    if array.ndim < 2 or array.shape[:2] != shares.shape[::-1]:
+        raise MetricError(
+            f"values: have shape {array.shape} for shares of shape {shares.shape}; "
+            "give (replicates, resamples, …)"
+        )
+    centre, own = array.mean(axis=0), array.mean(axis=1)  # (b, …), (n, …)
+    noise = (array - centre).var(axis=1).sum(axis=0) / (len(array) - 1)  # (…)
+    seen = own.var(axis=0, ddof=1)
+    told = np.divide(noise, seen, out=np.ones_like(seen), where=seen > 0)
+    kept = np.sqrt(np.clip(1 - told, 0, 1))
+    return np.asarray(centre + kept * np.tensordot(shares, own - own.mean(axis=0), axes=1))
+
+
 def percentile_interval(replicates: npt.ArrayLike, level: float = LEVEL) -> Interval:
     """Interval between the replicates' own quantiles.
 
@@ -113,6 +147,21 @@ def reflected_interval(
     centre = float(as_finite(estimate, "estimate"))
     low, high = percentile_interval(replicates, level)
     return Interval(2 * centre - high, 2 * centre - low)
+
+
+def symmetric_interval(
+    estimate: float, replicates: npt.ArrayLike, level: float = LEVEL
+) -> Interval:
+    """As far on both sides of the estimate as the further end of the percentile interval.
+
+    For figures near a bound, which noise can only move away from it: resampling adds noise, so
+    the percentile interval lies on the wrong side and may not even hold the estimate, while the
+    reflected one shrinks to nothing at the bound. This one spans both. Parameters as in
+    `reflected_interval`.
+    """
+    percentile = percentile_interval(replicates, level)
+    reflected = reflected_interval(estimate, replicates, level)
+    return Interval(min(percentile.low, reflected.low), max(percentile.high, reflected.high))
 
 
 def probability_better(a_replicates: npt.ArrayLike, b_replicates: npt.ArrayLike) -> float:

@@ -3,9 +3,11 @@
 Prompts are resampled once for all rows and points of a table, in each fold on their own, since
 folds have different prompts. With enough replicates in every row these are resampled too, with
 one draw for all rows that have the same ones, and so that the spread of their mean is Student's
-t, since so few of them do not show it themselves. Hypervolume is a convex function of noisy points,
-so its resamples are biased upwards and its interval is the reflected one; all else has percentile
-intervals.
+t, since so few of them do not show it themselves. Hypervolume is a convex function of noisy
+points, so its resamples are biased upwards and its interval is the reflected one. Noise disorders
+points, which moves controllability and steering regret away from their bounds: their intervals
+reach as far to both sides as percentiles do to the further. All else has percentile intervals.
+What they cover is in `results/reference/coverage.md`.
 
 Regret is against an oracle known as a mean over just these prompts. Resampling the prompts of a
 method but not the oracle's would take their spread for regret, so its intervals are over
@@ -131,21 +133,25 @@ def volumes(points: FloatArray, draws: Draws, reference: Sequence[float]) -> Vol
     return Volumes(hypervolumes(points, reference), resampled, draws.keys)
 
 
-def intervals(draws: Draws, own: Volumes, preferences: FloatArray) -> Figures:
-    """Ends of the intervals of a row's hypervolume and of what preferences (k, m) make of it."""
+def intervals(draws: Draws, own: Volumes, points: FloatArray, preferences: FloatArray) -> Figures:
+    """Ends of the intervals of a row's hypervolume and of what preferences (k, m) make of it.
+
+    `points` are the row's, (replicates, k, m).
+    """
     volume = metrics.reflected_interval(own.estimates.mean(), draws.mean(own.draws))
-    regrets = draws.each(lambda points: metrics.steering_regret(preferences, points))
-    regret = metrics.percentile_interval(draws.mean(regrets))
     ends: Figures = {
         "hypervolume_low": max(volume.low, 0.0),  # reflection may go below what a volume can be
         "hypervolume_high": volume.high,
-        "steering_regret_low": regret.low,
-        "steering_regret_high": regret.high,
     }
+    regret = draws.each(lambda drawn: metrics.steering_regret(preferences, drawn))
+    known = float(metrics.steering_regret(preferences, points).mean())
+    low, high = metrics.symmetric_interval(known, draws.mean(regret))
+    ends |= {"steering_regret_low": max(low, 0.0), "steering_regret_high": high}
     if steerable(preferences):
-        order = draws.each(lambda points: metrics.controllability(preferences, points))
-        low, high = metrics.percentile_interval(draws.mean(order))
-        ends |= {"controllability_low": low, "controllability_high": high}
+        order = draws.each(lambda drawn: metrics.controllability(preferences, drawn))
+        known = float(metrics.controllability(preferences, points).mean())
+        low, high = metrics.symmetric_interval(known, draws.mean(order))
+        ends |= {"controllability_low": max(low, -1.0), "controllability_high": min(high, 1.0)}
     return ends
 
 
@@ -207,7 +213,7 @@ def _drawn(prompts: int, seed: int) -> npt.NDArray[np.int64]:
 
 def _means(values: FloatArray, keys: Sequence[Key], outer: bool) -> FloatArray:
     """Means (resamples, …) over replicates of values (replicates, resamples, …)."""
-    return np.einsum("br,rb...->b...", _shares(keys), values) if outer else values.mean(axis=0)
+    return metrics.nested_means(values, _shares(keys)) if outer else values.mean(axis=0)
 
 
 def _shares(keys: Sequence[Key]) -> FloatArray:

@@ -134,7 +134,8 @@ QUALITY = (
         "Controllability",
         1,
         "Does more weight on an objective give more of it? Somers' D over all pairs of "
-        "preferences, averaged over objectives: 1 always, 0 no connection, −1 always the reverse.",
+        "preferences, averaged over objectives: 1 always, 0 no connection, −1 always the reverse. "
+        "Noise can only disorder points, so near 1 the interval reaches as far up as down.",
         _with_interval("controllability", "z.2f"),
     ),
     Column(

@@ -154,7 +154,7 @@ def _result(row: Row, points: Points, figures: Figures, frame: _Frame) -> RowRes
     curves = _curves(row, points, draws, frame)
     everything = {
         **figures,
-        **bootstrap.intervals(draws, curves.volumes, frame.preferences),
+        **bootstrap.intervals(draws, curves.volumes, points.values, frame.preferences),
         **(_regret_figures(curves.regret, frame.outer) if curves.regret else {}),
         **{
             name: float(hypervolumes(points.values, [value] * len(frame.reference)).mean())

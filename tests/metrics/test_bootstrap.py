@@ -5,12 +5,14 @@ from hypothesis import strategies as st
 
 from paretosteer.metrics import (
     MetricError,
+    nested_means,
     percentile_interval,
     probability_better,
     reflected_interval,
     resample_counts,
     resampled_means,
     resampled_shares,
+    symmetric_interval,
 )
 
 replicates = st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30)
@@ -78,6 +80,33 @@ def test_replicates_spread_as_students_t(count, quantile):
     assert 0.92 < covered < 0.98
 
 
+def test_replicates_without_noise_are_resampled_as_they_are():
+    values, shares = np.array([1.0, 2.0, 4.0]), resampled_shares(3, 50, seed=1)
+    got = nested_means(np.repeat(values[:, None], 50, axis=1), shares)
+    np.testing.assert_allclose(got, shares @ values)
+    alike = np.random.default_rng(0).normal(size=50)
+    np.testing.assert_allclose(nested_means(np.stack([alike] * 3), shares), alike)
+
+
+def test_noise_counts_once():
+    """Forty replicates that differ by the noise of their prompts alone, 200 times."""
+    rng = np.random.default_rng(4)
+    centres = rng.normal(size=(40, 1, 200))
+    values = centres + rng.normal(size=(40, 500, 200))
+    spread = nested_means(values, resampled_shares(40, 500, seed=2)).var(axis=0).mean()
+    assert 1 / 40 < spread < 1.3 / 40
+    unlike = nested_means(2 * centres + values, resampled_shares(40, 500, seed=2))
+    assert unlike.var(axis=0).mean() == pytest.approx(9 / 40, rel=0.15)
+
+
+@given(replicates, st.floats(-5, 5, width=32))
+def test_symmetric_interval_spans_both(values, estimate):
+    low, high = symmetric_interval(estimate, values)
+    assert estimate - low == pytest.approx(high - estimate, abs=1e-9)
+    for other in (percentile_interval(values), reflected_interval(estimate, values)):
+        assert low <= other.low and other.high <= high
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -86,6 +115,7 @@ def test_replicates_spread_as_students_t(count, quantile):
         (lambda: percentile_interval([1.0, 2.0], 95), "level: is 95"),
         (lambda: percentile_interval([1.0, np.nan]), "replicates: the value at index"),
         (lambda: probability_better([1.0], [1.0, 2.0]), "b_replicates: has 2 values; give 1"),
+        (lambda: nested_means(np.ones((2, 3)), np.ones((2, 3))), "values: have shape .2, 3."),
         (lambda: resampled_shares(1, 5, 0), "replicates: is 1; give at least 2"),
     ],
 )
