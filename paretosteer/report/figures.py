@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from paretosteer.report.canvas import look
 from paretosteer.report.evaluate import TableResult
-from paretosteer.report.fronts import draw_fronts
+from paretosteer.report.fronts import attained, draw_fronts
 from paretosteer.report.notes import resampled
 from paretosteer.report.over_weight import FLOOR, draw_regret, draw_responses
 from paretosteer.report.setting import Setting
@@ -54,12 +54,17 @@ def _about_fronts(result: TableResult) -> str:
         if result.oracle
         else "The dashed line is the union front of all methods"
     )
+    band = (
+        f" Shaded is what between a quarter and three quarters of a method's {result.noun}s attain."
+        if any(attained(result, each) for each in result.scored)
+        else ""
+    )
     return (
         "What each method reaches. Lines join the points that weigh these two objectives alone, in "
         "order of preference; filled points are on the method's own front, hollow ones are "
         "dominated by another of its points. Crosses are 95 % intervals, small dots the single "
-        f"{result.noun}s, faint unjoined marks the points with further dials. {best}; the start "
-        "model is at the origin."
+        f"{result.noun}s, faint unjoined marks the points with further dials.{band} {best}; the "
+        "start model is at the origin."
     )
 
 

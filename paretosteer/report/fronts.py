@@ -9,7 +9,7 @@ import numpy as np
 from paretosteer import metrics
 from paretosteer.metrics.checks import FloatArray
 from paretosteer.report.canvas import ORACLE, axis_label, legend, panels, plain
-from paretosteer.report.evaluate import Curves, TableResult
+from paretosteer.report.evaluate import Curves, RowResult, TableResult
 from paretosteer.report.oracle import Oracle, Places
 from paretosteer.report.setting import Setting
 from paretosteer.report.style import Style, Theme, styles
@@ -17,6 +17,9 @@ from paretosteer.report.style import Style, Theme, styles
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+# A band between quartiles of replicates needs this many.
+_ENOUGH = 3
 
 
 def draw_fronts(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
@@ -49,6 +52,8 @@ def _plane(
         _union(axis, result.union[:, pair], theme)
     for each, look in zip(result.scored, made, strict=True):
         assert each.curves  # scored
+        if attained(result, each):
+            _attainment(axis, each.curves.replicates, look)
         _front(axis, each.curves, edge, look, pair, theme)
     _name_ends(axis, result, edge, pair, [setting.names[i] for i in pair])
     axis.plot(0, 0, marker="+", color=theme.ink, markersize=11, markeredgewidth=1.4, zorder=6)
@@ -118,6 +123,29 @@ def _front(
             linewidths=1.2,
             zorder=5,
         )
+
+
+def attained(result: TableResult, row: RowResult) -> bool:
+    """Whether the row has an attainment band: two objectives, and enough replicates.
+
+    In one plane of several, a band would leave out what the other objectives ask.
+    """
+    return result.union.shape[1] == 2 and len(row.row.replicates) >= _ENOUGH
+
+
+def _attainment(axis: "Axes", points: FloatArray, look: Style) -> None:
+    """The band between what a quarter and three quarters of replicates (r, k, 2) attain."""
+    least = points.min(axis=(0, 1))
+    few, most = (_staircase(metrics.attainment_surface(points, it), least) for it in (0.25, 0.75))
+    outline = np.concatenate([few, most[::-1]])
+    axis.fill(*outline.T, color=look.colour, alpha=0.16, linewidth=0, zorder=1)
+
+
+def _staircase(corners: FloatArray, least: FloatArray) -> FloatArray:
+    """The boundary (2n + 1, 2) of what corners (n, 2) dominate, down to the least values (2,)."""
+    x = np.concatenate([least[:1], np.repeat(corners[:, 0], 2)])
+    y = np.concatenate([np.repeat(corners[:, 1], 2), least[1:]])
+    return np.stack([x, y], axis=1)
 
 
 def _union(axis: "Axes", points: FloatArray, theme: Theme) -> None:

@@ -7,13 +7,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_cells import TRIANGLE, concave, write_cell, write_unscored
+from report_cells import GRID, TRIANGLE, concave, only, write_cell, write_unscored
 
 from paretosteer import load
 from paretosteer.errors import UsageError
 from paretosteer.report import Report, print_leaderboard, write_report
 from paretosteer.report.evaluate import evaluate
-from paretosteer.report.figures import DRAWINGS, render
+from paretosteer.report.figures import DRAWINGS, FRONTS, render
 from paretosteer.report.style import style
 from paretosteer.report.tables import make_tables
 
@@ -113,6 +113,20 @@ def test_three_objectives_are_drawn_in_pairs(tmp_path: Path) -> None:
     (result,) = [evaluate(table) for table in make_tables(load.find_cells(tmp_path)).tables]
     with_light = render(result, DRAWINGS[0], "svg")
     assert len(set(re.findall(rb'id="axes_\d+"', with_light))) == 3
+
+
+@pytest.mark.parametrize(
+    ("seeds", "grid", "shaded"), [(2, GRID, False), (3, GRID, True), (3, TRIANGLE, False)]
+)
+def test_attainment_of_two_objectives_is_shaded(
+    tmp_path: Path, seeds: int, grid: list[list[float]], shaded: bool
+) -> None:
+    for seed in range(seeds):
+        write_cell(tmp_path, "clp", concave(2.0), grid=grid, seed=seed)
+    result = only(tmp_path)
+    assert ("three quarters of a method's seeds attain" in FRONTS.caption(result)) == shaded
+    # Of all that is drawn only the band is as faint.
+    assert (b"opacity: 0.16" in render(result, FRONTS, "svg")) == shaded
 
 
 def test_styles_never_change() -> None:
