@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: setup quickstart test lint types speed test-wheel clean
+.PHONY: setup quickstart test lint types speed coverage test-wheel clean
 
 setup: .venv/.installed
 
@@ -34,6 +34,11 @@ types: setup
 
 speed: setup
 	$(BIN)/python tests/speed.py $(if $(MODEL),--model $(MODEL))
+	$(BIN)/python tests/report_speed.py
+
+# Simulates tables of known truth and counts how often the report's intervals hold it: minutes.
+coverage: setup
+	$(BIN)/python tests/coverage_study.py
 
 # A wheel works from any folder, with nothing of the checkout in reach.
 test-wheel: setup

@@ -135,7 +135,8 @@ QUALITY = (
         1,
         "Does more weight on an objective give more of it? Somers' D over all pairs of "
         "preferences, averaged over objectives: 1 always, 0 no connection, −1 always the reverse. "
-        "Noise can only disorder points, so near 1 the interval reaches as far up as down.",
+        "Noise can only disorder points, so near 1 the interval reaches as far up as down; where "
+        "neighbouring points differ by less than their noise, it may still be too low.",
         _with_interval("controllability", "z.2f"),
     ),
     Column(

@@ -50,11 +50,13 @@ def _intervals(result: TableResult) -> Iterator[str]:
     left_out = {"seed": "training seed", "fold": "fold", "replicate": "fold or seed"}
     few = (
         f"; prompts only: with fewer than five {_NOUNS[result.noun]} they leave out how another "
-        f"{left_out[result.noun]} would have come out"
+        f"{left_out[result.noun]} would have come out, and hold the truth about that less often "
+        "than 95 % says"
     )
     yield (
         f"Intervals are 95 % by paired bootstrap over {resampled(result)} ({RESAMPLES:,} "
-        f"resamples), reflected for hypervolume{'' if result.outer else few}."
+        f"resamples), reflected for hypervolume, as wide to both sides for controllability and "
+        f"steering regret{'' if result.outer else few}."
     )
 
 
@@ -65,6 +67,7 @@ def _ties(result: TableResult) -> Iterator[str]:
             "Rows that share a letter in Ties are not told apart in hypervolume: paired "
             f"differences, {count} pair{'s' if count > 1 else ''}, Holm's correction at "
             f"{100 * ALPHA:g} %. Ranks have 95 % intervals over the same resamples."
+            + ("" if result.outer else " Both speak of these trained models alone.")
         )
 
 

@@ -1,0 +1,55 @@
+"""The coverage study in small, and what the committed one must show for the notes to be true."""
+
+from pathlib import Path
+
+import coverage_study
+import numpy as np
+import pytest
+from coverage_study import THESE, TRAINING, World
+
+STUDY = Path(__file__).parents[2] / "results" / "reference" / "coverage.md"
+LINEAR = ("mean", "utility", "utility difference")
+
+
+def test_the_truth_is_known() -> None:
+    exact = World("exact", 1, luck=0, wobble=0)
+    truth = coverage_study.long_run(exact, seeds=2)
+    assert truth["mean"] == pytest.approx(2 * np.sqrt(0.5))
+    assert truth["utility"] == pytest.approx(20 * truth["utility difference"])
+    assert truth["controllability"] == pytest.approx(1)
+
+
+def test_in_small() -> None:
+    small = World("small", 6, prompts=30)
+    found = coverage_study.coverage(small, repeats=25)
+    assert all(found[name, of] >= 0.8 for name in LINEAR for of in (TRAINING, THESE))
+    alone = World("alone", 1, prompts=30, luck=1.0)
+    found = coverage_study.coverage(alone, repeats=25)
+    assert found["utility", TRAINING] < 0.6 < found["utility", THESE]
+
+
+def test_as_markdown() -> None:
+    text = coverage_study.report([World("alone", 1, prompts=10)], repeats=2)
+    assert "| Interval of | with | alone |" in text
+    assert f"| utility difference | {TRAINING} | " in text
+
+
+def committed() -> dict[tuple[str, str], dict[str, float]]:
+    """Percent covered by world, of each quantity and what is claimed about it."""
+    lines = [each for each in STUDY.read_text(encoding="utf-8").splitlines() if "|" in each]
+    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {
+        (name, of): dict(zip(head[2:], map(float, values), strict=True))
+        for name, of, *values in rows
+    }
+
+
+def test_what_the_committed_study_says() -> None:
+    found = committed()
+    assert set(found["mean", TRAINING]) == {world.name for world in coverage_study.WORLDS}
+    many = [world.name for world in coverage_study.WORLDS if world.seeds >= 10]
+    for name in LINEAR:
+        assert all(92 <= found[name, TRAINING][world] <= 98 for world in many)
+    # What the notes say of few seeds.
+    assert found["utility difference", TRAINING]["3 seeds"] < 90
+    assert found["hypervolume", TRAINING]["1 seed"] < 90
