@@ -71,8 +71,9 @@ def standings(
     return {
         label: {
             "rank": rank,
-            "rank_low": low,
-            "rank_high": high,
+            # Noise inflates resampled hypervolume, and may put them past the rank itself.
+            "rank_low": min(low, rank),
+            "rank_high": max(high, rank),
             "tie_group": "".join(_letter(i) for i, group in enumerate(groups) if place in group),
         }
         for place, (label, rank, (low, high)) in enumerate(zip(labels, own, ends, strict=True))
