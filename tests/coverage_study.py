@@ -18,11 +18,14 @@ from paretosteer import metrics
 from paretosteer.load import Cell
 from paretosteer.report import bootstrap
 from paretosteer.report.replicates import Replicate
+from paretosteer.report.standing import compare
 
 Array = npt.NDArray[np.float64]
 
 PREFERENCES = np.array([[i / 10, 1 - i / 10] for i in range(11)])
 REFERENCE = [-2.0, -2.0]
+# How many methods that do not differ are compared.
+EQUAL = 6
 # What a claim is about: training that could have come out otherwise, or just these seeds.
 TRAINING, THESE = "any seed", "these seeds"
 
@@ -73,6 +76,7 @@ def main() -> None:
 def report(worlds: Sequence[World], repeats: int) -> str:
     """The study as Markdown: percent of intervals that hold the truth."""
     shares = [coverage(world, repeats) for world in worlds]
+    alarms = [false_alarms(world, repeats // 2) for world in worlds]
     error = 100 * np.sqrt(0.95 * 0.05 / repeats)
     return "\n".join(
         [
@@ -82,7 +86,8 @@ def report(worlds: Sequence[World], repeats: int) -> str:
             f"preferences, {worlds[0].prompts} prompts, {bootstrap.RESAMPLES:,} resamples) in "
             "which an interval held the truth: what training leads to with any seed, or with "
             f"these. Below {bootstrap.ENOUGH} seeds intervals are over prompts only. Monte Carlo "
-            f"error at 95 %: {error:.1f}. Remade by `make coverage`.",
+            f"error at 95 %: {error:.1f}. Last line: percent of tables of {EQUAL} equal methods in "
+            "which the report tells any two apart; 5 are allowed. Remade by `make coverage`.",
             "",
             f"| Interval of | with | {' | '.join(world.name for world in worlds)} |",
             f"|:--|:--|{'--:|' * len(worlds)}",
@@ -90,6 +95,8 @@ def report(worlds: Sequence[World], repeats: int) -> str:
                 f"| {' | '.join([*named, *(f'{100 * each[named]:.1f}' for each in shares)])} |"
                 for named in sorted(shares[0], key=lambda named: named[1])
             ),
+            f"| equal methods apart | {TRAINING} | "
+            f"{' | '.join(f'{100 * each:.1f}' for each in alarms)} |",
             "",
         ]
     )
@@ -119,6 +126,19 @@ def covered(world: World, truth: Mapping[str, float], rng: np.random.Generator) 
         for name, (low, high) in intervals(sampled(world, means, rng)).items()
         for of, known in ((TRAINING, truth), (THESE, here))
     }
+
+
+def false_alarms(world: World, repeats: int) -> float:
+    """Share of tables of equal methods in which at least two are told apart."""
+    return float(np.mean([_alarm(world, np.random.default_rng([13, n])) for n in range(repeats)]))
+
+
+def _alarm(world: World, rng: np.random.Generator) -> bool:
+    means = np.stack([trained(world, 0, world.seeds, rng) for _ in range(EQUAL)])
+    volumes = [measured(row)[2] for row in sampled(world, means, rng)]
+    best_first = sorted(volumes, key=lambda each: -each.mean)
+    named = {str(place): each for place, each in enumerate(best_first)}
+    return any(pair.separated for pair in compare(named, world.seeds >= bootstrap.ENOUGH))
 
 
 def trained(world: World, place: int, seeds: int, rng: np.random.Generator) -> Array:
@@ -161,14 +181,17 @@ def quantities(means: Array) -> dict[str, Array]:
     }
 
 
+def measured(row: Sequence[Replicate]) -> tuple[Array, bootstrap.Draws, bootstrap.Volumes]:
+    """A row's points (seeds, k, m), and these and hypervolume under the report's resamples."""
+    points = np.stack([each.scores.mean(axis=1) for each in row])
+    draws = bootstrap.resample(row, len(row) >= bootstrap.ENOUGH)
+    return points, draws, bootstrap.volumes(points, draws, REFERENCE)
+
+
 def intervals(rows: Sequence[Sequence[Replicate]]) -> dict[str, tuple[float, float]]:
     """The report's interval for each of `quantities`."""
     outer = len(rows[0]) >= bootstrap.ENOUGH
-    points = [np.stack([each.scores.mean(axis=1) for each in row]) for row in rows]
-    draws = [bootstrap.resample(row, outer) for row in rows]
-    volumes = [
-        bootstrap.volumes(own, each, REFERENCE) for own, each in zip(points, draws, strict=True)
-    ]
+    points, draws, volumes = zip(*map(measured, rows), strict=True)
     resampled = np.stack([each.mean(each.points) for each in draws])  # (2, b, k, m)
     estimates = quantities(np.stack([own.mean(axis=0, keepdims=True) for own in points]))
     drawn = quantities(resampled)

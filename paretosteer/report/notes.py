@@ -62,12 +62,13 @@ def _intervals(result: TableResult) -> Iterator[str]:
 
 def _ties(result: TableResult) -> Iterator[str]:
     count = len(result.pairs)
+    few = " Both speak of these trained models alone: equal methods would often look apart."
     if count:
         yield (
             "Rows that share a letter in Ties are not told apart in hypervolume: paired "
             f"differences, {count} pair{'s' if count > 1 else ''}, Holm's correction at "
             f"{100 * ALPHA:g} %. Ranks have 95 % intervals over the same resamples."
-            + ("" if result.outer else " Both speak of these trained models alone.")
+            + ("" if result.outer else few)
         )
 
 

@@ -26,6 +26,7 @@ def test_in_small() -> None:
     alone = World("alone", 1, prompts=30, luck=1.0)
     found = coverage_study.coverage(alone, repeats=25)
     assert found["utility", TRAINING] < 0.6 < found["utility", THESE]
+    assert coverage_study.false_alarms(small, 5) < 0.5 < coverage_study.false_alarms(alone, 5)
 
 
 def test_as_markdown() -> None:
@@ -50,6 +51,9 @@ def test_what_the_committed_study_says() -> None:
     many = [world.name for world in coverage_study.WORLDS if world.seeds >= 10]
     for name in LINEAR:
         assert all(92 <= found[name, TRAINING][world] <= 98 for world in many)
+    apart = found["equal methods apart", TRAINING]
+    assert all(apart[world] <= 8 for world in many)
     # What the notes say of few seeds.
+    assert apart["3 seeds"] > 20
     assert found["utility difference", TRAINING]["3 seeds"] < 90
     assert found["hypervolume", TRAINING]["1 seed"] < 90
