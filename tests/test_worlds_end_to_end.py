@@ -95,7 +95,8 @@ def test_folds_are_replicates_of_one_row(ranking: Path) -> None:
     assert board.loc["morl", "folds"] == 1
     report = json.loads((ranking / "report" / "report.json").read_text())
     notes = " ".join(report["tables"][0]["notes"])
-    assert "Fold 1, split train" in notes and "Fold 2, split train" in notes
+    assert "Fold 1: " in notes and "Fold 2: " in notes
+    assert "queries left out: " in notes and "with no positive relevance" in notes
 
 
 def test_a_second_sweep_over_a_fold_repeats_nothing(

@@ -137,7 +137,7 @@ class Ranking(World):
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Which queries were left out, by reason."""
-        return [f"Fold {self.options.fold}, {note}." for note in self.data.notes]
+        return [note] if (note := self.data.note) else []
 
     def prompts(self, split: str) -> Sequence[Query]:
         """The queries of a split; the budget may ask for fewer to validate and test on."""

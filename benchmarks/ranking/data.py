@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,17 +35,19 @@ class RankingData:
     family: str  # digest of what all folds of this data share
 
     @property
-    def notes(self) -> list[str]:
-        """A line per split that queries were left out of."""
-        return [
-            _note(split, self.excluded[split], self._kept(split))
-            for split in SPLITS
-            if self.excluded[split]
-        ]
-
-    def _kept(self, split: str) -> int:
-        calibration = len(self.splits["calibration"]) if split == "train" else 0
-        return len(self.splits[split]) + calibration
+    def note(self) -> str:
+        """How many queries of which splits were left out, and why; empty where none was."""
+        left = {split: sum(self.excluded[split].values()) for split in SPLITS}
+        kept = sum(len(queries) for queries in self.splits.values())
+        out = sum(left.values())
+        if not out:
+            return ""
+        reasons = Counter[str]()
+        for excluded in self.excluded.values():
+            reasons.update(excluded)
+        told = ", ".join(f"{count} with {reason}" for reason, count in reasons.items())
+        where = ", ".join(f"{split} {count}" for split, count in left.items())
+        return f"{out} of {out + kept} queries left out: {told} ({where})."
 
 
 def load_data(
@@ -116,9 +119,3 @@ def _from_folder(path: str, fold: int) -> tuple[dict[str, Letor], int, object]:
 
 def _made_here(fold: int) -> tuple[dict[str, Letor], int, object]:
     return synthetic(fold), FOLDS, {"synthetic": SYNTHETIC_VERSION}
-
-
-def _note(split: str, excluded: Mapping[str, int], kept: int) -> str:
-    left = sum(excluded.values())
-    reasons = ", ".join(f"{reason} {count}" for reason, count in excluded.items())
-    return f"split {split}: {left} of {left + kept} queries left out ({reasons})"

@@ -142,7 +142,10 @@ def test_mq2008_loses_the_queries_without_a_relevant_document(shared_data):
         "validation": {"no positive relevance": 37},
         "test": {"no positive relevance": 51},
     }
-    assert data.notes[2] == ("split test: 51 of 156 queries left out (no positive relevance 51)")
+    assert data.note == (
+        "220 of 784 queries left out: 220 with no positive relevance "
+        "(train 132, validation 37, test 51)."
+    )
     assert {split: len(queries) for split, queries in data.splits.items()} == {
         "train": 305,
         "calibration": 34,
