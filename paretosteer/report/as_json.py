@@ -29,9 +29,7 @@ def report_json(found: Tables, results: Sequence[TableResult]) -> str:
         "cells": _cells(found),
         "code": _code(found),
     }
-    text = json.dumps(
-        _plain(content), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False
-    )
+    text = json.dumps(plain(content), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     return text + "\n"
 
 
@@ -150,10 +148,10 @@ def _code(found: Tables) -> list[dict[str, Any]]:
     ]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Values that JSON has: arrays as lists, what is missing or not finite as null."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
+        return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, str | bool) or value is None:
         return value
     if isinstance(value, int | np.integer):
@@ -161,5 +159,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, np.ndarray | Iterable):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return None  # pandas' own missing value

@@ -304,3 +304,47 @@ COSTS = (
         _timed("switch_seconds"),
     ),
 )
+
+
+def steering_columns(names: Sequence[str]) -> list[Column]:
+    """How each objective follows its own weight."""
+    return [
+        *(
+            Column(
+                f"controllability_{name}",
+                f"Control of {name}",
+                1,
+                f"Controllability of {name} alone.",
+                _plain(f"controllability_{name}", "z.2f"),
+            )
+            for name in names
+        ),
+        *(
+            Column(
+                f"range_{name}",
+                f"Range of {name}",
+                1,
+                f"How far {name} goes from the least weight to all weight on it.",
+                _plain(f"range_{name}", "z.2f"),
+            )
+            for name in names
+        ),
+        *(each for each in DETAIL if each.figure in ("violations", "largest_backtrack")),
+    ]
+
+
+def other_columns(results: Sequence[RowResult], known: Sequence[Column]) -> list[Column]:
+    """Columns for every figure that none of the known ones shows, under its own name."""
+    told = {column.figure for column in known}
+    names = dict.fromkeys(name for each in results for name in each.figures)
+    ends = {f"{name}_{end}" for name in names for end in ("low", "high")}
+    return [Column(name, name, 0, "", _any(name)) for name in names if name not in told | ends]
+
+
+def _any(figure: str) -> Callable[[Figures], str]:
+    def write(figures: Figures) -> str:
+        if isinstance(figures[figure], int | float):
+            return _with_interval(figure, "z.4g")(figures)
+        return str(figures[figure])
+
+    return write

@@ -1,19 +1,33 @@
-"""`index.html`: one self-contained page that opens from disk, light or dark, wide or narrow."""
+"""`index.html`: one self-contained page that opens from disk, light or dark, wide or narrow.
+
+Tables, notes and figures are plain HTML. A script makes tables sortable and fills each `_part`.
+"""
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
-from string import Template
 
-from paretosteer.report.columns import COSTS, DETAIL, HYPERVOLUME, QUALITY, Column, present
-from paretosteer.report.evaluate import RowResult, TableResult
+from paretosteer.report.columns import (
+    COSTS,
+    DETAIL,
+    HYPERVOLUME,
+    QUALITY,
+    Column,
+    other_columns,
+    present,
+    steering_columns,
+)
+from paretosteer.report.evaluate import TableResult
 from paretosteer.report.figures import Drawing, drawings, render
 from paretosteer.report.html import Markup, element, join
+from paretosteer.report.page_assets import whole_page
 from paretosteer.report.page_cells import cells_section
+from paretosteer.report.page_data import page_data
+from paretosteer.report.page_heat import dominance_matrix, entanglement_maps
 from paretosteer.report.page_regret import regret_table
-from paretosteer.report.samples import Prompted, examples, shown
-from paretosteer.report.setting import numbered, vector_words
-from paretosteer.report.style import DARK, Style, styles
+from paretosteer.report.page_table import table
+from paretosteer.report.samples import Prompted, Written, examples, shown, written
+from paretosteer.report.setting import vector_words
+from paretosteer.report.style import DARK
 from paretosteer.report.tables import Tables
 from paretosteer.report.text_tables import apart, headline, told_about
 
@@ -31,15 +45,24 @@ def page(
         The SVG figures on a light ground, by table number and name of the drawing.
     """
     special = apart(results)
+    texts = [written(each) for each in results]
     body = join(
         element("h1", "Which method steers best?"),
         _summary(found, results),
-        *(_section(each, told_about(each, special), light) for each in results),
+        element(
+            "p",
+            "This browser cannot unpack the interactive plots; still figures stand in for them.",
+            class_="failing",
+        ),
+        *(
+            _section(each, told_about(each, special), light, own)
+            for each, own in zip(results, texts, strict=True)
+        ),
         _glossary(results),
         cells_section(found),
     )
-    template = files("paretosteer.report").joinpath("page.html").read_text(encoding="utf-8")
-    return Template(template).substitute(title="paretosteer report", body=body)
+    scored = any(each.scored for each in results)
+    return whole_page("paretosteer report", body, page_data(results, texts), scored)
 
 
 def _summary(found: Tables, results: Sequence[TableResult]) -> Markup:
@@ -74,103 +97,74 @@ def _winner(result: TableResult) -> Markup:
 
 
 def _section(
-    result: TableResult, told: Sequence[str], light: Mapping[tuple[int, str], bytes]
+    result: TableResult,
+    told: Sequence[str],
+    light: Mapping[tuple[int, str], bytes],
+    texts: Written,
 ) -> Markup:
     number = result.table.number
     parts = [
         element("h2", f"Table {number}. {result.table.benchmark}", id=f"table-{number}"),
         element("p", headline(result), class_="soft"),
-        _table(result, QUALITY, "Quality and drift", main=True),
+        _part("dial"),
+        element("h3", "Leaderboard"),
+        table(result, QUALITY, "Quality and drift", main=True),
         element("ul", *(element("li", note) for note in told), class_="notes"),
     ]
     if result.scored:
-        parts += [_figure(result, each, light[number, each.name]) for each in drawings(result)]
-        parts += [
-            regret_table(result),
-            element("h3", "What it cost"),
-            _table(result, COSTS, f"Mean of a {result.noun}"),
-            element("h3", "More measures"),
-            _table(result, DETAIL, f"Mean over {result.noun}s"),
-            _examples(result),
-        ]
-    return element("section", *parts)
-
-
-def _table(
-    result: TableResult, known: Sequence[Column], caption: str, main: bool = False
-) -> Markup:
-    """Rows by columns; the `main` table draws the hypervolume's interval and tells the status."""
-    columns = present(known, result.scored)
-    best = {column.figure: column.best(result.scored) for column in columns}
-    looks = styles([each.row.method for each in result.rows])
-    widest = max((each.figures["hypervolume_high"] for each in result.scored), default=0.0)
-
-    def cell(each: RowResult, look: Style, column: Column) -> Markup:
-        bar = [_bar(each, look, widest)] if main and column is HYPERVOLUME and widest else []
-        kind = "best" if each.row.label in best[column.figure] else ""
-        return element("td", column.text(each), *bar, class_=kind)
-
-    rows = [
-        element(
-            "tr",
-            element(
-                "th",
-                element("span", class_="swatch", style=f"background:{look.colour}"),
-                each.row.label + ("*" if each.row.exempt else ""),
-                scope="row",
-            ),
-            *(cell(each, look, column) for column in columns),
-            *(_fate(each) if main else ()),
+        parts += _measured(
+            result, {each.name: light[number, each.name] for each in drawings(result)}
         )
-        for each, look in zip(result.rows if main else result.scored, looks, strict=False)
-    ]
-    headings = ["Method", *(column.heading for column in columns)]
-    headings += [f"{result.noun}s".capitalize(), "Status"] if main else []
-    return element(
-        "div",
-        element(
-            "table",
-            element("caption", caption),
-            element(
-                "thead",
-                element("tr", *(element("th", _unbroken(it), scope="col") for it in headings)),
-            ),
-            element("tbody", *rows),
+        parts.append(element("div", _examples(result, texts), class_="unscripted"))
+    return element("section", *parts, data_table=str(number))
+
+
+def _measured(result: TableResult, light: Mapping[str, bytes]) -> list[Markup]:
+    """Everything about a scored table below its leaderboard."""
+    stills = {each.name: _figure(result, each, light[each.name]) for each in drawings(result)}
+    regret = [stills["regret"], regret_table(result)] if "regret" in stills else []
+    names = result.table.setting.names if result.table.setting else []
+    steering = steering_columns(names)
+    return [
+        _part("ternary"),
+        _still("Fronts as a still figure", stills["fronts"]),
+        *regret,
+        element("h3", "Does it follow the dial?"),
+        _part("responses"),
+        _still("Responses as a still figure", stills["responses"]),
+        table(result, steering, "Steering, objective by objective"),
+        entanglement_maps(result),
+        _part("spider"),
+        dominance_matrix(result),
+        element("h3", "What it cost"),
+        _part("costs"),
+        table(result, COSTS, f"Mean of a {result.noun}"),
+        element("h3", "More measures"),
+        table(
+            result, [each for each in DETAIL if each not in steering], f"Mean over {result.noun}s"
         ),
-        class_="scroll",
-    )
+        _rest(result, (*QUALITY, *DETAIL, *COSTS, *steering)),
+    ]
 
 
-def _fate(each: RowResult) -> tuple[Markup, Markup]:
-    """How many of the row's cells were scored, in which folds, and its status."""
-    counted = f"{len(each.row.replicates)} of {len(each.row.cells)}"
-    folds = sorted({it.fold for it in each.row.replicates if it.fold is not None})
-    seeds = sorted({it.seed for it in each.row.replicates})
-    which = f": {numbered('fold', folds)}, {numbered('seed', seeds)}" if folds else ""
-    return (
-        element("td", counted + which),
-        element("td", each.row.status, class_="ok" if each.row.status == "ok" else "not-ok"),
-    )
+def _part(name: str) -> Markup:
+    """Where a script puts something; nothing without it."""
+    return element("div", data_part=name, hidden="")
 
 
-def _unbroken(heading: str) -> str:
-    """A heading whose arrow stays with its last word."""
-    return heading.replace(" ↑", "\u00a0↑").replace(" ↓", "\u00a0↓")
+def _still(summary: str, figure: Markup) -> Markup:
+    """A figure that needs no script, folded away by the script that draws it better."""
+    return element("details", element("summary", summary), figure, class_="still", open="")
 
 
-def _bar(result: RowResult, look: Style, widest: float) -> Markup:
-    if not result.curves:
+def _rest(result: TableResult, shown: Sequence[Column]) -> Markup:
+    further = other_columns(result.scored, shown)
+    if not further:
         return Markup()
-    value, low, high = (
-        100 * result.figures[name] / widest
-        for name in ("hypervolume", "hypervolume_low", "hypervolume_high")
-    )
-    spread = f"left:{low:.1f}%;width:{high - low:.1f}%;background:{look.colour}"
     return element(
-        "span",
-        element("i", style=spread),
-        element("b", style=f"left:{value:.1f}%"),
-        class_="bar",
+        "details",
+        element("summary", "All other figures, under their names in leaderboard.csv"),
+        table(result, further, f"Mean over {result.noun}s"),
     )
 
 
@@ -192,8 +186,8 @@ def _inline(svg: bytes) -> str:
     return f"data:image/svg+xml;base64,{b64encode(svg).decode()}"
 
 
-def _examples(result: TableResult) -> Markup:
-    found = examples(result)
+def _examples(result: TableResult, texts: Written) -> Markup:
+    found = examples(result, texts)
     setting = result.table.setting
     if not found or not setting:
         return Markup()

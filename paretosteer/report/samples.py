@@ -1,7 +1,7 @@
-"""A few of the texts that cells wrote, so that a reader sees what the figures stand for."""
+"""The texts that cells wrote, with their scores, so that a reader sees what figures stand for."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,26 @@ from paretosteer.report.setting import Setting, ranked_points
 
 PROMPTS = 2
 _LONGEST = 600
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One text, cut where it is long, with its scores (m,) in raw units; none where unknown."""
+
+    text: str
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The first samples of each scored row's first replicate.
+
+    `prompts` maps prompt ids to prompts, ascending; `rows` holds for each row, by prompt id and
+    by place in the table's grid, what it wrote.
+    """
+
+    prompts: Mapping[str, str]
+    rows: Sequence[Mapping[str, Mapping[int, Sample]]]
 
 
 @dataclass(frozen=True)
@@ -37,26 +57,50 @@ def shown(setting: Setting) -> list[int]:
     return [len(grid) - 1, int(middle), 0]
 
 
-def examples(result: TableResult) -> list[Prompted]:
-    """The first prompts with each row's first sample of its first seed at three preferences."""
+def written(result: TableResult) -> Written:
+    """Everything that the rows of a table wrote first."""
+    prompts: dict[str, str] = {}
+    rows = []
+    for each in result.scored:
+        cell = each.row.replicates[0].cell
+        places = {point: place for place, point in enumerate(ranked_points(cell.record))}
+        scores = _first_scores(cell)
+        own: dict[str, dict[int, Sample]] = {}
+        for point, prompt_id, prompt, text in _first_samples(cell):
+            if point in places:
+                sample = Sample(_cut(text), scores.get((point, prompt_id), ()))
+                own.setdefault(prompt_id, {})[places[point]] = sample
+                prompts.setdefault(prompt_id, _cut(prompt))
+        rows.append(own)
+    return Written({name: prompts[name] for name in sorted(prompts)}, rows)
+
+
+def examples(result: TableResult, texts: Written) -> list[Prompted]:
+    """The first prompts with each row's text at three preferences."""
     setting = result.table.setting
     if not setting:
         return []
     places = shown(setting)
-    found: dict[str, list[Writing]] = {}
-    prompts: dict[str, str] = {}
-    for each in result.scored:
-        cell = each.row.replicates[0].cell
-        points = [ranked_points(cell.record)[place] for place in places]
-        wanted: dict[str, dict[int, str]] = {}
-        for point, prompt_id, prompt, text in _first_samples(cell):
-            if point in points:
-                wanted.setdefault(prompt_id, {}).setdefault(point, text[:_LONGEST])
-                prompts.setdefault(prompt_id, prompt)
-        for prompt_id, texts in wanted.items():
-            writing = Writing(each.row.label, tuple(texts.get(point, "") for point in points))
-            found.setdefault(prompt_id, []).append(writing)
-    return [Prompted(prompts[name], tuple(found[name])) for name in sorted(found)[:PROMPTS]]
+    return [
+        Prompted(
+            prompt,
+            tuple(
+                Writing(each.row.label, _texts(own[prompt_id], places))
+                for each, own in zip(result.scored, texts.rows, strict=True)
+                if prompt_id in own
+            ),
+        )
+        for prompt_id, prompt in list(texts.prompts.items())[:PROMPTS]
+    ]
+
+
+def _texts(own: Mapping[int, Sample], places: Sequence[int]) -> tuple[str, ...]:
+    return tuple(own[place].text if place in own else "" for place in places)
+
+
+def _cut(text: str) -> str:
+    whole = text.encode(errors="replace").decode()  # half a surrogate pair cannot be written
+    return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}…"
 
 
 def _first_samples(cell: Cell) -> Iterator[tuple[int, str, str, str]]:
@@ -77,3 +121,14 @@ def _first_samples(cell: Cell) -> Iterator[tuple[int, str, str, str]]:
                     )
             except (ValueError, TypeError, KeyError):
                 return
+
+
+def _first_scores(cell: Cell) -> dict[tuple[int, str], tuple[float, ...]]:
+    """Raw scores (m,) of every first sample, by point and prompt id."""
+    import pandas as pd
+
+    names = [objective["name"] for objective in cell.record["objectives"]]
+    frame = pd.read_parquet(cell.path / "scores.parquet")  # of a scored cell, so it can be read
+    first = frame[frame["sample"] == 0] if "sample" in frame else frame[:0]
+    keys = zip(first["point"].tolist(), first["prompt_id"].astype(str), strict=True)
+    return dict(zip(keys, map(tuple, first[names].to_numpy(dtype=float).tolist()), strict=True))

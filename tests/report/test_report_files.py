@@ -25,12 +25,12 @@ class Elements(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tags: set[str] = set()
+        self.tags: list[str] = []
         self.attributes: list[tuple[str, str]] = []
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
+        self.tags.append(tag)
         self.attributes += [(name, value or "") for name, value in attrs]
 
     def handle_data(self, data: str) -> None:
@@ -63,7 +63,7 @@ def test_all_files_are_there(report: Report) -> None:
 
 def test_page_needs_nothing_else(report: Report) -> None:
     page = read_page(report.page)
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 3  # data, Plotly, our own
     links = [value for name, value in page.attributes if name in ("src", "srcset", "href")]
     assert links
     assert all(link.startswith(("data:", "#")) for link in links)
@@ -95,7 +95,7 @@ def test_hostile_text_is_only_text(tmp_path: Path) -> None:
     page = read_page(report.page)
     # The words are there, as words: nothing of them became an element or an attribute.
     assert page.text.count(HOSTILE) > 10
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 3
     assert not any(name.startswith("on") or value == "x" for name, value in page.attributes)
     assert r"\input{" not in (report.folder / "leaderboard.tex").read_text()
     assert " <img" not in (report.folder / "leaderboard.md").read_text()

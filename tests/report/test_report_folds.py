@@ -78,7 +78,7 @@ def test_words_for_folds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     report = write_report([tmp_path])
     page = report.page.read_text()
     for told in (
-        "<td>3 of 3: folds 1–3, seed 0</td>",
+        ">3 of 3: folds 1–3, seed 0</td>",
         "seed 0, fold 2",
         "Mean over folds",
         "small dots the single folds",

@@ -1,0 +1,89 @@
+"""What the page's plots and dial are drawn from, as JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from paretosteer.report.as_json import plain
+from paretosteer.report.columns import COSTS, present
+from paretosteer.report.cubes import cube
+from paretosteer.report.evaluate import Curves, RowResult, TableResult
+from paretosteer.report.html import Markup, element, safe_json
+from paretosteer.report.page_texts import BYTES, texts_data
+from paretosteer.report.samples import Written
+from paretosteer.report.setting import Setting
+from paretosteer.report.style import Style, styles
+
+# Axes of the plot of quality against cost; the others are shown in the table of costs.
+_COSTS = ("train_steps", "train_tokens", "flops", "seconds_train", "stored_bytes")
+
+
+def page_data(results: Sequence[TableResult], texts: Sequence[Written]) -> Markup:
+    """Every scored table as a script element that holds JSON."""
+    scored = [pair for pair in zip(results, texts, strict=True) if pair[0].scored]
+    content = [_table(result, own, BYTES // len(scored)) for result, own in scored]
+    return element("script", safe_json(content), type="application/json", id="tables")
+
+
+def _table(result: TableResult, texts: Written, allowed: int) -> dict[str, Any]:
+    setting = result.table.setting
+    assert setting  # a scored table has one
+    made = styles([each.row.method for each in result.rows])
+    measured: dict[str, Any] = plain(
+        {
+            "number": result.table.number,
+            "names": setting.names,
+            "less": f" − {setting.kl_coefficient:g} × KL" if setting.kl_coefficient else "",
+            "preferences": setting.preferences,
+            "union": result.union,
+            "oracle": result.oracle.mean if result.oracle else None,
+            "costs": [
+                {"figure": column.figure, "title": column.title}
+                for column in present(COSTS, result.scored)
+                if column.figure in _COSTS
+            ],
+            "rows": [
+                _row(each, setting, look)
+                for each, look in zip(result.rows, made, strict=True)
+                if each.curves
+            ],
+        }
+    )
+    return measured | {"texts": texts_data(result, texts, allowed)}
+
+
+def _row(each: RowResult, setting: Setting, look: Style) -> dict[str, Any]:
+    assert each.curves  # scored
+    return {
+        "label": each.row.label,
+        "exempt": each.row.exempt,
+        "colour": look.colour,
+        "marker": look.marker,
+        "line": look.line,
+        **_points(each, each.curves),
+        "responses": [
+            [[level.weight, level.mean, level.low, level.high] for level in levels]
+            for levels in each.curves.responses
+        ],
+        "volume": [each.figures[f"hypervolume{end}"] for end in ("", "_low", "_high")],
+        "costs": {name: each.figures[name] for name in _COSTS if name in each.figures},
+        "cube": _cube(each, setting),
+    }
+
+
+def _points(each: RowResult, curves: Curves) -> dict[str, Any]:
+    """Points with intervals (k, m), and the drift (k,) of each, a mean over replicates."""
+    drifts = [replicate.drift.get("kl") for replicate in each.row.replicates]
+    known = [drift for drift in drifts if drift is not None]
+    return {
+        "mean": curves.band.mean,
+        "low": curves.band.low,
+        "high": curves.band.high,
+        "kl": np.mean(known, axis=0) if len(known) == len(drifts) else None,
+    }
+
+
+def _cube(each: RowResult, setting: Setting) -> dict[str, Any] | None:
+    found = cube(each, setting)
+    return {"dials": found.dials, "points": found.points} if found else None

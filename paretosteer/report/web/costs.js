@@ -1,0 +1,61 @@
+// Quality beside cost: hypervolume against a cost that the reader chooses.
+
+function costs(node, view) {
+  const { table } = view;
+  if (!table.costs.length) return;
+  const values = (figure) => table.rows.map((row) => row.costs[figure]).filter((v) => v !== undefined);
+  const varying = table.costs.findIndex(({ figure }) => new Set(values(figure)).size > 1);
+  let chosen = Math.max(varying, 0);
+  const chart = make("div", { class: "plot", role: "img", "aria-label": "Hypervolume against cost" });
+  const redraw = () => drawCosts(chart, view, table.costs[chosen]);
+  const pick = choice("Cost", table.costs.map((cost) => cost.title), chosen,
+    (place) => { chosen = place; redraw(); });
+  node.append(make("label", { class: "pick" }, "Hypervolume against ", pick), chart,
+    make("p", { class: "soft small" },
+      "Ringed methods, joined by the dotted line: no other has at least their hypervolume at no more cost."));
+  view.parts.push({ node: chart, draw: redraw });
+}
+
+function drawCosts(chart, view, cost) {
+  const rows = shownRows(view).filter((row) => row.costs[cost.figure] !== undefined);
+  const price = (row) => row.costs[cost.figure];
+  const best = rows.filter((row) => !rows.some((other) => cheaperAndBetter(other, row, price)));
+  const { ink, soft } = theme();
+  const prices = rows.map(price);
+  const wide = Math.min(...prices) > 0 && Math.max(...prices) > 20 * Math.min(...prices);
+  const joined = [...best].sort((a, b) => price(a) - price(b));
+  const frontier = {
+    x: joined.map(price), y: joined.map((row) => row.volume[0]), mode: "lines", hoverinfo: "skip",
+    line: { color: soft, width: 1.2, dash: "dot", shape: "hv" },
+  };
+  const marks = rows.map((row) => ({
+    x: [price(row)], y: [row.volume[0]], mode: "markers+text", text: [`  ${quoted(title(row))}`],
+    textposition: "middle right", textfont: { size: 11, color: soft }, cliponaxis: false,
+    error_y: whisker(row.volume[1], row.volume[0], row.volume[2], faded(row.colour, 0.6)),
+    hoverinfo: "text", hoverlabel: { bordercolor: row.colour },
+    hovertext: [`<b>${quoted(title(row))}</b><br>hypervolume ${written(row.volume[0])} ` +
+      `[${written(row.volume[1])}, ${written(row.volume[2])}]<br>` +
+      `${quoted(cost.title)} ${price(row).toPrecision(3)}`],
+    marker: {
+      symbol: SYMBOLS[row.marker], color: row.colour, size: 12,
+      line: { color: ink, width: best.includes(row) ? 2 : 0 },
+    },
+  }));
+  return plot(chart, [frontier, ...marks], layout({
+    xaxis: axis(cost.title, {
+      type: wide ? "log" : "linear", exponentformat: "SI", range: roomForNames(prices, wide),
+    }),
+    yaxis: axis("hypervolume"), uirevision: cost.figure,
+  }));
+}
+
+// The names of the dearest stand to their right.
+function roomForNames(prices, logarithmic) {
+  const [low, high] = spread(logarithmic ? prices.map(Math.log10) : prices);
+  return [low, high + 0.3 * (high - low)];
+}
+
+function cheaperAndBetter(a, b, price) {
+  return price(a) <= price(b) && a.volume[0] >= b.volume[0] &&
+    (price(a) < price(b) || a.volume[0] > b.volume[0]);
+}

@@ -1,0 +1,160 @@
+// The dial: turn a preference and see where every method's point goes and what it writes there.
+
+function dial(node, view) {
+  const { table } = view;
+  const readout = make("output", { class: "readout" });
+  const measured = make("p", { class: "soft small" });
+  const control = preferenceControl(table, view.mu, (mu) => view.turn(mu));
+  const planes = pairsOf(table.names.length);
+  const plane = planes.length > 1
+    ? [make("label", { class: "pick" }, "Plane ", choice("Plane",
+      planes.map(([i, j]) => `${cut(table.names[i], 30)} and ${cut(table.names[j], 30)}`), 0,
+      (chosen) => view.change(() => { view.pair = planes[chosen]; })))]
+    : [];
+  const chart = make("div", { class: "plot tall", role: "img", "aria-label": "Fronts of all methods" });
+  const line = table.oracle
+    ? "The thin line is the oracle, the best possible at each preference."
+    : "The dashed line is the union front of all methods.";
+  const told = `${line} The dotted line leads from the start model the way you ask to go.`;
+  const cards = cardsOf(view);
+  node.append(
+    make("h3", {}, "Turn the dial"),
+    make("p", { class: "soft" }, hint(table)),
+    make("div", { class: "desk" },
+      make("div", { class: "console" }, readout, control.node, measured, toggles(view)),
+      make("div", { class: "screen" }, ...plane, chart,
+        make("p", { class: "soft small" }, told))),
+    ...cards.nodes);
+  view.parts.push({
+    node: chart, turns: true, draw: () => drawFronts(chart, view), update: () => {
+      control.set(view.mu);
+      readout.replaceChildren(...table.names.map((name, i) =>
+        make("span", {}, make("b", {}, percent(view.mu[i])), ` ${name}`)));
+      measured.textContent = `Nearest measured preference: ${vector(table.preferences[view.place])}`;
+      cards.update();
+    },
+  });
+}
+
+function hint(table) {
+  const keys = table.names.length === 3
+    ? "Drag in the triangle, or use the arrow keys on its handle (Home goes to the middle)."
+    : "Drag, or use the arrow keys.";
+  return `Choose what matters to you. ${keys} Large marks are what each method offers at that ` +
+    "preference, with its 95\u00a0% interval; click any point to go to its preference.";
+}
+
+function toggles(view) {
+  const buttons = view.table.rows.map((row, place) => {
+    const button = make("button", { type: "button", "aria-pressed": "true", class: "toggle" },
+      glyph(row), ` ${title(row)}`);
+    button.addEventListener("click", () => view.change(() => {
+      if (!view.hidden.delete(place)) view.hidden.add(place);
+      button.setAttribute("aria-pressed", String(!view.hidden.has(place)));
+    }));
+    return button;
+  });
+  return make("div", { class: "toggles", role: "group", "aria-label": "Methods shown" }, ...buttons);
+}
+
+function cardsOf(view) {
+  const { table } = view;
+  const cards = table.rows.map((row) => card(table, row));
+  const grid = make("div", { class: "cards" }, ...cards.map((each) => each.node));
+  const prompt = table.texts ? promptPicker(view) : null;
+  const update = () => {
+    const offered = table.rows.map((row) => utility(view.mu, row.mean[view.place]));
+    const shown = offered.filter((value, place) => !view.hidden.has(place));
+    cards.forEach((each, place) => {
+      each.node.hidden = view.hidden.has(place);
+      each.show(view, offered[place], offered[place] === Math.max(...shown));
+      if (table.texts) each.write(view, table.texts, table.texts.rows[place]);
+    });
+    prompt?.update();
+  };
+  return { nodes: [...(prompt ? [prompt.node] : []), grid], update };
+}
+
+function promptPicker(view) {
+  const { texts, preferences } = view.table;
+  const full = make("p", { class: "prompt" });
+  const where = make("p", { class: "soft small" });
+  const select = choice("Prompt", texts.prompts.map((text, n) => `${n + 1}. ${cut(text, 90)}`),
+    0, (chosen) => view.change(() => { view.prompt = chosen; }));
+  const step = (by, label) => {
+    const button = make("button", { type: "button", "aria-label": label }, by < 0 ? "‹" : "›");
+    button.addEventListener("click", () => view.change(() => {
+      view.prompt = (view.prompt + by + texts.prompts.length) % texts.prompts.length;
+    }));
+    return button;
+  };
+  const node = make("div", { class: "prompts" },
+    make("h4", {}, "What each method writes there"),
+    make("div", { class: "pick" }, select, step(-1, "Previous prompt"), step(1, "Next prompt")),
+    full, where);
+  const update = () => {
+    select.value = view.prompt;
+    full.textContent = texts.prompts[view.prompt];
+    const place = texts.places[textPlace(view)];
+    const elsewhere = place === view.place ? "" : `Texts are of ${vector(preferences[place])}. `;
+    const scored = "Below each text its own scores: raw, and in standard deviations of the start model's. ";
+    where.textContent = scored + elsewhere + texts.told;
+  };
+  return { node, update };
+}
+
+function textPlace({ table, mu }) {
+  const { places } = table.texts;
+  return places.indexOf(nearest(table.preferences, mu, places));
+}
+
+function card(table, row) {
+  const best = make("span", { class: "badge" }, "best here");
+  const meters = table.names.map((name, i) => meter(table, row, name, i));
+  const sums = make("p", { class: "soft small sums" });
+  const text = make("p", { class: "written" });
+  const scores = make("ul", { class: "scores" });
+  const node = make("article", { class: "card", style: `--own:${row.colour}` },
+    make("h5", {}, glyph(row), ` ${title(row)} `, best),
+    ...meters.map((each) => each.node), sums, ...(table.texts ? [text, scores] : []));
+  const show = (view, offered, isBest) => {
+    best.hidden = !isBest;
+    meters.forEach((each) => each.show(view.place));
+    const drift = row.kl ? ` · KL ${written(row.kl[view.place], 1)}` : "";
+    sums.textContent = `utility for you ${written(offered)}${drift}`;
+  };
+  const write = (view, texts, own) => {
+    const entry = own[view.prompt]?.[textPlace(view)];
+    text.textContent = entry ? entry[0] : "no text";
+    text.classList.toggle("soft", !entry);
+    const raw = entry ? entry.slice(1) : [];
+    scores.replaceChildren(...raw.map((score, i) => chip(table, i, score, texts.normaliser)));
+  };
+  return { node, show, write };
+}
+
+// A track over all that any method reaches, with this method's value and interval on it.
+function meter(table, row, name, i) {
+  const [low, high] = spread(table.rows.flatMap((each) => each.mean.map((point) => point[i])));
+  const at = (value) => Math.min(100, Math.max(0, (100 * (value - low)) / (high - low)));
+  const band = make("i", {});
+  const mark = make("b", {});
+  const value = make("span", { class: "value" });
+  const node = make("div", { class: "meter" },
+    make("span", { class: "name", title: name }, name), make("span", { class: "track" }, band, mark), value);
+  const show = (place) => {
+    const [from, mean, to] = [row.low, row.mean, row.high].map((each) => each[place][i]);
+    mark.style.left = `${at(mean)}%`;
+    band.hidden = from === null;
+    band.style.left = `${at(from ?? mean)}%`;
+    band.style.width = `${at(to ?? mean) - at(from ?? mean)}%`;
+    value.textContent = written(mean);
+  };
+  return { node, show };
+}
+
+function chip(table, i, score, { mean, std }) {
+  const standard = (score - mean[i]) / std[i];
+  const signed = `${standard < 0 ? "" : "+"}${written(standard, 1)} σ`;
+  return make("li", {}, `${table.names[i]} ${String(score).replace("-", "−")} (${signed})`);
+}

@@ -1,0 +1,96 @@
+// A view is one table as the reader has set it; its parts are drawn again when that changes.
+
+const PARTS = { dial, ternary, responses, spider, costs };
+
+function ternary(node, view) {
+  if (view.table.names.length !== 3) return;
+  const chart = make("div", { class: "plot tall", role: "img", "aria-label": "Best method by preference" });
+  node.append(make("h3", {}, "Who is best where"),
+    make("p", { class: "soft" }, "Every measured preference, in the colour and mark of the method " +
+      "that offers the most utility there. Hover for all methods; click to turn the dial."), chart);
+  view.parts.push({ node: chart, turns: true, draw: () => drawTernary(chart, view) });
+}
+
+function viewOf(table) {
+  const view = {
+    table, pair: [0, 1], prompt: 0,
+    hidden: new Set(), parts: [], stale: new Set(),
+  };
+  view.place = nearest(table.preferences, table.names.map(() => 1 / table.names.length));
+  view.mu = table.preferences[view.place];
+  const update = (parts) => {
+    view.parts.forEach((part) => part.update?.());
+    refresh(view, parts);
+  };
+  view.change = (how) => {
+    how();
+    update(view.parts);
+  };
+  view.turn = (mu) => {
+    view.mu = mu;
+    view.place = nearest(table.preferences, mu);
+    update(view.parts.filter((part) => part.turns));
+  };
+  return view;
+}
+
+// At most once a frame, however fast the dial is turned.
+function refresh(view, parts) {
+  if (!("Plotly" in window)) return;
+  const waiting = view.stale.size > 0;
+  parts.forEach((part) => view.stale.add(part));
+  if (waiting) return;
+  requestAnimationFrame(() => {
+    const shown = [...view.stale].filter((part) => part.node.offsetParent);
+    view.stale.clear();
+    shown.forEach((part) => redraw(view, part));
+  });
+}
+
+function redraw(view, part) {
+  part.draw();
+  if (part.clickable) return;
+  part.clickable = true;
+  part.node.on("plotly_click", ({ points }) => {
+    const place = points[0]?.customdata;
+    if (Number.isInteger(place)) view.turn(view.table.preferences[place]);
+  });
+}
+
+function fill(section, table) {
+  const view = viewOf(table);
+  for (const node of section.querySelectorAll("[data-part]")) {
+    PARTS[node.dataset.part](node, view);
+    node.hidden = false;
+  }
+  view.change(() => {});
+  return view;
+}
+
+function still(open) {
+  document.querySelectorAll("details.still").forEach((each) => { each.open = open; });
+}
+
+async function start() {
+  document.documentElement.classList.add("scripted");
+  document.querySelectorAll("table.sortable").forEach(sortable);
+  const tables = JSON.parse(document.getElementById("tables").textContent);
+  const sections = [...document.querySelectorAll("section[data-table]")];
+  const views = new Map();
+  for (const table of tables) {
+    const section = sections.find((each) => each.dataset.table === String(table.number));
+    views.set(section, fill(section, table));
+  }
+  const refreshShown = () => views.forEach((view) => refresh(view, view.parts));
+  if (sections.length) switcher(sections, refreshShown);
+  if (!tables.length) return;
+  if (!(await unpackPlotly())) {
+    document.documentElement.classList.add("plotless");
+    return;
+  }
+  still(false);
+  refreshShown();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refreshShown);
+}
+
+start();

@@ -1,0 +1,84 @@
+// Plotly, unpacked from the page itself, and what all plots share.
+
+async function unpackPlotly() {
+  const packed = document.getElementById("plotly");
+  if (!packed || typeof DecompressionStream === "undefined") return false;
+  try {
+    const bytes = Uint8Array.from(atob(packed.textContent), (each) => each.charCodeAt(0));
+    const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const script = document.createElement("script");
+    script.textContent = await new Response(plain).text();
+    document.head.append(script);
+    return "Plotly" in window;
+  } catch (error) {
+    return false;
+  }
+}
+
+const SYMBOLS = {
+  o: "circle", s: "square", "^": "triangle-up", D: "diamond", v: "triangle-down", P: "cross",
+  X: "x", p: "pentagon", h: "hexagon", "<": "triangle-left", ">": "triangle-right",
+  d: "diamond-tall", "*": "star",
+};
+const DASHES = { "-": "solid", "--": "dash", ":": "dot", "-.": "dashdot" };
+
+const finePointer = matchMedia("(pointer: fine)");
+
+function theme() {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  return {
+    ink: colour("--ink"), soft: colour("--soft"), line: colour("--line"),
+    ground: colour("--ground"),
+  };
+}
+
+function faded(colour, alpha) {
+  const parts = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
+  return `rgba(${parts.join(",")},${alpha})`;
+}
+
+function axis(name, further = {}) {
+  const { line, soft } = theme();
+  return {
+    title: { text: quoted(name), font: { size: 13 }, standoff: 8 },
+    gridcolor: line, zerolinecolor: soft, linecolor: soft, tickcolor: soft, automargin: true,
+    fixedrange: !finePointer.matches, ...further,
+  };
+}
+
+function layout(further = {}) {
+  const { ink, ground } = theme();
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: ink, size: 12, family: "system-ui, sans-serif" },
+    margin: { l: 54, r: 14, t: 14, b: 48 }, showlegend: false, hovermode: "closest",
+    hoverlabel: { bgcolor: ground, font: { color: ink, size: 12 }, align: "left", namelength: 0 },
+    dragmode: finePointer.matches ? "zoom" : false, uirevision: "kept", ...further,
+  };
+}
+
+function plot(node, traces, itsLayout) {
+  const settings = { displayModeBar: false, responsive: true, doubleClick: "reset" };
+  return window.Plotly.react(node, traces, itsLayout, settings);
+}
+
+function shownRows(view) {
+  return view.table.rows.filter((row, place) => !view.hidden.has(place));
+}
+
+function whisker(low, value, high, colour) {
+  const known = low !== null && high !== null;
+  return {
+    type: "data", symmetric: false, array: [known ? high - value : 0],
+    arrayminus: [known ? value - low : 0], visible: known, color: colour, thickness: 1.5, width: 0,
+  };
+}
+
+// Room around values, the same whichever rows are shown.
+function spread(values) {
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  const margin = 0.08 * (high - low) || 1;
+  return [low - margin, high + margin];
+}

@@ -1,0 +1,79 @@
+// Objectives against their weights, and what a cube of dials of a method's own does.
+
+function responses(node, view) {
+  const { table } = view;
+  const charts = table.names.map((name) => make("div", {
+    class: "plot", role: "img", "aria-label": `Response of ${name} to its weight`,
+  }));
+  node.append(make("div", { class: "charts" }, ...charts));
+  charts.forEach((chart, i) =>
+    view.parts.push({ node: chart, draw: () => drawResponse(chart, view, i) }));
+}
+
+function drawResponse(chart, view, i) {
+  const traces = shownRows(view).flatMap((row) => responseOf(row, row.responses[i]));
+  return plot(chart, traces, layout({
+    xaxis: axis(`weight on ${view.table.names[i]}`, { range: [-0.03, 1.03] }),
+    yaxis: axis(objectiveAxis(view.table, i)),
+  }));
+}
+
+function responseOf(row, levels) {
+  const banded = levels.filter(([, , low, high]) => low !== null && high !== null);
+  const back = [...banded].reverse();
+  const band = {
+    x: [...banded, ...back].map(([weight]) => weight),
+    y: [...banded.map(([, , low]) => low), ...back.map(([, , , high]) => high)],
+    fill: "toself", fillcolor: faded(row.colour, 0.14), line: { width: 0 }, mode: "lines",
+    hoverinfo: "skip",
+  };
+  const line = {
+    x: levels.map(([weight]) => weight), y: levels.map(([, mean]) => mean), mode: "lines+markers",
+    line: { color: row.colour, dash: DASHES[row.line], width: 2 },
+    marker: { symbol: SYMBOLS[row.marker], color: row.colour, size: 7 }, hoverinfo: "text",
+    hoverlabel: { bordercolor: row.colour },
+    hovertext: levels.map(([weight, mean, low, high]) => `<b>${quoted(title(row))}</b><br>` +
+      `weight ${written(weight)}: ${written(mean)} [${written(low)}, ${written(high)}]`),
+  };
+  return [band, line];
+}
+
+// With two objectives a spider has two legs, which the map of slopes shows better.
+function spider(node, view) {
+  const { table } = view;
+  const rows = table.names.length > 2 ? table.rows.filter((row) => row.cube) : [];
+  for (const row of rows) {
+    let chosen = row.cube.dials.length - 1;
+    const chart = make("div", {
+      class: "plot", role: "img", "aria-label": `Objectives of ${row.label} by its dials`,
+    });
+    const redraw = () => drawSpider(chart, table, row, chosen);
+    const pick = choice("Dials", row.cube.dials.map((alpha) => `α ${vector(alpha)}`), chosen,
+      (place) => { chosen = place; redraw(); });
+    node.append(make("h4", {}, `Dials α of its own: ${title(row)}`),
+      make("label", { class: "pick" }, `α of ${table.names.join(", ")} `, pick), chart);
+    view.parts.push({ node: chart, draw: redraw });
+  }
+}
+
+function drawSpider(chart, table, row, chosen) {
+  const names = table.names.map(quoted);
+  const around = (alpha, place) => ({
+    type: "scatterpolar", theta: [...names, names[0]], mode: "lines+markers",
+    r: [...row.cube.points[place], row.cube.points[place][0]], hoverinfo: "text",
+    hovertext: [...names, names[0]].map((name, i) =>
+      `α ${vector(alpha)}<br>${name} ${written(row.cube.points[place][i % names.length])}`),
+    opacity: place === chosen ? 1 : 0.3, fill: place === chosen ? "toself" : "none",
+    fillcolor: faded(row.colour, 0.2), line: { color: row.colour, width: place === chosen ? 3 : 1 },
+  });
+  const { line, soft } = theme();
+  const inOrder = row.cube.dials.map(around).sort((a, b) => a.opacity - b.opacity);
+  return plot(chart, inOrder, layout({
+    margin: { l: 60, r: 60, t: 40, b: 40 },
+    polar: {
+      bgcolor: "rgba(0,0,0,0)",
+      radialaxis: { range: spread(row.cube.points.flat()), gridcolor: line, color: soft, nticks: 4, angle: 90, tickangle: 90 },
+      angularaxis: { gridcolor: line, linecolor: soft },
+    },
+  }));
+}
