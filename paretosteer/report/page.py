@@ -31,6 +31,10 @@ from paretosteer.report.style import DARK
 from paretosteer.report.tables import Tables
 from paretosteer.report.text_tables import apart, headline, told_about
 
+# Bytes of a figure with so many marks that a second copy of it would make the page slow to load:
+# dark pages then show it on a light ground.
+_HEAVY = 500_000
+
 
 def page(
     found: Tables, results: Sequence[TableResult], light: Mapping[tuple[int, str], bytes]
@@ -169,17 +173,22 @@ def _rest(result: TableResult, shown: Sequence[Column]) -> Markup:
 
 
 def _figure(result: TableResult, drawing: Drawing, light: bytes) -> Markup:
-    dark = render(result, drawing, "svg", DARK)
     caption = drawing.caption(result)
+    dark = [_dark(result, drawing)] if len(light) <= _HEAVY else []
     return element(
         "figure",
         element(
             "picture",
-            element("source", srcset=_inline(dark), media="(prefers-color-scheme: dark)"),
+            *dark,
             element("img", src=_inline(light), alt=caption),
         ),
         element("figcaption", caption),
     )
+
+
+def _dark(result: TableResult, drawing: Drawing) -> Markup:
+    image = _inline(render(result, drawing, "svg", DARK))
+    return element("source", srcset=image, media="(prefers-color-scheme: dark)")
 
 
 def _inline(svg: bytes) -> str:

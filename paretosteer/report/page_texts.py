@@ -52,21 +52,25 @@ def texts_data(result: TableResult, texts: Written, allowed: int) -> dict[str, A
 def keep(texts: Written, count: int, allowed: int) -> Kept:
     """The first prompts at all of `count` preferences; of fewer where even one is too much."""
     names = list(texts.prompts)
-    sizes = _sizes(texts, names, count)
     places = np.arange(count)
-    while len(places) > 1 and sizes[0, places].sum() > allowed:
+    first = _sizes(texts, names[0], count)
+    while len(places) > 1 and first[places].sum() > allowed:
         places = places[::2]
-    fits = np.cumsum(sizes[:, places].sum(axis=1)) <= allowed
-    return Kept(tuple(names[: max(1, int(fits.sum()))]), tuple(places.tolist()))
+    kept, used = [names[0]], first[places].sum()
+    for name in names[1:]:
+        used += _sizes(texts, name, count)[places].sum()
+        if used > allowed:
+            break
+        kept.append(name)
+    return Kept(tuple(kept), tuple(places.tolist()))
 
 
-def _sizes(texts: Written, names: list[str], count: int) -> npt.NDArray[np.int64]:
-    """Bytes of all rows' texts by prompt and place, (prompts, count)."""
-    sizes = np.zeros((len(names), count), dtype=np.int64)
+def _sizes(texts: Written, name: str, count: int) -> npt.NDArray[np.int64]:
+    """Bytes of all rows' texts for a prompt, (count,)."""
+    sizes = np.zeros(count, dtype=np.int64)
     for own in texts.rows:
-        for row, name in enumerate(names):
-            for place, sample in own.get(name, {}).items():
-                sizes[row, place] += len(safe_json(_entry(sample)).encode()) + 1
+        for place, sample in own.get(name, {}).items():
+            sizes[place] += len(safe_json(_entry(sample)).encode()) + 1
     return sizes
 
 

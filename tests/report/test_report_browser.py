@@ -1,0 +1,258 @@
+"""The page in a real browser: sort, switch, turn the dial; nothing that was written runs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from browsing import Page, chromium
+from report_cells import EDGE, TRIANGLE, concave, write_bandit, write_cell
+
+from paretosteer.report import Report, write_report
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+FOUR = [[1.0 if i == j else 0.0 for i in range(4)] for j in range(4)] + [[0.25] * 4]
+HOSTILE = (
+    "</script><script>window.ran = 1</script><img src=x onerror='window.ran = 1'>"
+    '"><svg onload="window.ran = 1"><a href="javascript:window.ran = 1">&lt;b&gt;</a>\u2028{{7*7}}'
+)
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chrome]":
+    with chromium(tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three objectives, one method with a cube of its own."""
+    folder = tmp_path_factory.mktemp("three")
+    names = ("sentiment", "variety", "brevity")
+    corners = [
+        {f"alpha_{name}": float(place >> i & 1) for i, name in enumerate(names)}
+        for place in range(8)
+    ]
+    write_cell(folder, "clp", concave(2.4), grid=TRIANGLE)
+    write_cell(folder, "bone_soup", concave(2.2), grid=TRIANGLE)
+    changes = {"points": [{"preference": mu, "dials": {}} for mu in TRIANGLE]}
+    changes["points"] += [{"preference": [1 / 3] * 3, "dials": dial} for dial in corners]
+    grid = [*TRIANGLE, *[[1 / 3] * 3] * 8]
+    write_cell(folder, "interpolation", concave(1.0), grid=grid, changes=changes)
+    return write_report([folder]).page
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table with an oracle, and one of four objectives."""
+    folder = tmp_path_factory.mktemp("several")
+    write_bandit(folder / "a", "clp", 0.9, grid=EDGE)
+    write_bandit(folder / "a", "rewarded_soup", 0.7, grid=EDGE)
+    names = ("one", "two", "three", "four")
+    changes = {"normaliser": {"mean": [0.0] * 4, "std": [1.0] * 4}}
+    write_cell(folder / "b", "clp", concave(2.0), grid=FOUR, names=names, changes=changes)
+    return write_report([folder]).page
+
+
+def test_plots_need_no_network(driver: "Chrome", report: Report) -> None:
+    page = Page(driver, report.page)
+    page.wait_for_plots()
+    assert page.run("return performance.getEntriesByType('resource').length") == 0
+    assert not page.run("return document.querySelector('details.still').open")
+    assert page.complaints == []
+
+
+def test_headings_sort(driver: "Chrome", report: Report) -> None:
+    page = Page(driver, report.page)
+
+    def column(place: int) -> list[float]:
+        return page.run(
+            "return [...arguments[0].tBodies[0].rows].map((row) => row.cells[arguments[1]])"
+            ".filter((cell) => cell.dataset.value).map((cell) => Number(cell.dataset.value))",
+            page.one("table.sortable"),
+            place,
+        )
+
+    volumes, method = column(1), page.one("th button.sort")
+    assert volumes == sorted(volumes, reverse=True)
+    headings = page.all("table.sortable th button")[:10]
+    loss = next(each for each in headings if each.text.startswith("Utility"))
+    page.click(loss)
+    heading = page.run("return arguments[0].closest('th')", loss)
+    assert heading.get_attribute("aria-sort") == "ascending"  # the less the better
+    place = page.run("return arguments[0].cellIndex", heading)
+    assert column(place) == sorted(column(place))
+    page.press(loss, "ENTER")
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert column(place) == sorted(column(place), reverse=True)
+    assert len(page.all("table.sortable")[0].find_elements("css selector", "[aria-sort]")) == 1
+    # Rows that were not scored stay last, whichever way.
+    assert page.texts("table.sortable tbody tr:last-child td:last-child")[0] != "ok"
+    page.click(method)
+    assert "interpolation" in page.texts("table.sortable tbody")[0]
+
+
+def test_slider_turns_by_mouse_and_keys(driver: "Chrome", report: Report) -> None:
+    page = Page(driver, report.page)
+    page.wait_for_plots()
+    points, written = page.dialled(), page.texts(".card .written")
+    assert len(points) == len(written) == 7
+    slider = page.one("input[type=range]")
+    page.drag(slider, right=slider.size["width"])
+    assert "100 %" in page.one(".readout").text
+    page.wait(lambda: page.dialled() != points)
+    assert all("[1. 0.]" in text for text in page.texts(".card .written"))
+    page.press(slider, "HOME")
+    page.wait(lambda: all("[0. 1.]" in text for text in page.texts(".card .written")))
+    assert slider.get_attribute("aria-valuetext") == "sentiment 0\u00a0%, variety 100\u00a0%"
+    page.press(slider, *["ARROW_RIGHT"] * 15)
+    assert "(0.25, 0.75)" in page.one(".console .small").text
+    assert page.complaints == []
+
+
+def test_prompt_and_methods_are_chosen(driver: "Chrome", report: Report) -> None:
+    page = Page(driver, report.page)
+    page.wait_for_plots()
+    assert page.one(".prompt").text == "Prompt 0"
+    page.click(page.one("[aria-label='Next prompt']"))
+    assert page.one(".prompt").text == "Prompt 1"
+    page.press(page.one("select[aria-label=Prompt]"), "END")
+    assert page.one(".prompt").text == "Prompt 11"
+    page.click(page.one(".console .toggle"))
+    assert len(page.texts(".card")) == 6
+    page.wait(lambda: len(page.dialled()) == 6)
+
+
+def test_points_tell_and_turn(driver: "Chrome", report: Report) -> None:
+    page = Page(driver, report.page)
+    page.wait_for_plots()
+    x, y = page.run(
+        "const {data} = document.querySelector('.js-plotly-plot');"
+        "const front = data.find((trace) => trace.customdata && trace.customdata.length > 1);"
+        "return [front.x.at(-1), front.y.at(-1)]"
+    )
+    moves = page.hover(*page.on_screen(x, y))
+    page.wait(lambda: page.all(".hoverlayer .hovertext"))
+    told = page.run("return document.querySelector('.hoverlayer').textContent")
+    for word in ("preference (1.00, 0.00)", "sentiment", "[", "KL 3.0"):
+        assert word in told
+    moves.click().perform()
+    page.wait(lambda: "100 %" in page.one(".readout").text)
+
+
+def test_triangle_turns_by_mouse_and_keys(driver: "Chrome", three: Path) -> None:
+    page = Page(driver, three)
+    page.wait_for_plots()
+    points = page.dialled()
+    handle = page.one(".triangle .handle")
+    page.drag(handle, right=0, down=-200)
+    assert handle.get_attribute("aria-valuetext").startswith("sentiment 100\u00a0%")
+    page.wait(lambda: page.dialled() != points)
+    assert all("[1. 0. 0.]" in text for text in page.texts(".card .written")[:2])
+    page.press(handle, *["ARROW_DOWN"] * 20, *["ARROW_RIGHT"] * 20)
+    assert handle.get_attribute("aria-valuetext").endswith("brevity 100\u00a0%")
+    page.press(handle, "HOME")
+    assert handle.get_attribute("aria-valuenow") == "33"
+    before = page.dialled()
+    page.press(page.one("select[aria-label=Plane]"), "ARROW_DOWN")
+    page.wait(lambda: page.dialled() != before)
+    assert page.complaints == []
+
+
+def test_three_objectives_have_their_own_plots(driver: "Chrome", three: Path) -> None:
+    page = Page(driver, three)
+    page.wait_for_plots()
+    for kind in ("ternary", "polar"):
+        page.wait(lambda kind=kind: page.all(f".js-plotly-plot .{kind}layer > *"))
+    assert "own dial α of sentiment" in " ".join(page.texts(".heat th"))
+
+
+def test_tables_switch_and_sliders_share(driver: "Chrome", several: Path) -> None:
+    page = Page(driver, several)
+    page.wait_for_plots()
+    assert len(page.texts("section[data-table]")) == 1
+    first, second = page.all("nav .toggle")
+    page.press(second, "ENTER")
+    assert [each.get_attribute("aria-pressed") for each in (first, second)] == ["false", "true"]
+    assert len(page.texts("section[data-table]")) == 1
+    sliders = page.all(".sliders input")
+    page.press(sliders[2], "END")
+    assert page.texts(".sliders output") == ["0 %", "0 %", "100 %", "0 %"]
+    page.press(sliders[0], *["PAGE_UP"] * 5)
+    shares = [int(text.split()[0]) for text in page.texts(".sliders output")]
+    assert shares[0] == 50 and sum(shares) == 100
+    page.click(page.all("p.lead a")[0])
+    page.wait(lambda: first.get_attribute("aria-pressed") == "true")
+    assert "thin line is the oracle" in page.one(".screen").text
+
+
+def test_cost_is_chosen(driver: "Chrome", report: Report) -> None:
+    page = Page(driver, report.page)
+    page.wait_for_plots()
+    select = page.one("select[aria-label=Cost]")
+    chart = "[aria-label='Hypervolume against cost']"
+    shown = f'return document.querySelector("{chart}")._fullLayout?.xaxis.title.text'
+    page.wait(lambda: page.run(shown) == "Steps")
+    page.press(select, "END")
+    page.wait(lambda: page.run(shown) == "Stored")
+
+
+def test_phone_scrolls_one_way(driver: "Chrome", report: Report, three: Path) -> None:
+    for path in (report.page, three):
+        page = Page(driver, path, width=360)
+        page.wait_for_plots()
+        assert page.run("return document.documentElement.scrollWidth") <= 360
+
+
+def test_without_unpacking_stills_stay(driver: "Chrome", report: Report) -> None:
+    script = {"source": "delete window.DecompressionStream"}
+    added = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)
+    try:
+        page = Page(driver, report.page)
+        page.wait(lambda: page.texts(".failing"))
+        assert page.one("details.still img").is_displayed()
+        slider = page.one("input[type=range]")
+        page.press(slider, "END")
+        assert all("[1. 0.]" in text for text in page.texts(".card .written"))
+    finally:
+        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
+@pytest.mark.parametrize("grid", [EDGE, TRIANGLE, FOUR])
+def test_hostile_text_stays_text(driver: "Chrome", tmp_path: Path, grid: list[list[float]]) -> None:
+    m = len(grid[0])
+    names = [f"{i}{HOSTILE}" for i in range(m)]
+    changes = {
+        "normaliser": {"mean": [0.0] * m, "std": [1.0] * m},
+        "command": HOSTILE,
+        "notes": [HOSTILE],
+    }
+    for variant in ("", HOSTILE):
+        write_cell(
+            tmp_path,
+            "clp",
+            concave(2.0),
+            variant=variant,
+            names=names,
+            grid=grid,
+            text=HOSTILE,
+            changes=changes,
+            scope=variant,
+        )
+    page = Page(driver, write_report([tmp_path]).page)
+    page.wait_for_plots()
+    for x, y in page.dialled():
+        page.hover(*page.on_screen(x, y))
+        page.wait(lambda: page.all(".hoverlayer .hovertext"))
+    page.press(page.one("select"), "ARROW_DOWN")
+    for button in page.all("th button")[:3]:
+        page.click(button)
+    shown = page.run("return document.querySelector('.card .written').textContent")
+    assert shown.startswith(HOSTILE)
+    assert page.run("return window.ran") is None
+    unknown = "body script:not(#tables, #plotly, :last-of-type), img:not([src^='data:']), [onload]"
+    assert page.run(f"return document.querySelectorAll({unknown!r}).length") == 0
+    assert page.run("return document.querySelectorAll('svg a, [onerror]').length") == 0
+    assert page.complaints == []

@@ -1,0 +1,62 @@
+"""A page stays below 10 MB whatever was written."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_cells import EDGE, concave, only, write_cell
+
+from paretosteer.report import write_report
+from paretosteer.report.html import safe_json
+from paretosteer.report.page_texts import BYTES, keep, texts_data
+from paretosteer.report.samples import Sample, Written, written
+
+MOST = 10_000_000
+GRID = [[i / 10, j / 10, (10 - i - j) / 10] for i in range(11) for j in range(11 - i)]  # 66
+
+
+def made_up(rows: int, prompts: int, count: int, text: str) -> Written:
+    names = {f"p{place:03d}": "Once upon a time" for place in range(prompts)}
+    own = {name: {place: Sample(text, (0.5, 1.5, 2.5)) for place in range(count)} for name in names}
+    return Written(names, [own] * rows)
+
+
+@pytest.mark.parametrize("text", ["word " * 120, "<" * 600, "狐" * 600])
+def test_texts_keep_to_their_bytes(text: str) -> None:
+    texts = made_up(rows=12, prompts=100, count=66, text=text)
+    kept = keep(texts, 66, BYTES)
+    assert 0 < len(kept.prompts) < 100
+    assert len(kept.places) == 66  # prompts go first
+    entry = safe_json([text, 0.5, 1.5, 2.5]) + ","
+    size = 12 * 66 * len(kept.prompts) * len(entry.encode())
+    assert BYTES / 2 < size <= BYTES
+
+
+def test_preferences_go_where_one_prompt_is_too_much() -> None:
+    kept = keep(made_up(rows=12, prompts=3, count=66, text="word " * 120), 66, 100_000)
+    assert len(kept.prompts) == 1
+    assert kept.places == tuple(range(0, 66, 8))
+
+
+def test_page_says_what_it_left_out(tmp_path: Path) -> None:
+    write_cell(tmp_path, "clp", concave(2.0), grid=EDGE)
+    result = only(tmp_path)
+    whole = texts_data(result, written(result), BYTES)
+    assert whole and whole["told"] == "" and len(whole["prompts"]) == 12
+    part = texts_data(result, written(result), 2_000)
+    assert part and part["told"].endswith("texts of the first 8 of 12 prompts.")
+    assert len(safe_json(part["rows"]).encode()) <= 2_000
+
+
+def test_largest_page_is_below_ten_megabytes(tmp_path: Path) -> None:
+    """Twelve methods at 66 preferences, and every byte that texts may take."""
+    for place in range(12):
+        write_cell(tmp_path, f"method_{place}", concave(1 + place / 10), grid=GRID, prompts=4)
+    page = write_report([tmp_path]).page.read_text(encoding="utf-8")
+    start = page.index('id="tables">') + len('id="tables">')
+    (table,) = json.loads(page[start : page.index("</script>", start)])
+    texts = len(safe_json(table["texts"]).encode())
+    prompts = 100 * 600  # the longest prompts, of a hundred
+    assert np.shape(table["texts"]["rows"])[:3] == (12, 4, 66)
+    assert len(page.encode()) - texts + BYTES + prompts < MOST
