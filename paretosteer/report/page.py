@@ -134,6 +134,11 @@ def _measured(result: TableResult, light: Mapping[str, bytes]) -> list[Markup]:
         _still("Fronts as a still figure", stills["fronts"]),
         *regret,
         element("h3", "Does it follow the dial?"),
+        element(
+            "p",
+            "Every objective against its own weight, in standard units of the start model.",
+            class_="soft",
+        ),
         _part("responses"),
         _still("Responses as a still figure", stills["responses"]),
         table(result, steering, "Steering, objective by objective"),

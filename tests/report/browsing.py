@@ -87,6 +87,9 @@ class Page:
         self.run("arguments[0].focus()", element)
         self._moves().send_keys(*(getattr(Keys, key) for key in keys)).perform()
 
+    def scroll_to(self, selector: str) -> None:
+        self.run("document.querySelector(arguments[0]).scrollIntoView()", selector)
+
     def click(self, element: "WebElement") -> None:
         self.run("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()

@@ -7,13 +7,12 @@ function costs(node, view) {
   const varying = table.costs.findIndex(({ figure }) => new Set(values(figure)).size > 1);
   let chosen = Math.max(varying, 0);
   const chart = make("div", { class: "plot", role: "img", "aria-label": "Hypervolume against cost" });
-  const redraw = () => drawCosts(chart, view, table.costs[chosen]);
   const pick = choice("Cost", table.costs.map((cost) => cost.title), chosen,
-    (place) => { chosen = place; redraw(); });
+    (place) => view.change(() => { chosen = place; }));
   node.append(make("label", { class: "pick" }, "Hypervolume against ", pick), chart,
     make("p", { class: "soft small" },
       "Ringed methods, joined by the dotted line: no other has at least their hypervolume at no more cost."));
-  view.parts.push({ node: chart, draw: redraw });
+  view.parts.push({ node: chart, draw: () => drawCosts(chart, view, table.costs[chosen]) });
 }
 
 function drawCosts(chart, view, cost) {

@@ -1,9 +1,7 @@
 // The plane of two objectives: every method's points, the best known front, the point dialled.
 
-const UNIT = "start-model standard units";
-
 function objectiveAxis(table, objective) {
-  return `${table.names[objective]}${table.less} (${UNIT})`;
+  return `${table.names[objective]}${table.less} (standard units)`;
 }
 
 function aboutPoint(table, row, place) {
@@ -144,9 +142,8 @@ function drawTernary(node, view) {
       (row.kl ? `, KL ${written(row.kl[place], 1)}` : "")),
   ].join("<br>");
   const weight = (i) => table.preferences.map((mu) => mu[i]);
-  const corner = (i) => ({
-    title: { text: i === 0 ? `${quoted(table.names[i])}<br> ` : `<br>${quoted(table.names[i])}` },
-    gridcolor: theme().line, linecolor: theme().soft,
+  const side = () => ({
+    title: { text: "" }, gridcolor: theme().line, linecolor: theme().soft,
     showticklabels: false, ticks: "",
   });
   const trace = {
@@ -164,8 +161,19 @@ function drawTernary(node, view) {
       },
     },
   };
-  return plot(node, [trace], layout({
+  return plot(node, [trace, cornerNames(table.names)], layout({
     margin: { l: 50, r: 50, t: 50, b: 50 },
-    ternary: { aaxis: corner(0), baxis: corner(1), caxis: corner(2), bgcolor: "rgba(0,0,0,0)" },
+    ternary: { aaxis: side(), baxis: side(), caxis: side(), bgcolor: "rgba(0,0,0,0)" },
   }));
+}
+
+// A line away from their corners, where marks are.
+function cornerNames(names) {
+  const [top, left, right] = names.map(quoted);
+  return {
+    type: "scatterternary", mode: "text", cliponaxis: false, hoverinfo: "skip",
+    a: [1, 0, 0], b: [0, 1, 0], c: [0, 0, 1],
+    text: [`${top}<br>&nbsp;`, `&nbsp;<br>${left}`, `&nbsp;<br>${right}`],
+    textposition: ["top center", "bottom center", "bottom center"], textfont: { size: 13 },
+  };
 }

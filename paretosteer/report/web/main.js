@@ -14,7 +14,7 @@ function ternary(node, view) {
 function viewOf(table) {
   const view = {
     table, pair: [0, 1], prompt: 0,
-    hidden: new Set(), parts: [], stale: new Set(),
+    hidden: new Set(), parts: [], stale: new Set(), near: new Set(),
   };
   view.place = nearest(table.preferences, table.names.map(() => 1 / table.names.length));
   view.mu = table.preferences[view.place];
@@ -34,17 +34,30 @@ function viewOf(table) {
   return view;
 }
 
-// At most once a frame, however fast the dial is turned.
+// At most once a frame, however fast the dial is turned, and only what is about to be seen.
 function refresh(view, parts) {
-  if (!("Plotly" in window)) return;
-  const waiting = view.stale.size > 0;
   parts.forEach((part) => view.stale.add(part));
-  if (waiting) return;
+  if (view.waiting || !("Plotly" in window)) return;
+  view.waiting = true;
   requestAnimationFrame(() => {
-    const shown = [...view.stale].filter((part) => part.node.offsetParent);
-    view.stale.clear();
-    shown.forEach((part) => redraw(view, part));
+    view.waiting = false;
+    for (const part of view.stale) {
+      if (!view.near.has(part.node)) continue;
+      view.stale.delete(part);
+      redraw(view, part);
+    }
   });
+}
+
+function drawWhenNear(view) {
+  const observer = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) view.near.add(target);
+      else view.near.delete(target);
+    }
+    refresh(view, []);
+  }, { rootMargin: "400px" });
+  view.parts.forEach((part) => observer.observe(part.node));
 }
 
 function redraw(view, part) {
@@ -64,6 +77,7 @@ function fill(section, table) {
     node.hidden = false;
   }
   view.change(() => {});
+  drawWhenNear(view);
   return view;
 }
 
@@ -81,16 +95,16 @@ async function start() {
     const section = sections.find((each) => each.dataset.table === String(table.number));
     views.set(section, fill(section, table));
   }
-  const refreshShown = () => views.forEach((view) => refresh(view, view.parts));
-  if (sections.length) switcher(sections, refreshShown);
+  const refreshAll = () => views.forEach((view) => refresh(view, view.parts));
+  if (sections.length) switcher(sections);
   if (!tables.length) return;
   if (!(await unpackPlotly())) {
     document.documentElement.classList.add("plotless");
     return;
   }
   still(false);
-  refreshShown();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refreshShown);
+  refreshAll();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refreshAll);
 }
 
 start();

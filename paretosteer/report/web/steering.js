@@ -11,23 +11,28 @@ function responses(node, view) {
 }
 
 function drawResponse(chart, view, i) {
-  const traces = shownRows(view).flatMap((row) => responseOf(row, row.responses[i]));
-  return plot(chart, traces, layout({
+  const rows = shownRows(view);
+  const bands = rows.map((row) => bandOf(row, row.responses[i]));
+  const lines = rows.map((row) => lineOf(row, row.responses[i]));
+  return plot(chart, [...bands, ...lines], layout({
     xaxis: axis(`weight on ${view.table.names[i]}`, { range: [-0.03, 1.03] }),
     yaxis: axis(objectiveAxis(view.table, i)),
   }));
 }
 
-function responseOf(row, levels) {
+function bandOf(row, levels) {
   const banded = levels.filter(([, , low, high]) => low !== null && high !== null);
   const back = [...banded].reverse();
-  const band = {
+  return {
     x: [...banded, ...back].map(([weight]) => weight),
     y: [...banded.map(([, , low]) => low), ...back.map(([, , , high]) => high)],
     fill: "toself", fillcolor: faded(row.colour, 0.14), line: { width: 0 }, mode: "lines",
     hoverinfo: "skip",
   };
-  const line = {
+}
+
+function lineOf(row, levels) {
+  return {
     x: levels.map(([weight]) => weight), y: levels.map(([, mean]) => mean), mode: "lines+markers",
     line: { color: row.colour, dash: DASHES[row.line], width: 2 },
     marker: { symbol: SYMBOLS[row.marker], color: row.colour, size: 7 }, hoverinfo: "text",
@@ -35,7 +40,6 @@ function responseOf(row, levels) {
     hovertext: levels.map(([weight, mean, low, high]) => `<b>${quoted(title(row))}</b><br>` +
       `weight ${written(weight)}: ${written(mean)} [${written(low)}, ${written(high)}]`),
   };
-  return [band, line];
 }
 
 // With two objectives a spider has two legs, which the map of slopes shows better.
@@ -47,12 +51,11 @@ function spider(node, view) {
     const chart = make("div", {
       class: "plot", role: "img", "aria-label": `Objectives of ${row.label} by its dials`,
     });
-    const redraw = () => drawSpider(chart, table, row, chosen);
     const pick = choice("Dials", row.cube.dials.map((alpha) => `α ${vector(alpha)}`), chosen,
-      (place) => { chosen = place; redraw(); });
+      (place) => view.change(() => { chosen = place; }));
     node.append(make("h4", {}, `Dials α of its own: ${title(row)}`),
       make("label", { class: "pick" }, `α of ${table.names.join(", ")} `, pick), chart);
-    view.parts.push({ node: chart, draw: redraw });
+    view.parts.push({ node: chart, draw: () => drawSpider(chart, table, row, chosen) });
   }
 }
 

@@ -30,7 +30,7 @@ function compared(a, b, sign) {
   return sign * (Number.isNaN(difference) ? first.localeCompare(second) : difference);
 }
 
-function switcher(sections, onShow) {
+function switcher(sections) {
   const buttons = sections.map((section) => {
     const button = make("button", { type: "button", class: "toggle" },
       section.querySelector("h2").textContent);
@@ -42,7 +42,6 @@ function switcher(sections, onShow) {
       section.hidden = section !== chosen;
       buttons[place].setAttribute("aria-pressed", String(section === chosen));
     });
-    onShow(chosen);
   };
   const follow = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
