@@ -62,6 +62,7 @@ def _row(each: RowResult, setting: Setting, look: Style) -> dict[str, Any]:
         "marker": look.marker,
         "line": look.line,
         **_points(each, each.curves),
+        "dialled": each.curves.dialled,
         "responses": [
             [[level.weight, level.mean, level.low, level.high] for level in levels]
             for levels in each.curves.responses

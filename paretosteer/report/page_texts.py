@@ -38,7 +38,7 @@ def texts_data(result: TableResult, texts: Written, allowed: int) -> dict[str, A
         "prompts": [texts.prompts[name] for name in kept.prompts],
         "places": kept.places,
         "told": _told(kept, texts, len(setting.preferences)),
-        "normaliser": result.scored[0].row.replicates[0].cell.record["normaliser"],
+        "normalisers": [each.row.replicates[0].cell.record["normaliser"] for each in result.scored],
         "rows": [
             [
                 [_entry(own.get(name, {}).get(place)) for place in kept.places]

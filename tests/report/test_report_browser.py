@@ -204,6 +204,21 @@ def test_cost_is_chosen(driver: "Chrome", report: Report) -> None:
     page.wait(lambda: page.run(shown) == "Stored")
 
 
+def test_dark_when_asked(driver: "Chrome", report: Report) -> None:
+    page = Page(driver, report.page)
+    page.wait_for_plots()
+    ink = "return document.querySelector('.js-plotly-plot')._fullLayout.font.color"
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    light = page.run(ink), page.run(ground)
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": dark})
+    try:
+        page.wait(lambda: page.run(ink) != light[0])
+        assert page.run(ground) != light[1]
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
 def test_phone_scrolls_one_way(driver: "Chrome", report: Report, three: Path) -> None:
     for path in (report.page, three):
         page = Page(driver, path, width=360)

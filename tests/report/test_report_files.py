@@ -129,6 +129,12 @@ def test_attainment_of_two_objectives_is_shaded(
     assert (b"opacity: 0.16" in render(result, FRONTS, "svg")) == shaded
 
 
+def test_page_is_the_same_each_time(tmp_path: Path) -> None:
+    write_cell(tmp_path / "sweep", "clp", concave(2.0))
+    pages = [write_report([tmp_path / "sweep"], out=tmp_path / out).page for out in "ab"]
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+
+
 def test_styles_never_change() -> None:
     assert style("bone_soup") == style("bone_soup", 0)
     assert style("bone_soup").colour == "#D55E00"

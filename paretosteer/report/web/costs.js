@@ -17,6 +17,7 @@ function costs(node, view) {
 
 function drawCosts(chart, view, cost) {
   const rows = shownRows(view).filter((row) => row.costs[cost.figure] !== undefined);
+  if (!rows.length) return plot(chart, [], layout());
   const price = (row) => row.costs[cost.figure];
   const best = rows.filter((row) => !rows.some((other) => cheaperAndBetter(other, row, price)));
   const { ink, soft } = theme();

@@ -15,7 +15,9 @@ function dial(node, view) {
   const line = table.oracle
     ? "The thin line is the oracle, the best possible at each preference."
     : "The dashed line is the union front of all methods.";
-  const told = `${line} The dotted line leads from the start model the way you ask to go.`;
+  const dials = table.rows.some((row) => row.dialled.length)
+    ? " Small hollow marks have further dials." : "";
+  const told = `${line}${dials} The dotted line leads from the start model the way you ask to go.`;
   const cards = cardsOf(view);
   node.append(
     make("h3", {}, "Turn the dial"),
@@ -68,7 +70,7 @@ function cardsOf(view) {
     cards.forEach((each, place) => {
       each.node.hidden = view.hidden.has(place);
       each.show(view, offered[place], offered[place] === Math.max(...shown));
-      if (table.texts) each.write(view, table.texts, table.texts.rows[place]);
+      if (table.texts) each.write(view, table.texts, place);
     });
     prompt?.update();
   };
@@ -123,12 +125,12 @@ function card(table, row) {
     const drift = row.kl ? ` · KL ${written(row.kl[view.place], 1)}` : "";
     sums.textContent = `utility for you ${written(offered)}${drift}`;
   };
-  const write = (view, texts, own) => {
-    const entry = own[view.prompt]?.[textPlace(view)];
+  const write = (view, texts, place) => {
+    const entry = texts.rows[place][view.prompt]?.[textPlace(view)];
     text.textContent = entry ? entry[0] : "no text";
     text.classList.toggle("soft", !entry);
     const raw = entry ? entry.slice(1) : [];
-    scores.replaceChildren(...raw.map((score, i) => chip(table, i, score, texts.normaliser)));
+    scores.replaceChildren(...raw.map((score, i) => chip(table, i, score, texts.normalisers[place])));
   };
   return { node, show, write };
 }

@@ -56,7 +56,14 @@ function frontOf(table, row, [i, j], places) {
       line: { width: 0 },
     },
   };
-  return [line, points];
+  const further = {
+    x: row.dialled.map((point) => point[i]), y: row.dialled.map((point) => point[j]),
+    mode: "markers", hoverinfo: "text", hovertext: row.dialled.map((point) =>
+      `<b>${quoted(title(row))}</b><br>with further dials: ${vector(point)}`),
+    hoverlabel: { bordercolor: row.colour },
+    marker: { symbol: `${SYMBOLS[row.marker]}-open`, color: row.colour, size: 6, opacity: 0.6 },
+  };
+  return [further, line, points];
 }
 
 function dialledPoint(table, row, [i, j], place) {
