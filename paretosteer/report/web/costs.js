@@ -3,15 +3,17 @@
 function costs(node, view) {
   const { table } = view;
   if (!table.costs.length) return;
-  const values = (figure) => table.rows.map((row) => row.costs[figure]).filter((v) => v !== undefined);
+  const values = (figure) =>
+    table.rows.map((row) => row.costs[figure]).filter((value) => value !== undefined);
   const varying = table.costs.findIndex(({ figure }) => new Set(values(figure)).size > 1);
   let chosen = Math.max(varying, 0);
-  const chart = make("div", { class: "plot", role: "img", "aria-label": "Hypervolume against cost" });
+  const chart = chartBox("Hypervolume against cost");
   const pick = choice("Cost", table.costs.map((cost) => cost.title), chosen,
     (place) => view.change(() => { chosen = place; }));
   node.append(make("label", { class: "pick" }, "Hypervolume against ", pick), chart,
     make("p", { class: "soft small" },
-      "Ringed methods, joined by the dotted line: no other has at least their hypervolume at no more cost."));
+      "Ringed methods, joined by the dotted line: no other has at least their hypervolume at no " +
+      "more cost."));
   view.parts.push({ node: chart, draw: () => drawCosts(chart, view, table.costs[chosen]) });
 }
 

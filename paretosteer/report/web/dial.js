@@ -11,7 +11,7 @@ function dial(node, view) {
       planes.map(([i, j]) => `${cut(table.names[i], 30)} and ${cut(table.names[j], 30)}`), 0,
       (chosen) => view.change(() => { view.pair = planes[chosen]; })))]
     : [];
-  const chart = make("div", { class: "plot tall", role: "img", "aria-label": "Fronts of all methods" });
+  const chart = chartBox("Fronts of all methods", "tall");
   const line = table.oracle
     ? "The thin line is the oracle, the best possible at each preference."
     : "The dashed line is the union front of all methods.";
@@ -32,7 +32,8 @@ function dial(node, view) {
       control.set(view.mu);
       readout.replaceChildren(...table.names.map((name, i) =>
         make("span", {}, make("b", {}, percent(view.mu[i])), ` ${name}`)));
-      measured.textContent = `Nearest measured preference: ${vector(table.preferences[view.place])}`;
+      const closest = vector(table.preferences[view.place]);
+      measured.textContent = `Nearest measured preference: ${closest}`;
       cards.update();
     },
   });
@@ -56,7 +57,8 @@ function toggles(view) {
     }));
     return button;
   });
-  return make("div", { class: "toggles", role: "group", "aria-label": "Methods shown" }, ...buttons);
+  const group = { class: "toggles", role: "group", "aria-label": "Methods shown" };
+  return make("div", group, ...buttons);
 }
 
 function cardsOf(view) {
@@ -99,7 +101,8 @@ function promptPicker(view) {
     full.textContent = texts.prompts[view.prompt];
     const place = texts.places[textPlace(view)];
     const elsewhere = place === view.place ? "" : `Texts are of ${vector(preferences[place])}. `;
-    const scored = "Below each text its own scores: raw, and in standard deviations of the start model's. ";
+    const scored = "Below each text its own scores: raw, and in standard deviations of the " +
+      "start model's. ";
     where.textContent = scored + elsewhere + texts.told;
   };
   return { node, update };
@@ -130,7 +133,8 @@ function card(table, row) {
     text.textContent = entry ? entry[0] : "no text";
     text.classList.toggle("soft", !entry);
     const raw = entry ? entry.slice(1) : [];
-    scores.replaceChildren(...raw.map((score, i) => chip(table, i, score, texts.normalisers[place])));
+    const units = texts.normalisers[place];
+    scores.replaceChildren(...raw.map((score, i) => chip(table, i, score, units)));
   };
   return { node, show, write };
 }
@@ -143,7 +147,8 @@ function meter(table, row, name, i) {
   const mark = make("b", {});
   const value = make("span", { class: "value" });
   const node = make("div", { class: "meter" },
-    make("span", { class: "name", title: name }, name), make("span", { class: "track" }, band, mark), value);
+    make("span", { class: "name", title: name }, name),
+    make("span", { class: "track" }, band, mark), value);
   const show = (place) => {
     const [from, mean, to] = [row.low, row.mean, row.high].map((each) => each[place][i]);
     mark.style.left = `${at(mean)}%`;

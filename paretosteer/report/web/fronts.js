@@ -40,7 +40,9 @@ function drawFronts(node, view) {
 
 function frontOf(table, row, [i, j], places) {
   const marker = (size) => ({ symbol: SYMBOLS[row.marker], color: row.colour, size });
-  const on = (chosen) => ({ x: chosen.map((p) => row.mean[p][i]), y: chosen.map((p) => row.mean[p][j]) });
+  const on = (chosen) => ({
+    x: chosen.map((place) => row.mean[place][i]), y: chosen.map((place) => row.mean[place][j]),
+  });
   const all = [...table.preferences.keys()];
   const line = {
     ...on(places), mode: "lines", hoverinfo: "skip", opacity: 0.75,
@@ -154,7 +156,8 @@ function drawTernary(node, view) {
     showticklabels: false, ticks: "",
   });
   const trace = {
-    type: "scatterternary", mode: "markers", cliponaxis: false, a: weight(0), b: weight(1), c: weight(2),
+    type: "scatterternary", mode: "markers", cliponaxis: false,
+    a: weight(0), b: weight(1), c: weight(2),
     customdata: [...table.preferences.keys()], hoverinfo: "text",
     hovertext: table.preferences.map(about),
     marker: {

@@ -4,10 +4,11 @@ const PARTS = { dial, ternary, responses, spider, costs };
 
 function ternary(node, view) {
   if (view.table.names.length !== 3) return;
-  const chart = make("div", { class: "plot tall", role: "img", "aria-label": "Best method by preference" });
+  const chart = chartBox("Best method by preference", "tall");
   node.append(make("h3", {}, "Who is best where"),
-    make("p", { class: "soft" }, "Every measured preference, in the colour and mark of the method " +
-      "that offers the most utility there. Hover for all methods; click to turn the dial."), chart);
+    make("p", { class: "soft" },
+      "Every measured preference, in the colour and mark of the method that offers the " +
+      "most utility there. Hover for all methods; click to turn the dial."), chart);
   view.parts.push({ node: chart, turns: true, draw: () => drawTernary(chart, view) });
 }
 

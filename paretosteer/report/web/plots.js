@@ -58,6 +58,10 @@ function layout(further = {}) {
   };
 }
 
+function chartBox(label, kind = "") {
+  return make("div", { class: `plot ${kind}`, role: "img", "aria-label": label });
+}
+
 function plot(node, traces, itsLayout) {
   const settings = { displayModeBar: false, responsive: true, doubleClick: "reset" };
   return window.Plotly.react(node, traces, itsLayout, settings);

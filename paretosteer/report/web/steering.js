@@ -2,9 +2,7 @@
 
 function responses(node, view) {
   const { table } = view;
-  const charts = table.names.map((name) => make("div", {
-    class: "plot", role: "img", "aria-label": `Response of ${name} to its weight`,
-  }));
+  const charts = table.names.map((name) => chartBox(`Response of ${name} to its weight`));
   node.append(make("div", { class: "charts" }, ...charts));
   charts.forEach((chart, i) =>
     view.parts.push({ node: chart, draw: () => drawResponse(chart, view, i) }));
@@ -48,9 +46,7 @@ function spider(node, view) {
   const rows = table.names.length > 2 ? table.rows.filter((row) => row.cube) : [];
   for (const row of rows) {
     let chosen = row.cube.dials.length - 1;
-    const chart = make("div", {
-      class: "plot", role: "img", "aria-label": `Objectives of ${row.label} by its dials`,
-    });
+    const chart = chartBox(`Objectives of ${row.label} by its dials`);
     const pick = choice("Dials", row.cube.dials.map((alpha) => `α ${vector(alpha)}`), chosen,
       (place) => view.change(() => { chosen = place; }));
     node.append(make("h4", {}, `Dials α of its own: ${title(row)}`),
@@ -75,7 +71,10 @@ function drawSpider(chart, table, row, chosen) {
     margin: { l: 60, r: 60, t: 40, b: 40 },
     polar: {
       bgcolor: "rgba(0,0,0,0)",
-      radialaxis: { range: spread(row.cube.points.flat()), gridcolor: line, color: soft, nticks: 4, angle: 90, tickangle: 90 },
+      radialaxis: {
+        range: spread(row.cube.points.flat()), gridcolor: line, color: soft, nticks: 4,
+        angle: 90, tickangle: 90,
+      },
       angularaxis: { gridcolor: line, linecolor: soft },
     },
   }));
