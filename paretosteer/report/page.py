@@ -129,6 +129,8 @@ def _measured(result: TableResult, light: Mapping[str, bytes]) -> list[Markup]:
     regret = [stills["regret"], regret_table(result)] if "regret" in stills else []
     names = result.table.setting.names if result.table.setting else []
     steering = steering_columns(names)
+    front = [each for each in DETAIL if each.figure in ("contribution", "front_size")]
+    more = [each for each in DETAIL if each not in (*steering, *front)]
     return [
         _part("ternary"),
         _still("Fronts as a still figure", stills["fronts"]),
@@ -145,13 +147,12 @@ def _measured(result: TableResult, light: Mapping[str, bytes]) -> list[Markup]:
         entanglement_maps(result),
         _part("spider"),
         dominance_matrix(result),
+        table(result, front, "What each adds to the union front, and its own front"),
         element("h3", "What it cost"),
         _part("costs"),
         table(result, COSTS, f"Mean of a {result.noun}"),
         element("h3", "More measures"),
-        table(
-            result, [each for each in DETAIL if each not in steering], f"Mean over {result.noun}s"
-        ),
+        table(result, more, f"Mean over {result.noun}s"),
         _rest(result, (*QUALITY, *DETAIL, *COSTS, *steering)),
     ]
 

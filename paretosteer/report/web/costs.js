@@ -32,7 +32,7 @@ function drawCosts(chart, view, cost) {
   };
   const marks = rows.map((row) => ({
     x: [price(row)], y: [row.volume[0]], mode: "markers+text", text: [`  ${quoted(title(row))}`],
-    textposition: "middle right", textfont: { size: 11, color: soft }, cliponaxis: false,
+    textposition: "top right", textfont: { size: 11, color: soft }, cliponaxis: false,
     error_y: whisker(row.volume[1], row.volume[0], row.volume[2], faded(row.colour, 0.6)),
     hoverinfo: "text", hoverlabel: { bordercolor: row.colour },
     hovertext: [`<b>${quoted(title(row))}</b><br>hypervolume ${written(row.volume[0])} ` +
