@@ -68,6 +68,19 @@ def read_values(cell: "Cell") -> npt.NDArray[np.float64]:
     return values - coefficient * _kl(cell, scores.prompts)[..., None] if coefficient else values
 
 
+def same_scores(one: "Cell", other: "Cell") -> bool:
+    """Whether two finished cells have the same points with the same scores, to the bit.
+
+    Raises
+    ------
+    UnreadableError
+        If a `scores.parquet` is absent or lacks a column.
+    """
+    if one.record["points"] != other.record["points"]:
+        return False
+    return _sorted_scores(one).equals(_sorted_scores(other))
+
+
 def read_drift(cell: "Cell") -> "pd.DataFrame | None":
     """Mean `kl`, `start_nll` (nats per sample) and `tokens` by point; None where not measured."""
     path = cell.path / _DRIFT
@@ -75,6 +88,15 @@ def read_drift(cell: "Cell") -> "pd.DataFrame | None":
         return None
     columns = ["kl", "start_nll", "tokens"]
     return _read_parquet(path, ["point", *columns]).groupby("point")[columns].mean()
+
+
+def _sorted_scores(cell: "Cell") -> "pd.DataFrame":
+    """Scores by point and prompt; the order in which samples were written says nothing."""
+    names = [objective["name"] for objective in cell.record["objectives"]]
+    columns = ["point", "prompt_id", *names]
+    frame = _read_parquet(cell.path / _SCORES, columns)[columns]
+    named = frame.assign(prompt_id=frame["prompt_id"].astype(str))
+    return named.sort_values(columns, ignore_index=True)
 
 
 def _kl(cell: "Cell", prompts: tuple[str, ...]) -> npt.NDArray[np.float64]:

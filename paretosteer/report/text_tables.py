@@ -76,17 +76,17 @@ def told_about(result: TableResult, special: Mapping[int, str]) -> list[str]:
 def _markdown_table(result: TableResult, told: Sequence[str]) -> str:
     columns = present((*QUALITY, STEPS), result.scored)
     headings = _headings(result, columns)
-    look = _Look(_markdown_escape, "**{}**".format, str, star="\\*")
+    look = _Look(markdown_escape, "**{}**".format, str, star="\\*")
     rows = _rows(result, columns, look)
     return "\n".join(
         [
-            f"### Table {result.table.number}. {_markdown_escape(headline(result))}",
+            f"### Table {result.table.number}. {markdown_escape(headline(result))}",
             "",
             f"| {' | '.join(headings)} |",
             f"|:--|{'--:|' * (len(headings) - 2)}:--|",
             *(f"| {' | '.join(row)} |" for row in rows),
             "",
-            *(f"- {_markdown_escape(note)}" for note in told),
+            *(f"- {markdown_escape(note)}" for note in told),
             "",
         ]
     )
@@ -156,7 +156,8 @@ def _rows(result: TableResult, columns: Sequence[Column], look: _Look) -> list[l
     ]
 
 
-def _markdown_escape(text: str) -> str:
+def markdown_escape(text: str) -> str:
+    """Text that Markdown shows as it is, on one line, in a table too."""
     line = " ".join(text.split())
     return "".join(f"\\{each}" if each in "\\`*<>|[]" else each for each in line)
 

@@ -59,9 +59,7 @@ def write_report(
         If a folder does not exist, no cell lies below them, or `out` is a file.
     """
     found = make_tables(find_cells(*dirs))
-    folder = Path(out) if out is not None else Path(dirs[0]) / "report"
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--out: {folder} is a file; give a folder")
+    folder = report_folder(dirs[0], out)
     results = [evaluate(table) for table in found.tables]
     frame = leaderboard_frame(results)
     drawn = dict(_figures(results))
@@ -75,10 +73,23 @@ def write_report(
         **{f"figures/{name}-{table}.{form}": image for (table, name, form), image in drawn.items()},
     }
     _remove_old_figures(folder / "figures", contents)
+    write_files(folder, contents)
+    return Report(frame, folder, folder / "index.html", *_account(found))
+
+
+def report_folder(sweep: str | os.PathLike[str], out: str | os.PathLike[str] | None) -> Path:
+    """Where a report goes: `out`, by default `report` in the sweep; UsageError if it is a file."""
+    folder = Path(out) if out is not None else Path(sweep) / "report"
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out: {folder} is a file; give a folder")
+    return folder
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files by name, each whole or not at all."""
     for name, content in contents.items():
         with atomic_write(folder / name) as temporary:
             temporary.write_bytes(content)
-    return Report(frame, folder, folder / "index.html", *_account(found))
 
 
 def csv(frame: "pd.DataFrame") -> str:
