@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretosteer.commands.base import command, quiet
+from paretosteer.errors import UsageError
 
 if TYPE_CHECKING:
     from paretosteer.commands.base import Commands
@@ -20,19 +21,44 @@ def add(commands: Commands) -> None:
         "make the leaderboard from recorded cells, whoever ran them",
         _report,
         """paretosteer report results/five_methods
-        paretosteer report results/seeds_0_to_4 results/seeds_5_to_9 --out results/all_seeds""",
+        paretosteer report results/seeds_0_to_4 results/seeds_5_to_9 --out results/all_seeds
+        paretosteer report results/before results/after --compare""",
     )
     parser.add_argument(
         "folders", nargs="+", type=Path, metavar="DIR", help="where sweeps and runs wrote"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where the report goes (default: report/ in DIR)"
+        "--compare",
+        action="store_true",
+        help="what changed from the first DIR to the second, cell by cell",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where the report goes (default: report/ in the first DIR, with --compare the second)",
     )
 
 
 def _report(args: argparse.Namespace) -> int:
+    if args.compare:
+        return _compare(args)
     quiet()
     from paretosteer.report import print_leaderboard, write_report
 
     print_leaderboard(write_report(args.folders, out=args.out))
+    return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    if len(args.folders) != 2:
+        raise UsageError(
+            f"--compare: is between two folders, not {len(args.folders)}; give the sweep before "
+            "and the sweep after"
+        )
+    quiet()
+    from paretosteer.report import print_comparison, write_comparison
+
+    before, after = args.folders
+    print_comparison(write_comparison(before, after, out=args.out))
     return 0

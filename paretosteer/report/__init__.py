@@ -12,12 +12,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from paretosteer.report.console import print_leaderboard
+    from paretosteer.report.compare import write_comparison
+    from paretosteer.report.console import print_comparison, print_leaderboard
     from paretosteer.report.write import Report, write_report
 
-__all__ = ["Report", "print_leaderboard", "write_report"]
+__all__ = ["Report", "print_comparison", "print_leaderboard", "write_comparison", "write_report"]
 
-_MODULES = {"Report": "write", "write_report": "write", "print_leaderboard": "console"}
+_MODULES = {
+    "Report": "write",
+    "write_report": "write",
+    "write_comparison": "compare",
+    "print_comparison": "console",
+    "print_leaderboard": "console",
+}
 
 if not TYPE_CHECKING:  # so that type checkers still see a misspelt name
 

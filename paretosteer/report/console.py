@@ -1,14 +1,18 @@
-"""The leaderboard on a terminal, or as plain text where there is none."""
+"""Leaderboard and comparison on a terminal, or as plain text where there is none."""
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.report.compare import HEADINGS, NOTE, ComparisonReport, figure_texts
 from paretosteer.report.write import Report
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
     from rich.table import Table
+
+    from paretosteer.report.changes import RowChange
 
 # Where there is no terminal nothing knows a width; wide enough that no cell is cut.
 _PLAIN_WIDTH = 400
@@ -44,6 +48,18 @@ def print_leaderboard(board: "Report | pd.DataFrame") -> None:
         console.print(Text(f"report: {board.page}"), soft_wrap=True)
 
 
+def print_comparison(report: ComparisonReport) -> None:
+    """Print what changed between two sweeps, what is not compared, and where it was written."""
+    from rich.text import Text
+
+    console, comparison = _console(), report.comparison
+    for heading, rows in comparison.groups:
+        console.print(_changes(heading, rows))
+    sides = f"A, before: {comparison.before}", f"B, after: {comparison.after}"
+    for line in (*sides, NOTE, *comparison.remarks, f"report: {report.page}"):
+        console.print(Text(line), soft_wrap=True)
+
+
 def _console() -> "Console":
     from rich.console import Console
 
@@ -52,19 +68,11 @@ def _console() -> "Console":
 
 
 def _table(title: str, rows: "pd.DataFrame") -> "Table":
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
     first = rows.iloc[0]
     named = " ".join(str(first[name]) for name in ("benchmark", "model") if _there(first[name]))
-    table = Table(
-        title=Text(f"{title} {named}".strip(), justify="left"),
-        box=SIMPLE_HEAD,
-        title_justify="left",
-        pad_edge=False,
-    )
-    table.add_column("method", overflow="fold", max_width=60)
+    table = _empty(f"{title} {named}".strip())
     shown = [each for each in _FIGURES if each[1] not in _OPTIONAL or rows[each[1]].notna().any()]
     for heading, _, _ in shown:
         table.add_column(heading, justify="right", no_wrap=True)
@@ -78,6 +86,36 @@ def _table(title: str, rows: "pd.DataFrame") -> "Table":
             str(row["status"]),
         ]
         table.add_row(*map(Text, values))
+    return table
+
+
+def _changes(heading: str, rows: "Sequence[RowChange]") -> "Table":
+    from rich.text import Text
+
+    table = _empty(heading)
+    for name in HEADINGS[1:-1]:
+        table.add_column(name.lower(), justify="right", no_wrap=True)
+    table.add_column("status")
+    for row in rows:
+        table.add_row(*map(Text, [row.label, *figure_texts(row.shifts), row.status]))
+        for cell in row.cells:
+            table.add_row(*map(Text, [f"  {cell.name}", *figure_texts(cell.shifts), cell.status]))
+    return table
+
+
+def _empty(title: str) -> "Table":
+    """A table with its title and the column of methods."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=Text(title, justify="left"),
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        pad_edge=False,
+    )
+    table.add_column("method", overflow="fold", max_width=60)
     return table
 
 

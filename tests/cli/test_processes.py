@@ -33,6 +33,7 @@ def imported(tmp_path: Path, *words: str) -> tuple[str, set[str]]:
     ("words", "expected"),
     [
         (("sweep", "--help"), "paretosteer sweep experiment=five_methods"),
+        (("report", "--help"), "--compare"),
         (("export-wandb", "--help"), "paretosteer export-wandb results/five_methods"),
         (("list", "methods"), "Rewarded Soup"),
         (("list", "experiments"), "five_methods"),
