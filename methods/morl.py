@@ -37,7 +37,6 @@ class MORL(Method):
         divisions: int | None = option(
             None, "divisions of the training lattice; none: half the usual", least=1
         )
-
         share: bool = option(False, "share one budget among the models: no longer exempt from it")
 
     def conditioning(self, objectives: int) -> Banks:

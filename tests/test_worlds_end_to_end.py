@@ -171,3 +171,12 @@ def test_the_same_data_elsewhere_is_the_same_cell(tmp_path: Path, shared_data: P
         file.write("0 qid:99999 1:0.5\n")
     changed = plan_cell(compose_cell(["benchmark=ranking", f"benchmark.path={tmp_path / 'moved'}"]))
     assert changed.digests["train"] != here.digests["train"]
+
+
+def test_an_objective_may_not_take_the_name_of_a_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["budget=smoke", f"sweep_dir={tmp_path}", "benchmark=ranking"]
+    assert main(["run", *where, "benchmark.auxiliary=['loss:41']"]) == 2
+    assert "an objective is called 'loss'" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("record.json"))

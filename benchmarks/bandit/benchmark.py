@@ -71,7 +71,9 @@ class Bandit(World):
             None,
             "correlation of every pair of rewards, above -1/(m - 1), below 1; null: half of that",
         )
-        kappa: float = option(0.5, "price of a nat of KL, which defines the optimum", above=0)
+        kappa: float = option(
+            0.5, "price of a nat of KL, which defines the optimum", least=1e-3, most=1e3
+        )
         world: int = option(0, "seed of contexts, rewards and start policy", least=0)
 
     def __init__(self, options: Options, setting: Setting):
@@ -201,6 +203,12 @@ class Bandit(World):
                 f"benchmark.conflict: found {conflict} with {m} objectives, whose rewards can "
                 f"correlate pairwise above {-1 / (m - 1):.3g} and below 1; give a value between"
             )
+        if (each := self._contexts_each()) * self.options.actions <= m:
+            raise UsageError(
+                f"benchmark.contexts: {each} contexts with {self.options.actions} actions have "
+                f"{each * self.options.actions} rewards to vary, too few for {m} objectives; raise "
+                "benchmark.contexts or benchmark.actions"
+            )
 
     def _make(self, rng: np.random.Generator) -> None:
         """Contexts, start policy and rewards of the world."""
@@ -222,10 +230,13 @@ class Bandit(World):
         correlation = -0.5 / (m - 1) if conflict is None else conflict
         self._rewards = conflicting(raw, np.exp(self._log_start), correlation)  # (contexts, K, m)
 
+    def _contexts_each(self) -> int:
+        """Contexts in a split."""
+        return self.options.contexts or (64 if self.options.policy == "tabular" else 512)
+
     def _place_contexts(self) -> int:
         """Name the contexts of every split; gives how many there are in all."""
-        tabular = self.options.policy == "tabular"
-        each = self.options.contexts or (64 if tabular else 512)
+        tabular, each = self.options.policy == "tabular", self._contexts_each()
         self._contexts = {
             split: [Context(f"x{i}", i) for i in range(first, first + each)]
             for split, first in zip(SPLITS, range(0, 4 * each, each), strict=True)

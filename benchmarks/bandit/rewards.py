@@ -53,13 +53,6 @@ def best_policies(z: Array, log_start: Array, preferences: Array, kappa: float) 
     return tilted - _log_sum_exp(tilted)[..., None]
 
 
-def best_values(z: Array, log_start: Array, preferences: Array, kappa: float) -> Array:
-    """V*(mu) = kappa E_x log sum_a pi_0 exp(mu . z / kappa), (k,); shapes as above."""
-    tilted = log_start + np.einsum("xam,km->kxa", z, preferences) / kappa
-    values: Array = kappa * _log_sum_exp(tilted).mean(axis=-1)
-    return values
-
-
 def regularised(z: Array, log_start: Array, log_policy: Array, kappa: float) -> Array:
     """Points g_i = E z_i - kappa KL of policies (k, contexts, K), as (k, m)."""
     policy = np.exp(log_policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,7 +84,7 @@ class Ranking(World):
             ("pagerank:41", "inlinks:42"),
             "objectives beside relevance, each name:column of a feature that is then no input",
         )
-        grades: int = option(5, "labels that an auxiliary column is graded into", least=2)
+        grades: int = option(5, "labels that an auxiliary column is graded into", least=2, most=31)
         hidden: tuple[int, ...] = option((64, 32), "widths of the ranker's hidden layers", least=1)
         attention: bool = option(False, "let a query's documents see each other: self-attention")
 
@@ -125,7 +126,7 @@ class Ranking(World):
     @property
     def model_name(self) -> str:
         """The data, which the start ranker is trained on."""
-        return Path(self.options.path).name if self.options.path else "synthetic"
+        return Path(self.options.path).resolve().name if self.options.path else "synthetic"
 
     @property
     def fold(self) -> Fold | None:  # type: ignore[override]
@@ -255,7 +256,7 @@ def _columns(options: Ranking.Options) -> dict[str, int]:
     columns: dict[str, int] = {}
     for entry in options.auxiliary:
         name, _, column = entry.rpartition(":")
-        if not name.isidentifier() or not column.isdigit():
+        if not name.isidentifier() or not re.fullmatch("[0-9]+", column):
             raise UsageError(
                 f"benchmark.auxiliary: found {entry!r}, expected name:column, such as pagerank:41"
             )

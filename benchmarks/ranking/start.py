@@ -43,7 +43,7 @@ def train_start(
     policy = plain_policy(network)
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE, weight_decay=DECAY)
     rng, order = np.random.default_rng(SEED), Shuffled(len(train))
-    best, kept = -1.0, network.state_dict()
+    best, kept = -1.0, _copied(network)
     for step in range(1, steps + 1):
         loss = _listnet(policy, [train[i] for i in order.take(rng, QUERIES)])
         optimiser.zero_grad()
@@ -52,7 +52,7 @@ def train_start(
         if step % max(1, steps // LOOKS) == 0:
             reached = relevance(policy, validation)
             if reached > best:
-                best, kept = reached, {k: v.clone() for k, v in network.state_dict().items()}
+                best, kept = reached, _copied(network)
     network.load_state_dict(kept)
     network.requires_grad_(False)
     say(f"start ranker: NDCG@10 of relevance {best:.3f} on validation queries")
@@ -81,6 +81,10 @@ def relevance(policy: RankingPolicy, queries: Sequence[Query]) -> float:
     """Mean NDCG@10 of relevance."""
     answers = policy.answer(queries, Control.start(len(queries)), SEED, [0] * len(queries))
     return float(score_rankings(answers)[:, 0].mean())
+
+
+def _copied(network: Perceptron) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
 
 
 def _listnet(policy: RankingPolicy, queries: Sequence[Query]) -> Tensor:

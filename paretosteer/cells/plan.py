@@ -19,6 +19,12 @@ from paretosteer.interfaces import Array
 STAGES = ("train", "sample", "score")
 STATE = "stages.json"  # digest and files of every finished stage
 
+# Columns beside those of the objectives in `scores.parquet`, `drift.parquet` and `training.csv`.
+RESERVED = {
+    *("point", "prompt_id", "sample", "step", "phase", "loss"),
+    *("kl", "entropy", "tokens", "seconds", "start_nll"),
+}
+
 # Raised when the meaning of a stage's output changes.
 VERSIONS = {"train": "2", "sample": "1", "score": "1"}
 
@@ -208,6 +214,11 @@ def _budget(config: CellConfig, steps: Mapping[str, int]) -> Budget:
 def plan_cell(config: CellConfig) -> CellPlan:
     """The plan of one cell; UsageError where its configuration cannot work."""
     plan = CellPlan.of(config)
+    if taken := RESERVED & plan.objectives.keys():
+        raise UsageError(
+            f"benchmark: an objective is called {min(taken)!r}, which is a column of its own in "
+            "scores or logs; give it another name"
+        )
     plan.method().check(len(plan.objectives))
     if config.preferences.name == "file":
         plan.grid()

@@ -1,12 +1,13 @@
 """Intervals by paired bootstrap over prompts, and over replicates where there are enough.
 
 Prompts are resampled once for all rows and points of a table, in each fold on their own, since
-folds have different prompts. With enough replicates in every row these are resampled too, with
-one draw for all rows that have the same ones, and so that the spread of their mean is Student's
-t, since so few of them do not show it themselves. Hypervolume is a convex function of noisy
-points, so its resamples are biased upwards and its interval is the reflected one. Noise disorders
-points, which moves controllability and steering regret away from their bounds: their intervals
-reach as far to both sides as percentiles do to the further. All else has percentile intervals.
+folds have different prompts. With enough folds, or else seeds, in every row these are resampled
+too, with one draw for all rows that have the same ones, and so that the spread of their mean is
+Student's t, since so few of them do not show it themselves. Hypervolume is a convex function of
+noisy points, so its resamples are biased upwards and its interval is the reflected one. Noise
+disorders points, which moves controllability and steering regret away from their bounds: their
+intervals reach as far to both sides as percentiles do to the further. All else has percentile
+intervals.
 What they cover is in `results/reference/coverage.md`.
 
 Regret is against an oracle known as a mean over just these prompts. Resampling the prompts of a
@@ -35,7 +36,7 @@ RESAMPLES = 2000
 # Differences below this are rounding, and two rows that differ by no more are equal.
 _DECIMALS = 9
 
-# Below this many replicates nothing is said about how another would have come out.
+# Below this many folds, or else seeds, nothing is said about how another would have come out.
 ENOUGH = 5
 
 
@@ -82,7 +83,9 @@ class Draws:
 
         None where replicates are not resampled.
         """
-        return np.tensordot(_shares(self.keys), values, axes=(1, 0)) if self.outer else None
+        if not self.outer:
+            return None
+        return np.tensordot(_shares(self.keys), _by_unit(values, self.keys), axes=(1, 0))
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ def gap(first: Volumes, second: Volumes, outer: bool) -> Gap | None:
     None without such, or with too few of them to resample where that is done.
     """
     both = [key for key in first.keys if key in second.keys]
-    if len(both) < (ENOUGH if outer else 1):
+    if not both or (outer and not enough(both)):
         return None
     one, other = first.at(both), second.at(both)
     difference = Volumes(one.estimates - other.estimates, one.draws - other.draws, tuple(both))
@@ -213,10 +216,39 @@ def _drawn(prompts: int, seed: int) -> npt.NDArray[np.int64]:
 
 def _means(values: FloatArray, keys: Sequence[Key], outer: bool) -> FloatArray:
     """Means (resamples, …) over replicates of values (replicates, resamples, …)."""
-    return metrics.nested_means(values, _shares(keys)) if outer else values.mean(axis=0)
+    if not outer:
+        return values.mean(axis=0)
+    return metrics.nested_means(_by_unit(values, keys), _shares(keys))
+
+
+def units(keys: Sequence[Key]) -> list[Key]:
+    """What is resampled beside the prompts: folds where there are several, else seeds.
+
+    Seeds of a fold share its queries and normaliser, so they go with it: taken for independent
+    they would make intervals too short.
+    """
+    folds = list(dict.fromkeys(fold for fold, _ in keys))
+    return [(fold, -1) for fold in folds] if len(folds) > 1 else list(keys)
+
+
+def enough(keys: Sequence[Key]) -> bool:
+    """Whether there are so many units that another one can be spoken of."""
+    return len(units(keys)) >= ENOUGH
+
+
+def _by_unit(values: FloatArray, keys: Sequence[Key]) -> FloatArray:
+    """Values (replicates, …) as one each of the units, whose mean is that of the replicates."""
+    found = units(keys)
+    if len(found) == len(keys):
+        return values
+    folds = np.array([fold for fold, _ in keys])
+    sums = np.stack([values[folds == fold].sum(axis=0) for fold, _ in found])
+    together: FloatArray = sums * len(found) / len(keys)
+    return together
 
 
 def _shares(keys: Sequence[Key]) -> FloatArray:
-    """What share each replicate has in each resample of them, (resamples, replicates)."""
+    """What share each unit has in each resample of them, (resamples, units)."""
     # From the keys alone, so that rows with the same replicates get the same draws.
-    return metrics.resampled_shares(len(keys), RESAMPLES, crc32(repr(list(keys)).encode()))
+    found = units(keys)
+    return metrics.resampled_shares(len(found), RESAMPLES, crc32(repr(found).encode()))

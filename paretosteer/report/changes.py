@@ -235,7 +235,7 @@ def _sides(twins: Sequence[_Twins]) -> tuple[_Side, _Side] | None:
 def _side(replicates: Sequence[Replicate]) -> _Side:
     setting = _own(replicates[0].cell)  # all folds share reference and preferences
     points = np.stack([each.scores.mean(axis=1) for each in replicates])  # (replicates, k, m)
-    draws = bootstrap.resample(replicates, len(replicates) >= bootstrap.ENOUGH)
+    draws = bootstrap.resample(replicates, bootstrap.enough([each.key for each in replicates]))
     preferences = np.array(setting.preferences)
     control: dict[bootstrap.Key, float] = {}
     if steerable(preferences):
@@ -247,7 +247,7 @@ def _side(replicates: Sequence[Replicate]) -> _Side:
 def _shifts(before: _Side, after: _Side, keys: Sequence[bootstrap.Key]) -> Shifts:
     """Means over some of the replicates that both sides have."""
     one, other = before.volumes.at(keys), after.volumes.at(keys)
-    between = bootstrap.gap(other, one, len(keys) >= bootstrap.ENOUGH)
+    between = bootstrap.gap(other, one, bootstrap.enough(keys))
     assert between  # both have these very replicates
     hypervolume = Shift(one.mean, other.mean, between.estimate, between.interval)
     if not before.control:

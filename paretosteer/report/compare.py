@@ -49,8 +49,8 @@ COLUMNS = (
 
 NOTE = (
     "Differences are B minus A over the folds and seeds that both have, with 95 % intervals over "
-    f"the same resampled prompts, and over replicates from {ENOUGH} on. Unchanged means scores "
-    "that are the same to the bit."
+    f"the same resampled prompts, and over folds, or else seeds, from {ENOUGH} on. Unchanged "
+    "means scores that are the same to the bit."
 )
 
 

@@ -122,7 +122,7 @@ def evaluate(table: Table) -> TableResult:
     preferences = np.array(setting.preferences)
     replicates = [replicate for row in scored for replicate in row.replicates]
     oracle, doubt = common_oracle(replicates, preferences)
-    outer = min(len(row.replicates) for row in scored) >= bootstrap.ENOUGH
+    outer = all(bootstrap.enough([each.key for each in row.replicates]) for row in scored)
     frame = _Frame(preferences, setting.reference, oracle, outer)
     points = [_points(row) for row in scored]
     fronts = oracle.fronts if oracle else union_fronts(points)

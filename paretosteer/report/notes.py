@@ -43,11 +43,11 @@ def resampled(result: TableResult) -> str:
     return f"prompts and {_NOUNS[result.noun]}" if result.outer else "prompts"
 
 
-_NOUNS = {"seed": "seeds", "fold": "folds", "replicate": "replicates (folds and seeds)"}
+_NOUNS = {"seed": "seeds", "fold": "folds", "replicate": "folds"}
 
 
 def _intervals(result: TableResult) -> Iterator[str]:
-    left_out = {"seed": "training seed", "fold": "fold", "replicate": "fold or seed"}
+    left_out = {"seed": "training seed", "fold": "fold", "replicate": "fold"}
     few = (
         f"; prompts only: with fewer than five {_NOUNS[result.noun]} they leave out how another "
         f"{left_out[result.noun]} would have come out, and hold the truth about that less often "

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from paretosteer.benchmarks.bandit.rewards import (
     best_policies,
-    best_values,
     conflicting,
     regularised,
 )
@@ -15,6 +14,12 @@ from paretosteer.preferences import lattice
 
 CONTEXTS, ACTIONS = 12, 7
 seeds = st.integers(0, 10_000)
+
+
+def best_values(z, log_start, preferences, kappa):
+    """V*(mu) = kappa E_x log sum_a pi_0 exp(mu . z / kappa), (k,)."""
+    tilted = log_start + np.einsum("xam,km->kxa", z, preferences) / kappa
+    return kappa * np.log(np.exp(tilted).sum(axis=-1)).mean(axis=-1)
 
 
 def world(seed, m, correlation=0.0):

@@ -26,6 +26,9 @@ def test_an_objective_that_does_not_vary_is_named():
         Normaliser.fit(scores, ["sentiment", "length"])
     with pytest.raises(MetricError, match="scores: objective 1 is"):
         Normaliser.fit(scores)
+    rounding = [[0, 1.0], [1, 1.0 - 2e-16]]  # sums in two orders
+    with pytest.raises(MetricError, match="scores: objective 1 is"):
+        Normaliser.fit(rounding)
 
 
 def test_bad_input():

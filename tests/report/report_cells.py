@@ -196,7 +196,7 @@ def write_bandit(
 def write_folds(
     sweep: Path, method: str, moves: dict[int, float], noise: float = 0.0, **options: Any
 ) -> list[Path]:
-    """A cell for each fold of three, `moved`, with more test prompts in later ones."""
+    """A cell for each fold of three or five, `moved`, with more test prompts in later ones."""
     return [
         write_cell(
             sweep,
@@ -205,7 +205,7 @@ def write_folds(
             grid=GRID,
             noise=noise,
             prompts=4 + 3 * index,
-            fold=(index, 3),
+            fold=(index, max(3, *moves)),
             **options,
         )
         for index, by in moves.items()

@@ -67,7 +67,7 @@ def test_folds_and_seeds_together(tmp_path: Path) -> None:
     further = (2.05 * 4.05 + 3.05 + 2.05) + (3.05 * 5.05 + 4.05 + 3.05)
     assert row["hypervolume"] == pytest.approx((13 + 22 + further) / 4)
     assert (row["seeds"], row["folds"], row["replicates"]) == (2, 2, 4)
-    assert "replicates (folds and seeds)" in " ".join(notes(only(tmp_path)))
+    assert "fewer than five folds" in " ".join(notes(only(tmp_path)))
 
 
 def test_words_for_folds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,13 +64,25 @@ def test_the_outer_level_is_paired(tmp_path: Path) -> None:
     assert width(row, "hypervolume_behind") < 1
 
 
-def test_folds_and_seeds_are_the_outer_level_together(tmp_path: Path) -> None:
-    for seed in (0, 1):
-        write_folds(tmp_path, "clp", {1: 0, 2: 1, 3: 2}, seed=seed)
+def test_seeds_go_with_their_fold(tmp_path: Path) -> None:
+    """Seeds of a fold share its data: three of each do not make 15 independent replicates."""
+    shifts = {fold: fold / 2 for fold in range(1, 6)}
+    for seed in range(3):
+        write_folds(tmp_path / "many", "clp", shifts, seed=seed)
+    write_folds(tmp_path / "one", "clp", shifts, seed=0)
+    many, one = only(tmp_path / "many"), only(tmp_path / "one")
+    assert many.outer and one.outer
+    assert "over prompts and folds" in notes(many)[0]
+    wide, narrow = (width(result.rows[0].figures) for result in (one, many))
+    assert narrow == pytest.approx(wide, rel=0.15)
+
+
+def test_few_folds_of_many_seeds_are_too_few(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_folds(tmp_path, "clp", {1: 0, 2: 1}, seed=seed)
     result = only(tmp_path)
-    assert result.outer
-    assert "over prompts and replicates (folds and seeds)" in notes(result)[0]
-    assert width(result.rows[0].figures) > 5
+    assert not result.outer
+    assert "with fewer than five folds" in notes(result)[0]
 
 
 def test_regret_has_intervals_over_replicates(tmp_path: Path) -> None:
