@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: setup quickstart test lint types speed coverage test-wheel clean
+.PHONY: setup quickstart reference test lint types speed coverage test-wheel clean
 
 setup: .venv/.installed
 
@@ -17,6 +17,11 @@ setup: .venv/.installed
 quickstart: setup
 	$(BIN)/paretosteer sweep experiment=five_methods launcher=joblib \
 		sweep_dir=results/quickstart
+
+# The leaderboard in results/reference: every method, three seeds; about half an hour on two cores.
+reference: setup
+	$(BIN)/paretosteer sweep experiment=reference launcher=joblib
+	$(BIN)/python tests/keep_reference.py results/reference/sweep results/reference
 
 test: lint
 	$(BIN)/pytest $(PYTEST_ARGS)
