@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from paretosteer.cells.digest import digest
-from paretosteer.cells.record import write_json
+from paretosteer.cells.files import write_json
 from paretosteer.conditioning import Unconditioned
 from paretosteer.control import Control
 from paretosteer.errors import UnsupportedError, UsageError

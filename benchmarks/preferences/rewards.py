@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.benchmarks.preferences.data import HELD_OUT, Data
 from paretosteer.benchmarks.preferences.prompts import JUDGED
 from paretosteer.cells.cache import cached
-from paretosteer.cells.record import write_json
+from paretosteer.cells.files import write_json
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.text.model import model_digest
 from paretosteer.text.rewards import (

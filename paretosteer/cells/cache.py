@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from paretosteer.cells.digest import digest, file_digest
-from paretosteer.cells.record import write_json
+from paretosteer.cells.files import atomic_folder, write_json
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
@@ -38,26 +37,15 @@ def cached(kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> P
             return folder
         if folder.exists():
             log.warning("cache entry %s %s; making it again", folder, problem)
-            shutil.rmtree(folder)
-        _make(folder, kind, key, make)
+        with atomic_folder(folder) as draft:
+            make(draft)
+            write_json(draft / MANIFEST, {"kind": kind, "key": key, "files": _files(draft)})
     return folder
 
 
 def entry(kind: str, key: Mapping[str, Any]) -> Path:
     """Where the entry is, or would be."""
     return root() / kind / digest(key)[:32]
-
-
-def _make(folder: Path, kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> None:
-    draft = folder.with_suffix(".draft")
-    shutil.rmtree(draft, ignore_errors=True)  # left by a job that was killed
-    draft.mkdir()
-    try:
-        make(draft)
-        write_json(draft / MANIFEST, {"kind": kind, "key": key, "files": _files(draft)})
-        draft.replace(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _files(folder: Path) -> dict[str, str]:

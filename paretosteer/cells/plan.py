@@ -12,7 +12,7 @@ from typing import Any
 from paretosteer import options, preferences, registry
 from paretosteer.cells.config import Budget, CellConfig
 from paretosteer.cells.digest import chain, file_digest
-from paretosteer.cells.record import write_json
+from paretosteer.cells.files import write_json
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
 

@@ -1,43 +1,17 @@
-"""Files that are whole or absent, and the record that says a cell is finished."""
+"""The record that says a cell is finished: written last, checked whenever it is read."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from paretosteer.cells.files import write_json
 from paretosteer.errors import UsageError
 
 RECORD = "record.json"
-
-
-@contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` to write to; on success it becomes `path` in one step.
-
-    The name keeps the suffix, which some writers read. An error leaves nothing behind.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically; ValueError for NaN and infinity, which JSON does not have."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    with atomic_write(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
@@ -85,12 +59,3 @@ def _validator() -> Any:
     from jsonschema import Draft202012Validator
 
     return Draft202012Validator(schema())
-
-
-def _sync(path: Path) -> None:
-    """Push a file or a folder to the disk, so that a crash cannot undo the rename."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

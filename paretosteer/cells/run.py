@@ -19,8 +19,9 @@ from omegaconf import OmegaConf
 
 from paretosteer.cells import memory, provenance, results
 from paretosteer.cells.config import CellConfig
+from paretosteer.cells.files import atomic_write
 from paretosteer.cells.plan import STAGES, CellPlan, State, plan_cell
-from paretosteer.cells.record import RECORD, atomic_write, read_record, write_record
+from paretosteer.cells.record import RECORD, read_record, write_record
 from paretosteer.cells.setting import Setting
 from paretosteer.control import Control
 from paretosteer.errors import UnsupportedError, UsageError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.cells.record import atomic_write
+from paretosteer.cells.files import atomic_write
 from paretosteer.errors import UsageError
 from paretosteer.load import Cell, find_cells
 from paretosteer.report.as_json import report_json

@@ -14,7 +14,7 @@ import numpy as np
 
 from paretosteer.cells.cache import cached
 from paretosteer.cells.digest import digest
-from paretosteer.cells.record import write_json
+from paretosteer.cells.files import write_json
 from paretosteer.conditioning import Conditioning, Unconditioned
 from paretosteer.control import Control
 from paretosteer.errors import UsageError

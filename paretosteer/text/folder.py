@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretosteer.cells.record import write_json
+from paretosteer.cells.files import write_json
 from paretosteer.errors import UsageError
 from paretosteer.text.export import BASE, Form, check_form, prefix, write_policy
 

@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from paretosteer.cells.record import write_json
+from paretosteer.cells.files import write_json
 from paretosteer.errors import UsageError
 from paretosteer.load import Cell
 from paretosteer.tracking.wandb_tracker import pair_key

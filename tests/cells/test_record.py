@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from paretosteer.cells.record import atomic_write, read_record, write_json, write_record
+from paretosteer.cells.files import atomic_write, write_json
+from paretosteer.cells.record import read_record, write_record
 from paretosteer.errors import UsageError
 
 FAILED: dict[str, Any] = {

@@ -1,0 +1,77 @@
+"""Files and folders that are whole or absent, whenever the process that writes them dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_DRAFT = ".draft-"
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` to write to; on success it becomes `path` in one step.
+
+    The name keeps the suffix, which some writers read. An error leaves nothing behind, a killed
+    process a draft that `remove_drafts` knows.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{_DRAFT}{secrets.token_hex(4)}-{path.name}")
+    try:
+        yield draft
+        _sync(draft)
+        draft.replace(path)
+        _sync(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a new folder beside `path` to fill; on success it takes the place of `path`.
+
+    For one writer at a time: what an earlier one left unfinished is thrown away.
+    """
+    draft = path.with_name(f"{_DRAFT}{path.name}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        for file in draft.rglob("*"):
+            _sync(file)
+        _sync(draft)
+        if path.exists():
+            shutil.rmtree(path)
+        draft.replace(path)
+        _sync(path.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically; ValueError for NaN and infinity, which JSON does not have."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path) as draft:
+        draft.write_text(text + "\n", encoding="utf-8")
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what killed writers left; nobody else may be writing to the folder."""
+    for path in folder.iterdir():
+        if path.name.startswith(_DRAFT):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _sync(path: Path) -> None:
+    """Push a file or a folder to the disk, so that a crash cannot undo the rename."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
