@@ -121,6 +121,16 @@ class Mixture:
         kept = torch.empty_like(x).bernoulli_(1 - self.dropout, generator=self._draws(x.device))
         return x * kept / (1 - self.dropout)
 
+    def dropout_state(self) -> Tensor | None:
+        """State of the generator of the dropout; None where nothing was drawn yet."""
+        return self._generator.get_state() if self._generator else None
+
+    def set_dropout_state(self, state: Tensor | None, device: torch.device) -> None:
+        """Draw again as after `dropout_state`."""
+        self._generator = None
+        if state is not None:
+            self._draws(device).set_state(state)
+
     def _draws(self, device: torch.device) -> torch.Generator:
         if self._generator is None:
             self._generator = torch.Generator(device).manual_seed(self.seed)

@@ -63,6 +63,15 @@ class Conditioned(Generic[B]):
         ]
         return read + banks
 
+    def dropout_state(self) -> Tensor | None:
+        """State of what dropout draws from; None where it drew nothing yet."""
+        return self.mixture.dropout_state()
+
+    def set_dropout_state(self, state: Tensor | None) -> None:
+        """Drop again as after `dropout_state`."""
+        if state is not None or self.mixture.dropout:
+            self.mixture.set_dropout_state(state, next(iter(self.parameters())).device)
+
     def keep_banks(self, banks: Sequence[int]) -> None:
         """Drop every bank but these, in this order."""
         for layer in self.layers.values():

@@ -52,7 +52,7 @@ class EvalRows:
             try:
                 result = work(done, done + rows)
             except RuntimeError as error:
-                if self.given or rows == 1 or not _out_of_memory(error):
+                if self.given or rows == 1 or not out_of_memory(error):
                     raise
                 self._say(f"out of memory at {rows} rows at once, going on with {rows // 2}")
                 self._most = rows = rows // 2
@@ -84,7 +84,8 @@ def free_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether this error says that a device or the CPU had no memory left."""
     from accelerate.utils.memory import should_reduce_batch_size
 
     return isinstance(error, torch.cuda.OutOfMemoryError) or should_reduce_batch_size(error)

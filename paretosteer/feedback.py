@@ -30,6 +30,7 @@ class Batch:
 
     samples: Any
     prompt_of: Tensor  # (rows,) int64
+    terms: int  # what the loss is a mean over: rows, lists or tokens
     advantage: Tensor | None = None  # (rows,)
     lists: Lists | None = None
     figures: dict[str, float] | None = None  # for the training log
@@ -51,8 +52,27 @@ class Feedback(Protocol):
         ...
 
     def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
-        """The scalar to minimise."""
+        """The scalar to minimise, a mean over the batch's `terms`."""
         ...
+
+    def state(self) -> dict[str, Any]:
+        """What collecting has changed, as JSON, for a run that is taken up again."""
+        ...
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on as after `state`."""
+        ...
+
+
+class Memoryless:
+    """Feedback whose batches depend on nothing but the draws and the random stream."""
+
+    def state(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Nothing to take back."""
 
 
 class Reward:
@@ -102,6 +122,7 @@ class Reward:
         return Batch(
             samples,
             prompt_of,
+            len(samples),
             advantage=torch.as_tensor(advantage, dtype=torch.float32),
             figures=_means(self.benchmark, raw) | {"kl": float(kl.mean()), "entropy": entropy},
             tokens=samples.tokens,
@@ -119,6 +140,15 @@ class Reward:
         clipped = ratio.clamp(1 - self.clip, 1 + self.clip)
         gain = torch.minimum(ratio * advantage, clipped * advantage)
         return -(gain * batch.samples.mask).sum(dim=1).mean()
+
+    def state(self) -> dict[str, Any]:
+        """What is left of the pass over the prompts, and how many samples could not be scored."""
+        return {"order": self._order.left, "scorer": self._scorer.state()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on as after `state`."""
+        self._order.left = state["order"]
+        self._scorer.load_state(state["scorer"])
 
 
 @dataclass(frozen=True)
@@ -155,7 +185,8 @@ class Expectation:
         every = Outcomes(chosen, self.benchmark.outcomes(chosen), start)
         expected, kl = _expectations(policy, every, control, every.rewards)
         figures = _means(self.benchmark, expected.cpu().double().numpy()) | {"kl": float(kl.mean())}
-        return Batch(every, torch.arange(len(chosen)), figures=figures, tokens=len(chosen))
+        rows = len(chosen)
+        return Batch(every, torch.arange(rows), rows, figures=figures, tokens=rows)
 
     def loss(self, policy: Any, batch: Batch, draws: Draws, control: Control) -> Tensor:
         """Minus the expected return, mean over prompts."""
@@ -165,8 +196,16 @@ class Expectation:
         kappa = kl.new_tensor(self.kappa if draws.kappa is None else draws.kappa)
         return -((weights * expected).sum(dim=1) - kappa * kl).mean()
 
+    def state(self) -> dict[str, Any]:
+        """What is left of the pass over the prompts."""
+        return {"order": self._order.left}
 
-class Preference:
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on as after `state`."""
+        self._order.left = state["order"]
+
+
+class Preference(Memoryless):
     """Listwise DPO against the start policy; two items a list give pairwise DPO.
 
     sum_j w_j L_j with L_j = - sum_i zbar_i^j log softmax_i(beta (s_i - s_i^start)), after COS-DPO
@@ -186,7 +225,8 @@ class Preference:
         """Draw one list per prompt row."""
         lists = self.benchmark.lists(rng, draws.weights, self.size)
         rows = torch.arange(len(draws.weights)).repeat_interleave(self.rows_per_draw)
-        return Batch(lists.candidates, rows, lists=lists, tokens=lists.tokens)
+        size = len(draws.weights)
+        return Batch(lists.candidates, rows, size, lists=lists, tokens=lists.tokens)
 
     def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
         """Mean over lists of the weighted cross-entropies; drawn temperatures multiply beta."""
@@ -203,7 +243,7 @@ class Preference:
         return (scores.new_tensor(draws.weights) * cross_entropy).sum(dim=1).mean()
 
 
-class Imitation:
+class Imitation(Memoryless):
     """Supervised on start-model samples from the top quantile under the weights (w . z)."""
 
     updates = 1
@@ -219,12 +259,13 @@ class Imitation:
     ) -> Batch:
         """Draw one demonstration per draw of weights."""
         chosen = self.benchmark.demonstrations(rng, draws.weights, self.quantile)
-        return Batch(chosen, torch.arange(len(chosen)), tokens=chosen.tokens)
+        terms = max(1, chosen.tokens)
+        return Batch(chosen, torch.arange(len(chosen)), terms, tokens=chosen.tokens)
 
     def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
         """Mean negative log-likelihood per token."""
         scores = policy.scores(batch.samples, control.take(batch.prompt_of))
-        return -scores.sum() / max(1, batch.samples.tokens)
+        return -scores.sum() / batch.terms
 
 
 class Shuffled:
@@ -232,13 +273,13 @@ class Shuffled:
 
     def __init__(self, count: int):
         self.count = count
-        self._left: list[int] = []
+        self.left: list[int] = []  # of the pass that is under way
 
     def take(self, rng: np.random.Generator, n: int) -> list[int]:
         """The next n indices."""
-        while len(self._left) < n:
-            self._left += rng.permutation(self.count).tolist()
-        taken, self._left = self._left[:n], self._left[n:]
+        while len(self.left) < n:
+            self.left = self.left + rng.permutation(self.count).tolist()
+        taken, self.left = self.left[:n], self.left[n:]
         return taken
 
 

@@ -146,6 +146,19 @@ class Policy(Protocol):
         ...
 
 
+@runtime_checkable
+class Dropping(Protocol):
+    """A policy whose training passes draw something of their own."""
+
+    def dropout_state(self) -> Tensor | None:
+        """State, as bytes, of what they draw from; None where nothing was drawn yet."""
+        ...
+
+    def set_dropout_state(self, state: Tensor | None) -> None:
+        """Draw again as after `dropout_state`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Lists:
     """Candidates to compare: what preference feedback learns from.

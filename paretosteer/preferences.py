@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,17 @@ class Draws:
     weights: Array  # (n, m)
     kappa: Array | None = None  # (n,), KL coefficients
     temperatures: Array | None = None  # (n, m), factors on DPO's beta
+
+    def parts(self, count: int) -> list["Draws"]:
+        """The same draws in `count` runs of nearly equal length, none of them empty."""
+        n = len(self.weights)
+        edges = np.linspace(0, n, min(count, n) + 1).astype(int).tolist()
+        return [self._part(slice(a, b)) for a, b in pairwise(edges)]
+
+    def _part(self, span: slice) -> "Draws":
+        kappa = None if self.kappa is None else self.kappa[span]
+        temperatures = None if self.temperatures is None else self.temperatures[span]
+        return Draws(self.weights[span], kappa, temperatures)
 
 
 Draw = Callable[[np.random.Generator, int], Draws]

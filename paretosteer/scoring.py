@@ -9,6 +9,7 @@ import numpy as np
 
 from paretosteer.errors import ScoringError
 from paretosteer.interfaces import Array, Benchmark
+from paretosteer.limits import OverrunError, time_limit
 
 
 @dataclass
@@ -25,6 +26,15 @@ class Scorer:
     failed: int = 0
     _named: set[str] = field(default_factory=set)
 
+    def state(self) -> dict[str, Any]:
+        """What was counted so far, as JSON."""
+        return {"total": self.total, "failed": self.failed, "named": sorted(self._named)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on counting as after `state`."""
+        self.total, self.failed = state["total"], state["failed"]
+        self._named = set(state["named"])
+
     def score(self, samples: Any) -> Array:
         """Finite scores (rows, m).
 
@@ -34,7 +44,37 @@ class Scorer:
             If, over all calls, a larger share than the benchmark allows (1 %) had no score.
 
         """
-        scores, objectives = self.benchmark.score(samples), self.benchmark.objectives
+        return self.book(self.raw(samples))
+
+    def raw(self, samples: Any) -> Array:
+        """What the benchmark says of samples, (rows, m), not counted yet; NaN without a score.
+
+        Raises
+        ------
+        ScoringError
+            If it takes longer than the setting's `score_seconds` for every sample.
+
+        """
+        limit = self.benchmark.setting.score_seconds
+        try:
+            with time_limit(None if limit is None else limit * len(samples)):
+                return self.benchmark.score(samples)
+        except OverrunError:
+            raise ScoringError(
+                f"benchmark.objectives: scoring {len(samples)} samples took more than "
+                f"{limit:g} s for each; mend what hangs, or raise score_seconds"
+            ) from None
+
+    def book(self, scores: Array) -> Array:
+        """Count raw scores (rows, m), and give each that is missing its objective's worst value.
+
+        Raises
+        ------
+        ScoringError
+            As `score`.
+
+        """
+        objectives = self.benchmark.objectives
         missing = ~np.isfinite(scores)  # (rows, m)
         self.total += len(scores)
         self.failed += int(missing.any(axis=1).sum())

@@ -12,9 +12,9 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,9 +22,13 @@ from torch.nn import Parameter
 
 from paretosteer.control import Control
 from paretosteer.errors import DivergenceError, ParetosteerError
+from paretosteer.eval_rows import out_of_memory
 from paretosteer.feedback import Batch, Feedback
 from paretosteer.interfaces import Array, Policy
+from paretosteer.journal import Journal
+from paretosteer.phase import Phase
 from paretosteer.preferences import Draw, Draws
+from paretosteer.processes import from_first, gathered
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -49,6 +53,15 @@ class Account:
     flops: float = 0.0
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of a training batch: what was drawn for its prompts, and what was gathered."""
+
+    draws: Draws
+    rows: Control
+    batch: Batch
+
+
 @dataclass
 class Trainer:
     """Runs a method's phases under one budget, seed and log.
@@ -70,6 +83,10 @@ class Trainer:
         meet the same prompts and noise.
     on_step
         Told (step, figures) after every optimiser step; progress bars and trackers listen here.
+    journal
+        Keeps snapshots, so that a killed run can be taken up again.
+    say
+        Takes one line to the user.
 
     """
 
@@ -80,16 +97,30 @@ class Trainer:
     seed: int
     batch_rows: int | EvalRows = 256
     on_step: OnStep = lambda step, figures: None
+    journal: Journal = field(default_factory=Journal)
+    say: Callable[[str], None] = lambda line: None
     account: Account = field(default_factory=Account)
     log: list[dict[str, float | str]] = field(default_factory=list)
+    parts: int = 1  # a batch is learnt from in so many: more than one where memory ran out
 
     def __post_init__(self) -> None:
         self._began = time.perf_counter()
         self._visits: Counter[str] = Counter()
 
+    @property
+    def seconds(self) -> float:
+        """Time spent so far, that of earlier runs of the same training included."""
+        return time.perf_counter() - self._began
+
     @classmethod
     def under(
-        cls, setting: Setting, *, seed: int, steps: int | None = None, on_step: OnStep | None = None
+        cls,
+        setting: Setting,
+        *,
+        seed: int,
+        steps: int | None = None,
+        on_step: OnStep | None = None,
+        journal: Journal | None = None,
     ) -> Trainer:
         """A trainer with a setting's budget and device; `steps` replaces its cap."""
         from accelerate import Accelerator
@@ -105,6 +136,8 @@ class Trainer:
             seed=seed,
             batch_rows=setting.eval_rows,
             on_step=on_step or (lambda step, figures: None),
+            journal=journal or Journal(),
+            say=setting.say,
         )
 
     def rng(self, phase: str) -> np.random.Generator:
@@ -147,26 +180,15 @@ class Trainer:
                 f"phase {phase!r} asks for {steps} steps, the budget has "
                 f"{self.steps - self.account.steps} left; share it out with trainer.split"
             )
+        parameters = list(parameters)
         if isinstance(optimiser, float):
             optimiser = torch.optim.Adam(parameters, lr=optimiser)
-        rng = self.rng(phase)
-        share = max(1, self.rows // feedback.rows_per_draw // self.accelerator.num_processes)
-        collapsed = done = 0
-        while done < steps:
-            draws = draw(rng, share)
-            rows = control(draws).to(self.accelerator.device)
-            batch = feedback.collect(policy, draws, rows, rng)
-            collapsed = self._check_entropy(phase, batch.figures or {}, collapsed)
-            updates = min(feedback.updates, steps - done)
-            for update in range(updates):
-                with self.accelerator.autocast():
-                    loss = feedback.loss(policy, batch, draws, rows)
-                _set_rate(optimiser, 1 - (done + update) / steps)
-                self._step(phase, loss, parameters, optimiser)
-                if update == 0:
-                    self._book(policy, feedback, batch)
-                self._record(phase, float(loss.detach()), batch.figures or {})
-            done += updates
+        run = Phase(phase, policy, feedback, parameters, optimiser, self.rng(phase), steps)
+        if found := self.journal.open(run):
+            self._take_up(run, *found)
+        while not run.finished:
+            self._learn(run, draw, control)
+            self._keep(run)
         return optimiser
 
     def select(self, tokens: int, reward_calls: int, parameters: int) -> None:
@@ -183,24 +205,71 @@ class Trainer:
             writer.writeheader()
             writer.writerows(self.log)
 
-    def _step(
-        self,
-        phase: str,
-        loss: torch.Tensor,
-        parameters: Sequence[Parameter],
-        optimiser: torch.optim.Optimizer,
-    ) -> None:
-        value = float(loss.detach())
-        if not math.isfinite(value):
+    # -- one batch --------------------------------------------------------------------------
+
+    def _learn(self, run: Phase, draw: Draw, control: Callable[[Draws], Control]) -> None:
+        """Collect one batch and take the optimiser steps that its feedback makes of it."""
+        share = max(1, self.rows // run.feedback.rows_per_draw // self.accelerator.num_processes)
+        draws = draw(run.rng, share)
+        parts, loss = self._first_gradients(run, draws, control)
+        figures = _mean_figures(parts)
+        run.collapsed = self._check_entropy(run.name, figures, run.collapsed)
+        updates = min(run.feedback.updates, run.steps - run.done)
+        for update in range(updates):
+            if update:
+                loss = self._gradients(run, parts)
+            self._step(run, loss)
+            if update == 0:
+                self._book(run, parts)
+            self._record(run.name, loss, figures)
+
+    def _first_gradients(
+        self, run: Phase, draws: Draws, control: Callable[[Draws], Control]
+    ) -> tuple[list[Part], float]:
+        """A batch and its gradients; in twice as many parts whenever memory runs out."""
+        before = run.randomness()
+        while True:
+            try:
+                parts = [self._collect(run, part, control) for part in draws.parts(self.parts)]
+                return parts, self._gradients(run, parts)
+            except RuntimeError as error:
+                if not out_of_memory(error) or self.parts >= len(draws.weights):
+                    raise
+            self.parts *= 2
+            self.say(f"out of memory, going on with each training batch in {self.parts} parts")
+            run.set_randomness(before)
+
+    def _collect(self, run: Phase, draws: Draws, control: Callable[[Draws], Control]) -> Part:
+        rows = control(draws).to(self.accelerator.device)
+        return Part(draws, rows, run.feedback.collect(run.policy, draws, rows, run.rng))
+
+    def _gradients(self, run: Phase, parts: Sequence[Part]) -> float:
+        """Gradients of the loss over all parts, left on the parameters; gives the loss."""
+        run.optimiser.zero_grad(set_to_none=True)
+        total, terms = 0.0, sum(part.batch.terms for part in parts)
+        for part in parts:
+            with self.accelerator.autocast():
+                loss = run.feedback.loss(run.policy, part.batch, part.draws, part.rows)
+            loss = loss * (part.batch.terms / terms)
+            total += self._finite(run.name, float(loss.detach()))
+            self.accelerator.backward(loss)
+        return total
+
+    def _finite(self, phase: str, loss: float) -> float:
+        if not math.isfinite(loss):
             raise DivergenceError(
-                f"phase {phase!r}, step {self.account.steps + 1}: the loss is {value}; "
+                f"phase {phase!r}, step {self.account.steps + 1}: the loss is {loss}; "
                 "lower method.learning_rate or raise method.kappa"
             )
-        optimiser.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
-        self._average_gradients(parameters)
-        torch.nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT)
-        optimiser.step()
+        return loss
+
+    def _step(self, run: Phase, loss: float) -> None:
+        """One optimiser step along the gradients; the rate falls linearly over the phase."""
+        _set_rate(run.optimiser, 1 - run.done / run.steps)
+        self._average_gradients(run.parameters)
+        torch.nn.utils.clip_grad_norm_(run.parameters, MAX_GRADIENT)
+        run.optimiser.step()
+        run.done += 1
         self.account.steps += 1
 
     def _average_gradients(self, parameters: Sequence[Parameter]) -> None:
@@ -221,18 +290,57 @@ class Trainer:
             )
         return collapsed + 1
 
-    def _book(self, policy: Policy, feedback: Feedback, batch: Batch) -> None:
-        tokens = batch.tokens * self.accelerator.num_processes
+    def _book(self, run: Phase, parts: Sequence[Part]) -> None:
+        tokens = sum(part.batch.tokens for part in parts) * self.accelerator.num_processes
+        calls = sum(part.batch.reward_calls for part in parts)
         self.account.tokens += tokens
-        self.account.reward_calls += batch.reward_calls * self.accelerator.num_processes
-        self.account.flops += feedback.flops_per_weight * policy.size * tokens
+        self.account.reward_calls += calls * self.accelerator.num_processes
+        self.account.flops += run.feedback.flops_per_weight * run.policy.size * tokens
 
     def _record(self, phase: str, loss: float, figures: dict[str, float]) -> None:
         row: dict[str, float | str] = {"step": self.account.steps, "phase": phase, "loss": loss}
         row |= figures
-        row |= {"tokens": self.account.tokens, "seconds": time.perf_counter() - self._began}
+        row |= {"tokens": self.account.tokens, "seconds": self.seconds}
         self.log.append(row)
         self.on_step(self.account.steps, row)
+
+    # -- a run that is taken up again -------------------------------------------------------
+
+    def _keep(self, run: Phase) -> None:
+        """A snapshot, if one is due. The first process decides and writes, all contribute."""
+        if not from_first(self.accelerator, self.journal.due(run)):
+            return
+        tensors, state = run.snapshot()
+        state["trainer"] = {
+            "account": asdict(self.account),
+            "log": self.log,
+            "parts": self.parts,
+            "seconds": self.seconds,
+        }
+        state["randomness"] = gathered(self.accelerator, run.randomness())
+        if self.accelerator.is_main_process:
+            self.journal.write(tensors, state)
+
+    def _take_up(self, run: Phase, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
+        """Be where the snapshot was taken; whoever listens is told what happened before."""
+        run.restore(tensors, state)
+        run.set_randomness(state["randomness"][self.accelerator.process_index])
+        own, known = state["trainer"], len(self.log)
+        self.account, self.log = Account(**own["account"]), own["log"]
+        self.parts = own["parts"]
+        self._began = time.perf_counter() - own["seconds"]
+        for row in self.log[known:]:
+            self.on_step(int(row["step"]), row)
+
+
+def _mean_figures(parts: Sequence[Part]) -> dict[str, float]:
+    """Figures of a batch: means over its parts, which are of nearly equal length."""
+    figures = [part.batch.figures or {} for part in parts]
+    sizes = [len(part.draws.weights) for part in parts]
+    return {
+        name: sum(n * each[name] for n, each in zip(sizes, figures, strict=True)) / sum(sizes)
+        for name in figures[0]
+    }
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, share: float) -> None:

@@ -126,6 +126,10 @@ class CellConfig(_Section):
     gradient_checkpointing: bool = False  # cells from before this setting do without
     threads: Count | None  # of torch on the CPU; null: one for a small model
     sweep_dir: Annotated[str, Field(min_length=1)]
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
+    score_seconds: Annotated[float, Field(gt=0)] | None = 60.0  # for one sample; null: no limit
+    # What to do with cells that have a record: a matter of one command, so none is kept of it.
+    overwrite: Annotated[Literal["never", "failed"], Field(exclude=True)] = "failed"
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> CellConfig:

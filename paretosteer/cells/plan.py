@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -167,10 +167,7 @@ class State:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        try:
-            self.stages: dict[str, Any] = json.loads((folder / STATE).read_text())
-        except (OSError, ValueError):
-            self.stages = {}
+        self.stages: dict[str, Any] = _read(folder / STATE)
 
     def finished(self, digests: dict[str, str]) -> list[str]:
         """Stages done under these digests with their files whole, up to the first that is not."""
@@ -181,6 +178,16 @@ class State:
                 break
             done.append(name)
         return done
+
+    def damage(self, digests: dict[str, str]) -> Iterator[str]:
+        """What a stage that counts should have left and did not, one line each."""
+        if not self.stages and (self.folder / STATE).exists():
+            yield f"{STATE} cannot be read, every stage is done again"
+        for name, stage in self.stages.items():
+            if stage["digest"] == digests[name]:
+                for file, known in stage["files"].items():
+                    if not self._as_booked(file, known):
+                        yield f"{file} is missing or damaged, stage {name!r} is done again"
 
     def finish(self, name: str, digest: str, files: list[str], facts: dict[str, Any]) -> None:
         """Book a stage; those after it are void."""
@@ -205,10 +212,29 @@ class State:
         return name in self.stages and self._whole(self.stages[name]["files"])
 
     def _whole(self, files: dict[str, str]) -> bool:
+        return all(self._as_booked(name, known) for name, known in files.items())
+
+    def _as_booked(self, name: str, known: str) -> bool:
         try:
-            return all(file_digest(self.folder / name) == known for name, known in files.items())
+            return file_digest(self.folder / name) == known
         except OSError:
             return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The booked stages; none where the file is absent, or not what `State.finish` writes."""
+    try:
+        stages = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    parts = {"digest": str, "files": dict, "facts": dict}
+    fine = isinstance(stages, dict) and all(
+        name in STAGES
+        and isinstance(stage, dict)
+        and all(isinstance(stage.get(part), kind) for part, kind in parts.items())
+        for name, stage in stages.items()
+    )
+    return stages if fine else {}
 
 
 def _budget(config: CellConfig, steps: Mapping[str, int]) -> Budget:

@@ -88,6 +88,8 @@ def results(
         "batch_size": {
             "train": config.budget.prompts * config.budget.samples,
             # Cells sampled before the number was found from memory have it in their configuration.
+            # A batch that was too large for memory was learnt from in so many parts.
+            "train_parts": state.facts("train").get("parts", 1),
             "eval": state.facts("sample").get("eval_rows", config.budget.eval_rows),
         },
         "dtype": config.dtype,

@@ -6,7 +6,7 @@ import gc
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,22 +19,18 @@ from omegaconf import OmegaConf
 
 from paretosteer.cells import memory, provenance, results
 from paretosteer.cells.config import CellConfig
-from paretosteer.cells.files import atomic_write
+from paretosteer.cells.evaluation import Evaluation
+from paretosteer.cells.files import atomic_folder, atomic_write
 from paretosteer.cells.plan import STAGES, CellPlan, State, plan_cell
 from paretosteer.cells.record import RECORD, read_record, write_record
 from paretosteer.cells.setting import Setting
-from paretosteer.control import Control
+from paretosteer.cells.unfinished import Unfinished, owned
 from paretosteer.errors import UnsupportedError, UsageError
-from paretosteer.interfaces import Array, Point, Rewarded
-from paretosteer.measured import read_samples
+from paretosteer.interfaces import Point
+from paretosteer.journal import Journal
 from paretosteer.progress import say, training_bar
-from paretosteer.rollout import Cells, roll_out, whole
-from paretosteer.scoring import Scorer
 from paretosteer.tracking import Tracker
 from paretosteer.trainer import Trainer
-
-KEYS = ("point", "prompt_id", "sample")
-Scored = tuple[pd.DataFrame, Array]  # keys of the rows, raw scores (rows, m)
 
 
 def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any]:
@@ -49,27 +45,35 @@ def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any]:
 
     """
     plan = plan_cell(config)
-    if (record := _finished(plan)) is not None:
+    if (record := _settled(plan)) is not None:
         return record
     run = _Run(plan, tracker)
     try:
         with run.stage("prepare"):
             run.prepare()
-    except UsageError:
+        with owned(plan.folder, say):
+            if (record := _settled(plan)) is None:  # another job may have done it meanwhile
+                record = _recorded(run)
+    finally:
         run.close()
-        raise
-    plan.folder.mkdir(parents=True, exist_ok=True)
+    return record
+
+
+def _recorded(run: _Run) -> dict[str, Any]:
+    """Run a cell that this job owns, and write its record, last."""
+    plan, tracker = run.plan, run.tracker
+    config = plan.config.model_dump(mode="json")
+    run.unfinished.tidy(say)
     (plan.folder / RECORD).unlink(missing_ok=True)  # an older state of this cell is not its result
     with atomic_write(plan.folder / "config.yaml") as path:
-        path.write_text(OmegaConf.to_yaml(plan.config.model_dump(mode="json")))
-    tracker.start(plan.config.model_dump(mode="json"), plan.folder, plan.identity)
+        path.write_text(OmegaConf.to_yaml(config))
+    tracker.start(config, plan.folder, plan.identity)
     try:
         record = _outcome(run)
         write_record(plan.folder, record)
         tracker.cell(plan.folder)
     finally:
         tracker.finish()
-        run.close()
     return record
 
 
@@ -88,7 +92,6 @@ class _Run:
 
     def __init__(self, plan: CellPlan, tracker: Tracker):
         self.plan, self.tracker = plan, tracker
-        self.state: State = plan.state
         self.seconds: dict[str, float] = {}
         self.doing = "prepare"
 
@@ -105,15 +108,18 @@ class _Run:
         memory.start_watching()
         torch.manual_seed(config.seed)
         self.method = plan.method()
-        setting = Setting.of(config, plan.model_key, say)
-        self.benchmark = plan.benchmark_class(plan.benchmark_options, setting)
+        self.setting = Setting.of(config, plan.model_key, say)
+        self.benchmark = plan.benchmark_class(plan.benchmark_options, self.setting)
         self.method.bind(self.benchmark.objectives)
         self.method.prepare(self.benchmark)
         self.points: list[Point] = self.method.points(plan.grid())
-        self.setting = setting
+        self.unfinished = Unfinished(plan, self.setting.device.type)
 
     def everything(self) -> dict[str, Any]:
         """Do the stages that are missing."""
+        self.state: State = self.plan.state
+        for damage in self.state.damage(self.plan.digests):
+            say(f"{self.plan.folder.name}: {damage}")
         done = self.state.finished(self.plan.digests)
         checkpoint = self.plan.folder / "checkpoint"
         if "train" in done:
@@ -132,6 +138,7 @@ class _Run:
         """Train within the budget; checkpoint and log are the stage's files."""
         config = self.plan.config
         title = f"{config.method.name} {self.plan.variant} seed {config.seed}".replace("  ", " ")
+        kept = self.unfinished.folder("train")
         with self.stage("normaliser"):
             _ = self.benchmark.normaliser
         with self.stage("train"), training_bar(title, self.plan.steps) as show:
@@ -140,15 +147,22 @@ class _Run:
                 show(step, row)
                 self.tracker.log(step, row)
 
-            trainer = Trainer.under(self.setting, seed=config.seed, on_step=on_step)
+            trainer = Trainer.under(
+                self.setting,
+                seed=config.seed,
+                on_step=on_step,
+                journal=Journal(kept, config.checkpoint_seconds, say),
+            )
             self.method.train(self.benchmark, trainer)
-        self.method.save(checkpoint)
+        with atomic_folder(checkpoint) as draft:
+            self.method.save(draft)
         with atomic_write(self.plan.folder / "training.csv") as path:
             trainer.write_log(path, [o.name for o in self.benchmark.objectives])
         files = [str(f.relative_to(self.plan.folder)) for f in sorted(checkpoint.iterdir())]
         facts = {
             "account": asdict(trainer.account),
-            "seconds": {name: self.seconds[name] for name in ("normaliser", "train")},
+            "parts": trainer.parts,
+            "seconds": {"normaliser": self.seconds["normaliser"], "train": trainer.seconds},
             "trained_parameters": sum(
                 p.numel() for p in self.method.policy.parameters() if p.requires_grad
             ),
@@ -160,13 +174,10 @@ class _Run:
 
     def sample(self) -> None:
         """Sample every test prompt at every point; keep what was written and how far it drifted."""
-        frames, shown = [], []
+        evaluation, name = self.evaluation, self.plan.folder.name
+        say(f"{name}: sampling {len(self.points)} points x {len(evaluation.prompts)} prompts")
         with self.stage("sample"):
-            for frame, samples in self._rolls(self._drift):
-                frames.append(frame)
-                shown += self.benchmark.describe(samples)
-        drift = pd.concat(frames, ignore_index=True)
-        texts = pd.concat([drift[list(KEYS)], pd.DataFrame(shown)], axis=1) if shown else None
+            drift, texts = evaluation.sample(self.unfinished.folder("sample"))
         with atomic_write(self.plan.folder / "samples.jsonl") as path:
             _write_lines(path, texts)
         self._write_frame("drift.parquet", drift)
@@ -180,17 +191,12 @@ class _Run:
 
     def score(self) -> None:
         """Score what was sampled, in raw units; too many failures fail the cell."""
-        scorer = Scorer(self.benchmark)
-        scores: list[Scored] = []
-        judged: list[Scored] = []
         with self.stage("score"):
-            for rows, samples in self._recalled() or self._sampled_again():
-                scores.append((rows, scorer.score(samples)))
-                if (raw := self._judged(samples)) is not None:
-                    judged.append((rows, raw))
-        files = {"scores.parquet": scores} | ({"judge.parquet": judged} if judged else {})
-        for name, scored in files.items():
-            self._write_frame(name, self._table(scored))
+            kept = self.unfinished.folder("score")
+            scores, judged, scorer = self.evaluation.score(kept, self.plan.folder)
+        files = {"scores.parquet": scores} | ({} if judged is None else {"judge.parquet": judged})
+        for name, frame in files.items():
+            self._write_frame(name, frame)
         facts = {
             "seconds": self.seconds["score"],
             "n_total": scorer.total,
@@ -199,8 +205,9 @@ class _Run:
         self.finish("score", list(files), facts)
 
     def finish(self, name: str, files: list[str], facts: dict[str, Any]) -> None:
-        """Book a finished stage."""
+        """Book a finished stage; its pieces have served."""
         self.state.finish(name, self.plan.digests[name], files, facts)
+        self.unfinished.clear(name)
 
     def record(self, status: str, **more: Any) -> dict[str, Any]:
         """The record of the cell as it stands."""
@@ -223,62 +230,15 @@ class _Run:
     # -- parts ------------------------------------------------------------------------------
 
     @property
-    def _control(self) -> Control:
-        mu = np.array([point.preference for point in self.points])
-        return self.method.control(mu, [point.dials for point in self.points])
-
-    def _rolls(self, then: Callable[[Cells, Control, Any], Any] = whole) -> Iterator[Any]:
-        budget, prompts = self.plan.config.budget, self.benchmark.prompts("test")
-        say(f"{self.plan.folder.name}: sampling {len(self.points)} points x {len(prompts)} prompts")
-        return roll_out(
-            self.method.policy,
-            prompts,
-            self._control,
-            seed=self.plan.config.seed,
-            samples=budget.test_samples,
-            batch_rows=self.setting.eval_rows,
-            then=then,
-        )
-
-    def _index(self, cells: Cells) -> pd.DataFrame:
-        ids = [self.benchmark.prompts("test")[i].id for i in cells.prompt]
-        return pd.DataFrame({"point": cells.point, "prompt_id": ids, "sample": cells.sample})
-
-    def _drift(self, cells: Cells, rows: Control, samples: Any) -> tuple[pd.DataFrame, Any]:
-        """Samples, and of each its distance from the start policy, likelihood there, and length."""
-        drift = self.method.policy.drift(samples, rows)
-        frame = self._index(cells).assign(
-            kl=drift.kl, start_nll=drift.start_nll, tokens=drift.tokens.astype(int)
-        )
-        return frame, samples
-
-    def _recalled(self) -> list[tuple[pd.DataFrame, Any]]:
-        """The samples on disk with the keys of their rows; empty where the world keeps none."""
-        shown = read_samples(self.plan.folder)
-        if shown.empty:
-            return []
-        return [(shown[list(KEYS)], self.benchmark.recall(shown))]
-
-    def _sampled_again(self) -> Iterator[tuple[pd.DataFrame, Any]]:
-        return ((self._index(cells), samples) for cells, _, samples in self._rolls())
-
-    def _judged(self, samples: Any) -> Array | None:
-        """Scores (rows, m) by models that nothing was trained on, where the benchmark has them."""
-        judged = self.benchmark.judged(samples) if isinstance(self.benchmark, Rewarded) else None
-        if judged is None:
-            return None
-        return np.where(np.isfinite(judged), judged, [o.worst for o in self.benchmark.objectives])
-
-    def _table(self, scored: list[Scored]) -> pd.DataFrame:
-        """Keys and scores of all rows, one column per objective."""
-        index = pd.concat([rows for rows, _ in scored], ignore_index=True)
-        names = [o.name for o in self.benchmark.objectives]
-        values = pd.DataFrame(np.concatenate([raw for _, raw in scored]), columns=names)
-        return pd.concat([index, values], axis=1)
+    def evaluation(self) -> Evaluation:
+        """The trained method on its points."""
+        config = self.plan.config
+        samples = config.budget.test_samples
+        return Evaluation(self.method, self.benchmark, self.points, config.seed, samples)
 
     def _write_frame(self, name: str, frame: pd.DataFrame) -> None:
         with atomic_write(self.plan.folder / name) as path:
-            _sorted(frame).to_parquet(path, index=False)
+            frame.to_parquet(path, index=False)
 
     def _switch_seconds(self) -> float:
         """Time from a new preference to a policy that serves it: nothing is loaded or merged."""
@@ -291,13 +251,29 @@ class _Run:
         return statistics.median(taken)
 
 
+def _settled(plan: CellPlan) -> dict[str, Any] | None:
+    """The record of a cell that is not to be run: finished, or not to be tried again."""
+    if (record := _finished(plan)) is not None or plan.config.overwrite == "failed":
+        return record
+    try:
+        record = read_record(plan.folder)
+    except UsageError:
+        return None
+    if record["config"] != plan.config.model_dump(mode="json"):
+        return None
+    say(f"{plan.folder.name}: {record['status']} before, not tried again")
+    return record
+
+
 def _finished(plan: CellPlan) -> dict[str, Any] | None:
     """The record of a cell that needs nothing more, with a note if other code made it."""
     if plan.cached_stages != list(STAGES):
         return None
     try:
         record = read_record(plan.folder)
-    except UsageError:
+    except UsageError as error:
+        if (plan.folder / RECORD).exists():
+            say(f"{error}")
         return None
     if record["status"] != "ok" or record["stages"] != plan.digests:
         return None
@@ -307,13 +283,8 @@ def _finished(plan: CellPlan) -> dict[str, Any] | None:
     return record
 
 
-def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows by point, prompt and sample: batches came in another order."""
-    return frame.sort_values(list(KEYS), kind="stable", ignore_index=True)
-
-
 def _write_lines(path: Path, texts: pd.DataFrame | None) -> None:
     """One JSON object per row; an empty file where there is nothing to show."""
-    rows = [] if texts is None else _sorted(texts).to_dict("records")
+    rows = [] if texts is None else texts.to_dict("records")
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -27,6 +27,7 @@ class Setting:
     say: Callable[[str], None]  # one line to the user
     eval_rows: EvalRows
     gradient_checkpointing: bool
+    score_seconds: float | None = None  # that scoring one sample may take
 
     @classmethod
     def of(cls, config: CellConfig, model_key: str, say: Callable[[str], None]) -> Setting:
@@ -43,6 +44,7 @@ class Setting:
             say,
             EvalRows(config.budget.eval_rows, device, say),
             config.gradient_checkpointing,
+            config.score_seconds,
         )
 
     def set_threads(self, parameters: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from paretosteer.interfaces import Array, Objective
+from paretosteer.limits import OverrunError, time_limit
 from paretosteer.text.benchmark import TextBenchmark
 from paretosteer.text.samples import TextSamples
 
@@ -26,14 +27,15 @@ class ScoredByFunctions(TextBenchmark):
         return [objective for objective, _ in self.scored()]
 
     def score(self, samples: TextSamples) -> Array:
-        """Raw scores (rows, m); NaN where an objective raises or gives no finite number."""
-        functions = [function for _, function in self.scored()]
-        return np.array([[_safely(f, text) for f in functions] for text in samples.texts])
+        """Raw scores (rows, m); NaN where an objective raises, hangs or gives no finite number."""
+        functions, limit = [function for _, function in self.scored()], self.setting.score_seconds
+        return np.array([[_safely(f, text, limit) for f in functions] for text in samples.texts])
 
 
-def _safely(score: Score, text: str) -> float:
-    """A score, or NaN: what cannot be scored is counted and judged by the caller."""
+def _safely(score: Score, text: str, limit: float | None) -> float:
+    """A score, or NaN: what cannot be scored in time is counted and judged by the caller."""
     try:
-        return float(score(text))
-    except Exception:
+        with time_limit(limit):
+            return float(score(text))
+    except (Exception, OverrunError):
         return float("nan")

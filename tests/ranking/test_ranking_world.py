@@ -113,7 +113,7 @@ def test_padding_takes_no_part_in_the_loss(world):
     alone = []
     for row, query in enumerate(batch.lists.candidates.queries):
         lists = only(world, [query]).lists(rng, np.ones((1, 3)), None)
-        one = Batch(lists.candidates, torch.zeros(1, dtype=torch.int64), lists=lists)
+        one = Batch(lists.candidates, torch.zeros(1, dtype=torch.int64), 1, lists=lists)
         mu = Draws(draws.weights[:1])
         alone.append(feedback.loss(method.policy, one, mu, control.take(torch.tensor([row]))))
     torch.testing.assert_close(together, torch.stack(alone).mean())

@@ -1,0 +1,191 @@
+"""Sampling and scoring of a trained method, preference by preference.
+
+Points are taken in blocks of about one batch. What a block came to is kept at once, so that a cell
+that is killed goes on with the next one; blocks depend on the configuration alone, and so does
+every batch in them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from paretosteer.cells.sealed import Sealed
+from paretosteer.control import Control
+from paretosteer.eval_rows import MOST
+from paretosteer.interfaces import Array, Benchmark, Point, Rewarded
+from paretosteer.measured import read_samples
+from paretosteer.method import Method
+from paretosteer.progress import say
+from paretosteer.rollout import Cells, roll_out
+from paretosteer.scoring import Scorer
+
+KEYS = ["point", "prompt_id", "sample"]
+DRIFT = ["kl", "start_nll", "tokens"]
+_JUDGED = "judged "  # before the names of a judge's columns in a piece
+
+Block = range  # of points
+
+
+class Evaluation:
+    """What a method's points are worth on test prompts.
+
+    Parameters
+    ----------
+    method, benchmark
+        Trained, and where.
+    points
+        What to evaluate.
+    seed, samples
+        Of the noise, and how many to draw of each prompt.
+
+    """
+
+    def __init__(
+        self, method: Method, benchmark: Any, points: Sequence[Point], seed: int, samples: int
+    ):
+        self.method, self.benchmark, self.points = method, benchmark, points
+        self.seed, self.samples = seed, samples
+        self.prompts = benchmark.prompts("test")
+
+    def sample(self, kept: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+        """Drift of every sample, and what samples look like where the world can show it."""
+        table = self._pieces(kept, self._sampled)
+        shown = [name for name in table if name not in {*KEYS, *DRIFT}]
+        return table[KEYS + DRIFT], table[KEYS + shown] if shown else None
+
+    def score(self, kept: Path, cell: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, Scorer]:
+        """Raw scores of the samples of a cell, a judge's if there is one, and what was counted.
+
+        Raises
+        ------
+        ScoringError
+            If too many samples cannot be scored, or scoring hangs.
+
+        """
+        names = [objective.name for objective in self.benchmark.objectives]
+        total = len(self.points) * len(self.prompts) * self.samples
+        scorer = Scorer(self.benchmark, grace=total)
+        texts = read_samples(cell)
+
+        def scored(block: Block) -> pd.DataFrame:
+            return self._scored(block, texts, scorer)
+
+        table = self._pieces(kept, scored, lambda piece: scorer.book(piece[names].to_numpy()))
+        table[names] = self._filled(table[names])
+        judged = [name for name in table if name.startswith(_JUDGED)]
+        if not judged:
+            return table[KEYS + names], None, scorer
+        frame = table[KEYS + judged].rename(columns=dict(zip(judged, names, strict=True)))
+        frame[names] = self._filled(frame[names])
+        return table[KEYS + names], frame, scorer
+
+    def control(self, block: Block) -> Control:
+        """The control rows of a block of points."""
+        points = [self.points[i] for i in block]
+        mu = np.array([point.preference for point in points])
+        return self.method.control(mu, [point.dials for point in points])
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def _pieces(
+        self,
+        kept: Path,
+        make: Callable[[Block], pd.DataFrame],
+        then: Callable[[pd.DataFrame], object] = lambda piece: None,
+    ) -> pd.DataFrame:
+        """The table of all blocks, by point, prompt and sample; those found are not made again."""
+        files, blocks = Sealed(kept, ".parquet", say), self._blocks()
+        pieces = []
+        for block in blocks:
+            name = f"{block.start:06d}"
+            path = files.find(name)
+            piece = make(block) if path is None else pd.read_parquet(path)
+            then(piece)
+            if path is None and block is not blocks[-1]:  # after the last the whole is written
+                files.write(name, _parquet(piece))
+            pieces.append(piece)
+        table = pd.concat(pieces, ignore_index=True)
+        return table.sort_values(KEYS, kind="stable", ignore_index=True)
+
+    def _blocks(self) -> list[Block]:
+        size = max(1, MOST // (len(self.prompts) * self.samples))
+        points = range(len(self.points))
+        return [points[first : first + size] for first in range(0, len(points), size)]
+
+    def _sampled(self, block: Block) -> pd.DataFrame:
+        """Keys, distance from the start policy, likelihood there, length, and how it looks."""
+
+        def measured(cells: Cells, rows: Control, samples: Any) -> tuple[pd.DataFrame, Any]:
+            drift = self.method.policy.drift(samples, rows)
+            frame = self._index(cells, block).assign(
+                kl=drift.kl, start_nll=drift.start_nll, tokens=drift.tokens.astype(int)
+            )
+            return frame, samples
+
+        frames = []
+        for frame, samples in self._rolls(block, measured):
+            shown = pd.DataFrame(self.benchmark.describe(samples))
+            frames.append(pd.concat([frame, shown], axis=1))
+        return pd.concat(frames, ignore_index=True)
+
+    def _scored(self, block: Block, texts: pd.DataFrame, scorer: Scorer) -> pd.DataFrame:
+        """Keys and raw scores, those of a judge beside them."""
+        frames = []
+        for index, samples in self._samples(block, texts):
+            frame = _with(index, "", self.benchmark, scorer.raw(samples))
+            if isinstance(self.benchmark, Rewarded):
+                judged = self.benchmark.judged(samples)
+                if judged is not None:
+                    frame = _with(frame, _JUDGED, self.benchmark, judged)
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
+    def _samples(self, block: Block, texts: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, Any]]:
+        """Samples with their keys: recalled, or drawn once more where the world keeps none."""
+        if texts.empty:
+
+            def indexed(cells: Cells, rows: Control, samples: Any) -> tuple[pd.DataFrame, Any]:
+                return self._index(cells, block), samples
+
+            yield from self._rolls(block, indexed)
+        else:
+            chosen = texts[texts["point"].isin(block)].reset_index(drop=True)
+            yield chosen[KEYS], self.benchmark.recall(chosen)
+
+    def _rolls(self, block: Block, then: Callable[[Cells, Control, Any], Any]) -> Iterator[Any]:
+        return roll_out(
+            self.method.policy,
+            self.prompts,
+            self.control(block),
+            seed=self.seed,
+            samples=self.samples,
+            batch_rows=self.benchmark.setting.eval_rows,
+            then=then,
+        )
+
+    def _index(self, cells: Cells, block: Block) -> pd.DataFrame:
+        ids = [self.prompts[i].id for i in cells.prompt]
+        point = cells.point + block.start
+        return pd.DataFrame({"point": point, "prompt_id": ids, "sample": cells.sample})
+
+    def _filled(self, scores: pd.DataFrame) -> Array:
+        """Scores (rows, m) with the worst value of an objective where it gave none."""
+        raw = scores.to_numpy()
+        return np.where(np.isfinite(raw), raw, [o.worst for o in self.benchmark.objectives])
+
+
+def _with(frame: pd.DataFrame, prefix: str, benchmark: Benchmark, scores: Array) -> pd.DataFrame:
+    names = [prefix + objective.name for objective in benchmark.objectives]
+    return frame.assign(**dict(zip(names, np.asarray(scores, dtype=float).T, strict=True)))
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    stream = io.BytesIO()
+    frame.to_parquet(stream, index=False)
+    return stream.getvalue()

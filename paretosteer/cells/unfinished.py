@@ -1,0 +1,64 @@
+"""What a stage of a cell keeps until it is finished, and the lock that makes one job its owner."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from paretosteer.cells import provenance
+from paretosteer.cells.digest import digest
+from paretosteer.cells.files import remove_drafts
+from paretosteer.cells.plan import STAGES, CellPlan
+
+LOCK = ".lock"
+
+
+class Unfinished:
+    """Folders inside a cell's, one per stage; a stage that is finished leaves none.
+
+    Only the same code, libraries and kind of device go on with what lies there, so that a cell
+    which was interrupted ends as if it had not been.
+    """
+
+    def __init__(self, plan: CellPlan, device: str, processes: int = 1):
+        self._cell = plan.folder
+        around = [provenance.source_digest(), provenance.versions(), device, processes]
+        self._keys = {stage: digest([plan.digests[stage], *around])[:10] for stage in STAGES}
+
+    def folder(self, stage: str) -> Path:
+        """Where this stage keeps its pieces."""
+        return self._cell / f".{stage}-{self._keys[stage]}"
+
+    def tidy(self, say: Callable[[str], None]) -> None:
+        """Remove drafts, and pieces that nothing can go on with."""
+        remove_drafts(self._cell)
+        current = {self.folder(stage) for stage in STAGES}
+        for stage in STAGES:
+            for path in self._cell.glob(f".{stage}-*"):
+                if path not in current:
+                    say(f"{self._cell.name}: {stage} was begun under another setting, begun again")
+                    shutil.rmtree(path)
+
+    def clear(self, stage: str) -> None:
+        """Remove the pieces of a stage that is finished."""
+        shutil.rmtree(self.folder(stage), ignore_errors=True)
+
+
+@contextmanager
+def owned(cell: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Own a cell's folder; wait for another job that does. A job that dies owns nothing."""
+    from filelock import FileLock, Timeout
+
+    cell.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(cell / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"{cell}: another job works on this cell, waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,97 @@
+"""Snapshots that let a killed training run go on: one of every phase, on disk.
+
+A run that is taken up again goes through its method's `train` once more. Phases that have finished
+hand back their outcome instead of training, the one in progress continues where its snapshot is,
+and what a method computes between them is computed again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretosteer.cells.sealed import Sealed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from paretosteer.phase import Phase
+
+Snapshot = tuple["dict[str, Tensor]", dict[str, Any]]
+
+
+class Journal:
+    """The snapshots of one training run.
+
+    Parameters
+    ----------
+    folder
+        Where they are kept; None keeps none.
+    every
+        Seconds of training between two snapshots of a phase.
+    say
+        Takes one line to the user.
+
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        every: float = 60.0,
+        say: Callable[[str], None] = lambda line: None,
+    ):
+        self._files = None if folder is None else Sealed(folder, ".safetensors", say)
+        self._every = every
+        self._phase = -1  # the phase that trains now, in the order of the calls of `fit`
+        self._kept = time.monotonic()
+
+    def open(self, phase: Phase) -> Snapshot | None:
+        """Where an earlier run left this phase, the next one; None where it never came here."""
+        self._phase += 1
+        self._kept = time.monotonic()
+        if self._files is None:
+            return None
+        found = self._read(self._name())
+        if found and (found[1]["phase"], found[1]["steps"]) == (phase.name, phase.steps):
+            return found
+        if not phase.finished:  # what came after is to be trained again as well
+            self._files.remove(lambda name: int(name) >= self._phase)
+        return None
+
+    def due(self, phase: Phase) -> bool:
+        """Whether it is time for a snapshot: at the end of a phase, and now and then before."""
+        if self._files is None:
+            return False
+        return phase.finished or time.monotonic() - self._kept >= self._every
+
+    def write(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Keep a snapshot of the phase instead of its older one."""
+        from safetensors.torch import save
+
+        assert self._files is not None  # else none was due
+        whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        self._files.write(self._name(), save(whole, metadata={"state": json.dumps(state)}))
+        self._kept = time.monotonic()
+
+    def clear(self) -> None:
+        """Remove everything: the run has ended, its outcome is kept elsewhere."""
+        if self._files is not None:
+            shutil.rmtree(self._files.folder, ignore_errors=True)
+
+    def _name(self) -> str:
+        return f"{self._phase:04d}"
+
+    def _read(self, name: str) -> Snapshot | None:
+        from safetensors import safe_open
+
+        assert self._files is not None
+        path = self._files.find(name)
+        if path is None:
+            return None
+        with safe_open(path, framework="pt") as stream:
+            tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
+            return tensors, json.loads(stream.metadata()["state"])

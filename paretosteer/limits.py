@@ -1,0 +1,43 @@
+"""A time limit on code that is not ours: a reward that hangs must not hang a sweep."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class OverrunError(BaseException):
+    """The block took too long. No `Exception`: the code that hangs might catch those."""
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise OverrunError inside a block that takes longer; None is no limit.
+
+    It interrupts whatever returns to the interpreter now and then, also sleep and sockets. Limits
+    nest, the outer one goes on. Signals reach the main thread only, and not on Windows: elsewhere
+    there is no limit.
+    """
+    here = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
+    if seconds is None or not here:
+        yield
+        return
+    began = time.monotonic()
+    handler = signal.signal(signal.SIGALRM, _overrun)
+    outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    if outer and outer < seconds:
+        signal.setitimer(signal.ITIMER_REAL, outer)
+    try:
+        yield
+    finally:
+        left = max(outer - (time.monotonic() - began), 1e-3) if outer else 0.0
+        signal.setitimer(signal.ITIMER_REAL, left)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def _overrun(signum: int, frame: Any) -> None:
+    raise OverrunError

@@ -1,0 +1,108 @@
+"""One phase of training as it stands: what is trained by which feedback, and how far it is.
+
+Its snapshot holds everything that the rest of the phase depends on, so that a phase which is taken
+up again ends in the same tensors, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from paretosteer.feedback import Feedback
+from paretosteer.interfaces import Dropping, Policy
+
+
+@dataclass
+class Phase:
+    """What `Trainer.fit` is doing.
+
+    `done` of `steps` optimiser steps are taken; the last `collapsed` batches had no entropy left.
+    """
+
+    name: str
+    policy: Policy
+    feedback: Feedback
+    parameters: Sequence[Parameter]
+    optimiser: torch.optim.Optimizer
+    rng: np.random.Generator
+    steps: int
+    done: int = field(default=0, init=False)
+    collapsed: int = field(default=0, init=False)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are taken."""
+        return self.done >= self.steps
+
+    def randomness(self) -> dict[str, Any]:
+        """The state, as JSON, of everything that this process draws from while it trains."""
+        dropout = self.policy.dropout_state() if isinstance(self.policy, Dropping) else None
+        return {
+            "rng": self.rng.bit_generator.state,
+            "feedback": self.feedback.state(),
+            "dropout": None if dropout is None else _text(dropout),
+            "torch": _text(torch.get_rng_state()),
+            "cuda": [_text(state) for state in torch.cuda.get_rng_state_all()],
+        }
+
+    def set_randomness(self, state: dict[str, Any]) -> None:
+        """Draw again as after `randomness`."""
+        self.rng.bit_generator.state = state["rng"]
+        self.feedback.load_state(state["feedback"])
+        dropout = state["dropout"]
+        if isinstance(self.policy, Dropping):
+            self.policy.set_dropout_state(None if dropout is None else _bytes(dropout))
+        torch.set_rng_state(_bytes(state["torch"]))
+        torch.cuda.set_rng_state_all([_bytes(text) for text in state["cuda"]])
+
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors by name, and the rest as JSON; randomness is each process's own and not in it."""
+        tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(self.parameters)}
+        optimiser = self.optimiser.state_dict()
+        rest: dict[str, dict[str, Any]] = {}
+        for i, slots in optimiser["state"].items():
+            rest[str(i)] = {}
+            for name, value in slots.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimiser.{i}.{name}"] = value
+                else:
+                    rest[str(i)][name] = value
+        return tensors, {
+            "phase": self.name,
+            "steps": self.steps,
+            "done": self.done,
+            "collapsed": self.collapsed,
+            "optimiser": {"state": rest, "groups": optimiser["param_groups"]},
+        }
+
+    @torch.no_grad()
+    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Be as when `snapshot` gave these."""
+        for i, parameter in enumerate(self.parameters):
+            parameter.copy_(tensors[f"parameter.{i}"])
+        slots: dict[int, dict[str, Any]] = {
+            int(i): dict(values) for i, values in state["optimiser"]["state"].items()
+        }
+        for key, value in tensors.items():
+            kind, i, *name = key.split(".")
+            if kind == "optimiser":
+                slots[int(i)][".".join(name)] = value
+        self.optimiser.load_state_dict(
+            {"state": slots, "param_groups": state["optimiser"]["groups"]}
+        )
+        self.done, self.collapsed = state["done"], state["collapsed"]
+
+
+def _text(state: Tensor) -> str:
+    return state.numpy().tobytes().hex()
+
+
+def _bytes(text: str) -> Tensor:
+    return torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8)
