@@ -121,6 +121,8 @@ class _Run:
         for damage in self.state.damage(self.plan.digests):
             say(f"{self.plan.folder.name}: {damage}")
         done = self.state.finished(self.plan.digests)
+        for stage in done:
+            self.unfinished.clear(stage)
         checkpoint = self.plan.folder / "checkpoint"
         if "train" in done:
             say(f"{self.plan.folder.name}: training found, not repeated")

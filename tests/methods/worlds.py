@@ -7,6 +7,7 @@ are tested apart from language models, and the core is held to being general.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -122,6 +123,7 @@ class TableWorld:
 
     max_failed = 0.01
     options, fold, notes = None, None, ()
+    setting = SimpleNamespace(score_seconds=5.0)
     name, version, prompts_version, model_name = "table", "1", "1", "table"
 
     def __init__(self, objectives=2):

@@ -1,0 +1,43 @@
+"""Cells of the bandit that train, sample and score in a moment, in several pieces each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from paretosteer.cells import run
+from paretosteer.cells.plan import CellPlan
+from paretosteer.compose import compose_cell
+from paretosteer.tracking import make_tracker
+
+SMALL = (
+    *("benchmark=bandit", "budget=smoke", "budget.steps=2", "budget.prompts=4"),
+    *("preferences.divisions=1", "checkpoint_seconds=0"),
+)
+
+
+def run_cell(folder: Path, *overrides: str) -> dict[str, Any]:
+    config = compose_cell([*SMALL, f"sweep_dir={folder}", *overrides])
+    return run.run_cell(config, make_tracker(config.tracker))
+
+
+def cell_folder(folder: Path, *overrides: str) -> Path:
+    return CellPlan.of(compose_cell([*SMALL, f"sweep_dir={folder}", *overrides])).folder
+
+
+def contents(cell: Path) -> dict[str, Any]:
+    """All that a cell measured; what took time is left out."""
+    found: dict[str, Any] = {
+        path.name: path.read_bytes() for path in sorted((cell / "checkpoint").iterdir())
+    }
+    for path in cell.glob("*.parquet"):
+        found[path.name] = pd.read_parquet(path).to_csv()
+    found["training.csv"] = pd.read_csv(cell / "training.csv").drop(columns="seconds").to_csv()
+    found["samples.jsonl"] = (cell / "samples.jsonl").read_text()
+    return found
+
+
+def names(cell: Path) -> set[str]:
+    return {path.name for path in cell.iterdir()}
