@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from paretosteer import __version__
 from paretosteer.commands import export, export_wandb, report, run, sample, score
 from paretosteer.commands import list as listing
-from paretosteer.errors import UsageError
+from paretosteer.errors import UsageError, disk_problem
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,10 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:
-        print(f"paretosteer: {error}; check that the folder exists and is yours", file=sys.stderr)
+        print(f"paretosteer: {disk_problem(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("paretosteer: interrupted; finished stages are kept", file=sys.stderr)
+        print("paretosteer: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
     return code
 

@@ -1,5 +1,6 @@
 """Errors that a user can act on: one line naming the argument, what was found, the remedy."""
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -22,6 +23,18 @@ class DivergenceError(ParetosteerError):
 
 class ScoringError(ParetosteerError):
     """Too many samples could not be scored."""
+
+
+def disk_problem(error: OSError) -> str:
+    """What the file system refused, in one line, with the remedy."""
+    remedies = {
+        errno.ENOSPC: "free some space, then run the same command again: what is finished is kept",
+        errno.EDQUOT: "free some quota, then run the same command again: what is finished is kept",
+        errno.EROFS: "name a folder that can be written, as with sweep_dir=DIR",
+        errno.EACCES: "name a folder that is yours, as with sweep_dir=DIR",
+    }
+    remedy = remedies.get(error.errno or 0, "check that the folder exists and is yours")
+    return f"{error}; {remedy}"
 
 
 def first_line(error: BaseException) -> str:

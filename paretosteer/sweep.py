@@ -18,6 +18,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from paretosteer.cells.config import CellConfig
+from paretosteer.cells.files import check_writable
 from paretosteer.cells.record import read_record
 from paretosteer.compose import CONFIG, grid, hydra_app, parse, per_cell
 from paretosteer.errors import UsageError
@@ -55,6 +56,23 @@ def _plan(config: CellConfig) -> Planned:
         return Planned(config, plan_cell(config))
     except Exception as error:  # a plug-in's error belongs to its own cells only
         return Planned(config, None, error)
+
+
+def begin(planned: Sequence[Planned], anew: bool) -> None:
+    """Before the first cell runs: see that results can be written, and forget old ones if asked.
+
+    Raises
+    ------
+    UsageError
+        If a folder cannot be written, or a cell to be forgotten is being run.
+
+    """
+    for folder in sorted({cell.config.sweep_dir for cell in planned}):
+        check_writable(folder)
+    if anew:
+        from paretosteer.cells.overwrite import forget
+
+        forget([cell.plan for cell in planned if cell.plan])
 
 
 def run_one(config: CellConfig) -> Record:

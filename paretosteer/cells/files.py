@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from paretosteer.errors import UsageError
+
 _DRAFT = ".draft-"
 
 
@@ -66,6 +68,20 @@ def remove_drafts(folder: Path) -> None:
     for path in folder.iterdir():
         if path.name.startswith(_DRAFT):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def check_writable(folder: str | Path) -> None:
+    """UsageError where a sweep's folder cannot be written, before a cell does any work."""
+    place = Path(folder).absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise UsageError(f"sweep_dir: {place} is a file; name a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"sweep_dir: {place} cannot be written; name a folder that is yours, on a file system "
+            "that is not read-only"
+        )
 
 
 def _sync(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from paretosteer.cells import provenance
 from paretosteer.cells.digest import digest
 from paretosteer.cells.plan import STAGES
 from paretosteer.cells.record import write_record
-from paretosteer.errors import ParetosteerError
+from paretosteer.errors import ParetosteerError, disk_problem
 from paretosteer.interfaces import Benchmark, Exact, Rewarded
 
 if TYPE_CHECKING:
@@ -44,13 +45,18 @@ def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[
 
 def error(found: Exception, stage: str) -> dict[str, str]:
     """An error as records keep it."""
+    if isinstance(found, OSError) and found.errno:
+        return {"type": type(found).__name__, "message": disk_problem(found), "stage": stage}
     if not isinstance(found, ParetosteerError):
         traceback.print_exception(found)  # not foreseen: whoever mends it needs the place
     return {"type": type(found).__name__, "message": str(found), "stage": stage}
 
 
 def failed_record(config: CellConfig, found: Exception) -> dict[str, Any]:
-    """Write the record of a cell in a sweep that could not even begin."""
+    """Write the record of a cell in a sweep that could not even begin.
+
+    Where nothing can be written, the cell stays without one, and counts as failed all the same.
+    """
     identity = digest(config.model_dump(exclude={"sweep_dir", "tracker"}))[:10]
     folder = config.folder / f"seed{config.seed}-{identity}"
     record = head(config, identity, "", "") | {
@@ -58,8 +64,8 @@ def failed_record(config: CellConfig, found: Exception) -> dict[str, Any]:
         "error": error(found, "prepare"),
         "stages": {},
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_record(folder, record)
+    with suppress(OSError):
+        write_record(folder, record)
     return record
 
 

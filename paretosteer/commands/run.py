@@ -43,16 +43,25 @@ def add(commands: Commands) -> None:
             action="store_true",
             help="only show the cells, what of them is cached, and what the rest costs",
         )
+        parser.add_argument(
+            "--overwrite",
+            choices=("never", "failed", "all"),
+            default="failed",
+            help="which cells that ran before run again: those that failed (the default; what is "
+            "finished is never repeated), none (never), or all, from the beginning",
+        )
 
 
 def _run(args: argparse.Namespace) -> int:
     quiet()
     from paretosteer.compose import compose_cell
-    from paretosteer.sweep import announce, plan, report_folders, run_one
+    from paretosteer.sweep import announce, begin, plan, report_folders, run_one
 
-    config = compose_cell(args.overrides)
+    config = compose_cell(_overrides(args))
+    planned = plan([config])
     if args.dry_run:
-        return _show(plan([config]))
+        return _show(planned)
+    begin(planned, anew=args.overwrite == "all")
     record = run_one(config)
     announce(record, config)
     if record["status"] == "failed":
@@ -64,11 +73,20 @@ def _run(args: argparse.Namespace) -> int:
 def _sweep(args: argparse.Namespace) -> int:
     quiet()
     from paretosteer.compose import compose_sweep
-    from paretosteer.sweep import plan, run_sweep
+    from paretosteer.sweep import begin, plan, run_sweep
 
-    cells = compose_sweep(args.overrides)
+    overrides = _overrides(args)
+    cells = compose_sweep(overrides)
     planned = plan(cells)
-    return _show(planned) if args.dry_run else run_sweep(args.overrides, cells)
+    if args.dry_run:
+        return _show(planned)
+    begin(planned, anew=args.overwrite == "all")
+    return run_sweep(overrides, cells)
+
+
+def _overrides(args: argparse.Namespace) -> list[str]:
+    """Overrides, with what every job of the sweep must know of `--overwrite`."""
+    return [*args.overrides, *(["overwrite=never"] if args.overwrite == "never" else [])]
 
 
 def _show(planned: Sequence[Planned]) -> int:

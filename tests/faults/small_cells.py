@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from paretosteer.cells import run
+from paretosteer.cells.config import CellConfig
 from paretosteer.cells.plan import CellPlan
 from paretosteer.compose import compose_cell
 from paretosteer.tracking import make_tracker
@@ -18,13 +20,20 @@ SMALL = (
 )
 
 
+_composed = cache(compose_cell)  # most of the time that such a cell takes
+
+
+def config(folder: Path, *overrides: str) -> CellConfig:
+    return _composed((*SMALL, *overrides)).model_copy(update={"sweep_dir": str(folder)})
+
+
 def run_cell(folder: Path, *overrides: str) -> dict[str, Any]:
-    config = compose_cell([*SMALL, f"sweep_dir={folder}", *overrides])
-    return run.run_cell(config, make_tracker(config.tracker))
+    cell = config(folder, *overrides)
+    return run.run_cell(cell, make_tracker(cell.tracker))
 
 
 def cell_folder(folder: Path, *overrides: str) -> Path:
-    return CellPlan.of(compose_cell([*SMALL, f"sweep_dir={folder}", *overrides])).folder
+    return CellPlan.of(config(folder, *overrides)).folder
 
 
 def contents(cell: Path) -> dict[str, Any]:
