@@ -1,0 +1,168 @@
+"""A cell killed while it trains, samples or scores ends with the same tensors and scores."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from dying import Death
+from small_cells import cell_folder, config, contents, run_cell
+from small_model import write_model
+
+from paretosteer.cells import evaluation, run
+from paretosteer.feedback import Expectation
+from paretosteer.journal import Journal
+from paretosteer.tracking import Tracker
+
+CELLS = {
+    "rewarded soup": ("method=rewarded_soup", "budget.steps=6"),
+    "bone soup": ("method=bone_soup", "budget.steps=20"),  # probes, a choice, banks that are left
+    "clipped epochs": ("method=clp", "method.epochs=2", "budget.steps=6"),
+    "features": ("method=cos_dpo", "budget.steps=6"),
+    "imitation": ("method=interpolation", "budget.steps=8"),
+    "bank by bank": ("method=morl", "budget.steps=2"),
+    "dropout": ("method=clp", "benchmark.policy=mlp", "method.dropout=0.3", "budget.steps=6"),
+    "nothing kept of samples": ("method=clp", "benchmark=ranking", "budget.steps=3"),
+}
+
+
+TEXT = ("benchmark=stories", "method=rewarded_soup", "budget.steps=4", "model=hf")
+
+
+class Killer(Tracker):
+    """Dies when training has taken so many steps."""
+
+    def __init__(self, last: int):
+        self.last = last
+
+    def log(self, step: int, row: Any) -> None:
+        if step == self.last:
+            raise Death
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "MOST", 4)
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+
+
+@pytest.mark.parametrize("dropout", ["0", "0.2"])
+def test_a_language_model_goes_on_to_the_same_result(tmp_path: Path, dropout: str) -> None:
+    model = write_model(tmp_path / "model")
+    overrides = (*TEXT, f"model.path={model}", f"method.dropout={dropout}")
+    assert run_cell(tmp_path / "whole", *overrides)["status"] == "ok"
+    for last in (2, 3, 4):
+        with pytest.raises(Death):
+            run.run_cell(config(tmp_path / "killed", *overrides), Killer(last))
+    run_cell(tmp_path / "killed", *overrides)
+    whole, killed = (cell_folder(tmp_path / name, *overrides) for name in ("whole", "killed"))
+    assert contents(killed) == contents(whole)
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """One entry for every batch that training collects on the bandit."""
+    collected: list[str] = []
+    collect = Expectation.collect
+
+    def counted(self: Expectation, *args: Any) -> Any:
+        collected.append("batch")
+        return collect(self, *args)
+
+    monkeypatch.setattr(Expectation, "collect", counted)
+    return collected
+
+
+@pytest.mark.parametrize("overrides", CELLS.values(), ids=CELLS.keys())
+@pytest.mark.parametrize("seconds", [0, 3600], ids=["every batch", "every phase"])
+def test_training_goes_on_to_the_same_result(
+    tmp_path: Path, overrides: tuple[str, ...], seconds: int
+) -> None:
+    overrides = (*overrides, f"checkpoint_seconds={seconds}")
+    record = run_cell(tmp_path / "whole", *overrides)
+    steps = record["cost"]["train_steps"]
+    for last in (steps, steps // 2, max(1, steps // 2 - 1)):  # killed again, at another place
+        with pytest.raises(Death):
+            run.run_cell(config(tmp_path / "killed", *overrides), Killer(last))
+        steps = record["cost"]["train_steps"]
+    again = run_cell(tmp_path / "killed", *overrides)
+    whole, killed = (cell_folder(tmp_path / name, *overrides) for name in ("whole", "killed"))
+    assert contents(killed) == contents(whole)
+    same = ("train_steps", "train_tokens", "selection_tokens", "reward_calls", "flops")
+    assert {key: again["cost"][key] for key in same} == {key: record["cost"][key] for key in same}
+    assert again["selection"] == record["selection"]
+
+
+def test_steps_that_were_taken_are_not_taken_again(tmp_path: Path, batches: list[str]) -> None:
+    overrides = ("method=clp", "budget.steps=6", "checkpoint_seconds=0")
+    with pytest.raises(Death):
+        run.run_cell(config(tmp_path, *overrides), Killer(5))
+    told: list[int] = []
+
+    class Listener(Tracker):
+        def log(self, step: int, row: Any) -> None:
+            told.append(step)
+
+    batches.clear()
+    run.run_cell(config(tmp_path, *overrides), Listener())
+    assert told == [1, 2, 3, 4, 5, 6]  # a tracker has the whole curve again
+    assert len(batches) == 2  # the fifth, of which there was no snapshot yet, and the sixth
+
+
+def test_what_was_sampled_and_scored_is_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at the third of five points, sampling and then scoring go on with the third."""
+    overrides = ("method=clp", "preferences.divisions=4")
+    done: list[str] = []
+    for name in ("_sampled", "_scored"):
+        make = getattr(evaluation.Evaluation, name)
+
+        def counted(self: Any, block: range, *rest: Any, make: Any = make, name: str = name) -> Any:
+            done.append(f"{name} {block.start}")
+            if done.count(f"{name} 2") == 1 and block.start == 2:
+                raise Death
+            return make(self, block, *rest)
+
+        monkeypatch.setattr(evaluation.Evaluation, name, counted)
+    for _ in range(2):
+        with pytest.raises(Death):
+            run_cell(tmp_path, *overrides)
+    assert run_cell(tmp_path, *overrides)["status"] == "ok"
+    each = [0, 1, 2, 2, 3, 4]
+    assert done == [f"_sampled {i}" for i in each] + [f"_scored {i}" for i in each]
+
+
+def test_other_code_begins_a_stage_anew(
+    tmp_path: Path,
+    batches: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    overrides = ("method=rewarded_soup", "budget.steps=6", "checkpoint_seconds=0")
+    with pytest.raises(Death):
+        run.run_cell(config(tmp_path, *overrides), Killer(4))
+    monkeypatch.setattr("paretosteer.cells.provenance.source_digest", lambda: "0" * 64)
+    batches.clear()
+    assert run_cell(tmp_path, *overrides)["status"] == "ok"
+    assert len(batches) == 6
+    assert "train was begun under another setting, begun again" in capfd.readouterr().err
+
+
+def test_a_phase_that_changed_its_shape_is_trained(tmp_path: Path) -> None:
+    """A journal belongs to one training run; a phase that it does not know is not believed."""
+
+    class Phase:
+        name, steps, finished = "bank 0", 3, False
+
+    journal = Journal(tmp_path / "kept")
+    assert journal.open(Phase()) is None
+    journal.write({"parameter.0": torch.ones(2)}, {"phase": "bank 0", "steps": 3, "done": 3})
+    found = Journal(tmp_path / "kept").open(Phase())
+    assert found is not None and found[1]["done"] == 3
+    Phase.name = "another"
+    assert Journal(tmp_path / "kept").open(Phase()) is None
+    assert list((tmp_path / "kept").iterdir()) == []
