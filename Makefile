@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: setup quickstart reference test lint types speed coverage test-wheel clean
+.PHONY: setup quickstart reference test lint types speed coverage test-wheel test-faults clean
 
 setup: .venv/.installed
 
@@ -52,6 +52,13 @@ test-wheel: setup
 	$(PYTHON) -m venv build/fresh
 	build/fresh/bin/pip install --quiet --no-deps build/wheel/*.whl
 	tests/wheel.sh build/fresh $(BIN)
+
+# Kills real sweeps at random moments, many times, and compares them with one left alone: minutes.
+test-faults: setup
+	$(BIN)/python tests/kill_study.py --kills 20 benchmark=bandit budget=smoke budget.steps=200 \
+		method=clp,bone_soup,morl seed=0,1 checkpoint_seconds=0
+	$(BIN)/python tests/kill_study.py --kills 10 benchmark=ranking budget=smoke method=clp,cos_dpo \
+		checkpoint_seconds=0 launcher=joblib
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
