@@ -33,6 +33,8 @@ class Journal:
         Where they are kept; None keeps none.
     every
         Seconds of training between two snapshots of a phase.
+    owner
+        Whether this process keeps the folder; others only read it.
     say
         Takes one line to the user.
 
@@ -42,10 +44,11 @@ class Journal:
         self,
         folder: Path | None = None,
         every: float = 60.0,
+        owner: bool = True,
         say: Callable[[str], None] = lambda line: None,
     ):
         self._files = None if folder is None else Sealed(folder, ".safetensors", say)
-        self._every = every
+        self._every, self._owner = every, owner
         self._phase = -1  # the phase that trains now, in the order of the calls of `fit`
         self._kept = time.monotonic()
 
@@ -58,7 +61,7 @@ class Journal:
         found = self._read(self._name())
         if found and (found[1]["phase"], found[1]["steps"]) == (phase.name, phase.steps):
             return found
-        if not phase.finished:  # what came after is to be trained again as well
+        if self._owner and not phase.finished:  # what came after is to be trained again as well
             self._files.remove(lambda name: int(name) >= self._phase)
         return None
 

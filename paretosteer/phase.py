@@ -91,9 +91,9 @@ class Phase:
             int(i): dict(values) for i, values in state["optimiser"]["state"].items()
         }
         for key, value in tensors.items():
-            kind, i, *name = key.split(".")
+            kind, slot, *name = key.split(".")
             if kind == "optimiser":
-                slots[int(i)][".".join(name)] = value
+                slots[int(slot)][".".join(name)] = value
         self.optimiser.load_state_dict(
             {"state": slots, "param_groups": state["optimiser"]["groups"]}
         )

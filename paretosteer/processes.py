@@ -1,13 +1,31 @@
-"""What the processes of one cell tell each other, where `accelerate launch` started several."""
+"""The processes of one cell, where `accelerate launch` started several, and what they share.
+
+All of them train. The first owns the cell: it alone writes, samples and scores.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    import torch
     from accelerate import Accelerator
 
 T = TypeVar("T")
+
+
+def is_first() -> bool:
+    """Whether this process is the first of its cell, or the only one."""
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
+
+
+def accelerator(device: torch.device) -> Accelerator:
+    """Device and processes of this cell; joins the others where there are any."""
+    from accelerate import Accelerator
+
+    return Accelerator(cpu=device.type == "cpu")
 
 
 def from_first(accelerator: Accelerator, value: T) -> T:
@@ -29,3 +47,9 @@ def gathered(accelerator: Accelerator, value: T) -> list[T]:
 
     found: list[T] = gather_object([value])
     return found
+
+
+def averaged(accelerator: Accelerator, figures: Mapping[str, float]) -> dict[str, float]:
+    """The mean of every figure over the processes, in every process."""
+    everyone = gathered(accelerator, dict(figures))
+    return {name: sum(each[name] for each in everyone) / len(everyone) for name in figures}

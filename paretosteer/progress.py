@@ -9,13 +9,20 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from paretosteer.processes import is_first
+
 REPORTS = 4  # lines per training run where there is no terminal to draw a bar on
 
 OnStep = Callable[[int, Mapping[str, float | str]], None]
 
 
 def say(line: str) -> None:
-    """One line to the user, apart from what is printed as a result."""
+    """One line to the user, apart from what is printed as a result.
+
+    Of several processes of one cell, the first speaks for all.
+    """
+    if not is_first():
+        return
     print(line, file=sys.stderr, flush=True)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from paretosteer.control import Control
 from paretosteer.eval_rows import EvalRows
 from paretosteer.interfaces import Answers, Array, Benchmark, Exact, Policy
+from paretosteer.processes import from_first
 from paretosteer.scoring import Scorer
 
 if TYPE_CHECKING:
@@ -93,4 +94,4 @@ def validate(policy: Policy, benchmark: Benchmark, control: Control, trainer: Tr
             gain = gain - price * policy.drift(samples, rows).kl[:, None]
         np.add.at(total, cells.point, gain)
         trainer.select(samples.tokens, len(samples), policy.size)
-    return total / len(prompts)
+    return from_first(trainer.accelerator, total / len(prompts))

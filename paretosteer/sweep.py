@@ -22,6 +22,7 @@ from paretosteer.cells.files import check_writable
 from paretosteer.cells.record import read_record
 from paretosteer.compose import CONFIG, grid, hydra_app, parse, per_cell
 from paretosteer.errors import UsageError
+from paretosteer.processes import is_first
 from paretosteer.tracking import make_tracker
 
 if TYPE_CHECKING:
@@ -69,17 +70,24 @@ def begin(planned: Sequence[Planned], anew: bool) -> None:
     """
     for folder in sorted({cell.config.sweep_dir for cell in planned}):
         check_writable(folder)
-    if anew:
+    if anew and is_first():
         from paretosteer.cells.overwrite import forget
 
         forget([cell.plan for cell in planned if cell.plan])
 
 
-def run_one(config: CellConfig) -> Record:
-    """Run one cell; gives its record. UsageError where it cannot even begin."""
+def run_one(config: CellConfig) -> Record | None:
+    """Run one cell; gives its record, None in a process that only helps to train it.
+
+    Raises
+    ------
+    UsageError
+        If it cannot even begin.
+
+    """
     from paretosteer.cells.run import run_cell
 
-    record: Record = run_cell(config, tracker=make_tracker(config.tracker))
+    record: Record | None = run_cell(config, tracker=make_tracker(config.tracker))
     return record
 
 
@@ -107,6 +115,8 @@ def job(resolved: DictConfig) -> str:
         record = run_one(config)
     except Exception as error:
         record = failed_record(config, error)
+    if record is None:
+        return "helped"
     announce(record, config)
     return str(record["status"])
 
@@ -116,7 +126,7 @@ class EndOfSweep(Callback):  # type: ignore[misc]
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Report from disk and exit, since nothing else that happens here reaches the caller."""
-        raise SystemExit(finish_sweep(grid(config)))
+        raise SystemExit(finish_sweep(grid(config)) if is_first() else 0)
 
 
 def finish_sweep(cells: Sequence[CellConfig]) -> int:

@@ -28,7 +28,7 @@ from paretosteer.interfaces import Array, Policy
 from paretosteer.journal import Journal
 from paretosteer.phase import Phase
 from paretosteer.preferences import Draw, Draws
-from paretosteer.processes import from_first, gathered
+from paretosteer.processes import accelerator, averaged, from_first, gathered
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -123,13 +123,11 @@ class Trainer:
         journal: Journal | None = None,
     ) -> Trainer:
         """A trainer with a setting's budget and device; `steps` replaces its cap."""
-        from accelerate import Accelerator
-
         budget = setting.budget
         steps = steps or budget.steps
         assert steps is not None  # a plan fills in the benchmark's
         return cls(
-            Accelerator(cpu=setting.device.type == "cpu"),
+            accelerator(setting.device),
             steps=steps,
             rows=budget.prompts * budget.samples,
             samples=budget.samples,
@@ -212,13 +210,13 @@ class Trainer:
         share = max(1, self.rows // run.feedback.rows_per_draw // self.accelerator.num_processes)
         draws = draw(run.rng, share)
         parts, loss = self._first_gradients(run, draws, control)
-        figures = _mean_figures(parts)
+        figures = averaged(self.accelerator, _mean_figures(parts))
         run.collapsed = self._check_entropy(run.name, figures, run.collapsed)
         updates = min(run.feedback.updates, run.steps - run.done)
         for update in range(updates):
             if update:
                 loss = self._gradients(run, parts)
-            self._step(run, loss)
+            loss = self._step(run, loss)
             if update == 0:
                 self._book(run, parts)
             self._record(run.name, loss, figures)
@@ -251,26 +249,28 @@ class Trainer:
             with self.accelerator.autocast():
                 loss = run.feedback.loss(run.policy, part.batch, part.draws, part.rows)
             loss = loss * (part.batch.terms / terms)
-            total += self._finite(run.name, float(loss.detach()))
+            total += float(loss.detach())
             self.accelerator.backward(loss)
         return total
 
-    def _finite(self, phase: str, loss: float) -> float:
+    def _step(self, run: Phase, loss: float) -> float:
+        """One optimiser step along the gradients; gives the loss over all processes.
+
+        The rate falls linearly over the phase.
+        """
+        loss = averaged(self.accelerator, {"loss": loss})["loss"]
         if not math.isfinite(loss):
             raise DivergenceError(
-                f"phase {phase!r}, step {self.account.steps + 1}: the loss is {loss}; "
+                f"phase {run.name!r}, step {self.account.steps + 1}: the loss is {loss}; "
                 "lower method.learning_rate or raise method.kappa"
             )
-        return loss
-
-    def _step(self, run: Phase, loss: float) -> None:
-        """One optimiser step along the gradients; the rate falls linearly over the phase."""
         _set_rate(run.optimiser, 1 - run.done / run.steps)
         self._average_gradients(run.parameters)
         torch.nn.utils.clip_grad_norm_(run.parameters, MAX_GRADIENT)
         run.optimiser.step()
         run.done += 1
         self.account.steps += 1
+        return loss
 
     def _average_gradients(self, parameters: Sequence[Parameter]) -> None:
         """Mean over processes. Banks are small: plain reductions do, and no wrapper is needed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import torch
@@ -12,7 +13,7 @@ from paretosteer.errors import UsageError
 def resolve_device(name: str) -> torch.device:
     """The device of this name; `auto` is a GPU where there is one, else the CPU."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(_gpu() if torch.cuda.is_available() else "cpu")
     kind = name.partition(":")[0]
     visible: dict[str, Callable[[], bool]] = {
         "cuda": torch.cuda.is_available,
@@ -22,7 +23,12 @@ def resolve_device(name: str) -> torch.device:
         raise UsageError(
             f"device: {name!r} asked for, but no such device is visible; say device=cpu"
         )
-    return torch.device(name)
+    return torch.device(_gpu() if name == "cuda" else name)
+
+
+def _gpu() -> str:
+    """The GPU of this process, where `accelerate launch` gave each its own."""
+    return f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
 
 
 def resolve_dtype(name: str, device: str) -> str:

@@ -18,7 +18,7 @@ import pandas as pd
 from paretosteer.cells.sealed import Sealed
 from paretosteer.control import Control
 from paretosteer.eval_rows import MOST
-from paretosteer.interfaces import Array, Benchmark, Point, Rewarded
+from paretosteer.interfaces import Array, Point, Rewarded
 from paretosteer.measured import read_samples
 from paretosteer.method import Method
 from paretosteer.progress import say
@@ -78,7 +78,7 @@ class Evaluation:
 
         table = self._pieces(kept, scored, lambda piece: scorer.book(piece[names].to_numpy()))
         table[names] = self._filled(table[names])
-        judged = [name for name in table if name.startswith(_JUDGED)]
+        judged = [name for name in map(str, table) if name.startswith(_JUDGED)]
         if not judged:
             return table[KEYS + names], None, scorer
         frame = table[KEYS + judged].rename(columns=dict(zip(judged, names, strict=True)))
@@ -138,11 +138,11 @@ class Evaluation:
         """Keys and raw scores, those of a judge beside them."""
         frames = []
         for index, samples in self._samples(block, texts):
-            frame = _with(index, "", self.benchmark, scorer.raw(samples))
+            frame = self._with(index, "", scorer.raw(samples))
             if isinstance(self.benchmark, Rewarded):
                 judged = self.benchmark.judged(samples)
                 if judged is not None:
-                    frame = _with(frame, _JUDGED, self.benchmark, judged)
+                    frame = self._with(frame, _JUDGED, judged)
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
 
@@ -174,15 +174,15 @@ class Evaluation:
         point = cells.point + block.start
         return pd.DataFrame({"point": point, "prompt_id": ids, "sample": cells.sample})
 
+    def _with(self, frame: pd.DataFrame, prefix: str, scores: Array) -> pd.DataFrame:
+        """The frame with scores (rows, m), a column for each objective."""
+        names = [prefix + objective.name for objective in self.benchmark.objectives]
+        return frame.assign(**dict(zip(names, np.asarray(scores, dtype=float).T, strict=True)))
+
     def _filled(self, scores: pd.DataFrame) -> Array:
         """Scores (rows, m) with the worst value of an objective where it gave none."""
         raw = scores.to_numpy()
         return np.where(np.isfinite(raw), raw, [o.worst for o in self.benchmark.objectives])
-
-
-def _with(frame: pd.DataFrame, prefix: str, benchmark: Benchmark, scores: Array) -> pd.DataFrame:
-    names = [prefix + objective.name for objective in benchmark.objectives]
-    return frame.assign(**dict(zip(names, np.asarray(scores, dtype=float).T, strict=True)))
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

@@ -96,6 +96,7 @@ def results(
             # Cells sampled before the number was found from memory have it in their configuration.
             # A batch that was too large for memory was learnt from in so many parts.
             "train_parts": state.facts("train").get("parts", 1),
+            "train_processes": state.facts("train").get("processes", 1),
             "eval": state.facts("sample").get("eval_rows", config.budget.eval_rows),
         },
         "dtype": config.dtype,

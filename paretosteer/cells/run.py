@@ -28,15 +28,19 @@ from paretosteer.cells.unfinished import Unfinished, owned
 from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.interfaces import Point
 from paretosteer.journal import Journal
+from paretosteer.processes import accelerator, from_first
 from paretosteer.progress import say, training_bar
 from paretosteer.tracking import Tracker
-from paretosteer.trainer import Trainer
+from paretosteer.trainer import OnStep, Trainer
+
+GRACE = 10.0  # seconds for the first process to record an error that all of them met
 
 
-def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any]:
+def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any] | None:
     """Run what is missing of a cell and return its record.
 
-    A cell that fails, or that its benchmark cannot serve, gets a record that says so.
+    A cell that fails, or that its benchmark cannot serve, gets a record that says so. Where
+    `accelerate launch` started several processes, all but the first help to train, and return None.
 
     Raises
     ------
@@ -51,12 +55,15 @@ def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any]:
     try:
         with run.stage("prepare"):
             run.prepare()
+        if not run.accelerator.is_main_process:
+            return run.follow()
         with owned(plan.folder, say):
             if (record := _settled(plan)) is None:  # another job may have done it meanwhile
-                record = _recorded(run)
+                return _recorded(run)
+            run.tell(training=False)
+            return record
     finally:
         run.close()
-    return record
 
 
 def _recorded(run: _Run) -> dict[str, Any]:
@@ -113,7 +120,9 @@ class _Run:
         self.method.bind(self.benchmark.objectives)
         self.method.prepare(self.benchmark)
         self.points: list[Point] = self.method.points(plan.grid())
-        self.unfinished = Unfinished(plan, self.setting.device.type)
+        self.accelerator = accelerator(self.setting.device)
+        processes = self.accelerator.num_processes
+        self.unfinished = Unfinished(plan, self.setting.device.type, processes)
 
     def everything(self) -> dict[str, Any]:
         """Do the stages that are missing."""
@@ -124,6 +133,7 @@ class _Run:
         for stage in done:
             self.unfinished.clear(stage)
         checkpoint = self.plan.folder / "checkpoint"
+        self.tell(training="train" not in done)
         if "train" in done:
             say(f"{self.plan.folder.name}: training found, not repeated")
             self.method.load(checkpoint, self.benchmark)
@@ -140,7 +150,6 @@ class _Run:
         """Train within the budget; checkpoint and log are the stage's files."""
         config = self.plan.config
         title = f"{config.method.name} {self.plan.variant} seed {config.seed}".replace("  ", " ")
-        kept = self.unfinished.folder("train")
         with self.stage("normaliser"):
             _ = self.benchmark.normaliser
         with self.stage("train"), training_bar(title, self.plan.steps) as show:
@@ -149,12 +158,7 @@ class _Run:
                 show(step, row)
                 self.tracker.log(step, row)
 
-            trainer = Trainer.under(
-                self.setting,
-                seed=config.seed,
-                on_step=on_step,
-                journal=Journal(kept, config.checkpoint_seconds, say),
-            )
+            trainer = self.trainer(on_step)
             self.method.train(self.benchmark, trainer)
         with atomic_folder(checkpoint) as draft:
             self.method.save(draft)
@@ -164,6 +168,7 @@ class _Run:
         facts = {
             "account": asdict(trainer.account),
             "parts": trainer.parts,
+            "processes": self.accelerator.num_processes,
             "seconds": {"normaliser": self.seconds["normaliser"], "train": trainer.seconds},
             "trained_parameters": sum(
                 p.numel() for p in self.method.policy.parameters() if p.requires_grad
@@ -229,7 +234,30 @@ class _Run:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
+    # -- several processes ------------------------------------------------------------------
+
+    def tell(self, training: bool) -> None:
+        """Tell the other processes of this cell whether there is anything to train."""
+        from_first(self.accelerator, training)
+
+    def follow(self) -> None:
+        """Train along with the first process, which keeps what comes of it."""
+        if not from_first(self.accelerator, False):
+            return
+        try:
+            self.method.train(self.benchmark, self.trainer())
+        except Exception:
+            time.sleep(GRACE)
+            raise
+
     # -- parts ------------------------------------------------------------------------------
+
+    def trainer(self, on_step: OnStep | None = None) -> Trainer:
+        """The trainer of this cell; what it has learnt can be taken up again."""
+        config, first = self.plan.config, self.accelerator.is_main_process
+        kept = self.unfinished.folder("train")
+        journal = Journal(kept, config.checkpoint_seconds, first, say)
+        return Trainer.under(self.setting, seed=config.seed, on_step=on_step, journal=journal)
 
     @property
     def evaluation(self) -> Evaluation:

@@ -63,6 +63,8 @@ def _run(args: argparse.Namespace) -> int:
         return _show(planned)
     begin(planned, anew=args.overwrite == "all")
     record = run_one(config)
+    if record is None:  # another process of this cell does the rest
+        return 0
     announce(record, config)
     if record["status"] == "failed":
         return 2 if record["error"]["type"] == "UsageError" else 1

@@ -366,7 +366,7 @@ def test_unscored_samples_get_the_worst_value_and_too_many_are_an_error():
     scores[:3, 0] = np.inf
     with pytest.raises(ScoringError, match=r"benchmark.objectives: 5 of 400 .* by r0, r1"):
         scorer.score([None] * 200)
-    Scorer(world, grace=1000).score(None)  # 4 in 200 may be chance, 4 in 1000 are few
+    Scorer(world, grace=1000).score([None] * 200)  # 4 in 200 may be chance, 4 in 1000 are few
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():
