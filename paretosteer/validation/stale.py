@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,24 +29,24 @@ class Matched:
 def match(reported: Sequence[Mapping[str, Any]], sweep: Path, cells: Sequence[Found]) -> Matched:
     """Find a report's cells among those below its sweep, wherever that was when it was made."""
     own = {each.verdict.path.resolve().relative_to(sweep).parts: each for each in cells}
-    matched, lost, roots = {}, [], set()
-    for each in reported:
-        parts = Path(each["path"]).parts
-        if (place := _place(parts, own)) is not None:
-            matched[each["path"]] = place
-            roots.add(parts[: len(parts) - len(place)])
-        else:
-            lost.append(parts)
-    gone = [parts for parts in lost if not roots or any(_below(parts, root) for root in roots)]
+    places = {each["path"]: _place(Path(each["path"]).parts, own) for each in reported}
+    home = _home(places)
+    here = {
+        path: place
+        for path, place in places.items()
+        if place and _root(path, place) == home  # another sweep may have a cell of the same name
+    }
+    lost = [path for path in places if path not in here]
+    gone = [path for path in lost if not here or Path(path).parts[: len(home)] == home]
     changed = [
         each["path"]
         for each in reported
-        if each["path"] in matched and not _same(each, own[matched[each["path"]]])
+        if each["path"] in here and not _same(each, own[here[each["path"]]])
     ]
-    added = own.keys() - set(matched.values())
+    added = own.keys() - set(here.values())
     counts = {"changed": len(changed), "added": len(added), "removed": len(gone)}
     return Matched(
-        {path: own[place] for path, place in matched.items()},
+        {path: own[place] for path, place in here.items()},
         len(lost) - len(gone),
         ", ".join(f"{count} {word}" for word, count in counts.items() if count),
     )
@@ -57,8 +58,15 @@ def _place(parts: Parts, own: Mapping[Parts, Found]) -> Parts | None:
     return next((end for end in ends if end in own), None)
 
 
-def _below(parts: Parts, root: Parts) -> bool:
-    return parts[: len(root)] == root
+def _root(path: str, place: Parts) -> Parts:
+    parts = Path(path).parts
+    return parts[: len(parts) - len(place)]
+
+
+def _home(places: Mapping[str, Parts | None]) -> Parts:
+    """Where the report's own sweep was when it was made: above most of the cells that are here."""
+    roots = Counter(_root(path, place) for path, place in places.items() if place)
+    return roots.most_common(1)[0][0] if roots else ()
 
 
 def _same(reported: Mapping[str, Any], found: Found) -> bool:
