@@ -43,10 +43,17 @@ class Evidence:
         return {name: self._digest(name) for name in self.record["files"]}
 
     def content(self, name: str) -> bytes:
-        """A file's bytes; RefusedError where it cannot be read."""
-        found = self.digests.get(name)
-        if isinstance(found, RefusedError):
+        """A file's bytes; RefusedError where it cannot be read, or is not the recorded one.
+
+        What was damaged is not parsed: readers of binary files are not made for it.
+        """
+        recorded = self.record["files"].get(name)
+        if recorded is None:
+            raise RefusedError(f"record names no {name}")
+        if isinstance(found := self.digests[name], RefusedError):
             raise found
+        if found != recorded:
+            raise changed(name)
         if name not in self._contents:
             self._contents[name] = read(self.folder, name, MOST_BYTES)
         return self._contents[name]
@@ -80,6 +87,11 @@ class Evidence:
             return hashlib.sha256(self._contents[name]).hexdigest()
         except RefusedError as refused:
             return refused
+
+
+def changed(name: str) -> RefusedError:
+    """A file that is not what its digest says."""
+    return RefusedError(f"{name} is not the file that was recorded (its digest differs)")
 
 
 Check = Callable[[Evidence], Iterator[Problem]]

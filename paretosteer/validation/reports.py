@@ -17,9 +17,9 @@ import numpy as np
 from paretosteer.errors import first_line
 from paretosteer.validation.cells import Found
 from paretosteer.validation.measured import Frame, Replicate, measured
-from paretosteer.validation.problem import Problem, Verdict, fault, note
+from paretosteer.validation.problem import Problem, Verdict, fault
 from paretosteer.validation.reading import MOST_TEXT, RefusedError, read, read_json
-from paretosteer.validation.stale import match
+from paretosteer.validation.stale import Matched, match
 
 REPORT = "report.json"
 RELATIVE, ABSOLUTE = 1e-5, 1e-9
@@ -40,26 +40,44 @@ def check_report(folder: Path, cells: Sequence[Found]) -> Verdict:
     sweep = folder.resolve().parent
     own = [each for each in cells if each.verdict.path.resolve().is_relative_to(sweep)]
     try:
-        problems = list(_problems(folder, sweep, own))
+        content = read_json(folder, REPORT)
+        matched = match(content["cells"], sweep, own)
+        problems = [*_against(content, matched), *_board(folder, content["tables"])]
     except RefusedError as refused:
-        problems = [_wrong(str(refused))]
+        return Verdict(folder, "report", [_wrong(str(refused))])
     except Exception as error:  # a stranger's JSON can have any form
         told = f"{type(error).__name__}: {first_line(error)[:120]}"
-        problems = [_wrong(f"{REPORT} is not what a report writes ({told})")]
-    return Verdict(folder, "report", sorted(problems, key=lambda problem: problem.is_note))
+        wrong = _wrong(f"{REPORT} is not what a report writes ({told})")
+        return Verdict(folder, "report", [wrong])
+    lacking = f"figures unchecked, {matched.elsewhere} of its cells lie elsewhere"
+    return Verdict(folder, "report", problems, lacking if matched.elsewhere else "")
 
 
-def _problems(folder: Path, sweep: Path, cells: Sequence[Found]) -> Iterator[Problem]:
-    content = read_json(folder, REPORT)
-    matched = match(content["cells"], sweep, cells)
-    if matched.differences:  # its figures are of other cells
+def _against(content: Mapping[str, Any], matched: Matched) -> Iterator[Problem]:
+    """Points and metrics, where the cells that the report is of are here."""
+    if matched.differences:
         yield _wrong(f"is stale; cells since it was made: {matched.differences}")
-    elif matched.elsewhere:
-        yield note(f"{matched.elsewhere} of its cells lie elsewhere, so its figures are unchecked")
-    else:
-        for table in content["tables"]:
-            yield from _table(table, matched.here)
-    yield from _leaderboard(folder, content["tables"])
+        return
+    if matched.elsewhere:
+        return
+    for table in content["tables"]:
+        yield from _table(table, matched.here)
+    if hidden := _counting(content["cells"], matched) - _shown(content["tables"], matched):
+        yield _wrong(f"{len(hidden)} cells with scores are in none of its rows")
+
+
+def _counting(reported: Sequence[Mapping[str, Any]], matched: Matched) -> set[str]:
+    """Cells that were scored, and did not give way to another of their configuration and seed."""
+    return {
+        each["path"]
+        for each in reported
+        if not each["superseded_by"] and matched.here[each["path"]].values is not None
+    }
+
+
+def _shown(tables: Sequence[Mapping[str, Any]], matched: Matched) -> set[str]:
+    rows = [row for table in tables for row in table["rows"] if row.get("replicates")]
+    return {path for row in rows for path in _paths(row, matched.here)}
 
 
 def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Problem]:
@@ -71,7 +89,10 @@ def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Pro
     kept = [[cell for cell in row if cell.values is not None] for row in kept]
     number = table["number"]
     if any(len(row["replicates"]) != len(own) for row, own in zip(scored, kept, strict=True)):
-        yield note(f"table {number}: not checked, some of its cells have no points")
+        yield fault(
+            f"table {number}: cannot be checked, some of its cells have no scores to trust",
+            "mend its cells, then make the report again",
+        )
         return
     rows = [[_replicate(cell) for cell in own] for own in kept]
     for row, found in zip(scored, rows, strict=True):
@@ -112,7 +133,7 @@ def _metrics(
         yield _wrong(f"table {number}: {reported['label']}: {told}")
 
 
-def _leaderboard(folder: Path, tables: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+def _board(folder: Path, tables: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
     """`leaderboard.csv` has the rows of `report.json`."""
     name = "leaderboard.csv"
     rows = [row["figures"] for table in tables for row in table["rows"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -67,26 +68,19 @@ def others(cell: Evidence) -> Iterator[Problem]:
 
 def _texts(cell: Evidence, expected: pd.DataFrame) -> Iterator[Problem]:
     """`samples.jsonl`: empty in a world without text, else a line per row of the scores."""
-    import json
-
     try:
         lines = cell.content("samples.jsonl").split(b"\n")
         rows = [json.loads(line) for line in lines if line]
-        found = [tuple(row[key] for key in KEYS) for row in rows]
+        found = [(row["point"], str(row["prompt_id"]), row["sample"]) for row in rows]
     except RefusedError as refused:
         yield fault(str(refused))
         return
     except (ValueError, KeyError, TypeError, RecursionError):
         yield fault("samples.jsonl holds a line that is no sample")
         return
-    if found and sorted(map(_text, found)) != sorted(
-        map(_text, expected.itertuples(index=False, name=None))
-    ):
+    columns = (expected[key].tolist() for key in KEYS)
+    if found and sorted(found, key=str) != sorted(zip(*columns, strict=True), key=str):
         yield fault(f"samples.jsonl has {len(found)} samples, and not those of the scores")
-
-
-def _text(key: tuple[object, ...]) -> tuple[str, ...]:
-    return tuple(map(str, key))
 
 
 def _penalty(cell: Evidence, keys: pd.DataFrame) -> Array | float:

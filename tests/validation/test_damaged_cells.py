@@ -89,8 +89,15 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "another config.yaml": (text("config.yaml", "seed: 1\n"), "config.yaml is not"),
     "no config.yaml": (lambda folder: (folder / "config.yaml").unlink(), "config.yaml is absent"),
-    "scores cut short": (cut("scores.parquet"), "scores.parquet is no Parquet file"),
-    "scores changed": (cut("scores.parquet"), "scores.parquet is not the file that was recorded"),
+    "scores that are no Parquet": (
+        booked("scores.parquet", b"PAR1 and so on"),
+        "scores.parquet is no Parquet file",
+    ),
+    "scores that the record does not name": (
+        naming("scores.parquet", None),
+        "record names no scores.parquet",
+    ),
+    "scores cut short": (cut("scores.parquet"), "scores.parquet is not the file that was recorded"),
     "scores that are a pipe": (piped("scores.parquet"), "scores.parquet is no regular file"),
     "scores that are a link": (linked("scores.parquet"), "scores.parquet is a link"),
     "scores that are a folder": (

@@ -48,6 +48,12 @@ def only(sweep: Path, name: str) -> Verdict:
     return verdict
 
 
+def test_a_superseded_cell_is_in_no_row(sweep: Path) -> None:
+    shutil.copytree(sweep / "bandit", sweep / "again" / "bandit")
+    write_report([sweep])
+    assert only(sweep, "report").line == "trusted"
+
+
 def test_a_sweep_is_trusted_with_its_report(sweep: Path) -> None:
     found = list(validate(sweep))
     assert [each.kind for each in found] == ["cell"] * 4 + ["report"]
@@ -126,6 +132,10 @@ FORGED: dict[str, tuple[Callable[[Any], object], str]] = {
         ),
         "seed 1 are not those of its scores",
     ),
+    "a row that is left out": (
+        lambda report: report["tables"][0]["rows"].pop(),
+        "2 cells with scores are in none of its rows",
+    ),
     "a table of no form": (
         lambda report: report.update(tables=[{"rows": 3}]),
         "report.json is not what a report writes",
@@ -171,9 +181,8 @@ def test_a_report_of_other_cells_is_stale(
 
 def test_a_report_over_two_sweeps_is_not_measured_against_one(sweep: Path, finished: Path) -> None:
     write_report([sweep, finished])
-    verdict = only(sweep, "report")
-    assert verdict.word == "trusted"
-    assert verdict.notes == ["4 of its cells lie elsewhere, so its figures are unchecked"]
+    told = "no result: figures unchecked, 4 of its cells lie elsewhere"
+    assert only(sweep, "report").line == told
 
 
 def test_the_command_says_each_and_counts(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,8 +194,8 @@ def test_the_command_says_each_and_counts(sweep: Path, capsys: pytest.CaptureFix
     (cell(sweep) / "scores.parquet").unlink()
     assert main(["validate", str(sweep), "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
-    assert [each["verdict"] for each in told].count("not trusted") == 1
-    (bad,) = [each for each in told if each["verdict"] == "not trusted"]
+    bad, report = [each for each in told if each["verdict"] == "not trusted"]
+    assert "table 1: cannot be checked" in report["faults"][0]
     assert "scores.parquet is absent" in bad["faults"]
     assert bad["remedies"] == ["run the cell again"]
 

@@ -112,12 +112,14 @@ def record_text(change: Callable[[str], str]) -> Damage:
     return lambda folder: text("record.json", change((folder / "record.json").read_text()))(folder)
 
 
-def naming(name: str) -> Damage:
-    """A record that names one file more."""
+def naming(name: str, content: str | None = "content") -> Damage:
+    """A record that names one file more, or without content one file fewer."""
 
     def damage(folder: Path) -> None:
         record = json.loads((folder / "record.json").read_text())
-        record["files"][name] = digest(name)
+        record["files"].pop(name, None)
+        if content:
+            record["files"][name] = digest(content)
         (folder / "record.json").write_text(json.dumps(record))
 
     return damage
