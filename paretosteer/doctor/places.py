@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paretosteer.cells import cache
+from paretosteer.cells.holder import holder
 from paretosteer.doctor.finding import Finding, Probe, size
 
 _LEAST_DISK = 1e9
@@ -92,7 +93,7 @@ def _locks(folder: Path) -> bool:
 
 def _contents(root: Path) -> str:
     """Entries by kind, and their size."""
-    kinds = {path.name: _entries(path) for path in sorted(root.iterdir()) if path.is_dir()}
+    kinds = {path.name: len(_manifests(path)) for path in sorted(root.iterdir()) if path.is_dir()}
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
     amount = files = 0
     for place, _, names in os.walk(root):
@@ -103,47 +104,28 @@ def _contents(root: Path) -> str:
     return f"{told or 'nothing'}; {size(amount)}"
 
 
-def _entries(kind: Path) -> int:
-    return sum((path / cache.MANIFEST).exists() for path in kind.iterdir() if path.is_dir())
+def _manifests(kind: Path) -> list[Path]:
+    """Of finished entries: drafts begin with a dot."""
+    found = kind.glob(f"*/{cache.MANIFEST}")
+    return sorted(path for path in found if not path.parent.name.startswith("."))
 
 
 def _unfinished(root: Path) -> Iterator[Finding]:
     """Entries that are being made now, and those that nobody makes any more."""
     for lock in sorted(root.glob("*/*.lock")):
-        if _held(lock):
-            told = f"{lock.parent.name}/{lock.stem} is being made{_by(lock)}"
-            remedy = "runs that need it wait for it"
-            yield Finding("slow", "cache lock", told, remedy)
-    drafts = [path for path in root.glob("*/*.draft") if not _held(path.with_suffix(".lock"))]
+        if who := holder(lock):
+            told = f"{lock.parent.name}/{lock.stem} is being made by {who}"
+            yield Finding("slow", "cache lock", told, "runs that need it wait for it")
+    drafts = [path for path in sorted(root.glob("*/.draft-*")) if not holder(_lock(path))]
     if drafts:
         amount = sum(each.lstat().st_size for path in drafts for each in path.rglob("*"))
         told = f"{len(drafts)} left by runs that were killed, {size(amount)}"
         yield Finding("ok", "cache drafts", told, f"rm -r {drafts[0]}{' …' * (len(drafts) > 1)}")
 
 
-def _held(lock: Path) -> bool:
-    """Whether a live process holds a lock; asked without taking it, or making a file."""
-    import fcntl
-
-    try:
-        with lock.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _by(lock: Path) -> str:
-    """Which process holds a lock, as Linux lists them (proc(5))."""
-    try:
-        inode = str(lock.stat().st_ino)
-        rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-    except OSError:
-        return ""
-    found = [row[4] for row in rows if len(row) > 5 and row[5].rpartition(":")[2] == inode]
-    return f" by process {found[0]}" if found and found[0].isdigit() and found[0] != "0" else ""
+def _lock(draft: Path) -> Path:
+    """The lock under which a draft is made."""
+    return draft.with_name(f"{draft.name.removeprefix('.draft-')}.lock")
 
 
 def _start_models(root: Path) -> Iterator[Finding]:
@@ -151,7 +133,7 @@ def _start_models(root: Path) -> Iterator[Finding]:
     import json
 
     found = []
-    for manifest in sorted(root.glob(f"model/*/{cache.MANIFEST}")):
+    for manifest in _manifests(root / "model"):
         key = json.loads(manifest.read_text(encoding="utf-8")).get("key", {})
         steps = f" ({key['steps']} steps)" if "steps" in key else ""
         found.append(f"{key.get('benchmark', 'unknown')}{steps}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import get_args
 
 from paretosteer import registry
 from paretosteer.doctor.finding import Finding, Probe
 from paretosteer.errors import UsageError, first_line
 
-_GROUPS: tuple[registry.Group, ...] = ("methods", "benchmarks")
+_GROUPS: tuple[registry.Group, ...] = get_args(registry.Group)
 
 
 def plugins(_: Path) -> Iterator[Finding]:
@@ -21,7 +22,9 @@ def plugins(_: Path) -> Iterator[Finding]:
         yield Finding("ok", group, ", ".join(known))
         for name in own & set(known):
             if "module is missing" in registry.summary(group, name):
-                yield Finding("fail", f"{group} {name}", "its module is missing", _REPAIR)
+                yield Finding(
+                    "fail", f"{group} {name}", "its module is missing", "install it again"
+                )
         for name in sorted(set(known) - own):
             yield _plugin(group, name)
 
@@ -35,5 +38,4 @@ def _plugin(group: registry.Group, name: str) -> Finding:
     return Finding("ok", f"plug-in {name}", f"{found.__module__}: {registry.summary(group, name)}")
 
 
-_REPAIR = "install paretosteer again"
 PROBES: tuple[Probe, ...] = (plugins,)

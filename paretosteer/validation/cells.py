@@ -10,7 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.cells.holder import holder
 from paretosteer.cells.record import RECORD, schema
+from paretosteer.cells.unfinished import LOCK
 from paretosteer.errors import first_line
 from paretosteer.validation import code, configuration, cost, files, place, scores, vectors
 from paretosteer.validation.evidence import Check, Evidence
@@ -67,8 +69,7 @@ def cell_folders(folder: Path) -> Iterator[Path]:
 def check_cell(folder: Path) -> Found:
     """Check one cell. No state of it is an error."""
     if not (folder / RECORD).exists() and not (folder / RECORD).is_symlink():
-        reason = f"missing, no {RECORD}: interrupted, or still running"
-        return Found(Verdict(folder, "cell", reason=reason), {}, None)
+        return Found(Verdict(folder, "cell", reason=_missing(folder)), {}, None)
     try:
         record = read_json(folder, RECORD)
         problem = _schema_problem(record)
@@ -97,6 +98,11 @@ def _run(checks: tuple[Check, ...], cell: Evidence) -> list[Problem]:
             told = f"{type(error).__name__}: {first_line(error)[:120]}"
             problems.append(fault(f"{check.__name__} could not be checked ({told})"))
     return problems
+
+
+def _missing(folder: Path) -> str:
+    who = holder(folder / LOCK)
+    return f"missing, no {RECORD}: {f'{who} works on it' if who else 'interrupted, or not begun'}"
 
 
 def _reason(record: dict[str, Any]) -> str:

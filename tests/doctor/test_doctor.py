@@ -5,7 +5,6 @@ import json
 import os
 import resource
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +17,7 @@ from paretosteer.cells.cache import cached
 from paretosteer.cli import main
 from paretosteer.doctor import hardware, limits, packages, places, plugins, services
 from paretosteer.doctor.finding import Finding, Probe, size
+from paretosteer.errors import UsageError
 
 HERE = Path()
 
@@ -133,16 +133,17 @@ def test_a_broken_library_and_a_broken_plugin_fail(monkeypatch: pytest.MonkeyPat
     assert "fail  no_such_library: cannot be imported: ModuleNotFoundError" in lines(
         packages.imports
     )
-    broken = EntryPoint("mine", "no_such_module:Mine", "paretosteer.methods")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [broken])
-    registry._entries.cache_clear()
-    try:
-        told = lines(plugins.plugins)
-    finally:
-        monkeypatch.undo()
-        registry._entries.cache_clear()
-    assert "fail  plug-in mine: " in told
-    assert "No module named 'no_such_module'; repair or uninstall what provides it" in told
+    names, load = registry.names, registry.load
+
+    def broken(group: registry.Group, name: str) -> object:
+        if name == "mine":
+            raise UsageError("method 'mine' cannot be imported: ImportError: x; repair it")
+        return load(group, name)
+
+    monkeypatch.setattr(registry, "names", lambda group: [*names(group), "mine"])
+    monkeypatch.setattr(registry, "load", broken)
+    told = lines(plugins.plugins)
+    assert "fail  plug-in mine: method 'mine' cannot be imported: ImportError: x; repair it" in told
 
 
 @pytest.mark.parametrize(
@@ -225,14 +226,15 @@ def test_the_cache_with_its_entries_drafts_and_locks(cache: Path) -> None:
     assert "(not there yet)" in lines(places.cache_folder)
     key = {"benchmark": "stories", "steps": 30}
     folder = cached("model", key, lambda draft: (draft / "weights").write_bytes(b"w" * 5000))
-    folder.with_name("killed.draft").mkdir()
+    folder.with_name(".draft-killed").mkdir()
+    folder.with_name(".draft-busy").mkdir()
     lock = folder.with_name("busy.lock")
     with lock.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         told = lines(places.cache_folder)
     assert "cache holds: 1 model; 5." in told
     assert "start models: stories (30 steps)" in told
-    assert "slow  cache lock: model/busy is being made" in told
+    assert f"slow  cache lock: model/busy is being made by process {os.getpid()}" in told
     assert f"cache drafts: 1 left by runs that were killed, 0 B; rm -r {folder.parent}" in told
     assert "is being made" not in lines(places.cache_folder)
 

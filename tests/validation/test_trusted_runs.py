@@ -1,6 +1,7 @@
 """What a real run leaves is trusted; what was changed in it or in its report is not."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from omegaconf import OmegaConf
 from whole_cells import write_whole_cell
 
@@ -210,13 +212,17 @@ def test_cells_without_a_result_are_no_fault_and_steer_no_terminal(
         record["error"] = {"type": "E", "message": "\x1b[31mred\nline", "stage": "train"}
 
     change(failed / "record.json", fail)
-    (max((sweep / "bandit" / "rewarded_soup").iterdir()) / "record.json").unlink()
+    missing, busy = sorted((sweep / "bandit" / "morl").iterdir())
+    (missing / "record.json").unlink()
+    (busy / "record.json").unlink()
     shutil.rmtree(sweep / "report")
-    assert main(["validate", str(sweep)]) == 0
+    with FileLock(busy / ".lock"):
+        assert main(["validate", str(sweep)]) == 0
     told = capsys.readouterr().out
     assert f"{failed}: no result: failed, E while in train: \\x1b[31mred line\n" in told
-    assert "no result: missing, no record.json: interrupted, or still running" in told
-    assert told.splitlines()[-1].endswith("2 no result")
+    assert f"{missing}: no result: missing, no record.json: interrupted, or not begun" in told
+    assert f"{busy}: no result: missing, no record.json: process {os.getpid()} works on it" in told
+    assert told.splitlines()[-1].endswith("3 no result")
 
 
 @pytest.mark.parametrize("make", [lambda path: None, Path.mkdir, Path.touch])
