@@ -70,7 +70,7 @@ class Evidence:
                 raise RefusedError(f"{name} has {rows} rows, n_total is {self.record['n_total']}")
             if absent := [c for c in columns if c not in file.schema_arrow.names]:
                 raise RefusedError(f"{name} has no column {', '.join(absent)}")
-            return file.read(columns).to_pandas()
+            return file.read(columns).to_pandas(ignore_metadata=True)
         except (OSError, pa.ArrowException, ValueError) as error:
             raise RefusedError(f"{name} is no Parquet file ({_short(error)})") from None
 

@@ -137,8 +137,12 @@ def _board(folder: Path, tables: Sequence[Mapping[str, Any]]) -> Iterator[Proble
     """`leaderboard.csv` has the rows of `report.json`."""
     name = "leaderboard.csv"
     rows = [row["figures"] for table in tables for row in table["rows"]]
-    lines = read(folder, name, MOST_TEXT).decode("utf-8").splitlines()
-    found = list(csv.DictReader(lines))
+    try:
+        lines = read(folder, name, MOST_TEXT).decode("utf-8").splitlines()
+        found = list(csv.DictReader(lines))
+    except (ValueError, csv.Error) as error:
+        yield _wrong(f"{name} is no table ({error})")
+        return
     if len(found) != len(rows):
         yield _wrong(f"{name} has {len(found)} rows, {REPORT} {len(rows)}")
         return
@@ -153,7 +157,10 @@ def _board(folder: Path, tables: Sequence[Mapping[str, Any]]) -> Iterator[Proble
 def _written_as(cell: str | None, value: Any) -> bool:
     if value is None or cell is None or isinstance(value, str | bool):
         return (cell or "") == ("" if value is None else str(value))
-    return _close(float(cell or "nan"), value)
+    try:
+        return _close(float(cell), value)
+    except ValueError:
+        return False
 
 
 def _close(one: Any, other: float) -> bool:

@@ -161,6 +161,10 @@ def test_a_forged_leaderboard_is_seen(sweep: Path) -> None:
     first[names.index("hypervolume")] = "99"
     path.write_text("\n".join([lines[0], ",".join(first), *lines[2:]]))
     assert "leaderboard.csv, row 1: hypervolume differ" in only(sweep, "report").line
+    path.write_bytes(b"table\n\xff")
+    assert "leaderboard.csv is no table" in only(sweep, "report").line
+    path.unlink()
+    assert "leaderboard.csv is absent" in only(sweep, "report").line
 
 
 @pytest.mark.parametrize(
