@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from paretosteer.cells.plan import CellPlan
@@ -40,6 +40,13 @@ def follows(cell: Evidence) -> Iterator[Problem]:
     except UsageError as error:
         yield note(f"cannot be worked out again here: {first_line(error)}")
         return
+    if _names_files(plan):
+        yield note("its digests are not worked out again: they cover files that lie elsewhere")
+    else:
+        expected |= {
+            f"{name} digest": (made, cell.record["stages"].get(name))
+            for name, made in plan.digests.items()
+        }
     same_code = _same_code(cell.record)
     if same_code:  # other code may have had other settings to spell out
         expected["command"] = (plan.config.command, cell.record["command"])
@@ -62,9 +69,12 @@ def grid(cell: Evidence) -> Iterator[Problem]:
     import numpy as np
 
     try:
-        asked = _plan(cell.record).grid()
+        plan = _plan(cell.record)
     except UsageError:
-        return  # said by `follows`, or a file of preferences that is not here
+        return  # said by `follows`
+    if plan.config.preferences.name == "file":
+        return  # which may lie anywhere
+    asked = plan.grid()
     points = [point["preference"] for point in cell.record["points"] if not point["dials"]]
     if len(points) != len(asked) or not np.allclose(sorted(points), sorted(asked.tolist())):
         yield fault(f"has {len(points)} points that are not the {len(asked)} preferences asked for")
@@ -105,15 +115,16 @@ def _expected(plan: CellPlan, record: dict[str, Any]) -> dict[str, tuple[object,
     """By what it is, a value as it is made now and as it was recorded."""
     capped = record["cost"]["train_steps"] <= plan.steps
     return {
-        **{
-            f"{name} digest": (made, record["stages"].get(name))
-            for name, made in plan.digests.items()
-        },
         "variant": (plan.variant, record["variant"]),
         "exemption": (plan.method().exempt, record.get("exempt", False)),
         "number of steps": (True, capped),
         "precision": (plan.config.dtype, record["dtype"]),
     }
+
+
+def _names_files(plan: CellPlan) -> bool:
+    """Whether the method's options name files, which may be anything by now: none is opened."""
+    return any(option.metadata.get("place") for option in fields(plan.method_class.Options))
 
 
 def _other_version(plan: CellPlan, record: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from io import StringIO
 
 from paretosteer.validation.evidence import Evidence
 from paretosteer.validation.problem import Problem, fault
@@ -31,8 +32,8 @@ def log(cell: Evidence) -> Iterator[Problem]:
     if _LOG not in cell.record["files"]:
         return
     try:
-        lines = cell.content(_LOG).decode("utf-8").splitlines()
-        steps = [int(row["step"]) for row in csv.DictReader(lines)]
+        text = StringIO(cell.content(_LOG).decode("utf-8"), newline="")
+        steps = [int(row["step"]) for row in csv.DictReader(text)]
     except RefusedError as refused:
         yield fault(str(refused))
         return

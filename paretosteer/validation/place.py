@@ -22,12 +22,9 @@ def place(cell: Evidence) -> Iterator[Problem]:
     train = record["stages"].get("train")
     if train is None or train[:10] != record["identity"]:
         yield fault(f"identity {record['identity']} does not begin its training digest")
-    config = record["config"]
-    said = {"seed": record["seed"], "method": record["method"]} | {
-        "benchmark": record["benchmark"]["name"]
-    }
+    said = {"benchmark": expected[0], "method": expected[1], "seed": record["seed"]}
     for key, value in said.items():
-        configured = config.get(key)
+        configured = record["config"].get(key)
         name = configured.get("name") if isinstance(configured, dict) else configured
         if name != value:
             yield fault(f"record says {key} {value}, its configuration {name}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
 from math import isclose
 from pathlib import Path
 from typing import Any
@@ -138,8 +139,8 @@ def _board(folder: Path, tables: Sequence[Mapping[str, Any]]) -> Iterator[Proble
     name = "leaderboard.csv"
     rows = [row["figures"] for table in tables for row in table["rows"]]
     try:
-        lines = read(folder, name, MOST_TEXT).decode("utf-8").splitlines()
-        found = list(csv.DictReader(lines))
+        text = read(folder, name, MOST_TEXT).decode("utf-8")
+        found = list(csv.DictReader(StringIO(text, newline="")))
     except (ValueError, csv.Error) as error:
         yield _wrong(f"{name} is no table ({error})")
         return

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 from omegaconf import OmegaConf
-from whole_cells import write_whole_cell
+from whole_cells import write_unscored, write_whole_cell
 
 from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.cli import main
@@ -67,6 +67,8 @@ def test_folds_and_oracles_are_measured_again(tmp_path: Path) -> None:
     for index in (1, 2):
         for method in ("clp", "bone_soup"):
             write_whole_cell(tmp_path, method, fold=(index, 2), seed=index)
+    said = {"type": "E", "message": 'one,\n"two"\u2028three', "stage": "train"}
+    write_unscored(tmp_path, "morl", "failed", error=said)
     write_report([tmp_path])
     assert only(tmp_path, "report").line == "trusted"
 
@@ -77,7 +79,7 @@ def test_a_configuration_that_was_changed_is_seen(sweep: Path) -> None:
     config = json.loads((folder / "record.json").read_text())["config"]
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(config))
     line = only(sweep, folder.name).line
-    assert "train digest, sample digest, score digest, variant, command do not follow" in line
+    assert "variant, train digest, sample digest, score digest, command do not follow" in line
 
 
 def test_a_preference_that_was_not_asked_for_is_seen(sweep: Path) -> None:
@@ -85,6 +87,22 @@ def test_a_preference_that_was_not_asked_for_is_seen(sweep: Path) -> None:
     other = {"preference": [0.55, 0.45], "dials": {}}
     change(folder / "record.json", lambda record: record["points"].__setitem__(3, other))
     assert "not the 11 preferences asked for" in only(sweep, folder.name).line
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("preferences", {"name": "file", "path": "PIPE"}),
+        ("method", {"name": "adapters", "paths": ["PIPE", "PIPE"]}),
+    ],
+)
+def test_files_that_a_configuration_names_are_not_opened(
+    sweep: Path, part: str, value: dict[str, Any]
+) -> None:
+    os.mkfifo(sweep / "pipe")
+    forged = json.loads(json.dumps(value).replace("PIPE", str(sweep / "pipe")))
+    change(cell(sweep) / "record.json", lambda record: record["config"].update({part: forged}))
+    assert only(sweep, cell(sweep).name).word == "not trusted"
 
 
 def test_another_version_of_a_benchmark_is_a_note(

@@ -15,7 +15,9 @@ from paretosteer.cells.digest import file_digest
 from paretosteer.cells.provenance import source_digest, versions
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
-from report_cells import GRID, digest, write_cell
+from report_cells import GRID, digest, write_cell, write_unscored
+
+__all__ = ["write_unscored"]
 
 Damage = Callable[[Path], object]
 
