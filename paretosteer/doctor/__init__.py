@@ -1,0 +1,57 @@
+"""What this machine is, and what of it would make a run slow or fail.
+
+from paretosteer.doctor import examine
+
+for finding in examine("results/mine"):
+    print(finding.line)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paretosteer.doctor.finding import Finding, Probe
+
+__all__ = ["examine"]
+
+_PATIENCE = 20  # seconds; a folder on a server that is gone answers never
+
+
+def examine(sweep_dir: str | os.PathLike[str]) -> Iterator[Finding]:
+    """Everything that was found. A probe that fails, or never ends, is a finding itself."""
+    from paretosteer.doctor import hardware, limits, packages, places, plugins, services
+
+    for module in (packages, plugins, hardware, limits, places, services):
+        for probe in module.PROBES:
+            yield from _findings(probe, Path(sweep_dir))
+
+
+def _findings(probe: Probe, folder: Path) -> list[Finding]:
+    from paretosteer.doctor.finding import Finding, without_secrets
+
+    what = probe.__name__.replace("_", " ")
+    answer: SimpleQueue[list[Finding]] = SimpleQueue()
+
+    def ask() -> None:
+        found: list[Finding] = []
+        try:
+            found.extend(probe(folder))
+        except Exception as error:  # odd machines lack what others take for granted
+            told = f"cannot be found out here ({type(error).__name__}: {error})"
+            found.append(Finding("ok", what, " ".join(told.split())))
+        answer.put(found)
+
+    Thread(target=ask, daemon=True).start()
+    try:
+        found = answer.get(timeout=_PATIENCE)
+    except Empty:
+        remedy = "look at what it reads: a file system or driver hangs"
+        return [Finding("fail", what, f"no answer in {_PATIENCE} s", remedy)]
+    return [replace(each, found=without_secrets(each.found)) for each in found]

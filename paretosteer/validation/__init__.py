@@ -1,0 +1,49 @@
+"""Can finished cells be trusted, whoever ran them?
+
+    from paretosteer.validation import validate
+
+    for verdict in validate("results/five_methods"):
+        print(verdict.path, verdict.line)
+
+Nothing of a folder is believed: its files may be damaged, forged or made to be waited for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paretosteer.errors import UsageError
+
+if TYPE_CHECKING:
+    from paretosteer.validation.problem import Verdict
+
+__all__ = ["validate"]
+
+
+def validate(folder: str | os.PathLike[str]) -> Iterator[Verdict]:
+    """The verdict on every cell below a folder, as they are checked, then on its reports.
+
+    Raises
+    ------
+    UsageError
+        If there is no such folder, or no cell in it.
+    """
+    from paretosteer.validation.cells import cell_folders, check_cell
+    from paretosteer.validation.reports import check_report, report_folders
+
+    root = Path(folder)
+    if not root.is_dir():
+        raise UsageError(f"{root}: is not a folder; give a folder that a sweep wrote")
+    found = []
+    for path in cell_folders(root):
+        found.append(check_cell(path))
+        yield found[-1].verdict
+    if not found:
+        raise UsageError(
+            f"{root}: holds no cell; give a folder that `paretosteer sweep` or `run` wrote"
+        )
+    for path in report_folders(root):
+        yield check_report(path, found)

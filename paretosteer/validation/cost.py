@@ -1,0 +1,45 @@
+"""Did a cell keep to its budget, and does its log say the same as its record?"""
+
+import csv
+from collections.abc import Iterator
+from io import StringIO
+
+from paretosteer.validation.evidence import Evidence
+from paretosteer.validation.problem import Problem, fault
+from paretosteer.validation.reading import RefusedError
+
+_LOG = "training.csv"
+
+
+def cost(cell: Evidence) -> Iterator[Problem]:
+    """Nothing that was counted is below 0, no cell over its cap."""
+    account = cell.record["cost"]
+    below = [name for name, value in account.items() if name != "seconds" and value < 0]
+    below += [f"seconds.{name}" for name, value in account["seconds"].items() if value < 0]
+    if below:
+        yield fault(f"cost: {', '.join(below)} is below 0")
+    cap = cell.record["config"].get("budget", {}).get("steps")
+    exempt = cell.record.get("exempt", False)
+    if isinstance(cap, int) and account["train_steps"] > cap and not exempt:
+        yield fault(
+            f"took {account['train_steps']} optimiser steps, the budget has {cap}, and its method "
+            "is not exempt"
+        )
+
+
+def log(cell: Evidence) -> Iterator[Problem]:
+    """The last step of the training log is the record's number of steps."""
+    if _LOG not in cell.record["files"]:
+        return
+    try:
+        text = StringIO(cell.content(_LOG).decode("utf-8"), newline="")
+        steps = [int(row["step"]) for row in csv.DictReader(text)]
+    except RefusedError as refused:
+        yield fault(str(refused))
+        return
+    except (ValueError, KeyError, TypeError, csv.Error):
+        yield fault(f"{_LOG} is no training log")
+        return
+    last, recorded = (steps[-1] if steps else 0), cell.record["cost"]["train_steps"]
+    if last != recorded:
+        yield fault(f"{_LOG} ends at step {last}, the record has {recorded} optimiser steps")

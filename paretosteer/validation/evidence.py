@@ -1,0 +1,101 @@
+"""What is known of one finished cell while it is checked: its record and its files, read once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretosteer.validation.problem import Problem
+from paretosteer.validation.reading import RefusedError, digest, read
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from paretosteer.interfaces import Array
+
+KEYS = ["point", "prompt_id", "sample"]
+MOST_BYTES = 4 * 2**30  # of one file that is held in memory: scores, drift, samples
+_LARGE = (".safetensors",)  # never looked into as a whole, so only their digest is made
+
+
+@dataclass
+class Evidence:
+    """One finished cell.
+
+    The check of its scores finds the `keys` of their rows, sorted, and the points that they make:
+    `values` (points, m) in standard units.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    keys: pd.DataFrame | None = None
+    values: Array | None = None
+    _contents: dict[str, bytes] = field(default_factory=dict)
+
+    @cached_property
+    def digests(self) -> dict[str, str | RefusedError]:
+        """Digest of every file that the record names, or why there is none."""
+        return {name: self._digest(name) for name in self.record["files"]}
+
+    def content(self, name: str) -> bytes:
+        """A file's bytes; RefusedError where it cannot be read, or is not the recorded one.
+
+        What was damaged is not parsed: readers of binary files are not made for it.
+        """
+        recorded = self.record["files"].get(name)
+        if recorded is None:
+            raise RefusedError(f"record names no {name}")
+        if isinstance(found := self.digests[name], RefusedError):
+            raise found
+        if found != recorded:
+            raise changed(name)
+        if name not in self._contents:
+            self._contents[name] = read(self.folder, name, MOST_BYTES)
+        return self._contents[name]
+
+    def frame(self, name: str, columns: list[str]) -> pd.DataFrame:
+        """A Parquet file with these columns and a row per sample; RefusedError where it is none."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            file = pq.ParquetFile(BytesIO(self.content(name)))
+            rows = file.metadata.num_rows
+            if rows != self.record["n_total"]:
+                raise RefusedError(f"{name} has {rows} rows, n_total is {self.record['n_total']}")
+            if absent := [c for c in columns if c not in file.schema_arrow.names]:
+                raise RefusedError(f"{name} has no column {', '.join(absent)}")
+            return file.read(columns).to_pandas(ignore_metadata=True)
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise RefusedError(f"{name} is no Parquet file ({_short(error)})") from None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the objectives."""
+        return [objective["name"] for objective in self.record["objectives"]]
+
+    def _digest(self, name: str) -> str | RefusedError:
+        try:
+            if name.endswith(_LARGE):
+                return digest(self.folder, name)
+            self._contents[name] = read(self.folder, name, MOST_BYTES)
+            return hashlib.sha256(self._contents[name]).hexdigest()
+        except RefusedError as refused:
+            return refused
+
+
+def changed(name: str) -> RefusedError:
+    """A file that is not what its digest says."""
+    return RefusedError(f"{name} is not the file that was recorded (its digest differs)")
+
+
+Check = Callable[[Evidence], Iterator[Problem]]
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:120]

@@ -1,0 +1,30 @@
+"""Is a cell what its folder says?"""
+
+from collections.abc import Iterator
+
+from paretosteer.validation.evidence import Evidence
+from paretosteer.validation.problem import Problem, fault
+
+_MOVE = "put the folder back where it was, or run the cell again"
+
+
+def place(cell: Evidence) -> Iterator[Problem]:
+    """Identity, seed, method and benchmark against the names of the folders."""
+    record = cell.record
+    expected = (
+        record["benchmark"]["name"],
+        record["method"],
+        f"seed{record['seed']}-{record['identity']}",
+    )
+    found = cell.folder.resolve().parts[-3:]
+    if found != expected:
+        yield fault(f"lies at {'/'.join(found)}, its record is of {'/'.join(expected)}", _MOVE)
+    train = record["stages"].get("train")
+    if train is None or train[:10] != record["identity"]:
+        yield fault(f"identity {record['identity']} does not begin its training digest")
+    said = {"benchmark": expected[0], "method": expected[1], "seed": record["seed"]}
+    for key, value in said.items():
+        configured = record["config"].get(key)
+        name = configured.get("name") if isinstance(configured, dict) else configured
+        if name != value:
+            yield fault(f"record says {key} {value}, its configuration {name}")

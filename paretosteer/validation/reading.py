@@ -1,0 +1,86 @@
+"""Files of a folder that nobody vouches for: read once, never waited for, never outside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
+
+MOST_TEXT = 64 * 2**20  # bytes of JSON; records and reports have a hundredth of it
+
+
+class RefusedError(Exception):
+    """A file that cannot be read as what it should be; the message says why."""
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of a file below a folder; RefusedError where a name or a link leads elsewhere."""
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+        raise RefusedError(f"{name!r} is not a name below the cell's folder")
+    path = folder
+    for part in parts:
+        path = path / part
+        if path.is_symlink():
+            raise RefusedError(f"{name} is a link, which may lead out of the cell's folder")
+    return path
+
+
+@contextmanager
+def opened(folder: Path, name: str) -> Iterator[BufferedReader]:
+    """A regular file to read. Opening a pipe or a device would wait, so neither is."""
+    try:
+        handle = os.open(inside(folder, name), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise RefusedError(f"{name} is absent") from None
+    except OSError as error:
+        raise RefusedError(f"{name} cannot be opened ({error.strerror})") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise RefusedError(f"{name} is no regular file")
+    with os.fdopen(handle, "rb") as stream:
+        yield stream
+
+
+def read(folder: Path, name: str, most: int) -> bytes:
+    """A file's bytes; RefusedError where there are more than `most`."""
+    with opened(folder, name) as stream:
+        found = stream.read(most + 1)
+    if len(found) > most:
+        raise RefusedError(f"{name} has more than {most} bytes")
+    return found
+
+
+def digest(folder: Path, name: str) -> str:
+    """SHA-256 of a file however large."""
+    with opened(folder, name) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_json(folder: Path, name: str) -> Any:
+    """JSON as strict as it is written: no NaN, no infinity, no number too large for a float."""
+    try:
+        return json.loads(
+            read(folder, name, MOST_TEXT).decode("utf-8"),
+            parse_constant=_no_number,
+            parse_float=_number,
+        )
+    except RecursionError:
+        raise RefusedError(f"{name} is nested too deeply") from None
+    except ValueError as error:
+        raise RefusedError(f"{name} is no JSON ({error})") from None
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    return value if abs(value) != float("inf") else _no_number(text)
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text[:20]} is no finite number")

@@ -1,0 +1,59 @@
+"""Do a record's vectors fit together: preferences, normaliser, reference, oracle?"""
+
+from collections.abc import Iterator, Sequence
+
+from paretosteer.validation.evidence import KEYS, Evidence
+from paretosteer.validation.problem import Problem, fault
+
+TOLERANCE = 1e-6  # of a preference's sum, as everywhere
+_MOST = 1e12  # a normaliser beyond it has not been measured
+
+
+def vectors(cell: Evidence) -> Iterator[Problem]:
+    """One value per objective in every vector."""
+    record, m = cell.record, len(cell.names)
+    oracle = record.get("oracle", {"points": [], "start": [0.0] * m})
+    groups: dict[str, Sequence[Sequence[float]]] = {
+        "normaliser.mean": [record["normaliser"]["mean"]],
+        "normaliser.std": [record["normaliser"]["std"]],
+        "reference": [record["reference"]],
+        "points": [point["preference"] for point in record["points"]],
+        "oracle.points": oracle["points"],
+        "oracle.start": [oracle["start"]],
+    }
+    for name, rows in groups.items():
+        if any(len(row) != m for row in rows):
+            yield fault(f"{name}: not one value for each of {m} objectives")
+    if oracle["points"] and len(oracle["points"]) != len(record["points"]):
+        yield fault(f"oracle has {len(oracle['points'])} points, the cell {len(record['points'])}")
+    if len(set(cell.names)) < m or set(cell.names) & set(KEYS):
+        yield fault("objectives: a name is there twice or is that of a key of the scores")
+
+
+def preferences(cell: Evidence) -> Iterator[Problem]:
+    """Points lie on the simplex, and none is there twice."""
+    seen = set()
+    for place, point in enumerate(cell.record["points"]):
+        mu = point["preference"]
+        if min(mu) < 0 or abs(sum(mu) - 1) > TOLERANCE:
+            yield fault(f"point {place}: preference {_few(mu)} is not on the simplex")
+        key = (tuple(mu), tuple(sorted(point["dials"].items())))
+        if key in seen:
+            yield fault(f"point {place}: preference {_few(mu)} is there twice")
+        seen.add(key)
+    if all(point["dials"] for point in cell.record["points"]):
+        yield fault("points: none is without further dials, so none can be ranked")
+
+
+def normaliser(cell: Evidence) -> Iterator[Problem]:
+    """Deviations above 0, and nothing that no start model scores."""
+    constants = cell.record["normaliser"]
+    if min(constants["std"]) <= 0:
+        yield fault(f"normaliser.std: {_few(constants['std'])} is not above 0")
+    if max(map(abs, constants["mean"] + constants["std"])) > _MOST:
+        yield fault(f"normaliser: a mean or deviation is beyond {_MOST:g}")
+
+
+def _few(vector: Sequence[float]) -> str:
+    shown = ", ".join(f"{value:.6g}" for value in vector[:6])
+    return f"({shown}{', …' if len(vector) > 6 else ''})"
