@@ -56,7 +56,8 @@ def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any] | None:
         with run.stage("prepare"):
             run.prepare()
         if not run.accelerator.is_main_process:
-            return run.follow()
+            run.follow()
+            return None
         with owned(plan.folder, say):
             if (record := _settled(plan)) is None:  # another job may have done it meanwhile
                 return _recorded(run)
