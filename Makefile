@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: setup quickstart reference test lint types speed coverage test-wheel test-faults clean
+.PHONY: setup quickstart reference test lint types speed coverage test-wheel test-faults \
+	test-slurm test-ray clean
 
 setup: .venv/.installed
 
@@ -59,6 +60,23 @@ test-faults: setup
 		method=clp,bone_soup,morl seed=0,1 checkpoint_seconds=0
 	$(BIN)/python tests/kill_study.py --kills 10 benchmark=ranking budget=smoke method=clp,cos_dpo \
 		checkpoint_seconds=0 launcher=joblib
+
+# The launchers of clusters, on this machine; SLURM needs Debian and root. Their packages go beside
+# .venv, which they see: Ray's launcher wants an older cloudpickle than joblib.
+LAUNCHERS := .venv/launchers
+
+test-slurm: $(LAUNCHERS)/.installed
+	tests/launchers/slurm.sh $(LAUNCHERS)/bin/python -m pytest tests/launchers/sweeps_on_slurm.py
+
+test-ray: $(LAUNCHERS)/.installed
+	$(LAUNCHERS)/bin/python -m pytest tests/launchers/sweeps_on_ray.py
+
+$(LAUNCHERS)/.installed: .venv/.installed
+	$(PYTHON) -m venv $(LAUNCHERS)
+	$(BIN)/python -c 'import site; print(f"import site; site.addsitedir({site.getsitepackages()[0]!r})")' \
+		> $$(echo $(LAUNCHERS)/lib/python*/site-packages)/beside.pth
+	$(LAUNCHERS)/bin/pip install -e '.[slurm,ray]'
+	touch $@
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

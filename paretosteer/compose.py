@@ -19,7 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from paretosteer import options, registry
+from paretosteer import launchers, options, registry
 from paretosteer.cells.config import CellConfig
 from paretosteer.errors import UsageError, did_you_mean
 
@@ -137,6 +137,8 @@ def _unknown_choice(file: str, choices: Sequence[str] | None) -> str:
     group, _, name = file.rpartition("/")
     if group in _PLUGINS and name in registry.names(_PLUGINS[group]):
         return _why_broken(_PLUGINS[group], name)
+    if group == "hydra/launcher" and name in launchers.EXTRAS:
+        return launchers.missing(name)
     return f"{group}={name}: no such {group}; {did_you_mean(name, choices or ())}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing import parent_process
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -28,9 +29,9 @@ def say(line: str) -> None:
 
 @contextmanager
 def training_bar(title: str, steps: int) -> Iterator[OnStep]:
-    """A bar with the figures that matter; a few plain lines where nobody watches a terminal."""
+    """A bar with the figures that matter; a few plain lines in a worker or without a terminal."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or parent_process():  # bars of cells at once overwrite each other
         yield _lines(title, steps)
         return
     columns = (

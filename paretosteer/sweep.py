@@ -7,6 +7,7 @@ whichever launcher ran its jobs.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
+from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
+from paretosteer import launchers
 from paretosteer.cells.config import CellConfig
 from paretosteer.cells.files import check_writable
 from paretosteer.cells.record import read_record
@@ -101,7 +104,7 @@ def run_sweep(overrides: Sequence[str], cells: Sequence[CellConfig]) -> int:
         except HydraException:
             raise
         except Exception as error:  # jobs raise nothing, so a launcher or its scheduler did
-            print(f"paretosteer: the launcher failed: {_told(error)}", file=sys.stderr)
+            launchers.lost(error)
     finish_sweep(cells)
     return 1
 
@@ -110,6 +113,7 @@ def job(resolved: DictConfig) -> str:
     """Hydra's task function: one cell of a sweep, in whatever process. Gives its status."""
     from paretosteer.cells.results import failed_record
 
+    os.chdir(get_original_cwd())  # a worker that was there before the sweep is anywhere
     config = parse(resolved)
     try:
         record = run_one(config)

@@ -1,6 +1,7 @@
 """The packaged YAML shows what the dataclasses define."""
 
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 
 from paretosteer import options, registry
 from paretosteer.compose import compose_sweep
+from paretosteer.errors import UsageError
 
 PLUGINS: list[tuple[str, registry.Group, str]] = [
     ("method", "methods", "rewarded_soup"),
@@ -70,6 +72,20 @@ def test_every_experiment_composes_and_writes_under_its_name(
     found = compose_sweep([f"experiment={experiment}", *further])
     assert len(found) == cells
     assert {cell.sweep_dir for cell in found} == {f"results/{experiment}"}
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_the_launchers_that_setup_installs_compose(launcher: str) -> None:
+    assert len(compose_sweep([f"launcher={launcher}", "seed=0,1"])) == 2
+
+
+@pytest.mark.parametrize("launcher", ["slurm", "ray"])
+def test_a_launcher_that_is_not_installed_names_its_extra(launcher: str) -> None:
+    if find_spec("submitit" if launcher == "slurm" else "ray"):
+        pytest.skip("it is installed")
+    with pytest.raises(UsageError) as caught:
+        compose_sweep([f"launcher={launcher}"])
+    assert str(caught.value) == f"launcher={launcher}: needs pip install 'paretosteer[{launcher}]'"
 
 
 def test_the_third_objective_is_part_of_the_experiment() -> None:

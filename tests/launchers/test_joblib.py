@@ -1,0 +1,48 @@
+"""Sweeps with several cells at once on this machine."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+from launched import LONG, TRAINING, Sweep, threads, until
+
+
+def test_two_jobs_share_the_cores(tmp_path: Path) -> None:
+    share = max(1, len(os.sched_getaffinity(0)) // 2)
+    assert threads(tmp_path, "launcher=joblib") == [share, share]
+
+
+def test_a_killed_worker_loses_its_cell_and_nothing_else(tmp_path: Path) -> None:
+    sweep = hit(tmp_path)
+    for child in psutil.Process(sweep.process.pid).children():
+        if any("popen_loky" in word for word in child.cmdline()):
+            child.kill()
+    assert sweep.end() == 1
+    (line,) = sweep.problems()
+    assert line.startswith("paretosteer: the launcher failed: TerminatedWorkerError: ")
+    assert sweep.said.endswith("1 of 2 cells failed\n")
+    assert sweep.finished() == {("start", 0)}
+    assert sweep.reported() == {"start"}
+
+    again = Sweep(tmp_path, "launcher=joblib", *LONG)
+    assert again.end() == 0
+    assert again.said.count("finished before, reused") == 1
+    assert again.finished() == {("start", 0), ("clp", 0)}
+
+
+def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
+    sweep = hit(tmp_path)
+    children = psutil.Process(sweep.process.pid).children(recursive=True)
+    os.killpg(sweep.process.pid, signal.SIGINT)  # as a terminal does
+    assert sweep.end() == 130
+    assert sweep.said.endswith("paretosteer: interrupted; the same command goes on from here\n")
+    assert not psutil.wait_procs(children, timeout=10)[1]
+    assert sweep.finished() == {("start", 0)}
+
+
+def hit(folder: Path) -> Sweep:
+    """A sweep on a terminal, of which one cell is finished and the other trains."""
+    sweep = Sweep(folder, "launcher=joblib", *LONG, FORCE_COLOR="1")
+    until(lambda: TRAINING in sweep.said and ("start", 0) in sweep.finished(), sweep)
+    return sweep
