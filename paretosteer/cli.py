@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from paretosteer import __version__
-from paretosteer.commands import export, export_wandb, report, run, sample, score
+from paretosteer.commands import check, export, export_wandb, new, report, run, sample, score
 from paretosteer.commands import list as listing
 from paretosteer.errors import UsageError, disk_problem
 
@@ -53,6 +53,6 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"paretosteer {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (run, report, score, listing, sample, export, export_wandb):
+    for module in (run, report, score, listing, sample, export, export_wandb, check, new):
         module.add(commands)
     return top

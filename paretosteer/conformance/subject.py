@@ -1,0 +1,247 @@
+"""What is checked: a plug-in by name, planned and built as a cell would, on the smoke budget."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from torch import Tensor
+
+from paretosteer import registry
+from paretosteer.cells.config import CellConfig, Plugin
+from paretosteer.cells.plan import CellPlan
+from paretosteer.cells.setting import Setting
+from paretosteer.compose import compose_cell
+from paretosteer.conditioning import Banks, Unconditioned
+from paretosteer.conformance.finding import NotChecked
+from paretosteer.conformance.watch import changed, global_state, optimiser_steps
+from paretosteer.control import Control
+from paretosteer.errors import UnsupportedError, UsageError, first_line
+from paretosteer.interfaces import Array, Policy
+from paretosteer.method import Method
+from paretosteer.preferences import random_points
+from paretosteer.progress import say
+from paretosteer.trainer import Trainer
+
+SEED = 0
+STAND_IN = {"method": "start", "benchmark": "bandit"}  # while the rest is composed
+PROMPTS = 5  # of a benchmark's training prompts that its samples are checked on
+BANKS = Banks(2, rank=4, alpha=4.0)
+RANDOM = 6  # preferences off every grid
+# A step takes a millisecond there, so there are enough of them to see where a dial turns.
+EXACT = ["benchmark=bandit", "budget=smoke", "budget.steps=100"]
+
+
+@dataclass(frozen=True)
+class PluginClass:
+    """The class of a method or a benchmark, before anything is built."""
+
+    group: registry.Group
+    name: str
+    kind: Any
+    registered: bool  # under this name
+
+    @classmethod
+    def of(cls, group: registry.Group, which: str | type) -> PluginClass:
+        """A class itself, or by name; UsageError for an unknown one, or if it does not import."""
+        if isinstance(which, str):
+            return cls(group, which, registry.load(group, which), registered=True)
+        return cls(group, getattr(which, "name", which.__name__), which, registered=False)
+
+    @property
+    def section(self) -> str:
+        """Its part of a configuration."""
+        return self.group[:-1]
+
+    def configure(self, overrides: Sequence[str]) -> CellConfig:
+        """The cell that the overrides describe; UsageError where they cannot be."""
+        if self.registered:
+            return compose_cell([f"{self.section}={self.name}", *overrides])
+        own = [word for word in overrides if word.startswith(f"{self.section}.")]
+        others = [word for word in overrides if word not in own]
+        config = compose_cell([f"{self.section}={STAND_IN[self.section]}", *others])
+        given = OverridesParser.create().parse_overrides(own)
+        values = {each.key_or_group.partition(".")[2]: each.value() for each in given}
+        return config.model_copy(update={self.section: Plugin(name=self.name, **values)})
+
+    @property
+    def source(self) -> str:
+        """The file that defines it."""
+        try:
+            return inspect.getsourcefile(self.kind) or ""
+        except TypeError:
+            return ""
+
+
+@dataclass
+class Training:
+    """One training, and what it did beside."""
+
+    method: Method
+    trainer: Trainer
+    optimiser_steps: int
+    disturbed: list[str]  # global state that is not as it was
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The trained tensors by name, apart from those that may still change."""
+        return {name: value.clone() for name, value in self.method.policy.state().items()}
+
+
+class MethodSubject:
+    """A method on a benchmark: trained once, on demand, for all checks."""
+
+    def __init__(self, plan: CellPlan):
+        self.plan = plan
+        self.setting = Setting.of(plan.config, plan.model_key, say)
+        self.benchmark = _built(plan, self.setting)
+        self.m = len(self.benchmark.objectives)
+
+    @classmethod
+    def of(cls, plugin: PluginClass, overrides: Sequence[str]) -> MethodSubject:
+        """UsageError where the overrides do not fit the method or its benchmark."""
+        chosen = any(word.startswith("benchmark=") for word in overrides)
+        config = plugin.configure([*(["budget=smoke"] if chosen else EXACT), *overrides])
+        world = registry.load("benchmarks", config.benchmark.name)
+        return cls(CellPlan.of_classes(config, plugin.kind, world))
+
+    @property
+    def cap(self) -> int:
+        """The budget's optimiser steps."""
+        assert self.plan.config.budget.steps is not None  # a plan fills in the benchmark's
+        return self.plan.config.budget.steps
+
+    def make(self) -> Method:
+        """A new one, neither trained nor loaded."""
+        method: Method = self.plan.method()
+        return method
+
+    def train(self, seed: int = SEED) -> Training:
+        """Train a new one from the start."""
+        method = self.make()
+        trainer = Trainer.under(self.setting, seed=seed)
+        before = global_state()
+        with optimiser_steps() as steps:
+            method.train(self.benchmark, trainer)
+        return Training(method, trainer, steps.count, changed(before))
+
+    @cached_property
+    def outcome(self) -> Training | Exception:
+        """The training that all checks look at, or what stopped it."""
+        try:
+            return self.train()
+        except Exception as error:  # which is what the check of the training reports
+            return error
+
+    @property
+    def trained(self) -> Training:
+        """The training that all checks look at.
+
+        Raises
+        ------
+        NotChecked
+            Where it could not be trained.
+
+        """
+        if isinstance(self.outcome, Exception):
+            raise NotChecked("it could not be trained") from self.outcome
+        return self.outcome
+
+    @property
+    def probes(self) -> Array:
+        """Preferences on and off the grid, (k, m), new each time: vertices, middle, random ones."""
+        middle = np.full((1, self.m), 1 / self.m)
+        return np.vstack([np.eye(self.m), middle, random_points(self.m, RANDOM, SEED)])
+
+    @cached_property
+    def samples(self) -> Any:
+        """One sample of the start policy per probe, (k,) rows: what scores are compared on."""
+        prompts = self.benchmark.prompts("train")
+        rows = [prompts[i % len(prompts)] for i in range(len(self.probes))]
+        start = self.benchmark.start_policy(Unconditioned(), SEED)
+        return start.sample(rows, Control.start(len(rows)), SEED, [0] * len(rows))
+
+
+class BenchmarkSubject:
+    """A benchmark, built once on demand for all checks, and a second time for comparison."""
+
+    def __init__(self, plan: CellPlan):
+        self.plan = plan
+        self.setting = Setting.of(plan.config, plan.model_key, say)
+        self.world = self.build()
+
+    @classmethod
+    def of(cls, plugin: PluginClass, overrides: Sequence[str]) -> BenchmarkSubject:
+        """UsageError where the overrides do not fit the benchmark."""
+        config = plugin.configure(["method=start", "budget=smoke", *overrides])
+        start = registry.load("methods", "start")
+        return cls(CellPlan.of_classes(config, start, plugin.kind))
+
+    def build(self) -> Any:
+        """A new one, with nothing kept from the last."""
+        return self.plan.benchmark_class(self.plan.benchmark_options, self.setting)
+
+    @property
+    def m(self) -> int:
+        """Number of objectives."""
+        return len(self.world.objectives)
+
+    @cached_property
+    def start(self) -> Policy:
+        """The start policy with nothing added."""
+        policy: Policy = self.world.start_policy(Unconditioned(), SEED)
+        return policy
+
+    @cached_property
+    def rows(self) -> tuple[list[Any], list[int]]:
+        """A few training prompts, each twice, and the sample numbers of these rows."""
+        prompts = self.world.prompts("train")[:PROMPTS]
+        return [prompt for prompt in prompts for _ in range(2)], [0, 1] * len(prompts)
+
+    @cached_property
+    def samples(self) -> Any:
+        """The start policy's samples of these rows."""
+        prompts, numbers = self.rows
+        return self.start.sample(prompts, Control.start(len(prompts)), SEED, numbers)
+
+    def moved(self) -> Policy:
+        """A policy with two banks that are not the start policy's any more.
+
+        Raises
+        ------
+        NotChecked
+            In a world that takes no banks.
+
+        """
+        try:
+            policy: Policy = self.world.start_policy(BANKS, SEED)
+        except UnsupportedError as reason:
+            raise NotChecked(f"it takes no banks ({reason})") from None
+        generator = torch.Generator().manual_seed(SEED)
+        with torch.no_grad():
+            for parameter in policy.parameters():
+                noise = torch.randn(parameter.shape, generator=generator)
+                parameter.add_(0.3 * noise.to(parameter))
+        return policy
+
+
+def _built(plan: CellPlan, setting: Setting) -> Any:
+    """The benchmark that a method is checked on, measured; UsageError where it is itself broken."""
+    try:
+        benchmark = plan.benchmark_class(plan.benchmark_options, setting)
+        _ = benchmark.normaliser  # sampling and cached training of its own are not the method's
+    except UsageError:
+        raise
+    except Exception as error:
+        name = plan.config.benchmark.name
+        raise UsageError(
+            f"benchmark: {name} cannot be built ({type(error).__name__}: {first_line(error)}); "
+            f"see `paretosteer check benchmark {name}`"
+        ) from error
+    return benchmark
