@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -78,7 +77,7 @@ class WrongDefault(RewardedSoup):
 class TakesAnything(RewardedSoup):
     @dataclass(frozen=True)
     class Options(RewardedSoup.Options):
-        schedule: Any = option(None, "whatever")
+        schedule: object = option(None, "whatever")
 
 
 # -- training -------------------------------------------------------------------------------
@@ -259,7 +258,7 @@ class SharedDial(RewardedSoup):
         return {"reach": 0.0}
 
     def control(self, preferences, dials=None):
-        reach = max([row.get("reach", 1.0) for row in dials or []], default=1.0)
+        reach = min([row.get("reach", 1.0) for row in dials or []], default=1.0)
         return Control.soup(2 * reach * np.asarray(preferences))
 
 

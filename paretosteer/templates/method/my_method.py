@@ -1,4 +1,4 @@
-"""My method: one line that says what it is, as `paretosteer list methods` shows it.
+"""My method: what it is, in the one line that `paretosteer list methods` shows.
 
 It begins as Rewarded Soup (arXiv 2306.04488), one bank of weights per objective, each trained on
 its own objective alone and mixed by the preference. Four places are yours to change: what carries
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-
 from paretosteer.conditioning import Banks
 from paretosteer.control import Control
 from paretosteer.interfaces import Array, Benchmark
@@ -28,7 +27,7 @@ class MyMethod(Method):
 
     @dataclass(frozen=True)
     class Options(TrainingOptions):
-        """Options of my method, and those of every trained method: rank, learning_rate, …"""
+        """Those of every trained method (rank, learning_rate, …), and its own."""
 
         feedback: Literal["reward", "preference"] = option("reward", "what teaches the banks")
         own: float = option(
@@ -63,5 +62,5 @@ class MyMethod(Method):
         return others + (own - others) * unit(self.m, i)
 
 
-# What `--plugin my_method.py` offers; an installed package says so in its pyproject.toml.
+# What `--plugin` takes from this file; an installed package says so in its pyproject.toml.
 paretosteer_plugins = {"methods": {"my_method": MyMethod}}

@@ -1,10 +1,10 @@
 """My method conforms, and its dial turns the right way."""
 
 import numpy as np
-from my_method import MyMethod
-
 from paretosteer import make_benchmark, make_trainer
 from paretosteer.conformance import check_method, faults
+
+from my_method import MyMethod
 
 
 def test_it_conforms() -> None:
