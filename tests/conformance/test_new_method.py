@@ -53,18 +53,16 @@ def test_it_is_clean_under_any_name(name: str, here: Path) -> None:
 def test_its_entry_point_its_table_and_its_summary_say_the_same(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    main(["new", "method", "tilted_soup"])
-    folder = here / "tilted_soup"
+    main(["new", "method", "warm_soup"])
+    folder = here / "warm_soup"
     project = tomllib.loads((folder / "pyproject.toml").read_text())
     entries = project["project"]["entry-points"]["paretosteer.methods"]
-    assert entries == {"tilted_soup": "tilted_soup:TiltedSoup"}
-    assert project["tool"]["setuptools"]["py-modules"] == ["tilted_soup"]
+    assert entries == {"warm_soup": "warm_soup:WarmSoup"}
+    assert project["tool"]["setuptools"]["py-modules"] == ["warm_soup"]
     monkeypatch.syspath_prepend(folder)
-    module = importlib.import_module("tilted_soup")
-    assert module.paretosteer_plugins == {"methods": {"tilted_soup": module.TiltedSoup}}
-    assert docstring(folder / "tilted_soup.py").startswith(
-        "Tilted soup: what it is, in the one line"
-    )
+    module = importlib.import_module("warm_soup")
+    assert module.paretosteer_plugins == {"methods": {"warm_soup": module.WarmSoup}}
+    assert docstring(folder / "warm_soup.py").startswith("Warm soup: the line that")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""My method: what it is, in the one line that `paretosteer list methods` shows.
+"""My method: the line that `paretosteer list methods` shows of it.
 
 It begins as Rewarded Soup (arXiv 2306.04488), one bank of weights per objective, each trained on
 its own objective alone and mixed by the preference. Four places are yours to change: what carries
