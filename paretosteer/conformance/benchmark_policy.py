@@ -124,7 +124,7 @@ def rows_keep_apart(subject: BenchmarkSubject) -> Findings:
                 f"row {row} is {abs(together[row] - alone):.3g} nats away from itself alone",
                 "let each row's control act on that row only",
             )
-    scores.sum().backward()
+    scores.sum().backward()  # type: ignore[no-untyped-call]
     if not any(p.grad is not None and p.grad.abs().sum() > 0 for p in policy.parameters()):
         yield fault("scores have no gradient in the banks", "keep them in the graph")
 

@@ -72,9 +72,9 @@ def shown_again(subject: BenchmarkSubject) -> Findings:
 
 def exact(subject: BenchmarkSubject) -> Findings:
     """In an exact world expectations are sums over outcomes, and nothing beats the oracle."""
-    world: Any = subject.world
-    if not isinstance(world, Exact):
+    if not isinstance(subject.world, Exact):
         raise NotChecked("expectations are no sums here")
+    world: Any = subject.world
     prompts, _ = subject.rows
     control = Control.start(len(prompts))
     policy: Any = subject.start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paretosteer.conformance.class_checks import CLASS_CHECKS
 from paretosteer.conformance.finding import Check, Finding, faults, run
+from paretosteer.conformance.method_checkpoints import save_and_load, taking_up_again
 from paretosteer.conformance.method_controls import (
     controls,
     dials,
@@ -16,7 +17,6 @@ from paretosteer.conformance.method_training import (
     budget,
     determinism,
     global_state,
-    save_and_load,
     start_policy,
     training,
     unsupported_feedback,
@@ -31,6 +31,7 @@ CHECKS: tuple[Check, ...] = (
     determinism,
     global_state,
     save_and_load,
+    taking_up_again,
     controls,
     dials,
     answering_trains_nothing,

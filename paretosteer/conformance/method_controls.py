@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from paretosteer.conformance.compare import same_rows
 from paretosteer.conformance.finding import Findings, fault, note
-from paretosteer.conformance.method_training import same_rows
 from paretosteer.conformance.subject import MethodSubject
 from paretosteer.control import Control
 from paretosteer.errors import UsageError

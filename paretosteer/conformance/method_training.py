@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from paretosteer.conditioning import Unconditioned
+from paretosteer.conformance.compare import differing, same_rows
 from paretosteer.conformance.finding import Findings, NotChecked, fault, note
 from paretosteer.conformance.subject import SEED, MethodSubject, Training
 from paretosteer.conformance.watch import changed
@@ -21,7 +20,6 @@ from paretosteer.errors import UnsupportedError
 from paretosteer.method import Method
 from paretosteer.trainer import Trainer
 
-FILES = {".safetensors", ".json"}
 ATOL = 1e-4  # nats: another batch, or banks that were switched on and off again
 
 
@@ -72,11 +70,11 @@ def determinism(subject: MethodSubject) -> Findings:
     """One seed gives the same tensors and controls bit for bit, another seed gives others."""
     first, again, other = subject.trained, subject.train(), subject.train(SEED + 1)
     told = "draw from trainer.rng(phase) and from trainer.seed alone"
-    if (name := _differing(first.state, again.state)) is not None:
+    if (name := differing(first.state, again.state)) is not None:
         yield fault(f"the same seed gave another {name}", told)
     elif not _same_control(first.method, again.method, subject):
         yield fault("the same seed gave other controls", told)
-    if other.trainer.account.steps and _differing(first.state, other.state) is None:
+    if other.trainer.account.steps and differing(first.state, other.state) is None:
         yield fault("another seed gave the same tensors", f"do not fix the seed: {told}")
 
 
@@ -96,38 +94,6 @@ def global_state(subject: MethodSubject) -> Findings:
         )
 
 
-def save_and_load(subject: MethodSubject) -> Findings:
-    """What is saved is safetensors and JSON, and gives the same policy to a new object."""
-    method = subject.trained.method
-    try:
-        told = json.loads(json.dumps(method.selection))
-    except (TypeError, ValueError) as error:
-        yield fault(f"selection is no JSON: {error}", "keep plain numbers, texts, lists and dicts")
-        return
-    if told != method.selection:
-        yield fault(
-            "selection changes on its way through JSON", "use text keys, and lists for tuples"
-        )
-    with tempfile.TemporaryDirectory() as place:
-        written, folder = Path(place) / "written", Path(place) / "moved"
-        method.save(written)
-        written.rename(folder)  # a checkpoint is read wherever it lies by now
-        yield from _files(folder)
-        again = subject.make()
-        again.load(folder, subject.benchmark)
-    if again.selection != told:
-        yield fault("selection is lost", "save what control needs in self.selection")
-    if (name := _differing(method.policy.state(), again.policy.state())) is not None:
-        yield fault(f"{name} comes back as another", "let policy.state() hold all that is trained")
-    if not _same_control(method, again, subject):
-        yield fault(
-            "a loaded one gives other controls",
-            "keep what control needs in self.selection; load does not train",
-        )
-    elif not torch.allclose(_scores(method, subject), _scores(again, subject), atol=ATOL):
-        yield fault("a loaded one gives other scores", "restore all that was trained in load")
-
-
 def answering_trains_nothing(subject: MethodSubject) -> Findings:
     """Asking for controls and points leaves every trained tensor as it is."""
     trained = subject.trained
@@ -136,7 +102,7 @@ def answering_trains_nothing(subject: MethodSubject) -> Findings:
         method.control(subject.probes)
         method.steer(subject.probes)
         method.points(subject.probes)
-    if (name := _differing(before, trained.state)) is not None:
+    if (name := differing(before, trained.state)) is not None:
         yield fault(f"{name} changed when controls were asked for", "do all training in train")
 
 
@@ -184,60 +150,9 @@ def _silent(benchmark: Any) -> Any:
     return silent
 
 
-def _files(folder: Path) -> Findings:
-    from safetensors import SafetensorError, safe_open
-
-    for path in sorted(folder.rglob("*")):
-        if path.is_dir():
-            continue
-        try:
-            if path.suffix == ".json":
-                json.loads(path.read_text(encoding="utf-8"))
-            elif path.suffix == ".safetensors":
-                with safe_open(path, "pt"):
-                    continue
-        except (ValueError, SafetensorError) as error:
-            yield fault(f"{path.name} cannot be read: {error}", "write what its suffix says")
-        if path.suffix not in FILES:
-            yield fault(
-                f"writes {path.name}",
-                "keep tensors in safetensors and the rest in JSON: a pickle can run anything",
-            )
-
-
-def _differing(one: dict[str, Any], other: dict[str, Any]) -> str | None:
-    """The first tensor that is not the same bit for bit in both."""
-    names = sorted(one.keys() | other.keys())
-    unlike = (
-        n for n in names if n not in one or n not in other or not torch.equal(one[n], other[n])
-    )
-    return next(unlike, None)
-
-
 def _same_control(one: Method, other: Method, subject: MethodSubject) -> bool:
     first, second = (method.control(subject.probes) for method in (one, other))
     return same_rows(first, second)
-
-
-def same_rows(one: Control, other: Control, atol: float = 0.0) -> bool:
-    """Whether two controls are the same, row by row."""
-    plain = (one.kind, one.rows, one.words) == (other.kind, other.rows, other.words)
-    tensors = [(one.values, other.values), (one.sharpness, other.sharpness)]
-    return plain and all(
-        (a is None and b is None)
-        or (
-            a is not None
-            and b is not None
-            and a.shape == b.shape
-            and np.allclose(a.cpu().numpy(), b.cpu().numpy(), rtol=0, atol=atol, equal_nan=True)
-        )
-        for a, b in tensors
-    )
-
-
-@torch.no_grad()
-def _scores(method: Method, subject: MethodSubject) -> torch.Tensor:
-    return method.policy.scores(subject.samples, method.control(subject.probes))
 
 
 def _moved(subject: MethodSubject, trained: Training) -> bool:
@@ -245,4 +160,4 @@ def _moved(subject: MethodSubject, trained: Training) -> bool:
     untrained = subject.make()
     untrained.start(subject.benchmark, SEED)
     before, after = untrained.policy.state(), trained.state
-    return before.keys() == after.keys() and _differing(before, after) is not None
+    return before.keys() == after.keys() and differing(before, after) is not None

@@ -34,8 +34,9 @@ STAND_IN = {"method": "start", "benchmark": "bandit"}  # while the rest is compo
 PROMPTS = 5  # of a benchmark's training prompts that its samples are checked on
 BANKS = Banks(2, rank=4, alpha=4.0)
 RANDOM = 6  # preferences off every grid
+SMOKE = ["budget=smoke", "dtype=float32"]  # coarser numbers would differ from batch to batch
 # A step takes a millisecond there, so there are enough of them to see where a dial turns.
-EXACT = ["benchmark=bandit", "budget=smoke", "budget.steps=100"]
+EXACT = ["benchmark=bandit", *SMOKE, "budget.steps=100"]
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class MethodSubject:
     def of(cls, plugin: PluginClass, overrides: Sequence[str]) -> MethodSubject:
         """UsageError where the overrides do not fit the method or its benchmark."""
         chosen = any(word.startswith("benchmark=") for word in overrides)
-        config = plugin.configure([*(["budget=smoke"] if chosen else EXACT), *overrides])
+        config = plugin.configure([*(SMOKE if chosen else EXACT), *overrides])
         world = registry.load("benchmarks", config.benchmark.name)
         return cls(CellPlan.of_classes(config, plugin.kind, world))
 
@@ -122,14 +123,13 @@ class MethodSubject:
         method: Method = self.plan.method()
         return method
 
-    def train(self, seed: int = SEED) -> Training:
-        """Train a new one from the start."""
-        method = self.make()
-        trainer = Trainer.under(self.setting, seed=seed)
+    def train(self, seed: int = SEED, **trainer: Any) -> Training:
+        """Train a new one, under a trainer with these further arguments."""
+        method, own = self.make(), Trainer.under(self.setting, seed=seed, **trainer)
         before = global_state()
         with optimiser_steps() as steps:
-            method.train(self.benchmark, trainer)
-        return Training(method, trainer, steps.count, changed(before))
+            method.train(self.benchmark, own)
+        return Training(method, own, steps.count, changed(before))
 
     @cached_property
     def outcome(self) -> Training | Exception:
@@ -179,7 +179,7 @@ class BenchmarkSubject:
     @classmethod
     def of(cls, plugin: PluginClass, overrides: Sequence[str]) -> BenchmarkSubject:
         """UsageError where the overrides do not fit the benchmark."""
-        config = plugin.configure(["method=start", "budget=smoke", *overrides])
+        config = plugin.configure(["method=start", *SMOKE, *overrides])
         start = registry.load("methods", "start")
         return cls(CellPlan.of_classes(config, start, plugin.kind))
 

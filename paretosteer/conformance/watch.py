@@ -27,7 +27,7 @@ def global_state() -> dict[str, Any]:
         "torch's deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
         "the working folder": os.getcwd(),  # noqa: PTH109 (compared, not used as a path)
     }
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         generators = torch.cuda.get_rng_state_all()
         state["the GPUs' generators"] = [x.numpy().tobytes() for x in generators]
     return state

@@ -171,6 +171,24 @@ class Sets(RewardedSoup):
         torch.use_deterministic_algorithms(True)
 
 
+class OwnGenerator(RewardedSoup):
+    """The same in every run, but nobody can take it up in the middle."""
+
+    def train(self, benchmark, trainer):
+        self.start(benchmark, trainer.seed)
+        own = np.random.default_rng(trainer.seed)
+        trainer.fit(
+            "all",
+            self.policy,
+            self.feedback(benchmark, trainer, "reward"),
+            draw=lambda rng, n: Draws(own.dirichlet(np.ones(self.m), size=n)),
+            control=lambda draws: Control.soup(draws.weights),
+            parameters=self.policy.parameters(),
+            steps=trainer.steps,
+            optimiser=self.options.learning_rate,
+        )
+
+
 class StartMoves(RewardedSoup):
     def train(self, benchmark, trainer):
         super().train(benchmark, trainer)
@@ -310,6 +328,7 @@ METHODS: list[tuple[type, str, str]] = [
     (OneSeed, "determinism", "another seed gave the same tensors"),
     (GlobalDraw, "global state", "NumPy's global generator changed"),
     (Sets, "global state", "torch's deterministic algorithms changed"),
+    (OwnGenerator, "taking up again", "is another than without the interruption"),
     (StartMoves, "start policy", "scores of the start policy moved"),
     (OwnFeedback, "unsupported feedback", "it trains on a benchmark that declares no feedback"),
     (Pickles, "save and load", "writes policy.pt"),
