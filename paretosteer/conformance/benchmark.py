@@ -22,7 +22,8 @@ from paretosteer.conformance.benchmark_policy import (
 from paretosteer.conformance.benchmark_scores import exact, odd_samples, scores, shown_again
 from paretosteer.conformance.class_checks import CLASS_CHECKS
 from paretosteer.conformance.finding import Check, Finding, faults, run
-from paretosteer.conformance.subject import BenchmarkSubject, PluginClass
+from paretosteer.conformance.plugin import PluginClass
+from paretosteer.conformance.subject import BenchmarkSubject
 
 CHECKS: tuple[Check, ...] = (
     objectives,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -49,21 +48,19 @@ def feedback(subject: BenchmarkSubject) -> Findings:
     world = subject.world
     if not world.feedback:
         yield fault("declares none", "methods learn from reward, preference or imitation: give one")
+    untrained = subject.banked().state()
     for kind in world.feedback:
         method, trainer = OneStep(TrainingOptions()), Trainer.under(subject.setting, seed=SEED)
         method.kind = kind
         try:
             method.train(world, trainer)
         except UnsupportedError as reason:
-            if "banks" in str(reason):
-                raise NotChecked(str(reason)) from None
             yield fault(f"{kind} is declared and refused: {reason}", "declare what is supported")
             continue
         if not trainer.account.tokens:
             yield fault(
                 f"{kind}: a step books no tokens", "count the tokens of what is learnt from"
             )
-        untrained = world.start_policy(BANKS, SEED).state()
         after = method.policy.state()
         if all(torch.equal(untrained[name], after[name]) for name in after):
             yield fault(
@@ -96,10 +93,8 @@ def preference_lists(subject: BenchmarkSubject) -> Findings:
     total = lists.labels.sum(dim=1)
     if (lists.labels < 0).any() or not torch.isfinite(lists.labels).all() or not (total > 0).any():
         yield fault("labels are negative, missing, or all 0", "give shares of each list")
-    policy = world.start_policy(BANKS, SEED)
-    rows = Control.start(len(weights))
     with torch.no_grad():
-        found = policy.candidate_scores(replace(lists).candidates, rows)
+        found = subject.start.candidate_scores(lists.candidates, Control.start(len(weights)))
     apart = (found.cpu() - lists.start.cpu()).abs()
     if lists.mask is not None:
         apart = apart[lists.mask.cpu()]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from paretosteer import options
-from paretosteer.conformance.finding import Findings, fault, note
-from paretosteer.conformance.subject import PluginClass
+from paretosteer.conformance.finding import Findings, NotChecked, fault, note
+from paretosteer.conformance.plugin import PluginClass
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Benchmark
 from paretosteer.method import Method
@@ -20,7 +20,7 @@ PLANNED = ("Options", "steps", "float32_only", "model_key", "objective_versions"
 
 
 def interface(plugin: PluginClass) -> Findings:
-    """It has everything that is called, a version, and a first line that says what it is."""
+    """It has all that is called, a version, and a module that says in a line what it is."""
     kind = plugin.kind
     if not inspect.isclass(kind):
         yield fault(
@@ -36,8 +36,9 @@ def interface(plugin: PluginClass) -> Findings:
             f"version is {getattr(kind, 'version', None)!r}",
             'write version = "1" in the class, and raise it when the same options mean other work',
         )
-    if not (inspect.getdoc(inspect.getmodule(kind)) or "").strip():
-        yield fault(
+    module = inspect.getmodule(kind)
+    if module is None or not (module.__doc__ or "").strip():
+        yield note(
             "its module has no docstring",
             "begin the file with one: its first line is what `paretosteer list` shows",
         )
@@ -54,7 +55,7 @@ def options_and_help(plugin: PluginClass) -> Findings:
         return
     if not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         yield note("Options may be changed after they were checked", "say frozen=True")
-    for row in _fields(kind):
+    for row in fields(kind):
         try:
             value = options.default(row)
         except TypeError:
@@ -65,7 +66,7 @@ def options_and_help(plugin: PluginClass) -> Findings:
                 f"option {row.name} has no help", f'declare it as {row.name} = option(…, "…")'
             )
         try:
-            options.build(kind, {row.name: value}, plugin.group[:-1])
+            options.build(kind, {row.name: value}, plugin.section)
         except UsageError as error:
             yield fault(
                 f"the default of {row.name} is refused: {error}", "give a default of its own type"
@@ -74,8 +75,10 @@ def options_and_help(plugin: PluginClass) -> Findings:
 
 def wrong_options(plugin: PluginClass) -> Findings:
     """An unknown option and a value of the wrong type are refused in one line."""
-    kind, section = plugin.kind.Options, plugin.group[:-1]
-    for name in ["no_such_option", *(row.name for row in _fields(kind))]:
+    kind, section = getattr(plugin.kind, "Options", None), plugin.section
+    if not (inspect.isclass(kind) and is_dataclass(kind)):
+        raise NotChecked("it has no Options")
+    for name in ["no_such_option", *(row.name for row in fields(kind))]:
         try:
             options.build(kind, {name: object()}, section)
         except UsageError:
@@ -128,7 +131,3 @@ def _benchmark(kind: Any, name: str) -> Findings:
         yield fault(
             f"steps has no {', '.join(lacking)}", "name the optimiser steps of every budget"
         )
-
-
-def _fields(kind: Any) -> list[Any]:
-    return list(kind.__dataclass_fields__.values())

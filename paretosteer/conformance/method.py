@@ -21,7 +21,8 @@ from paretosteer.conformance.method_training import (
     training,
     unsupported_feedback,
 )
-from paretosteer.conformance.subject import MethodSubject, PluginClass
+from paretosteer.conformance.plugin import PluginClass
+from paretosteer.conformance.subject import MethodSubject
 from paretosteer.errors import UnsupportedError, UsageError
 
 CHECKS: tuple[Check, ...] = (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -10,7 +13,6 @@ from paretosteer.conformance.finding import Findings, fault, note
 from paretosteer.conformance.subject import MethodSubject
 from paretosteer.control import Control
 from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array
 from paretosteer.preferences import check, coarse_lattice
 
 ATOL = 1e-6
@@ -68,7 +70,7 @@ def dials(subject: MethodSubject) -> Findings:
         yield from _whole(control, 2)
         if same_rows(control, plain, ATOL):
             yield note(f"the dial {name} changes nothing at {value:g}")
-        if not same_rows(control.take(torch.tensor([1])), _alone(method, probes[1:]), ATOL):
+        if not same_rows(control.take(torch.tensor([1])), method.control(probes[1:]), ATOL):
             yield fault(f"the dial {name} of one row changes another row", ALONE)
 
 
@@ -83,8 +85,8 @@ def wrong_preferences(subject: MethodSubject) -> Findings:
         "a weight that is no number": np.array([[np.nan, *[0.0] * (m - 1)]]),
     }
     for told, preference in cases.items():
-        yield from _refused(told, lambda mu=preference: method.steer(mu))
-    yield from _refused("an unknown dial", lambda: method.steer(middle, [{"no_such_dial": 1.0}]))
+        yield from _refused(told, partial(method.steer, preference))
+    yield from _refused("an unknown dial", partial(method.steer, middle, [{"no_such_dial": 1.0}]))
 
 
 # -- parts ----------------------------------------------------------------------------------
@@ -109,7 +111,7 @@ def _rows(subject: MethodSubject, control: Control) -> Findings:
     if not same_rows(method.control(probes), control):
         yield fault("asked twice, it gives another control", ALONE)
     for row, mu in enumerate(probes):
-        if not same_rows(control.take(torch.tensor([row])), _alone(method, mu[None]), ATOL):
+        if not same_rows(control.take(torch.tensor([row])), method.control(mu[None]), ATOL):
             yield fault(f"{mu.round(3).tolist()} alone has another control than in a batch", ALONE)
             return
     order = np.arange(len(probes))[::-1].copy()
@@ -117,14 +119,9 @@ def _rows(subject: MethodSubject, control: Control) -> Findings:
         yield fault("rows in another order give other controls", ALONE)
 
 
-def _alone(method: object, mu: Array) -> Control:
-    control: Control = method.control(mu)  # type: ignore[attr-defined]
-    return control
-
-
-def _refused(told: str, call: object) -> Findings:
+def _refused(told: str, call: Callable[[], Control]) -> Findings:
     try:
-        call()  # type: ignore[operator]
+        call()
     except UsageError as error:
         if "\n" in str(error):
             yield fault(f"{told} is refused in several lines", "say it in one")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,16 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from torch import Tensor
 
 from paretosteer import registry
-from paretosteer.cells.config import CellConfig, Plugin
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.setting import Setting
-from paretosteer.compose import compose_cell
 from paretosteer.conditioning import Banks, Unconditioned
 from paretosteer.conformance.finding import NotChecked
+from paretosteer.conformance.plugin import PluginClass
 from paretosteer.conformance.watch import changed, global_state, optimiser_steps
 from paretosteer.control import Control
 from paretosteer.errors import UnsupportedError, UsageError, first_line
@@ -30,54 +27,12 @@ from paretosteer.progress import say
 from paretosteer.trainer import Trainer
 
 SEED = 0
-STAND_IN = {"method": "start", "benchmark": "bandit"}  # while the rest is composed
 PROMPTS = 5  # of a benchmark's training prompts that its samples are checked on
 BANKS = Banks(2, rank=4, alpha=4.0)
 RANDOM = 6  # preferences off every grid
 SMOKE = ["budget=smoke", "dtype=float32"]  # coarser numbers would differ from batch to batch
 # A step takes a millisecond there, so there are enough of them to see where a dial turns.
 EXACT = ["benchmark=bandit", *SMOKE, "budget.steps=100"]
-
-
-@dataclass(frozen=True)
-class PluginClass:
-    """The class of a method or a benchmark, before anything is built."""
-
-    group: registry.Group
-    name: str
-    kind: Any
-    registered: bool  # under this name
-
-    @classmethod
-    def of(cls, group: registry.Group, which: str | type) -> PluginClass:
-        """A class itself, or by name; UsageError for an unknown one, or if it does not import."""
-        if isinstance(which, str):
-            return cls(group, which, registry.load(group, which), registered=True)
-        return cls(group, getattr(which, "name", which.__name__), which, registered=False)
-
-    @property
-    def section(self) -> str:
-        """Its part of a configuration."""
-        return self.group[:-1]
-
-    def configure(self, overrides: Sequence[str]) -> CellConfig:
-        """The cell that the overrides describe; UsageError where they cannot be."""
-        if self.registered:
-            return compose_cell([f"{self.section}={self.name}", *overrides])
-        own = [word for word in overrides if word.startswith(f"{self.section}.")]
-        others = [word for word in overrides if word not in own]
-        config = compose_cell([f"{self.section}={STAND_IN[self.section]}", *others])
-        given = OverridesParser.create().parse_overrides(own)
-        values = {each.key_or_group.partition(".")[2]: each.value() for each in given}
-        return config.model_copy(update={self.section: Plugin(name=self.name, **values)})
-
-    @property
-    def source(self) -> str:
-        """The file that defines it."""
-        try:
-            return inspect.getsourcefile(self.kind) or ""
-        except TypeError:
-            return ""
 
 
 @dataclass
@@ -210,8 +165,8 @@ class BenchmarkSubject:
         prompts, numbers = self.rows
         return self.start.sample(prompts, Control.start(len(prompts)), SEED, numbers)
 
-    def moved(self) -> Policy:
-        """A policy with two banks that are not the start policy's any more.
+    def banked(self) -> Policy:
+        """A new policy with two banks, untrained.
 
         Raises
         ------
@@ -223,6 +178,11 @@ class BenchmarkSubject:
             policy: Policy = self.world.start_policy(BANKS, SEED)
         except UnsupportedError as reason:
             raise NotChecked(f"it takes no banks ({reason})") from None
+        return policy
+
+    def moved(self) -> Policy:
+        """One whose banks are not as they begin any more."""
+        policy = self.banked()
         generator = torch.Generator().manual_seed(SEED)
         with torch.no_grad():
             for parameter in policy.parameters():

@@ -1,6 +1,8 @@
 """Built-in methods conform; every check finds the method that is broken in its way."""
 
+import sys
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 import torch
@@ -68,6 +70,13 @@ def test_what_is_worth_knowing_is_noted(method: type, check: str, told: str) -> 
     found = check_method(method, STEPS)
     assert not faults(found)
     assert any(told in line for line in lines(found, "note", check))
+
+
+def test_a_module_that_says_nothing_of_itself_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "silent", ModuleType("silent"))
+    monkeypatch.setattr(Sound, "__module__", "silent")
+    (told,) = lines(check_method(Sound, STEPS), "note", "interface")
+    assert told == "its module has no docstring"
 
 
 def test_every_check_has_been_seen_to_fail() -> None:
