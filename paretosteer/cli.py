@@ -7,7 +7,18 @@ import sys
 from collections.abc import Sequence
 
 from paretosteer import __version__
-from paretosteer.commands import doctor, export, export_wandb, report, run, sample, score, validate
+from paretosteer.commands import (
+    check,
+    doctor,
+    export,
+    export_wandb,
+    new,
+    report,
+    run,
+    sample,
+    score,
+    validate,
+)
 from paretosteer.commands import list as listing
 from paretosteer.errors import UsageError, disk_problem
 
@@ -53,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"paretosteer {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (run, report, validate, score, listing, sample, export, export_wandb, doctor):
+    for module in (
+        *(run, report, validate, score, listing, sample, export, export_wandb),
+        *(check, new, doctor),
+    ):
         module.add(commands)
     return top

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from paretosteer import options
 from paretosteer.conditioning import Conditioning
 from paretosteer.control import Control
-from paretosteer.errors import UnsupportedError
+from paretosteer.errors import UnsupportedError, UsageError, did_you_mean
 from paretosteer.feedback import Expectation, Feedback, Imitation, Preference, Reward
 from paretosteer.interfaces import Array, Benchmark, Exact, Objective, Point, Policy
 from paretosteer.preferences import check, fixed
@@ -160,8 +160,23 @@ class Method(ABC):
     def steer(
         self, preferences: object, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """`control` for preferences that a user gives: UsageError if one is off the simplex."""
-        return self.control(check(preferences, self.m), dials)
+        """`control` for what a user gives: UsageError off the simplex, or for an unknown dial."""
+        mu = check(preferences, self.m)
+        if dials is not None and len(dials) != len(mu):
+            raise UsageError(f"dials: {len(dials)} given for {len(mu)} preferences; give one each")
+        for row in dials or ():
+            self.check_dials(row)
+        return self.control(mu, dials)
+
+    def check_dials(self, dials: Mapping[str, float], owner: str = "method") -> None:
+        """UsageError where there is no such dial, or none of its values; `owner` has them."""
+        known = self.dials()
+        for name, value in dials.items():
+            if name not in known:
+                told = did_you_mean(name, known) if known else "it has none"
+                raise UsageError(f"dial: {name!r} is not a dial of this {owner}; {told}")
+            if not value > known[name]:
+                raise UsageError(f"dial {name}: found {value:g}, expected above {known[name]:g}")
 
     @property
     def m(self) -> int:

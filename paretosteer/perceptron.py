@@ -9,12 +9,19 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import skip_init
 
 from paretosteer.banks import BankedLinear, insert_banks
 from paretosteer.conditioned import Conditioned, refuse_words
 from paretosteer.conditioning import Banks, Conditioning, Features, Scope
 from paretosteer.control import Control
 from paretosteer.errors import UnsupportedError
+
+
+def linear(inputs: int, outputs: int) -> nn.Linear:
+    """A layer whose weights are still to be set; torch would draw on its global generator."""
+    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
+    return layer
 
 
 class Perceptron(nn.Module):
@@ -31,7 +38,7 @@ class Perceptron(nn.Module):
 
     def __init__(self, widths: Sequence[int], attention: bool = False):
         super().__init__()
-        self.linear = nn.ModuleList([nn.Linear(a, b) for a, b in pairwise(widths)])
+        self.linear = nn.ModuleList([linear(a, b) for a, b in pairwise(widths)])
         self.attention = SelfAttention(widths[1]) if attention else None
 
     @property
@@ -74,7 +81,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+        self.query, self.key, self.value, self.out = (linear(width, width) for _ in range(4))
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Map (rows, items, width) to the same shape; absent items are not looked at."""
@@ -92,8 +99,8 @@ class Reader(nn.Module):
     def __init__(self, size: int, hidden: int, widths: Sequence[int]):
         super().__init__()
         self.widths = list(widths)
-        self.read = nn.Linear(size, hidden)
-        self.write = nn.Linear(hidden, sum(widths))
+        self.read = linear(size, hidden)
+        self.write = linear(hidden, sum(widths))
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw what reads; what writes begins at zero."""

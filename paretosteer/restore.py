@@ -23,7 +23,7 @@ from paretosteer import preferences as simplex
 from paretosteer.cells.config import CellConfig
 from paretosteer.cells.plan import CellPlan, State
 from paretosteer.cells.setting import Setting
-from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.errors import UsageError
 from paretosteer.load import Cell, find_cells
 from paretosteer.progress import say
 
@@ -59,7 +59,7 @@ class Restored:
 
         """
         mu = self._preferences(preferences)
-        self._check_dials(dials or {})
+        self.method.check_dials(dials or {}, self.plan.config.method.name)
         return self.method.control(mu, [dict(dials)] * len(mu) if dials else None)
 
     def answer(
@@ -122,16 +122,6 @@ class Restored:
             return simplex.check(preferences, len(self.objectives))
         except UsageError as error:
             raise UsageError(f"{error}; the objectives are {', '.join(self.objectives)}") from None
-
-    def _check_dials(self, dials: Mapping[str, float]) -> None:
-        known = self.method.dials()
-        name = self.plan.config.method.name
-        for dial, value in dials.items():
-            if dial not in known:
-                told = did_you_mean(dial, known) if known else "it has none"
-                raise UsageError(f"dial: {dial!r} is not a dial of this {name}; {told}")
-            if not value > known[dial]:
-                raise UsageError(f"dial {dial}: found {value:g}, expected above {known[dial]:g}")
 
 
 def restore_cell(

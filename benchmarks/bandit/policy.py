@@ -16,7 +16,7 @@ from paretosteer.control import Control, sharpened
 from paretosteer.errors import UnsupportedError
 from paretosteer.interfaces import Drift
 from paretosteer.noise import gumbel, stream_keys
-from paretosteer.perceptron import ConditionedPerceptron, Perceptron
+from paretosteer.perceptron import ConditionedPerceptron, Perceptron, linear
 
 
 @dataclass(frozen=True)
@@ -198,10 +198,10 @@ def _refuse(conditioning: Conditioning) -> None:
 def _table_reader(conditioning: Features, start: Tensor, seed: int) -> nn.Sequential:
     """Features (rows, size) to changes (rows, contexts * K) of the table, zero at first."""
     generator = torch.Generator().manual_seed(seed)
-    read = nn.Linear(conditioning.size, conditioning.hidden)
+    read = linear(conditioning.size, conditioning.hidden)
     read.weight.data.copy_(torch.randn(read.weight.shape, generator=generator))
     read.bias.data.copy_(torch.randn(read.bias.shape, generator=generator))
-    write = nn.Linear(conditioning.hidden, start.numel())
+    write = linear(conditioning.hidden, start.numel())
     for zero in (write.weight, write.bias):
         zero.data.zero_()
     return nn.Sequential(read, nn.Tanh(), _Mean(), write).to(start.device)

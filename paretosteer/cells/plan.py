@@ -48,7 +48,11 @@ class CellPlan:
         everything, and running it again does not depend on a default.
         """
         method = registry.load("methods", config.method.name)
-        benchmark = registry.load("benchmarks", config.benchmark.name)
+        return cls.of_classes(config, method, registry.load("benchmarks", config.benchmark.name))
+
+    @classmethod
+    def of_classes(cls, config: CellConfig, method: Any, benchmark: Any) -> CellPlan:
+        """The plan of classes at hand, whatever is registered under their names."""
         chosen = options.build(method.Options, config.method.values, "method")
         world = options.build(benchmark.Options, config.benchmark.values, "benchmark")
         filled = options.left_open(chosen, benchmark.training_defaults(world))

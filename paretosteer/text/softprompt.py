@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from paretosteer.perceptron import linear
+
 
 class SoftPrompt(nn.Module):
     """A two-layer network from features (rows, size) to virtual tokens (rows, tokens, width)."""
@@ -18,8 +20,8 @@ class SoftPrompt(nn.Module):
     def __init__(self, size: int, tokens: int, hidden: int, width: int):
         super().__init__()
         self.tokens = tokens
-        self.read = nn.Linear(size, hidden)
-        self.write = nn.Linear(hidden, tokens * width)
+        self.read = linear(size, hidden)
+        self.write = linear(hidden, tokens * width)
 
     def initialise(self, embedding: Tensor, generator: torch.Generator) -> None:
         """Begin among the real tokens' vectors (vocabulary, width): same mean, same spread.

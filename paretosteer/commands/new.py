@@ -1,0 +1,95 @@
+"""`paretosteer new`: a small package of your own to begin from, which works as it is."""
+
+from __future__ import annotations
+
+import argparse
+import keyword
+import re
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paretosteer import registry
+from paretosteer.commands.base import command
+from paretosteer.errors import UsageError
+
+if TYPE_CHECKING:
+    from paretosteer.commands.base import Commands
+
+# The template is itself a method that runs; these are its names.
+MODULE, CLASS, TITLE = "my_method", "MyMethod", "My method"
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = command(
+        commands,
+        "new",
+        "write a working skeleton of a method with its test",
+        _new,
+        """paretosteer new method tilted_soup
+        paretosteer new method tilted_soup --out ~/work/tilted""",
+    )
+    parser.add_argument("kind", choices=("method",), help="what to write")
+    parser.add_argument("name", metavar="NAME", help="its name, such as tilted_soup")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="the folder to write (default: NAME)"
+    )
+
+
+def _new(args: argparse.Namespace) -> int:
+    folder = write_method(args.name, args.out or Path(args.name))
+    module = folder / f"{args.name}.py"
+    print(
+        f"{folder}: a method that works as it is; change {module}, then\n"
+        f"  pytest {folder}\n"
+        f"  paretosteer run --plugin {module} method={args.name} budget=smoke"
+    )
+    return 0
+
+
+def write_method(name: str, folder: Path) -> Path:
+    """Write the skeleton of a method into a new folder; UsageError for a name that cannot be."""
+    template = {file.name: file.read_text(encoding="utf-8") for file in _template()}
+    _check_name(name, set(re.findall(r"\w+", template[f"{MODULE}.py"])))
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise UsageError(f"--out: {str(folder)!r} is there already; name a new folder") from None
+    for file, text in template.items():
+        place = folder / file.replace(MODULE, name)
+        place.write_text(_renamed(text, name), encoding="utf-8")
+    return folder
+
+
+def _check_name(name: str, used: set[str]) -> None:
+    """UsageError for what cannot be the name of a module, a method and a class."""
+    if not re.fullmatch("[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise UsageError(
+            f"name: {name!r} is no name of a module; use small letters, digits and underscores, "
+            "such as tilted_soup"
+        )
+    if name in registry.names("methods"):
+        raise UsageError(f"name: there is a method {name!r} already; choose another")
+    if name in used or _class(name) in used or find_spec(name) is not None:
+        raise UsageError(
+            f"name: {name!r} would hide a module or class of that name; choose another"
+        )
+
+
+def _renamed(text: str, name: str) -> str:
+    """The template's text under another name."""
+    title = name.replace("_", " ")
+    for old, new in ((MODULE, name), (CLASS, _class(name)), (TITLE, title.capitalize())):
+        text = text.replace(old, new)
+    return text.replace(TITLE.lower(), title)
+
+
+def _class(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _template() -> list[Path]:
+    folder = Path(str(files("paretosteer"))) / "templates" / "method"
+    return sorted(path for path in folder.iterdir() if path.is_file())

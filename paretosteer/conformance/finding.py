@@ -1,0 +1,76 @@
+"""What a check found: one line, with the remedy. A check that crashes is a finding like any."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from paretosteer.errors import first_line
+
+Level = Literal["ok", "note", "fault"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of a check: a fault breaks what others rely on, a note is worth knowing."""
+
+    level: Level
+    check: str
+    found: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        end = f"; {self.remedy}" if self.remedy else ""
+        return f"{self.level:<5}  {self.check}: {self.found}{end}"
+
+
+Findings = Iterator[Finding]
+Check = Callable[[Any], Findings]
+
+
+class NotChecked(Exception):
+    """What a check needs is not there, which another check has reported."""
+
+
+def fault(found: str, remedy: str) -> Finding:
+    """Something that has to be mended; its check is named by `run`."""
+    return Finding("fault", "", found, remedy)
+
+
+def note(found: str, remedy: str = "") -> Finding:
+    """Something worth knowing; its check is named by `run`."""
+    return Finding("note", "", found, remedy)
+
+
+def run(checks: Sequence[Check], subject: Any, source: str) -> list[Finding]:
+    """What every check finds, in turn; `source` is the file whose lines a crash is traced to."""
+    return [finding for check in checks for finding in _outcome(check, subject, source)]
+
+
+def faults(findings: Sequence[Finding]) -> list[Finding]:
+    """Those that have to be mended."""
+    return [finding for finding in findings if finding.level == "fault"]
+
+
+def _outcome(check: Check, subject: Any, source: str) -> list[Finding]:
+    name = check.__name__.replace("_", " ")
+    found = []
+    try:
+        for finding in check(subject):
+            found.append(replace(finding, check=name))
+    except NotChecked as reason:
+        found.append(Finding("note", name, f"not checked: {reason}"))
+    except Exception as error:  # somebody's code can raise anything, and the rest is worth knowing
+        told = f"stopped by {type(error).__name__}: {first_line(error)}{_place(error, source)}"
+        found.append(Finding("fault", name, told, "mend that and check again"))
+    return found or [Finding("ok", name, (check.__doc__ or "").partition("\n")[0].rstrip("."))]
+
+
+def _place(error: Exception, source: str) -> str:
+    """The last line of the checked file that the error passed through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == source]
+    return f" ({Path(source).name}, line {own[-1].lineno})" if own else ""

@@ -1,0 +1,390 @@
+"""Methods that are broken, each in one way. `sound` is what they would be otherwise."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from paretosteer.control import Control
+from paretosteer.errors import UsageError
+from paretosteer.feedback import Expectation
+from paretosteer.method import Method, TrainingOptions, option
+from paretosteer.methods.cos_dpo import COSDPO
+from paretosteer.methods.rewarded_soup import RewardedSoup
+from paretosteer.preferences import Draws
+from paretosteer.trainer import unit
+
+
+class Sound(RewardedSoup):
+    """Nothing is wrong with it."""
+
+
+# -- the class ------------------------------------------------------------------------------
+
+
+class NoMethod:
+    version = "1"
+
+    @dataclass(frozen=True)
+    class Options:
+        pass
+
+
+class NoControl(Method):
+    Options = TrainingOptions
+
+    def conditioning(self, objectives):
+        return None
+
+    def train(self, benchmark, trainer):
+        pass
+
+
+class NumberedVersion(RewardedSoup):
+    version = 1
+
+
+class NoDials(RewardedSoup):
+    def control(self, preferences):
+        return Control.soup(preferences)
+
+
+class PlainOptions(RewardedSoup):
+    class Options:
+        rank = 8
+
+
+class NoDefault(RewardedSoup):
+    @dataclass(frozen=True)
+    class Options:
+        rank: int
+
+
+class NoHelp(RewardedSoup):
+    @dataclass(frozen=True)
+    class Options(TrainingOptions):
+        feedback: str = "reward"
+        merge: str = option("sum", "as it is")
+
+
+class WrongDefault(RewardedSoup):
+    @dataclass(frozen=True)
+    class Options(RewardedSoup.Options):
+        share: float = option("half", "a share")
+
+
+class TakesAnything(RewardedSoup):
+    @dataclass(frozen=True)
+    class Options(RewardedSoup.Options):
+        schedule: object = option(None, "whatever")
+
+
+# -- training -------------------------------------------------------------------------------
+
+
+class NoWholeSteps(RewardedSoup):
+    def total_steps(self, budget, objectives):
+        return budget / 3
+
+
+class OtherGrid(RewardedSoup):
+    def points(self, grid):
+        return super().points(grid)[1:]
+
+
+class UnnamedDial(RewardedSoup):
+    def points(self, grid):
+        points = super().points(grid)
+        return [*points, replace(points[0], dials={"heat": 2.0})]
+
+
+class Stops(RewardedSoup):
+    def train(self, benchmark, trainer):
+        raise RuntimeError("out of ideas\nand of lines")
+
+
+class NoPolicy(RewardedSoup):
+    def train(self, benchmark, trainer):
+        self.bind(benchmark.objectives)
+
+
+class Greedy(RewardedSoup):
+    def train(self, benchmark, trainer):
+        trainer.steps *= 3
+        super().train(benchmark, trainer)
+
+
+class Declares(RewardedSoup):
+    def total_steps(self, budget, objectives):
+        return 2 * budget
+
+
+class Idle(RewardedSoup):
+    def train(self, benchmark, trainer):
+        trainer.steps //= 2
+        super().train(benchmark, trainer)
+
+
+class OwnLoop(RewardedSoup):
+    def train(self, benchmark, trainer):
+        super().train(benchmark, trainer)
+        optimiser = torch.optim.SGD(self.policy.parameters(), lr=0.0)
+        for p in self.policy.parameters():
+            p.grad = torch.ones_like(p)
+        optimiser.step()
+
+
+class ByHand(RewardedSoup):
+    def total_steps(self, budget, objectives):
+        return 0
+
+    def train(self, benchmark, trainer):
+        self.start(benchmark, trainer.seed)
+        with torch.no_grad():
+            for i, p in enumerate(self.policy.parameters()):
+                p += i + trainer.seed + 1.0
+
+
+class Unseeded(RewardedSoup):
+    def train(self, benchmark, trainer):
+        generator = np.random.default_rng()
+        trainer.rng = lambda phase: generator
+        super().train(benchmark, trainer)
+
+
+class OneSeed(RewardedSoup):
+    def train(self, benchmark, trainer):
+        trainer.seed = 7
+        super().train(benchmark, trainer)
+
+
+class GlobalDraw(RewardedSoup):
+    def train(self, benchmark, trainer):
+        np.random.rand()
+        super().train(benchmark, trainer)
+
+
+class Sets(RewardedSoup):
+    def train(self, benchmark, trainer):
+        super().train(benchmark, trainer)
+        torch.use_deterministic_algorithms(True)
+
+
+class OwnGenerator(RewardedSoup):
+    """The same in every run, but nobody can take it up in the middle."""
+
+    def train(self, benchmark, trainer):
+        self.start(benchmark, trainer.seed)
+        own = np.random.default_rng(trainer.seed)
+        trainer.fit(
+            "all",
+            self.policy,
+            self.feedback(benchmark, trainer, "reward"),
+            draw=lambda rng, n: Draws(own.dirichlet(np.ones(self.m), size=n)),
+            control=lambda draws: Control.soup(draws.weights),
+            parameters=self.policy.parameters(),
+            steps=trainer.steps,
+            optimiser=self.options.learning_rate,
+        )
+
+
+class StartMoves(RewardedSoup):
+    def train(self, benchmark, trainer):
+        super().train(benchmark, trainer)
+        table = self.policy.table
+        table.base = table.base + torch.arange(table.base.shape[1])
+
+
+class OwnFeedback(RewardedSoup):
+    def feedback(self, benchmark, trainer, kind):
+        return Expectation(benchmark, self.options.kappa)
+
+
+# -- checkpoints ----------------------------------------------------------------------------
+
+
+class Pickles(RewardedSoup):
+    def save(self, folder: Path):
+        super().save(folder)
+        torch.save(self.policy.state(), folder / "policy.pt")
+
+
+class NoJson(RewardedSoup):
+    def train(self, benchmark, trainer):
+        super().train(benchmark, trainer)
+        self.selection["scale"] = np.ones(2)
+
+
+class Forgets(RewardedSoup):
+    def train(self, benchmark, trainer):
+        super().train(benchmark, trainer)
+        self.scale = 2.0
+
+    def control(self, preferences, dials=None):
+        return Control.soup(getattr(self, "scale", 1.0) * np.asarray(preferences))
+
+
+class LoadsOther(RewardedSoup):
+    def load(self, folder, benchmark):
+        super().load(folder, benchmark)
+        with torch.no_grad():
+            self.policy.parameters()[0].zero_()
+
+
+# -- controls -------------------------------------------------------------------------------
+
+
+class OverTheBatch(RewardedSoup):
+    def control(self, preferences, dials=None):
+        mu = np.asarray(preferences)
+        return Control.soup(mu - mu.mean(axis=0))
+
+
+class Remembers(RewardedSoup):
+    asked = 0
+
+    def control(self, preferences, dials=None):
+        self.asked += 1
+        return Control.soup(np.asarray(preferences) / self.asked)
+
+
+class Overwrites(RewardedSoup):
+    def control(self, preferences, dials=None):
+        preferences /= preferences.max(axis=1, keepdims=True)
+        return Control.soup(preferences)
+
+
+class Logarithm(RewardedSoup):
+    def control(self, preferences, dials=None):
+        with np.errstate(divide="ignore"):
+            return Control.soup(np.log(preferences))
+
+
+class RowShort(RewardedSoup):
+    def control(self, preferences, dials=None):
+        return replace(Control.soup(preferences), rows=len(preferences) - 1)
+
+
+class PlainArray(RewardedSoup):
+    def control(self, preferences, dials=None):
+        return np.asarray(preferences)
+
+
+class SharedDial(RewardedSoup):
+    def dials(self):
+        return {"reach": 0.0}
+
+    def control(self, preferences, dials=None):
+        reach = min([row.get("reach", 1.0) for row in dials or []], default=1.0)
+        return Control.soup(2 * reach * np.asarray(preferences))
+
+
+class LearnsByAnswering(RewardedSoup):
+    def control(self, preferences, dials=None):
+        with torch.no_grad():
+            self.policy.parameters()[0].mul_(1.5)
+        return Control.soup(preferences)
+
+
+class Backwards(RewardedSoup):
+    def control(self, preferences, dials=None):
+        return Control.soup(np.asarray(preferences)[:, ::-1].copy())
+
+
+class TakesAnyPreference(RewardedSoup):
+    def steer(self, preferences, dials=None):
+        return self.control(np.nan_to_num(np.atleast_2d(preferences))[:, : self.m], dials)
+
+
+class SeveralLines(RewardedSoup):
+    def steer(self, preferences, dials=None):
+        try:
+            return super().steer(preferences, dials)
+        except UsageError as error:
+            raise UsageError(f"{error}\nsee above") from None
+
+
+METHODS: list[tuple[type, str, str]] = [
+    (NoMethod, "interface", "NoMethod is no Method"),
+    (NoControl, "interface", "does not define control"),
+    (NumberedVersion, "interface", "version is 1"),
+    (NoDials, "interface", "control cannot be called as the package does"),
+    (PlainOptions, "options and help", "Options is <class"),
+    (NoDefault, "options and help", "option rank has no default"),
+    (NoHelp, "options and help", "option feedback has no help"),
+    (WrongDefault, "options and help", "the default of share is refused"),
+    (TakesAnything, "wrong options", "method.schedule takes anything"),
+    (NoWholeSteps, "planning", "total_steps gives 13.3"),
+    (OtherGrid, "planning", "points does not begin with the grid"),
+    (UnnamedDial, "planning", "points use the dial 'heat'"),
+    (Stops, "training", "stopped by RuntimeError: out of ideas (broken_methods.py, line"),
+    (NoPolicy, "training", "train made no policy"),
+    (Greedy, "budget", "took 120 optimiser steps and declares 40"),
+    (Declares, "budget", "declares 80 optimiser steps under a cap of 40"),
+    (OwnLoop, "budget", "optimisers took 41 steps, 40 are booked"),
+    (ByHand, "budget", "parameters were changed without a step"),
+    (Unseeded, "determinism", "the same seed gave another"),
+    (OneSeed, "determinism", "another seed gave the same tensors"),
+    (GlobalDraw, "global state", "NumPy's global generator changed"),
+    (Sets, "global state", "torch's deterministic algorithms changed"),
+    (OwnGenerator, "taking up again", "is another than without the interruption"),
+    (StartMoves, "start policy", "scores of the start policy moved"),
+    (OwnFeedback, "unsupported feedback", "it trains on a benchmark that declares no feedback"),
+    (Pickles, "save and load", "writes policy.pt"),
+    (NoJson, "save and load", "selection is no JSON"),
+    (Forgets, "save and load", "a loaded one gives other controls"),
+    (LoadsOther, "save and load", "comes back as another"),
+    (OverTheBatch, "controls", "alone has another control than in a batch"),
+    (Remembers, "controls", "asked twice, it gives another control"),
+    (Overwrites, "controls", "control changes the preferences that it is given"),
+    (Logarithm, "controls", "a control is not finite"),
+    (RowShort, "controls", "9 preferences gave [8, 9] rows"),
+    (PlainArray, "controls", "control gives ndarray"),
+    (SharedDial, "dials", "the dial reach of one row changes another row"),
+    (LearnsByAnswering, "answering trains nothing", "changed when controls were asked for"),
+    (Backwards, "orientation", "standard units worse at its own end"),
+    (TakesAnyPreference, "wrong preferences", "steer takes weights that sum to 2"),
+    (TakesAnyPreference, "wrong preferences", "steer takes an unknown dial"),
+    (SeveralLines, "wrong preferences", "is refused in several lines"),
+]
+
+
+class Hurried(COSDPO):
+    """Learns too little to tell its ends apart."""
+
+    def train(self, benchmark, trainer):
+        trainer.steps //= 8
+        super().train(benchmark, trainer)
+
+
+class DeafDial(RewardedSoup):
+    """Names a dial and does not listen to it."""
+
+    def dials(self):
+        return {"reach": 0.0}
+
+
+class SeesTheDraw(RewardedSoup):
+    """Its own draw of weights, from the generator that it is given."""
+
+    def train(self, benchmark, trainer):
+        self.start(benchmark, trainer.seed)
+        for i, steps in enumerate(trainer.split(self.m)):
+            trainer.fit(
+                f"bank {i}",
+                self.policy,
+                self.feedback(benchmark, trainer, "reward"),
+                draw=lambda rng, n, i=i: Draws(np.tile(unit(self.m, i), (n, 1))),
+                control=lambda draws, i=i: Control.bank([i] * len(draws.weights)),
+                parameters=self.policy.parameters(i),
+                steps=steps,
+                optimiser=self.options.learning_rate,
+            )
+
+
+NOTES: list[tuple[type, str, str]] = [
+    (Idle, "budget", "leaves 20 of 40 optimiser steps unused"),
+    (Hurried, "orientation", "pairs after 5 steps"),
+    (DeafDial, "dials", "the dial reach changes nothing"),
+]

@@ -1,0 +1,113 @@
+"""Built-in methods conform; every check finds the method that is broken in its way."""
+
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+import torch
+from broken_methods import METHODS, NOTES, SeesTheDraw, Sound
+
+from paretosteer.conformance import Finding, check_method, faults
+from paretosteer.conformance.class_checks import CLASS_CHECKS
+from paretosteer.conformance.method import CHECKS
+from paretosteer.errors import UsageError
+
+STEPS = "budget.steps=40"
+TRAINED = ["rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "morl"]
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    """What a broken method sets, others do not meet."""
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def lines(found: list[Finding], level: str, check: str) -> list[str]:
+    return [f.found for f in found if (f.level, f.check) == (level, check)]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_built_in_method_conforms_and_steers(name: str) -> None:
+    found = check_method(name)
+    assert {finding.level for finding in found} == {"ok"}, "\n".join(map(str, found))
+    assert len(found) == len(CLASS_CHECKS) + len(CHECKS)
+
+
+@pytest.mark.parametrize("name", ["rewarded_soup", "cos_dpo"])
+def test_it_is_checked_elsewhere_on_request(name: str) -> None:
+    found = check_method(name, "benchmark=bandit", "benchmark.policy=mlp", "budget.steps=40")
+    assert not faults(found), "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"), [("start", []), ("cos_dpo", ["method.condition=none"])]
+)
+def test_what_does_not_steer_is_noted_and_no_fault(name: str, overrides: list[str]) -> None:
+    found = check_method(name, *overrides)
+    assert not faults(found)
+    (told,) = lines(found, "note", "orientation")
+    assert told.startswith("does not steer")
+
+
+@pytest.mark.parametrize("method", [Sound, SeesTheDraw])
+def test_a_class_is_checked_without_being_registered(method: type) -> None:
+    found = check_method(method, "method.rank=4", STEPS)
+    assert {finding.level for finding in found} == {"ok"}, "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize(("method", "check", "told"), METHODS)
+def test_a_broken_method_is_found(method: type, check: str, told: str) -> None:
+    found = check_method(method, STEPS)
+    assert any(told in line for line in lines(found, "fault", check)), "\n".join(map(str, found))
+    for finding in faults(found):
+        assert finding.remedy and "\n" not in str(finding)
+
+
+@pytest.mark.parametrize(("method", "check", "told"), NOTES)
+def test_what_is_worth_knowing_is_noted(method: type, check: str, told: str) -> None:
+    found = check_method(method, STEPS)
+    assert not faults(found)
+    assert any(told in line for line in lines(found, "note", check))
+
+
+def test_a_module_that_says_nothing_of_itself_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "silent", ModuleType("silent"))
+    monkeypatch.setattr(Sound, "__module__", "silent")
+    (told,) = lines(check_method(Sound, STEPS), "note", "interface")
+    assert told == "its module has no docstring"
+
+
+def test_every_check_has_been_seen_to_fail() -> None:
+    checks = {check.__name__.replace("_", " ") for check in (*CLASS_CHECKS, *CHECKS)}
+    assert {check for _, check, _ in METHODS} == checks
+
+
+def test_a_crash_is_one_finding_and_the_rest_goes_on() -> None:
+    stops = next(method for method, *_ in METHODS if method.__name__ == "Stops")
+    found = check_method(stops, STEPS)
+    assert [finding.check for finding in faults(found)] == ["training"]
+    assert lines(found, "ok", "planning")
+    assert lines(found, "note", "controls") == ["not checked: it could not be trained"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["method.rnak=4"], "did you mean 'rank'"),
+        (["method.rank=many"], "method.rank: found 'many'"),
+        (["benchmark=bandti"], "did you mean 'bandit'"),
+    ],
+)
+def test_wrong_overrides_are_the_users(overrides: list[str], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        check_method("rewarded_soup", *overrides)
+    if overrides[0].startswith("method."):
+        with pytest.raises(UsageError, match=told):
+            check_method(Sound, *overrides)
+
+
+def test_a_method_that_the_benchmark_cannot_serve_is_checked_elsewhere() -> None:
+    with pytest.raises(UsageError, match="clp cannot be checked on bandit: a table of logits"):
+        check_method("clp", "method.variant=attention")

@@ -1,0 +1,93 @@
+"""`paretosteer new method`: what it writes works at once, and it writes over nothing."""
+
+import importlib
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from paretosteer.cli import main
+from paretosteer.registry import docstring
+
+NAMES = ["tilted_soup", "a_method_with_quite_a_long_name", "x2"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_skeleton_passes_its_own_test(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "method", "tilted_soup"]) == 0
+    assert "--plugin tilted_soup/tilted_soup.py method=tilted_soup" in capsys.readouterr().out
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tilted_soup"],
+        cwd=here,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_clean_under_any_name(name: str, here: Path) -> None:
+    assert main(["new", "method", name, "--out", "some/where"]) == 0
+    ruff = [sys.executable, "-m", "ruff"]
+    for command in (["check", "."], ["format", "--check", "."]):
+        done = subprocess.run(
+            [*ruff, *command, "--no-cache"],
+            cwd=here / "some" / "where",
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+    for path in (here / "some" / "where").iterdir():
+        text = path.read_text(encoding="utf-8").lower().replace("_", "").replace(" ", "")
+        assert "mymethod" not in text
+
+
+def test_its_entry_point_its_table_and_its_summary_say_the_same(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["new", "method", "warm_soup"])
+    folder = here / "warm_soup"
+    project = tomllib.loads((folder / "pyproject.toml").read_text())
+    entries = project["project"]["entry-points"]["paretosteer.methods"]
+    assert entries == {"warm_soup": "warm_soup:WarmSoup"}
+    assert project["tool"]["setuptools"]["py-modules"] == ["warm_soup"]
+    monkeypatch.syspath_prepend(folder)
+    module = importlib.import_module("warm_soup")
+    assert module.paretosteer_plugins == {"methods": {"warm_soup": module.WarmSoup}}
+    assert docstring(folder / "warm_soup.py").startswith("Warm soup: the line that")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("clp", "there is a method 'clp' already"),
+        ("Soup", "is no name of a module"),
+        ("two words", "is no name of a module"),
+        ("../up", "is no name of a module"),
+        ("class", "is no name of a module"),
+        ("torch", "would hide a module or class of that name"),
+        ("banks", "would hide a module or class of that name"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused(
+    name: str, told: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new", "method", name]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("paretosteer: name: ") and told in line
+    assert not list(here.iterdir())
+
+
+def test_nothing_is_written_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "mine").mkdir()
+    assert main(["new", "method", "tilted_soup", "--out", "mine"]) == 2
+    assert "--out: 'mine' is there already; name a new folder" in capsys.readouterr().err
+    assert not list((here / "mine").iterdir())
