@@ -157,5 +157,6 @@ if not TYPE_CHECKING:  # so that type checkers still see a misspelt name
             for module in _MODULES:
                 found = import_module(f"{__name__}.{module}")
                 if hasattr(found, name):
-                    return getattr(found, name)
+                    globals()[name] = getattr(found, name)  # asked for once
+                    return globals()[name]
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # A band between quartiles of replicates needs this many.
 _ENOUGH = 3
 
+_MANY = 500  # dots
+
 
 def draw_fronts(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
     """One panel per pair of objectives."""
@@ -103,7 +105,16 @@ def _front(
     axis.vlines(x, low[:, 1], high[:, 1], color=colour, alpha=0.3, linewidth=1, zorder=2)
     if len(curves.replicates) > 1:
         own_x, own_y = curves.replicates[..., pair].reshape(-1, 2).T
-        axis.scatter(own_x, own_y, s=5, color=colour, alpha=0.45, linewidths=0, zorder=3)
+        # Thousands of dots are one picture in an SVG, not thousands of elements.
+        axis.scatter(
+            *(own_x, own_y),
+            s=5,
+            color=colour,
+            alpha=0.45,
+            linewidths=0,
+            zorder=3,
+            rasterized=len(own_x) > _MANY,
+        )
     if len(curves.dialled):
         other_x, other_y = curves.dialled[:, pair].T
         axis.scatter(
