@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from paretosteer.report.bootstrap import RESAMPLES
+from paretosteer.report.columns import volume_error
 from paretosteer.report.evaluate import OTHER_REFERENCES, RowResult, TableResult
 from paretosteer.report.focus import left_out
 from paretosteer.report.replicates import Replicate
@@ -21,6 +22,7 @@ def notes(result: TableResult) -> list[str]:
     kinds = (
         iter([result.table.remark] if result.table.remark else []),
         _intervals(result),
+        _estimated(scored),
         _ties(result),
         _regularised(result),
         _oracle(result),
@@ -67,6 +69,12 @@ def _intervals(result: TableResult) -> Iterator[str]:
         f"resamples), reflected for hypervolume, as wide to both sides for controllability and "
         f"steering regret{'' if result.outer else few}."
     )
+
+
+def _estimated(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    """Hypervolumes that are Monte Carlo."""
+    if said := volume_error(each.figures for each in rows):
+        yield said
 
 
 def _ties(result: TableResult) -> Iterator[str]:
