@@ -42,8 +42,8 @@ def sweep_configs(folder: Path, cells: int, variants: int = VARIANTS) -> Iterato
         yield config.model_copy(update={"method": method, "seed": seed})
 
 
-def write_wide_cell(folder: Path, points: int = 1_000, prompts: int = 100) -> None:
-    """Cells of two methods with eight objectives and so many preferences drawn at random."""
+def write_wide_cells(folder: Path, points: int = 1_000, prompts: int = 100) -> None:
+    """Cells of two methods with eight objectives and so many random preferences."""
     given = ["benchmark=bandit", "benchmark.objectives=8", "preferences=random"]
     given += [f"preferences.count={points}", f"sweep_dir={folder}", "tracker=none"]
     for config in compose_sweep([*given, "method=rewarded_soup,clp"]):
