@@ -97,7 +97,7 @@ def _timed(figure: str) -> Callable[[Figures], str]:
     return lambda figures: duration(figures[figure])
 
 
-def volume_error(rows: Iterable[Mapping[str, Any]]) -> str:
+def volume_error(rows: Iterable[Mapping[Any, Any]]) -> str:
     """How sure hypervolumes are that exact methods cannot reach, in a sentence; else nothing."""
     errors = [row["hypervolume_error"] / row["hypervolume"] for row in rows if estimated(row)]
     if not errors:
@@ -111,7 +111,7 @@ def volume_error(rows: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
-def estimated(row: Mapping[str, Any]) -> bool:
+def estimated(row: Mapping[Any, Any]) -> bool:
     """Whether the hypervolume of a row is Monte Carlo."""
     error = row.get("hypervolume_error")
     return isinstance(error, float) and error > 0

@@ -124,7 +124,7 @@ def _empty(title: str) -> "Table":
 
 def _figure(row: "pd.Series[Any]", name: str, form: str) -> str:
     value = _number(row[name], form)
-    if name == "hypervolume" and estimated(row):
+    if name == "hypervolume" and estimated(row.to_dict()):
         value += f" ± {row['hypervolume_error']:.2g}"
     if name != "hypervolume" or not _there(row["hypervolume_low"]):
         return value

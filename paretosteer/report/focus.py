@@ -1,22 +1,25 @@
 """Which rows of a long table are drawn: as many as can be told apart."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
 from paretosteer.report.evaluate import TableResult
 
-MOST = 24
+MOST = 16
 
 
 def focus(result: TableResult) -> TableResult:
-    """The table with the best row of every method, then the best of the others, up to `MOST`."""
+    """The table with the best row of every method, then the second of every one, up to `MOST`."""
     scored = result.scored
     if len(scored) <= MOST:
         return result
-    best = {each.row.method: each.row.label for each in reversed(scored)}
-    of_methods = set(best.values())
-    ordered = sorted(scored, key=lambda each: each.row.label not in of_methods)  # stable
-    kept = {each.row.label for each in ordered[:MOST]}
+    seen: Counter[str] = Counter()
+    place: dict[str, int] = {}  # of a row within its method
+    for each in scored:
+        place[each.row.label] = seen[each.row.method]
+        seen[each.row.method] += 1
+    kept = set(sorted(place, key=place.__getitem__)[:MOST])
     return replace(result, rows=tuple(each for each in scored if each.row.label in kept))
 
 
@@ -25,6 +28,6 @@ def left_out(result: TableResult) -> Iterator[str]:
     count = len(result.scored)
     if count > MOST:
         yield (
-            f"Figures, plots and texts show {MOST} of the {count} rows: the best of every method, "
-            "then the best of the others, by hypervolume. All rows are in the tables."
+            f"Figures, plots and texts show {MOST} of the {count} rows: the best of every method "
+            "by hypervolume, then the second of every one, and so on. All rows are in the tables."
         )
