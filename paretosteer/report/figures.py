@@ -71,15 +71,16 @@ def _about_fronts(result: TableResult) -> str:
         else ""
     )
     many = any(len(each.row.replicates) > SINGLE for each in result.scored)
-    crowded = len(result.scored[0].curves.band.mean) > CROSSED if result.scored[0].curves else False
-    up = f" (left out, as there are more than {CROSSED} points)" if crowded else ""
+    setting = result.table.setting
+    crowded = setting is not None and len(setting.preferences) > CROSSED
+    up = f" (left out of more than {CROSSED} points)" if crowded else ""
     few = f" of methods with no more than {SINGLE}" if many else ""
     return (
         "What each method reaches. Lines join the points that weigh these two objectives alone, in "
         "order of preference; filled points are on the method's own front, hollow ones are "
-        f"dominated by another of its points. Crosses are 95 % intervals{up}, small dots the single "
-        f"{result.noun}s{few}, faint unjoined marks the points with further dials.{band} {best}; "
-        "the start model is at the origin."
+        f"dominated by another of its points. Crosses are 95 % intervals{up}, small dots the "
+        f"single {result.noun}s{few}, faint unjoined marks the points with further dials.{band} "
+        f"{best}; the start model is at the origin."
     )
 
 
