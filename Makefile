@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: setup quickstart reference test lint types speed coverage test-wheel test-faults \
+.PHONY: setup quickstart reference test lint types speed scale coverage test-wheel test-faults \
 	test-slurm test-ray clean
 
 setup: .venv/.installed
@@ -41,6 +41,10 @@ types: setup
 speed: setup
 	$(BIN)/python tests/speed.py $(if $(MODEL),--model $(MODEL))
 	$(BIN)/python tests/report_speed.py
+
+# What a report of ten thousand cells costs, and deciding that one is finished: some minutes.
+scale: setup
+	$(BIN)/python tests/scale_study.py $(if $(CELLS),--cells $(CELLS))
 
 # Simulates tables of known truth and counts how often the report's intervals hold it: minutes.
 coverage: setup

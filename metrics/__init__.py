@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         sparsity,
     )
     from paretosteer.metrics.normalise import Normaliser
+    from paretosteer.metrics.rays import Volume, monte_carlo_hypervolume
     from paretosteer.metrics.statistics import (
         LEVEL,
         Interval,
@@ -64,13 +65,11 @@ if TYPE_CHECKING:
     )
     from paretosteer.metrics.volume import (
         Contribution,
-        Volume,
         contribution,
         hypervolume,
         hypervolume_many,
         hypervolume_ratio,
         hypervolume_with_error,
-        monte_carlo_hypervolume,
     )
 
 __all__ = [
@@ -144,6 +143,7 @@ _MODULES = (
     "drift",
     "fronts",
     "normalise",
+    "rays",
     "statistics",
     "steering",
     "utility",
@@ -157,5 +157,6 @@ if not TYPE_CHECKING:  # so that type checkers still see a misspelt name
             for module in _MODULES:
                 found = import_module(f"{__name__}.{module}")
                 if hasattr(found, name):
-                    return getattr(found, name)
+                    globals()[name] = getattr(found, name)  # asked for once
+                    return globals()[name]
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -34,12 +34,11 @@ def quality_at_equal_drift(
     """
     array = as_points(points)
     drifts = as_vector(kl, "kl", length=len(array))
-    return np.array(
-        [
-            hypervolume(array[drifts < limit], reference) if (drifts < limit).any() else 0.0
-            for limit in as_vector(thresholds, "thresholds")
-        ]
-    )
+    # (t,) how many are below each; several thresholds may have the same points below them.
+    counts = np.searchsorted(np.sort(drifts), as_vector(thresholds, "thresholds"))
+    nearest = array[np.argsort(drifts, kind="stable")]
+    known = {n: hypervolume(nearest[:n], reference) if n else 0.0 for n in set(counts.tolist())}
+    return np.array([known[n] for n in counts.tolist()])
 
 
 def distinct_n(texts: Sequence[str], n: int = 2) -> float:

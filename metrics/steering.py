@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from paretosteer.metrics.blocks import blocks, sets_last
 from paretosteer.metrics.checks import (
     FloatArray,
     FloatOrArray,
@@ -56,13 +57,9 @@ def somers_d(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
     """
     weights, array = as_aligned(preferences, points)
     _require_variation(weights, "preferences")
-    return np.stack(
-        [
-            (asked * got).sum(axis=(-2, -1)) / np.abs(asked).sum()
-            for asked, got in _orders(weights, array)
-        ],
-        axis=-1,
-    )
+    levels = np.round(weights, _WEIGHT_DECIMALS)
+    by_objective = [_agreement(*each) for each in zip(levels.T, sets_last(array), strict=True)]
+    return np.stack(by_objective, axis=-1).reshape(*array.shape[:-2], weights.shape[1])
 
 
 def controllability(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatOrArray:
@@ -236,6 +233,20 @@ def cross_angle(
         raise MetricError("points: one is the reference itself; lower the reference point")
     cosines = (gains * weights).sum(axis=-1) / lengths
     return np.degrees(np.arccos(np.clip(cosines, -1, 1))).mean(axis=-1)
+
+
+def _agreement(levels: FloatArray, values: FloatArray) -> FloatArray:
+    """Concordant minus discordant as a share of pairs, (b,), of values (k, b) at levels (k,)."""
+    order = np.argsort(levels, kind="stable")
+    rising, sorted_levels = values[order], levels[order]
+    above = np.searchsorted(sorted_levels, sorted_levels, side="right")  # (k,) first with more
+    net = np.zeros(values.shape[1])
+    for block in blocks(values.shape[1], len(levels)):
+        part = np.ascontiguousarray(rising[:, block])
+        for own, start in zip(part, above, strict=True):
+            net[block] += (part[start:] > own).sum(axis=0)
+            net[block] -= (part[start:] < own).sum(axis=0)
+    return net / (len(levels) - above).sum()
 
 
 def _orders(

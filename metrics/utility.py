@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from paretosteer.metrics.blocks import blocks, sets_last
 from paretosteer.metrics.checks import (
     FloatArray,
     FloatOrArray,
@@ -81,13 +82,15 @@ def steering_regret(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatO
         (…, k, m), row l being the answer to preference l.
     """
     weights, array = as_aligned(preferences, points)
-    own = _own_utilities(weights, array)  # (…, k)
-    # Preference by preference: for a bootstrap, (…, k, k) utilities at once are slow to move.
-    lost = sum(
-        _utilities(weights[place : place + 1], array).max(axis=-1)[..., 0] - own[..., place]
-        for place in range(len(weights))
-    )
-    return lost / len(weights)
+    columns = sets_last(array)  # (m, k, b)
+    lost = np.zeros(columns.shape[2])
+    # Preference by preference: for a bootstrap, (k, k, b) utilities at once are slow to move.
+    for block in blocks(columns.shape[2], len(weights)):
+        part = np.ascontiguousarray(columns[..., block])
+        for place, own in enumerate(weights):
+            utilities = sum(weight * values for weight, values in zip(own, part, strict=True))
+            lost[block] += np.max(utilities, axis=0) - np.asarray(utilities)[place]
+    return (lost / len(weights)).reshape(array.shape[:-2])[()]
 
 
 def inner_product(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatOrArray:

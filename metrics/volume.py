@@ -1,7 +1,6 @@
 """Hypervolume: how much of objective space a set of points dominates. Higher is better."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,23 +14,22 @@ from paretosteer.metrics.checks import (
     as_reference,
 )
 from paretosteer.metrics.fronts import nondominated
+from paretosteer.metrics.rays import (
+    FEW_RAYS,
+    RAYS,
+    Volume,
+    along_rays,
+    edges_above,
+    monte_carlo_hypervolume,
+)
 
 # The exact algorithm is exponential in m. These many front points take it about a third of a
 # second; up to five objectives any grid is affordable.
-_AFFORDABLE_POINTS = {6: 500, 7: 200, 8: 100, 9: 60, 10: 40}
+_AFFORDABLE = {6: 500, 7: 200, 8: 100, 9: 60, 10: 40}
 _AFFORDABLE_BEYOND = 20
 
-_MONTE_CARLO_SAMPLES = 100_000
-_MONTE_CARLO_BLOCK = 10_000
-
-
-@dataclass(frozen=True)
-class Volume:
-    """A hypervolume, the standard error of its estimate, and whether it is exact (error 0)."""
-
-    value: float
-    error: float
-    exact: bool
+# The same for thousands of sets: about five milliseconds each.
+_AFFORDABLE_MANY = {6: 200, 7: 70, 8: 40, 9: 30, 10: 25}
 
 
 class Contribution(NamedTuple):
@@ -72,33 +70,6 @@ def hypervolume_with_error(points: npt.ArrayLike, reference: npt.ArrayLike) -> V
     return _volume(array, as_reference(reference, array.shape[1]))
 
 
-def monte_carlo_hypervolume(
-    points: npt.ArrayLike, reference: npt.ArrayLike, seed: int = 0
-) -> Volume:
-    """Estimate a hypervolume by sampling the boxes themselves; shapes as in `hypervolume`.
-
-    Draw a box in proportion to its volume and a point uniformly in it; the union is the sum of
-    the volumes times the mean of 1 / (number of boxes that hold the point) (Karp, Luby and
-    Madras 1989). The relative error does not grow with the number of objectives, as it does
-    when sampling a bounding box.
-    """
-    array = as_points(points)
-    edges = np.maximum(array - as_reference(reference, array.shape[1]), 0)  # (k, m)
-    volumes = edges.prod(axis=1)
-    total = float(volumes.sum())
-    if total == 0:
-        return Volume(0.0, 0.0, exact=True)
-    rng = np.random.default_rng(seed)
-    shares = np.concatenate(
-        [
-            _box_shares(edges, volumes / total, rng)
-            for _ in range(_MONTE_CARLO_SAMPLES // _MONTE_CARLO_BLOCK)
-        ]
-    )
-    error = total * float(shares.std(ddof=1)) / np.sqrt(len(shares))
-    return Volume(total * float(shares.mean()), float(error), exact=False)
-
-
 def hypervolume_many(points: npt.ArrayLike, reference: npt.ArrayLike) -> FloatArray:
     """Hypervolume of every set in a batch, for bootstraps.
 
@@ -119,7 +90,9 @@ def hypervolume_many(points: npt.ArrayLike, reference: npt.ArrayLike) -> FloatAr
     corner = as_reference(reference, batch.shape[2])
     if batch.shape[2] == 2:
         return _areas(np.maximum(batch - corner, 0))
-    return np.array([_volume(points, corner).value for points in batch])
+    if _affordable(_front(batch.mean(axis=0), corner), _AFFORDABLE_MANY):
+        return np.array([_volume(points, corner).value for points in batch])
+    return _many_along_rays(batch, corner)
 
 
 def hypervolume_ratio(
@@ -142,10 +115,11 @@ def hypervolume_ratio(
         If no point of the front is above the reference.
     """
     array = as_points(points)
-    whole = hypervolume(as_points(front, "front", objectives=array.shape[1]), reference)
+    best = as_points(front, "front", objectives=array.shape[1])
+    own, whole = _together([array, best], as_reference(reference, array.shape[1]))
     if whole == 0:
         raise MetricError("front: no point is above the reference; lower the reference point")
-    return hypervolume(array, reference) / whole
+    return own / whole
 
 
 def contribution(
@@ -171,31 +145,64 @@ def contribution(
         return Contribution(hypervolume(mine, reference), int(nondominated(mine).sum()))
     rest = as_points(others, "others", objectives=mine.shape[1])
     union = np.concatenate([mine, rest])
-    lost = hypervolume(union, reference) - hypervolume(rest, reference)
-    # Rounding, or Monte Carlo, can leave a loss of nothing slightly below 0.
-    return Contribution(max(lost, 0.0), int(nondominated(union)[: len(mine)].sum()))
+    whole, without = _together([union, rest], as_reference(reference, mine.shape[1]))
+    # Rounding can leave a loss of nothing slightly below 0.
+    return Contribution(max(whole - without, 0.0), int(nondominated(union)[: len(mine)].sum()))
 
 
 def _volume(points: FloatArray, corner: FloatArray) -> Volume:
     """Hypervolume of points (k, m) and a corner that were checked."""
-    inside = points[(points > corner).all(axis=1)]
-    if len(inside) == 0:
-        return Volume(0.0, 0.0, exact=True)
-    # Up to three objectives what filters dominated points takes longer than they do.
-    front = inside if points.shape[1] <= 3 else inside[nondominated(inside)]
-    if _affordable(front):
+    front = _front(points, corner)
+    if _affordable(front, _AFFORDABLE):
         return Volume(_exact(front, corner), 0.0, exact=True)
     return monte_carlo_hypervolume(front, corner)
 
 
-def _affordable(front: FloatArray) -> bool:
+def _front(points: FloatArray, corner: FloatArray) -> FloatArray:
+    """The points that matter: above the corner, and of more than three objectives nondominated."""
+    inside = points[(points > corner).all(axis=1)]
+    # Up to three objectives what filters dominated points takes longer than they do.
+    few = points.shape[1] <= 3 or len(inside) == 0
+    return inside if few else inside[nondominated(inside)]
+
+
+def _affordable(front: FloatArray, most: Mapping[int, int]) -> bool:
     objectives: int = front.shape[1]
-    return objectives <= 5 or len(front) <= _AFFORDABLE_POINTS.get(objectives, _AFFORDABLE_BEYOND)
+    return objectives <= 5 or len(front) <= most.get(objectives, _AFFORDABLE_BEYOND)
+
+
+def _together(sets: Sequence[FloatArray], corner: FloatArray) -> list[float]:
+    """Hypervolumes of sets (k, m), all exact or all along the same rays in one box."""
+    fronts = [_front(points, corner) for points in sets]
+    if all(_affordable(front, _AFFORDABLE) for front in fronts):
+        return [_exact(front, corner) for front in fronts]
+    edges = [edges_above(front, corner) for front in fronts]
+    top = np.max([each.max(axis=0, initial=0.0) for each in edges], axis=0)
+    return [along_rays(each, top, RAYS).value for each in edges]
+
+
+def _many_along_rays(batch: FloatArray, corner: FloatArray) -> FloatArray:
+    """Hypervolume of sets (b, k, m) that are near each other, as resamples are, (b,).
+
+    A few rays show how they differ; what these are off is known from the sets' mean, which is
+    measured along all.
+    """
+
+    top = np.maximum(batch.max(axis=(0, 1)) - corner, 0)  # one box, so that rays are the same
+
+    def roughly(points: FloatArray) -> float:
+        return along_rays(edges_above(points, corner), top, FEW_RAYS).value
+
+    centre = batch.mean(axis=0)
+    off = _volume(centre, corner).value - roughly(centre)
+    return np.maximum([roughly(points) + off for points in batch], 0.0)
 
 
 def _exact(front: FloatArray, corner: FloatArray) -> float:
     import moocore
 
+    if len(front) == 0:
+        return 0.0
     return float(moocore.hypervolume(front, ref=corner, maximise=True))
 
 
@@ -206,13 +213,3 @@ def _areas(edges: FloatArray) -> FloatArray:
     steps = -np.diff(width, axis=1, append=0)
     areas: FloatArray = (steps * np.maximum.accumulate(height, axis=1)).sum(axis=1)
     return areas
-
-
-def _box_shares(
-    edges: FloatArray, chances: FloatArray, rng: np.random.Generator
-) -> npt.NDArray[np.float64]:
-    """Sample one block of points in boxes (k, m); return 1 / (boxes holding each)."""
-    boxes = rng.choice(len(edges), size=_MONTE_CARLO_BLOCK, p=chances)
-    samples = rng.random((_MONTE_CARLO_BLOCK, edges.shape[1])) * edges[boxes]
-    holding = sum((samples < edge).all(axis=1).astype(np.int64) for edge in edges)
-    return 1 / np.asarray(holding, dtype=np.float64)

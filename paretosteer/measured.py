@@ -1,9 +1,10 @@
 """What a finished cell measured, from its files: scores, values in standard units, drift."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,11 +46,7 @@ def read_scores(cell: "Cell") -> Scores:
         If `scores.parquet` is absent, lacks a column, point or prompt, or holds what is no
         finite number.
     """
-    names = [objective["name"] for objective in cell.record["objectives"]]
-    means = _by_prompt(cell, _SCORES, names)
-    prompts = means.loc[0].index
-    shape = len(cell.record["points"]), len(prompts), len(names)
-    return Scores(tuple(prompts), means.to_numpy(dtype=float).reshape(shape))
+    return _by_prompt(cell, _SCORES, _objectives(cell))
 
 
 def read_values(cell: "Cell") -> npt.NDArray[np.float64]:
@@ -67,7 +64,7 @@ def read_values(cell: "Cell") -> npt.NDArray[np.float64]:
     constants = cell.record["normaliser"]
     values = Normaliser(tuple(constants["mean"]), tuple(constants["std"])).apply(scores.means)
     coefficient = cell.record.get("kl_coefficient", 0)
-    return values - coefficient * _kl(cell, scores.prompts)[..., None] if coefficient else values
+    return values - coefficient * _kl(cell, scores.prompts) if coefficient else values
 
 
 def read_judged(cell: "Cell") -> npt.NDArray[np.float64] | None:
@@ -83,8 +80,7 @@ def read_judged(cell: "Cell") -> npt.NDArray[np.float64] | None:
     constants = cell.record.get("reward_models", {}).get("judge_normaliser")
     if constants is None:
         return None
-    names = [objective["name"] for objective in cell.record["objectives"]]
-    means = _by_prompt(cell, _JUDGED, names).groupby("point").mean().to_numpy(dtype=float)
+    means = _by_prompt(cell, _JUDGED, _objectives(cell)).means.mean(axis=1)
     return Normaliser(tuple(constants["mean"]), tuple(constants["std"])).apply(means)
 
 
@@ -110,75 +106,115 @@ def same_scores(one: "Cell", other: "Cell") -> bool:
     return _sorted_scores(one).equals(_sorted_scores(other))
 
 
-def read_drift(cell: "Cell") -> "pd.DataFrame | None":
-    """Mean `kl`, `start_nll` (nats per sample) and `tokens` by point; None where not measured."""
-    path = cell.path / _DRIFT
+def read_drift(cell: "Cell") -> dict[str, npt.NDArray[np.float64]] | None:
+    """Means of `kl`, `start_nll` (nats per sample) and `tokens`, (points,); None: not measured.
+
+    Raises
+    ------
+    UnreadableError
+        If `drift.parquet` lacks a column or point.
+    """
+    path, names = cell.path / _DRIFT, ("kl", "start_nll", "tokens")
     if not path.exists():
         return None
-    columns = ["kl", "start_nll", "tokens"]
-    return _read_parquet(path, ["point", *columns]).groupby("point")[columns].mean()
+    columns = _read_columns(path, ("point", *names))
+    points = _numbers(columns["point"], _DRIFT).astype(np.intp)
+    count = len(cell.record["points"])
+    if set(range(count)) - set(points.tolist()):
+        raise UnreadableError(f"{_DRIFT}: lacks some of the record's points")
+    return {name: _means(points, columns[name].to_numpy(), count) for name in names}
+
+
+def _objectives(cell: "Cell") -> list[str]:
+    return [objective["name"] for objective in cell.record["objectives"]]
 
 
 def _sorted_scores(cell: "Cell") -> "pd.DataFrame":
     """Scores by point and prompt; the order in which samples were written says nothing."""
-    names = [objective["name"] for objective in cell.record["objectives"]]
-    columns = ["point", "prompt_id", *names]
-    frame = _read_parquet(cell.path / _SCORES, columns)[columns]
+    import pandas as pd
+
+    columns = ["point", "prompt_id", *_objectives(cell)]
+    read = _read_columns(cell.path / _SCORES, columns)
+    frame = pd.DataFrame({name: read[name].to_numpy() for name in columns})
     named = frame.assign(prompt_id=frame["prompt_id"].astype(str))
     return named.sort_values(columns, ignore_index=True)
 
 
 def _kl(cell: "Cell", prompts: tuple[str, ...]) -> npt.NDArray[np.float64]:
-    """KL from the start model by point and prompt, (points, prompts)."""
+    """KL from the start model by point and prompt, (points, prompts, 1)."""
     if not (cell.path / _DRIFT).exists():
         raise UnreadableError(
             f"{_DRIFT}: is absent, but points are regularised by the KL in it; run the cell again"
         )
-    means = _by_prompt(cell, _DRIFT, ["kl"])
-    if tuple(means.loc[0].index) != prompts:
+    drift = _by_prompt(cell, _DRIFT, ["kl"])
+    if drift.prompts != prompts:
         raise UnreadableError(f"{_DRIFT}: has other prompts than the scores; run the cell again")
-    return means.to_numpy(dtype=float).reshape(-1, len(prompts))
+    return drift.means
 
 
-def _by_prompt(cell: "Cell", name: str, columns: list[str]) -> "pd.DataFrame":
-    """Means over samples for every point with every prompt, in that order, prompts ascending."""
-    import pandas as pd
-
-    frame = _read_parquet(cell.path / name, ["point", "prompt_id", *columns])
-    if frame.empty:
+def _by_prompt(cell: "Cell", name: str, columns: Sequence[str]) -> Scores:
+    """Means over samples for every point with every prompt, prompts ascending."""
+    read = _read_columns(cell.path / name, ["point", "prompt_id", *columns])
+    if not len(read["point"]):
         raise UnreadableError(f"{name}: is empty; run the cell again")
-    if not _all_finite(frame[columns]):
-        raise UnreadableError(f"{name}: holds something that is no finite number")
-    by = ["point", "prompt_id"]
-    means = frame.assign(prompt_id=frame["prompt_id"].astype(str)).groupby(by)[columns].mean()
-    points, prompts = len(cell.record["points"]), sorted(set(means.index.get_level_values(1)))
-    grid = pd.MultiIndex.from_product([range(points), prompts], names=by)
-    if len(means) != len(grid) or not means.index.isin(grid).all():
+    values = [_numbers(read[column], name) for column in columns]
+    points, count = _numbers(read["point"], name), len(cell.record["points"])
+    prompts, places = np.unique(_texts(read["prompt_id"], name), return_inverse=True)
+    pairs = np.unique(points * len(prompts) + places)
+    if not np.array_equal(pairs, np.arange(count * len(prompts))):
         raise UnreadableError(
-            f"{name}: has {len(means)} pairs of point and prompt where the record's "
-            f"{points} points and {len(prompts)} prompts make {len(grid)}"
+            f"{name}: has {len(pairs)} pairs of point and prompt where the record's "
+            f"{count} points and {len(prompts)} prompts make {count * len(prompts)}"
         )
-    return means.loc[grid]
+    at = points.astype(np.intp) * len(prompts) + places
+    means = np.stack([_means(at, each, len(pairs)) for each in values], axis=1)
+    return Scores(tuple(prompts.tolist()), means.reshape(count, len(prompts), len(columns)))
 
 
-def _all_finite(frame: "pd.DataFrame") -> bool:
+def _means(
+    at: npt.NDArray[np.intp], values: npt.NDArray[np.float64], count: int
+) -> npt.NDArray[np.float64]:
+    """Means (count,) of values (n,) that belong to places `at` (n,)."""
+    sums = np.bincount(at, weights=values, minlength=count)
+    return sums[:count] / np.bincount(at, minlength=count)[:count]
+
+
+def _numbers(column: Any, name: str) -> npt.NDArray[np.float64]:
+    """A column of finite numbers."""
+    import pyarrow as pa
+
     try:
-        return bool(np.isfinite(frame.to_numpy(dtype=float)).all())
-    except (TypeError, ValueError):
-        return False
+        values = np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    except (ValueError, pa.ArrowException):
+        values = np.array([np.nan])
+    if not np.isfinite(values).all():
+        raise UnreadableError(f"{name}: holds something that is no finite number")
+    return values
 
 
-def _read_parquet(path: Path, columns: list[str]) -> "pd.DataFrame":
-    import pandas as pd
+def _texts(column: Any, name: str) -> npt.NDArray[np.str_]:
+    """A column as text."""
+    import pyarrow as pa
+
+    if column.null_count:
+        raise UnreadableError(f"{name}: has rows without a prompt_id; run the cell again")
+    return np.asarray(column.cast(pa.string()).to_numpy(), dtype=np.str_)
+
+
+def _read_columns(path: Path, columns: Sequence[str]) -> Mapping[str, Any]:
+    """Columns of a Parquet file by name, and none of its others."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        with pq.ParquetFile(path) as file:
+            table = file.read(list(columns), use_threads=False)
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise UnreadableError(f"{path.name}: {_one_line(str(error))}") from None
-    absent = [column for column in columns if column not in frame]
+    absent = [column for column in columns if column not in table.column_names]
     if absent:
         raise UnreadableError(f"{path.name}: has no column {', '.join(absent)}")
-    return frame
+    return {column: table[column] for column in columns}
 
 
 def _one_line(message: str) -> str:

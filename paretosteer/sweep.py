@@ -1,8 +1,9 @@
 """Running cells: one, or a Hydra multirun that ends with the report.
 
-Hydra drops errors of callbacks and skips the end of a sweep in which a job raised. So a job here
-never raises: it leaves a failed record. What the sweep came to is read from disk at its end,
-whichever launcher ran its jobs.
+Hydra ends a sweep in which a job raised. So a job here never raises: it leaves a failed record.
+What the sweep came to is read from disk at its end, whichever launcher ran its jobs. Composing
+takes Hydra longer than all else that a finished cell needs, so the cells are composed once before
+the sweep and not again after it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
-from hydra.experimental.callback import Callback
 from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
@@ -23,7 +23,7 @@ from paretosteer import launchers
 from paretosteer.cells.config import CellConfig
 from paretosteer.cells.files import check_writable
 from paretosteer.cells.record import read_record
-from paretosteer.compose import CONFIG, grid, hydra_app, parse, per_cell
+from paretosteer.compose import CONFIG, hydra_app, parse, per_cell
 from paretosteer.errors import UsageError
 from paretosteer.processes import is_first
 from paretosteer.tracking import make_tracker
@@ -96,17 +96,17 @@ def run_one(config: CellConfig) -> Record | None:
 
 def run_sweep(overrides: Sequence[str], cells: Sequence[CellConfig]) -> int:
     """Run a sweep of these cells, then its report. Gives the exit code: 1 if a cell failed."""
+    launched = True
     with hydra_app() as hydra:
         try:
             hydra.multirun(CONFIG, job, [*per_cell(overrides), "hydra.mode=MULTIRUN"])
-        except SystemExit as stop:  # the only way for a callback to say anything
-            return int(stop.code or 0)
         except HydraException:
             raise
         except Exception as error:  # jobs raise nothing, so a launcher or its scheduler did
             launchers.lost(error)
-    finish_sweep(cells)
-    return 1
+            launched = False
+    failed = finish_sweep(cells) if is_first() else 0
+    return failed if launched else 1
 
 
 def job(resolved: DictConfig) -> str:
@@ -123,14 +123,6 @@ def job(resolved: DictConfig) -> str:
         return "helped"
     announce(record, config)
     return str(record["status"])
-
-
-class EndOfSweep(Callback):  # type: ignore[misc]
-    """Hydra callback: after a sweep, the report of its folder and the exit code."""
-
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Report from disk and exit, since nothing else that happens here reaches the caller."""
-        raise SystemExit(finish_sweep(grid(config)) if is_first() else 0)
 
 
 def finish_sweep(cells: Sequence[CellConfig]) -> int:

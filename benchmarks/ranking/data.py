@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from paretosteer.benchmarks.ranking.queries import (
     split_training,
 )
 from paretosteer.benchmarks.ranking.synthetic import FOLDS, SYNTHETIC_VERSION, synthetic
-from paretosteer.cells.digest import digest, file_digest
+from paretosteer.cells.digest import digest, input_digest
 
 GLANCE = 1 << 16  # bytes
 DATA_VERSION = "1"  # of what is done to features and labels
@@ -89,23 +88,12 @@ def data_digest(path: str | None, fold: int, auxiliary: Mapping[str, int], grade
     """Digest of all that `load_data` depends on, without reading more than the files' bytes."""
     if path:
         splits = find(Path(path), fold).splits
-        content: object = {s: [_content(file) for file in splits[s]] for s in SPLITS}
+        content: object = {s: [input_digest(file) for file in splits[s]] for s in SPLITS}
     else:
         content = {"synthetic": SYNTHETIC_VERSION, "fold": fold}
     versions = {"data": DATA_VERSION, "parser": PARSER_VERSION}
     options = {"auxiliary": list(auxiliary.items()), "grades": grades}
     return digest({"content": content, "versions": versions, **options})
-
-
-def _content(path: Path) -> str:
-    """Digest of a file, read once while its size and time stay the same: a sweep asks per cell."""
-    stat = path.stat()
-    return _digest_of(path, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=256)
-def _digest_of(path: Path, size: int, changed: int) -> str:
-    return file_digest(path)
 
 
 def _from_folder(path: str, fold: int) -> tuple[dict[str, Letor], int, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,25 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def input_digest(path: Path) -> str:
+    """As `file_digest`, read once while the file's size and time stay the same.
+
+    For what a sweep reads and never writes, and asks about once per cell.
+    """
+    return _digest_of(path, *seen(path))
+
+
+def seen(path: Path) -> tuple[int, int]:
+    """Size and time of a file, which change when its content does."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+@lru_cache(maxsize=1024)
+def _digest_of(path: Path, size: int, changed: int) -> str:
+    return file_digest(path)
 
 
 def chain(

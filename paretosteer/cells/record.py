@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ def schema() -> dict[str, Any]:
 
 def _problem(record: Any) -> str | None:
     """What is wrong with a record, the most telling fault first, in one line."""
+    if _right(record):
+        return None
     from jsonschema.exceptions import best_match
 
     error = best_match(_validator().iter_errors(record))
@@ -54,8 +56,34 @@ def _problem(record: Any) -> str | None:
     return f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message[:200]}"
 
 
+def _right(record: Any) -> bool:
+    """Whether a record keeps to the schema, at a fraction of the time that a fault takes to find.
+
+    The records of a sweep differ in little: what was found right in one is not checked in the next.
+    """
+    return (
+        isinstance(record, dict)
+        and _outline().is_valid(record)
+        and all(_part_right(name, json.dumps(value)) for name, value in record.items())
+    )
+
+
+@lru_cache(maxsize=1024)
+def _part_right(name: str, text: str) -> bool:
+    """Whether a top-level value, as JSON, is what the schema says of it alone."""
+    part = _validator().evolve(schema=schema()["properties"][name])
+    return bool(part.is_valid(json.loads(text)))
+
+
 @cache
 def _validator() -> Any:
     from jsonschema import Draft202012Validator
 
     return Draft202012Validator(schema())
+
+
+@cache
+def _outline() -> Any:
+    """The schema with nothing about single properties but their names."""
+    anything = dict.fromkeys(schema()["properties"], True)
+    return _validator().evolve(schema=schema() | {"properties": anything})

@@ -248,6 +248,10 @@ def _by_unit(values: FloatArray, keys: Sequence[Key]) -> FloatArray:
 
 def _shares(keys: Sequence[Key]) -> FloatArray:
     """What share each unit has in each resample of them, (resamples, units)."""
+    return _shares_of(tuple(units(keys)))
+
+
+@lru_cache(maxsize=8)  # rows of a table mostly have the same units
+def _shares_of(found: tuple[Key, ...]) -> FloatArray:
     # From the keys alone, so that rows with the same replicates get the same draws.
-    found = units(keys)
-    return metrics.resampled_shares(len(found), RESAMPLES, crc32(repr(found).encode()))
+    return metrics.resampled_shares(len(found), RESAMPLES, crc32(repr(list(found)).encode()))

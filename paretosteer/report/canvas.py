@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PANEL = 4.6  # inches
 _LEGEND = 2.4  # inches
 _LEGEND_WIDTH = 26  # characters
+_LEGEND_LINE = 0.2  # inches
 _UNIT = "start-model standard units"
 
 # How the best possible is drawn: on top, but thin, so that methods that reach it are seen.
@@ -62,6 +63,8 @@ def legend(
     ]
     if oracle:
         handles.append(Line2D([], [], color=theme.ink, label="oracle", **ORACLE))
+    lines = 2 + sum(str(each.get_label()).count("\n") + 1 for each in handles)
+    figure.set_figheight(max(figure.get_figheight(), lines * _LEGEND_LINE))
     figure.legend(
         handles=handles,
         title="By hypervolume",

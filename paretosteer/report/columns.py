@@ -1,7 +1,8 @@
 """The columns that people read: title, how a value is written, which way is better, and why."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from paretosteer.report.evaluate import RowResult
 from paretosteer.report.measure import Figures
@@ -96,14 +97,42 @@ def _timed(figure: str) -> Callable[[Figures], str]:
     return lambda figures: duration(figures[figure])
 
 
+def volume_error(rows: Iterable[Mapping[Any, Any]]) -> str:
+    """How sure hypervolumes are that exact methods cannot reach, in a sentence; else nothing."""
+    errors = [row["hypervolume_error"] / row["hypervolume"] for row in rows if estimated(row)]
+    if not errors:
+        return ""
+    return (
+        "Hypervolume is estimated by Monte Carlo (seeded, the same rays for all rows), as exact "
+        "is out of reach for so many points in so many objectives: ± is the standard error, at "
+        f"most {max(errors):.2%} here, and as large a share of the ratio and of hypervolumes at "
+        "other references. Intervals are of the samples and leave it out; differences between "
+        "rows have less of it."
+    )
+
+
+def estimated(row: Mapping[Any, Any]) -> bool:
+    """Whether the hypervolume of a row is Monte Carlo."""
+    error = row.get("hypervolume_error")
+    return isinstance(error, float) and error > 0
+
+
+def _volume(figures: Figures) -> str:
+    """With the standard error where it is an estimate."""
+    text, error = _with_interval("hypervolume", "z.2f")(figures), figures.get("hypervolume_error")
+    value, _, ends = text.partition(" ")
+    return f"{value} ± {error:.2g} {ends}".rstrip() if error else text
+
+
 HYPERVOLUME = Column(
     "hypervolume",
     "Hypervolume",
     1,
     "How much of the space of outcomes, above the reference point, the method's points cover: "
     "the main measure of how good and how wide its front is. In brackets the interval, reflected "
-    "because resampling noise inflates hypervolume.",
-    _with_interval("hypervolume", "z.2f"),
+    "because resampling noise inflates hypervolume. Where it is an estimate, its standard error "
+    "follows ±.",
+    _volume,
 )
 
 RANK = Column(

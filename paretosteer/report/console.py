@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.report.columns import estimated, volume_error
 from paretosteer.report.compare import HEADINGS, NOTE, ComparisonReport, figure_texts
 from paretosteer.report.write import Report
 
@@ -40,6 +41,8 @@ def print_leaderboard(board: "Report | pd.DataFrame") -> None:
     frame = board.leaderboard if isinstance(board, Report) else board
     for number, rows in frame.groupby("table", sort=True):
         console.print(_table(f"Table {number}", rows))
+    if said := volume_error(frame.to_dict("records")):
+        console.print(said, soft_wrap=True)
     if frame["exempt"].any():
         console.print("* an expensive reference, exempt from the budget", soft_wrap=True)
     if isinstance(board, Report):
@@ -121,6 +124,8 @@ def _empty(title: str) -> "Table":
 
 def _figure(row: "pd.Series[Any]", name: str, form: str) -> str:
     value = _number(row[name], form)
+    if name == "hypervolume" and estimated(row.to_dict()):
+        value += f" ± {row['hypervolume_error']:.2g}"
     if name != "hypervolume" or not _there(row["hypervolume_low"]):
         return value
     return f"{value} [{row['hypervolume_low']:{form}}, {row['hypervolume_high']:{form}}]"

@@ -18,7 +18,7 @@ from paretosteer.report.measure import (
 )
 from paretosteer.report.oracle import Oracle, common_oracle
 from paretosteer.report.replicates import Replicate, replicate_noun
-from paretosteer.report.standing import Pair, compare, standings
+from paretosteer.report.standing import COMPARED, Pair, compare, standings
 from paretosteer.report.tables import Row, Table
 
 # The reference point is a choice; these say whether the ranking hangs on it.
@@ -153,10 +153,11 @@ def evaluate(table: Table) -> TableResult:
     ]
     results = [_result(*each, frame) for each in zip(scored, points, figures, strict=True)]
     ranked = sorted(results, key=_rank)
-    pairs = compare(_volumes(ranked), outer)
+    best = next((each for each in ranked if not each.row.exempt), ranked[0])
+    pairs = compare(_volumes(ranked), best.row.label, outer)
     return TableResult(
         table=table,
-        rows=(*_placed(_distances(ranked, outer), pairs, outer), *rest),
+        rows=(*_placed(_distances(ranked, best, outer), pairs, outer), *rest),
         pairs=pairs,
         union=shown_front(points),
         oracle=oracle,
@@ -255,9 +256,8 @@ def _rank(result: RowResult) -> tuple[float, float, str]:
     return -figures["hypervolume"], -figures.get("controllability", 0.0), result.row.label
 
 
-def _distances(ranked: Sequence[RowResult], outer: bool) -> list[RowResult]:
-    """Rows, best first, with how far each is behind the best that keeps to the budget."""
-    best = next((each for each in ranked if not each.row.exempt), ranked[0])
+def _distances(ranked: Sequence[RowResult], best: RowResult, outer: bool) -> list[RowResult]:
+    """Rows with how far each is behind the best that keeps to the budget."""
     return [each if each is best else _behind(each, best, outer) for each in ranked]
 
 
@@ -277,7 +277,8 @@ def _behind(result: RowResult, best: RowResult, outer: bool) -> RowResult:
 def _placed(ranked: Sequence[RowResult], pairs: Sequence[Pair], outer: bool) -> list[RowResult]:
     """Rows with where they stand among those that keep to the budget."""
     competing = [each for each in ranked if not each.row.exempt]
-    placed = standings(_volumes(competing), pairs, outer)
+    compared = sum(not each.row.exempt for each in ranked[:COMPARED])
+    placed = standings(_volumes(competing), pairs, outer, compared)
     return [replace(each, figures=each.figures | placed.get(each.row.label, {})) for each in ranked]
 
 

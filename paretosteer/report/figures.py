@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from paretosteer.report.budgets import ladders
 from paretosteer.report.canvas import look
 from paretosteer.report.evaluate import TableResult
-from paretosteer.report.fronts import attained, draw_fronts
+from paretosteer.report.fronts import CROSSED, SINGLE, attained, draw_fronts
 from paretosteer.report.judged import draw_judged
 from paretosteer.report.notes import resampled
 from paretosteer.report.over_cost import draw_budgets, draw_drift
@@ -70,12 +70,17 @@ def _about_fronts(result: TableResult) -> str:
         if any(attained(result, each) for each in result.scored)
         else ""
     )
+    many = any(len(each.row.replicates) > SINGLE for each in result.scored)
+    setting = result.table.setting
+    crowded = setting is not None and len(setting.preferences) > CROSSED
+    up = f" (left out of more than {CROSSED} points)" if crowded else ""
+    few = f" of methods with no more than {SINGLE}" if many else ""
     return (
         "What each method reaches. Lines join the points that weigh these two objectives alone, in "
         "order of preference; filled points are on the method's own front, hollow ones are "
-        "dominated by another of its points. Crosses are 95 % intervals, small dots the single "
-        f"{result.noun}s, faint unjoined marks the points with further dials.{band} {best}; the "
-        "start model is at the origin."
+        f"dominated by another of its points. Crosses are 95 % intervals{up}, small dots the "
+        f"single {result.noun}s{few}, faint unjoined marks the points with further dials.{band} "
+        f"{best}; the start model is at the origin."
     )
 
 

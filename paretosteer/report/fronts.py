@@ -18,8 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Of more replicates the single ones are a cloud that hides their means.
+SINGLE = 20
+
+# Of more points the crosses would cover everything.
+CROSSED = 150
+
 # A band between quartiles of replicates needs this many.
 _ENOUGH = 3
+
+_MANY = 500  # dots
 
 
 def draw_fronts(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
@@ -99,11 +107,22 @@ def _front(
     x, y = curves.band.mean[:, pair].T
     low, high = curves.band.low[:, pair], curves.band.high[:, pair]
     colour = look.colour
-    axis.hlines(y, low[:, 0], high[:, 0], color=colour, alpha=0.3, linewidth=1, zorder=2)
-    axis.vlines(x, low[:, 1], high[:, 1], color=colour, alpha=0.3, linewidth=1, zorder=2)
-    if len(curves.replicates) > 1:
+    few = len(x) <= CROSSED
+    if few:
+        axis.hlines(y, low[:, 0], high[:, 0], color=colour, alpha=0.3, linewidth=1, zorder=2)
+        axis.vlines(x, low[:, 1], high[:, 1], color=colour, alpha=0.3, linewidth=1, zorder=2)
+    if 1 < len(curves.replicates) <= SINGLE:
         own_x, own_y = curves.replicates[..., pair].reshape(-1, 2).T
-        axis.scatter(own_x, own_y, s=5, color=colour, alpha=0.45, linewidths=0, zorder=3)
+        # Thousands of dots are one picture in an SVG, not thousands of elements.
+        axis.scatter(
+            *(own_x, own_y),
+            s=5,
+            color=colour,
+            alpha=0.45,
+            linewidths=0,
+            zorder=3,
+            rasterized=len(own_x) > _MANY,
+        )
     if len(curves.dialled):
         other_x, other_y = curves.dialled[:, pair].T
         axis.scatter(
@@ -111,7 +130,7 @@ def _front(
         )
     axis.plot(x[edge], y[edge], color=colour, linestyle=look.line, linewidth=1.5, zorder=4)
     on_front = metrics.nondominated(curves.band.mean)
-    sizes = np.where(np.isin(np.arange(len(x)), edge), 38, 14)
+    sizes = np.where(np.isin(np.arange(len(x)), edge), 38, 14 if few else 2)
     for mask, face in ((on_front, colour), (~on_front, theme.ground)):
         axis.scatter(
             x[mask],
@@ -120,8 +139,10 @@ def _front(
             marker=look.marker,
             facecolor=face,
             edgecolor=colour,
-            linewidths=1.2,
+            linewidths=1.2 if few else 0.4,
+            alpha=None if few else 0.5,
             zorder=5,
+            rasterized=len(x) > _MANY,
         )
 
 

@@ -149,7 +149,7 @@ def _steering(
     return {
         "controllability": by_objective.mean(),
         **{f"controllability_{name}": d for name, d in zip(names, by_objective, strict=True)},
-        "order_agreement": metrics.order_agreement(preferences, points),
+        "order_agreement": (by_objective.mean() + 1) / 2,
         "spearman": metrics.spearman(preferences, points).mean(),
         "kendall_tau_b": metrics.kendall_tau_b(preferences, points).mean(),
         "violations": falls.violations,

@@ -3,10 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 from paretosteer.report.bootstrap import RESAMPLES
+from paretosteer.report.columns import volume_error
 from paretosteer.report.evaluate import OTHER_REFERENCES, RowResult, TableResult
+from paretosteer.report.focus import left_out
 from paretosteer.report.replicates import Replicate
 from paretosteer.report.setting import numbered
-from paretosteer.report.standing import ALPHA
+from paretosteer.report.standing import ALPHA, COMPARED
+
+_ALIKE = 12  # notes of one kind, such as one a row
+_NAMED = 12  # rows in a sentence
 
 
 def notes(result: TableResult) -> list[str]:
@@ -14,23 +19,33 @@ def notes(result: TableResult) -> list[str]:
     scored = result.scored
     if not scored:
         return ["No cell of this table was scored."]
-    return [
-        *([result.table.remark] if result.table.remark else []),
-        *_intervals(result),
-        *_ties(result),
-        *_regularised(result),
-        *_oracle(result),
-        *_exempt(scored),
-        *_incomplete(result),
-        *_unpaired(scored),
-        *_sensitive(scored),
-        *_budgets(scored),
-        *_batches(scored),
-        *_dials(scored),
-        *_outside(result),
-        *_sources(scored),
-        *_recorded(scored),
-    ]
+    kinds = (
+        iter([result.table.remark] if result.table.remark else []),
+        _intervals(result),
+        _estimated(scored),
+        _ties(result),
+        _regularised(result),
+        _oracle(result),
+        _exempt(scored),
+        _incomplete(result),
+        _unpaired(scored),
+        _sensitive(scored),
+        _budgets(scored),
+        _batches(scored),
+        _dials(scored),
+        _outside(result),
+        _sources(scored),
+        _recorded(scored),
+        left_out(result),
+    )
+    return [note for kind in kinds for note in _readable(list(kind))]
+
+
+def _readable(alike: list[str]) -> list[str]:
+    """Notes of one kind, of many the first with how many more there are."""
+    if len(alike) <= _ALIKE:
+        return alike
+    return [*alike[: _ALIKE - 1], f"… and {len(alike) - _ALIKE + 1} more notes like the last."]
 
 
 def ranking(rows: tuple[RowResult, ...], column: str = "hypervolume") -> list[str]:
@@ -56,15 +71,23 @@ def _intervals(result: TableResult) -> Iterator[str]:
     )
 
 
+def _estimated(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    """Hypervolumes that are Monte Carlo."""
+    if said := volume_error(each.figures for each in rows):
+        yield said
+
+
 def _ties(result: TableResult) -> Iterator[str]:
     count = len(result.pairs)
     few = " Both speak of these trained models alone: equal methods would often look apart."
+    long = f" Rows after the first {COMPARED} are compared with the best alone and have no letter."
     if count:
         yield (
             "Rows that share a letter in Ties are not told apart in hypervolume: paired "
             f"differences, {count} pair{'s' if count > 1 else ''}, Holm's correction at "
             f"{100 * ALPHA:g} %. Ranks have 95 % intervals over the same resamples."
             + ("" if result.outer else few)
+            + (long if len(result.scored) > COMPARED else "")
         )
 
 
@@ -138,7 +161,7 @@ def _sensitive(rows: tuple[RowResult, ...]) -> Iterator[str]:
             place = f"{value:g}".replace("-", "−")
             yield (
                 f"The ranking depends on the reference point: at {place} in every objective "
-                f"it is {', '.join(other)}."
+                f"it is {', '.join(other[:_NAMED])}{', …' if len(other) > _NAMED else ''}."
             )
 
 

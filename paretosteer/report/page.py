@@ -18,6 +18,7 @@ from paretosteer.report.columns import (
 )
 from paretosteer.report.evaluate import RowResult, TableResult
 from paretosteer.report.figures import Drawing, drawings, render
+from paretosteer.report.focus import focus
 from paretosteer.report.html import Markup, element, join, plain_table, row
 from paretosteer.report.judged import judged_table
 from paretosteer.report.page_assets import whole_page
@@ -36,6 +37,8 @@ from paretosteer.report.text_tables import apart, headline, told_about
 # dark pages then show it on a light ground.
 _HEAVY = 500_000
 
+_NAMED = 6  # rows in a sentence
+
 
 def page(
     found: Tables, results: Sequence[TableResult], light: Mapping[tuple[int, str], bytes]
@@ -50,7 +53,8 @@ def page(
         The SVG figures on a light ground, by table number and name of the drawing.
     """
     special = apart(results)
-    texts = [written(each) for each in results]
+    focused = [focus(each) for each in results]  # what is drawn
+    texts = [written(each) for each in focused]
     body = join(
         element("h1", "Which method steers best?"),
         _summary(found, results),
@@ -60,14 +64,14 @@ def page(
             class_="failing",
         ),
         *(
-            _section(each, told_about(each, special), light, own)
-            for each, own in zip(results, texts, strict=True)
+            _section(each, drawn, told_about(each, special), light, own)
+            for each, drawn, own in zip(results, focused, texts, strict=True)
         ),
         _glossary(results),
         cells_section(found),
     )
     scored = any(each.scored for each in results)
-    return whole_page("paretosteer report", body, page_data(results, texts), scored)
+    return whole_page("paretosteer report", body, page_data(focused, texts), scored)
 
 
 def _summary(found: Tables, results: Sequence[TableResult]) -> Markup:
@@ -105,9 +109,9 @@ def _winner(result: TableResult) -> Markup:
 def _doubts(result: TableResult, best: RowResult) -> str:
     """How sure that is, to stand behind the sentence that names the best."""
     close = [each for each in result.scored if each.row.label in result.tied]
-    ties = "; it is not told apart from " + ", ".join(
-        f"{each.row.label} ({HYPERVOLUME.text(each)})" for each in close
-    )
+    named = ", ".join(f"{each.row.label} ({HYPERVOLUME.text(each)})" for each in close[:_NAMED])
+    others = f" and {len(close) - _NAMED} more" if len(close) > _NAMED else ""
+    ties = f"; it is not told apart from {named}{others}"
     count = len(best.row.replicates)
     had = "(there was 1)" if count == 1 else f"(there were {count})"
     few = f" Intervals leave out how another {result.unit} would have come out {had}."
@@ -116,6 +120,7 @@ def _doubts(result: TableResult, best: RowResult) -> str:
 
 def _section(
     result: TableResult,
+    drawn: TableResult,
     told: Sequence[str],
     light: Mapping[tuple[int, str], bytes],
     texts: Written,
@@ -130,16 +135,18 @@ def _section(
         element("ul", *(element("li", note) for note in told), class_="notes"),
     ]
     if result.scored:
-        parts += _measured(
-            result, {each.name: light[number, each.name] for each in drawings(result)}
-        )
-        parts.append(element("div", _examples(result, texts), class_="unscripted"))
+        stills = {
+            each.name: _figure(drawn, each, light[number, each.name]) for each in drawings(drawn)
+        }
+        parts += _measured(result, drawn, stills)
+        parts.append(element("div", _examples(drawn, texts), class_="unscripted"))
     return element("section", *parts, data_table=str(number))
 
 
-def _measured(result: TableResult, light: Mapping[str, bytes]) -> list[Markup]:
-    """Everything about a scored table below its leaderboard."""
-    stills = {each.name: _figure(result, each, light[each.name]) for each in drawings(result)}
+def _measured(
+    result: TableResult, drawn: TableResult, stills: Mapping[str, Markup]
+) -> list[Markup]:
+    """Everything about a scored table below its leaderboard, with the rows that are drawn."""
     regret = [stills["regret"], regret_table(result)] if "regret" in stills else []
     names = result.table.setting.names if result.table.setting else []
     steering = steering_columns(names)
@@ -159,9 +166,9 @@ def _measured(result: TableResult, light: Mapping[str, bytes]) -> list[Markup]:
         _part("responses"),
         _still("Responses as a still figure", stills["responses"]),
         table(result, steering, "Steering, objective by objective"),
-        entanglement_maps(result),
+        entanglement_maps(drawn),
         _part("spider"),
-        dominance_matrix(result),
+        dominance_matrix(drawn),
         table(result, front, "What each adds to the union front, and its own front"),
         element("h3", "What it cost"),
         _part("costs"),

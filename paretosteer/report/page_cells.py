@@ -1,6 +1,7 @@
 """The page's account of every cell: what became of it, and how to make it again."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 from paretosteer.load import Cell
 from paretosteer.report.html import Markup, element, plain_table, row
 from paretosteer.report.tables import Tables
+
+# Each cell's provenance is a few thousand characters, and a hundred columns are not read.
+_MOST_CELLS, _MOST_TURNS = 300, 20
 
 _SAFE = {"ok": "✓ ok", "partial": "◐ partial"}
 
@@ -19,25 +23,53 @@ def cells_section(found: Tables) -> Markup:
         "section",
         element("h2", "Cells", id="cells"),
         _grid(found.cells),
-        *([element("h3", "Not ok"), _reasons(wrong)] if wrong else []),
+        *([element("h3", "Not ok"), _reasons(wrong[:_MOST_CELLS])] if wrong else []),
         element("h3", "Provenance"),
-        *(_provenance(cell, found.superseded) for cell in found.cells),
+        *_left_out(len(found.cells)),
+        *(_provenance(cell, found.superseded) for cell in _chosen(found.cells)),
     )
 
 
+def _chosen(cells: Sequence[Cell]) -> list[Cell]:
+    """All cells; of many those not ok, then one of every configuration, then others."""
+    if len(cells) <= _MOST_CELLS:
+        return list(cells)
+    first = {(cell.method, cell.variant): cell.path for cell in reversed(cells)}
+    alone = set(first.values())
+    return sorted(cells, key=lambda cell: (cell.status == "ok", cell.path not in alone))[
+        :_MOST_CELLS
+    ]
+
+
+def _left_out(count: int) -> list[Markup]:
+    if count <= _MOST_CELLS:
+        return []
+    told = (
+        f"{_MOST_CELLS} of {count} cells: those not ok, then one of every configuration, then "
+        "others. All are in report.json, and each in its own record.json."
+    )
+    return [element("p", told, class_="soft")]
+
+
 def _grid(cells: Sequence[Cell]) -> Markup:
-    """Configurations by seeds and folds."""
+    """Configurations by seeds and folds; of many of these, how many cells ended how."""
     turns = sorted({_turn(cell) for cell in cells if cell.seed is not None})
     rows: dict[tuple[str, str, str], dict[tuple[int, int | None], list[Cell]]] = {}
     for cell in cells:
         own = rows.setdefault((cell.benchmark, cell.method, cell.variant), {})
         own.setdefault(_turn(cell), []).append(cell)
-    head = ["Method", "Benchmark", *(_named(seed, fold or None) for fold, seed in turns)]
+    few = len(turns) <= _MOST_TURNS
+    columns = [_named(seed, fold or None) for fold, seed in turns] if few else ["Cells"]
+    head = ["Method", "Benchmark", *columns]
     lines = [
         row(
             f"{method} {variant}".strip(),
             element("td", benchmark),
-            *(_statuses(by_turn.get(turn, [])) for turn in turns),
+            *(
+                [_statuses(by_turn.get(turn, [])) for turn in turns]
+                if few
+                else [_counted([cell for own in by_turn.values() for cell in own])]
+            ),
         )
         for (benchmark, method, variant), by_turn in sorted(rows.items())
     ]
@@ -56,6 +88,13 @@ def _statuses(cells: Sequence[Cell]) -> Markup:
     marks = [_SAFE.get(cell.status, f"✗ {cell.status}") for cell in cells]
     fine = all(cell.status == "ok" for cell in cells)
     return element("td", ", ".join(marks), class_="ok" if fine else "not-ok")
+
+
+def _counted(cells: Sequence[Cell]) -> Markup:
+    """How many cells ended how."""
+    counts = Counter(cell.status for cell in cells)
+    marks = [f"{count} {_SAFE.get(status, f'✗ {status}')}" for status, count in counts.items()]
+    return element("td", ", ".join(marks), class_="ok" if set(counts) == {"ok"} else "not-ok")
 
 
 def _reasons(cells: Sequence[Cell]) -> Markup:

@@ -1,6 +1,6 @@
 """What one finished cell says: a replicate of its row, by seed and by cross-validation fold."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -77,17 +77,12 @@ def replicate_noun(replicates: Iterable[Replicate]) -> str:
     return "fold" if len({seed for _, seed in keys}) == 1 else "replicate"
 
 
-def _drift(cell: Cell, ranked: Sequence[int]) -> dict[str, FloatArray]:
+def _drift(cell: Cell, ranked: list[int]) -> dict[str, FloatArray]:
     drift = read_drift(cell)
-    if drift is None:
-        return {}
-    if not set(ranked) <= set(drift.index):
-        raise UnreadableError("drift.parquet: lacks some of the record's points")
-    means = drift.loc[list(ranked)]
-    return {str(name): means[name].to_numpy(dtype=float) for name in means}
+    return {name: means[ranked] for name, means in drift.items()} if drift else {}
 
 
-def _optimum(record: Mapping[str, Any], ranked: Sequence[int]) -> Optimum | None:
+def _optimum(record: Mapping[str, Any], ranked: list[int]) -> Optimum | None:
     if "oracle" not in record:
         return None
     points, start = record["oracle"]["points"], record["oracle"]["start"]

@@ -2,10 +2,11 @@
 
 Pairs are compared over the prompts and replicates that both rows have, their p-values corrected
 for the table's number of pairs. The exempt from the budget are in pairs, where they are a
-yardstick, but have no rank and no tie group: they do not compete.
+yardstick, but have no rank and no tie group: they do not compete. Of a long table only the first
+rows are compared with each other, the rest with the best alone, and have no tie group.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from string import ascii_lowercase
@@ -19,6 +20,9 @@ from paretosteer.report.measure import Figures
 
 # Rows are told apart where the corrected p-value is below this.
 ALPHA = 0.05
+
+# Of so many rows every two are compared; more would be letters that nobody can read.
+COMPARED = 50
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,15 @@ class Pair:
     separated: bool
 
 
-def compare(volumes: Mapping[str, Volumes], outer: bool) -> tuple[Pair, ...]:
-    """Every pair of rows, given by label and best first, that share replicates."""
+def compare(volumes: Mapping[str, Volumes], best: str, outer: bool) -> tuple[Pair, ...]:
+    """Pairs of rows, given by label and best first, that share replicates.
+
+    `best` is the row that all others are compared with, however many there are.
+    """
+    first = list(volumes)[:COMPARED]
     found = {
         (a, b): between
-        for a, b in combinations(volumes, 2)
+        for a, b in (*combinations(first, 2), *_with(best, volumes, first))
         if (between := gap(volumes[a], volumes[b], outer))
     }
     if not found:
@@ -59,25 +67,38 @@ def compare(volumes: Mapping[str, Volumes], outer: bool) -> tuple[Pair, ...]:
 
 
 def standings(
-    volumes: Mapping[str, Volumes], pairs: Sequence[Pair], outer: bool
+    volumes: Mapping[str, Volumes], pairs: Sequence[Pair], outer: bool, compared: int
 ) -> dict[str, Figures]:
-    """Rank with its interval, and tie group, of the rows that compete, given best first."""
+    """Rank with its interval of the rows that compete, given best first, and tie group of some.
+
+    Of the first `compared` every two are in `pairs`.
+    """
     if not volumes:
         return {}
     labels = list(volumes)
     own = metrics.ranks([each.mean for each in volumes.values()]).tolist()
     ends = metrics.rank_intervals([each.resampled(outer) for each in volumes.values()]).tolist()
-    groups = metrics.tie_groups(_separated(labels, pairs))
+    groups = metrics.tie_groups(_separated(labels[:compared], pairs))
     return {
         label: {
             "rank": rank,
             # Noise inflates resampled hypervolume, and may put them past the rank itself.
             "rank_low": min(low, rank),
             "rank_high": max(high, rank),
-            "tie_group": "".join(_letter(i) for i, group in enumerate(groups) if place in group),
         }
+        | ({"tie_group": _letters(place, groups)} if place < compared else {})
         for place, (label, rank, (low, high)) in enumerate(zip(labels, own, ends, strict=True))
     }
+
+
+def _with(best: str, volumes: Iterable[str], known: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The pairs that one row makes with others, in their order, of which not both are known."""
+    before = True
+    for label in volumes:
+        if label == best:
+            before = False
+        elif label not in known or best not in known:
+            yield (label, best) if before else (best, label)
 
 
 def _pair(a: str, b: str, between: Gap, p: float, p_holm: float) -> Pair:
@@ -102,6 +123,11 @@ def _separated(labels: Sequence[str], pairs: Sequence[Pair]) -> npt.NDArray[np.b
             i, j = labels.index(each.a), labels.index(each.b)
             apart[i, j] = apart[j, i] = True
     return apart
+
+
+def _letters(place: int, groups: Sequence[tuple[int, ...]]) -> str:
+    """The letters of the groups that a row is in."""
+    return "".join(_letter(i) for i, group in enumerate(groups) if place in group)
 
 
 def _letter(place: int) -> str:

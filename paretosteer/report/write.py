@@ -12,6 +12,7 @@ from paretosteer.load import Cell, find_cells
 from paretosteer.report.as_json import report_json
 from paretosteer.report.evaluate import TableResult, evaluate
 from paretosteer.report.figures import DRAWINGS, drawings, render
+from paretosteer.report.focus import focus
 from paretosteer.report.leaderboard import leaderboard_frame
 from paretosteer.report.page import page
 from paretosteer.report.tables import Tables, make_tables
@@ -62,7 +63,7 @@ def write_report(
     folder = report_folder(dirs[0], out)
     results = [evaluate(table) for table in found.tables]
     frame = leaderboard_frame(results)
-    drawn = dict(_figures(results))
+    drawn = dict(_figures([focus(each) for each in results]))
     light = {key[:2]: image for key, image in drawn.items() if key[2] == "svg"}
     contents = {
         "leaderboard.csv": csv(frame).encode(),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from paretosteer.cells.digest import seen
 from paretosteer.errors import UsageError, first_line
 
 
@@ -114,13 +116,21 @@ def model_digest(path: str, option: str = "model.path") -> str:
     folder = Path(path)
     if not folder.is_dir():
         return sha256(path.encode()).hexdigest()
+    kinds = {".json", ".safetensors", ".txt", ".model"}
+    files = [file for file in sorted(folder.iterdir()) if file.suffix in kinds]
+    return _digest_of(tuple((file, *seen(file)) for file in files))
+
+
+# A sweep asks per cell, and reading the weights of a large model takes seconds.
+@lru_cache(maxsize=64)
+def _digest_of(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Digest of files together; their sizes and times only tell whether it is still known."""
     whole = sha256()
-    for file in sorted(folder.iterdir()):
-        if file.suffix in {".json", ".safetensors", ".txt", ".model"}:
-            whole.update(file.name.encode())
-            with file.open("rb") as stream:
-                for block in iter(lambda: stream.read(1 << 20), b""):
-                    whole.update(block)
+    for file, _, _ in files:
+        whole.update(file.name.encode())
+        with file.open("rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                whole.update(block)
     return whole.hexdigest()
 
 

@@ -73,7 +73,7 @@ class Shown:
         self._dials: list[dict[str, float]] = [dict(p["dials"]) for p in record["points"]]
         self._values = read_values(cell).mean(axis=1)  # (k, m)
         drift = read_drift(cell)
-        self._kl = None if drift is None else drift["kl"].to_numpy()  # (k,)
+        self._kl = None if drift is None else drift["kl"]  # (k,)
 
     def front(self) -> Table:
         """One row per point: its weights, dials, objectives in standard units and KL in nats."""

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from paretosteer.cells.digest import chain, digest, file_digest
+from paretosteer.cells.digest import chain, digest, file_digest, input_digest
 
 
 def test_a_digest_depends_on_content_alone() -> None:
@@ -18,6 +18,20 @@ def test_nan_has_no_digest() -> None:
 def test_file_digest_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert file_digest(tmp_path / "empty").startswith("e3b0c44298fc1c14")
+
+
+def test_an_input_is_read_again_once_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data"
+    path.write_text("one")
+    first = input_digest(path)
+    assert first == file_digest(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", None)  # not read
+        assert input_digest(path) == first
+    path.write_text("another")
+    assert input_digest(path) == file_digest(path) != first
 
 
 def test_every_part_of_a_stage_counts() -> None:

@@ -63,6 +63,17 @@ def test_what_is_no_record_is_said(tmp_path: Path, text: str | None, message: st
         read_record(tmp_path)
 
 
+def test_what_was_right_in_one_record_hides_no_fault_of_the_next(tmp_path: Path) -> None:
+    write_record(tmp_path, FAILED)
+    for change in ({"seed": True}, {"stages": {"train": "x"}}, {"unknown": 1}):
+        (tmp_path / "record.json").write_text(json.dumps(FAILED | change))
+        with pytest.raises(UsageError, match="not a valid record"):
+            read_record(tmp_path)
+    (tmp_path / "record.json").write_text(json.dumps({**FAILED, "command": None}))
+    with pytest.raises(UsageError, match="command: None is not of type 'string'"):
+        read_record(tmp_path)
+
+
 def test_nan_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "figures.json"
     write_json(path, {"a": 1.5})

@@ -21,7 +21,7 @@ def job(resolved):
 
 if __name__ == "__main__":
     import sys
-    words = [*sys.argv[1:], "seed=0,1", "~hydra.callbacks.report", "hydra.mode=MULTIRUN"]
+    words = [*sys.argv[1:], "seed=0,1", "hydra.mode=MULTIRUN"]
     with hydra_app() as hydra:
         (jobs,) = hydra.multirun(CONFIG, job, words)
     print(*(job.return_value for job in jobs))

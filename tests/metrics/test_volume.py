@@ -139,6 +139,24 @@ def test_monte_carlo_takes_over_and_repeats_itself():
     assert monte_carlo_hypervolume([[-1, 5]], [0, 0]).value == 0
 
 
+def test_resamples_are_near_what_each_is_alone():
+    points, reference = sphere(45, 8), np.full(8, -1.0)
+    noise = np.random.default_rng(1).normal(scale=0.02, size=(12, 45, 8))
+    many = hypervolume_many(points + noise, reference)  # along few rays
+    alone = [hypervolume_with_error(each, reference) for each in points + noise]
+    assert all(each.exact for each in alone)
+    values = np.array([each.value for each in alone])
+    assert np.abs(many - values).max() < 0.01 * values.mean()
+    assert np.corrcoef(many, values)[0, 1] > 0.8
+
+
+def test_sets_of_one_question_meet_the_same_rays():
+    reference = np.full(10, -0.5)
+    points, better = sphere(60, 10), sphere(60, 10) + 0.01
+    assert hypervolume_ratio(points, np.concatenate([points, better]), reference) < 1
+    assert contribution(points - 0.02, points, reference).volume == 0
+
+
 def test_ratio():
     assert hypervolume_ratio([[1, 1]], [[2, 2]], [0, 0]) == pytest.approx(0.25)
     with pytest.raises(MetricError, match="front: no point is above the reference"):

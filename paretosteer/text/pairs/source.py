@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from paretosteer.cells.digest import digest, file_digest
+from paretosteer.cells.digest import digest, input_digest
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.text.pairs.splits import SPLITS_VERSION
 
@@ -60,10 +59,10 @@ class Source:
         path = Path(self.path)
         content: Any = {"hub": self.path, "revision": self.revision}
         if self.is_file:
-            content = _content(path)
+            content = input_digest(path)
         elif path.is_dir():
             found = sorted(file for file in path.rglob("*") if file.is_file())
-            content = {file.relative_to(path).as_posix(): _content(file) for file in found}
+            content = {file.relative_to(path).as_posix(): input_digest(file) for file in found}
         part = {"split": self.split, "folder": self.folder, "winner": self.winner}
         return digest({"content": content, **part, "versions": [PAIRS_VERSION, SPLITS_VERSION]})
 
@@ -92,14 +91,3 @@ class Source:
 
 def _deep(path: str) -> bool:
     return path.count("/") > 1  # names on the hub are `owner/name`
-
-
-def _content(path: Path) -> str:
-    """Digest of a file, read once while its size and time stay the same: a sweep asks per cell."""
-    stat = path.stat()
-    return _digest_of(path, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=1024)
-def _digest_of(path: Path, size: int, changed: int) -> str:
-    return file_digest(path)
