@@ -19,7 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from paretosteer import launchers, options, registry
+from paretosteer import guard, launchers, options, registry
 from paretosteer.cells.config import CellConfig
 from paretosteer.errors import UsageError, did_you_mean
 
@@ -49,8 +49,10 @@ def parse(config: DictConfig) -> CellConfig:
 
 def compose_cell(overrides: Sequence[str]) -> CellConfig:
     """The one cell that these overrides describe."""
+    guard.check_overrides(overrides)
     with hydra_app() as hydra:
         config = hydra.compose_config(CONFIG, list(overrides), RunMode.RUN)
+        guard.check(config)
         if config.hydra.sweeper.params:
             swept = ", ".join(f"{k}={v}" for k, v in config.hydra.sweeper.params.items())
             raise UsageError(f"these overrides describe several cells ({swept}); use `sweep`")
@@ -59,6 +61,7 @@ def compose_cell(overrides: Sequence[str]) -> CellConfig:
 
 def compose_sweep(overrides: Sequence[str]) -> list[CellConfig]:
     """Every cell of the grid that these overrides describe, in the order of the sweep."""
+    guard.check_overrides(overrides)
     with hydra_app() as hydra:
         return grid(hydra.compose_config(CONFIG, per_cell(overrides), RunMode.MULTIRUN))
 
@@ -85,18 +88,17 @@ def _swept(override: Override) -> str:
 
 def grid(config: DictConfig) -> list[CellConfig]:
     """Every cell of a sweep's composed configuration; needs a Hydra application."""
-    sweeper = config.hydra.sweeper
-    if not sweeper["_target_"].endswith(".BasicSweeper"):
-        raise UsageError(
-            f"hydra/sweeper: found {sweeper['_target_']}, only basic (a grid) is known"
-        )
+    guard.check(config)
     loader = GlobalHydra.instance().config_loader()
-    fixed = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     overrides = OverridesParser.create(loader).parse_overrides(
         fixed + list(config.hydra.overrides.task)
     )
     (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-    return [parse(loader.load_sweep_config(config, job)) for job in jobs]
+    composed = [loader.load_sweep_config(config, job) for job in jobs]
+    for each in composed:
+        guard.check(each)
+    return [parse(each) for each in composed]
 
 
 def _offer_plugins() -> None:
