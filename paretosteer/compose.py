@@ -18,6 +18,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from yaml import YAMLError
 
 from paretosteer import guard, launchers, options, registry
 from paretosteer.cells.config import CellConfig
@@ -35,7 +36,7 @@ def hydra_app() -> Iterator[Any]:
         _offer_plugins()
         try:
             yield GlobalHydra.instance().hydra
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
+        except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
             raise UsageError(one_line(error)) from error
 
 
