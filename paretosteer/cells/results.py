@@ -52,8 +52,12 @@ def error(found: Exception, stage: str) -> dict[str, str]:
         return {"type": type(found).__name__, "message": disk_problem(found), "stage": stage}
     if not isinstance(found, ParetosteerError):
         # Not foreseen: whoever mends it needs the place.
-        print(printable(redact("".join(traceback.format_exception(found)))), file=sys.stderr)
-    return {"type": type(found).__name__, "message": redact(str(found)), "stage": stage}
+        print(_told("".join(traceback.format_exception(found))), file=sys.stderr)
+    return {"type": type(found).__name__, "message": _told(str(found)), "stage": stage}
+
+
+def _told(text: str) -> str:
+    return printable(redact(text))
 
 
 def failed_record(config: CellConfig, found: Exception) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The report's files, each written whole or not at all."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from paretosteer.terminal import printable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_NUMBER = re.compile(r"[+-][\d.]+(e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,8 @@ def csv_text(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = printable(value)
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
+    formula = text.lstrip().startswith(("=", "+", "-", "@")) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if formula else text
 
 
 def _utf8(text: str) -> bytes:
