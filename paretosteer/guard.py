@@ -50,6 +50,8 @@ def check(config: DictConfig) -> None:
     for key, value in found.items():
         if isinstance(value, str):
             _check_text(key, value)
+        if (key, value) in _launchers():
+            continue
         if key.endswith("._target_") and not re.fullmatch(_TARGETS.get(key, ""), str(value)):
             raise UsageError(
                 f"{key}: found {value!r}, which names code to run; choose a method, a benchmark or "
@@ -89,6 +91,15 @@ def _check_packaged(found: Mapping[str, Any]) -> None:
 def _packaged() -> dict[str, Any]:
     text = (files("paretosteer.conf") / "config.yaml").read_text(encoding="utf-8")
     return dict(_leaves({"hydra": OmegaConf.to_container(OmegaConf.create(text).hydra)}))
+
+
+@cache
+def _launchers() -> set[tuple[str, Any]]:
+    """What the package's own launchers say: their callbacks, what they run before a cell."""
+    folder = files("paretosteer.conf") / "launcher"
+    texts = [each.read_text(encoding="utf-8") for each in folder.iterdir() if each.is_file()]
+    parts = [OmegaConf.to_container(OmegaConf.create(text)) for text in texts]
+    return {leaf for part in parts for leaf in _leaves(part) if leaf[0].startswith("hydra.")}
 
 
 def _leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
