@@ -35,7 +35,7 @@ def _audited() -> list[dict] | str:
     """What pip-audit says of every package, or why it says nothing."""
     venv.create(FOLDER, with_pip=True)
     program, listed = FOLDER / "bin" / "pip-audit", FOLDER / "packages.txt"
-    made = _run(FOLDER / "bin" / "pip", "install", "--quiet", "pip-audit")
+    made = _run(FOLDER / "bin" / "pip", "install", "--quiet", "--retries=1", "pip-audit")
     if made.returncode != 0:
         return "pip-audit cannot be installed from the package index"
     words = ("-m", "pip", "list", "--format=freeze", "--exclude-editable")

@@ -1,7 +1,8 @@
 """What the README shows is true: its commands and its Python run, on small stand-ins.
 
 The two `make` commands are left out. Work is `budget=smoke`; of seeds and folds the first is run,
-and a sweep that takes none of a reader's files is planned only. `make test-readme` runs it all.
+of an experiment two methods, and a sweep that takes none of a reader's files is planned only.
+`make test-readme` runs it all.
 """
 
 import os
@@ -86,6 +87,8 @@ def _smaller(words: Sequence[str]) -> list[str]:
     if WHOLE:
         return kept
     kept = [re.sub(r"^(seed|benchmark\.fold)=(\d+),.*", r"\1=\2", word) for word in kept]
+    if words[1].startswith("experiment="):
+        kept.append("hydra.sweeper.params.method='clp,rewarded_soup'")
     files = [word for word in kept if re.match(r"\+?(benchmark|model)\.(path|pairs)", word)]
     return kept if files or words[0] == "run" else [*kept, "--dry-run"]
 
