@@ -119,4 +119,4 @@ def _given(found: Mapping[str, Any], prefix: str) -> Iterator[Any]:
 def _is_asked(key: str, overrides: Sequence[str]) -> bool:
     """Whether an override sets a key of the launcher, or what it is in."""
     name = re.match(_SHELL, key)
-    return bool(name) and any(override.startswith(name[0]) for override in overrides)
+    return name is not None and any(override.startswith(name[0]) for override in overrides)

@@ -49,7 +49,7 @@ def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[
 def error(found: Exception, stage: str) -> dict[str, str]:
     """An error as records keep it."""
     if isinstance(found, OSError) and found.errno:
-        return {"type": type(found).__name__, "message": disk_problem(found), "stage": stage}
+        return {"type": type(found).__name__, "message": _told(disk_problem(found)), "stage": stage}
     if not isinstance(found, ParetosteerError):
         # Not foreseen: whoever mends it needs the place.
         print(_told("".join(traceback.format_exception(found))), file=sys.stderr)
