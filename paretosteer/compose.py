@@ -64,7 +64,10 @@ def compose_sweep(overrides: Sequence[str]) -> list[CellConfig]:
     """Every cell of the grid that these overrides describe, in the order of the sweep."""
     guard.check_overrides(overrides)
     with hydra_app() as hydra:
-        return grid(hydra.compose_config(CONFIG, per_cell(overrides), RunMode.MULTIRUN))
+        config = hydra.compose_config(CONFIG, per_cell(overrides), RunMode.MULTIRUN)
+        for each in (config, *jobs(config)):
+            guard.check(each)
+        return grid(config)
 
 
 def per_cell(overrides: Sequence[str]) -> list[str]:
@@ -89,17 +92,18 @@ def _swept(override: Override) -> str:
 
 def grid(config: DictConfig) -> list[CellConfig]:
     """Every cell of a sweep's composed configuration; needs a Hydra application."""
-    guard.check(config)
+    return [parse(each) for each in jobs(config)]
+
+
+def jobs(config: DictConfig) -> list[DictConfig]:
+    """The same before they are parsed: what Hydra composes for every job."""
     loader = GlobalHydra.instance().config_loader()
     fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     overrides = OverridesParser.create(loader).parse_overrides(
         fixed + list(config.hydra.overrides.task)
     )
-    (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-    composed = [loader.load_sweep_config(config, job) for job in jobs]
-    for each in composed:
-        guard.check(each)
-    return [parse(each) for each in composed]
+    (found,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    return [loader.load_sweep_config(config, each) for each in found]
 
 
 def _offer_plugins() -> None:

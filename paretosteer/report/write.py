@@ -100,7 +100,7 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
 def csv(frame: "pd.DataFrame") -> str:
     """A leaderboard as CSV, figures to six digits, empty where a value does not apply."""
     texts = frame.select_dtypes(exclude=["number", "bool"])
-    safe = frame.assign(**{name: texts[name].map(csv_text) for name in texts})
+    safe = frame.assign(**{str(name): texts[name].map(csv_text) for name in texts})
     return safe.rename(columns=csv_text).to_csv(
         index=False, float_format="%.6g", lineterminator="\n"
     )
