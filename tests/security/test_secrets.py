@@ -43,7 +43,8 @@ def test_a_whole_run_keeps_no_secret(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert KEY not in done.stdout + done.stderr
-    assert list(tmp_path.rglob("record.json")) and list(tmp_path.rglob("*.wandb"))
+    assert list(tmp_path.rglob("record.json"))
+    assert list(tmp_path.rglob("*.wandb")), done.stderr
     assert holding(tmp_path, (KEY, TOKEN)) == []
 
 
