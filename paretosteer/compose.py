@@ -65,9 +65,11 @@ def compose_sweep(overrides: Sequence[str]) -> list[CellConfig]:
     guard.check_overrides(overrides)
     with hydra_app() as hydra:
         config = hydra.compose_config(CONFIG, per_cell(overrides), RunMode.MULTIRUN)
-        for each in (config, *jobs(config)):
+        guard.check(config)
+        composed = jobs(config)
+        for each in composed:
             guard.check(each)
-        return grid(config)
+        return [parse(each) for each in composed]
 
 
 def per_cell(overrides: Sequence[str]) -> list[str]:

@@ -112,7 +112,7 @@ def test_every_yaml_composes(file: Path) -> None:
     try:
         cells = compose_sweep([*chosen, *NEEDED.get(str(file), [])])
     except UsageError as error:
-        if group != "launcher" or "no such hydra/launcher" not in str(error):
+        if group != "launcher" or "needs pip install" not in str(error):
             raise
         text = (CONF / file).with_suffix(".yaml").read_text(encoding="utf-8")
         assert yaml.safe_load(text)["defaults"]
