@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: setup quickstart reference test lint types speed scale coverage test-wheel test-faults \
-	test-slurm test-ray clean
+.PHONY: setup quickstart reference test test-readme test-lowest test-pythons test-faults test-slurm \
+	test-ray test-wheel audit lint types speed scale coverage clean
 
 setup: .venv/.installed
 
@@ -26,6 +26,30 @@ reference: setup
 
 test: lint
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+# Every command of the README with all that it sweeps over; `make test` runs or plans a part of it.
+test-readme: setup
+	README=whole $(BIN)/pytest tests/test_readme.py
+
+# What does not depend on versions is left out: whole sweeps, the browser, wandb's own reader.
+FAST := --ignore=tests/test_end_to_end.py --ignore=tests/test_worlds_end_to_end.py \
+	--ignore=tests/test_reference.py --ignore=tests/test_readme.py --ignore=tests/tracking \
+	--ignore=tests/report/test_report_browser.py --ignore=tests/papers
+
+# The lowest versions that pyproject.toml allows, on the lowest Python.
+test-lowest:
+	python3.11 -m venv build/lowest
+	build/lowest/bin/pip install --quiet -c constraints-lowest.txt -e '.[dev,joblib]'
+	build/lowest/bin/pytest $(FAST)
+
+# Every Python that pyproject.toml allows and this machine has.
+PYTHONS ?= 3.11 3.12 3.13
+test-pythons:
+	tests/pythons.sh "$(PYTHONS)" $(FAST)
+
+# Known vulnerabilities of what is installed, where the package index tells of them.
+audit: setup
+	$(BIN)/python tests/audit.py
 
 lint: setup types
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.interfaces import Array, Benchmark
 from paretosteer.method import Method, option
 from paretosteer.methods.bone_soup import check_beta, coefficients
+from paretosteer.tensors import read_tensors
 from paretosteer.trainer import Trainer
 
 SCALES = "scales.json"  # of every layer's banks: their ranks are the tensors' own
@@ -117,10 +118,8 @@ class Adapters(Method):
 
     def load(self, folder: Path, benchmark: Benchmark) -> None:
         """Take up what `save` wrote, wherever the adapters are by now."""
-        from safetensors.torch import load_file
-
         self.start(benchmark, seed=0)
-        state = load_file(folder / "policy.safetensors")
+        state = read_tensors(folder / "policy.safetensors")
         scales: dict[str, list[float]] = json.loads((folder / SCALES).read_text())
         self._text_policy(benchmark.name).add_banks(
             {

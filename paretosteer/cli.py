@@ -21,6 +21,7 @@ from paretosteer.commands import (
 )
 from paretosteer.commands import list as listing
 from paretosteer.errors import UsageError, disk_problem
+from paretosteer.terminal import line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,13 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = args.action(args)
     except UsageError as error:
-        print(f"paretosteer: {error}", file=sys.stderr)
+        print(f"paretosteer: {line(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stderr.close()
         return 0
     except OSError as error:
-        print(f"paretosteer: {disk_problem(error)}", file=sys.stderr)
+        print(f"paretosteer: {line(disk_problem(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("paretosteer: interrupted; the same command goes on from here", file=sys.stderr)

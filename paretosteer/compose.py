@@ -18,8 +18,9 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from yaml import YAMLError
 
-from paretosteer import launchers, options, registry
+from paretosteer import guard, launchers, options, registry
 from paretosteer.cells.config import CellConfig
 from paretosteer.errors import UsageError, did_you_mean
 
@@ -35,7 +36,7 @@ def hydra_app() -> Iterator[Any]:
         _offer_plugins()
         try:
             yield GlobalHydra.instance().hydra
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
+        except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
             raise UsageError(one_line(error)) from error
 
 
@@ -49,8 +50,10 @@ def parse(config: DictConfig) -> CellConfig:
 
 def compose_cell(overrides: Sequence[str]) -> CellConfig:
     """The one cell that these overrides describe."""
+    guard.check_overrides(overrides)
     with hydra_app() as hydra:
         config = hydra.compose_config(CONFIG, list(overrides), RunMode.RUN)
+        guard.check(config)
         if config.hydra.sweeper.params:
             swept = ", ".join(f"{k}={v}" for k, v in config.hydra.sweeper.params.items())
             raise UsageError(f"these overrides describe several cells ({swept}); use `sweep`")
@@ -59,8 +62,14 @@ def compose_cell(overrides: Sequence[str]) -> CellConfig:
 
 def compose_sweep(overrides: Sequence[str]) -> list[CellConfig]:
     """Every cell of the grid that these overrides describe, in the order of the sweep."""
+    guard.check_overrides(overrides)
     with hydra_app() as hydra:
-        return grid(hydra.compose_config(CONFIG, per_cell(overrides), RunMode.MULTIRUN))
+        config = hydra.compose_config(CONFIG, per_cell(overrides), RunMode.MULTIRUN)
+        guard.check(config)
+        composed = jobs(config)
+        for each in composed:
+            guard.check(each)
+        return [parse(each) for each in composed]
 
 
 def per_cell(overrides: Sequence[str]) -> list[str]:
@@ -85,18 +94,18 @@ def _swept(override: Override) -> str:
 
 def grid(config: DictConfig) -> list[CellConfig]:
     """Every cell of a sweep's composed configuration; needs a Hydra application."""
-    sweeper = config.hydra.sweeper
-    if not sweeper["_target_"].endswith(".BasicSweeper"):
-        raise UsageError(
-            f"hydra/sweeper: found {sweeper['_target_']}, only basic (a grid) is known"
-        )
+    return [parse(each) for each in jobs(config)]
+
+
+def jobs(config: DictConfig) -> list[DictConfig]:
+    """The same before they are parsed: what Hydra composes for every job."""
     loader = GlobalHydra.instance().config_loader()
-    fixed = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     overrides = OverridesParser.create(loader).parse_overrides(
         fixed + list(config.hydra.overrides.task)
     )
-    (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-    return [parse(loader.load_sweep_config(config, job)) for job in jobs]
+    (found,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    return [loader.load_sweep_config(config, each) for each in found]
 
 
 def _offer_plugins() -> None:

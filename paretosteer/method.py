@@ -16,6 +16,7 @@ from paretosteer.errors import UnsupportedError, UsageError, did_you_mean
 from paretosteer.feedback import Expectation, Feedback, Imitation, Preference, Reward
 from paretosteer.interfaces import Array, Benchmark, Exact, Objective, Point, Policy
 from paretosteer.preferences import check, fixed
+from paretosteer.tensors import read_tensors
 from paretosteer.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -215,11 +216,9 @@ class Method(ABC):
 
     def load(self, folder: Path, benchmark: Benchmark) -> None:
         """Take up again what `save` wrote, on the benchmark that it was trained on."""
-        from safetensors.torch import load_file
-
         self.start(benchmark, seed=0)
         self.selection = json.loads((folder / "method.json").read_text())
-        self.policy.load_state(load_file(folder / "policy.safetensors"))
+        self.policy.load_state(read_tensors(folder / "policy.safetensors"))
 
     def train_bank(
         self,

@@ -11,20 +11,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from paretosteer.processes import is_first
+from paretosteer.terminal import line
 
 REPORTS = 4  # lines per training run where there is no terminal to draw a bar on
 
 OnStep = Callable[[int, Mapping[str, float | str]], None]
 
 
-def say(line: str) -> None:
+def say(text: str) -> None:
     """One line to the user, apart from what is printed as a result.
 
     Of several processes of one cell, the first speaks for all.
     """
     if not is_first():
         return
-    print(line, file=sys.stderr, flush=True)
+    print(line(text), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -35,13 +36,15 @@ def training_bar(title: str, steps: int) -> Iterator[OnStep]:
         yield _lines(title, steps)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, TextColumn("{task.fields[figures]}"), console=console) as bar:
-        task = bar.add_task(title, total=steps, figures="")
+    with Progress(
+        *columns, TextColumn("{task.fields[figures]}", markup=False), console=console
+    ) as bar:
+        task = bar.add_task(line(title), total=steps, figures="")
 
         def show(step: int, row: Mapping[str, float | str]) -> None:
             total = max(steps, step)

@@ -26,6 +26,7 @@ from paretosteer.cells.record import read_record
 from paretosteer.compose import CONFIG, hydra_app, parse, per_cell
 from paretosteer.errors import UsageError
 from paretosteer.processes import is_first
+from paretosteer.terminal import line
 from paretosteer.tracking import make_tracker
 
 if TYPE_CHECKING:
@@ -151,11 +152,11 @@ def report_folders(folders: Sequence[str | Path]) -> Report:
 
 def announce(record: Record, config: CellConfig) -> None:
     """One line about a finished cell."""
-    told = record.get("error") or {}
-    reason = told.get("message") or record.get("reason") or ""
+    error = record.get("error") or {}
+    reason = error.get("message") or record.get("reason") or ""
     place = config.folder / f"seed{record['seed']}-{record['identity']}"
-    line = f"{record['status']}: {place}" + (f": {reason}" if reason else "")
-    print(line, file=sys.stderr if told else sys.stdout, flush=True)
+    told = f"{record['status']}: {place}" + (f": {reason}" if reason else "")
+    print(line(told), file=sys.stderr if error else sys.stdout, flush=True)
 
 
 def _failed(cell: Planned) -> bool:
@@ -169,4 +170,4 @@ def _failed(cell: Planned) -> bool:
 
 
 def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return line(f"{type(error).__name__}: {error}")

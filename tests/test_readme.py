@@ -1,21 +1,128 @@
-"""What the README shows is true: its example method is complete, its Python runs."""
+"""What the README shows is true: its commands and its Python run, on small stand-ins.
 
+The two `make` commands are left out. Work is `budget=smoke`; of seeds and folds the first is run,
+of an experiment two methods, and a sweep that takes none of a reader's files is planned only.
+`make test-readme` runs it all.
+"""
+
+import os
 import re
+import shlex
+import shutil
 import sys
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from readme_standins import stand_in
+
+from paretosteer.cli import main
+from paretosteer.compose import compose_cell, compose_sweep
 
 sys.path.insert(0, str(Path(__file__).parent / "methods"))
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+LINES = [
+    line.partition(" #")[0].strip()
+    for language, block in BLOCKS
+    if language == "bash"
+    for line in block.splitlines()
+]
+COMMANDS = [line for line in LINES if not line.startswith("make ")]
+INLINE = [" ".join(each.split()) for each in re.findall(r"(?<!`)`(paretosteer [^`]+)`", README)]
+WHOLE = os.environ.get("README") == "whole"
+SWEPT = "results/five_methods"
+
+
+def blocks(language: str) -> list[str]:
+    return [block for known, block in BLOCKS if known == language]
 
 
 def block(containing: str) -> str:
-    (found,) = [text for text in BLOCKS if containing in text]
+    (found,) = [text for text in blocks("python") if containing in text]
     return found
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that the commands name: data, a model, and sweeps that have run."""
+    folder = tmp_path_factory.mktemp("readme")
+    stand_in(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        first = "paretosteer sweep experiment=five_methods model=hf model.path=DIR"
+        assert first in COMMANDS
+        assert main(prepared(first)) == 0
+        for copy in ("before", "after", "quickstart"):
+            shutil.copytree(SWEPT, f"results/{copy}")
+    return folder
+
+
+def prepared(command: str) -> list[str]:
+    """The arguments of a command, with stand-ins in the place of what a reader has."""
+    program, *words = shlex.split(command)
+    assert program == "paretosteer", f"{command!r}: no test knows how to run this"
+    if words[0] in ("sweep", "run"):
+        words = [*_smaller(words), "budget=smoke"]
+    cell = next(iter(sorted(Path(SWEPT).glob("stories/clp/seed*"))), Path("CELL"))
+    places = {
+        "CELL": [str(cell)],
+        "DIR": ["exported"],
+        "model.path=DIR": ["model.path=start"],
+        # It goes on from the line above it, whose objectives are still there.
+        "+benchmark.pairs.honest=honest.parquet": [
+            "+benchmark.pairs.honest=honest.parquet",
+            "+benchmark.pairs.helpful=helpful.jsonl.gz",
+        ],
+    }
+    return [each for word in words for each in places.get(word, [word])]
+
+
+def _smaller(words: Sequence[str]) -> list[str]:
+    kept = [word for word in words if not word.startswith("budget")]
+    kept += ["budget.steps=4,6" for word in words if word.startswith("budget.steps=")]
+    if WHOLE:
+        return kept
+    kept = [re.sub(r"^(seed|benchmark\.fold)=(\d+),.*", r"\1=\2", word) for word in kept]
+    if words[1].startswith("experiment="):
+        kept.append("hydra.sweeper.params.method='clp,rewarded_soup'")
+    files = [word for word in kept if re.match(r"\+?(benchmark|model)\.(path|pairs)", word)]
+    return kept if files or words[0] == "run" else [*kept, "--dry-run"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_runs(
+    command: str,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(here)
+    assert main(prepared(command)) == 0
+    assert capsys.readouterr().out.strip()
+
+
+def test_every_line_is_a_command_that_is_run() -> None:
+    assert {line for line in LINES if line not in COMMANDS} == {"make quickstart", "make test"}
+    assert {language for language, _ in BLOCKS} == {"bash", "python", "toml"}
+    assert len(COMMANDS) >= 19 and len(blocks("python")) == 2 and len(blocks("toml")) == 1
+
+
+@pytest.mark.parametrize("command", [each for each in INLINE if re.match(r"\S+ (run|sweep)", each)])
+def test_a_command_in_the_text_composes(command: str) -> None:
+    _, name, *words = shlex.split(command.replace("sharp_soup", "clp").replace("…", "DIR"))
+    assert (compose_sweep if name == "sweep" else compose_cell)(words)
+
+
+def test_the_python_api_runs(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(here)
+    exec(compile(block("make_benchmark"), "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("(")
 
 
 def test_the_example_method_trains_steers_and_saves(tmp_path: Path) -> None:
@@ -27,6 +134,8 @@ def test_the_example_method_trains_steers_and_saves(tmp_path: Path) -> None:
 
     source = block("class SharpSoup")
     assert len(source.splitlines()) <= 35
+    (entries,) = tomllib.loads(*blocks("toml"))["project"]["entry-points"].values()
+    assert entries == {"sharp_soup": "sharp_soup:SharpSoup"}
     (tmp_path / "sharp_soup.py").write_text(source)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(tmp_path))
@@ -42,20 +151,3 @@ def test_the_example_method_trains_steers_and_saves(tmp_path: Path) -> None:
     again = SharpSoup(method.options)
     again.load(tmp_path, world)
     np.testing.assert_array_equal(world.values(again.policy, again.control(np.eye(2))), values)
-
-
-def test_the_python_api_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    source = block("make_benchmark").replace('leaderboard("results/quickstart")', "#")
-    exec(compile(source, "README.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("(")
-
-
-def test_the_quoted_commands_parse() -> None:
-    """Every sweep and run of the README composes (paths and reports of its own apart)."""
-    from paretosteer.compose import compose_cell, compose_sweep
-
-    commands = re.findall(r"^paretosteer (sweep|run) ([^#\n]*)", README, flags=re.MULTILINE)
-    assert len(commands) >= 4
-    for name, words in commands:
-        compose = compose_sweep if name == "sweep" else compose_cell
-        assert compose(words.split())

@@ -26,7 +26,7 @@ class Plugin(_Section):
 
     model_config = ConfigDict(extra="allow")
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # it names a folder, too
 
     @property
     def values(self) -> dict[str, Any]:

@@ -25,7 +25,10 @@ def read_record(folder: Path) -> dict[str, Any]:
     """The record of a cell, checked against the schema; UsageError where there is no valid one."""
     path = folder / RECORD
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        record = json.loads(text)
+        if r"\ud" in text:  # half a surrogate pair, which JSON can spell, is no text to show
+            json.dumps(record, ensure_ascii=False).encode()
     except FileNotFoundError:
         raise UsageError(f"{folder}: no {RECORD}; the cell never finished, run it again") from None
     except (OSError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from contextlib import suppress
 from dataclasses import asdict
@@ -16,6 +17,8 @@ from paretosteer.cells.plan import STAGES
 from paretosteer.cells.record import write_record
 from paretosteer.errors import ParetosteerError, disk_problem
 from paretosteer.interfaces import Benchmark, Exact, Rewarded
+from paretosteer.redact import redact
+from paretosteer.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,10 +49,15 @@ def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[
 def error(found: Exception, stage: str) -> dict[str, str]:
     """An error as records keep it."""
     if isinstance(found, OSError) and found.errno:
-        return {"type": type(found).__name__, "message": disk_problem(found), "stage": stage}
+        return {"type": type(found).__name__, "message": _told(disk_problem(found)), "stage": stage}
     if not isinstance(found, ParetosteerError):
-        traceback.print_exception(found)  # not foreseen: whoever mends it needs the place
-    return {"type": type(found).__name__, "message": str(found), "stage": stage}
+        # Not foreseen: whoever mends it needs the place.
+        print(_told("".join(traceback.format_exception(found))), file=sys.stderr)
+    return {"type": type(found).__name__, "message": _told(str(found)), "stage": stage}
+
+
+def _told(text: str) -> str:
+    return printable(redact(text))
 
 
 def failed_record(config: CellConfig, found: Exception) -> dict[str, Any]:

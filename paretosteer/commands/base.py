@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from paretosteer.terminal import line
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -21,7 +22,6 @@ _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
     "WANDB_SILENT": "true",
 }
-_TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _NOISY = r"(accelerate|huggingface_hub|peft|pymoo|torch|transformers)\b"
 
 
@@ -33,7 +33,7 @@ def command(
         name,
         help=does,
         description=does[0].upper() + does[1:] + ".",
-        epilog="examples:\n" + "".join(f"  {line.strip()}\n" for line in examples.splitlines()),
+        epilog="examples:\n" + "".join(f"  {each.strip()}\n" for each in examples.splitlines()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(action=action)
@@ -48,28 +48,11 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=_NOISY)
 
 
-def printable(text: str) -> str:
-    """Text for a terminal: line feeds and tabs stay, what else could steer it is written out.
-
-    That is control characters (an escape sequence begins with one) and those that turn the
-    direction of writing.
-    """
-    return "".join(c if c in "\n\t" or not _steers(c) else _escaped(c) for c in text)
-
-
-def _steers(character: str) -> bool:
-    return unicodedata.category(character) in {"Cc", "Cs"} or character in _TURNING
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
-
-
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Columns of text, aligned to the left."""
-    lines = [[str(value) for value in row] for row in [header, *rows]]
+    lines = [[line(value) for value in row] for row in [header, *rows]]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
-        "  ".join(value.ljust(width) for value, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
+        "  ".join(value.ljust(width) for value, width in zip(each, widths, strict=True)).rstrip()
+        for each in lines
     )

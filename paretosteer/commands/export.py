@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from paretosteer.commands import steering
 from paretosteer.commands.base import command, quiet
+from paretosteer.terminal import line
 
 if TYPE_CHECKING:
     from paretosteer.commands.base import Commands
@@ -46,5 +47,5 @@ def _export(args: argparse.Namespace) -> int:
     weights, dials = steering.preference(args.preference), steering.dials(args.dial)
     cell = steering.restored(args)
     cell.export(weights, args.out, form=args.form, dials=dials)
-    print(f"exported: {args.out}")
+    print(line(f"exported: {args.out}"))
     return 0

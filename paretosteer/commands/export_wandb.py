@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from paretosteer.commands.base import command, quiet
 from paretosteer.errors import UsageError
+from paretosteer.terminal import line
 
 if TYPE_CHECKING:
     from paretosteer.cells.config import WandbTracking
@@ -60,14 +61,15 @@ def _export(args: argparse.Namespace) -> int:
     for each in replay(args.folder, settings):
         done += not each.skipped
         told = f"skipped: {each.cell.path}: {each.skipped}"
-        print(told if each.skipped else f"exported: {each.cell.path}", flush=True)
+        print(line(told if each.skipped else f"exported: {each.cell.path}"), flush=True)
     if dashboard:
         dashboard()
     written = args.folder / "wandb"
     if args.mode == "offline":
-        print(f"{done} cells and the report are in {written}; to send them: wandb sync {written}")
+        told = f"{done} cells and the report are in {written}; to send them: wandb sync {written}"
+        print(line(told))
     else:
-        print(f"{done} cells and the report were sent to project {args.project}")
+        print(line(f"{done} cells and the report were sent to project {args.project}"))
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from paretosteer import registry
 from paretosteer.commands.base import command, table
 from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.terminal import printable
 
 if TYPE_CHECKING:
     from paretosteer.commands.base import Commands
@@ -35,7 +36,7 @@ def add(commands: Commands) -> None:
 def _list(args: argparse.Namespace) -> int:
     summaries, details = _KINDS[args.kind]
     if args.name:
-        print(details(args.name))
+        print(printable(details(args.name)))
     else:
         print(table(("name", "what it is"), list(summaries().items())))
     return 0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paretosteer.commands.base import command, quiet, table
+from paretosteer.terminal import line
 
 if TYPE_CHECKING:
     from paretosteer.commands.base import Commands
@@ -99,7 +100,8 @@ def _show(planned: Sequence[Planned]) -> int:
     print(f"\n{len(planned)} cells; left to train: {steps} optimiser steps on {rows} rows at most")
     problems = [cell for cell in planned if cell.problem]
     for cell in problems:
-        print(f"cannot run {cell.config.method.name} seed {cell.config.seed}: {cell.problem}")
+        who = f"{cell.config.method.name} seed {cell.config.seed}"
+        print(line(f"cannot run {who}: {cell.problem}"))
     return 2 if problems else 0
 
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paretosteer.commands import steering
-from paretosteer.commands.base import command, printable, quiet
+from paretosteer.commands.base import command, quiet
 from paretosteer.errors import UsageError
+from paretosteer.terminal import line, printable
 
 if TYPE_CHECKING:
     from paretosteer.commands.base import Commands
@@ -109,22 +110,22 @@ class _Taster:
             if watched:
                 print("> ", end="", file=sys.stderr, flush=True)
             try:
-                if not (line := sys.stdin.readline()):
+                if not (typed := sys.stdin.readline()):
                     return
-                self._line(line.strip())
+                self._take(typed.strip())
             except UnicodeDecodeError:
                 raise UsageError("standard input: is not UTF-8 text; convert it first") from None
             except UsageError as error:
-                print(f"paretosteer: {error}", file=sys.stderr, flush=True)
+                print(f"paretosteer: {line(error)}", file=sys.stderr, flush=True)
 
-    def _line(self, line: str) -> None:
-        word, _, rest = line.partition(" ")
+    def _take(self, typed: str) -> None:
+        word, _, rest = typed.partition(" ")
         if word == _SWITCH:
             self.turn_to([steering.preference(text) for text in rest.split()])
-        elif line.startswith("/"):
+        elif typed.startswith("/"):
             raise UsageError(f"{word!r} is no command; there is `{_SWITCH} W,W`")
-        elif line:
-            self.answer([line])
+        elif typed:
+            self.answer([typed])
 
     def _shown(self, answer: Answer) -> str:
         """The preference, the text, its scores."""
@@ -134,7 +135,7 @@ class _Taster:
         )
         number = f", sample {answer.sample + 1}" if self.samples > 1 else ""
         scores = ", ".join(f"{name} {value:.3g}" for name, value in answer.scores.items())
-        return f"[{weights}{number}]\n{printable(answer.text.strip())}\nscores: {scores}"
+        return printable(f"[{weights}{number}]\n{answer.text.strip()}\nscores: {scores}")
 
 
 def _same_length(preferences: list[list[float]]) -> list[list[float]]:

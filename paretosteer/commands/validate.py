@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.base import command, printable, quiet
+from paretosteer.commands.base import command, quiet
+from paretosteer.terminal import printable
 
 if TYPE_CHECKING:
     from paretosteer.commands.base import Commands

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.report.evaluate import RowResult, TableResult
 from paretosteer.report.setting import Setting
 from paretosteer.report.style import Style, Theme
+from paretosteer.terminal import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +27,7 @@ ORACLE: dict[str, Any] = {"linestyle": "-", "linewidth": 1.0, "marker": ".", "ma
 
 def plain(text: str) -> str:
     """Text without what matplotlib would read as mathematics."""
-    return text.replace("$", r"\$")
+    return printable(text).replace("$", r"\$")
 
 
 def axis_label(name: str, setting: Setting) -> str:

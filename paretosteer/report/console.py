@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.report.columns import estimated, volume_error
 from paretosteer.report.compare import HEADINGS, NOTE, ComparisonReport, figure_texts
 from paretosteer.report.write import Report
+from paretosteer.terminal import line
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from paretosteer.report.changes import RowChange
 
@@ -35,8 +37,6 @@ _OPTIONAL = ("oracle_regret", "folds")
 
 def print_leaderboard(board: "Report | pd.DataFrame") -> None:
     """Print a leaderboard's tables; of a report also the cells not ok and where its page is."""
-    from rich.text import Text
-
     console = _console()
     frame = board.leaderboard if isinstance(board, Report) else board
     for number, rows in frame.groupby("table", sort=True):
@@ -47,20 +47,25 @@ def print_leaderboard(board: "Report | pd.DataFrame") -> None:
         console.print("* an expensive reference, exempt from the budget", soft_wrap=True)
     if isinstance(board, Report):
         for cell in board.problems:
-            console.print(Text(f"{cell.status}: {cell.path}: {cell.reason}"), soft_wrap=True)
-        console.print(Text(f"report: {board.page}"), soft_wrap=True)
+            console.print(_text(f"{cell.status}: {cell.path}: {cell.reason}"), soft_wrap=True)
+        console.print(_text(f"report: {board.page}"), soft_wrap=True)
 
 
 def print_comparison(report: ComparisonReport) -> None:
     """Print what changed between two sweeps, what is not compared, and where it was written."""
-    from rich.text import Text
-
     console, comparison = _console(), report.comparison
     for heading, rows in comparison.groups:
         console.print(_changes(heading, rows))
     sides = f"A, before: {comparison.before}", f"B, after: {comparison.after}"
-    for line in (*sides, NOTE, *comparison.remarks, f"report: {report.page}"):
-        console.print(Text(line), soft_wrap=True)
+    for told in (*sides, NOTE, *comparison.remarks, f"report: {report.page}"):
+        console.print(_text(told), soft_wrap=True)
+
+
+def _text(text: str) -> "Text":
+    """Text as it is, without markup and without what steers a terminal."""
+    from rich.text import Text
+
+    return Text(line(text))
 
 
 def _console() -> "Console":
@@ -71,8 +76,6 @@ def _console() -> "Console":
 
 
 def _table(title: str, rows: "pd.DataFrame") -> "Table":
-    from rich.text import Text
-
     first = rows.iloc[0]
     named = " ".join(str(first[name]) for name in ("benchmark", "model") if _there(first[name]))
     table = _empty(f"{title} {named}".strip())
@@ -88,21 +91,19 @@ def _table(title: str, rows: "pd.DataFrame") -> "Table":
             *(_figure(row, name, form) for _, name, form in shown),
             str(row["status"]),
         ]
-        table.add_row(*map(Text, values))
+        table.add_row(*map(_text, values))
     return table
 
 
 def _changes(heading: str, rows: "Sequence[RowChange]") -> "Table":
-    from rich.text import Text
-
     table = _empty(heading)
     for name in HEADINGS[1:-1]:
         table.add_column(name.lower(), justify="right", no_wrap=True)
     table.add_column("status")
     for row in rows:
-        table.add_row(*map(Text, [row.label, *figure_texts(row.shifts), row.status]))
+        table.add_row(*map(_text, [row.label, *figure_texts(row.shifts), row.status]))
         for cell in row.cells:
-            table.add_row(*map(Text, [f"  {cell.name}", *figure_texts(cell.shifts), cell.status]))
+            table.add_row(*map(_text, [f"  {cell.name}", *figure_texts(cell.shifts), cell.status]))
     return table
 
 
@@ -110,10 +111,9 @@ def _empty(title: str) -> "Table":
     """A table with its title and the column of methods."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(
-        title=Text(title, justify="left"),
+        title=_text(title),
         box=SIMPLE_HEAD,
         title_justify="left",
         pad_edge=False,

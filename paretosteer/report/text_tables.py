@@ -1,5 +1,6 @@
 """The leaderboard for readers: Markdown for a README, LaTeX (booktabs) for a paper."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from paretosteer.report.columns import HYPERVOLUME, QUALITY, STEPS, Column, pres
 from paretosteer.report.evaluate import RowResult, TableResult
 from paretosteer.report.notes import notes
 from paretosteer.report.setting import Setting, distinctions, folds_words, vector_words
+from paretosteer.terminal import printable
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,9 @@ def _rows(result: TableResult, columns: Sequence[Column], look: _Look) -> list[l
 
 def markdown_escape(text: str) -> str:
     """Text that Markdown shows as it is, on one line, in a table too."""
-    line = " ".join(text.split())
-    return "".join(f"\\{each}" if each in "\\`*<>|[]" else each for each in line)
+    line = " ".join(printable(text).split())
+    line = "".join(f"\\{each}" if each in "\\`*<>|[]$~&" else each for each in line)
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", line)  # within a word it is only itself
 
 
 _LATEX = {
@@ -181,4 +184,4 @@ _LATEX = {
 
 def latex_escape(text: str) -> str:
     """Text that LaTeX prints as it is, on one line."""
-    return "".join(_LATEX.get(each, each) for each in " ".join(text.split()))
+    return "".join(_LATEX.get(each, each) for each in " ".join(printable(text).split()))

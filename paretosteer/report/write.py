@@ -1,10 +1,11 @@
 """The report's files, each written whole or not at all."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.files import atomic_write
 from paretosteer.errors import UsageError
@@ -17,9 +18,13 @@ from paretosteer.report.leaderboard import leaderboard_frame
 from paretosteer.report.page import page
 from paretosteer.report.tables import Tables, make_tables
 from paretosteer.report.text_tables import latex, markdown
+from paretosteer.terminal import printable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_NUMBER = re.compile(r"[+-][\d.]+(e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -66,11 +71,11 @@ def write_report(
     drawn = dict(_figures([focus(each) for each in results]))
     light = {key[:2]: image for key, image in drawn.items() if key[2] == "svg"}
     contents = {
-        "leaderboard.csv": csv(frame).encode(),
-        "leaderboard.md": markdown(results).encode(),
-        "leaderboard.tex": latex(results).encode(),
-        "report.json": report_json(found, results).encode(),
-        "index.html": page(found, results, light).encode(),
+        "leaderboard.csv": _utf8(csv(frame)),
+        "leaderboard.md": _utf8(markdown(results)),
+        "leaderboard.tex": _utf8(latex(results)),
+        "report.json": _utf8(report_json(found, results)),
+        "index.html": _utf8(page(found, results, light)),
         **{f"figures/{name}-{table}.{form}": image for (table, name, form), image in drawn.items()},
     }
     _remove_old_figures(folder / "figures", contents)
@@ -95,7 +100,25 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 def csv(frame: "pd.DataFrame") -> str:
     """A leaderboard as CSV, figures to six digits, empty where a value does not apply."""
-    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    texts = frame.select_dtypes(exclude=["number", "bool"])
+    safe = frame.assign(**{str(name): texts[name].map(csv_text) for name in texts})
+    return safe.rename(columns=csv_text).to_csv(
+        index=False, float_format="%.6g", lineterminator="\n"
+    )
+
+
+def csv_text(value: Any) -> Any:
+    """Text that a spreadsheet does not take for a formula, by an apostrophe before it."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    formula = text.lstrip().startswith(("=", "+", "-", "@")) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if formula else text
+
+
+def _utf8(text: str) -> bytes:
+    """Bytes of a text; half a surrogate pair, which JSON can hold and UTF-8 cannot, spelt out."""
+    return text.encode(errors="backslashreplace")
 
 
 def _figures(results: Sequence[TableResult]) -> Iterator[tuple[tuple[int, str, str], bytes]]:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from paretosteer.cells.digest import digest, file_digest
 from paretosteer.errors import UsageError
+from paretosteer.tensors import read_tensors
 
 if TYPE_CHECKING:
     from paretosteer.text.policy import TextPolicy
@@ -60,14 +61,8 @@ class Adapter:
 
 def read_adapter(folder: Path) -> Adapter:
     """Read a PEFT LoRA folder; UsageError where it is not low-rank deltas in safetensors."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     config = _read_config(folder)
-    try:
-        tensors = load_file(_weights(folder))
-    except (SafetensorError, OSError) as error:
-        raise _refusal(folder, f"{WEIGHTS} cannot be read ({error}); save it again") from None
+    tensors = read_tensors(_weights(folder))
     names = [key.removesuffix(FACTORS[0]) for key in sorted(tensors) if key.endswith(FACTORS[0])]
     factors = {name + end for name in names for end in FACTORS}
     whole = {

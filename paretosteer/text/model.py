@@ -13,6 +13,7 @@ import torch
 
 from paretosteer.cells.digest import seen
 from paretosteer.errors import UsageError, first_line
+from paretosteer.tensors import check_weights
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,12 @@ def load_model(
 
     check_source(path)
     try:
-        config = AutoConfig.from_pretrained(path)
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
         kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        tokenizer = AutoTokenizer.from_pretrained(path)
-        network = kind.from_pretrained(path, dtype=dtype, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        network = kind.from_pretrained(
+            path, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
     except Exception as error:  # damaged or mismatched files raise whatever reads them raises
         reason = first_line(error)
         raise UsageError(
@@ -143,11 +146,7 @@ def check_source(path: str, option: str = "model.path") -> None:
                 f"{option}: the folder {path!r} has no config.json; "
                 "give a Hugging Face model folder"
             )
-        if any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors")):
-            raise UsageError(
-                f"{option}: {path!r} has pickled weights only, which are never loaded; "
-                "save the model again with save_pretrained(…), which writes safetensors"
-            )
+        check_weights(folder, option)
         _check_architecture(folder, option)
     elif path.startswith((".", "/", "~")) or path.count("/") > 1:
         raise UsageError(f"{option}: there is no folder {path!r}; give a folder or a hub name")

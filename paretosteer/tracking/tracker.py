@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from paretosteer.cells.config import NoTracking, WandbTracking
+from paretosteer.terminal import line
 
 if TYPE_CHECKING:
     from paretosteer.report.write import Report
@@ -106,5 +107,5 @@ class Shielded:
         except Exception as error:
             if not self._broken:
                 kind, what = type(self._tracker).__name__, type(error).__name__
-                log.warning("%s stopped (%s: %s); all else goes on", kind, what, error)
+                log.warning("%s stopped (%s: %s); all else goes on", kind, what, line(error))
             self._broken = True

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from paretosteer.report.write import Report
 
 SAMPLE_ROWS = 200  # as many as a browser shows with ease
+_LONGEST = 100  # characters of an id: wandb takes 128, with what stands before it
 _DATA_DIR = "WANDB_DATA_DIR"
 
 
@@ -202,8 +203,8 @@ def _table(table: Table) -> Any:
 
 
 def _identifier(text: str) -> str:
-    """Text as wandb takes it for ids and names of artifacts."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)
+    """Text as wandb takes it for ids and names of artifacts; what tells cells apart is its end."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[-_LONGEST:]
 
 
 def _remove_offline(folder: Path, id: str) -> None:

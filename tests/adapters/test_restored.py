@@ -15,10 +15,10 @@ from small_model import errors
 
 from paretosteer import restore_cell
 from paretosteer.cli import main
-from paretosteer.commands.base import printable
 from paretosteer.compose import compose_cell
 from paretosteer.errors import UsageError
 from paretosteer.sweep import run_one
+from paretosteer.terminal import printable
 from paretosteer.text.answers import Answer
 from paretosteer.text.samples import TextSamples
 

@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,3 +92,30 @@ def test_a_launcher_that_is_not_installed_names_its_extra(launcher: str) -> None
 def test_the_third_objective_is_part_of_the_experiment() -> None:
     (first, *_) = compose_sweep(["experiment=three_objectives"])
     assert len(first.benchmark.values["objectives"]) == 3
+
+
+CONF = Path(str(files("paretosteer.conf")))
+FILES = sorted(path.relative_to(CONF).with_suffix("") for path in CONF.rglob("*.yaml"))
+NEEDED = {
+    "experiment/mslr": ["benchmark.path=somewhere"],
+    "experiment/long_form_qa": ["benchmark.data=somewhere"],
+    "experiment/human_preferences": ["benchmark.pairs.helpful=one"],
+    "model/hf": ["model.path=somewhere"],
+    "preferences/file": ["preferences.path=somewhere"],
+}
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_every_yaml_composes(file: Path) -> None:
+    group, name = str(file.parent), file.name
+    chosen = [] if group == "." else [f"{group}={name}"]
+    try:
+        cells = compose_sweep([*chosen, *NEEDED.get(str(file), [])])
+    except UsageError as error:
+        if group != "launcher" or "needs pip install" not in str(error):
+            raise
+        text = (CONF / file).with_suffix(".yaml").read_text(encoding="utf-8")
+        assert yaml.safe_load(text)["defaults"]
+        pytest.skip(f"{name}: the launcher that it names is not installed")
+    values = cells[0].model_dump()
+    assert group in (".", "launcher", "experiment") or values[group]["name"] == name

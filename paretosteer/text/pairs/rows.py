@@ -100,6 +100,8 @@ def _dataset(source: Source) -> Iterable[Any]:
     """Rows of a folder that save_to_disk wrote, of a folder of data files, or of the hub."""
     from datasets import DatasetDict, load_dataset, load_from_disk
 
+    if source.path == "pandas":  # not a data set but a loader of pickled frames
+        raise UsageError(f"{source.option}: pickled frames are never loaded; give Parquet files")
     saved = any((Path(source.path) / name).exists() for name in _SAVED)
     try:
         if not saved:

@@ -26,7 +26,7 @@ def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:
     option = f"{spec.option}.path"
     check_source(spec.path, option)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(spec.path)
+        tokenizer = AutoTokenizer.from_pretrained(spec.path, trust_remote_code=False)
         network = _network(spec)
     except UsageError:
         raise
@@ -52,13 +52,14 @@ def _network(spec: RewardSpec) -> Any:
         AutoModelForTokenClassification,
     )
 
-    config = AutoConfig.from_pretrained(spec.path)
+    config = AutoConfig.from_pretrained(spec.path, trust_remote_code=False)
     per_token = spec.form == "segments" and _labels_tokens(config)
     kind = AutoModelForTokenClassification if per_token else AutoModelForSequenceClassification
     network, report = kind.from_pretrained(
         spec.path,
         dtype=torch.float32,
         use_safetensors=True,
+        trust_remote_code=False,
         output_loading_info=True,
         **_of_safe_rlhf(config),
     )

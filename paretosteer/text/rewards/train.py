@@ -117,9 +117,13 @@ def _from_start(spec: RewardSpec, start: str, device: Any, seed: int) -> RewardM
     check_source(start)
     torch.manual_seed(seed)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(start)
+        tokenizer = AutoTokenizer.from_pretrained(start, trust_remote_code=False)
         network = AutoModelForSequenceClassification.from_pretrained(
-            start, num_labels=1, dtype=torch.float32, use_safetensors=True
+            start,
+            num_labels=1,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     except Exception as error:  # damaged or mismatched files raise whatever reads them raises
         reason = first_line(error)

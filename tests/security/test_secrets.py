@@ -1,0 +1,118 @@
+"""No secret is in anything that a run writes or says."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from paretosteer.cells.results import error
+from paretosteer.compose import compose_cell, compose_sweep
+from paretosteer.errors import UsageError
+from paretosteer.redact import redact
+
+KEY, TOKEN = "5ecc1e7" * 5 + "0ff1c", "hf_AbCdEfGhIjKlMnOpQrStUvWx"
+PROGRAM = Path(sys.executable).with_name("paretosteer")
+
+
+def ran(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *words],
+        cwd=folder,
+        env={**os.environ, "WANDB_API_KEY": KEY, "HF_TOKEN": TOKEN, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def holding(folder: Path, secrets: tuple[str, ...]) -> list[str]:
+    """Files that hold one of the secrets, byte for byte."""
+    sought = [secret.encode() for secret in secrets]
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert files
+    return [str(path) for path in files if any(each in path.read_bytes() for each in sought)]
+
+
+def test_a_whole_run_keeps_no_secret(tmp_path: Path) -> None:
+    done = ran(
+        tmp_path,
+        *("sweep", "benchmark=bandit", "budget=smoke", "sweep_dir=here", "method=start,clp"),
+        *("tracker=wandb", "tracker.mode=offline"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert KEY not in done.stdout + done.stderr
+    assert list(tmp_path.rglob("record.json"))
+    assert list(tmp_path.rglob("*.wandb")), done.stderr
+    assert holding(tmp_path, (KEY, TOKEN)) == []
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "model.path=https://user:s3cr3tpass@host/model",
+        "model.path=https://s3cr3tpass@host/model",
+        "benchmark.path=https://host/data?access_token=s3cr3tpass&x=1",
+        f"model.path={TOKEN}",
+        f"sweep_dir=results/{KEY}",
+        f"tracker.group={KEY}",
+        f"method={KEY}",
+    ],
+)
+def test_a_secret_in_a_setting_is_refused_and_not_repeated(
+    override: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    for compose in (compose_cell, compose_sweep):
+        with pytest.raises(UsageError, match="holds a password or token") as refused:
+            compose(["benchmark=bandit", "model=hf", override])
+        assert str(refused.value).startswith(override.partition("=")[0])
+        assert not [each for each in (KEY, TOKEN, "s3cr3tpass") if each in str(refused.value)]
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_others_is_told_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "a-token-of-no-known-shape")
+    told = "401 for https://me:s3cr3tpass@host/x with a-token-of-no-known-shape"
+    found = error(RuntimeError(told), "train")
+    assert found["message"] == "401 for https://***@host/x with ***"
+    said = capsys.readouterr().err
+    assert "401 for" in said and "s3cr3tpass" not in said and "no-known-shape" not in said
+
+
+PLAIN = [
+    "https://host/path?page=2",
+    "hf://datasets/owner/name@main/file.parquet",
+    "someone@example.org",
+    "results/five_methods",
+    "hf_models/llama",
+    "token=abc",
+]
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hidden"),
+    [
+        ("WANDB_API_KEY", "0123456789", True),
+        ("MY_PASSWORD", "0123456789", True),
+        ("AWS_SECRET_ACCESS_KEY", "0123456789", True),
+        ("TOKENIZERS_PARALLELISM", "0123456789", False),
+        ("A_TOKEN", "short", False),
+    ],
+)
+def test_variables_that_are_called_secret(
+    name: str, value: str, hidden: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    known: Mapping[bool, str] = {True: "it is ***!", False: f"it is {value}!"}
+    assert redact(f"it is {value}!") == known[hidden]
+    assert redact(redact(f"it is {value}!")) == known[hidden]
