@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: setup quickstart reference test lint types speed coverage test-wheel test-faults \
+.PHONY: setup quickstart reference test lint types speed coverage test-wheel test-plugin test-faults \
 	test-slurm test-ray clean
 
 setup: .venv/.installed
@@ -53,6 +53,16 @@ test-wheel: setup
 	$(PYTHON) -m venv build/fresh
 	build/fresh/bin/pip install --quiet --no-deps build/wheel/*.whl
 	tests/wheel.sh build/fresh $(BIN)
+
+# A package from outside adds a method, a benchmark, an objective, a metric and an experiment.
+test-plugin: setup
+	rm -rf build
+	mkdir build
+	cp -r tests/plugin_package build/plugin_package
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir build/wheel . ./build/plugin_package
+	$(PYTHON) -m venv build/fresh
+	build/fresh/bin/pip install --quiet --no-deps build/wheel/*.whl
+	tests/plugin.sh build/fresh $(BIN)
 
 # Kills real sweeps at random moments, many times, and compares them with one left alone: minutes.
 test-faults: setup

@@ -10,12 +10,14 @@ from paretosteer import __version__
 from paretosteer.commands import doctor, export, export_wandb, report, run, sample, score, validate
 from paretosteer.commands import list as listing
 from paretosteer.errors import UsageError, disk_problem
+from paretosteer.plugins import files
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code: 0 fine, 1 a cell failed, 2 bad input, 130 interrupted."""
     args = _arguments(argv)
     try:
+        files.add(args.plugin + args.plugin_after)
         code: int = args.action(args)
     except UsageError as error:
         print(f"paretosteer: {error}", file=sys.stderr)
@@ -52,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="`paretosteer COMMAND --help` shows examples.",
     )
     top.add_argument("--version", action="version", version=f"paretosteer {__version__}")
+    files.declare(top, "plugin")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     for module in (run, report, validate, score, listing, sample, export, export_wandb, doctor):
         module.add(commands)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[str, Any]:
     """What every record begins with; `version` is the benchmark's."""
+    plugins = provenance.plugins(config)
     return {
         "schema": 1,
         "identity": identity,
@@ -35,11 +36,12 @@ def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[
         "variant": variant,
         "seed": config.seed,
         "config": config.model_dump(mode="json"),
-        "command": config.command,
+        "command": provenance.command(config, plugins),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": provenance.versions(),
+        "versions": provenance.versions(plugins),
         "git": provenance.git(),
-        "source_digest": provenance.source_digest(),
+        "source_digest": provenance.source_digest(plugins),
+        **({"plugins": provenance.recorded(plugins)} if plugins else {}),
     }
 
 

@@ -309,7 +309,7 @@ def _finished(plan: CellPlan) -> dict[str, Any] | None:
     if record["status"] != "ok" or record["stages"] != plan.digests:
         return None
     say(f"{plan.folder.name}: finished before, reused")
-    if record["source_digest"] != provenance.source_digest():
+    if record["source_digest"] != provenance.source_digest(provenance.plugins(plan.config)):
         say(f"{plan.folder.name}: note: made by other code (commit {record['git']['commit']})")
     return record
 

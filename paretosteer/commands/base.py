@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.plugins import files
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
     Action = Callable[[argparse.Namespace], int]
@@ -37,6 +39,7 @@ def command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(action=action)
+    files.declare(parser, "plugin_after")  # beside the one before the command
     return parser
 
 

@@ -1,0 +1,123 @@
+"""`--plugin file.py`: one file, in this process and in every worker."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fake_packages import METHOD, METRIC, OBJECTIVE
+
+from paretosteer.cells import provenance
+from paretosteer.cli import main
+from paretosteer.compose import compose_cell
+from paretosteer.errors import UsageError
+from paretosteer.plugins import files
+
+OFFER = 'paretosteer_plugins = {"methods": {"sharp": Sharp}, "metrics": {"spread": SPREAD}}\n'
+
+
+@pytest.fixture
+def file(site: Path) -> Path:
+    """A method and a metric in one file."""
+    path = site / "sharp.py"
+    path.write_text(METHOD.lstrip() + METRIC + OFFER)
+    return path
+
+
+@pytest.mark.parametrize("words", ["--plugin {} list methods", "list methods --plugin={}"])
+def test_the_option_stands_before_or_after_the_command(
+    file: Path, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.format(file).split()) == 0
+    assert re.search("^sharp +Sharp: a soup from elsewhere.$", capsys.readouterr().out, re.M)
+    assert compose_cell(["method=sharp"]).method.values["power"] == 2
+
+
+def test_several_files_one_after_another(file: Path, site: Path) -> None:
+    offer = OBJECTIVE + 'paretosteer_plugins = {"objectives": {"calm": CALM}}\n'
+    (site / "calm.py").write_text(offer)
+    words = ["--plugin", str(file), "list", "objectives", "--plugin", str(site / "calm.py")]
+    assert main(words) == 0
+    assert os.environ[files.VARIABLE] == f"{file}{os.pathsep}{site / 'calm.py'}"
+    chosen = ["benchmark.objectives=[calm,varied]", "method=sharp"]
+    used = provenance.plugins(compose_cell(chosen))
+    assert [(offer.name, offer.origin) for offer in used] == [
+        ("sharp", str(file)),
+        ("calm", str(site / "calm.py")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, ": cannot be read (No such file or directory); give a Python file"),
+        ("x = 1\ndef f(:\n", ", line 2: SyntaxError: invalid syntax; mend the file"),
+        ("\n\nimport no_such\n", ", line 3: ModuleNotFoundError: No module named 'no_such'; mend"),
+        ("def f():\n    1 / 0\nf()\n", ", line 2: ZeroDivisionError: division by zero; mend"),
+        ("raise SystemExit(0)\n", ", line 1: SystemExit: 0; mend"),
+        ("\0", ": "),
+        ("x = 1\n", ": offers nothing; end it with a line such as paretosteer_plugins = {"),
+        ("paretosteer_plugins = {'methods': {}}\n", ": offers nothing; end it"),
+        ("paretosteer_plugins = {'method': {'a': 1}}\n", "; did you mean 'methods'?"),
+        ("paretosteer_plugins = {'methods': {'a': 1}}\n", ": method 'a' is not a class"),
+        ("paretosteer_plugins = {'metrics': {'../a': 1}}\n", ": metric '../a' is no name; use"),
+        ("paretosteer_plugins = {'objectives': {'a': len}}\n", "is no paretosteer.text.objectives"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_line_and_exit_code_2(
+    site: Path, text: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = site / "bad.py"
+    if text is not None:
+        path.write_text(text)
+    assert main(["list", "methods", "--plugin", str(path)]) == 2
+    told = capsys.readouterr()
+    (line,) = told.err.splitlines()
+    assert line.startswith(f"paretosteer: --plugin: {path}") and said in line and not told.out
+
+
+def test_a_path_that_a_list_of_paths_cannot_hold_is_refused(site: Path) -> None:
+    with pytest.raises(UsageError, match="has ':' in its path; move it"):
+        files.add([str(site / "a:b.py")])
+
+
+def test_a_changed_file_is_other_code(file: Path) -> None:
+    files.add([str(file)])
+    digests = []
+    for _ in range(2):
+        files._read.cache_clear()
+        used = provenance.plugins(compose_cell(["method=sharp", "benchmark=bandit"]))
+        digests.append(provenance.source_digest(used))
+        file.write_text(file.read_text() + "# changed\n")
+    own = provenance.source_digest(provenance.plugins(compose_cell(["method=clp"])))
+    assert own == provenance.source_digest()
+    assert len({own, *digests}) == 3
+
+
+def test_workers_see_the_file_and_the_record_names_it(file: Path, tmp_path: Path) -> None:
+    def paretosteer(*words: str) -> subprocess.CompletedProcess[str]:
+        code = "import sys; from paretosteer.cli import main; sys.exit(main(sys.argv[1:]))"
+        return subprocess.run(
+            [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True
+        )
+
+    cells = ["method=sharp,start", "benchmark=bandit", "budget=smoke", "sweep_dir=out"]
+    done = paretosteer("sweep", "--plugin", str(file), *cells, "launcher=joblib")
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("out/bandit/sharp/*/record.json")
+    record = json.loads(path.read_text())
+    assert record["plugins"] == {"method sharp": str(file)}
+    assert record["command"].endswith(f" --plugin {file}")
+    assert "| spread ↑ |" in (tmp_path / "out/report/leaderboard.md").read_text()
+
+    done = paretosteer("sample", str(path.parent), "--preference", "1,0", "--prompt", "x")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"paretosteer: {path.parent}: was made with the method 'sharp' of {file}; say "
+        f"--plugin {file}\n"
+    )
+    assert paretosteer("report", "out").returncode == 0  # from what is on disk
+    assert "spread" not in (tmp_path / "out/report/leaderboard.md").read_text()
