@@ -37,11 +37,13 @@ def hydra_app() -> Iterator[Any]:
     """A Hydra application over the packaged configuration; its errors become UsageErrors."""
     Plugins.instance().register(PackagesPath)
     with initialize_config_module("paretosteer.conf", job_name="paretosteer", version_base="1.3"):
-        _offer_plugins()
+        broken = _offer_plugins()
         try:
             yield GlobalHydra.instance().hydra
         except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
             raise UsageError(one_line(error)) from error
+    for reason in broken:  # not beside an error, which may be about one of them
+        registry.note(reason)
 
 
 class PackagesPath(SearchPathPlugin):  # type: ignore[misc]
@@ -113,14 +115,24 @@ def grid(config: DictConfig) -> list[CellConfig]:
     return [parse(loader.load_sweep_config(config, job)) for job in jobs]
 
 
-def _offer_plugins() -> None:
-    """Let Hydra choose plug-ins that bring no YAML, their options at their defaults."""
+def _offer_plugins() -> list[str]:
+    """Let Hydra choose plug-ins that bring no YAML, their options at their defaults.
+
+    Gives why some cannot be offered.
+    """
     brought = configuration.files()
+    broken = []
     for group, plugins in _PLUGINS.items():
-        bare = [name for name in registry.names(plugins) if f"{group}/{name}.yaml" not in brought]
-        for name, kind in registry.working(plugins, bare):
-            values = {"name": name, **options.defaults(kind.Options)}
-            ConfigStore.instance().store(name, values, group=group)
+        for name in registry.names(plugins):
+            if f"{group}/{name}.yaml" in brought:
+                continue
+            try:
+                values = options.defaults(registry.load(plugins, name).Options)
+            except UsageError as error:
+                broken.append(str(error))
+                continue
+            ConfigStore.instance().store(name, {"name": name, **values}, group=group)
+    return broken
 
 
 def one_line(error: Exception) -> str:

@@ -56,7 +56,7 @@ class Offer:
         what, remedy = f"{self.group[:-1]} {self.name!r}", "repair or uninstall what provides it"
         try:
             found = self.get()
-        except Exception as error:  # a plug-in's module can raise anything while it is imported
+        except (Exception, SystemExit) as error:  # a module can raise anything
             raise UsageError(
                 f"{what} ({self.module} of {self.origin}) cannot be imported: "
                 f"{type(error).__name__}: {first_line(error)}; {remedy}"

@@ -44,8 +44,8 @@ def main(ran: Path) -> None:
     broken = "method 'broken' (steerlab.broken of steerlab 0.3) cannot be imported: "
     broken += "ModuleNotFoundError: No module named 'no_such_library'"
     assert (ran / "told").read_text().count(broken) == 1
-    refused = (ran / "refused").read_text().splitlines()
-    assert refused[-1].startswith(f"paretosteer: {broken}")
+    (refused,) = (ran / "refused").read_text().splitlines()
+    assert refused.startswith(f"paretosteer: {broken}")
     print("the package's method, benchmark, objective, metric and experiment work")
 
 

@@ -90,7 +90,8 @@ def need_plugins(folder: Path, record: Mapping[str, Any]) -> None:
     for part, origin in record.get("plugins", {}).items():
         kind, _, name = part.partition(" ")
         if registry.find(f"{kind}s", name) is None:  # type: ignore[arg-type]
-            remedy = f"say --plugin {origin}" if Path(origin).suffix else f"install {origin}"
+            file = Path(origin).is_absolute()
+            remedy = f"say --plugin {origin}" if file else f"install {origin}"
             raise UsageError(f"{folder}: was made with the {kind} {name!r} of {origin}; {remedy}")
 
 

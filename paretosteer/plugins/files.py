@@ -55,11 +55,11 @@ def add(paths: Iterable[str]) -> None:
         If one of them, or one that PARETOSTEER_PLUGINS named before, cannot be used.
 
     """
-    absolute = [str(Path(path).absolute()) for path in paths]
+    absolute = [str(Path(path).absolute()) for path in [*_named(), *paths]]
     if split := [path for path in absolute if os.pathsep in path]:
         raise UsageError(f"--plugin: {split[0]}: has {os.pathsep!r} in its path; move it")
     if absolute:
-        os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*_named(), *absolute]))
+        os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys(absolute))
     files()
 
 

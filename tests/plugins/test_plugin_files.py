@@ -84,6 +84,14 @@ def test_a_path_that_a_list_of_paths_cannot_hold_is_refused(site: Path) -> None:
         files.add([str(site / "a:b.py")])
 
 
+def test_what_a_cell_lacks_is_named_with_the_remedy(site: Path) -> None:
+    made = {"plugins": {"method sharp": "mine 1.0"}}
+    with pytest.raises(UsageError, match=r"out: was made .* 'sharp' of mine 1.0; install mine 1.0"):
+        provenance.need_plugins(Path("out"), made)
+    provenance.need_plugins(Path("out"), {"plugins": {"method clp": "mine 1.0"}})
+    provenance.need_plugins(Path("out"), {})
+
+
 def test_a_changed_file_is_other_code(file: Path) -> None:
     files.add([str(file)])
     digests = []
