@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 from paretosteer import preferences as simplex
 from paretosteer.cells.config import CellConfig
 from paretosteer.cells.plan import CellPlan, State
-from paretosteer.cells.provenance import need_plugins
 from paretosteer.cells.setting import Setting
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.load import Cell, find_cells
+from paretosteer.plugins import used
 from paretosteer.progress import say
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def restore_cell(
 
     """
     cell = _find(Path(folder))
-    need_plugins(cell.path, cell.record)
+    used.need(cell.path, cell.record)
     plan = CellPlan.of(_config(cell, device, model))
     _check_model(cell, plan)
     if text and not has_text(plan.benchmark_class):

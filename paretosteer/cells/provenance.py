@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -11,14 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretosteer import registry
 from paretosteer.cells.digest import digest, file_digest
-from paretosteer.errors import UsageError
+from paretosteer.plugins import used
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from paretosteer.cells.config import CellConfig
+    from paretosteer.registry import Offer
 
 # In a checkout these live in folders of their own; in a wheel, below the first.
 _PACKAGES = (
@@ -44,76 +42,22 @@ _LIBRARIES = (
 )
 
 
-def source_digest(plugins: Sequence[registry.Offer] = ()) -> str:
+def source_digest(plugins: Sequence[Offer] = ()) -> str:
     """Digest of the package's own Python files and of those of plug-ins.
 
     The same in a checkout and in a wheel.
     """
-    others = {_part(offer): offer.digest or _package_digest(offer.module) for offer in plugins}
-    return digest(_own_digests() | others)
+    return digest(_own_digests() | used.digests(plugins))
 
 
-def versions(plugins: Sequence[registry.Offer] = ()) -> dict[str, str]:
+def versions(plugins: Sequence[Offer] = ()) -> dict[str, str]:
     """Versions of Python, of the libraries that figures can depend on, and of plug-ins."""
     return _own_versions() | {offer.package: offer.version for offer in plugins if offer.package}
-
-
-def plugins(config: CellConfig) -> list[registry.Offer]:
-    """The plug-ins that a cell is made with: its method, its benchmark, its text objectives."""
-    parts: list[tuple[registry.Group, str]] = [
-        ("methods", config.method.name),
-        ("benchmarks", config.benchmark.name),
-    ]
-    chosen = config.benchmark.values.get("objectives")
-    if isinstance(chosen, list | tuple):
-        parts += [("objectives", str(name)) for name in chosen]
-    try:
-        offers = [registry.find(*part) for part in parts]
-    except UsageError:  # a cell that cannot be looked up used none; its own error says why
-        return []
-    return [offer for offer in offers if offer and not offer.built_in]
-
-
-def command(config: CellConfig, plugins: Sequence[registry.Offer]) -> str:
-    """The command that runs a cell again, with the files that it needs."""
-    files = dict.fromkeys(str(offer.path) for offer in plugins if offer.path)
-    return config.command + "".join(f" --plugin {shlex.quote(file)}" for file in files)
-
-
-def recorded(plugins: Sequence[registry.Offer]) -> dict[str, str]:
-    """What a record keeps of plug-ins: for each part of the cell, whose it is."""
-    return {_part(offer): offer.origin for offer in plugins}
-
-
-def need_plugins(folder: Path, record: Mapping[str, Any]) -> None:
-    """UsageError where what a cell was made with is not at hand."""
-    for part, origin in record.get("plugins", {}).items():
-        kind, _, name = part.partition(" ")
-        if registry.find(f"{kind}s", name) is None:  # type: ignore[arg-type]
-            file = Path(origin).is_absolute()
-            remedy = f"say --plugin {origin}" if file else f"install {origin}"
-            raise UsageError(f"{folder}: was made with the {kind} {name!r} of {origin}; {remedy}")
-
-
-def _part(offer: registry.Offer) -> str:
-    return f"{offer.group[:-1]} {offer.name}"
 
 
 @cache
 def _own_digests() -> dict[str, str]:
     return {name: file_digest(path) for name, path in _sources().items()}
-
-
-@cache
-def _package_digest(module: str) -> str:
-    """Digest of every Python file of the package that a module is in."""
-    spec = registry.locate(module.partition(".")[0])
-    assert spec is not None  # it was imported
-    places = [Path(place) for place in spec.submodule_search_locations or ()]
-    found = {f"{p.relative_to(place)}": p for place in places for p in place.rglob("*.py")}
-    if not places and spec.origin:
-        found = {module: Path(spec.origin)}
-    return digest({name: file_digest(path) for name, path in found.items()})
 
 
 @cache

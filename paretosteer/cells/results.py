@@ -16,6 +16,7 @@ from paretosteer.cells.plan import STAGES
 from paretosteer.cells.record import write_record
 from paretosteer.errors import ParetosteerError, disk_problem
 from paretosteer.interfaces import Benchmark, Exact, Rewarded
+from paretosteer.plugins import used
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from paretosteer.cells.config import CellConfig
     from paretosteer.cells.plan import CellPlan, State
     from paretosteer.interfaces import Point
+    from paretosteer.registry import Offer
 
 
 def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[str, Any]:
     """What every record begins with; `version` is the benchmark's."""
-    plugins = provenance.plugins(config)
+    plugins = used.used(config)
     return {
         "schema": 1,
         "identity": identity,
@@ -36,13 +38,21 @@ def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[
         "variant": variant,
         "seed": config.seed,
         "config": config.model_dump(mode="json"),
-        "command": provenance.command(config, plugins),
+        "command": used.command(config, plugins),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": provenance.versions(plugins),
         "git": provenance.git(),
         "source_digest": provenance.source_digest(plugins),
-        **({"plugins": provenance.recorded(plugins)} if plugins else {}),
+        **_plugins(plugins),
     }
+
+
+def _plugins(plugins: Sequence[Offer]) -> dict[str, Any]:
+    """What came from elsewhere, and the digest of what did not."""
+    if not plugins:
+        return {}
+    own = provenance.source_digest()
+    return {"plugins": used.origins(plugins), "core_source_digest": own}
 
 
 def error(found: Exception, stage: str) -> dict[str, str]:

@@ -32,11 +32,13 @@ def chosen(names: Sequence[str], own: Mapping[str, TextObjective]) -> list[TextO
 
 
 def _by_name(name: str, own: Mapping[str, TextObjective]) -> TextObjective:
-    plugin = None if name in own else registry.find("objectives", name)
-    if plugin is None and name not in own:
-        known = {*own, *registry.names("objectives")}
+    further = registry.names("objectives")
+    if name in own:
+        if name in further:
+            registry.note(f"objective {name!r} of a plug-in: the benchmark's own has that name")
+        return own[name]
+    if registry.find("objectives", name) is None:
+        known = {*own, *further}
         raise UsageError(f"benchmark.objectives: {name!r} is unknown; {did_you_mean(name, known)}")
-    if name in own and name in registry.names("objectives"):
-        registry.note(f"objective {name!r} of a plug-in: the benchmark's own has that name")
-    found: TextObjective = plugin.load() if plugin else own[name]
+    found: TextObjective = registry.load("objectives", name)
     return found

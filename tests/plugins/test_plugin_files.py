@@ -15,6 +15,7 @@ from paretosteer.cli import main
 from paretosteer.compose import compose_cell
 from paretosteer.errors import UsageError
 from paretosteer.plugins import files
+from paretosteer.plugins.used import need, used
 
 OFFER = 'paretosteer_plugins = {"methods": {"sharp": Sharp}, "metrics": {"spread": SPREAD}}\n'
 
@@ -43,8 +44,8 @@ def test_several_files_one_after_another(file: Path, site: Path) -> None:
     assert main(words) == 0
     assert os.environ[files.VARIABLE] == f"{file}{os.pathsep}{site / 'calm.py'}"
     chosen = ["benchmark.objectives=[calm,varied]", "method=sharp"]
-    used = provenance.plugins(compose_cell(chosen))
-    assert [(offer.name, offer.origin) for offer in used] == [
+    found = used(compose_cell(chosen))
+    assert [(offer.name, offer.origin) for offer in found] == [
         ("sharp", str(file)),
         ("calm", str(site / "calm.py")),
     ]
@@ -87,9 +88,9 @@ def test_a_path_that_a_list_of_paths_cannot_hold_is_refused(site: Path) -> None:
 def test_what_a_cell_lacks_is_named_with_the_remedy(site: Path) -> None:
     made = {"plugins": {"method sharp": "mine 1.0"}}
     with pytest.raises(UsageError, match=r"out: was made .* 'sharp' of mine 1.0; install mine 1.0"):
-        provenance.need_plugins(Path("out"), made)
-    provenance.need_plugins(Path("out"), {"plugins": {"method clp": "mine 1.0"}})
-    provenance.need_plugins(Path("out"), {})
+        need(Path("out"), made)
+    need(Path("out"), {"plugins": {"method clp": "mine 1.0"}})
+    need(Path("out"), {})
 
 
 def test_a_changed_file_is_other_code(file: Path) -> None:
@@ -97,10 +98,10 @@ def test_a_changed_file_is_other_code(file: Path) -> None:
     digests = []
     for _ in range(2):
         files._read.cache_clear()
-        used = provenance.plugins(compose_cell(["method=sharp", "benchmark=bandit"]))
-        digests.append(provenance.source_digest(used))
+        found = used(compose_cell(["method=sharp", "benchmark=bandit"]))
+        digests.append(provenance.source_digest(found))
         file.write_text(file.read_text() + "# changed\n")
-    own = provenance.source_digest(provenance.plugins(compose_cell(["method=clp"])))
+    own = provenance.source_digest(used(compose_cell(["method=clp"])))
     assert own == provenance.source_digest()
     assert len({own, *digests}) == 3
 
@@ -119,7 +120,8 @@ def test_workers_see_the_file_and_the_record_names_it(file: Path, tmp_path: Path
     record = json.loads(path.read_text())
     assert record["plugins"] == {"method sharp": str(file)}
     assert record["command"].endswith(f" --plugin {file}")
-    assert "| spread ↑ |" in (tmp_path / "out/report/leaderboard.md").read_text()
+    told = (tmp_path / "out/report/leaderboard.md").read_text()
+    assert "| spread ↑ |" in told and "differing source code" not in told
 
     done = paretosteer("sample", str(path.parent), "--preference", "1,0", "--prompt", "x")
     assert done.returncode == 2
@@ -129,3 +131,8 @@ def test_workers_see_the_file_and_the_record_names_it(file: Path, tmp_path: Path
     )
     assert paretosteer("report", "out").returncode == 0  # from what is on disk
     assert "spread" not in (tmp_path / "out/report/leaderboard.md").read_text()
+
+    file.write_text(file.read_text() + "# changed\n")
+    done = paretosteer("sweep", "--plugin", str(file), *cells, "seed=0,1")
+    assert done.stderr.count("note: made by other code") == 1
+    assert "differing source code" in (tmp_path / "out/report/leaderboard.md").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fake_packages import METHOD, METRIC, OBJECTIVE, install
 
-from paretosteer import options, registry
+from paretosteer import load_cells, options, registry
 from paretosteer.benchmarks.stories.benchmark import Stories
 from paretosteer.cli import main
 from paretosteer.compose import compose_cell, compose_sweep
@@ -90,6 +90,16 @@ def test_a_package_whose_code_is_gone_disturbs_nobody(
         "uninstall what provides it\n"
     )
     assert len(compose_sweep(["experiment=five_methods"])) == 5
+
+
+def test_a_cell_whose_method_is_gone_fails_alone(site: Path, tmp_path: Path) -> None:
+    entries = {"methods": {"lost": "gone.lost:Lost"}, "conf": {"mine": "mine.conf"}}
+    install(site, "mine", entries, {"conf/method/lost.yaml": "name: lost\n"})
+    words = ["benchmark=bandit", "budget=smoke", f"sweep_dir={tmp_path}"]
+    assert main(["sweep", "method=lost,start", *words]) == 1
+    cells = load_cells(tmp_path).set_index("method")
+    assert cells["status"].to_dict() == {"lost": "failed", "start": "ok"}
+    assert "method 'lost' (gone.lost of mine 1.0) cannot be imported" in cells["reason"]["lost"]
 
 
 @pytest.mark.parametrize(
