@@ -74,6 +74,7 @@ def _named() -> list[str]:
 
 @cache
 def _read(path: str) -> PluginFile:
+    """Run a file once, from the very bytes that are digested: it may be edited meanwhile."""
     import hashlib
 
     try:
@@ -89,6 +90,7 @@ def _read(path: str) -> PluginFile:
     try:
         exec(compile(source, path, "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:
+        del sys.modules[module.__name__]
         raise UsageError(f"--plugin: {path}{_place(error, path)}: {_told(error)}") from error
     return PluginFile(Path(path), _table(path, getattr(module, TABLE, None)), digest)
 

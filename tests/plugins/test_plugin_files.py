@@ -106,33 +106,35 @@ def test_a_changed_file_is_other_code(file: Path) -> None:
     assert len({own, *digests}) == 3
 
 
-def test_workers_see_the_file_and_the_record_names_it(file: Path, tmp_path: Path) -> None:
-    def paretosteer(*words: str) -> subprocess.CompletedProcess[str]:
-        code = "import sys; from paretosteer.cli import main; sys.exit(main(sys.argv[1:]))"
-        return subprocess.run(
-            [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True
-        )
-
+def test_workers_see_the_file_and_the_record_names_it(
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    board = Path("out/report/leaderboard.md")
+    code = "import sys; from paretosteer.cli import main; sys.exit(main(sys.argv[1:]))"
     cells = ["method=sharp,start", "benchmark=bandit", "budget=smoke", "sweep_dir=out"]
-    done = paretosteer("sweep", "--plugin", str(file), *cells, "launcher=joblib")
-    assert done.returncode == 0, done.stderr
-    (path,) = tmp_path.glob("out/bandit/sharp/*/record.json")
+    words = ["sweep", "--plugin", str(file), *cells]
+    subprocess.run([sys.executable, "-c", code, *words, "launcher=joblib"], check=True)
+    (path,) = Path().glob("out/bandit/sharp/*/record.json")
     record = json.loads(path.read_text())
     assert record["plugins"] == {"method sharp": str(file)}
     assert record["command"].endswith(f" --plugin {file}")
-    told = (tmp_path / "out/report/leaderboard.md").read_text()
-    assert "| spread ↑ |" in told and "differing source code" not in told
+    assert "| spread ↑ |" in board.read_text()
+    assert "differing source code" not in board.read_text()
 
-    done = paretosteer("sample", str(path.parent), "--preference", "1,0", "--prompt", "x")
-    assert done.returncode == 2
-    assert done.stderr == (
+    assert main(["report", "out"]) == 0  # from what is on disk
+    assert "spread" not in board.read_text()
+    capsys.readouterr()
+    assert main(["sample", str(path.parent), "--preference", "1,0", "--prompt", "x"]) == 2
+    assert capsys.readouterr().err == (
         f"paretosteer: {path.parent}: was made with the method 'sharp' of {file}; say "
         f"--plugin {file}\n"
     )
-    assert paretosteer("report", "out").returncode == 0  # from what is on disk
-    assert "spread" not in (tmp_path / "out/report/leaderboard.md").read_text()
 
     file.write_text(file.read_text() + "# changed\n")
-    done = paretosteer("sweep", "--plugin", str(file), *cells, "seed=0,1")
-    assert done.stderr.count("note: made by other code") == 1
-    assert "differing source code" in (tmp_path / "out/report/leaderboard.md").read_text()
+    assert main([*words, "seed=0,1"]) == 0
+    assert capsys.readouterr().err.count("note: made by other code") == 1
+    assert "differing source code" in board.read_text()
