@@ -56,11 +56,11 @@ CHECKS: dict[str, Callable[[str, Any], str | None]] = {
 
 def _class(found: Any, base: type) -> str | None:
     if not isinstance(found, type):
-        return "is not a class"
+        return "is not a class; name one"
     if not issubclass(found, base):
         return f"is no subclass of {base.__module__}.{base.__name__}; make it one"
     if missing := getattr(found, "__abstractmethods__", None):
-        return f"does not define {', '.join(sorted(missing))}"
+        return f"does not define {', '.join(sorted(missing))}; define what is missing"
     return _options(getattr(found, "Options", None)) or _versioned(found)
 
 
@@ -70,13 +70,14 @@ def _options(kind: Any) -> str | None:
     from omegaconf.errors import OmegaConfBaseException
 
     from paretosteer import options
+    from paretosteer.errors import first_line
 
     if not (isinstance(kind, type) and is_dataclass(kind)):
         return "has no Options; give it a dataclass of that name"
     try:
         OmegaConf.create(options.defaults(kind))
     except (TypeError, OmegaConfBaseException) as error:
-        return f"has Options that cannot be configured: {str(error).partition(chr(10))[0]}"
+        return f"has Options that cannot be configured: {first_line(error)}; give plain defaults"
     return None
 
 

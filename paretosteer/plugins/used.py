@@ -51,10 +51,20 @@ def digests(plugins: Sequence[registry.Offer]) -> dict[str, str]:
 def need(folder: Path, record: Mapping[str, Any]) -> None:
     """UsageError where something that a recorded cell was made with is not at hand."""
     for part, origin in record.get("plugins", {}).items():
-        kind, _, name = part.partition(" ")
-        if registry.find(f"{kind}s", name) is None:  # type: ignore[arg-type]
+        if _found(part) is None:
+            kind, _, name = part.partition(" ")
             remedy = f"say --plugin {origin}" if _is_file(origin) else f"install {origin}"
             raise UsageError(f"{folder}: was made with the {kind} {name!r} of {origin}; {remedy}")
+
+
+def at_hand(record: Mapping[str, Any]) -> list[registry.Offer]:
+    """What a recorded cell was made with, as far as it is at hand."""
+    return [offer for part in record.get("plugins", {}) if (offer := _found(part))]
+
+
+def _found(part: str) -> registry.Offer | None:
+    kind, _, name = part.partition(" ")
+    return registry.find(f"{kind}s", name)  # type: ignore[arg-type]
 
 
 def _is_file(origin: str) -> bool:

@@ -137,5 +137,6 @@ def _other_version(plan: CellPlan, record: dict[str, Any]) -> str:
 
 def _same_code(record: dict[str, Any]) -> bool:
     from paretosteer.cells.provenance import source_digest
+    from paretosteer.plugins.used import at_hand
 
-    return bool(record["source_digest"] == source_digest())
+    return bool(record["source_digest"] == source_digest(at_hand(record)))
