@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .PHONY: setup quickstart reference test test-readme test-lowest test-pythons test-faults test-slurm \
-	test-ray test-wheel audit lint types speed scale coverage clean
+	test-ray test-wheel test-plugin audit lint types speed scale coverage clean
 
 setup: .venv/.installed
 
@@ -81,6 +81,16 @@ test-wheel: setup
 	$(PYTHON) -m venv build/fresh
 	build/fresh/bin/pip install --quiet --no-deps build/wheel/*.whl
 	tests/wheel.sh build/fresh $(BIN)
+
+# A package from outside adds a method, a benchmark, an objective, a metric and an experiment.
+test-plugin: setup
+	rm -rf build
+	mkdir build
+	cp -r tests/plugin_package build/plugin_package
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir build/wheel . ./build/plugin_package
+	$(PYTHON) -m venv build/fresh
+	build/fresh/bin/pip install --quiet --no-deps build/wheel/*.whl
+	tests/plugin.sh build/fresh $(BIN)
 
 # Kills real sweeps at random moments, many times, and compares them with one left alone: minutes.
 test-faults: setup

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from paretosteer.metrics.attainment import attainment_surface
-    from paretosteer.metrics.catalogue import METRICS, Metric
+    from paretosteer.metrics.catalogue import METRICS, Metric, PointMetric
     from paretosteer.metrics.checks import MetricError, as_points, as_preferences, as_reference
     from paretosteer.metrics.comparison import (
         holm,
@@ -81,6 +81,7 @@ __all__ = [
     "MetricError",
     "Monotonicity",
     "Normaliser",
+    "PointMetric",
     "UtilityLoss",
     "Volume",
     "additive_epsilon",

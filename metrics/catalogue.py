@@ -3,8 +3,14 @@
 Imports nothing heavy. A change of a metric's definition changes its version.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from paretosteer.metrics.checks import FloatArray
 
 
 @dataclass(frozen=True)
@@ -15,6 +21,16 @@ class Metric:
     direction: Literal["up", "down", "shown"]
     summary: str
     version: str = "1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointMetric(Metric):
+    """A metric of a plug-in, measured row by row.
+
+    `function` gives a number for points (k, m), their preferences (k, m) and the reference (m,).
+    """
+
+    function: Callable[[FloatArray, FloatArray, FloatArray], float]
 
 
 METRICS: dict[str, Metric] = {

@@ -21,6 +21,7 @@ from paretosteer.commands import (
 )
 from paretosteer.commands import list as listing
 from paretosteer.errors import UsageError, disk_problem
+from paretosteer.plugins import files
 from paretosteer.terminal import line
 
 
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code: 0 fine, 1 a cell failed, 2 bad input, 130 interrupted."""
     args = _arguments(argv)
     try:
+        files.add(args.plugin + args.plugin_after)
         code: int = args.action(args)
     except UsageError as error:
         print(f"paretosteer: {line(error)}", file=sys.stderr)
@@ -64,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="`paretosteer COMMAND --help` shows examples.",
     )
     top.add_argument("--version", action="version", version=f"paretosteer {__version__}")
+    files.declare(top, "plugin")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     for module in (
         *(run, report, validate, score, listing, sample, export, export_wandb),

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import Any
 
 from hydra import initialize_config_module
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
@@ -23,6 +25,7 @@ from yaml import YAMLError
 from paretosteer import guard, launchers, options, registry
 from paretosteer.cells.config import CellConfig
 from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.plugins import configuration
 
 CONFIG = "config"  # conf/config.yaml
 _SECTIONS = {"method", "benchmark", "model", "preferences", "tracker"}  # keys depend on the choice
@@ -32,12 +35,24 @@ _PLUGINS: dict[str, registry.Group] = {"method": "methods", "benchmark": "benchm
 @contextmanager
 def hydra_app() -> Iterator[Any]:
     """A Hydra application over the packaged configuration; its errors become UsageErrors."""
+    Plugins.instance().register(PackagesPath)
     with initialize_config_module("paretosteer.conf", job_name="paretosteer", version_base="1.3"):
-        _offer_plugins()
+        broken = _offer_plugins()
         try:
             yield GlobalHydra.instance().hydra
         except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
             raise UsageError(one_line(error)) from error
+    for reason in broken:  # not beside an error, which may be about one of them
+        registry.note(reason)
+
+
+class PackagesPath(SearchPathPlugin):  # type: ignore[misc]
+    """Hydra finds the configuration files of other packages, after ours."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add their folders."""
+        for package, folder in configuration.folders().items():
+            search_path.append(package, f"file://{folder}")
 
 
 def parse(config: DictConfig) -> CellConfig:
@@ -108,18 +123,24 @@ def jobs(config: DictConfig) -> list[DictConfig]:
     return [loader.load_sweep_config(config, each) for each in found]
 
 
-def _offer_plugins() -> None:
-    """Let Hydra choose plug-ins that bring no YAML, their options at their defaults."""
+def _offer_plugins() -> list[str]:
+    """Let Hydra choose plug-ins that bring no YAML, their options at their defaults.
+
+    Gives why some cannot be offered.
+    """
+    brought = configuration.files()
+    broken = []
     for group, plugins in _PLUGINS.items():
-        folder = files("paretosteer.conf") / group
         for name in registry.names(plugins):
-            if (folder / f"{name}.yaml").is_file():
+            if f"{group}/{name}.yaml" in brought:
                 continue
             try:
                 values = options.defaults(registry.load(plugins, name).Options)
-            except UsageError:
-                continue  # said when somebody asks for it
+            except UsageError as error:
+                broken.append(str(error))
+                continue
             ConfigStore.instance().store(name, {"name": name, **values}, group=group)
+    return broken
 
 
 def one_line(error: Exception) -> str:
@@ -144,19 +165,14 @@ def one_line(error: Exception) -> str:
 def _unknown_choice(file: str, choices: Sequence[str] | None) -> str:
     """`method=rewarded_suop`: no such configuration in the group."""
     group, _, name = file.rpartition("/")
-    if group in _PLUGINS and name in registry.names(_PLUGINS[group]):
-        return _why_broken(_PLUGINS[group], name)
     if group == "hydra/launcher" and name in launchers.EXTRAS:
         return launchers.missing(name)
-    return f"{group}={name}: no such {group}; {did_you_mean(name, choices or ())}"
-
-
-def _why_broken(group: registry.Group, name: str) -> str:
     try:
-        registry.load(group, name)
+        if group in _PLUGINS and (offer := registry.find(_PLUGINS[group], name)):
+            offer.load()  # it offers no configuration because it is broken
     except UsageError as error:
         return str(error)
-    return f"{group[:-1]} {name!r} offers no configuration"
+    return f"{group}={name}: no such {group}; {did_you_mean(name, choices or ())}"
 
 
 def _unknown_key(error: Any, node: Any) -> str:

@@ -25,6 +25,7 @@ from paretosteer.cells.plan import CellPlan, State
 from paretosteer.cells.setting import Setting
 from paretosteer.errors import UsageError
 from paretosteer.load import Cell, find_cells
+from paretosteer.plugins import used
 from paretosteer.progress import say
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ def restore_cell(
 
     """
     cell = _find(Path(folder))
+    used.need(cell.path, cell.record)
     plan = CellPlan.of(_config(cell, device, model))
     _check_model(cell, plan)
     if text and not has_text(plan.benchmark_class):

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.benchmarks.stories import prompts as openings
-from paretosteer.benchmarks.stories.objectives import OBJECTIVES, TextObjective
-from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.benchmarks.stories.objectives import OBJECTIVES
 from paretosteer.interfaces import Objective
 from paretosteer.method import option
 from paretosteer.text.functions import Score, ScoredByFunctions
+from paretosteer.text.objectives import chosen
 from paretosteer.text.samples import Prompt
 
 if TYPE_CHECKING:
@@ -50,27 +50,13 @@ class Stories(ScoredByFunctions):
         """The chosen objectives and their functions."""
         return [
             (Objective(o.name, o.unit, o.worst, o.description, o.version), o.score)
-            for o in self._chosen(self.options)
+            for o in chosen(self.options.objectives, OBJECTIVES)
         ]
 
     @classmethod
     def objective_versions(cls, options: Options) -> Mapping[str, str]:
         """Version of each chosen objective, by name."""
-        return {o.name: o.version for o in cls._chosen(options)}
-
-    @classmethod
-    def _chosen(cls, options: Options) -> list[TextObjective]:
-        names = options.objectives
-        if len(names) < 2 or len(set(names)) < len(names):
-            raise UsageError(
-                f"benchmark.objectives: found {list(names)}, expected two or more different ones"
-            )
-        for name in names:
-            if name not in OBJECTIVES:
-                raise UsageError(
-                    f"benchmark.objectives: {name!r} is unknown; {did_you_mean(name, OBJECTIVES)}"
-                )
-        return [OBJECTIVES[name] for name in names]
+        return {o.name: o.version for o in chosen(options.objectives, OBJECTIVES)}
 
     def split(self, name: str) -> Sequence[Prompt]:
         """The openings of one split."""

@@ -4,28 +4,15 @@ Every function raises `ValueError` for text without a word, which cannot be scor
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
+
+from paretosteer.text.objectives import TextObjective
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SENTENCE_END = re.compile(r"[.!?]+")
 _VOWELS = re.compile(r"[aeiouy]+")
 _QUOTE = re.compile(r'["“”]')
-
-
-@dataclass(frozen=True)
-class TextObjective:
-    """A named score of text. `worst` is the least it can give, in `unit`; raise `version` when
-    the same text would score differently."""
-
-    name: str
-    unit: str
-    worst: float
-    description: str
-    version: str
-    score: Callable[[str], float]
 
 
 def positive(text: str) -> float:

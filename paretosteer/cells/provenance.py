@@ -8,9 +8,15 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.digest import digest, file_digest
+from paretosteer.plugins import used
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paretosteer.registry import Offer
 
 # In a checkout these live in folders of their own; in a wheel, below the first.
 _PACKAGES = (
@@ -36,15 +42,26 @@ _LIBRARIES = (
 )
 
 
-@cache
-def source_digest() -> str:
-    """Digest of the package's own Python files; the same in a checkout and in a wheel."""
-    return digest({name: file_digest(path) for name, path in _sources().items()})
+def source_digest(plugins: Sequence[Offer] = ()) -> str:
+    """Digest of the package's own Python files and of those of plug-ins.
+
+    The same in a checkout and in a wheel.
+    """
+    return digest(_own_digests() | used.digests(plugins))
+
+
+def versions(plugins: Sequence[Offer] = ()) -> dict[str, str]:
+    """Versions of Python, of the libraries that figures can depend on, and of plug-ins."""
+    return _own_versions() | {offer.package: offer.version for offer in plugins if offer.package}
 
 
 @cache
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that figures can depend on, those installed."""
+def _own_digests() -> dict[str, str]:
+    return {name: file_digest(path) for name, path in _sources().items()}
+
+
+@cache
+def _own_versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:

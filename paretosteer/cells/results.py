@@ -17,6 +17,7 @@ from paretosteer.cells.plan import STAGES
 from paretosteer.cells.record import write_record
 from paretosteer.errors import ParetosteerError, disk_problem
 from paretosteer.interfaces import Benchmark, Exact, Rewarded
+from paretosteer.plugins import used
 from paretosteer.redact import redact
 from paretosteer.terminal import printable
 
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from paretosteer.cells.config import CellConfig
     from paretosteer.cells.plan import CellPlan, State
     from paretosteer.interfaces import Point
+    from paretosteer.registry import Offer
 
 
 def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[str, Any]:
     """What every record begins with; `version` is the benchmark's."""
+    plugins = used.used(config)
     return {
         "schema": 1,
         "identity": identity,
@@ -38,12 +41,21 @@ def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[
         "variant": variant,
         "seed": config.seed,
         "config": config.model_dump(mode="json"),
-        "command": config.command,
+        "command": used.command(config, plugins),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": provenance.versions(),
+        "versions": provenance.versions(plugins),
         "git": provenance.git(),
-        "source_digest": provenance.source_digest(),
+        "source_digest": provenance.source_digest(plugins),
+        **_plugins(plugins),
     }
+
+
+def _plugins(plugins: Sequence[Offer]) -> dict[str, Any]:
+    """What came from elsewhere, and the digest of what did not."""
+    if not plugins:
+        return {}
+    own = provenance.source_digest()
+    return {"plugins": used.origins(plugins), "core_source_digest": own}
 
 
 def error(found: Exception, stage: str) -> dict[str, str]:

@@ -28,6 +28,7 @@ from paretosteer.cells.unfinished import Unfinished, owned
 from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.interfaces import Point
 from paretosteer.journal import Journal
+from paretosteer.plugins.used import used
 from paretosteer.processes import accelerator, from_first
 from paretosteer.progress import say, training_bar
 from paretosteer.tracking import Tracker
@@ -309,7 +310,7 @@ def _finished(plan: CellPlan) -> dict[str, Any] | None:
     if record["status"] != "ok" or record["stages"] != plan.digests:
         return None
     say(f"{plan.folder.name}: finished before, reused")
-    if record["source_digest"] != provenance.source_digest():
+    if record["source_digest"] != provenance.source_digest(used(plan.config)):
         say(f"{plan.folder.name}: note: made by other code (commit {record['git']['commit']})")
     return record
 

@@ -11,6 +11,7 @@ from paretosteer.cells import provenance
 from paretosteer.cells.digest import digest
 from paretosteer.cells.files import remove_drafts
 from paretosteer.cells.plan import STAGES, CellPlan
+from paretosteer.plugins.used import used
 
 LOCK = ".lock"
 
@@ -24,7 +25,9 @@ class Unfinished:
 
     def __init__(self, plan: CellPlan, device: str, processes: int = 1):
         self._cell = plan.folder
-        around = [provenance.source_digest(), provenance.versions(), device, processes]
+        plugins = used(plan.config)
+        code = [provenance.source_digest(plugins), provenance.versions(plugins)]
+        around = [*code, device, processes]
         self._keys = {stage: digest([plan.digests[stage], *around])[:10] for stage in STAGES}
 
     def folder(self, stage: str) -> Path:

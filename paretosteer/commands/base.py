@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.plugins import files
 from paretosteer.terminal import line
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(action=action)
+    files.declare(parser, "plugin_after")  # beside the one before the command
     return parser
 
 

@@ -6,16 +6,18 @@ import argparse
 from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from paretosteer import registry
 from paretosteer.commands.base import command, table
 from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.plugins import configuration
 from paretosteer.terminal import printable
 
 if TYPE_CHECKING:
     from paretosteer.commands.base import Commands
+    from paretosteer.metrics import Metric
 
 
 def add(commands: Commands) -> None:
@@ -23,7 +25,7 @@ def add(commands: Commands) -> None:
     parser = command(
         commands,
         "list",
-        "show the methods, benchmarks, metrics or experiments there are",
+        "show the methods, benchmarks, objectives, metrics or experiments there are",
         _list,
         """paretosteer list methods
         paretosteer list methods clp
@@ -55,20 +57,45 @@ def _plugin(group: registry.Group, name: str) -> str:
     return f"{registry.summary(group, name)}\n\n{shown}"
 
 
+def _objectives() -> dict[str, str]:
+    """Those of stories, then of plug-ins."""
+    from paretosteer.benchmarks.stories.objectives import OBJECTIVES
+
+    own = {name: objective.description for name, objective in OBJECTIVES.items()}
+    return _plugins("objectives") | own
+
+
+def _objective(name: str) -> str:
+    from paretosteer.benchmarks.stories.objectives import OBJECTIVES
+
+    _pick("objective", name, _objectives())
+    found = OBJECTIVES.get(name) or registry.load("objectives", name)
+    return f"{found.description}\n{found.unit}, at least {found.worst:g}\nversion {found.version}"
+
+
 def _metrics() -> dict[str, str]:
+    """The built-in ones with their direction; to know that of a plug-in, it had to be imported."""
     from paretosteer.metrics.catalogue import METRICS
 
-    arrow = {"up": "↑", "down": "↓", "shown": "–"}
-    return {name: f"{arrow[metric.direction]} {metric.summary}" for name, metric in METRICS.items()}
+    own = {name: _directed(metric) for name, metric in METRICS.items()}
+    return own | {
+        name: f"  {told}" for name, told in _plugins("metrics").items() if name not in own
+    }
 
 
 def _metric(name: str) -> str:
     from paretosteer.metrics.catalogue import METRICS
 
-    metric = METRICS[_pick("metric", name, METRICS)]
+    _pick("metric", name, _metrics())
+    metric = METRICS.get(name) or registry.load("metrics", name)
     hub = Path(str(files("paretosteer.metrics"))) / "hub" / name / f"{name}.py"
-    told = f"{_metrics()[name]}\nversion {metric.version}"
+    told = f"{_directed(metric)}\nversion {metric.version}"
     return f"{told}\n\n{registry.docstring(hub, of_class=True)}" if hub.is_file() else told
+
+
+def _directed(metric: Metric) -> str:
+    arrow = {"up": "↑", "down": "↓", "shown": "–"}
+    return f"{arrow[metric.direction]} {metric.summary}"
 
 
 def _experiments() -> dict[str, str]:
@@ -82,12 +109,16 @@ def _experiment(name: str) -> str:
 
 
 def _experiment_files() -> dict[str, Path]:
-    folder = Path(str(files("paretosteer.conf"))) / "experiment"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    found = {PurePosixPath(place): path for place, path in configuration.files().items()}
+    return {
+        place.stem: path
+        for place, path in sorted(found.items())
+        if place.parts[:-1] == ("experiment",)
+    }
 
 
 def _comment(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     told = (line for line in lines if line.startswith("# ") and "@package" not in line)
     return next(told, "").removeprefix("# ")
 
@@ -101,6 +132,7 @@ def _pick(kind: str, name: str, known: Iterable[str]) -> str:
 _KINDS: dict[str, tuple[Callable[[], dict[str, str]], Callable[[str], str]]] = {
     "methods": (partial(_plugins, "methods"), partial(_plugin, "methods")),
     "benchmarks": (partial(_plugins, "benchmarks"), partial(_plugin, "benchmarks")),
+    "objectives": (_objectives, _objective),
     "metrics": (_metrics, _metric),
     "experiments": (_experiments, _experiment),
 }

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paretosteer.plugins.metrics import point_metrics
 from paretosteer.report.evaluate import RowResult
 from paretosteer.report.measure import Figures
 
@@ -218,6 +219,23 @@ QUALITY = (
         _plain("kl", "z.2f"),
     ),
 )
+
+
+def quality() -> tuple[Column, ...]:
+    """The main columns, and one for each metric of a plug-in."""
+    better = {"up": 1, "down": -1, "shown": 0}
+    plugins = [
+        Column(
+            each.name,
+            each.name,
+            better[each.direction],
+            f"{each.summary} (a plug-in's metric, version {each.version}).",
+            _plain(each.name, "z.4g"),
+        )
+        for each in point_metrics()
+    ]
+    return (*QUALITY, *plugins)
+
 
 DETAIL = (
     Column(

@@ -13,6 +13,7 @@ import numpy as np
 
 from paretosteer import metrics
 from paretosteer.metrics.checks import FloatArray
+from paretosteer.plugins.metrics import measured
 
 Figures = dict[str, Any]
 Fronts = Mapping[int | None, FloatArray]
@@ -71,6 +72,7 @@ def measure(
                 row, lambda points, fold: _against(points, fronts[fold], preferences, reference)
             ),
             **_means(row, lambda points, _: _steering(points, preferences, names)),
+            **_means(row, lambda points, _: measured(points, preferences, reference)),
             **_contribution(rows, place, reference),
             "dominated_by": int(by),
         }

@@ -211,10 +211,13 @@ def _outside(result: TableResult) -> Iterator[str]:
 
 
 def _sources(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    digests = {
-        replicate.cell.record["source_digest"] for each in rows for replicate in each.row.replicates
-    }
-    if len(digests) > 1:
+    records = [replicate.cell.record for each in rows for replicate in each.row.replicates]
+    core = {record.get("core_source_digest", record["source_digest"]) for record in records}
+    alike: dict[tuple[str, ...], set[str]] = {}  # by the plug-ins in use, which differ by design
+    for record in records:
+        alike.setdefault(tuple(record.get("plugins", ())), set()).add(record["source_digest"])
+    if len(core) > 1 or any(len(digests) > 1 for digests in alike.values()):
+        digests = {record["source_digest"] for record in records}
         listed = ", ".join(sorted(digest[:8] for digest in digests))
         yield f"These cells were made by differing source code ({listed}); see their provenance."
 

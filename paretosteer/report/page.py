@@ -10,10 +10,10 @@ from paretosteer.report.columns import (
     COSTS,
     DETAIL,
     HYPERVOLUME,
-    QUALITY,
     Column,
     other_columns,
     present,
+    quality,
     steering_columns,
 )
 from paretosteer.report.evaluate import RowResult, TableResult
@@ -131,7 +131,7 @@ def _section(
         element("p", headline(result), class_="soft"),
         _part("dial"),
         element("h3", "Leaderboard"),
-        table(result, QUALITY, "Quality and drift", main=True),
+        table(result, quality(), "Quality and drift", main=True),
         element("ul", *(element("li", note) for note in told), class_="notes"),
     ]
     if result.scored:
@@ -176,7 +176,7 @@ def _measured(
         *_beside_cost(stills),
         element("h3", "More measures"),
         table(result, more, f"Mean over {result.noun}s"),
-        _rest(result, (*QUALITY, *DETAIL, *COSTS, *steering)),
+        _rest(result, (*quality(), *DETAIL, *COSTS, *steering)),
     ]
 
 
@@ -279,7 +279,7 @@ def _glossary(results: Sequence[TableResult]) -> Markup:
     scored = [each for result in results for each in result.scored]
     pairs = [
         part
-        for column in present((*QUALITY, *DETAIL, *COSTS), scored)
+        for column in present((*quality(), *DETAIL, *COSTS), scored)
         for part in (element("dt", column.heading), element("dd", column.meaning))
     ]
     return element(

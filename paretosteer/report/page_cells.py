@@ -147,6 +147,7 @@ _TITLES = {
     "fold": "fold",
     "kl_coefficient": "KL coefficient",
     "source_digest": "source digest",
+    "plugins": "plug-ins",
     "versions": "versions",
     "model": "start model",
     "device": "device",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from paretosteer.report.columns import HYPERVOLUME, QUALITY, STEPS, Column, present
+from paretosteer.report.columns import HYPERVOLUME, STEPS, Column, present, quality
 from paretosteer.report.evaluate import RowResult, TableResult
 from paretosteer.report.notes import notes
 from paretosteer.report.setting import Setting, distinctions, folds_words, vector_words
@@ -76,7 +76,7 @@ def told_about(result: TableResult, special: Mapping[int, str]) -> list[str]:
 
 
 def _markdown_table(result: TableResult, told: Sequence[str]) -> str:
-    columns = present((*QUALITY, STEPS), result.scored)
+    columns = present((*quality(), STEPS), result.scored)
     headings = _headings(result, columns)
     look = _Look(markdown_escape, "**{}**".format, str, star="\\*")
     rows = _rows(result, columns, look)
@@ -96,7 +96,7 @@ def _markdown_table(result: TableResult, told: Sequence[str]) -> str:
 
 def _latex_table(result: TableResult, told: Sequence[str]) -> str:
     arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
-    columns = present((*QUALITY, STEPS), result.scored)
+    columns = present((*quality(), STEPS), result.scored)
     headings = _headings(result, columns)
     for arrow, command in arrows.items():
         headings = [heading.replace(arrow, command) for heading in headings]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from paretosteer.cells import provenance
+from paretosteer.plugins.used import at_hand
 from paretosteer.validation.evidence import Evidence
 from paretosteer.validation.problem import Problem, note
 
@@ -10,11 +11,12 @@ from paretosteer.validation.problem import Problem, note
 def code(cell: Evidence) -> Iterator[Problem]:
     """Source, commit and libraries, where they are not those at hand."""
     record = cell.record
-    if record["source_digest"] != provenance.source_digest():
+    plugins = at_hand(record)
+    if record["source_digest"] != provenance.source_digest(plugins):
         yield note(f"made by other code{_commit(record['git'])}")
     elif record["git"]["dirty"]:
         yield note("made from a checkout with changes that are in no commit")
-    here = provenance.versions()
+    here = provenance.versions(plugins)
     other = [
         f"{name} {version} (here {here.get(name, 'none')})"
         for name, version in record["versions"].items()

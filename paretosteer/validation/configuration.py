@@ -49,7 +49,8 @@ def follows(cell: Evidence) -> Iterator[Problem]:
         }
     same_code = _same_code(cell.record)
     if same_code:  # other code may have had other settings to spell out
-        expected["command"] = (plan.config.command, cell.record["command"])
+        bare = cell.record["command"].partition(" --plugin ")[0]  # files may have moved
+        expected["command"] = (plan.config.command, bare)
     differing = [name for name, (made, found) in expected.items() if made != found]
     if not differing:
         return
@@ -137,5 +138,6 @@ def _other_version(plan: CellPlan, record: dict[str, Any]) -> str:
 
 def _same_code(record: dict[str, Any]) -> bool:
     from paretosteer.cells.provenance import source_digest
+    from paretosteer.plugins.used import at_hand
 
-    return bool(record["source_digest"] == source_digest())
+    return bool(record["source_digest"] == source_digest(at_hand(record)))

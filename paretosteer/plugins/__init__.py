@@ -1,0 +1,1 @@
+"""What comes from other packages and from single files: found, checked, named where it is wrong."""

@@ -1,0 +1,99 @@
+"""Whether what a plug-in offers can be used as what it is offered for. Imports only when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from typing import Any
+
+
+def fault(group: str, name: Any, found: Any) -> str | None:
+    """What is wrong with something offered under a name, with the remedy; None where nothing is."""
+    if not isinstance(name, str) or not name.replace("-", "_").isidentifier():
+        return "is no name; use letters, digits, - and _"
+    return CHECKS[group](name, found)
+
+
+def _method(name: str, found: Any) -> str | None:
+    from paretosteer.method import Method
+
+    return _class(found, Method)
+
+
+def _benchmark(name: str, found: Any) -> str | None:
+    from paretosteer.world import World
+
+    if wrong := _class(found, World):
+        return wrong
+    if not hasattr(found, "feedback"):
+        return "has no feedback; say which kinds it gives"
+    return _named(name, getattr(found, "name", None))
+
+
+def _objective(name: str, found: Any) -> str | None:
+    from paretosteer.text.objectives import TextObjective
+
+    return _instance(found, TextObjective) or _named(name, found.name) or _versioned(found)
+
+
+def _metric(name: str, found: Any) -> str | None:
+    from paretosteer.metrics.catalogue import PointMetric
+
+    if wrong := _instance(found, PointMetric) or _named(name, found.name) or _versioned(found):
+        return wrong
+    if found.direction not in ("up", "down", "shown"):
+        return f"has the direction {found.direction!r}; say up, down or shown"
+    return None
+
+
+CHECKS: dict[str, Callable[[str, Any], str | None]] = {
+    "methods": _method,
+    "benchmarks": _benchmark,
+    "objectives": _objective,
+    "metrics": _metric,
+}
+
+
+def _class(found: Any, base: type) -> str | None:
+    if not isinstance(found, type):
+        return "is not a class; name one"
+    if not issubclass(found, base):
+        return f"is no subclass of {base.__module__}.{base.__name__}; make it one"
+    if missing := getattr(found, "__abstractmethods__", None):
+        return f"does not define {', '.join(sorted(missing))}; define what is missing"
+    return _options(getattr(found, "Options", None)) or _versioned(found)
+
+
+def _options(kind: Any) -> str | None:
+    """What keeps options from having a configuration."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from paretosteer import options
+    from paretosteer.errors import first_line
+
+    if not (isinstance(kind, type) and is_dataclass(kind)):
+        return "has no Options; give it a dataclass of that name"
+    try:
+        OmegaConf.create(options.defaults(kind))
+    except (TypeError, OmegaConfBaseException) as error:
+        return f"has Options that cannot be configured: {first_line(error)}; give plain defaults"
+    return None
+
+
+def _instance(found: Any, kind: type) -> str | None:
+    if isinstance(found, kind):
+        return None
+    return f"is no {kind.__module__}.{kind.__name__}; make it one"
+
+
+def _named(name: str, own: Any) -> str | None:
+    """Caches, scores and columns go by what a thing calls itself."""
+    return None if own == name else f"calls itself {own!r}; give it one name"
+
+
+def _versioned(found: Any) -> str | None:
+    version = getattr(found, "version", None)
+    if isinstance(version, str) and version:
+        return None
+    return 'has no version; say version = "1"'

@@ -1,0 +1,14 @@
+"""Calm: few exclamation marks."""
+
+from paretosteer.text.objectives import TextObjective
+
+
+def calm(text: str) -> float:
+    """Minus the exclamation marks per word, at least -1."""
+    words = text.split()
+    if not words:
+        raise ValueError("text without a word cannot be scored")
+    return max(-1.0, -text.count("!") / len(words))
+
+
+CALM = TextObjective("calm", "marks per word", -1.0, "few exclamation marks", "1", calm)

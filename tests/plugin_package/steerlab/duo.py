@@ -1,0 +1,19 @@
+"""Duo: a bandit of few actions."""
+
+from dataclasses import dataclass
+
+from paretosteer.benchmarks.bandit.benchmark import Bandit
+from paretosteer.method import option
+
+
+class Duo(Bandit):
+    """The built-in bandit with other defaults."""
+
+    name = "duo"
+    version = "2"
+
+    @dataclass(frozen=True)
+    class Options(Bandit.Options):
+        """Options of the benchmark `duo`."""
+
+        actions: int = option(4, "actions to choose from", least=2)

@@ -1,0 +1,35 @@
+"""A place to install packages in, and registries that forget what others found."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra.core.config_store import ConfigStore
+
+from paretosteer import registry
+from paretosteer.plugins import files
+
+
+def forget() -> None:
+    """Let the registry look again, and say again what it leaves out."""
+    for cached in (registry.installed, registry._of_packages, registry.note, files._read):
+        cached.cache_clear()
+    for group in ("method", "benchmark"):
+        ConfigStore.instance().repo.pop(group, None)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on the path, forgotten afterwards with everything imported from it."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv(files.VARIABLE, "")
+    modules = set(sys.modules)
+    forget()
+    yield folder
+    for name in set(sys.modules) - modules:
+        if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+    forget()

@@ -1,0 +1,140 @@
+"""`--plugin file.py`: one file, in this process and in every worker."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fake_packages import METHOD, METRIC, OBJECTIVE
+
+from paretosteer.cells import provenance
+from paretosteer.cli import main
+from paretosteer.compose import compose_cell
+from paretosteer.errors import UsageError
+from paretosteer.plugins import files
+from paretosteer.plugins.used import need, used
+
+OFFER = 'paretosteer_plugins = {"methods": {"sharp": Sharp}, "metrics": {"spread": SPREAD}}\n'
+
+
+@pytest.fixture
+def file(site: Path) -> Path:
+    """A method and a metric in one file."""
+    path = site / "sharp.py"
+    path.write_text(METHOD.lstrip() + METRIC + OFFER)
+    return path
+
+
+@pytest.mark.parametrize("words", ["--plugin {} list methods", "list methods --plugin={}"])
+def test_the_option_stands_before_or_after_the_command(
+    file: Path, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.format(file).split()) == 0
+    assert re.search("^sharp +Sharp: a soup from elsewhere.$", capsys.readouterr().out, re.M)
+    assert compose_cell(["method=sharp"]).method.values["power"] == 2
+
+
+def test_several_files_one_after_another(file: Path, site: Path) -> None:
+    offer = OBJECTIVE + 'paretosteer_plugins = {"objectives": {"calm": CALM}}\n'
+    (site / "calm.py").write_text(offer)
+    words = ["--plugin", str(file), "list", "objectives", "--plugin", str(site / "calm.py")]
+    assert main(words) == 0
+    assert os.environ[files.VARIABLE] == f"{file}{os.pathsep}{site / 'calm.py'}"
+    chosen = ["benchmark.objectives=[calm,varied]", "method=sharp"]
+    found = used(compose_cell(chosen))
+    assert [(offer.name, offer.origin) for offer in found] == [
+        ("sharp", str(file)),
+        ("calm", str(site / "calm.py")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, ": cannot be read (No such file or directory); give a Python file"),
+        ("x = 1\ndef f(:\n", ", line 2: SyntaxError: invalid syntax; mend the file"),
+        ("\n\nimport no_such\n", ", line 3: ModuleNotFoundError: No module named 'no_such'; mend"),
+        ("def f():\n    1 / 0\nf()\n", ", line 2: ZeroDivisionError: division by zero; mend"),
+        ("raise SystemExit(0)\n", ", line 1: SystemExit: 0; mend"),
+        ("\0", ": "),
+        ("x = 1\n", ": offers nothing; end it with a line such as paretosteer_plugins = {"),
+        ("paretosteer_plugins = {'methods': {}}\n", ": offers nothing; end it"),
+        ("paretosteer_plugins = {'method': {'a': 1}}\n", "; did you mean 'methods'?"),
+        ("paretosteer_plugins = {'methods': {'a': 1}}\n", ": method 'a' is not a class"),
+        ("paretosteer_plugins = {'metrics': {'../a': 1}}\n", ": metric '../a' is no name; use"),
+        ("paretosteer_plugins = {'objectives': {'a': len}}\n", "is no paretosteer.text.objectives"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_line_and_exit_code_2(
+    site: Path, text: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = site / "bad.py"
+    if text is not None:
+        path.write_text(text)
+    assert main(["list", "methods", "--plugin", str(path)]) == 2
+    told = capsys.readouterr()
+    (line,) = told.err.splitlines()
+    assert line.startswith(f"paretosteer: --plugin: {path}") and said in line and not told.out
+
+
+def test_a_path_that_a_list_of_paths_cannot_hold_is_refused(site: Path) -> None:
+    with pytest.raises(UsageError, match="has ':' in its path; move it"):
+        files.add([str(site / "a:b.py")])
+
+
+def test_what_a_cell_lacks_is_named_with_the_remedy(site: Path) -> None:
+    made = {"plugins": {"method sharp": "mine 1.0"}}
+    with pytest.raises(UsageError, match=r"out: was made .* 'sharp' of mine 1.0; install mine 1.0"):
+        need(Path("out"), made)
+    need(Path("out"), {"plugins": {"method clp": "mine 1.0"}})
+    need(Path("out"), {})
+
+
+def test_a_changed_file_is_other_code(file: Path) -> None:
+    files.add([str(file)])
+    digests = []
+    for _ in range(2):
+        files._read.cache_clear()
+        found = used(compose_cell(["method=sharp", "benchmark=bandit"]))
+        digests.append(provenance.source_digest(found))
+        file.write_text(file.read_text() + "# changed\n")
+    own = provenance.source_digest(used(compose_cell(["method=clp"])))
+    assert own == provenance.source_digest()
+    assert len({own, *digests}) == 3
+
+
+def test_workers_see_the_file_and_the_record_names_it(
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    board = Path("out/report/leaderboard.md")
+    code = "import sys; from paretosteer.cli import main; sys.exit(main(sys.argv[1:]))"
+    cells = ["method=sharp,start", "benchmark=bandit", "budget=smoke", "sweep_dir=out"]
+    words = ["sweep", "--plugin", str(file), *cells]
+    subprocess.run([sys.executable, "-c", code, *words, "launcher=joblib"], check=True)
+    (path,) = Path().glob("out/bandit/sharp/*/record.json")
+    record = json.loads(path.read_text())
+    assert record["plugins"] == {"method sharp": str(file)}
+    assert record["command"].endswith(f" --plugin {file}")
+    assert "| spread ↑ |" in board.read_text()
+    assert "differing source code" not in board.read_text()
+
+    assert main(["report", "out"]) == 0  # from what is on disk
+    assert "spread" not in board.read_text()
+    capsys.readouterr()
+    assert main(["sample", str(path.parent), "--preference", "1,0", "--prompt", "x"]) == 2
+    assert capsys.readouterr().err == (
+        f"paretosteer: {path.parent}: was made with the method 'sharp' of {file}; say "
+        f"--plugin {file}\n"
+    )
+
+    file.write_text(file.read_text() + "# changed\n")
+    assert main([*words, "seed=0,1"]) == 0
+    assert capsys.readouterr().err.count("note: made by other code") == 1
+    assert "differing source code" in board.read_text()

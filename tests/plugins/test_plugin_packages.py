@@ -1,0 +1,254 @@
+"""Packages that add something: found, offered beside ours, and named where they are wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fake_packages import METHOD, METRIC, OBJECTIVE, install
+
+from paretosteer import load_cells, options, registry
+from paretosteer.benchmarks.stories.benchmark import Stories
+from paretosteer.cli import main
+from paretosteer.compose import compose_cell, compose_sweep
+from paretosteer.errors import UsageError
+from paretosteer.report.score_csv import score_csv
+
+POINTS = "method,w_a,w_b,a,b\nx,0,1,0,4\nx,1,0,2,0\n"
+
+
+def test_a_method_is_configured_from_its_options_without_any_file(site: Path) -> None:
+    install(site, "mine", {"methods": {"sharp": "mine.sharp:Sharp"}}, {"sharp.py": METHOD})
+    assert registry.summary("methods", "sharp") == "Sharp: a soup from elsewhere."
+    assert "mine" not in sys.modules
+    cell = compose_cell(["method=sharp", "method.power=3"])
+    assert cell.method.values["power"] == 3 and cell.method.values["rank"] == 8
+
+
+BROKEN = {
+    "import no_such_library": "cannot be imported: ModuleNotFoundError: No module named 'no_such",
+    "raise SystemError('x\\ny')": "cannot be imported: SystemError: x; repair or uninstall",
+    "raise SystemExit(0)": "cannot be imported: SystemExit: 0; repair or uninstall",
+    "pass": "cannot be imported: AttributeError: module 'mine.bad' has no attribute 'Bad'",
+    "Bad = 3": "of mine 1.0 is not a class",
+    "class Bad: pass": "is no subclass of paretosteer.method.Method; make it one",
+    "from paretosteer.method import Method as Bad": "does not define conditioning, control, train",
+    """
+    from paretosteer.methods.start import Start
+    class Bad(Start):
+        Options = None
+    """: "has no Options; give it a dataclass",
+    """
+    from paretosteer.methods.start import Start
+    class Bad(Start):
+        version = None
+    """: "has no version; say version",
+    """
+    from dataclasses import dataclass
+    from paretosteer.methods.start import Start
+    class Bad(Start):
+        @dataclass(frozen=True)
+        class Options:
+            rank: int
+    """: "has Options that cannot be configured: option 'rank' has no default",
+    """
+    from dataclasses import dataclass
+    from paretosteer.methods.start import Start
+    class Bad(Start):
+        @dataclass(frozen=True)
+        class Options:
+            rank: object = open
+    """: "has Options that cannot be configured: Value 'builtin_function_or_method'",
+}
+
+
+@pytest.mark.parametrize(("code", "said"), BROKEN.items())
+def test_a_broken_method_is_named_once_and_an_error_for_who_asks(
+    site: Path, code: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(site, "mine", {"methods": {"bad": "mine.bad:Bad"}}, {"bad.py": code})
+    for _ in range(2):
+        assert compose_cell(["method=clp"]).method.name == "clp"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("paretosteer: left out: method 'bad' ") and said in line
+    assert main(["run", "method=bad", "--dry-run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("paretosteer: method 'bad' ") and said in line
+
+
+def test_a_package_whose_code_is_gone_disturbs_nobody(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = {"methods": {"lost": "gone.lost:Lost"}, "conf": {"lost": "gone.conf"}}
+    install(site, "mine", lost, {})
+    assert main(["list", "methods"]) == 0
+    assert "lost           (its module is missing)" in capsys.readouterr().out
+    assert main(["list", "experiments"]) == 0
+    assert capsys.readouterr().err == (
+        "paretosteer: left out: configuration 'lost': there is no package 'gone.conf'; repair or "
+        "uninstall what provides it\n"
+    )
+    assert len(compose_sweep(["experiment=five_methods"])) == 5
+
+
+def test_a_cell_whose_method_is_gone_fails_alone(site: Path, tmp_path: Path) -> None:
+    entries = {"methods": {"lost": "gone.lost:Lost"}, "conf": {"mine": "mine.conf"}}
+    install(site, "mine", entries, {"conf/method/lost.yaml": "name: lost\n"})
+    words = ["benchmark=bandit", "budget=smoke", f"sweep_dir={tmp_path}"]
+    assert main(["sweep", "method=lost,start", *words]) == 1
+    cells = load_cells(tmp_path).set_index("method")
+    assert cells["status"].to_dict() == {"lost": "failed", "start": "ok"}
+    assert "method 'lost' (gone.lost of mine 1.0) cannot be imported" in cells["reason"]["lost"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("name = 'bandit'", "calls itself 'bandit'; give it one name"),
+        ("name = 'duo'; version = ''", "has no version"),
+    ],
+)
+def test_a_benchmark_has_a_name_and_a_version_of_its_own(site: Path, body: str, said: str) -> None:
+    code = f"""
+    from paretosteer.benchmarks.bandit.benchmark import Bandit
+    class Duo(Bandit):
+        {body}
+    """
+    install(site, "mine", {"benchmarks": {"duo": "mine.duo:Duo"}}, {"duo.py": code})
+    with pytest.raises(UsageError, match=f"benchmark 'duo' of mine 1.0 {said}"):
+        registry.load("benchmarks", "duo")
+
+
+def test_ours_comes_before_a_package_of_the_same_name(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(site, "mine", {"methods": {"clp": "mine.sharp:Sharp"}}, {"sharp.py": METHOD})
+    assert registry.load("methods", "clp").__name__ == "CLP"
+    assert main(["list", "methods"]) == 0
+    assert capsys.readouterr().err == (
+        "paretosteer: left out: method 'clp' of mine 1.0: a built-in one has that name; rename it\n"
+    )
+
+
+def test_of_two_packages_that_give_one_name_neither_is_used(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("mine", "theirs"):
+        entries = {"methods": {"sharp": f"{name}.sharp:Sharp"}}
+        install(site, name, entries, {"sharp.py": METHOD})
+    said = "method 'sharp' is offered by mine 1.0 and theirs 1.0, and none of them is used; keep"
+    assert "sharp" not in registry.names("methods")
+    assert said in capsys.readouterr().err
+    assert main(["run", "method=sharp", "--dry-run"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_configuration_files_are_found(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conf = {
+        "sharp.py": METHOD,
+        "conf/method/sharp.yaml": "name: sharp\npower: 5.0\n",
+        "conf/experiment/mine.yaml": """
+            # @package _global_
+            # Mine alone.
+            defaults:
+              - override /benchmark: bandit
+            hydra: {sweeper: {params: {method: "sharp,start"}}}
+            """,
+        "conf/experiment/five_methods.yaml": "# Not ours.\n",
+        "conf/experiment/bad.yaml": "a: [\n",
+    }
+    entries = {"methods": {"sharp": "mine.sharp:Sharp"}, "conf": {"mine": "mine.conf"}}
+    install(site, "mine", entries, conf)
+    sharp, start = compose_sweep(["experiment=mine"])
+    assert sharp.method.values["power"] == 5 and sharp.benchmark.name == start.benchmark.name
+    assert sharp.benchmark.name == "bandit"
+    assert len(compose_sweep(["experiment=five_methods"])) == 5
+    assert capsys.readouterr().err == (
+        "paretosteer: left out: experiment/five_methods.yaml of mine.conf: paretosteer.conf brings "
+        "a file of that name\n"
+    )
+    assert main(["list", "experiments"]) == 0
+    assert "mine                      Mine alone." in capsys.readouterr().out
+    with pytest.raises(UsageError, match=r"while parsing.*bad\.yaml"):
+        compose_cell(["experiment=bad"])
+
+
+def test_an_objective_is_chosen_by_name_and_its_version_counts(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = {"objectives": {"calm": "mine.calm:CALM", "varied": "mine.calm:CALM"}}
+    install(site, "mine", entries, {"calm.py": OBJECTIVE})
+    chosen = options.build(Stories.Options, {"objectives": ["calm", "varied"]}, "benchmark")
+    assert Stories.objective_versions(chosen) == {"calm": "7", "varied": "1"}
+    assert "objective 'varied' of a plug-in: the benchmark's own has" in capsys.readouterr().err
+    wrong = options.build(Stories.Options, {"objectives": ["clam", "varied"]}, "benchmark")
+    with pytest.raises(UsageError, match="'clam' is unknown; did you mean 'calm'"):
+        Stories.objective_versions(wrong)
+    assert main(["list", "objectives"]) == 0
+    assert "calm             Calm: few exclamation marks." in capsys.readouterr().out
+    assert main(["list", "objectives", "calm"]) == 0
+    assert capsys.readouterr().out == "few marks\nmarks, at least -9\nversion 7\n"
+
+
+def test_a_metric_is_a_further_column(site: Path, tmp_path: Path) -> None:
+    install(site, "mine", {"metrics": {"spread": "mine.spread:SPREAD"}}, {"spread.py": METRIC})
+    (tmp_path / "points.csv").write_text(POINTS)
+    (row,) = score_csv(tmp_path / "points.csv", [0, 0]).to_dict("records")
+    assert row["spread"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("hypervolume", METRIC, "metric 'hypervolume' of mine 1.0 calls itself 'spread'"),
+        ("kl", METRIC.replace("spread", "kl"), "metric 'kl': a built-in column has that name"),
+        ("range_a", METRIC.replace("spread", "range_a"), "metric 'range_a': a built-in column"),
+        ("spread", METRIC.replace("points.max", "no"), "metric 'spread' where it raises NameError"),
+        ("spread", METRIC.replace('"up"', '"left"'), "has the direction 'left'; say up, down or"),
+    ],
+)
+def test_a_metric_that_is_wrong_or_named_as_ours_is_said_and_left_out(
+    site: Path,
+    tmp_path: Path,
+    name: str,
+    code: str,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "points.csv").write_text(POINTS + "y,0,1,0,3\ny,1,0,2,0\n")
+    before = score_csv(tmp_path / "points.csv", [0, 0])
+    install(site, "mine", {"metrics": {name: "mine.bad:SPREAD"}}, {"bad.py": code})
+    registry.installed.cache_clear()
+    registry._of_packages.cache_clear()
+    after = score_csv(tmp_path / "points.csv", [0, 0])
+    assert after.equals(before)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_lists_import_nothing_of_a_package(site: Path) -> None:
+    entries = {
+        "methods": {"sharp": "mine.sharp:Sharp"},
+        "metrics": {"spread": "mine.spread:SPREAD"},
+        "objectives": {"calm": "mine.calm:CALM"},
+        "conf": {"mine": "mine.conf"},
+    }
+    files = {"sharp.py": METHOD, "spread.py": METRIC, "calm.py": OBJECTIVE, "conf/a.yaml": ""}
+    install(site, "mine", entries, files)
+    code = (
+        "import sys; from paretosteer.cli import main\n"
+        "for kind in ('methods', 'benchmarks', 'objectives', 'metrics', 'experiments'):\n"
+        "    main(['list', kind])\n"
+        "print(*{'mine', 'torch', 'numpy', 'hydra', 'pandas'} & sys.modules.keys(), sep=',')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    listed = {line.partition(" ")[0] for line in done.stdout.splitlines()}
+    assert {"sharp", "spread", "calm"} <= listed
+    assert done.stdout.endswith("\n\n") and done.stderr == ""
