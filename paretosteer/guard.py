@@ -19,9 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 from paretosteer.errors import UsageError
 from paretosteer.redact import holds_secret
 
-# What Hydra makes objects of: its launchers, those of its plug-ins, and our callback.
+# What Hydra makes objects of: its launchers, and those of its plug-ins.
 _TARGETS = {
-    "hydra.callbacks.report._target_": r"paretosteer\.sweep\.EndOfSweep",
     "hydra.launcher._target_": r"(hydra\._internal\.core_plugins|hydra_plugins)\.[\w.]+",
     "hydra.sweeper._target_": r"hydra\._internal\.core_plugins\.basic_sweeper\.BasicSweeper",
 }

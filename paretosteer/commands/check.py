@@ -7,7 +7,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.base import command, printable, quiet
+from paretosteer.commands.base import command, quiet
+from paretosteer.terminal import printable
 
 if TYPE_CHECKING:
     from paretosteer.commands.base import Commands
