@@ -119,6 +119,8 @@ def job(resolved: DictConfig) -> str:
     try:
         record = run_one(config)
     except Exception as error:
+        if not is_first():  # the first process of the cell says what became of it
+            raise
         record = failed_record(config, error)
     if record is None:
         return "helped"

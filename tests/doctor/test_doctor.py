@@ -114,7 +114,7 @@ def test_versions_too_old_fail_with_a_remedy(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(packages, "_version", lambda name: old.get(name, real(name)))
     told = lines(packages.libraries)
     assert "fail  torch: 1.0, needed >=2.6; pip install 'torch>=2.6'" in told
-    assert "fail  peft: not installed, needed >=0.17" in told
+    assert "fail  peft: not installed, needed >=0.18" in told
     assert "fail  conflicts: accelerate needs torch" in lines(packages.conflicts)
 
 

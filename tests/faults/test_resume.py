@@ -145,7 +145,7 @@ def test_other_code_begins_a_stage_anew(
     overrides = ("method=rewarded_soup", "budget.steps=6", "checkpoint_seconds=0")
     with pytest.raises(Death):
         run.run_cell(config(tmp_path, *overrides), Killer(4))
-    monkeypatch.setattr("paretosteer.cells.provenance.source_digest", lambda: "0" * 64)
+    monkeypatch.setattr("paretosteer.cells.provenance.source_digest", lambda *_: "0" * 64)
     batches.clear()
     assert run_cell(tmp_path, *overrides)["status"] == "ok"
     assert len(batches) == 6

@@ -26,7 +26,7 @@ def nothing_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     "override",
     [
         f"+hydra.callbacks.mine={RUNS}",
-        "hydra.callbacks.report._target_=os.system",
+        "+hydra.callbacks.report._target_=os.system",
         "hydra.launcher._target_=os.system",
         "hydra.launcher._target_=hydra.core.utils.run_job",
         f"+hydra.launcher.n_jobs={RUNS}",

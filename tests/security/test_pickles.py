@@ -186,6 +186,10 @@ def sources() -> Iterator[tuple[str, ast.AST]]:
             yield path.name, ast.parse(path.read_text(encoding="utf-8"))
 
 
+COMPILED = "compile(source, path, 'exec', dont_inherit=True)"
+ASKED = {COMPILED, f"exec({COMPILED}, vars(module))"}  # the file that `--plugin` names
+
+
 def test_nothing_in_the_source_reads_pickles_or_runs_text() -> None:
     for name, module in sources():
         for node in ast.walk(module):
@@ -196,7 +200,8 @@ def test_nothing_in_the_source_reads_pickles_or_runs_text() -> None:
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert not re.fullmatch(CALLS, called), f"{name}: {called}"
-                assert called not in {"eval", "exec", "compile", "__import__"}, name
+                asked = ast.unparse(node) in ASKED
+                assert asked or called not in {"eval", "exec", "compile", "__import__"}, name
                 if called.startswith("subprocess."):
                     assert name == "provenance.py" and "shell" not in ast.unparse(node)
 

@@ -18,10 +18,12 @@ PROGRAM = Path(sys.executable).with_name("paretosteer")
 
 
 def ran(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    # Another test's wandb may have left the address of its service, which ends with that test.
+    inherited = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}
     return subprocess.run(
         [PROGRAM, *words],
         cwd=folder,
-        env={**os.environ, "WANDB_API_KEY": KEY, "HF_TOKEN": TOKEN, **environment},
+        env={**inherited, "WANDB_API_KEY": KEY, "HF_TOKEN": TOKEN, **environment},
         capture_output=True,
         text=True,
     )

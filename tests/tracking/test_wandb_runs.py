@@ -111,7 +111,7 @@ def test_a_failed_cell_has_its_record_and_its_reason(
     def breaks(self: object, samples: object) -> None:
         raise RuntimeError("no judge")
 
-    monkeypatch.setattr(Scorer, "score", breaks)
+    monkeypatch.setattr(Scorer, "raw", breaks)
     words = ["budget=smoke", "method=start", "benchmark=bandit", "tracker=wandb"]
     assert main(["run", *words, f"sweep_dir={tmp_path}"]) == 1
     (folder,) = (tmp_path / "bandit" / "start").glob("seed0-*")
