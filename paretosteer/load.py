@@ -101,6 +101,11 @@ def find_cells(*dirs: str | os.PathLike[str]) -> list[Cell]:
     UsageError
         If a folder does not exist or no cell lies below any of them.
     """
+    return [read_cell(path) for path in cell_folders(*dirs)]
+
+
+def cell_folders(*dirs: str | os.PathLike[str]) -> list[Path]:
+    """Where the cells at or below the folders are, as `find_cells`."""
     folders = [Path(folder) for folder in dirs]
     for folder in folders:
         if not folder.is_dir():
@@ -111,7 +116,7 @@ def find_cells(*dirs: str | os.PathLike[str]) -> list[Cell]:
         raise UsageError(
             f"{where}: holds no cell; give a folder that `paretosteer sweep` or `run` wrote"
         )
-    return [read_cell(found[key]) for key in sorted(found)]
+    return [found[key] for key in sorted(found)]
 
 
 def load_cells(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":

@@ -1,6 +1,6 @@
 """What large sweeps cost: `make scale [CELLS=1000]`, a report and whether a cell is finished.
 
-Time is of the processor, which a busy machine changes less than the clock.
+The processor's time changes less on a busy machine than the clock's.
 """
 
 from __future__ import annotations
@@ -51,13 +51,15 @@ def _milliseconds_to_decide(configs: list[CellConfig]) -> float:
 
 
 def _report(folder: Path) -> str:
-    """Time, largest memory of any report so far, and bytes of the page."""
-    before = _seconds()
+    """Time, largest memory of any of its processes, and bytes of the page."""
+    before, began = _seconds(), time.monotonic()
     command = [str(Path(sys.executable).with_name("paretosteer")), "report", str(folder)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     page = (folder / "report" / "index.html").stat().st_size / 1e6
-    return f"{_seconds() - before:.0f} s, {memory:,.0f} MB of memory, a page of {page:.1f} MB"
+    clock, used = time.monotonic() - began, _seconds() - before
+    size = f"{memory:,.0f} MB of memory, a page of {page:.1f} MB"
+    return f"{clock:.0f} s by the clock, {used:.0f} s of the processor, {size}"
 
 
 def _seconds() -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from paretosteer.report.oracle import Oracle, common_oracle
 from paretosteer.report.replicates import Replicate, replicate_noun
 from paretosteer.report.standing import COMPARED, Pair, compare, standings
 from paretosteer.report.tables import Row, Table
+from paretosteer.report.workers import Map
 
 # The reference point is a choice; these say whether the ranking hangs on it.
 OTHER_REFERENCES = {"hypervolume_ref_1": -1.0, "hypervolume_ref_3": -3.0}
@@ -128,8 +130,8 @@ class _Frame:
     outer: bool
 
 
-def evaluate(table: Table) -> TableResult:
-    """Measure every row of a table."""
+def evaluate(table: Table, spread: Map = map) -> TableResult:
+    """Measure every row of a table; `spread` is the `map` that goes over its rows."""
     scored = [row for row in table.rows if row.replicates]
     rest = [RowResult(row, {}, None) for row in table.rows if not row.replicates]
     setting = table.setting
@@ -147,11 +149,12 @@ def evaluate(table: Table) -> TableResult:
         {**own, **_at_equal_drift(row, drift)}
         for row, own in zip(
             scored,
-            measure(points, preferences, setting.reference, setting.names, fronts),
+            measure(points, preferences, setting.reference, setting.names, fronts, spread),
             strict=True,
         )
     ]
-    results = [_result(*each, frame) for each in zip(scored, points, figures, strict=True)]
+    work = zip(scored, points, figures, strict=True)
+    results = list(spread(partial(_result, frame), work))
     ranked = sorted(results, key=_rank)
     best = next((each for each in ranked if not each.row.exempt), ranked[0])
     pairs = compare(_volumes(ranked), best.row.label, outer)
@@ -184,7 +187,8 @@ def _points(row: Row) -> Points:
     )
 
 
-def _result(row: Row, points: Points, figures: Figures, frame: _Frame) -> RowResult:
+def _result(frame: _Frame, of: tuple[Row, Points, Figures]) -> RowResult:
+    row, points, figures = of
     draws = bootstrap.resample(row.replicates, frame.outer)
     curves = _curves(row, points, draws, frame)
     everything = {

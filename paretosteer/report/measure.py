@@ -7,6 +7,7 @@ prompts and in units of its own, has its own. `dominated_by` compares rows at th
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from paretosteer import metrics
 from paretosteer.metrics.checks import FloatArray
 from paretosteer.plugins.metrics import measured
+from paretosteer.report.workers import Map
 
 Figures = dict[str, Any]
 Fronts = Mapping[int | None, FloatArray]
@@ -43,6 +45,7 @@ def measure(
     reference: Sequence[float],
     names: Sequence[str],
     fronts: Fronts,
+    spread: Map = map,
 ) -> list[Figures]:
     """Measure every row of a table.
 
@@ -58,6 +61,8 @@ def measure(
         m names of objectives, which end the names of figures given per objective.
     fronts
         By fold, the front (n, m) that ratio and losses are against: the oracle's or the union's.
+    spread
+        The `map` that goes over rows.
 
     Returns
     -------
@@ -65,19 +70,27 @@ def measure(
     preferences are left out.
     """
     beaten = metrics.dominated_by(np.stack([row.mean for row in rows]))  # (rows,)
+    alone = spread(partial(_alone, preferences, reference, names, fronts), rows)
     return [
-        {
-            **_means(row, lambda points, _: _of_points(points, preferences, reference)),
-            **_means(
-                row, lambda points, fold: _against(points, fronts[fold], preferences, reference)
-            ),
-            **_means(row, lambda points, _: _steering(points, preferences, names)),
-            **_means(row, lambda points, _: measured(points, preferences, reference)),
-            **_contribution(rows, place, reference),
-            "dominated_by": int(by),
-        }
-        for place, (row, by) in enumerate(zip(rows, beaten, strict=True))
+        {**own, **_contribution(rows, place, reference), "dominated_by": int(by)}
+        for place, (own, by) in enumerate(zip(alone, beaten, strict=True))
     ]
+
+
+def _alone(
+    preferences: FloatArray,
+    reference: Sequence[float],
+    names: Sequence[str],
+    fronts: Fronts,
+    row: Points,
+) -> Figures:
+    """The figures of a row that depend on no other row but through the front."""
+    return {
+        **_means(row, lambda points, _: _of_points(points, preferences, reference)),
+        **_means(row, lambda points, fold: _against(points, fronts[fold], preferences, reference)),
+        **_means(row, lambda points, _: _steering(points, preferences, names)),
+        **_means(row, lambda points, _: measured(points, preferences, reference)),
+    }
 
 
 def union_fronts(rows: Sequence[Points]) -> dict[int | None, FloatArray]:

@@ -1,6 +1,6 @@
 """From cells to tables: which cells make one row, and which rows may stand in one table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -13,6 +13,7 @@ from paretosteer.report import configuration
 from paretosteer.report.pool import pool
 from paretosteer.report.replicates import Replicate, read_replicate
 from paretosteer.report.setting import Setting
+from paretosteer.report.workers import Map
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,14 @@ class Tables:
     superseded: Mapping[Path, Path]
 
 
-def make_tables(found: Sequence[Cell]) -> Tables:
-    """Sort cells into rows and rows into tables, numbered from 1 in a stable order."""
-    measured, cells = _measure(found)
+def make_tables(found: Iterable[Cell], spread: Map = map) -> Tables:
+    """Sort cells into rows and rows into tables, numbered from 1 in a stable order.
+
+    `spread` is the `map` that reads the files of cells.
+    """
+    read = list(spread(_read, found))
+    cells = [cell for cell, _ in read]
+    measured = [figures for _, figures in read if figures]
     pooled = pool(setting for setting, _ in measured)
     drafts: dict[_Place, _Draft] = {}
     for setting, replicate in measured:
@@ -147,19 +153,16 @@ def _believable(cell: Cell) -> tuple[int, str, str]:
     return rank, cell.record.get("created", ""), str(cell.path)
 
 
-def _measure(found: Iterable[Cell]) -> tuple[list[tuple[Setting, Replicate]], list[Cell]]:
-    """Read finished cells; all cells come back, `unreadable` where their figures are no use."""
-    measured: list[tuple[Setting, Replicate]] = []
-    cells: list[Cell] = []
-    for cell in found:
-        try:
-            if cell.scored:
-                setting = Setting.of(cell.record)
-                measured.append((setting, read_replicate(cell, setting)))
-            cells.append(cell)
-        except (UnreadableError, MetricError) as error:
-            cells.append(replace(cell, status="unreadable", reason=str(error)))
-    return measured, cells
+def _read(cell: Cell) -> tuple[Cell, tuple[Setting, Replicate] | None]:
+    """A cell, `unreadable` where its figures are no use; what a finished one measured."""
+    try:
+        if not cell.scored:
+            return cell, None
+        setting = Setting.of(cell.record)
+        replicate = read_replicate(cell, setting)
+    except (UnreadableError, MetricError) as error:
+        return replace(cell, status="unreadable", reason=str(error)), None
+    return replicate.cell, (setting, replicate)
 
 
 def _add_unscored(drafts: "dict[_Place, _Draft]", cells: Iterable[Cell]) -> None:

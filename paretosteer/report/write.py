@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.files import atomic_write
 from paretosteer.errors import UsageError
-from paretosteer.load import Cell, find_cells
+from paretosteer.load import Cell, cell_folders, read_cell
 from paretosteer.report.as_json import report_json
 from paretosteer.report.evaluate import TableResult, evaluate
 from paretosteer.report.figures import DRAWINGS, drawings, render
@@ -18,6 +18,7 @@ from paretosteer.report.leaderboard import leaderboard_frame
 from paretosteer.report.page import page
 from paretosteer.report.tables import Tables, make_tables
 from paretosteer.report.text_tables import latex, markdown
+from paretosteer.report.workers import several
 from paretosteer.terminal import printable
 
 if TYPE_CHECKING:
@@ -64,9 +65,11 @@ def write_report(
     UsageError
         If a folder does not exist, no cell lies below them, or `out` is a file.
     """
-    found = make_tables(find_cells(*dirs))
+    places = cell_folders(*dirs)
     folder = report_folder(dirs[0], out)
-    results = [evaluate(table) for table in found.tables]
+    with several(len(places)) as spread:
+        found = make_tables(spread(read_cell, places), spread)
+        results = [evaluate(table, spread) for table in found.tables]
     frame = leaderboard_frame(results)
     drawn = dict(_figures([focus(each) for each in results]))
     light = {key[:2]: image for key, image in drawn.items() if key[2] == "svg"}
