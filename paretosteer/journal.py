@@ -8,7 +8,6 @@ and what a method computes between them is computed again.
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +33,7 @@ class Journal:
     every
         Seconds of training between two snapshots of a phase.
     owner
-        Whether this process keeps the folder; others only read it.
+        Whether this process keeps the folder; others never look into it.
     say
         Takes one line to the user.
 
@@ -52,16 +51,16 @@ class Journal:
         self._phase = -1  # the phase that trains now, in the order of the calls of `fit`
         self._kept = time.monotonic()
 
-    def open(self, phase: Phase) -> Snapshot | None:
+    def open(self, phase: Phase) -> Path | None:
         """Where an earlier run left this phase, the next one; None where it never came here."""
         self._phase += 1
         self._kept = time.monotonic()
-        if self._files is None:
+        if self._files is None or not self._owner:
             return None
-        found = self._read(self._name())
-        if found and (found[1]["phase"], found[1]["steps"]) == (phase.name, phase.steps):
-            return found
-        if self._owner and not phase.finished:  # what came after is to be trained again as well
+        path = self._files.find(self._name())
+        if path and _belongs(path, phase):
+            return path
+        if not phase.finished:  # what came after is to be trained again as well
             self._files.remove(lambda name: int(name) >= self._phase)
         return None
 
@@ -80,21 +79,22 @@ class Journal:
         self._files.write(self._name(), save(whole, metadata={"state": json.dumps(state)}))
         self._kept = time.monotonic()
 
-    def clear(self) -> None:
-        """Remove everything: the run has ended, its outcome is kept elsewhere."""
-        if self._files is not None:
-            shutil.rmtree(self._files.folder, ignore_errors=True)
-
     def _name(self) -> str:
         return f"{self._phase:04d}"
 
-    def _read(self, name: str) -> Snapshot | None:
-        from safetensors import safe_open
 
-        assert self._files is not None
-        path = self._files.find(name)
-        if path is None:
-            return None
-        with safe_open(path, framework="pt") as stream:
-            tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
-            return tensors, json.loads(stream.metadata()["state"])
+def read_snapshot(path: Path) -> Snapshot:
+    """The tensors of a snapshot, and the rest."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as stream:
+        tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
+        return tensors, json.loads(stream.metadata()["state"])
+
+
+def _belongs(path: Path, phase: Phase) -> bool:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as stream:
+        state = json.loads(stream.metadata()["state"])
+    return bool(state["phase"] == phase.name and state["steps"] == phase.steps)

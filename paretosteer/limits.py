@@ -32,11 +32,15 @@ def time_limit(seconds: float | None) -> Iterator[None]:
     if outer and outer < seconds:
         signal.setitimer(signal.ITIMER_REAL, outer)
     try:
-        yield
-    finally:
-        left = max(outer - (time.monotonic() - began), 1e-3) if outer else 0.0
-        signal.setitimer(signal.ITIMER_REAL, left)
-        signal.signal(signal.SIGALRM, handler)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:  # also where the alarm went off just before it was turned off
+        signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
+        if outer:
+            left = outer - (time.monotonic() - began)
+            signal.setitimer(signal.ITIMER_REAL, max(left, 1e-3))
 
 
 def _overrun(signum: int, frame: Any) -> None:

@@ -42,14 +42,17 @@ class Phase:
         return self.done >= self.steps
 
     def randomness(self) -> dict[str, Any]:
-        """The state, as JSON, of everything that this process draws from while it trains."""
+        """The state, as JSON, of what training draws from in this process.
+
+        That is the phase's own stream, the order of prompts, dropout, and torch's generators.
+        """
         dropout = self.policy.dropout_state() if isinstance(self.policy, Dropping) else None
         return {
             "rng": self.rng.bit_generator.state,
             "feedback": self.feedback.state(),
             "dropout": None if dropout is None else _text(dropout),
             "torch": _text(torch.get_rng_state()),
-            "cuda": [_text(state) for state in torch.cuda.get_rng_state_all()],
+            "cuda": _text(torch.cuda.get_rng_state(self._gpu)) if self._gpu else None,
         }
 
     def set_randomness(self, state: dict[str, Any]) -> None:
@@ -60,7 +63,13 @@ class Phase:
         if isinstance(self.policy, Dropping):
             self.policy.set_dropout_state(None if dropout is None else _bytes(dropout))
         torch.set_rng_state(_bytes(state["torch"]))
-        torch.cuda.set_rng_state_all([_bytes(text) for text in state["cuda"]])
+        if self._gpu and state["cuda"]:
+            torch.cuda.set_rng_state(_bytes(state["cuda"]), self._gpu)
+
+    @property
+    def _gpu(self) -> torch.device | None:
+        devices = (parameter.device for parameter in self.parameters)
+        return next((device for device in devices if device.type == "cuda"), None)
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors by name, and the rest as JSON; randomness is each process's own and not in it."""

@@ -18,7 +18,12 @@ T = TypeVar("T")
 
 def is_first() -> bool:
     """Whether this process is the first of its cell, or the only one."""
-    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
+    return not are_several() or os.environ.get("RANK", "0") == "0"
+
+
+def are_several() -> bool:
+    """Whether `accelerate launch` started more than one process."""
+    return os.environ.get("WORLD_SIZE", "1") != "1"
 
 
 def accelerator(device: torch.device) -> Accelerator:

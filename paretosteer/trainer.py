@@ -25,7 +25,7 @@ from paretosteer.errors import DivergenceError, ParetosteerError
 from paretosteer.eval_rows import out_of_memory
 from paretosteer.feedback import Batch, Feedback
 from paretosteer.interfaces import Array, Policy
-from paretosteer.journal import Journal
+from paretosteer.journal import Journal, read_snapshot
 from paretosteer.phase import Phase
 from paretosteer.preferences import Draw, Draws
 from paretosteer.processes import accelerator, averaged, from_first, gathered
@@ -182,8 +182,9 @@ class Trainer:
         if isinstance(optimiser, float):
             optimiser = torch.optim.Adam(parameters, lr=optimiser)
         run = Phase(phase, policy, feedback, parameters, optimiser, self.rng(phase), steps)
-        if found := self.journal.open(run):
-            self._take_up(run, *found)
+        # The first process decides where all go on: another may see an older state of the folder.
+        if path := from_first(self.accelerator, self.journal.open(run)):
+            self._take_up(run, *read_snapshot(path))
         while not run.finished:
             self._learn(run, draw, control)
             self._keep(run)
@@ -233,6 +234,7 @@ class Trainer:
             except RuntimeError as error:
                 if not out_of_memory(error) or self.parts >= len(draws.weights):
                     raise
+            parts = []  # frees what was collected
             self.parts *= 2
             self.say(f"out of memory, going on with each training batch in {self.parts} parts")
             run.set_randomness(before)
@@ -314,21 +316,22 @@ class Trainer:
         state["trainer"] = {
             "account": asdict(self.account),
             "log": self.log,
-            "parts": self.parts,
             "seconds": self.seconds,
         }
-        state["randomness"] = gathered(self.accelerator, run.randomness())
+        own = {"randomness": run.randomness(), "parts": self.parts}
+        state["processes"] = gathered(self.accelerator, own)
         if self.accelerator.is_main_process:
             self.journal.write(tensors, state)
 
     def _take_up(self, run: Phase, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
         """Be where the snapshot was taken; whoever listens is told what happened before."""
         run.restore(tensors, state)
-        run.set_randomness(state["randomness"][self.accelerator.process_index])
-        own, known = state["trainer"], len(self.log)
-        self.account, self.log = Account(**own["account"]), own["log"]
+        own = state["processes"][self.accelerator.process_index]
+        run.set_randomness(own["randomness"])
         self.parts = own["parts"]
-        self._began = time.perf_counter() - own["seconds"]
+        shared, known = state["trainer"], len(self.log)
+        self.account, self.log = Account(**shared["account"]), shared["log"]
+        self._began = time.perf_counter() - shared["seconds"]
         for row in self.log[known:]:
             self.on_step(int(row["step"]), row)
 

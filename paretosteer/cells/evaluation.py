@@ -8,6 +8,7 @@ every batch in them.
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class Evaluation:
     ):
         self.method, self.benchmark, self.points = method, benchmark, points
         self.seed, self.samples = seed, samples
+        self.seconds = 0.0  # what all blocks took, those of earlier runs included
         self.prompts = benchmark.prompts("test")
 
     def sample(self, kept: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
@@ -99,16 +101,21 @@ class Evaluation:
         make: Callable[[Block], pd.DataFrame],
         then: Callable[[pd.DataFrame], object] = lambda piece: None,
     ) -> pd.DataFrame:
-        """The table of all blocks, by point, prompt and sample; those found are not made again."""
+        """The table of all blocks, by point, prompt and sample; those found are not made again.
+
+        A block in which something is missing is not kept: what failed may work the next time.
+        """
         files, blocks = Sealed(kept, ".parquet", say), self._blocks()
         pieces = []
         for block in blocks:
             name = f"{block.start:06d}"
             path = files.find(name)
-            piece = make(block) if path is None else pd.read_parquet(path)
+            piece = _timed(make, block) if path is None else pd.read_parquet(path)
             then(piece)
-            if path is None and block is not blocks[-1]:  # after the last the whole is written
+            last = block is blocks[-1]  # after it the whole is written
+            if path is None and not last and not piece.isna().any(axis=None):
                 files.write(name, _parquet(piece))
+            self.seconds += piece.attrs.pop("seconds")  # no part of what a cell's files say
             pieces.append(piece)
         table = pd.concat(pieces, ignore_index=True)
         return table.sort_values(KEYS, kind="stable", ignore_index=True)
@@ -183,6 +190,14 @@ class Evaluation:
         """Scores (rows, m) with the worst value of an objective where it gave none."""
         raw = scores.to_numpy()
         return np.where(np.isfinite(raw), raw, [o.worst for o in self.benchmark.objectives])
+
+
+def _timed(make: Callable[[Block], pd.DataFrame], block: Block) -> pd.DataFrame:
+    """What is made of a block, with the seconds that it took, which Parquet keeps too."""
+    began = time.perf_counter()
+    piece = make(block)
+    piece.attrs["seconds"] = time.perf_counter() - began
+    return piece
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,26 +22,29 @@ def forget(plans: Sequence[CellPlan]) -> None:
     Raises
     ------
     UsageError
-        If another job works on one of them; nothing is removed then.
+        If another job works on one of them; where one does so already, nothing is removed.
 
     """
+    cells = [plan.folder for plan in plans if plan.folder.is_dir()]
+    for cell in cells:
+        with _owned_at_once(cell):
+            pass
+    for cell in cells:
+        with _owned_at_once(cell):
+            _empty(cell)
+
+
+@contextmanager
+def _owned_at_once(cell: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
-    locks = [FileLock(plan.folder / LOCK) for plan in plans if plan.folder.is_dir()]
     try:
-        for lock in locks:
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise UsageError(
-                    f"--overwrite: another job works on {Path(lock.lock_file).parent}; "
-                    "wait for it, or stop it"
-                ) from None
-        for lock in locks:
-            _empty(Path(lock.lock_file).parent)
-    finally:
-        for lock in locks:
-            lock.release()
+        with FileLock(cell / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise UsageError(
+            f"--overwrite: another job works on {cell}; wait for it, or stop it"
+        ) from None
 
 
 def _empty(cell: Path) -> None:

@@ -25,16 +25,16 @@ from paretosteer.cells.plan import STAGES, CellPlan, State, plan_cell
 from paretosteer.cells.record import RECORD, read_record, write_record
 from paretosteer.cells.setting import Setting
 from paretosteer.cells.unfinished import Unfinished, owned
-from paretosteer.errors import UnsupportedError, UsageError
+from paretosteer.errors import DivergenceError, UnsupportedError, UsageError
 from paretosteer.interfaces import Point
 from paretosteer.journal import Journal
 from paretosteer.plugins.used import used
-from paretosteer.processes import accelerator, from_first
+from paretosteer.processes import accelerator, are_several, from_first
 from paretosteer.progress import say, training_bar
 from paretosteer.tracking import Tracker
 from paretosteer.trainer import OnStep, Trainer
 
-GRACE = 10.0  # seconds for the first process to record an error that all of them met
+GRACE = 10.0  # seconds for the first process to record an error that it may have met as well
 
 
 def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any] | None:
@@ -50,22 +50,26 @@ def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any] | None:
 
     """
     plan = plan_cell(config)
+    if are_several():
+        return _together(_Run(plan, tracker))
     if (record := _settled(plan)) is not None:
         return record
-    run = _Run(plan, tracker)
-    try:
-        with run.stage("prepare"):
-            run.prepare()
+    with _Run(plan, tracker) as run, owned(plan.folder, say):
+        # Another job may have done it meanwhile.
+        return _settled(plan) or _recorded(run)
+
+
+def _together(run: _Run) -> dict[str, Any] | None:
+    """Run a cell in several processes: the first decides what there is to do, and tells."""
+    with run:
         if not run.accelerator.is_main_process:
             run.follow()
             return None
-        with owned(plan.folder, say):
-            if (record := _settled(plan)) is None:  # another job may have done it meanwhile
-                return _recorded(run)
+        try:
+            with owned(run.plan.folder, say, wait=False):
+                return _settled(run.plan) or _recorded(run)
+        finally:
             run.tell(training=False)
-            return record
-    finally:
-        run.close()
 
 
 def _recorded(run: _Run) -> dict[str, Any]:
@@ -103,6 +107,19 @@ class _Run:
         self.plan, self.tracker = plan, tracker
         self.seconds: dict[str, float] = {}
         self.doing = "prepare"
+        self.told = False
+
+    def __enter__(self) -> _Run:
+        try:
+            with self.stage("prepare"):
+                self.prepare()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -152,6 +169,7 @@ class _Run:
         """Train within the budget; checkpoint and log are the stage's files."""
         config = self.plan.config
         title = f"{config.method.name} {self.plan.variant} seed {config.seed}".replace("  ", " ")
+        self.unfinished.clear_after("train")
         with self.stage("normaliser"):
             _ = self.benchmark.normaliser
         with self.stage("train"), training_bar(title, self.plan.steps) as show:
@@ -183,6 +201,7 @@ class _Run:
 
     def sample(self) -> None:
         """Sample every test prompt at every point; keep what was written and how far it drifted."""
+        self.unfinished.clear_after("sample")
         evaluation, name = self.evaluation, self.plan.folder.name
         say(f"{name}: sampling {len(self.points)} points x {len(evaluation.prompts)} prompts")
         with self.stage("sample"):
@@ -191,7 +210,7 @@ class _Run:
             _write_lines(path, texts)
         self._write_frame("drift.parquet", drift)
         facts = {
-            "seconds": self.seconds["sample"],
+            "seconds": evaluation.seconds,
             "switch_seconds": self._switch_seconds(),
             "eval_rows": self.setting.eval_rows.used,
             "peak_memory_bytes": memory.peak(),
@@ -200,14 +219,15 @@ class _Run:
 
     def score(self) -> None:
         """Score what was sampled, in raw units; too many failures fail the cell."""
+        evaluation = self.evaluation
         with self.stage("score"):
             kept = self.unfinished.folder("score")
-            scores, judged, scorer = self.evaluation.score(kept, self.plan.folder)
+            scores, judged, scorer = evaluation.score(kept, self.plan.folder)
         files = {"scores.parquet": scores} | ({} if judged is None else {"judge.parquet": judged})
         for name, frame in files.items():
             self._write_frame(name, frame)
         facts = {
-            "seconds": self.seconds["score"],
+            "seconds": evaluation.seconds,
             "n_total": scorer.total,
             "n_failed": scorer.failed,
         }
@@ -239,8 +259,10 @@ class _Run:
     # -- several processes ------------------------------------------------------------------
 
     def tell(self, training: bool) -> None:
-        """Tell the other processes of this cell whether there is anything to train."""
-        from_first(self.accelerator, training)
+        """Tell the other processes of this cell, once, whether there is anything to train."""
+        if not self.told:
+            from_first(self.accelerator, training)
+        self.told = True
 
     def follow(self) -> None:
         """Train along with the first process, which keeps what comes of it."""
@@ -248,6 +270,8 @@ class _Run:
             return
         try:
             self.method.train(self.benchmark, self.trainer())
+        except (UnsupportedError, DivergenceError, UsageError):
+            return  # every process met it, and the first says so
         except Exception:
             time.sleep(GRACE)
             raise

@@ -36,7 +36,7 @@ class Sealed:
         for path in self._named(name):
             if file_digest(path).startswith(path.name.split(".")[-2]):
                 return path
-            self._say(f"{path}: damaged, done again")
+            self._say(f"{path}: damaged, not used")
         return None
 
     def remove(self, which: Callable[[str], bool]) -> None:

@@ -11,6 +11,7 @@ from paretosteer.cells import provenance
 from paretosteer.cells.digest import digest
 from paretosteer.cells.files import remove_drafts
 from paretosteer.cells.plan import STAGES, CellPlan
+from paretosteer.errors import UsageError
 from paretosteer.plugins.used import used
 
 LOCK = ".lock"
@@ -48,10 +49,22 @@ class Unfinished:
         """Remove the pieces of a stage that is finished."""
         shutil.rmtree(self.folder(stage), ignore_errors=True)
 
+    def clear_after(self, stage: str) -> None:
+        """Remove the pieces of later stages: this one is done again, perhaps with another end."""
+        for later in STAGES[STAGES.index(stage) + 1 :]:
+            self.clear(later)
+
 
 @contextmanager
-def owned(cell: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Own a cell's folder; wait for another job that does. A job that dies owns nothing."""
+def owned(cell: Path, say: Callable[[str], None], wait: bool = True) -> Iterator[None]:
+    """Own a cell's folder; wait for another job that does. A job that dies owns nothing.
+
+    Raises
+    ------
+    UsageError
+        If another job owns it, and it is not to be waited for.
+
+    """
     from filelock import FileLock, Timeout
 
     cell.mkdir(parents=True, exist_ok=True)
@@ -59,6 +72,8 @@ def owned(cell: Path, say: Callable[[str], None]) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
+        if not wait:
+            raise UsageError(f"{cell}: another job works on this cell; wait for it") from None
         say(f"{cell}: another job works on this cell, waiting for it")
         lock.acquire()
     try:

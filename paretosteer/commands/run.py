@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paretosteer.commands.base import command, quiet, table
+from paretosteer.errors import UsageError
 from paretosteer.terminal import line
 
 if TYPE_CHECKING:
@@ -76,7 +77,14 @@ def _run(args: argparse.Namespace) -> int:
 def _sweep(args: argparse.Namespace) -> int:
     quiet()
     from paretosteer.compose import compose_sweep
+    from paretosteer.processes import are_several
     from paretosteer.sweep import begin, plan, run_sweep
+
+    if are_several():
+        raise UsageError(
+            "sweep: started in several processes, which only one cell can use; say "
+            "`accelerate launch … -m paretosteer run …`, or choose a launcher"
+        )
 
     overrides = _overrides(args)
     cells = compose_sweep(overrides)

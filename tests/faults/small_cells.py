@@ -42,7 +42,7 @@ def contents(cell: Path) -> dict[str, Any]:
         path.name: path.read_bytes() for path in sorted((cell / "checkpoint").iterdir())
     }
     for path in cell.glob("*.parquet"):
-        found[path.name] = pd.read_parquet(path).to_csv()
+        found[path.name] = path.read_bytes()
     found["training.csv"] = pd.read_csv(cell / "training.csv").drop(columns="seconds").to_csv()
     found["samples.jsonl"] = (cell / "samples.jsonl").read_text()
     return found

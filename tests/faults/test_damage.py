@@ -138,7 +138,7 @@ def test_a_damaged_piece_of_an_unfinished_stage_is_made_again(
     pieces = sorted(next(cell.glob(f".{stage}-*")).iterdir())
     damage(pieces[0])
     assert run_cell(died, *CELL)["status"] == "ok"
-    assert f"{pieces[0].name}: damaged, done again" in capfd.readouterr().err
+    assert f"{pieces[0].name}: damaged, not used" in capfd.readouterr().err
     assert contents(cell) == contents(cell_folder(whole, *CELL))
 
 

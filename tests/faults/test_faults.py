@@ -122,8 +122,8 @@ def test_a_reward_that_raises_now_and_then_is_counted(
         return float(len(text) % 7)
 
     with_reward(monkeypatch, score)
-    record = text_cell(tmp_path, "budget.test_samples=120")
-    assert record["status"] == "ok"
+    record = text_cell(tmp_path, "budget.test_samples=200")
+    assert record["status"] == "ok" and record["n_failed"] > 0
     assert record["n_failed"] == len([n for n in range(1, len(seen) + 1) if n % 1000 == 999])
     assert record["n_scored"] + record["n_failed"] == record["n_total"]
 

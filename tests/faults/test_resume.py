@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import gc
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from dying import Death
 from small_cells import cell_folder, config, contents, run_cell
 from small_model import write_model
 
+from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.cells import evaluation, run
 from paretosteer.feedback import Expectation
-from paretosteer.journal import Journal
+from paretosteer.journal import Journal, read_snapshot
 from paretosteer.tracking import Tracker
 
 CELLS = {
@@ -136,6 +139,56 @@ def test_what_was_sampled_and_scored_is_not_done_again(
     assert done == [f"_sampled {i}" for i in each] + [f"_scored {i}" for i in each]
 
 
+def test_pieces_of_another_policy_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while it samples, then its checkpoint is lost: what it sampled goes as well."""
+    overrides = ("method=clp", "preferences.divisions=4")
+    sampled: list[int] = []
+    make = evaluation.Evaluation._sampled
+
+    def counted(self: Any, block: range) -> Any:
+        sampled.append(block.start)
+        if len(sampled) == 3:
+            raise Death
+        return make(self, block)
+
+    monkeypatch.setattr(evaluation.Evaluation, "_sampled", counted)
+    with pytest.raises(Death):
+        run_cell(tmp_path, *overrides)
+    (cell_folder(tmp_path, *overrides) / "checkpoint" / "policy.safetensors").unlink()
+    assert run_cell(tmp_path, *overrides)["status"] == "ok"
+    assert sampled == [0, 1, 2, 0, 1, 2, 3, 4]
+
+
+def test_a_reward_that_works_again_scores_what_it_could_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = ("method=clp", "preferences.divisions=4")
+    with monkeypatch.context() as patch:
+        patch.setattr(Bandit, "score", lambda self, samples: np.full((len(samples), 2), np.nan))
+        assert run_cell(tmp_path, *overrides)["status"] == "failed"
+    record = run_cell(tmp_path, *overrides)
+    assert record["status"] == "ok" and record["n_failed"] == 0
+
+
+def test_what_killed_runs_took_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    overrides = ("method=clp", "preferences.divisions=2")
+    make, calls = evaluation.Evaluation._sampled, [0]
+
+    def slow(self: Any, block: range) -> Any:
+        calls[0] += 1
+        if calls[0] == 3:
+            raise Death
+        time.sleep(0.2)
+        return make(self, block)
+
+    monkeypatch.setattr(evaluation.Evaluation, "_sampled", slow)
+    with pytest.raises(Death):
+        run_cell(tmp_path, *overrides)
+    assert run_cell(tmp_path, *overrides)["cost"]["seconds"]["sample"] >= 0.6
+
+
 def test_other_code_begins_a_stage_anew(
     tmp_path: Path,
     batches: list[str],
@@ -162,7 +215,7 @@ def test_a_phase_that_changed_its_shape_is_trained(tmp_path: Path) -> None:
     assert journal.open(Phase()) is None
     journal.write({"parameter.0": torch.ones(2)}, {"phase": "bank 0", "steps": 3, "done": 3})
     found = Journal(tmp_path / "kept").open(Phase())
-    assert found is not None and found[1]["done"] == 3
+    assert found is not None and read_snapshot(found)[1]["done"] == 3
     Phase.name = "another"
     assert Journal(tmp_path / "kept").open(Phase()) is None
     assert list((tmp_path / "kept").iterdir()) == []

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 from small_model import write_model
 
 from paretosteer.cells.record import read_record
+from paretosteer.cli import main
 
 TWO = [
     *(sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
@@ -76,3 +77,20 @@ def test_a_cell_of_two_processes_ends_well_also_when_it_was_killed(tmp_path: Pat
     assert one["batch_size"]["train_processes"] == 2 and one["cost"]["train_steps"] == 30
     for file in ("checkpoint/policy.safetensors", "scores.parquet"):
         assert one["files"][file] == two["files"][file]
+
+
+def test_a_cell_that_is_finished_is_reused_and_begun_anew_by_both(tmp_path: Path) -> None:
+    cell = ["-m", "paretosteer", *CELL, "budget.steps=4", f"sweep_dir={tmp_path}"]
+    for extra, sampled in ([], 1), ([], 0), (["--overwrite", "all"], 1):
+        process = start(*cell, *extra)
+        told, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, told
+        assert told.count(": sampling ") == sampled, told
+
+
+def test_a_sweep_is_one_process(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["sweep", "method=clp"]) == 2
+    assert "sweep: started in several processes" in capfd.readouterr().err
