@@ -79,8 +79,11 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return collected
 
 
-@pytest.mark.parametrize("overrides", CELLS.values(), ids=CELLS.keys())
-@pytest.mark.parametrize("seconds", [0, 3600], ids=["every batch", "every phase"])
+@pytest.mark.parametrize(
+    ("overrides", "seconds"),
+    [*((cell, 0) for cell in CELLS.values()), (CELLS["bone soup"], 3600)],
+    ids=[*CELLS, "every phase"],
+)
 def test_training_goes_on_to_the_same_result(
     tmp_path: Path, overrides: tuple[str, ...], seconds: int
 ) -> None:

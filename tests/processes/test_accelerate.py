@@ -24,7 +24,7 @@ TWO = [
     *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
 ]
 CELL = [
-    *("run", "benchmark=bandit", "budget=smoke", "budget.steps=30", "method=rewarded_soup"),
+    *("run", "benchmark=bandit", "budget=smoke", "budget.steps=12", "method=rewarded_soup"),
     *("preferences.divisions=2", "checkpoint_seconds=0"),
 ]
 
@@ -57,7 +57,7 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path, world: str) -> 
         np.testing.assert_allclose(two[name], grad, atol=1e-5 * largest)
 
 
-def test_a_cell_of_two_processes_ends_well_also_when_it_was_killed(tmp_path: Path) -> None:
+def test_a_cell_of_two_processes_is_run_taken_up_reused_and_begun_anew(tmp_path: Path) -> None:
     whole = start("-m", "paretosteer", *CELL, f"sweep_dir={tmp_path / 'whole'}")
     told, _ = whole.communicate(timeout=300)
     assert whole.returncode == 0, told
@@ -74,15 +74,11 @@ def test_a_cell_of_two_processes_ends_well_also_when_it_was_killed(tmp_path: Pat
     cells = [next((tmp_path / name).rglob("record.json")).parent for name in ("whole", "killed")]
     one, two = (read_record(cell) for cell in cells)
     assert one["status"] == two["status"] == "ok"
-    assert one["batch_size"]["train_processes"] == 2 and one["cost"]["train_steps"] == 30
+    assert one["batch_size"]["train_processes"] == 2 and one["cost"]["train_steps"] == 12
     for file in ("checkpoint/policy.safetensors", "scores.parquet"):
         assert one["files"][file] == two["files"][file]
-
-
-def test_a_cell_that_is_finished_is_reused_and_begun_anew_by_both(tmp_path: Path) -> None:
-    cell = ["-m", "paretosteer", *CELL, "budget.steps=4", f"sweep_dir={tmp_path}"]
-    for extra, sampled in ([], 1), ([], 0), (["--overwrite", "all"], 1):
-        process = start(*cell, *extra)
+    for extra, sampled in ([], 0), (["--overwrite", "all"], 1):
+        process = start("-m", "paretosteer", *CELL, f"sweep_dir={tmp_path / 'whole'}", *extra)
         told, _ = process.communicate(timeout=300)
         assert process.returncode == 0, told
         assert told.count(": sampling ") == sampled, told
