@@ -11,7 +11,7 @@ import ast
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from itertools import accumulate
@@ -53,6 +53,10 @@ class Offer:
 
     def load(self) -> Any:
         """The thing itself; UsageError where it cannot be had, or is not what it should be."""
+        return self._loaded
+
+    @cached_property
+    def _loaded(self) -> Any:
         what, remedy = f"{self.group[:-1]} {self.name!r}", "repair or uninstall what provides it"
         try:
             found = self.get()
