@@ -68,7 +68,7 @@ def compose_cell(overrides: Sequence[str]) -> CellConfig:
     guard.check_overrides(overrides)
     with hydra_app() as hydra:
         config = hydra.compose_config(CONFIG, list(overrides), RunMode.RUN)
-        guard.check(config)
+        guard.check(config, overrides)
         if config.hydra.sweeper.params:
             swept = ", ".join(f"{k}={v}" for k, v in config.hydra.sweeper.params.items())
             raise UsageError(f"these overrides describe several cells ({swept}); use `sweep`")
@@ -79,11 +79,13 @@ def compose_sweep(overrides: Sequence[str]) -> list[CellConfig]:
     """Every cell of the grid that these overrides describe, in the order of the sweep."""
     guard.check_overrides(overrides)
     with hydra_app() as hydra:
-        config = hydra.compose_config(CONFIG, per_cell(overrides), RunMode.MULTIRUN)
-        guard.check(config)
+        given = per_cell(overrides)
+        config = hydra.compose_config(CONFIG, given, RunMode.MULTIRUN)
+        guard.check(config, given)
+        guard.check_replayed(config, given)
         composed = jobs(config)
         for each in composed:
-            guard.check(each)
+            guard.check(each, given)
         return [parse(each) for each in composed]
 
 

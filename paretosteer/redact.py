@@ -13,9 +13,12 @@ _HIDDEN = "***"
 _SHORTEST = 8  # characters: a shorter value of a variable may well occur in any text
 _VARIABLE = re.compile(r"(^|_)(TOKEN|API_?KEY|ACCESS_KEY|SECRET|SECRET_KEY|PASSWORD)$", re.I)
 _SHAPES = re.compile(
-    r"(://)[^/\s@]+(?=@)"  # https://user:password@host, https://token@host
+    # https://user:password@host, https://token@host. In a password there may be @ and /, but a
+    # number before the / is a port: nothing is hidden in https://host:80/model@main.
+    r"(://)(?:[^\s/:@[]*:(?!\d+/)(?:(?!://)\S)*|[^\s/]+)(?=@)"
     r"|([?&][\w.-]*(?:token|key|secret|password|signature)=)[^&\s#]+"
-    r"|\b(hf|gh[opsur])_[A-Za-z0-9]{20,}",
+    r"|\b(hf|gh[opsur])_[A-Za-z0-9]{20,}"
+    r"|\b(github_pat_|glpat-)[\w-]{20,}",
     re.I,
 )
 

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.plugins import checks, files
+from paretosteer.terminal import line
 
 Group = Literal["methods", "benchmarks", "objectives", "metrics"]
 
@@ -126,9 +127,9 @@ def docstring(source: Path, *, of_class: bool = False) -> str:
 
 
 @cache
-def note(line: str) -> None:
+def note(reason: str) -> None:
     """Say what is left out and why, once."""
-    print(f"paretosteer: left out: {line}", file=sys.stderr, flush=True)
+    print(f"paretosteer: left out: {line(reason)}", file=sys.stderr, flush=True)
 
 
 @cache

@@ -34,7 +34,8 @@ def examine(sweep_dir: str | os.PathLike[str]) -> Iterator[Finding]:
 
 
 def _findings(probe: Probe, folder: Path) -> list[Finding]:
-    from paretosteer.doctor.finding import Finding, without_secrets
+    from paretosteer.doctor.finding import Finding
+    from paretosteer.redact import redact
 
     what = probe.__name__.replace("_", " ")
     answer: SimpleQueue[list[Finding]] = SimpleQueue()
@@ -54,4 +55,4 @@ def _findings(probe: Probe, folder: Path) -> list[Finding]:
     except Empty:
         remedy = "look at what it reads: a file system or driver hangs"
         return [Finding("fail", what, f"no answer in {_PATIENCE} s", remedy)]
-    return [replace(each, found=without_secrets(each.found)) for each in found]
+    return [replace(each, found=redact(each.found)) for each in found]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import textwrap
 
+from paretosteer.terminal import line
+
 # The launchers of Hydra that are packages of their own: the extra of ours that brings each.
 EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "ray": "ray"}
 
@@ -17,7 +19,8 @@ def missing(launcher: str) -> str:
 
 def lost(error: Exception) -> None:
     """Say in one line what a launcher raised; then wait for jobs that go on without it."""
-    told = textwrap.shorten(f"{type(error).__name__}: {error}", width=300, placeholder=" …")
+    words = f"{type(error).__name__}: {error}".split()
+    told = textwrap.shorten(line(" ".join(words)), width=300, placeholder=" …")
     print(f"paretosteer: the launcher failed: {told}", file=sys.stderr, flush=True)
     if "paretosteer.launchers.slurm" in sys.modules:
         from paretosteer.launchers.slurm import outlast

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hydra.core.config_store import ConfigStore
 
 from paretosteer.compose import compose_cell, compose_sweep
 from paretosteer.errors import UsageError
 from paretosteer.sweep import run_sweep
 
 CELL = ["benchmark=bandit", "budget=smoke"]
+OPEN = "hydra/launcher=open"
 RUNS = "{_target_: pathlib.Path.touch, self: ran}"
 
 
@@ -18,7 +20,11 @@ def nothing_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     """Every payload here would leave a file behind."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef")
+    # A launcher that takes all the keys of submitit's and Ray's, which are not installed here.
+    node = {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}
+    ConfigStore.instance().store("open", node, group="hydra/launcher")
     yield
+    del ConfigStore.instance().repo["hydra"]["launcher"]["open.yaml"]
     assert not [path for path in tmp_path.rglob("*") if path.name == "ran"]
 
 
@@ -56,6 +62,8 @@ def test_no_value_names_code(override: str) -> None:
         ("hydra.job.chdir=true", r"hydra\.job\.chdir"),
         ("hydra.searchpath=['pkg://antigravity']", r"hydra\.searchpath: packages"),
         ("hydra.searchpath=[pkg://os]", r"hydra\.searchpath: packages"),
+        (r"hydra.searchpath=[pkg\://os]", r"hydra\.searchpath: packages"),
+        ("+hydra.launcher.partition='a\ntouch ran'", r"hydra\.launcher\.partition.*control"),
     ],
 )
 def test_hydra_itself_stays_as_it_is(override: str, told: str) -> None:
@@ -100,27 +108,84 @@ EXPERIMENTS = {
     "sweeps over code": "hydra: {sweeper: {params: {+method.x: '{_target_: os.system}'}}}\n",
     "sweeps over secrets": "hydra: {sweeper: {params: {seed: '${oc.env:WANDB_API_KEY}'}}}\n",
     "changes the path": "hydra:\n  searchpath: [pkg://antigravity]\n",
+    "runs a shell": 'hydra: {launcher: {partition: "a\\ntouch ran"}}\n',
+    "runs a shell by its name": (
+        "hydra: {job: {name: \"a\\ntouch ran\"}, launcher: {account: '${hydra.job.name}'}}\n"
+    ),
+    "brings an environment": "hydra: {launcher: {ray: {init: {runtime_env: {pip: [x]}}}}}\n",
+    "brings one for cells": "hydra: {launcher: {ray: {remote: {runtime_env: {pip: [x]}}}}}\n",
+    "chooses the cluster": "hydra: {launcher: {ray: {init: {address: 'there:1'}}}}\n",
+    "puts jobs elsewhere": "hydra: {launcher: {submitit_folder: ../elsewhere}}\n",
+    "asks sbatch": "hydra: {launcher: {additional_parameters: {wrap: touch ran}}}\n",
+    "hides code behind a harmless key": (
+        f"hydra: {{callbacks: {{ray: {RUNS}, "
+        "ray._target_: paretosteer.launchers.ray.CarryEnvironment}}\n"
+    ),
+    "is all of a launcher": "mine: {setup: [touch ran]}\nhydra: {launcher: '${mine}'}\n",
 }
+
+
+def theirs(folder: Path, text: str) -> str:
+    """The override by which Hydra finds `experiment=theirs`, which is this text."""
+    (folder / "conf" / "experiment").mkdir(parents=True)
+    file = folder / "conf" / "experiment" / "theirs.yaml"
+    file.write_text("# @package _global_\n" + text)
+    return f"hydra.searchpath=['file://{folder}/conf']"
 
 
 @pytest.mark.parametrize("kind", EXPERIMENTS)
 def test_an_experiment_of_a_stranger(kind: str, tmp_path: Path) -> None:
-    (tmp_path / "conf" / "experiment").mkdir(parents=True)
-    text = "# @package _global_\n" + EXPERIMENTS[kind]
-    (tmp_path / "conf" / "experiment" / "theirs.yaml").write_text(text)
-    path = f"hydra.searchpath=['file://{tmp_path}/conf']"
+    path = theirs(tmp_path, EXPERIMENTS[kind])
     # What one of several experiments would sweep over is not read at all.
     several = [] if kind.startswith("sweeps") else ["experiment=theirs,five_methods"]
     for experiment in ("experiment=theirs", *several):
         with pytest.raises(UsageError) as refused:
-            compose_sweep([*CELL, path, experiment])
+            compose_sweep([*CELL, path, OPEN, experiment])
         assert "0123456789abcdef" not in str(refused.value)
         assert "\n" not in str(refused.value)
 
 
-def test_a_person_may_give_a_launcher_commands() -> None:
-    asked = "+hydra.launcher.setup=['module load cuda']"
-    assert compose_sweep([*CELL, asked])
+def test_a_file_may_say_how_large_jobs_are(tmp_path: Path) -> None:
+    path = theirs(
+        tmp_path, "hydra: {launcher: {n_jobs: 3, mem_gb: 4, ray: {remote: {num_gpus: 1}}}}"
+    )
+    assert compose_sweep([*CELL, path, OPEN, "experiment=theirs"])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "+hydra.launcher.setup=['module load cuda']",
+        "+hydra.launcher.additional_parameters={nice: 100}",
+        "++hydra.launcher.ray.init.address=auto",
+    ],
+)
+def test_a_person_may_decide_what_a_launcher_does(asked: str, tmp_path: Path) -> None:
+    assert compose_sweep([*CELL, OPEN, asked, "method=clp", "method.rank=4", "seed=0,1"])
+    # What a file adds beside it, nobody asked for.
+    path = theirs(tmp_path, "hydra: {launcher: {additional_parameters: {wrap: touch ran}}}")
+    with pytest.raises(UsageError, match=r"additional_parameters\.wrap: .* on the command line"):
+        compose_sweep([*CELL, asked, path, OPEN, "experiment=theirs"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hydra: {overrides: {hydra: ['hydra.launcher.setup=[x]']}, launcher: {setup: [x]}}",
+        "hydra: {overrides: {hydra: ['hydra.searchpath=[pkg://imported]']}}",
+        "hydra: {overrides: {task: ['hydra.searchpath=[pkg://imported]']}}",
+        "hydra: {sweeper: {params: {hydra.searchpath: '[pkg://imported]'}}}",
+        "mine: ['hydra.searchpath=[pkg://imported]']\nhydra: {overrides: {hydra: '${mine}'}}",
+    ],
+)
+def test_a_file_adds_nothing_to_what_a_person_gave(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imported.py").write_text("open('ran', 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = theirs(tmp_path, text)
+    with pytest.raises(UsageError, match=r"hydra\.(overrides|searchpath|launcher\.setup)"):
+        compose_sweep([*CELL, path, OPEN, "experiment=theirs"])
 
 
 @pytest.mark.parametrize("group", ["method", "benchmark"])

@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from paretosteer.cells.results import error
 from paretosteer.compose import compose_cell, compose_sweep
+from paretosteer.doctor import examine, places
+from paretosteer.doctor.finding import Finding
 from paretosteer.errors import UsageError
 from paretosteer.redact import redact
 
@@ -89,11 +91,37 @@ def test_an_error_of_others_is_told_without_secrets(
 PLAIN = [
     "https://host/path?page=2",
     "hf://datasets/owner/name@main/file.parquet",
+    "https://host:8080/path@main",
+    "file:///data/a:b@c",
     "someone@example.org",
     "results/five_methods",
     "hf_models/llama",
     "token=abc",
 ]
+
+
+HIDDEN = {
+    "https://user:p@ss@host/x": "https://***@host/x",
+    "https://user:pa/ss@host/x": "https://***@host/x",
+    "https://user:p@s/s@host:80/x": "https://***@host:80/x",
+    "https://t0ken@host:80/x@main": "https://***@host:80/x@main",
+    "https://a:b@c,https://d:e@f": "https://***@c,https://***@f",
+    "github_pat_11ABCDEFG0_abcdefghijklmnop": "github_pat_***",
+    "glpat-abc_defghijklmno-pqrs": "glpat-***",
+}
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+def test_what_is_secret_by_its_shape_is_hidden(text: str) -> None:
+    assert redact(f"at {text}, it says") == f"at {HIDDEN[text]}, it says"
+
+
+def test_the_doctor_says_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leaks(_: Path) -> Iterator[Finding]:
+        yield Finding("ok", "a place", f"{TOKEN} at https://user:p@ss@host")
+
+    monkeypatch.setattr(places, "PROBES", [leaks])
+    assert "ok    a place: hf*** at https://***@host" in [each.line for each in examine(tmp_path)]
 
 
 @pytest.mark.parametrize("text", PLAIN)

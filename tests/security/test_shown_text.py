@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 from hostile import HALF, MARKUP, TERMINAL
 
-from paretosteer import progress, sweep
+from paretosteer import launchers, progress, registry, sweep
 from paretosteer.cli import main
 from paretosteer.commands.base import table
 from paretosteer.compose import compose_cell
@@ -145,6 +145,8 @@ def test_all_that_is_said_is_one_plain_line(
     failed = {"status": "failed", "seed": 0, "identity": payload, "error": {"message": payload}}
     says: list[Callable[[], Any]] = [
         lambda: progress.say(payload),
+        lambda: registry.note(payload),
+        lambda: launchers.lost(RuntimeError(payload)),
         lambda: sweep.announce(failed, config),
         lambda: sweep.announce(failed | {"error": None, "reason": payload}, config),
         lambda: main(["report", f"{tmp_path}/{payload}".replace("\0", "")]),
