@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.errors import first_line
 from paretosteer.validation.problem import Problem
 from paretosteer.validation.reading import RefusedError, digest, read
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from paretosteer.interfaces import Array
 
-KEYS = ["point", "prompt_id", "sample"]
 MOST_BYTES = 4 * 2**30  # of one file that is held in memory: scores, drift, samples
 # What checks look into; of other files, however large, only the digest counts.
 MEASURED = ("scores.parquet", "drift.parquet", "judge.parquet", "samples.jsonl", "training.csv")
@@ -71,7 +71,7 @@ class Evidence:
                 raise RefusedError(f"{name} has no column {', '.join(absent)}")
             return file.read(columns).to_pandas(ignore_metadata=True)
         except (OSError, pa.ArrowException, ValueError) as error:
-            raise RefusedError(f"{name} is no Parquet file ({_short(error)})") from None
+            raise RefusedError(f"{name} is no Parquet file ({first_line(error)[:120]})") from None
 
     @property
     def names(self) -> list[str]:
@@ -94,7 +94,3 @@ def changed(name: str) -> RefusedError:
 
 
 Check = Callable[[Evidence], Iterator[Problem]]
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120]
