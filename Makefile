@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
+# What setuptools leaves, and would put into the next wheel whatever was removed since.
+STALE := build/lib build/bdist.*
 
 .PHONY: setup quickstart reference test test-readme test-lowest test-pythons test-faults test-slurm \
 	test-ray test-wheel test-plugin audit lint types speed scale coverage clean
@@ -57,7 +59,7 @@ lint: setup types
 
 # Type checkers cannot follow the mapping of folders to subpackages, so they read an installed copy.
 types: setup
-	rm -rf build
+	rm -rf build/typed $(STALE)
 	$(BIN)/pip install --quiet --no-deps --target build/typed .
 	cd build/typed && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
 		--cache-dir ../../.mypy_cache -p paretosteer
@@ -76,23 +78,24 @@ coverage: setup
 
 # A wheel works from any folder, with nothing of the checkout in reach.
 test-wheel: setup
-	rm -rf build
+	rm -rf build/wheel $(STALE)
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir build/wheel .
-	$(PYTHON) -m venv build/fresh
-	build/fresh/bin/pip install --quiet --no-deps build/wheel/*.whl
-	tests/wheel.sh build/fresh $(BIN)
+	$(PYTHON) -m venv build/wheel/fresh
+	build/wheel/fresh/bin/pip install --quiet --no-deps build/wheel/*.whl
+	tests/wheel.sh build/wheel/fresh $(BIN)
 
 # A package from outside adds a method, a benchmark, an objective, a metric and an experiment.
 test-plugin: setup
-	rm -rf build
-	mkdir build
-	cp -r tests/plugin_package build/plugin_package
-	$(BIN)/pip wheel --quiet --no-deps --wheel-dir build/wheel . ./build/plugin_package
-	$(PYTHON) -m venv build/fresh
-	build/fresh/bin/pip install --quiet --no-deps build/wheel/*.whl
-	tests/plugin.sh build/fresh $(BIN)
+	rm -rf build/plugin $(STALE)
+	mkdir -p build/plugin
+	cp -r tests/plugin_package build/plugin/package
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir build/plugin . ./build/plugin/package
+	$(PYTHON) -m venv build/plugin/fresh
+	build/plugin/fresh/bin/pip install --quiet --no-deps build/plugin/*.whl
+	tests/plugin.sh build/plugin/fresh $(BIN)
 
 # Kills real sweeps at random moments, many times, and compares them with one left alone: minutes.
+# Faults that can be staged one by one are in tests/faults, a part of `make test`.
 test-faults: setup
 	$(BIN)/python tests/kill_study.py --kills 20 benchmark=bandit budget=smoke budget.steps=200 \
 		method=clp,bone_soup,morl seed=0,1 checkpoint_seconds=0

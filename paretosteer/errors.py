@@ -1,6 +1,7 @@
 """Errors that a user can act on: one line naming the argument, what was found, the remedy."""
 
 import errno
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -40,6 +41,14 @@ def disk_problem(error: OSError) -> str:
 def first_line(error: BaseException) -> str:
     """What somebody else's error says, in one line; its kind where it says nothing."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def line_in(error: BaseException, file: str) -> int | None:
+    """The last line of a file that an error passed through, if any."""
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno for frame in reversed(frames) if frame.filename == file), None)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -8,20 +8,19 @@ read is a row with the reason, never skipped; a folder without one was interrupt
 """
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretosteer.cells.record import RECORD, read_record
+from paretosteer.cells.discovery import CELL_NAME, cells_below
+from paretosteer.cells.record import RECORD, read_record, reason
 from paretosteer.errors import UsageError
 from paretosteer.measured import read_scores, read_values
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CELL_NAME = re.compile(r"seed(\d+)-[0-9a-f]{10}")
 _SCORED = ("ok", "partial")
 
 
@@ -70,7 +69,7 @@ class Cell:
     @property
     def seed(self) -> int | None:
         """The cell's seed, from its record or its folder's name."""
-        named = _CELL_NAME.fullmatch(self.path.name)
+        named = CELL_NAME.fullmatch(self.path.name)
         seed = self.record.get("seed", named and named[1])
         return None if seed is None else int(seed)
 
@@ -110,7 +109,7 @@ def cell_folders(*dirs: str | os.PathLike[str]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: is not a folder; give a folder that a sweep wrote")
-    found = {path.resolve(): path for folder in folders for path in _cell_folders(folder)}
+    found = {path.resolve(): path for folder in folders for path in cells_below(folder)}
     if not found:
         where = ", ".join(map(str, folders)) or "nothing"
         raise UsageError(
@@ -207,32 +206,16 @@ def _point_rows(cell: Cell) -> Iterator[dict[str, Any]]:
             }
 
 
-def _cell_folders(folder: Path) -> Iterator[Path]:
-    """Cell folders at or below a folder; nothing inside a cell is looked at."""
-    for place, below, names in os.walk(folder):
-        path = Path(place)
-        if RECORD in names or _CELL_NAME.fullmatch(path.name):
-            below.clear()
-            yield path
-
-
 def read_cell(path: Path) -> Cell:
     """The cell in a folder as it is found; no state of it is an error."""
     if not (path / RECORD).exists():
-        reason = f"no {RECORD}: interrupted, or still running"
-        return Cell(path, "missing", reason, {}, _read_config(path))
+        told = f"no {RECORD}: interrupted, or still running"
+        return Cell(path, "missing", told, {}, _read_config(path))
     try:
         record = read_record(path)
     except UsageError as error:
         return Cell(path, "unreadable", str(error).removeprefix(f"{path}{os.sep}"), {}, {})
-    return Cell(path, record["status"], _reason(record), record, record["config"])
-
-
-def _reason(record: Mapping[str, Any]) -> str:
-    error = record.get("error")
-    if error:
-        return f"{error['type']} while in {error['stage']}: {error['message']}"
-    return record.get("reason") or ""
+    return Cell(path, record["status"], reason(record), record, record["config"])
 
 
 def _read_config(path: Path) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from paretosteer.errors import ParetosteerError
+from paretosteer.errors import ParetosteerError, first_line
 from paretosteer.metrics.normalise import Normaliser
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from paretosteer.load import Cell
 
+KEYS = ["point", "prompt_id", "sample"]  # what tells the samples of a cell apart
 _SCORES = "scores.parquet"
 _DRIFT = "drift.parquet"
 _JUDGED = "judge.parquet"
@@ -210,12 +211,8 @@ def _read_columns(path: Path, columns: Sequence[str]) -> Mapping[str, Any]:
         with pq.ParquetFile(path) as file:
             table = file.read(list(columns), use_threads=False)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UnreadableError(f"{path.name}: {_one_line(str(error))}") from None
+        raise UnreadableError(f"{path.name}: {first_line(error)}") from None
     absent = [column for column in columns if column not in table.column_names]
     if absent:
         raise UnreadableError(f"{path.name}: has no column {', '.join(absent)}")
     return {column: table[column] for column in columns}
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split())

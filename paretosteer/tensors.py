@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paretosteer.cells.files import read_json
 from paretosteer.errors import UsageError, first_line
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def check_weights(folder: Path, option: str) -> None:
 def _shards(index: Path) -> list[str]:
     """Names of the files in an index; none where it is no index, which its reader will say."""
     try:
-        return sorted(set(map(str, json.loads(index.read_bytes())["weight_map"].values())))
+        return sorted(set(map(str, read_json(index)["weight_map"].values())))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer.cells.digest import digest, file_digest
-from paretosteer.cells.files import atomic_folder, write_json
+from paretosteer.cells.files import atomic_folder, read_json, write_json
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
@@ -58,8 +57,7 @@ def _files(folder: Path) -> dict[str, str]:
 def _problem(folder: Path) -> str | None:
     """Why an entry cannot be used; None where it can."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        expected = manifest["files"]
+        expected = read_json(folder / MANIFEST)["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return "has no valid manifest"
     return None if expected == _files(folder) else "does not match its manifest"

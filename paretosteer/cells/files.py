@@ -63,6 +63,25 @@ def write_json(path: Path, value: Any) -> None:
         draft.write_text(text + "\n", encoding="utf-8")
 
 
+def read_json(path: Path) -> Any:
+    """The JSON in a file that anybody may have written.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, or is no JSON, or deeper than Python reads, or holds half a surrogate
+        pair, which JSON can spell and nobody can show.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        value = json.loads(text)
+        if r"\ud" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return value
+
+
 def remove_drafts(folder: Path) -> None:
     """Remove what killed writers left; nobody else may be writing to the folder."""
     for path in folder.iterdir():
@@ -72,16 +91,32 @@ def remove_drafts(folder: Path) -> None:
 
 def check_writable(folder: str | Path) -> None:
     """UsageError where a sweep's folder cannot be written, before a cell does any work."""
-    place = Path(folder).absolute()
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir():
-        raise UsageError(f"sweep_dir: {place} is a file; name a folder")
+    place = nearest(Path(folder))
+    if found := in_the_way(place):
+        raise UsageError(f"sweep_dir: {place} is {found}; name a folder")
     if not os.access(place, os.W_OK | os.X_OK):
         raise UsageError(
             f"sweep_dir: {place} cannot be written; name a folder that is yours, on a file system "
             "that is not read-only"
         )
+
+
+def nearest(folder: Path) -> Path:
+    """The folder, or what there is nearest above it; below an unsearchable folder nothing is."""
+    place = folder.absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    return place
+
+
+def in_the_way(place: Path) -> str:
+    """What is where a folder should be; nothing where there is one."""
+    try:
+        if place.is_dir():
+            return ""
+    except PermissionError:
+        pass  # a link to where nobody may look
+    return "a link to no folder" if place.is_symlink() else "a file"
 
 
 def _sync(path: Path) -> None:

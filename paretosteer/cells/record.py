@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from paretosteer.cells.files import write_json
+from paretosteer.cells.files import read_json, write_json
 from paretosteer.errors import UsageError
 
 RECORD = "record.json"
@@ -16,8 +17,8 @@ RECORD = "record.json"
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
     """Write `folder/record.json`; ValueError where it breaks the schema."""
-    if problem := _problem(record):
-        raise ValueError(f"record of {folder}: {problem}")
+    if wrong := problem(record):
+        raise ValueError(f"record of {folder}: {wrong}")
     write_json(folder / RECORD, record)
 
 
@@ -25,16 +26,13 @@ def read_record(folder: Path) -> dict[str, Any]:
     """The record of a cell, checked against the schema; UsageError where there is no valid one."""
     path = folder / RECORD
     try:
-        text = path.read_text(encoding="utf-8")
-        record = json.loads(text)
-        if r"\ud" in text:  # half a surrogate pair, which JSON can spell, is no text to show
-            json.dumps(record, ensure_ascii=False).encode()
+        record = read_json(path)
     except FileNotFoundError:
         raise UsageError(f"{folder}: no {RECORD}; the cell never finished, run it again") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read ({error}); run the cell again") from None
-    if problem := _problem(record):
-        raise UsageError(f"{path}: not a valid record: {problem}; run the cell again")
+    if wrong := problem(record):
+        raise UsageError(f"{path}: not a valid record: {wrong}; run the cell again")
     assert isinstance(record, dict)
     return record
 
@@ -47,10 +45,22 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-def _problem(record: Any) -> str | None:
-    """What is wrong with a record, the most telling fault first, in one line."""
-    if _right(record):
-        return None
+def problem(record: Any) -> str | None:
+    """What breaks the schema, the most telling fault first; None where it is kept."""
+    try:
+        return None if _right(record) else _broken(record)
+    except RecursionError:
+        return "nested too deeply"
+
+
+def reason(record: Mapping[str, Any]) -> str:
+    """Why a cell has no scores, or not all; nothing where it has."""
+    if error := record.get("error"):
+        return f"{error['type']} while in {error['stage']}: {error['message']}"
+    return record.get("reason") or ""
+
+
+def _broken(record: Any) -> str | None:
     from jsonschema.exceptions import best_match
 
     error = best_match(_validator().iter_errors(record))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretosteer.commands.base import command, quiet
-from paretosteer.terminal import printable
+from paretosteer.terminal import line
 
 if TYPE_CHECKING:
     from paretosteer.commands.base import Commands
@@ -38,16 +38,12 @@ def _validate(args: argparse.Namespace) -> int:
     for verdict in validate(args.folder):
         verdicts.append(verdict)
         if not args.json:
-            print(_one_line(f"{verdict.path}: {verdict.line}"), flush=True)
+            print(line(f"{verdict.path}: {verdict.line}"), flush=True)
     if args.json:
         print(json.dumps([verdict.as_dict() for verdict in verdicts], indent=1))
     else:
         print(_counts(verdicts))
     return 1 if any(verdict.word == "not trusted" for verdict in verdicts) else 0
-
-
-def _one_line(text: str) -> str:
-    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _counts(verdicts: list[Verdict]) -> str:

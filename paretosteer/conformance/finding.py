@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from paretosteer.errors import first_line
+from paretosteer.errors import first_line, line_in
 
 Level = Literal["ok", "note", "fault"]
 
@@ -64,13 +63,8 @@ def _outcome(check: Check, subject: Any, source: str) -> list[Finding]:
     except NotChecked as reason:
         found.append(Finding("note", name, f"not checked: {reason}"))
     except Exception as error:  # somebody's code can raise anything, and the rest is worth knowing
-        told = f"stopped by {type(error).__name__}: {first_line(error)}{_place(error, source)}"
+        number = line_in(error, source)
+        place = f" ({Path(source).name}, line {number})" if number else ""
+        told = f"stopped by {type(error).__name__}: {first_line(error)}{place}"
         found.append(Finding("fault", name, told, "mend that and check again"))
     return found or [Finding("ok", name, (check.__doc__ or "").partition("\n")[0].rstrip("."))]
-
-
-def _place(error: Exception, source: str) -> str:
-    """The last line of the checked file that the error passed through."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == source]
-    return f" ({Path(source).name}, line {own[-1].lineno})" if own else ""

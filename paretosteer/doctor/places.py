@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paretosteer.cells import cache
+from paretosteer.cells.files import in_the_way, nearest
 from paretosteer.cells.holder import holder
 from paretosteer.doctor.finding import Finding, Probe, size
 
@@ -34,10 +35,10 @@ def cache_folder(_: Path) -> Iterator[Finding]:
 
 
 def _place(what: str, folder: Path, remedy: str) -> Iterator[Finding]:
-    there = _existing(folder)
+    there = nearest(folder)
     told = f"{folder} ({'there' if there == folder.absolute() else 'not there yet'})"
-    if not there.is_dir():
-        yield Finding("fail", what, f"{there} is a file", remedy)
+    if found := in_the_way(there):
+        yield Finding("fail", what, f"{there} is {found}", remedy)
         return
     yield Finding("ok", what, told)
     free = shutil.disk_usage(there).free
@@ -59,14 +60,6 @@ def _place(what: str, folder: Path, remedy: str) -> Iterator[Finding]:
         yield Finding("ok", f"{what} locks", "files can be written and locked")
     else:
         yield Finding("fail", f"{what} locks", "a lock keeps nobody out", remedy)
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest above it that exists."""
-    path = folder.absolute()
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path
 
 
 def _file_system(folder: Path) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from paretosteer.errors import UsageError, did_you_mean, first_line
+from paretosteer.errors import UsageError, did_you_mean, first_line, line_in
 from paretosteer.plugins.checks import CHECKS, fault
 
 VARIABLE = "PARETOSTEER_PLUGINS"
@@ -91,7 +90,9 @@ def _read(path: str) -> PluginFile:
         exec(compile(source, path, "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
-        raise UsageError(f"--plugin: {path}{_place(error, path)}: {_told(error)}") from error
+        number = line_in(error, path)
+        place = f", line {number}" if number else ""
+        raise UsageError(f"--plugin: {path}{place}: {_told(error)}") from error
     return PluginFile(Path(path), _table(path, getattr(module, TABLE, None)), digest)
 
 
@@ -112,15 +113,6 @@ def _table(path: str, offers: Any) -> Mapping[str, Mapping[str, Any]]:
             if wrong := fault(group, name, found):
                 raise UsageError(f"--plugin: {path}: {group[:-1]} {name!r} {wrong}")
     return offers
-
-
-def _place(error: BaseException, path: str) -> str:
-    """The line of the file at which an error arose, where it was one."""
-    if isinstance(error, SyntaxError) and error.filename == path:
-        return f", line {error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == path]
-    return f", line {lines[-1]}" if lines else ""
 
 
 def _told(error: BaseException) -> str:

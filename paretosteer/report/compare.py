@@ -15,8 +15,9 @@ from paretosteer.report.changes import (
     Shifts,
     compare_sweeps,
 )
+from paretosteer.report.sheet import csv
 from paretosteer.report.text_tables import markdown_escape
-from paretosteer.report.write import csv, report_folder, write_files
+from paretosteer.report.write import report_folder, write_files
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,11 +1,10 @@
 """The report's files, each written whole or not at all."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from paretosteer.cells.files import atomic_write
 from paretosteer.errors import UsageError
@@ -16,16 +15,13 @@ from paretosteer.report.figures import DRAWINGS, drawings, render
 from paretosteer.report.focus import focus
 from paretosteer.report.leaderboard import leaderboard_frame
 from paretosteer.report.page import page
+from paretosteer.report.sheet import csv
 from paretosteer.report.tables import Tables, make_tables
 from paretosteer.report.text_tables import latex, markdown
 from paretosteer.report.workers import several
-from paretosteer.terminal import printable
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-_NUMBER = re.compile(r"[+-][\d.]+(e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -99,24 +95,6 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     for name, content in contents.items():
         with atomic_write(folder / name) as temporary:
             temporary.write_bytes(content)
-
-
-def csv(frame: "pd.DataFrame") -> str:
-    """A leaderboard as CSV, figures to six digits, empty where a value does not apply."""
-    texts = frame.select_dtypes(exclude=["number", "bool"])
-    safe = frame.assign(**{str(name): texts[name].map(csv_text) for name in texts})
-    return safe.rename(columns=csv_text).to_csv(
-        index=False, float_format="%.6g", lineterminator="\n"
-    )
-
-
-def csv_text(value: Any) -> Any:
-    """Text that a spreadsheet does not take for a formula, by an apostrophe before it."""
-    if not isinstance(value, str):
-        return value
-    text = printable(value)
-    formula = text.lstrip().startswith(("=", "+", "-", "@")) and not _NUMBER.fullmatch(text)
-    return f"'{text}" if formula else text
 
 
 def _utf8(text: str) -> bytes:

@@ -7,7 +7,6 @@ refused by name. `paretosteer.text.export` writes the way back.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from paretosteer.cells.digest import digest, file_digest
+from paretosteer.cells.files import read_json
 from paretosteer.errors import UsageError
 from paretosteer.tensors import read_tensors
 
@@ -142,7 +142,7 @@ def add_adapters(policy: TextPolicy, adapters: Sequence[Adapter]) -> None:
 def _read_config(folder: Path) -> dict[str, Any]:
     """The adapter's configuration; UsageError where it says that it is no plain LoRA."""
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(folder / CONFIG)
         kind = config.get("peft_type")
     except (OSError, ValueError, AttributeError):
         found = f"has no readable {CONFIG}" if folder.is_dir() else "is not a folder"

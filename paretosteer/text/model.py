@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 from paretosteer.cells.digest import seen
+from paretosteer.cells.files import read_json
 from paretosteer.errors import UsageError, first_line
 from paretosteer.tensors import check_weights
 
@@ -154,9 +154,9 @@ def check_source(path: str, option: str = "model.path") -> None:
 
 def _check_architecture(folder: Path, option: str) -> None:
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = read_json(folder / "config.json")
         known = isinstance(config.get("model_type"), str)
-    except (ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError):
         known = False
     if not known:
         raise UsageError(

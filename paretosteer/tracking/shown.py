@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paretosteer import metrics
-from paretosteer.measured import read_drift, read_samples, read_values
+from paretosteer.measured import KEYS, read_drift, read_samples, read_values
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from paretosteer.load import Cell
-
-_KEYS = ["point", "prompt_id", "sample"]
 
 
 @dataclass(frozen=True)
@@ -123,8 +121,8 @@ class Shown:
             return Table([], []), 0
         scores = pd.read_parquet(self._cell.path / "scores.parquet")
         first = texts.sort_values(["prompt_id", "sample", "point"]).head(limit)
-        weighed = first[_KEYS].merge(self._weights(), on="point", how="left")
-        told = weighed.merge(first, on=_KEYS, how="left").merge(scores, on=_KEYS, how="left")
+        weighed = first[KEYS].merge(self._weights(), on="point", how="left")
+        told = weighed.merge(first, on=KEYS, how="left").merge(scores, on=KEYS, how="left")
         return Table.of(told), len(texts)
 
     @property

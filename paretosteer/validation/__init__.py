@@ -31,14 +31,15 @@ def validate(folder: str | os.PathLike[str]) -> Iterator[Verdict]:
     UsageError
         If there is no such folder, or no cell in it.
     """
-    from paretosteer.validation.cells import cell_folders, check_cell
+    from paretosteer.cells.discovery import cells_below
+    from paretosteer.validation.cells import check_cell
     from paretosteer.validation.reports import check_report, report_folders
 
     root = Path(folder)
     if not root.is_dir():
         raise UsageError(f"{root}: is not a folder; give a folder that a sweep wrote")
     found = []
-    for path in cell_folders(root):
+    for path in cells_below(root):
         found.append(check_cell(path))
         yield found[-1].verdict
     if not found:

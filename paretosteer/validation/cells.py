@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.holder import holder
-from paretosteer.cells.record import RECORD, schema
+from paretosteer.cells.record import RECORD, problem, reason
 from paretosteer.cells.unfinished import LOCK
 from paretosteer.errors import first_line
 from paretosteer.validation import code, configuration, cost, files, place, scores, vectors
@@ -41,7 +37,6 @@ _CHECKS: tuple[Check, ...] = (
     code.code,
     code.failures,
 )
-_CELL_NAME = re.compile(r"seed\d+-[0-9a-f]{10}")
 
 
 @dataclass(frozen=True)
@@ -56,31 +51,20 @@ class Found:
     values: Array | None
 
 
-def cell_folders(folder: Path) -> Iterator[Path]:
-    """Cells at or below a folder, as every command finds them; links are not followed."""
-    for where, below, names in os.walk(folder):
-        below.sort()
-        path = Path(where)
-        if RECORD in names or _CELL_NAME.fullmatch(path.name):
-            below.clear()
-            yield path
-
-
 def check_cell(folder: Path) -> Found:
     """Check one cell. No state of it is an error."""
     if not (folder / RECORD).exists() and not (folder / RECORD).is_symlink():
         return Found(Verdict(folder, "cell", reason=_missing(folder)), {}, None)
     try:
         record = read_json(folder, RECORD)
-        problem = _schema_problem(record)
     except RefusedError as refused:
-        problem = str(refused)
-    except RecursionError:
-        problem = f"{RECORD} is nested too deeply"
-    if problem:
-        return Found(Verdict(folder, "cell", [fault(problem)]), {}, None)
+        return Found(Verdict(folder, "cell", [fault(str(refused))]), {}, None)
+    if wrong := problem(record):
+        broken = fault(f"{RECORD} breaks its schema: {wrong}")
+        return Found(Verdict(folder, "cell", [broken]), {}, None)
     if record["status"] in ("failed", "unsupported"):
-        return Found(Verdict(folder, "cell", reason=_reason(record)), record, None)
+        told = " ".join(f"{record['status']}, {reason(record)}".split())
+        return Found(Verdict(folder, "cell", reason=told), record, None)
     cell = Evidence(folder, record)
     misshapen = _run((vectors.vectors,), cell)  # every other check relies on their lengths
     problems = misshapen or _run(_CHECKS, cell)
@@ -103,30 +87,6 @@ def _run(checks: tuple[Check, ...], cell: Evidence) -> list[Problem]:
 def _missing(folder: Path) -> str:
     who = holder(folder / LOCK)
     return f"missing, no {RECORD}: {f'{who} works on it' if who else 'interrupted, or not begun'}"
-
-
-def _reason(record: dict[str, Any]) -> str:
-    error = record.get("error")
-    told = f"{error['type']} while in {error['stage']}: {error['message']}" if error else ""
-    return f"{record['status']}, {' '.join((told or record.get('reason') or '').split())}"
-
-
-def _schema_problem(record: Any) -> str:
-    """What breaks the schema, the most telling fault first; nothing where it is kept."""
-    from jsonschema.exceptions import best_match
-
-    error = best_match(_validator().iter_errors(record))
-    if error is None:
-        return ""
-    where = ".".join(map(str, error.absolute_path)) or "top level"
-    return f"{RECORD} breaks its schema: {where}: {error.message[:160]}"
-
-
-@cache
-def _validator() -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(schema())
 
 
 def _summary(record: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.errors import first_line
 from paretosteer.validation.problem import Problem
 from paretosteer.validation.reading import RefusedError, digest, read
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
     from paretosteer.interfaces import Array
 
-KEYS = ["point", "prompt_id", "sample"]
 MOST_BYTES = 4 * 2**30  # of one file that is held in memory: scores, drift, samples
-_LARGE = (".safetensors",)  # never looked into as a whole, so only their digest is made
+# What checks look into; of other files, however large, only the digest counts.
+MEASURED = ("scores.parquet", "drift.parquet", "judge.parquet", "samples.jsonl", "training.csv")
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Evidence:
         return {name: self._digest(name) for name in self.record["files"]}
 
     def content(self, name: str) -> bytes:
-        """A file's bytes; RefusedError where it cannot be read, or is not the recorded one.
+        """The bytes of one of MEASURED; RefusedError where it is not to be read as recorded.
 
         What was damaged is not parsed: readers of binary files are not made for it.
         """
@@ -54,8 +55,6 @@ class Evidence:
             raise found
         if found != recorded:
             raise changed(name)
-        if name not in self._contents:
-            self._contents[name] = read(self.folder, name, MOST_BYTES)
         return self._contents[name]
 
     def frame(self, name: str, columns: list[str]) -> pd.DataFrame:
@@ -72,7 +71,7 @@ class Evidence:
                 raise RefusedError(f"{name} has no column {', '.join(absent)}")
             return file.read(columns).to_pandas(ignore_metadata=True)
         except (OSError, pa.ArrowException, ValueError) as error:
-            raise RefusedError(f"{name} is no Parquet file ({_short(error)})") from None
+            raise RefusedError(f"{name} is no Parquet file ({first_line(error)[:120]})") from None
 
     @property
     def names(self) -> list[str]:
@@ -81,7 +80,7 @@ class Evidence:
 
     def _digest(self, name: str) -> str | RefusedError:
         try:
-            if name.endswith(_LARGE):
+            if name not in MEASURED:
                 return digest(self.folder, name)
             self._contents[name] = read(self.folder, name, MOST_BYTES)
             return hashlib.sha256(self._contents[name]).hexdigest()
@@ -95,7 +94,3 @@ def changed(name: str) -> RefusedError:
 
 
 Check = Callable[[Evidence], Iterator[Problem]]
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120]

@@ -5,12 +5,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from paretosteer.validation.evidence import Evidence, changed
+from paretosteer.validation.evidence import MEASURED, Evidence, changed
 from paretosteer.validation.problem import Problem, fault, note
 from paretosteer.validation.reading import RefusedError, opened, read_json
 
-# What figures are made of, so never without a digest.
-_MEASURED = ("scores.parquet", "drift.parquet", "judge.parquet", "samples.jsonl", "training.csv")
 _OWN = {"record.json", "config.yaml", "stages.json"}
 _CHECKPOINT = (".safetensors", ".json")  # loading them runs no code
 _HEADER_LENGTH = 8
@@ -32,9 +30,9 @@ def strangers(cell: Evidence) -> Iterator[Problem]:
     named = cell.record["files"].keys() | _OWN
     extra = [name for name in sorted(_names(cell.folder)) if name not in named]
     for name in extra:
-        if name in _MEASURED:
+        if name in MEASURED:
             yield fault(f"{name} is there but not in the record, and reports would use it")
-    if others := [name for name in extra if name not in _MEASURED]:
+    if others := [name for name in extra if name not in MEASURED]:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         yield note(f"holds files that its record does not name: {', '.join(others[:3])}{more}")
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from paretosteer.errors import first_line
+from paretosteer.report.sheet import csv_text
 from paretosteer.validation.cells import Found
 from paretosteer.validation.measured import Frame, Replicate, measured
 from paretosteer.validation.problem import Problem, Verdict, fault
@@ -148,7 +149,8 @@ def _board(folder: Path, tables: Sequence[Mapping[str, Any]]) -> Iterator[Proble
         yield _wrong(f"{name} has {len(found)} rows, {REPORT} {len(rows)}")
         return
     for place, (line, row) in enumerate(zip(found, rows, strict=True), start=1):
-        wrong = [each for each, value in row.items() if not _written_as(line.get(each), value)]
+        cells = {name: line.get(csv_text(name)) for name in row}
+        wrong = [name for name, value in row.items() if not _written_as(cells[name], value)]
         if wrong:
             yield _wrong(
                 f"{name}, row {place}: {', '.join(wrong[:_MOST_TOLD])} differ from {REPORT}"
@@ -157,7 +159,7 @@ def _board(folder: Path, tables: Sequence[Mapping[str, Any]]) -> Iterator[Proble
 
 def _written_as(cell: str | None, value: Any) -> bool:
     if value is None or cell is None or isinstance(value, str | bool):
-        return (cell or "") == ("" if value is None else str(value))
+        return (cell or "") == ("" if value is None else str(csv_text(value)))
     try:
         return _close(float(cell), value)
     except ValueError:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from paretosteer.validation.evidence import KEYS, Evidence
+from paretosteer.measured import KEYS
+from paretosteer.validation.evidence import Evidence
 from paretosteer.validation.problem import Problem, fault
 from paretosteer.validation.reading import RefusedError
 

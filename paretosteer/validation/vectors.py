@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from paretosteer.validation.evidence import KEYS, Evidence
+from paretosteer.measured import KEYS
+from paretosteer.validation.evidence import Evidence
 from paretosteer.validation.problem import Problem, fault
 
 TOLERANCE = 1e-6  # of a preference's sum, as everywhere

@@ -46,7 +46,7 @@ def test_jobs_that_ask_at_once_wait_for_one() -> None:
     assert make.calls == 1
 
 
-@pytest.mark.parametrize("damage", ["change", "remove", "add", "manifest"])
+@pytest.mark.parametrize("damage", ["change", "remove", "add", "manifest", "depths"])
 def test_a_damaged_entry_is_made_again_and_said(
     damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -59,7 +59,7 @@ def test_a_damaged_entry_is_made_again_and_said(
     elif damage == "add":
         (folder / "stray").touch()
     else:
-        (folder / cache.MANIFEST).write_text("{")
+        (folder / cache.MANIFEST).write_text("{" if damage == "manifest" else "[" * 100_000)
     cache.cached("pool", {"model": "x"}, make)
     assert make.calls == 2
     assert (folder / "sub" / "file").read_text() == "content"

@@ -52,6 +52,8 @@ def test_a_record_that_breaks_the_schema_is_not_written(
     [
         (None, "no record.json; the cell never finished, run it again"),
         ("{", "cannot be read"),
+        ('{"config":' * 100_000, "cannot be read .nested too deeply."),
+        (r'"\ud800"', "cannot be read"),
         ("[]", "not a valid record"),
         (json.dumps(FAILED | {"schema": 2}), "schema: 1 was expected"),
     ],

@@ -165,6 +165,10 @@ def change_scores(cell: Path, change: Any) -> None:
         (zero_std, "normaliser.std is not above 0"),
         (short_vector, "reference has vectors of 1 values for 2 objectives"),
         (off_simplex, "preferences"),
+        (
+            lambda cell: (cell / "record.json").write_text('{"config":' * 100_000),
+            "record.json: cannot be read (nested too deeply)",
+        ),
         (lambda cell: (cell / "scores.parquet").unlink(), "scores.parquet"),
         (lambda cell: (cell / "scores.parquet").write_bytes(b"PAR1"), "scores.parquet"),
         (

@@ -19,8 +19,8 @@ from paretosteer.commands.base import table
 from paretosteer.compose import compose_cell
 from paretosteer.errors import UsageError
 from paretosteer.report import print_comparison, print_leaderboard, write_comparison, write_report
+from paretosteer.report.sheet import csv_text
 from paretosteer.report.text_tables import latex_escape, markdown_escape
-from paretosteer.report.write import csv_text
 from paretosteer.terminal import line, printable
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))

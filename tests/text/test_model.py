@@ -41,9 +41,10 @@ def test_a_missing_folder(path):
 def test_a_folder_that_is_no_model(tmp_path):
     with pytest.raises(UsageError, match=r"has no config\.json"):
         load_model(str(tmp_path), CPU, torch.float32)
-    (tmp_path / "config.json").write_text(json.dumps({"a": 1}))
-    with pytest.raises(UsageError, match="names no model_type"):
-        load_model(str(tmp_path), CPU, torch.float32)
+    for config in (json.dumps({"a": 1}), "[" * 100_000):
+        (tmp_path / "config.json").write_text(config)
+        with pytest.raises(UsageError, match="names no model_type"):
+            load_model(str(tmp_path), CPU, torch.float32)
 
 
 def test_pickled_weights_are_never_loaded(llama, tmp_path):

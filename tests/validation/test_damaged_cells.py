@@ -19,7 +19,7 @@ from whole_cells import (
     write_whole_cell,
 )
 
-from paretosteer.validation import validate
+from paretosteer.validation import evidence, validate
 
 
 def cut(name: str) -> Damage:
@@ -251,6 +251,15 @@ def test_several_faults_are_each_named(tmp_path: Path) -> None:
         "scores.parquet is absent",
         "config.yaml is not the configuration of the record",
     } <= set(verdict.faults)
+
+
+def test_files_that_no_check_reads_may_be_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    booked("recording.bin", b"\0" * 300_000)(write_whole_cell(tmp_path))
+    monkeypatch.setattr(evidence, "MOST_BYTES", 200_000)
+    (verdict,) = validate(tmp_path)
+    assert verdict.word == "trusted"
 
 
 def test_unfinished_work_and_strangers_do_not_count_against_a_cell(tmp_path: Path) -> None:

@@ -73,6 +73,13 @@ def test_folds_and_oracles_are_measured_again(tmp_path: Path) -> None:
     assert only(tmp_path, "report").line == "trusted"
 
 
+def test_words_that_a_spreadsheet_would_run_are_those_of_the_report(tmp_path: Path) -> None:
+    write_whole_cell(tmp_path, variant="=1+1")
+    write_whole_cell(tmp_path, "morl", names=("@sentiment", "variety"))
+    write_report([tmp_path])
+    assert only(tmp_path, "report").line == "trusted"
+
+
 def test_a_configuration_that_was_changed_is_seen(sweep: Path) -> None:
     folder = cell(sweep)
     change(folder / "record.json", lambda record: record["config"]["method"].update(kappa=0.1))

@@ -1,0 +1,32 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from paretosteer.cells import files
+from paretosteer.errors import UsageError
+
+
+def test_a_link_to_nothing_is_no_folder_to_write_to(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(UsageError, match=r"sweep_dir: .*/link is a link to no folder; name"):
+        files.check_writable(tmp_path / "link" / "sweep")
+    (tmp_path / "gone").mkdir()
+    files.check_writable(tmp_path / "link" / "sweep")
+
+
+def test_below_a_folder_that_nobody_may_search_the_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = os.stat
+
+    def refused(path: str | Path, **options: bool) -> os.stat_result:  # also for root
+        if str(path).startswith(f"{tmp_path}{os.sep}"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    monkeypatch.setattr(os, "lstat", refused)
+    monkeypatch.setattr(os, "access", lambda place, mode: False)
+    with pytest.raises(UsageError, match=f"sweep_dir: {tmp_path} cannot be written"):
+        files.check_writable(tmp_path / "a" / "b")
