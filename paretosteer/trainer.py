@@ -330,6 +330,7 @@ class Trainer:
         run.set_randomness(own["randomness"])
         self.parts = own["parts"]
         shared, known = state["trainer"], len(self.log)
+        self.say(f"{run.name}: an earlier run left it at step {run.done} of {run.steps}, goes on")
         self.account, self.log = Account(**shared["account"]), shared["log"]
         self._began = time.perf_counter() - shared["seconds"]
         for row in self.log[known:]:

@@ -20,13 +20,12 @@ from paretosteer.cells.sealed import Sealed
 from paretosteer.control import Control
 from paretosteer.eval_rows import MOST
 from paretosteer.interfaces import Array, Point, Rewarded
-from paretosteer.measured import read_samples
+from paretosteer.measured import KEYS, read_samples
 from paretosteer.method import Method
 from paretosteer.progress import say
 from paretosteer.rollout import Cells, roll_out
 from paretosteer.scoring import Scorer
 
-KEYS = ["point", "prompt_id", "sample"]
 DRIFT = ["kl", "start_nll", "tokens"]
 _JUDGED = "judged "  # before the names of a judge's columns in a piece
 

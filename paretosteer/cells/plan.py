@@ -15,6 +15,7 @@ from paretosteer.cells.digest import chain, file_digest
 from paretosteer.cells.files import write_json
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
+from paretosteer.plugins.used import plugin_files, used
 
 STAGES = ("train", "sample", "score")
 STATE = "stages.json"  # digest and files of every finished stage
@@ -89,7 +90,9 @@ class CellPlan:
                 "seed": c.seed,
                 "dtype": c.dtype,
             },
-            {"model": self.model_key} | ({"method": self.content_key} if self.content_key else {}),
+            {"model": self.model_key}
+            | ({"method": self.content_key} if self.content_key else {})
+            | plugin_files(used(c)),
             {"train": VERSIONS["train"]}
             | {"method": self.method_class.version, "benchmark": self.benchmark_class.version}
             | {f"objective {name}": version for name, version in self.objectives.items()},

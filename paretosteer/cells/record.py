@@ -9,17 +9,28 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from paretosteer.cells.digest import digest
 from paretosteer.cells.files import read_json, write_json
 from paretosteer.errors import UsageError
 
 RECORD = "record.json"
+_DIGEST = "digest"
 
 
-def write_record(folder: Path, record: dict[str, Any]) -> None:
-    """Write `folder/record.json`; ValueError where it breaks the schema."""
+def write_record(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """Write `folder/record.json`; gives it with its digest.
+
+    Raises
+    ------
+    ValueError
+        If it breaks the schema.
+
+    """
     if wrong := problem(record):
         raise ValueError(f"record of {folder}: {wrong}")
-    write_json(folder / RECORD, record)
+    whole = sealed(record)
+    write_json(folder / RECORD, whole)
+    return whole
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -46,11 +57,15 @@ def schema() -> dict[str, Any]:
 
 
 def problem(record: Any) -> str | None:
-    """What breaks the schema, the most telling fault first; None where it is kept."""
+    """What breaks the schema, the most telling fault first, or the digest; None where both hold."""
     try:
-        return None if _right(record) else _broken(record)
+        if not _right(record):
+            return _broken(record)
     except RecursionError:
         return "nested too deeply"
+    if _as_written(record):
+        return None
+    return "it was changed after it was written, its digest is another"
 
 
 def reason(record: Mapping[str, Any]) -> str:
@@ -58,6 +73,24 @@ def reason(record: Mapping[str, Any]) -> str:
     if error := record.get("error"):
         return f"{error['type']} while in {error['stage']}: {error['message']}"
     return record.get("reason") or ""
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with a digest of all else in it, by which damage and mistakes show."""
+    return {**record, _DIGEST: _digest(record)}
+
+
+def _as_written(record: Mapping[str, Any]) -> bool:
+    """Whether a record has the digest that it was given; earlier versions gave none."""
+    try:
+        return _DIGEST not in record or record[_DIGEST] == _digest(record)
+    except ValueError:  # no record is written with NaN or infinity
+        return False
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in record.items() if name != _DIGEST}
+    return digest(json.loads(json.dumps(rest)))  # as a reader finds it
 
 
 def _broken(record: Any) -> str | None:

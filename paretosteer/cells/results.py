@@ -85,7 +85,7 @@ def failed_record(config: CellConfig, found: Exception) -> dict[str, Any]:
         "stages": {},
     }
     with suppress(OSError):
-        write_record(folder, record)
+        record = write_record(folder, record)
     return record
 
 

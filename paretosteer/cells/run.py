@@ -77,13 +77,14 @@ def _recorded(run: _Run) -> dict[str, Any]:
     plan, tracker = run.plan, run.tracker
     config = plan.config.model_dump(mode="json")
     run.unfinished.tidy(say)
+    _say_if_damaged(plan)
     (plan.folder / RECORD).unlink(missing_ok=True)  # an older state of this cell is not its result
     with atomic_write(plan.folder / "config.yaml") as path:
         path.write_text(OmegaConf.to_yaml(config))
     tracker.start(config, plan.folder, plan.identity)
     try:
         record = _outcome(run)
-        write_record(plan.folder, record)
+        record = write_record(plan.folder, record)
         tracker.cell(plan.folder)
     finally:
         tracker.finish()
@@ -321,15 +322,21 @@ def _settled(plan: CellPlan) -> dict[str, Any] | None:
     return record
 
 
+def _say_if_damaged(plan: CellPlan) -> None:
+    if (plan.folder / RECORD).exists():
+        try:
+            read_record(plan.folder)
+        except UsageError as error:
+            say(f"{error}: written again")
+
+
 def _finished(plan: CellPlan) -> dict[str, Any] | None:
     """The record of a cell that needs nothing more, with a note if other code made it."""
     if plan.cached_stages != list(STAGES):
         return None
     try:
         record = read_record(plan.folder)
-    except UsageError as error:
-        if (plan.folder / RECORD).exists():
-            say(f"{error}")
+    except UsageError:
         return None
     if record["status"] != "ok" or record["stages"] != plan.digests:
         return None

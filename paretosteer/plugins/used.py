@@ -43,6 +43,14 @@ def origins(plugins: Sequence[registry.Offer]) -> dict[str, str]:
     return {_part(offer): offer.origin for offer in plugins}
 
 
+def plugin_files(plugins: Sequence[registry.Offer]) -> dict[str, str]:
+    """By part of the cell, the digest of the single file that it comes from.
+
+    A file has no releases, so each state of it is a version. A package states its own.
+    """
+    return {_part(offer): offer.digest for offer in plugins if offer.digest}
+
+
 def digests(plugins: Sequence[registry.Offer]) -> dict[str, str]:
     """By part of the cell, the digest of the code that it comes from."""
     return {_part(offer): offer.digest or _package_digest(offer.module) for offer in plugins}

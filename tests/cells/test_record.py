@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from paretosteer.cells.files import atomic_write, write_json
-from paretosteer.cells.record import read_record, write_record
+from paretosteer.cells.record import read_record, sealed, write_record
 from paretosteer.errors import UsageError
 
 FAILED: dict[str, Any] = {
@@ -26,7 +26,7 @@ FAILED: dict[str, Any] = {
 
 def test_a_record_comes_back(tmp_path: Path) -> None:
     write_record(tmp_path, FAILED)
-    assert read_record(tmp_path) == FAILED
+    assert read_record(tmp_path) == write_record(tmp_path, FAILED) == sealed(FAILED)
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,23 @@ def test_a_damaged_record_is_written_again_from_the_stages(
     told = capfd.readouterr().err
     assert "sampling" not in told and "training found, not repeated" in told
     assert ("record.json: cannot be read" in told) is (damage is not remove)
+    assert ("written again" in told) is (damage is not remove)
     after = read_record(cell)
-    assert {**after, "created": ""} == {**before, "created": ""}
+    assert {**after, "created": "", "digest": ""} == {**before, "created": "", "digest": ""}
+
+
+def test_a_record_that_was_changed_is_written_again(
+    cell: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = (cell / "record.json").read_text()
+    kappa = json.loads(text)["kl_coefficient"]
+    changed = text.replace(f'"kl_coefficient": {kappa}', '"kl_coefficient": 0')
+    (cell / "record.json").write_text(changed)
+    assert read_cell(cell).status == "unreadable"
+    assert run_cell(tmp_path, *CELL)["status"] == "ok"
+    told = capfd.readouterr().err
+    assert "it was changed after it was written, its digest is another" in told
+    assert read_record(cell)["kl_coefficient"] == kappa
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"train": 1}', '{"train": {"digest": "0"}}'])

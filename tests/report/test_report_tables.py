@@ -9,6 +9,7 @@ import pytest
 from report_cells import GRID, concave, digest, write_cell, write_missing, write_unscored
 
 from paretosteer import leaderboard, load
+from paretosteer.cells.record import sealed
 from paretosteer.errors import UsageError
 from paretosteer.report.columns import HYPERVOLUME
 from paretosteer.report.configuration import configuration, labels
@@ -132,25 +133,25 @@ def test_unreadable_cells_are_shown(sweep: Path) -> None:
 def broken_schema(cell: Path) -> None:
     record = json.loads((cell / "record.json").read_text())
     del record["normaliser"]
-    (cell / "record.json").write_text(json.dumps(record))
+    (cell / "record.json").write_text(json.dumps(sealed(record)))
 
 
 def zero_std(cell: Path) -> None:
     record = json.loads((cell / "record.json").read_text())
     record["normaliser"]["std"] = [1.0, 0.0]
-    (cell / "record.json").write_text(json.dumps(record))
+    (cell / "record.json").write_text(json.dumps(sealed(record)))
 
 
 def short_vector(cell: Path) -> None:
     record = json.loads((cell / "record.json").read_text())
     record["reference"] = [-2.0]
-    (cell / "record.json").write_text(json.dumps(record))
+    (cell / "record.json").write_text(json.dumps(sealed(record)))
 
 
 def off_simplex(cell: Path) -> None:
     record = json.loads((cell / "record.json").read_text())
     record["points"][0]["preference"] = [0.9, 0.2]
-    (cell / "record.json").write_text(json.dumps(record))
+    (cell / "record.json").write_text(json.dumps(sealed(record)))
 
 
 def change_scores(cell: Path, change: Any) -> None:

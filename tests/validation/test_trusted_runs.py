@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from whole_cells import write_unscored, write_whole_cell
 
 from paretosteer.benchmarks.bandit.benchmark import Bandit
+from paretosteer.cells.record import sealed
 from paretosteer.cli import main
 from paretosteer.report import write_report
 from paretosteer.validation import validate
@@ -42,7 +43,7 @@ def cell(sweep: Path) -> Path:
 def change(path: Path, edit: Callable[[Any], object]) -> None:
     content = json.loads(path.read_text())
     edit(content)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(sealed(content) if path.name == "record.json" else content))
 
 
 def only(sweep: Path, name: str) -> Verdict:

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from paretosteer.cells.digest import file_digest
 from paretosteer.cells.provenance import source_digest, versions
+from paretosteer.cells.record import sealed
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from report_cells import GRID, digest, write_cell, write_unscored
@@ -50,7 +51,7 @@ def book(folder: Path, **changes: Any) -> None:
     own = ("record.json", "config.yaml", "stages.json")
     found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in own)
     record["files"] = {path.relative_to(folder).as_posix(): file_digest(path) for path in found}
-    (folder / "record.json").write_text(json.dumps(record))
+    (folder / "record.json").write_text(json.dumps(sealed(record)))
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(record["config"]))
     facts = {
         "train": {"account": {"steps": record["cost"]["train_steps"]}},
@@ -122,6 +123,6 @@ def naming(name: str, content: str | None = "content") -> Damage:
         record["files"].pop(name, None)
         if content:
             record["files"][name] = digest(content)
-        (folder / "record.json").write_text(json.dumps(record))
+        (folder / "record.json").write_text(json.dumps(sealed(record)))
 
     return damage
