@@ -14,6 +14,7 @@ import pytest
 from small_model import errors
 
 from paretosteer import restore_cell
+from paretosteer.cells.record import sealed
 from paretosteer.cli import main
 from paretosteer.compose import compose_cell
 from paretosteer.errors import UsageError
@@ -133,7 +134,7 @@ def test_a_moved_start_model_is_named_and_can_be_pointed_at(
     ask = ["--preference", "1,0", "--prompt", "One day,"]
     for path, message in (("/gone/model", "no folder '/gone/model'"), ("gone", "'gone' is no fol")):
         record["config"]["model"]["path"] = path
-        (moved / "record.json").write_text(json.dumps(record))
+        (moved / "record.json").write_text(json.dumps(sealed(record)))
         assert main(["sample", str(moved), *ask]) == 2
         assert f"model.path: {message}" in capsys.readouterr().err.replace("there is ", "")
     assert main(["sample", str(moved), *ask, "--model", str(model)]) == 0

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from paretosteer import leaderboard, restore_cell
 from paretosteer.cells.plan import plan_cell
-from paretosteer.cells.record import read_record
+from paretosteer.cells.record import read_record, sealed
 from paretosteer.cli import main
 from paretosteer.compose import compose_cell
 from paretosteer.sweep import run_one
@@ -90,7 +90,7 @@ def test_a_cell_needs_the_adapters_no_more(souped: dict[str, Path], tmp_path: Pa
     shutil.copytree(souped["bone"], moved)
     record = json.loads((moved / "record.json").read_text())
     record["config"]["method"]["paths"] = ["./gone", "./away"]
-    (moved / "record.json").write_text(json.dumps(record))
+    (moved / "record.json").write_text(json.dumps(sealed(record)))
     one, other = (
         restore_cell(folder).answer(["Once upon a time,"], [[0.3, 0.7]])
         for folder in (souped["bone"], moved)
