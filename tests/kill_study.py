@@ -52,7 +52,7 @@ def disturbed(args: argparse.Namespace, folder: Path, seconds: float) -> int:
     """Kill the sweep at random moments, then let it end; gives how often it was killed."""
     command = [PARETOSTEER, "sweep", *args.overrides, f"sweep_dir={folder}"]
     moments, killed = random.Random(args.seed), 0
-    start = 6.0  # importing everything takes that long on a busy machine
+    start = 0.3 * min(seconds, 20)  # importing everything takes about that long
     while killed < args.kills:
         process = subprocess.Popen(command, start_new_session=True)
         try:
