@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from paretosteer.errors import ScoringError
-from paretosteer.interfaces import Array, Benchmark
+from paretosteer.interfaces import Array, Benchmark, Objective
 from paretosteer.limits import OverrunError, time_limit
 
 
@@ -85,4 +86,9 @@ class Scorer:
                 f"by {', '.join(sorted(self._named))}, more than {self.benchmark.max_failed:.0%}; "
                 "mend the objective so that it gives a finite number for any text"
             )
-        return np.where(missing, [o.worst for o in objectives], scores)
+        return filled(objectives, scores)
+
+
+def filled(objectives: Sequence[Objective], scores: Array) -> Array:
+    """Scores (rows, m) with the worst value of an objective where it gave no finite one."""
+    return np.where(np.isfinite(scores), scores, [o.worst for o in objectives])

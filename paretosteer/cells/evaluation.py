@@ -24,7 +24,7 @@ from paretosteer.measured import KEYS, read_samples
 from paretosteer.method import Method
 from paretosteer.progress import say
 from paretosteer.rollout import Cells, roll_out
-from paretosteer.scoring import Scorer
+from paretosteer.scoring import Scorer, filled
 
 DRIFT = ["kl", "start_nll", "tokens"]
 _JUDGED = "judged "  # before the names of a judge's columns in a piece
@@ -69,7 +69,8 @@ class Evaluation:
             If too many samples cannot be scored, or scoring hangs.
 
         """
-        names = [objective.name for objective in self.benchmark.objectives]
+        objectives = self.benchmark.objectives
+        names = [objective.name for objective in objectives]
         total = len(self.points) * len(self.prompts) * self.samples
         scorer = Scorer(self.benchmark, grace=total)
         texts = read_samples(cell)
@@ -78,12 +79,12 @@ class Evaluation:
             return self._scored(block, texts, scorer)
 
         table = self._pieces(kept, scored, lambda piece: scorer.book(piece[names].to_numpy()))
-        table[names] = self._filled(table[names])
+        table[names] = filled(objectives, table[names].to_numpy())
         judged = [name for name in map(str, table) if name.startswith(_JUDGED)]
         if not judged:
             return table[KEYS + names], None, scorer
         frame = table[KEYS + judged].rename(columns=dict(zip(judged, names, strict=True)))
-        frame[names] = self._filled(frame[names])
+        frame[names] = filled(objectives, frame[names].to_numpy())
         return table[KEYS + names], frame, scorer
 
     def control(self, block: Block) -> Control:
@@ -184,11 +185,6 @@ class Evaluation:
         """The frame with scores (rows, m), a column for each objective."""
         names = [prefix + objective.name for objective in self.benchmark.objectives]
         return frame.assign(**dict(zip(names, np.asarray(scores, dtype=float).T, strict=True)))
-
-    def _filled(self, scores: pd.DataFrame) -> Array:
-        """Scores (rows, m) with the worst value of an objective where it gave none."""
-        raw = scores.to_numpy()
-        return np.where(np.isfinite(raw), raw, [o.worst for o in self.benchmark.objectives])
 
 
 def _timed(make: Callable[[Block], pd.DataFrame], block: Block) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from broken_benchmarks import BENCHMARKS, NOTES, Shown
-from small_llama import adapters_of, write_llama
+from small_model import write_lora, write_model
 
 from paretosteer.conformance import Finding, check_benchmark, check_method, faults
 from paretosteer.conformance.benchmark import CHECKS
@@ -20,7 +20,7 @@ STORIES = [
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_llama(tmp_path_factory.mktemp("llama") / "model")
+    return write_model(tmp_path_factory.mktemp("llama") / "model")
 
 
 def lines(found: list[Finding], level: str, check: str) -> list[str]:
@@ -49,7 +49,9 @@ def test_stories_conform_on_a_model_of_ones_own(model: Path) -> None:
 
 
 def test_adapters_conform_where_there_is_text(model: Path, tmp_path: Path) -> None:
-    paths = ",".join(map(str, adapters_of(model, tmp_path)))
+    paths = ",".join(
+        str(write_lora(tmp_path / name, model, seed)) for seed, name in enumerate(("one", "two"))
+    )
     world = ["benchmark=stories", *STORIES, f"model.path={model}"]
     found = check_method("adapters", *world, f"method.paths=[{paths}]")
     assert not faults(found), "\n".join(map(str, found))
