@@ -200,4 +200,6 @@ def _line(error: ValidationError, values: Mapping[str, Any]) -> str:
         section = values[steps[0]] if len(steps) > 1 else values
         return f"{key}: not a setting; {did_you_mean(steps[-1], section.keys() - {steps[-1]})}"
     expected = first["msg"].removeprefix("Input should be ")
+    if key == "overwrite" and first["input"] == "all":
+        return "overwrite: 'all' is for one command and no setting; say --overwrite all"
     return f"{key}: found {first['input']!r}, expected {expected}"

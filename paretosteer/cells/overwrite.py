@@ -1,4 +1,4 @@
-"""`--overwrite all`: cells that were run before begin anew."""
+"""`--overwrite`: what becomes of cells that were run before."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from paretosteer.cells.record import RECORD
+from paretosteer.cells.record import RECORD, read_record
 from paretosteer.cells.unfinished import LOCK
 from paretosteer.errors import UsageError
 
 if TYPE_CHECKING:
     from paretosteer.cells.plan import CellPlan
+
+
+def left_alone(plan: CellPlan) -> dict[str, Any] | None:
+    """The record of a cell that was tried and, by `--overwrite never`, is not tried again."""
+    if plan.config.overwrite != "never":
+        return None
+    try:
+        record = read_record(plan.folder)
+    except UsageError:
+        return None
+    return record if record["config"] == plan.config.model_dump(mode="json") else None
 
 
 def forget(plans: Sequence[CellPlan]) -> None:

@@ -131,7 +131,7 @@ class CellPlan:
     @property
     def folder(self) -> Path:
         """Where the cell's files are."""
-        return self.config.folder / f"seed{self.config.seed}-{self.identity}"
+        return cell_folder(self.config, self.identity)
 
     @property
     def cached_stages(self) -> list[str]:
@@ -262,6 +262,11 @@ def _dtype(config: CellConfig, benchmark: Any) -> str:
     if config.dtype == "auto" and benchmark.float32_only:
         return "float32"
     return resolve_dtype(config.dtype, config.device)
+
+
+def cell_folder(config: CellConfig, identity: str) -> Path:
+    """Where a cell of this identity has its files."""
+    return config.folder / f"seed{config.seed}-{identity}"
 
 
 def plan_cell(config: CellConfig) -> CellPlan:

@@ -7,17 +7,20 @@ import traceback
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from paretosteer.cells import provenance
 from paretosteer.cells.digest import digest
-from paretosteer.cells.plan import STAGES
+from paretosteer.cells.plan import STAGES, cell_folder, plan_cell
 from paretosteer.cells.record import write_record
-from paretosteer.errors import ParetosteerError, disk_problem
+from paretosteer.cells.unfinished import owned
+from paretosteer.errors import ParetosteerError, UsageError, disk_problem
 from paretosteer.interfaces import Benchmark, Exact, Rewarded
 from paretosteer.plugins import used
+from paretosteer.progress import say
 from paretosteer.redact import redact
 from paretosteer.terminal import printable
 
@@ -76,17 +79,24 @@ def failed_record(config: CellConfig, found: Exception) -> dict[str, Any]:
     """Write the record of a cell in a sweep that could not even begin.
 
     Where nothing can be written, the cell stays without one, and counts as failed all the same.
+    Where another job works on it, the record is for that one to write.
     """
-    identity = digest(config.model_dump(exclude={"sweep_dir", "tracker"}))[:10]
-    folder = config.folder / f"seed{config.seed}-{identity}"
-    record = head(config, identity, "", "") | {
-        "status": "failed",
-        "error": error(found, "prepare"),
-        "stages": {},
-    }
-    with suppress(OSError):
+    folder, beginning = _begun(config)
+    record = beginning | {"status": "failed", "error": error(found, "prepare"), "stages": {}}
+    with suppress(OSError, UsageError), owned(folder, say, wait=False):
         record = write_record(folder, record)
     return record
+
+
+def _begun(config: CellConfig) -> tuple[Path, dict[str, Any]]:
+    """The folder of a cell and how its record begins, even where it cannot be planned."""
+    try:
+        plan = plan_cell(config)
+    except Exception:  # which is what the record is going to say
+        identity = digest(config.model_dump(exclude={"sweep_dir", "tracker"}))[:10]
+        return cell_folder(config, identity), head(config, identity, "", "")
+    version = plan.benchmark_class.version
+    return plan.folder, head(plan.config, plan.identity, plan.variant, version)
 
 
 def results(

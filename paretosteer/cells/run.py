@@ -21,6 +21,7 @@ from paretosteer.cells import memory, provenance, results
 from paretosteer.cells.config import CellConfig
 from paretosteer.cells.evaluation import Evaluation
 from paretosteer.cells.files import atomic_folder, atomic_write
+from paretosteer.cells.overwrite import left_alone
 from paretosteer.cells.plan import STAGES, CellPlan, State, plan_cell
 from paretosteer.cells.record import RECORD, read_record, write_record
 from paretosteer.cells.setting import Setting
@@ -310,15 +311,10 @@ class _Run:
 
 def _settled(plan: CellPlan) -> dict[str, Any] | None:
     """The record of a cell that is not to be run: finished, or not to be tried again."""
-    if (record := _finished(plan)) is not None or plan.config.overwrite == "failed":
+    if (record := _finished(plan)) is not None:
         return record
-    try:
-        record = read_record(plan.folder)
-    except UsageError:
-        return None
-    if record["config"] != plan.config.model_dump(mode="json"):
-        return None
-    say(f"{plan.folder.name}: {record['status']} before, not tried again")
+    if (record := left_alone(plan)) is not None:
+        say(f"{plan.folder.name}: {record['status']} before, not tried again")
     return record
 
 

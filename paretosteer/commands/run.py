@@ -60,10 +60,10 @@ def _run(args: argparse.Namespace) -> int:
     from paretosteer.sweep import announce, begin, plan, report_folders, run_one
 
     config = compose_cell(_overrides(args))
-    planned = plan([config])
+    planned, anew = plan([config]), args.overwrite == "all"
     if args.dry_run:
-        return _show(planned)
-    begin(planned, anew=args.overwrite == "all")
+        return _show(planned, anew)
+    begin(planned, anew)
     record = run_one(config)
     if record is None:  # another process of this cell does the rest
         return 0
@@ -88,10 +88,10 @@ def _sweep(args: argparse.Namespace) -> int:
 
     overrides = _overrides(args)
     cells = compose_sweep(overrides)
-    planned = plan(cells)
+    planned, anew = plan(cells), args.overwrite == "all"
     if args.dry_run:
-        return _show(planned)
-    begin(planned, anew=args.overwrite == "all")
+        return _show(planned, anew)
+    begin(planned, anew)
     return run_sweep(overrides, cells)
 
 
@@ -100,11 +100,13 @@ def _overrides(args: argparse.Namespace) -> list[str]:
     return [*args.overrides, *(["overwrite=never"] if args.overwrite == "never" else [])]
 
 
-def _show(planned: Sequence[Planned]) -> int:
+def _show(planned: Sequence[Planned], anew: bool) -> int:
     """Print the cells; exit code 2 if one of them cannot run."""
+    done = [_done(cell, anew) for cell in planned]
+    costs = [_cost(cell, stages) for cell, stages in zip(planned, done, strict=True)]
     header = ("method", "variant", "benchmark", "model", "seed", "stages", "steps", "rows")
-    print(table(header, [_row(cell) for cell in planned]))
-    steps, rows = (sum(column) for column in zip(*map(_cost, planned), strict=True))
+    print(table(header, [_row(*each) for each in zip(planned, done, costs, strict=True)]))
+    steps, rows = (sum(column) for column in zip(*costs, strict=True))
     print(f"\n{len(planned)} cells; left to train: {steps} optimiser steps on {rows} rows at most")
     problems = [cell for cell in planned if cell.problem]
     for cell in problems:
@@ -113,19 +115,30 @@ def _show(planned: Sequence[Planned]) -> int:
     return 2 if problems else 0
 
 
-def _row(cell: Planned) -> tuple[object, ...]:
+def _row(cell: Planned, done: str, cost: tuple[int, int]) -> tuple[object, ...]:
     config, plan = cell.config, cell.plan
     model = config.model.path or config.model.name
     place = (config.benchmark.name, model, config.seed)
     if plan is None:
         return (config.method.name, "", *place, "cannot run", "", "")
-    stages = f"cached: {', '.join(plan.cached_stages)}" if plan.cached_stages else "to do"
-    return (config.method.name, plan.variant, *place, stages, *_cost(cell))
+    return (config.method.name, plan.variant, *place, done or "to do", *cost)
 
 
-def _cost(cell: Planned) -> tuple[int, int]:
+def _done(cell: Planned, anew: bool) -> str:
+    """What of a cell is not done again, in words; nothing where all of it is to do."""
+    from paretosteer.cells.overwrite import left_alone
+
+    if cell.plan is None or anew:
+        return ""
+    cached = cell.plan.cached_stages
+    if "score" not in cached and (record := left_alone(cell.plan)):
+        return f"{record['status']} before, left alone"
+    return f"cached: {', '.join(cached)}" if cached else ""
+
+
+def _cost(cell: Planned, done: str) -> tuple[int, int]:
     """Optimiser steps that a cell still has to take, and the rows that they learn from."""
-    if cell.plan is None or "train" in cell.plan.cached_stages:
+    if cell.plan is None or done:  # training is the first stage
         return 0, 0
     budget, steps = cell.config.budget, cell.plan.steps
     return steps, steps * budget.prompts * budget.samples

@@ -34,7 +34,8 @@ class Lab:
             raise fate
         folder = config.folder / f"seed{config.seed}-{IDENTITY}"
         stages = ["train"] if fate == "cached" else []
-        return SimpleNamespace(folder=folder, cached_stages=stages, steps=120, variant="full")
+        what = {"cached_stages": stages, "steps": 120, "variant": "full"}
+        return SimpleNamespace(config=config, folder=folder, **what)
 
     def run_cell(self, config: CellConfig, tracker: Tracker) -> dict[str, Any]:
         """Run: an exception is raised, a status recorded."""
@@ -195,6 +196,12 @@ def test_a_dry_run_shows_cells_and_cost_and_does_nothing(lab: Lab, output: Outpu
     assert lines[-1] == "4 cells; left to train: 240 optimiser steps on 15360 rows at most"
     assert not lab.ran
     assert not any(Path().iterdir())
+
+
+def test_a_dry_run_knows_what_is_run_again(lab: Lab, output: Output) -> None:
+    lab.fate = {"clp": "cached"}
+    assert main(["sweep", "method=clp", "--dry-run", "--overwrite", "all"]) == 0
+    assert " ".join(output()[0].splitlines()[1].split()).endswith("0 to do 120 7680")
 
 
 def test_a_dry_run_says_which_cells_cannot_run(lab: Lab, output: Output) -> None:

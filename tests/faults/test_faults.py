@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -269,6 +270,8 @@ def test_overwrite_says_which_cells_run_again(
         return [(cell / "record.json").stat().st_mtime_ns for cell in (failed, finished)]
 
     before = stamps()
+    assert main([*command, "--overwrite", "never", "--dry-run"]) == 0
+    assert re.search("clp .*failed before, left alone +0 +0$", capfd.readouterr().out, re.MULTILINE)
     assert main([*command, "--overwrite", "never"]) == 1 and stamps() == before
     assert "failed before, not tried again" in capfd.readouterr().err
     assert main(command) == 0
@@ -279,6 +282,19 @@ def test_overwrite_says_which_cells_run_again(
     assert main([*command, "--overwrite", "all"]) == 0
     assert stamps()[0] != before[0] and stamps()[1] != before[1]
     assert "reused" not in capfd.readouterr().err
+
+
+def test_a_cell_that_could_not_begin_is_the_same_cell_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["sweep", *SMALL, CLP, f"sweep_dir={tmp_path}"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Bandit, "__init__", lambda *args: 1 / 0)
+        assert main(command) == 1
+    folder = cell_folder(tmp_path, CLP)
+    assert read_record(folder)["error"]["stage"] == "prepare"
+    assert main(command) == 0
+    assert read_record(folder)["status"] == "ok"
 
 
 def test_a_cell_that_is_being_run_is_not_overwritten(
