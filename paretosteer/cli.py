@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from paretosteer import __version__
+from paretosteer import __version__, registry
 from paretosteer.commands import (
     check,
     doctor,
@@ -29,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code: 0 fine, 1 a cell failed, 2 bad input, 130 interrupted."""
     args = _arguments(argv)
     try:
-        files.add(args.plugin + args.plugin_after)
+        if files.add(args.plugin + args.plugin_after):
+            registry.check_files()
         code: int = args.action(args)
     except UsageError as error:
         print(f"paretosteer: {line(error)}", file=sys.stderr)

@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.plugins import checks, files
@@ -78,6 +78,14 @@ def names(group: Group) -> list[str]:
         if len(each) > 1:
             note(_clash(each))
     return sorted(name for name, each in offered.items() if _choice(each))
+
+
+def check_files() -> None:
+    """UsageError where a single file offers what somebody else does: it was asked for by hand."""
+    for group in get_args(Group):
+        for offered in _offers(group).values():
+            if len(offered) > 1 and any(offer.path for offer in offered):
+                raise UsageError(f"--plugin: {_clash(offered)}")
 
 
 def find(group: Group, name: str) -> Offer | None:

@@ -45,8 +45,8 @@ def declare(parser: argparse.ArgumentParser, dest: str) -> None:
     )
 
 
-def add(paths: Iterable[str]) -> None:
-    """Offer these files here and in every process that starts from here.
+def add(paths: Iterable[str]) -> list[PluginFile]:
+    """Offer these files here and in every process that starts from here; gives all there are.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def add(paths: Iterable[str]) -> None:
         raise UsageError(f"--plugin: {split[0]}: has {os.pathsep!r} in its path; move it")
     if absolute:
         os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys(absolute))
-    files()
+    return files()
 
 
 def files() -> list[PluginFile]:

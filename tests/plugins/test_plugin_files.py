@@ -80,6 +80,15 @@ def test_a_file_that_cannot_be_used_is_one_line_and_exit_code_2(
     assert line.startswith(f"paretosteer: --plugin: {path}") and said in line and not told.out
 
 
+def test_a_file_that_offers_the_name_of_ours_is_refused(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (site / "own.py").write_text(METHOD.lstrip() + METRIC + OFFER.replace('"sharp"', '"clp"'))
+    assert main(["list", "methods", "--plugin", str(site / "own.py")]) == 2
+    said = f"--plugin: method 'clp' of {site / 'own.py'}: a built-in one has that name; rename it"
+    assert capsys.readouterr().err == f"paretosteer: {said}\n"
+
+
 def test_a_path_that_a_list_of_paths_cannot_hold_is_refused(site: Path) -> None:
     with pytest.raises(UsageError, match="has ':' in its path; move it"):
         files.add([str(site / "a:b.py")])
