@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,15 @@ def add(commands: Commands) -> None:
     parser = command(
         commands,
         "validate",
-        "check every record, its files and its report; exits 1 if something is not to be trusted",
+        "check every record, its files and its report; exits 1 if anything is not to be trusted, "
+        "or nothing has a result",
         _validate,
         """paretosteer validate results/five_methods
         paretosteer validate results/five_methods --json > verdicts.json""",
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="where sweeps and runs wrote")
+    parser.add_argument(
+        "folders", nargs="+", type=Path, metavar="DIR", help="where sweeps and runs wrote"
+    )
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
 
 
@@ -35,7 +39,7 @@ def _validate(args: argparse.Namespace) -> int:
     from paretosteer.validation import validate
 
     verdicts = []
-    for verdict in validate(args.folder):
+    for verdict in chain.from_iterable(map(validate, args.folders)):
         verdicts.append(verdict)
         if not args.json:
             print(line(f"{verdict.path}: {verdict.line}"), flush=True)
@@ -43,7 +47,8 @@ def _validate(args: argparse.Namespace) -> int:
         print(json.dumps([verdict.as_dict() for verdict in verdicts], indent=1))
     else:
         print(_counts(verdicts))
-    return 1 if any(verdict.word == "not trusted" for verdict in verdicts) else 0
+    words = {verdict.word for verdict in verdicts}
+    return 0 if "trusted" in words and "not trusted" not in words else 1
 
 
 def _counts(verdicts: list[Verdict]) -> str:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from paretosteer.report.workers import several
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SUMS = "SHA256SUMS"
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def write_report(
         **{f"figures/{name}-{table}.{form}": image for (table, name, form), image in drawn.items()},
     }
     _remove_old_figures(folder / "figures", contents)
-    write_files(folder, contents)
+    write_files(folder, contents | {SUMS: _utf8(sums(contents))})  # last: it vouches for the rest
     return Report(frame, folder, folder / "index.html", *_account(found))
 
 
@@ -88,6 +91,12 @@ def report_folder(sweep: str | os.PathLike[str], out: str | os.PathLike[str] | N
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out: {folder} is a file; give a folder")
     return folder
+
+
+def sums(contents: Mapping[str, bytes]) -> str:
+    """The digest of every file, one a line, as `sha256sum --check` reads them."""
+    lines = (f"{sha256(content).hexdigest()}  {name}\n" for name, content in contents.items())
+    return "".join(lines)
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:

@@ -18,6 +18,8 @@ from paretosteer.validation.reading import RefusedError, read_json
 if TYPE_CHECKING:
     from paretosteer.interfaces import Array
 
+# Every other check relies on vectors of these lengths, and on there being something to check.
+_FIRST: tuple[Check, ...] = (vectors.vectors, files.present)
 _CHECKS: tuple[Check, ...] = (
     place.place,
     files.digests,
@@ -66,8 +68,8 @@ def check_cell(folder: Path) -> Found:
         told = " ".join(f"{record['status']}, {reason(record)}".split())
         return Found(Verdict(folder, "cell", reason=told), record, None)
     cell = Evidence(folder, record)
-    misshapen = _run((vectors.vectors,), cell)  # every other check relies on their lengths
-    problems = misshapen or _run(_CHECKS, cell)
+    unfit = _run(_FIRST, cell)
+    problems = unfit or _run(_CHECKS, cell)
     ordered = sorted(problems, key=lambda problem: problem.is_note)
     return Found(Verdict(folder, "cell", ordered), _summary(record), cell.values)
 

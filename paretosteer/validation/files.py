@@ -15,6 +15,16 @@ _HEADER_LENGTH = 8
 _MOST_HEADER = 100_000_000  # as safetensors has it
 
 
+def present(cell: Evidence) -> Iterator[Problem]:
+    """A record whose files are all elsewhere, as in a collection of records."""
+    names = cell.record["files"]
+    if names and not any(os.path.lexists(cell.folder / name) for name in names):
+        yield fault(
+            f"only its record is here, and none of its {len(names)} files to check it by",
+            "bring them back, or run the cell again",
+        )
+
+
 def digests(cell: Evidence) -> Iterator[Problem]:
     """Every file that the record names, byte for byte."""
     for name, recorded in cell.record["files"].items():

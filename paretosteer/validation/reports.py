@@ -17,10 +17,11 @@ import numpy as np
 
 from paretosteer.errors import first_line
 from paretosteer.report.sheet import csv_text
+from paretosteer.report.write import SUMS
 from paretosteer.validation.cells import Found
 from paretosteer.validation.measured import Frame, Replicate, measured
-from paretosteer.validation.problem import Problem, Verdict, fault
-from paretosteer.validation.reading import MOST_TEXT, RefusedError, read, read_json
+from paretosteer.validation.problem import Problem, Verdict, fault, note
+from paretosteer.validation.reading import MOST_TEXT, RefusedError, digest, read, read_json
 from paretosteer.validation.stale import Matched, match
 
 REPORT = "report.json"
@@ -44,7 +45,7 @@ def check_report(folder: Path, cells: Sequence[Found]) -> Verdict:
     try:
         content = read_json(folder, REPORT)
         matched = match(content["cells"], sweep, own)
-        problems = [*_against(content, matched), *_board(folder, content["tables"])]
+        problems = [*_sums(folder), *_against(content, matched), *_board(folder, content["tables"])]
     except RefusedError as refused:
         return Verdict(folder, "report", [_wrong(str(refused))])
     except Exception as error:  # a stranger's JSON can have any form
@@ -53,6 +54,20 @@ def check_report(folder: Path, cells: Sequence[Found]) -> Verdict:
         return Verdict(folder, "report", [wrong])
     lacking = f"figures unchecked, {matched.elsewhere} of its cells lie elsewhere"
     return Verdict(folder, "report", problems, lacking if matched.elsewhere else "")
+
+
+def _sums(folder: Path) -> Iterator[Problem]:
+    """Every file that a reader may open, page and tables too, byte for byte."""
+    if not os.path.lexists(folder / SUMS):
+        yield note(f"{SUMS} is absent, so page, tables and figures are not checked")
+        return
+    for line in read(folder, SUMS, MOST_TEXT).decode("utf-8").splitlines():
+        made, _, name = line.partition("  ")
+        try:
+            if digest(folder, name) != made:
+                yield _wrong(f"{name} is not as the report wrote it")
+        except RefusedError as refused:
+            yield _wrong(str(refused))
 
 
 def _against(content: Mapping[str, Any], matched: Matched) -> Iterator[Problem]:

@@ -253,6 +253,16 @@ def test_several_faults_are_each_named(tmp_path: Path) -> None:
     } <= set(verdict.faults)
 
 
+def test_a_record_alone_is_one_fault(tmp_path: Path) -> None:
+    folder = write_whole_cell(tmp_path)
+    for path in [each for each in folder.rglob("*") if each.is_file()]:
+        if path.name != "record.json":
+            path.unlink()
+    (verdict,) = validate(tmp_path)
+    assert "only its record is here, and none of its" in verdict.faults[0]
+    assert len(verdict.faults) == 1 == len(verdict.remedies)
+
+
 def test_files_that_no_check_reads_may_be_of_any_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,6 +217,16 @@ def test_a_report_over_two_sweeps_is_not_measured_against_one(sweep: Path, finis
     assert only(sweep, "report").line == told
 
 
+def test_a_page_that_was_changed_is_not_the_reports(sweep: Path) -> None:
+    page, sums = sweep / "report" / "index.html", sweep / "report" / "SHA256SUMS"
+    page.write_text(page.read_text().replace("hypervolume", "hypervolumes", 1))
+    assert "index.html is not as the report wrote it; make the rep" in only(sweep, "report").line
+    page.unlink()
+    assert "not trusted: index.html is absent" in only(sweep, "report").line
+    sums.unlink()
+    assert "with notes: SHA256SUMS is absent" in only(sweep, "report").line
+
+
 def test_the_command_says_each_and_counts(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(sweep)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -249,6 +259,7 @@ def test_cells_without_a_result_are_no_fault_and_steer_no_terminal(
     with FileLock(busy / ".lock"):
         assert main(["validate", str(sweep)]) == 0
     told = capsys.readouterr().out
+    assert main(["validate", str(failed), str(missing)]) == 1  # where nothing has a result
     assert f"{failed}: no result: failed, E while in train: \\x1b[31mred line\n" in told
     assert f"{missing}: no result: missing, no record.json: interrupted, or not begun" in told
     assert f"{busy}: no result: missing, no record.json: process {os.getpid()} works on it" in told
