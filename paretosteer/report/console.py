@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # Where there is no terminal nothing knows a width; wide enough that no cell is cut.
 _PLAIN_WIDTH = 400
 
+# Rows of a table, and cells that are not ok, that a reader of a terminal is shown.
+_MOST = 50
+
 # Heading, column of the leaderboard, how its value is written.
 _FIGURES = (
     ("hypervolume", "hypervolume", "z.2f"),
@@ -40,14 +43,16 @@ def print_leaderboard(board: "Report | pd.DataFrame") -> None:
     console = _console()
     frame = board.leaderboard if isinstance(board, Report) else board
     for number, rows in frame.groupby("table", sort=True):
-        console.print(_table(f"Table {number}", rows))
+        console.print(_table(f"Table {number}", rows[:_MOST]))
+        _say_more(console, len(rows), "rows, all in leaderboard.csv")
     if said := volume_error(frame.to_dict("records")):
         console.print(said, soft_wrap=True)
     if frame["exempt"].any():
         console.print("* an expensive reference, exempt from the budget", soft_wrap=True)
     if isinstance(board, Report):
-        for cell in board.problems:
+        for cell in board.problems[:_MOST]:
             console.print(_text(f"{cell.status}: {cell.path}: {cell.reason}"), soft_wrap=True)
+        _say_more(console, len(board.problems), "cells that are not ok, all on the page")
         console.print(_text(f"report: {board.page}"), soft_wrap=True)
 
 
@@ -59,6 +64,11 @@ def print_comparison(report: ComparisonReport) -> None:
     sides = f"A, before: {comparison.before}", f"B, after: {comparison.after}"
     for told in (*sides, NOTE, *comparison.remarks, f"report: {report.page}"):
         console.print(_text(told), soft_wrap=True)
+
+
+def _say_more(console: "Console", count: int, what: str) -> None:
+    if count > _MOST:
+        console.print(f"and {count - _MOST} more {what}", soft_wrap=True)
 
 
 def _text(text: str) -> "Text":

@@ -9,7 +9,7 @@ import pytest
 from report_cells import GRID, moved, only, write_cell
 from scale_cells import write_sweep, write_wide_cells
 
-from paretosteer.report import bootstrap, page_cells, print_leaderboard, write_report
+from paretosteer.report import bootstrap, console, page_cells, print_leaderboard, write_report
 from paretosteer.report.focus import MOST, focus
 from paretosteer.report.notes import notes
 from paretosteer.report.standing import COMPARED
@@ -64,6 +64,21 @@ def test_the_page_shows_some_of_many_cells_and_says_so(
     assert (board["seeds"] == 12).all() and len(board) == 5 and report.counts == {"ok": 60}
     assert text.count("<dt>identity</dt>") == 10
     assert "10 of 60 cells: those not ok" in text
+
+
+def test_a_terminal_shows_some_of_many_rows_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "_MOST", 3)
+    write_sweep(tmp_path, 20, variants=1, prompts=4)
+    for record in sorted(tmp_path.rglob("record.json"))[:5]:
+        record.unlink()
+    report = write_report([tmp_path])
+    print_leaderboard(report)
+    text = capsys.readouterr().out
+    table, _, _ = text.partition("and 2 more rows, all in leaderboard.csv\n")
+    assert [label in table for label in report.leaderboard["label"]] == 3 * [True] + 2 * [False]
+    assert text.count("missing: ") == 3 and "and 2 more cells that are not ok, all on" in text
 
 
 def test_hypervolume_out_of_exact_reach_states_its_error(
