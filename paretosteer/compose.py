@@ -150,9 +150,11 @@ def one_line(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _unknown_choice(error.missing_cfg_file, error.options)
     if isinstance(error, OverrideParseException):
+        if "=~" in error.override:
+            return f"{error.override!r}: ~ is not the home folder here; write $HOME for it"
         return (
             f"{error.override!r} is not an override: write key=value, with quotes around text that "
-            f"is more than a word or a plain path, as in key=['~/a'] ({_flat(error)})"
+            f"is more than a word or a plain path, as in \"key='a b'\" ({_flat(error)})"
         )
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key}: needs a value, it has no default"

@@ -31,8 +31,8 @@ def disk_problem(error: OSError) -> str:
     remedies = {
         errno.ENOSPC: "free some space, then run the same command again: what is finished is kept",
         errno.EDQUOT: "free some quota, then run the same command again: what is finished is kept",
-        errno.EROFS: "name a folder that can be written, as with sweep_dir=DIR",
-        errno.EACCES: "name a folder that is yours, as with sweep_dir=DIR",
+        errno.EROFS: "name a folder that can be written, with sweep_dir=DIR or --out DIR",
+        errno.EACCES: "name a folder that is yours, with sweep_dir=DIR or --out DIR",
     }
     remedy = remedies.get(error.errno or 0, "check that the folder exists and is yours")
     return f"{error}; {remedy}"

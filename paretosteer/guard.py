@@ -35,6 +35,8 @@ def check_overrides(overrides: Sequence[str]) -> None:
     for override in overrides:
         key, _, value = override.partition("=")
         _check_text(key, value)
+        if re.match(_EMPTY, key.lstrip("+~")):  # Hydra copies variables while it composes
+            raise UsageError(_shell(key))
         if key.lstrip("+~") == "hydra.searchpath" and "pkg:" in value.replace("\\", ""):
             raise UsageError("hydra.searchpath: packages are not searched; give a folder")
 
@@ -66,11 +68,15 @@ def check(config: DictConfig, given: Sequence[str]) -> None:
                 "a launcher by its name"
             )
         if value is not None and re.match(_EMPTY, key):
-            raise UsageError(f"{key}: is not for a configuration; set it on the shell instead")
+            raise UsageError(_shell(key))
         if re.match(r"hydra\.launcher\b", key) and key not in decided:
             raise UsageError(f"{key}: is not for a file to decide; give it on the command line")
     _check_packaged(found)
     _check_printable(OmegaConf.to_container(config.hydra.launcher, resolve=True))
+
+
+def _shell(key: str) -> str:
+    return f"{key}: is not for a configuration; set it on the shell instead"
 
 
 def _check_text(key: str, value: str) -> None:

@@ -24,7 +24,10 @@ _JUDGED = "judge.parquet"
 
 
 class UnreadableError(ParetosteerError):
-    """A file of a cell is not what its record says."""
+    """A file of a cell is not what its record says; the message ends with the remedy."""
+
+    def __init__(self, fault: str):
+        super().__init__(f"{fault}; run the cell again")
 
 
 @dataclass(frozen=True)
@@ -144,12 +147,10 @@ def _sorted_scores(cell: "Cell") -> "pd.DataFrame":
 def _kl(cell: "Cell", prompts: tuple[str, ...]) -> npt.NDArray[np.float64]:
     """KL from the start model by point and prompt, (points, prompts, 1)."""
     if not (cell.path / _DRIFT).exists():
-        raise UnreadableError(
-            f"{_DRIFT}: is absent, but points are regularised by the KL in it; run the cell again"
-        )
+        raise UnreadableError(f"{_DRIFT}: is absent, but points are regularised by the KL in it")
     drift = _by_prompt(cell, _DRIFT, ["kl"])
     if drift.prompts != prompts:
-        raise UnreadableError(f"{_DRIFT}: has other prompts than the scores; run the cell again")
+        raise UnreadableError(f"{_DRIFT}: has other prompts than the scores")
     return drift.means
 
 
@@ -157,7 +158,7 @@ def _by_prompt(cell: "Cell", name: str, columns: Sequence[str]) -> Scores:
     """Means over samples for every point with every prompt, prompts ascending."""
     read = _read_columns(cell.path / name, ["point", "prompt_id", *columns])
     if not len(read["point"]):
-        raise UnreadableError(f"{name}: is empty; run the cell again")
+        raise UnreadableError(f"{name}: is empty")
     values = [_numbers(read[column], name) for column in columns]
     points, count = _numbers(read["point"], name), len(cell.record["points"])
     prompts, places = np.unique(_texts(read["prompt_id"], name), return_inverse=True)
@@ -198,7 +199,7 @@ def _texts(column: Any, name: str) -> npt.NDArray[np.str_]:
     import pyarrow as pa
 
     if column.null_count:
-        raise UnreadableError(f"{name}: has rows without a prompt_id; run the cell again")
+        raise UnreadableError(f"{name}: has rows without a prompt_id")
     return np.asarray(column.cast(pa.string()).to_numpy(), dtype=np.str_)
 
 

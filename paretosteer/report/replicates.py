@@ -89,9 +89,8 @@ def _optimum(record: Mapping[str, Any], ranked: list[int]) -> Optimum | None:
     count, m = len(record["points"]), len(record["objectives"])
     if len(points) != count or {len(each) for each in [*points, start]} != {m}:
         raise UnreadableError(
-            f"record.json: oracle is not {count} points and a start of {m} values each; "
-            "run the cell again"
+            f"record.json: oracle is not {count} points and a start of {m} values each"
         )
     if not np.isfinite([*points, start]).all():
-        raise UnreadableError("record.json: oracle is not finite; run the cell again")
+        raise UnreadableError("record.json: oracle is not finite")
     return Optimum(np.array(points, dtype=float)[ranked], np.array(start, dtype=float))

@@ -192,9 +192,7 @@ def _folds(record: Mapping[str, Any]) -> Folds | None:
         return None
     fold = record["fold"]
     if fold["index"] > fold["of"]:
-        raise UnreadableError(
-            f"record.json: fold.index is {fold['index']} of {fold['of']}; run the cell again"
-        )
+        raise UnreadableError(f"record.json: fold.index is {fold['index']} of {fold['of']}")
     return Folds(fold["family"], fold["of"], (fold["index"],))
 
 
