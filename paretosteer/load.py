@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.discovery import CELL_NAME, cells_below
+from paretosteer.cells.files import regular
 from paretosteer.cells.record import RECORD, read_record, reason
 from paretosteer.errors import UsageError
 from paretosteer.measured import read_scores, read_values
@@ -223,7 +224,7 @@ def _read_config(path: Path) -> Mapping[str, Any]:
     from omegaconf import DictConfig, OmegaConf
 
     try:
-        config = OmegaConf.load(path / "config.yaml")
+        config = OmegaConf.load(regular(path / "config.yaml"))
         plain = OmegaConf.to_container(config, resolve=False)
     # Whatever YAML or OmegaConf make of half a file, the cell is missing all the same.
     except Exception:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from paretosteer.cells.files import regular
 from paretosteer.errors import ParetosteerError, first_line
 from paretosteer.metrics.normalise import Normaliser
 
@@ -93,7 +94,7 @@ def read_samples(folder: Path) -> "pd.DataFrame":
     import pandas as pd
 
     # Iterating a file splits at line feeds alone; texts may hold other separators of lines.
-    with (folder / "samples.jsonl").open(encoding="utf-8", newline="\n") as stream:
+    with regular(folder / "samples.jsonl").open(encoding="utf-8", newline="\n") as stream:
         return pd.DataFrame([json.loads(line) for line in stream])
 
 
@@ -209,7 +210,7 @@ def _read_columns(path: Path, columns: Sequence[str]) -> Mapping[str, Any]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(regular(path)) as file:
             table = file.read(list(columns), use_threads=False)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UnreadableError(f"{path.name}: {first_line(error)}") from None

@@ -197,8 +197,12 @@ class Trainer:
         self.account.flops += 2.0 * parameters * tokens
 
     def write_log(self, path: Path, objectives: Sequence[str]) -> None:
-        """Write the log as CSV: step, phase, loss, objectives in raw units, KL, tokens, seconds."""
+        """Write the log as CSV: step, phase, loss, objectives in raw units, KL, tokens, seconds.
+
+        Then whatever else the feedback of a benchmark measured.
+        """
         names = ["step", "phase", "loss", *objectives, "kl", "entropy", "tokens", "seconds"]
+        names += dict.fromkeys(name for row in self.log for name in row if name not in names)
         with path.open("w", newline="") as stream:
             writer = csv.DictWriter(stream, names, restval="")
             writer.writeheader()

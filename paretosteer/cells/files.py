@@ -72,7 +72,7 @@ def read_json(path: Path) -> Any:
         If it cannot be read, or is no JSON, or deeper than Python reads, or holds half a surrogate
         pair, which JSON can spell and nobody can show.
     """
-    text = path.read_text(encoding="utf-8")
+    text = regular(path).read_text(encoding="utf-8")
     try:
         value = json.loads(text)
         if r"\ud" in text:
@@ -80,6 +80,13 @@ def read_json(path: Path) -> Any:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return value
+
+
+def regular(path: Path) -> Path:
+    """The path of a file; OSError for a pipe or a device, which a reader would wait for."""
+    if path.exists() and not path.is_file():
+        raise OSError("is no regular file")
+    return path
 
 
 def remove_drafts(folder: Path) -> None:

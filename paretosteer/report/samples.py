@@ -106,7 +106,7 @@ def _cut(text: str) -> str:
 def _first_samples(cell: Cell) -> Iterator[tuple[int, str, str, str]]:
     """Point, prompt id, prompt and text of every first sample; nothing from a malformed file."""
     path = cell.path / "samples.jsonl"
-    if not path.exists():
+    if not path.is_file():
         return
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:

@@ -46,7 +46,7 @@ def curves(row: Mapping[str, float | str]) -> dict[str, float]:
 def training(folder: Path) -> Iterator[tuple[int, dict[str, float | str]]]:
     """Step and row of a cell's training log, as they were while it trained; nothing without one."""
     path = folder / "training.csv"
-    if not path.exists():
+    if not path.is_file():
         return
     with path.open(newline="") as stream:
         for row in csv.DictReader(stream):

@@ -1,6 +1,7 @@
 """Names in records are names: whatever they are, files stay in the folder of the results."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from paretosteer.cells.record import write_record
 from paretosteer.cli import main
 from paretosteer.load import find_cells
+from paretosteer.report import write_report
 
 UP = "../../../../outside"
 REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "records"
@@ -44,6 +46,20 @@ def write_cell(folder: Path, name: str) -> Path:
     (folder / "samples.jsonl").write_text(texts.to_json(orient="records", lines=True))
     write_record(folder, record)
     return folder
+
+
+@pytest.mark.parametrize(
+    "name", ["record.json", "scores.parquet", "samples.jsonl", "drift.parquet"]
+)
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    cell = write_cell(tmp_path / "stories" / "clp" / "seed0-0123456789", "clp")
+    (cell / name).unlink()
+    os.mkfifo(cell / name)
+    report = write_report([tmp_path])
+    if name != "samples.jsonl":  # which is shown where it can be
+        (problem,) = report.problems
+        assert "is no regular file" in problem.reason
+        assert problem.reason.endswith("run the cell again")
 
 
 @pytest.mark.parametrize("name", [UP, "/{tmp}/outside", "..", "a/../../b", "con\0trol", ".\n."])
