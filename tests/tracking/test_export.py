@@ -5,6 +5,8 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -29,11 +31,15 @@ def without_tables(run: OfflineRun) -> list[dict[str, object]]:
     return [{k: v for k, v in row.items() if "." not in k} for row in run.history]
 
 
-def test_an_export_is_what_live_tracking_wrote(
-    tracked: Path, sweep: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["export-wandb", str(sweep)]) == 0
-    told = capsys.readouterr().out.splitlines()
+@pytest.fixture(scope="module")
+def told(sweep: Path) -> list[str]:
+    """The lines of its first export."""
+    with redirect_stdout(StringIO()) as out:
+        assert main(["export-wandb", str(sweep)]) == 0
+    return out.getvalue().splitlines()
+
+
+def test_an_export_is_what_live_tracking_wrote(tracked: Path, sweep: Path, told: list[str]) -> None:
     assert [line.split(":")[0] for line in told[:3]] == ["exported", "skipped", "exported"]
     assert told[1].endswith("missing: no record.json: interrupted, or still running")
     assert told[-1].endswith(f"to send them: wandb sync {sweep / 'wandb'}")
@@ -54,8 +60,7 @@ def test_an_export_is_what_live_tracking_wrote(
         assert not again.of_type("stats") and not again.of_type("environment")
 
 
-def test_a_second_export_replaces_the_first(sweep: Path) -> None:
-    assert main(["export-wandb", str(sweep)]) == 0
+def test_a_second_export_replaces_the_first(sweep: Path, told: list[str]) -> None:
     first = offline_runs(sweep)
     assert main(["export-wandb", str(sweep), "--project", "other", "--group", "mine"]) == 0
     second = offline_runs(sweep)  # fails where two folders have one id
@@ -64,30 +69,28 @@ def test_a_second_export_replaces_the_first(sweep: Path) -> None:
         assert (run.about["project"], run.about["run_group"]) == ("other", "mine")
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "told"),
-    [
-        ("scores.parquet", "", "scores.parquet: "),
-        ("samples.jsonl", "{", "its files are damaged (JSONDecodeError: "),
-        ("training.csv", "step,phase,loss\n1,one,many\n", "its files are damaged (ValueError: "),
-    ],
-)
-def test_a_damaged_cell_is_skipped_with_the_reason(
-    name: str,
-    content: str,
-    told: str,
-    sweep: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+DAMAGE = {
+    "scores.parquet": ("", "scores.parquet: "),
+    "samples.jsonl": ("{", "its files are damaged (JSONDecodeError: "),
+    "training.csv": ("step,phase,loss\n1,one,many\n", "its files are damaged (ValueError: "),
+}
+
+
+def test_damaged_cells_are_skipped_with_the_reason(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "damaged"
-    shutil.copytree(sweep, folder, ignore=shutil.ignore_patterns("wandb"))
-    (cell,) = (folder / "bandit" / "clp").iterdir()
-    (cell / name).write_text(content)
-    assert main(["export-wandb", str(folder)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if line.startswith(f"skipped: {cell}: {told}")]
-    assert not [run for run in offline_runs(folder) if run.startswith("bandit")]
+    shutil.copytree(sweep / "stories", tmp_path / "stories")
+    (whole,) = (sweep / "bandit" / "clp").iterdir()
+    for place, (name, (content, _)) in enumerate(DAMAGE.items()):
+        cell = shutil.copytree(whole, tmp_path / "bandit" / "clp" / f"seed{place}-0123456789")
+        (cell / name).write_text(content)
+    assert main(["export-wandb", str(tmp_path)]) == 0
+    skipped = [line for line in capsys.readouterr().out.splitlines() if line.startswith("skipped")]
+    assert len(skipped) == len(DAMAGE)
+    for place, (_, reason) in enumerate(DAMAGE.values()):
+        cell = tmp_path / "bandit" / "clp" / f"seed{place}-0123456789"
+        assert skipped[place].startswith(f"skipped: {cell}: {reason}")
+    assert not [run for run in offline_runs(tmp_path) if run.startswith("bandit")]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,7 @@ def test_what_wandb_refuses_is_one_line_and_exit_2(
 
 def test_nothing_is_sent_offline_and_a_key_is_written_nowhere(sweep: Path, tmp_path: Path) -> None:
     folder = tmp_path / "guarded"
-    shutil.copytree(sweep, folder)
+    shutil.copytree(sweep / "bandit", folder / "bandit")
     with socket.create_server(("127.0.0.1", 0)) as server:
         # wandb's service is a program of its own: whatever it sends would go through this proxy.
         proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
