@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from paretosteer.cells.digest import digest
 from paretosteer.cells.files import write_json
 from paretosteer.conditioning import Unconditioned
 from paretosteer.control import Control
+from paretosteer.digest import digest
 from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.interfaces import Array, Benchmark
 from paretosteer.method import Method, option

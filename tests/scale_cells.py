@@ -15,11 +15,11 @@ from omegaconf import OmegaConf
 
 from paretosteer.cells import provenance
 from paretosteer.cells.config import CellConfig
-from paretosteer.cells.digest import digest
 from paretosteer.cells.plan import CellPlan, plan_cell
 from paretosteer.cells.record import write_record
 from paretosteer.cells.results import head
 from paretosteer.compose import compose_sweep
+from paretosteer.digest import digest
 
 METHODS = ("rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation")
 VARIANTS = 20

@@ -20,8 +20,8 @@ from paretosteer.benchmarks.bandit.policy import (
     TabularPolicy,
 )
 from paretosteer.benchmarks.bandit.rewards import best_policies, conflicting, regularised
-from paretosteer.cells.digest import digest
 from paretosteer.conditioning import Conditioning
+from paretosteer.digest import digest
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Lists, Objective, Oracle
 from paretosteer.method import option

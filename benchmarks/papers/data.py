@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from paretosteer.benchmarks.papers.items import Item, Row
-from paretosteer.cells.digest import digest
+from paretosteer.digest import digest
 from paretosteer.errors import UsageError
 from paretosteer.text.pairs import SPLITS, Source, split_of
 from paretosteer.text.pairs.rows import read_rows

@@ -15,7 +15,7 @@ from paretosteer.benchmarks.papers.data import Found, Part, data_digest, parts_o
 from paretosteer.benchmarks.papers.items import Item, Row, asked
 from paretosteer.benchmarks.papers.options import TaskOptions
 from paretosteer.benchmarks.papers.scorers import Scorer, Spec, load_scorer, spec_digest, spec_of
-from paretosteer.cells.digest import digest
+from paretosteer.digest import digest
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.interfaces import Array, Objective
 from paretosteer.text.benchmark import TextBenchmark

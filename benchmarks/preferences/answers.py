@@ -14,8 +14,8 @@ from torch import Tensor
 
 from paretosteer.benchmarks.preferences.reading import Reader
 from paretosteer.cells.cache import cached
-from paretosteer.cells.digest import digest
 from paretosteer.control import Control
+from paretosteer.digest import digest
 from paretosteer.interfaces import Policy
 from paretosteer.text.pairs import Pair
 from paretosteer.text.samples import Prompt, TextSamples

@@ -16,8 +16,8 @@ from paretosteer.benchmarks.preferences.data import HELD_OUT, Data
 from paretosteer.benchmarks.preferences.reading import Reader
 from paretosteer.benchmarks.preferences.rewards import Plan, Rewards
 from paretosteer.benchmarks.preferences.start import start_key, train_start
-from paretosteer.cells.digest import digest
 from paretosteer.conditioning import Unconditioned
+from paretosteer.digest import digest
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Lists, Objective
 from paretosteer.method import option

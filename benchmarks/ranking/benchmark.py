@@ -26,9 +26,9 @@ from paretosteer.benchmarks.ranking.start import (
     train_start,
 )
 from paretosteer.cells.cache import cached
-from paretosteer.cells.digest import digest
 from paretosteer.conditioning import Conditioning, Unconditioned
 from paretosteer.control import Control
+from paretosteer.digest import digest
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Fold, Lists, Objective
 from paretosteer.method import option

@@ -19,7 +19,7 @@ from paretosteer.benchmarks.ranking.queries import (
     split_training,
 )
 from paretosteer.benchmarks.ranking.synthetic import FOLDS, SYNTHETIC_VERSION, synthetic
-from paretosteer.cells.digest import digest, input_digest
+from paretosteer.digest import digest, input_digest
 
 GLANCE = 1 << 16  # bytes
 DATA_VERSION = "1"  # of what is done to features and labels

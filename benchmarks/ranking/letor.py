@@ -17,7 +17,7 @@ import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
 from paretosteer.cells.cache import cached
-from paretosteer.cells.digest import file_digest
+from paretosteer.digest import file_digest
 from paretosteer.errors import UsageError
 
 PARSER_VERSION = "1"

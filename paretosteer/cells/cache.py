@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from paretosteer.cells.digest import digest, file_digest
 from paretosteer.cells.files import atomic_folder, read_json, write_json
+from paretosteer.digest import digest, file_digest
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"

@@ -11,8 +11,8 @@ from typing import Any
 
 from paretosteer import options, preferences, registry
 from paretosteer.cells.config import Budget, CellConfig
-from paretosteer.cells.digest import chain, file_digest
 from paretosteer.cells.files import write_json
+from paretosteer.digest import chain, file_digest
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
 from paretosteer.plugins.used import plugin_files, used

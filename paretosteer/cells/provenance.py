@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretosteer.cells.digest import digest, file_digest
+from paretosteer.digest import digest, file_digest
 from paretosteer.plugins import used
 
 if TYPE_CHECKING:

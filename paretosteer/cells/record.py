@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from paretosteer.cells.digest import digest
 from paretosteer.cells.files import read_json, write_json
+from paretosteer.digest import digest
 from paretosteer.errors import UsageError
 
 RECORD = "record.json"

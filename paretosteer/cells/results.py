@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paretosteer.cells import provenance
-from paretosteer.cells.digest import digest
 from paretosteer.cells.plan import STAGES, cell_folder, plan_cell
 from paretosteer.cells.record import write_record
 from paretosteer.cells.unfinished import owned
+from paretosteer.digest import digest
 from paretosteer.errors import ParetosteerError, UsageError, disk_problem
 from paretosteer.interfaces import Benchmark, Exact, Rewarded
 from paretosteer.plugins import used

@@ -9,8 +9,8 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from paretosteer.cells.digest import file_digest
 from paretosteer.cells.files import atomic_write
+from paretosteer.digest import file_digest
 
 _LENGTH = 16  # hexadecimal digits
 

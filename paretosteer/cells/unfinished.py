@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from paretosteer.cells import provenance
-from paretosteer.cells.digest import digest
 from paretosteer.cells.files import remove_drafts
 from paretosteer.cells.plan import STAGES, CellPlan
+from paretosteer.digest import digest
 from paretosteer.errors import UsageError
 from paretosteer.plugins.used import used
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer import registry
-from paretosteer.cells.digest import digest, file_digest
+from paretosteer.digest import digest, file_digest
 from paretosteer.errors import UsageError
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from paretosteer.cells.digest import digest, file_digest
 from paretosteer.cells.files import read_json
+from paretosteer.digest import digest, file_digest
 from paretosteer.errors import UsageError
 from paretosteer.tensors import read_tensors
 

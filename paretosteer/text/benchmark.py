@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from paretosteer.cells.cache import cached
-from paretosteer.cells.digest import digest
 from paretosteer.cells.files import write_json
 from paretosteer.conditioning import Conditioning, Unconditioned
 from paretosteer.control import Control
+from paretosteer.digest import digest
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Lists, Objective
 from paretosteer.metrics import MetricError, Normaliser

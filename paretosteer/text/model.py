@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from paretosteer.cells.digest import seen
 from paretosteer.cells.files import read_json
+from paretosteer.digest import seen
 from paretosteer.errors import UsageError, first_line
 from paretosteer.tensors import check_weights
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from paretosteer.cells.digest import digest, input_digest
+from paretosteer.digest import digest, input_digest
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.text.pairs.splits import SPLITS_VERSION
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from paretosteer.cells.digest import digest
+from paretosteer.digest import digest
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.text.model import model_digest
 from paretosteer.text.rewards.forms import FORMS
