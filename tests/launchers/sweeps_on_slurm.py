@@ -6,6 +6,7 @@ from pathlib import Path
 from launched import LONG, Sweep, threads, until
 
 ON_SLURM = ("launcher=slurm", "seed=0,1")
+LONGER = ("benchmark=bandit", "budget.steps=12000")  # a cancelled job has KillWait to end well
 ALL = {("start", 0), ("start", 1), ("clp", 0), ("clp", 1)}
 
 
@@ -39,7 +40,7 @@ def test_jobs_that_are_preempted_or_requeued_finish(tmp_path: Path) -> None:
 
 
 def test_a_cancelled_job_loses_its_cell_and_the_others_are_reported(tmp_path: Path) -> None:
-    sweep = Sweep(tmp_path, *ON_SLURM, *LONG)
+    sweep = Sweep(tmp_path, *ON_SLURM, *LONGER)
     until(lambda: len(training(tmp_path)) == 2, sweep)
     scancel(training(tmp_path)[0])
     assert sweep.end() == 1
@@ -49,7 +50,7 @@ def test_a_cancelled_job_loses_its_cell_and_the_others_are_reported(tmp_path: Pa
     assert len(sweep.finished()) == 3
     assert sweep.reported() == {"start", "clp"}
 
-    again = Sweep(tmp_path, *ON_SLURM, *LONG)
+    again = Sweep(tmp_path, *ON_SLURM, *LONGER)
     assert again.end() == 0, again.said
     assert again.finished() == ALL
 
