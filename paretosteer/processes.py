@@ -6,7 +6,8 @@ All of them train. The first owns the cell: it alone writes, samples and scores.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -31,6 +32,15 @@ def accelerator(device: torch.device) -> Accelerator:
     from accelerate import Accelerator
 
     return Accelerator(cpu=device.type == "cpu")
+
+
+@contextmanager
+def parting(accelerator: Accelerator) -> Iterator[None]:
+    """Leave the group of processes at the end: a process that ends in it may abort (gloo)."""
+    try:
+        yield
+    finally:
+        accelerator.end_training()
 
 
 def from_first(accelerator: Accelerator, value: T) -> T:

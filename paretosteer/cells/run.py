@@ -30,7 +30,7 @@ from paretosteer.errors import DivergenceError, UnsupportedError, UsageError
 from paretosteer.interfaces import Point
 from paretosteer.journal import Journal
 from paretosteer.plugins.used import used
-from paretosteer.processes import accelerator, are_several, from_first
+from paretosteer.processes import accelerator, are_several, from_first, parting
 from paretosteer.progress import say, training_bar
 from paretosteer.tracking import Tracker
 from paretosteer.trainer import OnStep, Trainer
@@ -62,7 +62,7 @@ def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any] | None:
 
 def _together(run: _Run) -> dict[str, Any] | None:
     """Run a cell in several processes: the first decides what there is to do, and tells."""
-    with run:
+    with run, parting(run.accelerator):
         if not run.accelerator.is_main_process:
             run.follow()
             return None
