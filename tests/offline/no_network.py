@@ -1,9 +1,21 @@
 """A process that reaches this machine only: whoever tries another fails."""
 
 import socket
+from ipaddress import ip_address
 from typing import Any
 
 _LOOPBACK = ("127.", "::1", "localhost")
+
+
+def _bindable(host: str) -> bool:
+    """Whether an address is one of this machine's own, by which Ray calls its parts."""
+    try:
+        family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except (ValueError, OSError):  # a name, or somebody else's
+        return False
+    return True
 
 
 def guard(patch: Any = setattr) -> None:
@@ -15,7 +27,8 @@ def guard(patch: Any = setattr) -> None:
     )
 
     def local(host: object) -> bool:
-        return not host or str(host).startswith((*_LOOPBACK, socket.gethostname()))
+        name = str(host or "localhost")
+        return name.startswith((*_LOOPBACK, socket.gethostname())) or _bindable(name)
 
     def guarded(method: Any) -> Any:
         def reach(self: socket.socket, address: object) -> Any:

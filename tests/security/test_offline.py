@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-ELSEWHERE = ("192.0.2.1", 80)  # an address for documentation: nobody has it
+ELSEWHERE = ("198.51.100.1", 80)  # an address for documentation: nobody has it
 TRIES = {
     "connect": f"socket.create_connection({ELSEWHERE})",
     "connect_ex": f"socket.socket().connect_ex({ELSEWHERE})",
