@@ -29,6 +29,8 @@ def are_several() -> bool:
 
 def accelerator(device: torch.device) -> Accelerator:
     """Device and processes of this cell; joins the others where there are any."""
+    if are_several():
+        import torch._dynamo  # noqa: F401 (imported later, it would keep the group for ever)
     from accelerate import Accelerator
 
     return Accelerator(cpu=device.type == "cpu")
@@ -36,7 +38,7 @@ def accelerator(device: torch.device) -> Accelerator:
 
 @contextmanager
 def parting(accelerator: Accelerator) -> Iterator[None]:
-    """Leave the group of processes at the end: a process that ends in it may abort (gloo)."""
+    """Leave the group of processes at the end: whoever ends in it may abort in a thread of gloo."""
     try:
         yield
     finally:

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from safetensors.torch import save_file
 
 from paretosteer import make_benchmark, make_method
 from paretosteer.control import Control
 from paretosteer.feedback import Expectation, Reward, Shuffled
 from paretosteer.preferences import Draws
-from paretosteer.processes import is_first, parting
+from paretosteer.processes import accelerator, is_first, parting
 from paretosteer.trainer import Trainer
 
 ROWS = 8
@@ -68,7 +67,7 @@ def gradients(model: str | None) -> dict[str, torch.Tensor]:
 
 if __name__ == "__main__":
     out, *model = sys.argv[1:]
-    with parting(Accelerator(cpu=True)):
+    with parting(accelerator(torch.device("cpu"))):
         found = gradients(model[0] if model else None)
         if is_first():
             save_file(found, Path(out), {"processes": os.environ["WORLD_SIZE"]})
