@@ -95,22 +95,27 @@ test-plugin: setup
 	tests/plugin.sh build/plugin/fresh $(BIN)
 
 # Kills real sweeps at random moments, many times, and compares them with one left alone: minutes.
-# Faults that can be staged one by one are in tests/faults, a part of `make test`.
+# Faults that can be staged one by one are in tests/faults, a part of `make test`. With a model's
+# folder, `make test-faults MODEL=…`, five methods that train it are killed as well.
 test-faults: setup
 	$(BIN)/python tests/kill_study.py --kills 20 benchmark=bandit budget=smoke budget.steps=200 \
 		method=clp,bone_soup,morl seed=0,1 checkpoint_seconds=0
 	$(BIN)/python tests/kill_study.py --kills 10 benchmark=ranking budget=smoke method=clp,cos_dpo \
 		checkpoint_seconds=0 launcher=joblib
+	test -z "$(MODEL)" || $(BIN)/python tests/kill_study.py --kills 12 --seed 1 benchmark=stories \
+		method=rewarded_soup,bone_soup,clp,cos_dpo,interpolation model=hf model.path="$(MODEL)" \
+		budget.steps=48 checkpoint_seconds=5
 
 # The launchers of clusters, on this machine; SLURM needs Debian and root. Their packages go beside
 # .venv, which they see: Ray's launcher wants an older cloudpickle than joblib.
 LAUNCHERS := .venv/launchers
 
 test-slurm: $(LAUNCHERS)/.installed
-	tests/launchers/slurm.sh $(LAUNCHERS)/bin/python -m pytest tests/launchers/sweeps_on_slurm.py
+	tests/launchers/slurm.sh $(LAUNCHERS)/bin/python -m pytest tests/launchers/sweeps_on_slurm.py \
+		tests/config/test_packaged.py
 
 test-ray: $(LAUNCHERS)/.installed
-	$(LAUNCHERS)/bin/python -m pytest tests/launchers/sweeps_on_ray.py
+	$(LAUNCHERS)/bin/python -m pytest tests/launchers/sweeps_on_ray.py tests/config/test_packaged.py
 
 $(LAUNCHERS)/.installed: .venv/.installed
 	$(PYTHON) -m venv $(LAUNCHERS)
