@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from paretosteer.cells.files import atomic_folder, read_json, write_json
+from paretosteer.cells.files import atomic_folder, check_writable, read_json, write_json
 from paretosteer.digest import digest, file_digest
 
 log = logging.getLogger(__name__)
@@ -25,9 +25,16 @@ def cached(kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> P
 
     `key` (JSON-like) is everything that the content depends on. However many jobs ask, one makes
     the entry and the others wait. An entry whose files do not match its manifest is made again.
+
+    Raises
+    ------
+    UsageError
+        If the cache cannot be written.
+
     """
     from filelock import FileLock
 
+    check_writable(root(), "PARETOSTEER_CACHE")
     folder = entry(kind, key)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):

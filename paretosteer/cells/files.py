@@ -96,14 +96,14 @@ def remove_drafts(folder: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def check_writable(folder: str | Path) -> None:
-    """UsageError where a sweep's folder cannot be written, before a cell does any work."""
+def check_writable(folder: str | Path, setting: str = "sweep_dir") -> None:
+    """UsageError where the folder of a setting cannot be written, before a cell does any work."""
     place = nearest(Path(folder))
     if found := in_the_way(place):
-        raise UsageError(f"sweep_dir: {place} is {found}; name a folder")
+        raise UsageError(f"{setting}: {place} is {found}; name a folder")
     if not os.access(place, os.W_OK | os.X_OK):
         raise UsageError(
-            f"sweep_dir: {place} cannot be written; name a folder that is yours, on a file system "
+            f"{setting}: {place} cannot be written; name a folder that is yours, on a file system "
             "that is not read-only"
         )
 

@@ -57,6 +57,10 @@ def write_method(name: str, folder: Path) -> Path:
         folder.mkdir(parents=True)
     except FileExistsError:
         raise UsageError(f"--out: {str(folder)!r} is there already; name a new folder") from None
+    except OSError as error:
+        raise UsageError(
+            f"--out: {str(folder)!r} cannot be made ({error.strerror}); name a folder of yours"
+        ) from None
     for file, text in template.items():
         place = folder / file.replace(MODULE, name)
         place.write_text(_renamed(text, name), encoding="utf-8")

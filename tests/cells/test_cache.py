@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from paretosteer.cells import cache
+from paretosteer.errors import UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +65,13 @@ def test_a_damaged_entry_is_made_again_and_said(
     assert make.calls == 2
     assert (folder / "sub" / "file").read_text() == "content"
     assert "making it again" in caplog.text
+
+
+def test_a_cache_that_is_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PARETOSTEER_CACHE", str(tmp_path / "file"))
+    with pytest.raises(UsageError, match=r"PARETOSTEER_CACHE: .*/file is a file; name a folder"):
+        cache.cached("pool", {"model": "x"}, Maker())
 
 
 def test_a_maker_that_fails_leaves_no_entry(tmp_path: Path) -> None:

@@ -86,6 +86,15 @@ def test_a_name_that_cannot_be_is_refused(
     assert not list(here.iterdir())
 
 
+def test_a_place_where_nothing_can_be_made_is_named(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "file").touch()
+    assert main(["new", "method", "tilted_soup", "--out", "file/below"]) == 2
+    said = "--out: 'file/below' cannot be made (Not a directory); name a folder of yours"
+    assert said in capsys.readouterr().err
+
+
 def test_nothing_is_written_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "mine").mkdir()
     assert main(["new", "method", "tilted_soup", "--out", "mine"]) == 2
