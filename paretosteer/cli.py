@@ -20,7 +20,7 @@ from paretosteer.commands import (
     validate,
 )
 from paretosteer.commands import list as listing
-from paretosteer.errors import UsageError, disk_problem
+from paretosteer.errors import ParetosteerError, UsageError, disk_problem, said, stops_job
 from paretosteer.plugins import files
 from paretosteer.terminal import line
 
@@ -32,9 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if files.add(args.plugin + args.plugin_after):
             registry.check_files()
         code: int = args.action(args)
-    except UsageError as error:
+    except ParetosteerError as error:
         print(f"paretosteer: {line(error)}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stderr.close()
         return 0
@@ -44,6 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("paretosteer: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+    except SystemExit as error:  # of a plug-in: no command of ours ends so
+        if stops_job(error):
+            raise
+        raise RuntimeError(said(error)) from error
     return code
 
 

@@ -1,6 +1,7 @@
 """Errors that a user can act on: one line naming the argument, what was found, the remedy."""
 
 import errno
+import signal
 import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -26,6 +27,29 @@ class ScoringError(ParetosteerError):
     """Too many samples could not be scored."""
 
 
+class PromiseError(ParetosteerError):
+    """A method or a benchmark gave what its interface rules out: what, and the remedy."""
+
+    def __init__(self, found: str, remedy: str):
+        super().__init__(found, remedy)
+        self.found, self.remedy = found, remedy
+
+    def __str__(self) -> str:
+        return f"{self.found}; {self.remedy}"
+
+
+# What code of others may end with. Much of it calls `sys.exit`, whose SystemExit is no Exception.
+PLUGIN_ERRORS = (Exception, SystemExit)
+
+
+def stops_job(error: BaseException) -> bool:
+    """Whether a signal's handler called `sys.exit`: so launchers end a job that is to run again."""
+    if not isinstance(error, SystemExit):
+        return False
+    handlers = {getattr(signal.getsignal(s), "__code__", None) for s in signal.valid_signals()}
+    return any(frame.f_code in handlers for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
 def disk_problem(error: OSError) -> str:
     """What the file system refused, in one line, with the remedy."""
     remedies = {
@@ -38,9 +62,14 @@ def disk_problem(error: OSError) -> str:
     return f"{error}; {remedy}"
 
 
+def said(error: BaseException) -> str:
+    """What an error says; SystemExit itself says no more than a number."""
+    return f"sys.exit({error.code!r}) was called" if isinstance(error, SystemExit) else str(error)
+
+
 def first_line(error: BaseException) -> str:
     """What somebody else's error says, in one line; its kind where it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return next(iter(said(error).strip().splitlines()), type(error).__name__)
 
 
 def line_in(error: BaseException, file: str) -> int | None:

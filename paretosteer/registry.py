@@ -18,7 +18,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from paretosteer.errors import UsageError, did_you_mean, first_line
+from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, first_line
 from paretosteer.plugins import checks, files
 from paretosteer.terminal import line
 
@@ -61,7 +61,7 @@ class Offer:
         what, remedy = f"{self.group[:-1]} {self.name!r}", "repair or uninstall what provides it"
         try:
             found = self.get()
-        except (Exception, SystemExit) as error:  # a module can raise anything
+        except PLUGIN_ERRORS as error:
             raise UsageError(
                 f"{what} ({self.module} of {self.origin}) cannot be imported: "
                 f"{type(error).__name__}: {first_line(error)}; {remedy}"

@@ -24,7 +24,7 @@ from paretosteer.cells.config import CellConfig
 from paretosteer.cells.files import check_writable
 from paretosteer.cells.record import read_record
 from paretosteer.compose import CONFIG, hydra_app, parse, per_cell
-from paretosteer.errors import UsageError
+from paretosteer.errors import PLUGIN_ERRORS, UsageError, said, stops_job
 from paretosteer.processes import is_first
 from paretosteer.terminal import line
 from paretosteer.tracking import make_tracker
@@ -42,7 +42,7 @@ class Planned:
 
     config: CellConfig
     plan: CellPlan | None
-    problem: Exception | None = None
+    problem: Exception | SystemExit | None = None
 
 
 def plan(cells: Sequence[CellConfig]) -> list[Planned]:
@@ -59,7 +59,7 @@ def _plan(config: CellConfig) -> Planned:
 
     try:
         return Planned(config, plan_cell(config))
-    except Exception as error:  # a plug-in's error belongs to its own cells only
+    except PLUGIN_ERRORS as error:  # a plug-in's error belongs to its own cells only
         return Planned(config, None, error)
 
 
@@ -118,7 +118,9 @@ def job(resolved: DictConfig) -> str:
     config = parse(resolved)
     try:
         record = run_one(config)
-    except Exception as error:
+    except PLUGIN_ERRORS as error:
+        if stops_job(error):
+            raise
         record = failed_record(config, error)
     assert record is not None  # a sweep is one process
     announce(record, config)
@@ -131,7 +133,7 @@ def finish_sweep(cells: Sequence[CellConfig]) -> int:
     folders = sorted({config.sweep_dir for config in cells})
     try:
         report = report_folders(folders)
-    except Exception as error:
+    except PLUGIN_ERRORS as error:
         print(f"paretosteer: the report failed: {_told(error)}", file=sys.stderr)
         return 1
     make_tracker(cells[0].tracker).report(Path(folders[0]), report)
@@ -168,5 +170,5 @@ def _failed(cell: Planned) -> bool:
         return True
 
 
-def _told(error: Exception) -> str:
-    return line(f"{type(error).__name__}: {error}")
+def _told(error: Exception | SystemExit) -> str:
+    return line(f"{type(error).__name__}: {said(error)}")

@@ -17,7 +17,13 @@ from paretosteer.cells.plan import STAGES, cell_folder, plan_cell
 from paretosteer.cells.record import write_record
 from paretosteer.cells.unfinished import owned
 from paretosteer.digest import digest
-from paretosteer.errors import ParetosteerError, UsageError, disk_problem
+from paretosteer.errors import (
+    PLUGIN_ERRORS,
+    ParetosteerError,
+    UsageError,
+    disk_problem,
+    said,
+)
 from paretosteer.interfaces import Benchmark, Exact, Rewarded
 from paretosteer.plugins import used
 from paretosteer.progress import say
@@ -61,21 +67,21 @@ def _plugins(plugins: Sequence[Offer]) -> dict[str, Any]:
     return {"plugins": used.origins(plugins), "core_source_digest": own}
 
 
-def error(found: Exception, stage: str) -> dict[str, str]:
+def error(found: Exception | SystemExit, stage: str) -> dict[str, str]:
     """An error as records keep it."""
     if isinstance(found, OSError) and found.errno:
         return {"type": type(found).__name__, "message": _told(disk_problem(found)), "stage": stage}
     if not isinstance(found, ParetosteerError):
         # Not foreseen: whoever mends it needs the place.
         print(_told("".join(traceback.format_exception(found))), file=sys.stderr)
-    return {"type": type(found).__name__, "message": _told(str(found)), "stage": stage}
+    return {"type": type(found).__name__, "message": _told(said(found)), "stage": stage}
 
 
 def _told(text: str) -> str:
     return printable(redact(text))
 
 
-def failed_record(config: CellConfig, found: Exception) -> dict[str, Any]:
+def failed_record(config: CellConfig, found: Exception | SystemExit) -> dict[str, Any]:
     """Write the record of a cell in a sweep that could not even begin.
 
     Where nothing can be written, the cell stays without one, and counts as failed all the same.
@@ -92,7 +98,7 @@ def _begun(config: CellConfig) -> tuple[Path, dict[str, Any]]:
     """The folder of a cell and how its record begins, even where it cannot be planned."""
     try:
         plan = plan_cell(config)
-    except Exception:  # which is what the record is going to say
+    except PLUGIN_ERRORS:  # which is what the record is going to say
         identity = digest(config.model_dump(exclude={"sweep_dir", "tracker"}))[:10]
         return cell_folder(config, identity), head(config, identity, "", "")
     version = plan.benchmark_class.version

@@ -26,7 +26,13 @@ from paretosteer.cells.plan import STAGES, CellPlan, State, plan_cell
 from paretosteer.cells.record import RECORD, read_record, write_record
 from paretosteer.cells.setting import Setting
 from paretosteer.cells.unfinished import Unfinished, owned
-from paretosteer.errors import DivergenceError, UnsupportedError, UsageError
+from paretosteer.errors import (
+    PLUGIN_ERRORS,
+    DivergenceError,
+    UnsupportedError,
+    UsageError,
+    stops_job,
+)
 from paretosteer.interfaces import Point
 from paretosteer.journal import Journal
 from paretosteer.plugins.used import used
@@ -98,7 +104,9 @@ def _outcome(run: _Run) -> dict[str, Any]:
         return run.everything()
     except UnsupportedError as reason:
         return run.record("unsupported", reason=str(reason))
-    except Exception as error:
+    except PLUGIN_ERRORS as error:
+        if stops_job(error):
+            raise
         return run.record("failed", error=results.error(error, run.doing))
 
 
@@ -274,7 +282,7 @@ class _Run:
             self.method.train(self.benchmark, self.trainer())
         except (UnsupportedError, DivergenceError, UsageError):
             return  # every process met it, and the first says so
-        except Exception:
+        except PLUGIN_ERRORS:
             time.sleep(GRACE)
             raise
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paretosteer.commands.base import command, quiet, table
-from paretosteer.errors import UsageError
+from paretosteer.errors import UsageError, said
 from paretosteer.terminal import line
 
 if TYPE_CHECKING:
@@ -108,10 +108,10 @@ def _show(planned: Sequence[Planned], anew: bool) -> int:
     print(table(header, [_row(*each) for each in zip(planned, done, costs, strict=True)]))
     steps, rows = (sum(column) for column in zip(*costs, strict=True))
     print(f"\n{len(planned)} cells; left to train: {steps} optimiser steps on {rows} rows at most")
-    problems = [cell for cell in planned if cell.problem]
-    for cell in problems:
+    problems = [(cell, cell.problem) for cell in planned if cell.problem]
+    for cell, problem in problems:
         who = f"{cell.config.method.name} seed {cell.config.seed}"
-        print(line(f"cannot run {who}: {cell.problem}"))
+        print(line(f"cannot run {who}: {said(problem)}"))
     return 2 if problems else 0
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from paretosteer.errors import UsageError, did_you_mean, first_line, line_in
+from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, first_line, line_in
 from paretosteer.plugins.checks import CHECKS, fault
 
 VARIABLE = "PARETOSTEER_PLUGINS"
@@ -88,7 +88,7 @@ def _read(path: str) -> PluginFile:
     sys.modules[module.__name__] = module  # where dataclasses look up their annotations
     try:
         exec(compile(source, path, "exec", dont_inherit=True), vars(module))
-    except (Exception, SystemExit) as error:
+    except PLUGIN_ERRORS as error:
         del sys.modules[module.__name__]
         number = line_in(error, path)
         place = f", line {number}" if number else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paretosteer import registry
-from paretosteer.errors import first_line
+from paretosteer.errors import PLUGIN_ERRORS, first_line
 from paretosteer.metrics.catalogue import METRICS, PointMetric
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _value(
 ) -> float:
     try:  # copies: what a plug-in changes is its own
         return float(metric.function(points.copy(), preferences.copy(), np.array(reference, float)))
-    except Exception as error:  # it can raise anything
+    except PLUGIN_ERRORS as error:
         told = f"{type(error).__name__}: {first_line(error)}"
         registry.note(f"metric {metric.name!r} where it raises {told}")
         return math.nan

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from paretosteer.errors import PLUGIN_ERRORS, stops_job
 from paretosteer.interfaces import Array, Objective
 from paretosteer.limits import OverrunError, time_limit
 from paretosteer.text.benchmark import TextBenchmark
@@ -37,5 +38,7 @@ def _safely(score: Score, text: str, limit: float | None) -> float:
     try:
         with time_limit(limit):
             return float(score(text))
-    except (Exception, OverrunError):
+    except (*PLUGIN_ERRORS, OverrunError) as error:
+        if stops_job(error):
+            raise
         return float("nan")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.cells.holder import holder
 from paretosteer.cells.record import RECORD, problem, reason
 from paretosteer.cells.unfinished import LOCK
-from paretosteer.errors import first_line
+from paretosteer.errors import PLUGIN_ERRORS, first_line
 from paretosteer.validation import code, configuration, cost, files, place, scores, vectors
 from paretosteer.validation.evidence import Check, Evidence
 from paretosteer.validation.problem import Problem, Verdict, fault
@@ -80,7 +80,7 @@ def _run(checks: tuple[Check, ...], cell: Evidence) -> list[Problem]:
     for check in checks:
         try:
             problems += list(check(cell))
-        except Exception as error:  # whatever somebody's files do to a library underneath
+        except PLUGIN_ERRORS as error:  # whatever somebody's files do to a library underneath
             told = f"{type(error).__name__}: {first_line(error)[:120]}"
             problems.append(fault(f"{check.__name__} could not be checked ({told})"))
     return problems

@@ -58,7 +58,7 @@ def test_several_files_one_after_another(file: Path, site: Path) -> None:
         ("x = 1\ndef f(:\n", ", line 2: SyntaxError: invalid syntax; mend the file"),
         ("\n\nimport no_such\n", ", line 3: ModuleNotFoundError: No module named 'no_such'; mend"),
         ("def f():\n    1 / 0\nf()\n", ", line 2: ZeroDivisionError: division by zero; mend"),
-        ("raise SystemExit(0)\n", ", line 1: SystemExit: 0; mend"),
+        ("raise SystemExit(0)\n", ", line 1: SystemExit: sys.exit(0) was called; mend"),
         ("\0", ": "),
         ("x = 1\n", ": offers nothing; end it with a line such as paretosteer_plugins = {"),
         ("paretosteer_plugins = {'methods': {}}\n", ": offers nothing; end it"),

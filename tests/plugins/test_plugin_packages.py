@@ -29,7 +29,7 @@ def test_a_method_is_configured_from_its_options_without_any_file(site: Path) ->
 BROKEN = {
     "import no_such_library": "cannot be imported: ModuleNotFoundError: No module named 'no_such",
     "raise SystemError('x\\ny')": "cannot be imported: SystemError: x; repair or uninstall",
-    "raise SystemExit(0)": "cannot be imported: SystemExit: 0; repair or uninstall",
+    "raise SystemExit(0)": "imported: SystemExit: sys.exit(0) was called; repair or uninstall",
     "pass": "cannot be imported: AttributeError: module 'mine.bad' has no attribute 'Bad'",
     "Bad = 3": "of mine 1.0 is not a class",
     "class Bad: pass": "is no subclass of paretosteer.method.Method; make it one",
