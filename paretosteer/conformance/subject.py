@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -80,7 +80,8 @@ class MethodSubject:
 
     def train(self, seed: int = SEED, **trainer: Any) -> Training:
         """Train a new one, under a trainer with these further arguments."""
-        method, own = self.make(), Trainer.under(self.setting, seed=seed, **trainer)
+        silent = replace(self.setting, say=lambda line: None)
+        method, own = self.make(), Trainer.under(silent, seed=seed, **trainer)
         before = global_state()
         with optimiser_steps() as steps:
             method.train(self.benchmark, own)

@@ -62,6 +62,11 @@ def test_bad_usage_is_one_line_and_2(
     assert told in line
 
 
+def test_what_trainings_say_is_no_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "method", "rewarded_soup", "budget.steps=8"]) == 0
+    assert not capsys.readouterr().err
+
+
 def test_in_a_process_of_its_own(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("paretosteer")
     words = ["check", "method", "start", "method=start", "benchmark=bandit", "seed=3"]
