@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from paretosteer import promises
 from paretosteer.control import Control
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Benchmark, Lists, Policy
@@ -95,7 +96,7 @@ class Reward:
         self.updates, self.clip, self.rows_per_draw = epochs, clip, samples
         self.flops_per_weight = 4.0 + 6.0 * epochs  # sampling, start scores; forward and backward
         self._scorer = Scorer(benchmark, grace=GRACE)
-        self._order = Shuffled(len(benchmark.prompts("train")))
+        self._order = Shuffled(len(promises.prompts(benchmark, "train")))
 
     @torch.no_grad()
     def collect(
@@ -172,7 +173,7 @@ class Expectation:
 
     def __init__(self, benchmark: Any, kappa: float):
         self.benchmark, self.kappa = benchmark, kappa
-        self._order = Shuffled(len(benchmark.prompts("train")))
+        self._order = Shuffled(len(promises.prompts(benchmark, "train")))
 
     @torch.no_grad()
     def collect(

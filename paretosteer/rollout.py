@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from paretosteer import promises
 from paretosteer.control import Control
 from paretosteer.eval_rows import EvalRows
 from paretosteer.interfaces import Answers, Array, Benchmark, Exact, Policy
@@ -82,7 +83,7 @@ def validate(policy: Policy, benchmark: Benchmark, control: Control, trainer: Tr
 
     Mean normalised scores, less the price of the KL in a world whose points are regularised.
     """
-    prompts, scorer = benchmark.prompts("validation"), Scorer(benchmark)
+    prompts, scorer = promises.prompts(benchmark, "validation"), Scorer(benchmark)
     price = benchmark.kl_coefficient if isinstance(benchmark, Exact) else 0.0
     total = np.zeros((control.rows, len(benchmark.objectives)))
     rolls = roll_out(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from paretosteer import promises
 from paretosteer.errors import ScoringError
 from paretosteer.interfaces import Array, Benchmark, Objective
 from paretosteer.limits import OverrunError, time_limit
@@ -54,12 +55,14 @@ class Scorer:
         ------
         ScoringError
             If it takes longer than the setting's `score_seconds` for every sample.
+        PromiseError
+            If it says nothing of a sample or an objective.
 
         """
         limit = self.benchmark.setting.score_seconds
         try:
             with time_limit(None if limit is None else limit * len(samples)):
-                return self.benchmark.score(samples)
+                return promises.scores(self.benchmark, samples)
         except OverrunError:
             raise ScoringError(
                 f"benchmark.objectives: scoring {len(samples)} samples took more than "

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from paretosteer import options, preferences, registry
+from paretosteer import options, preferences, promises, registry
 from paretosteer.cells.config import Budget, CellConfig
 from paretosteer.cells.files import write_json
 from paretosteer.digest import chain, file_digest
@@ -147,7 +147,8 @@ class CellPlan:
     def steps(self) -> int:
         """Optimiser steps that training may take at most."""
         assert self.config.budget.steps is not None  # filled in by `of`
-        return int(self.method().total_steps(self.config.budget.steps, len(self.objectives)))
+        name, cap = self.config.method.name, self.config.budget.steps
+        return promises.total_steps(name, self.method(), cap, len(self.objectives))
 
     @cached_property
     def variant(self) -> str:
@@ -278,6 +279,7 @@ def plan_cell(config: CellConfig) -> CellPlan:
             "scores or logs; give it another name"
         )
     plan.method().check(len(plan.objectives))
+    _ = plan.steps  # a whole number, or it says so
     _ = plan.content_key  # says so where the files that it digests cannot be used
     if config.preferences.name == "file":
         plan.grid()

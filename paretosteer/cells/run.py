@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
+from paretosteer import promises
 from paretosteer.cells import memory, provenance, results
 from paretosteer.cells.config import CellConfig
 from paretosteer.cells.evaluation import Evaluation
@@ -148,7 +149,9 @@ class _Run:
         self.benchmark = plan.benchmark_class(plan.benchmark_options, self.setting)
         self.method.bind(self.benchmark.objectives)
         self.method.prepare(self.benchmark)
-        self.points: list[Point] = self.method.points(plan.grid())
+        self.points: list[Point] = promises.points(config.method.name, self.method, plan.grid())
+        for split in promises.NEEDED:
+            promises.prompts(self.benchmark, split)
         self.accelerator = accelerator(self.setting.device)
         processes = self.accelerator.num_processes
         self.unfinished = Unfinished(plan, self.setting.device.type, processes)
@@ -191,7 +194,7 @@ class _Run:
             trainer = self.trainer(on_step)
             self.method.train(self.benchmark, trainer)
         with atomic_folder(checkpoint) as draft:
-            self.method.save(draft)
+            promises.save(config.method.name, self.method, draft)
         with atomic_write(self.plan.folder / "training.csv") as path:
             trainer.write_log(path, [o.name for o in self.benchmark.objectives])
         files = [str(f.relative_to(self.plan.folder)) for f in sorted(checkpoint.iterdir())]

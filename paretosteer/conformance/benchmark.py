@@ -21,15 +21,13 @@ from paretosteer.conformance.benchmark_policy import (
 )
 from paretosteer.conformance.benchmark_scores import exact, odd_samples, scores, shown_again
 from paretosteer.conformance.class_checks import CLASS_CHECKS
-from paretosteer.conformance.finding import Check, Finding, faults, run
+from paretosteer.conformance.finding import Check, Finding, crash, faults, run
 from paretosteer.conformance.plugin import PluginClass
 from paretosteer.conformance.subject import BenchmarkSubject
+from paretosteer.errors import PLUGIN_ERRORS, UsageError
 
-CHECKS: tuple[Check, ...] = (
-    objectives,
-    keys,
-    training_defaults,
-    splits,
+DECLARED: tuple[Check, ...] = (objectives, keys, training_defaults, splits)
+WORKING: tuple[Check, ...] = (
     normaliser,
     rebuilding,
     start_policy,
@@ -45,6 +43,7 @@ CHECKS: tuple[Check, ...] = (
     preference_lists,
     exact,
 )
+CHECKS = (*DECLARED, *WORKING)
 
 
 def check_benchmark(benchmark: str | type, *overrides: str) -> list[Finding]:
@@ -60,4 +59,13 @@ def check_benchmark(benchmark: str | type, *overrides: str) -> list[Finding]:
     found = run(CLASS_CHECKS, plugin, plugin.source)
     if faults(found):
         return [*found, Finding("note", "building", "not checked: mend the class first")]
-    return found + run(CHECKS, BenchmarkSubject.of(plugin, overrides), plugin.source)
+    try:
+        subject = BenchmarkSubject.of(plugin, overrides)
+    except UsageError:
+        raise
+    except PLUGIN_ERRORS as error:
+        return [*found, crash("building", error, plugin.source)]
+    found += run(DECLARED, subject, plugin.source)
+    if any(finding.check == "splits" for finding in faults(found)):
+        return [*found, Finding("note", "sampling", "not checked: mend the splits first")]
+    return found + run(WORKING, subject, plugin.source)

@@ -88,7 +88,7 @@ def splits(subject: BenchmarkSubject) -> Findings:
     for split in SPLITS:
         named = _ids(subject.world, split)
         ids[split] = set(named)
-        if not named:
+        if not named or not len(subject.world.prompts(split)):
             yield fault(f"{split} has no prompts", "keep some for every split")
         if len(ids[split]) < len(named):
             yield fault(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from paretosteer import promises
 from paretosteer.conformance.finding import Findings, NotChecked, fault
 from paretosteer.conformance.subject import SEED, BenchmarkSubject
 from paretosteer.control import Control
@@ -87,7 +88,9 @@ def exact(subject: BenchmarkSubject) -> Findings:
     if not np.allclose(pi.sum(axis=1), 1, atol=1e-5):
         yield fault("probabilities do not sum to 1", "normalise log_policy over the outcomes")
     answers = policy.answer(prompts, control, SEED, [0] * len(prompts))
-    if not np.allclose(np.einsum("rk,rkm->rm", pi, outcomes), world.score(answers), atol=1e-4):
+    if not np.allclose(
+        np.einsum("rk,rkm->rm", pi, outcomes), promises.scores(world, answers), atol=1e-4
+    ):
         yield fault(
             "answers score other than the expectation", "let answers be whole distributions"
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from paretosteer.errors import first_line, line_in
+from paretosteer.errors import PLUGIN_ERRORS, PromiseError, first_line, line_in
 
 Level = Literal["ok", "note", "fault"]
 
@@ -49,6 +49,16 @@ def run(checks: Sequence[Check], subject: Any, source: str) -> list[Finding]:
     return [finding for check in checks for finding in _outcome(check, subject, source)]
 
 
+def crash(check: str, error: BaseException, source: str) -> Finding:
+    """The finding where somebody's code raised: a promise that it broke, or anything."""
+    if isinstance(error, PromiseError):
+        return Finding("fault", check, error.found, error.remedy)
+    number = line_in(error, source)
+    place = f" ({Path(source).name}, line {number})" if number else ""
+    told = f"stopped by {type(error).__name__}: {first_line(error)}{place}"
+    return Finding("fault", check, told, "mend that and check again")
+
+
 def faults(findings: Sequence[Finding]) -> list[Finding]:
     """Those that have to be mended."""
     return [finding for finding in findings if finding.level == "fault"]
@@ -62,9 +72,6 @@ def _outcome(check: Check, subject: Any, source: str) -> list[Finding]:
             found.append(replace(finding, check=name))
     except NotChecked as reason:
         found.append(Finding("note", name, f"not checked: {reason}"))
-    except Exception as error:  # somebody's code can raise anything, and the rest is worth knowing
-        number = line_in(error, source)
-        place = f" ({Path(source).name}, line {number})" if number else ""
-        told = f"stopped by {type(error).__name__}: {first_line(error)}{place}"
-        found.append(Finding("fault", name, told, "mend that and check again"))
+    except PLUGIN_ERRORS as error:  # the rest is worth knowing all the same
+        found.append(crash(name, error, source))
     return found or [Finding("ok", name, (check.__doc__ or "").partition("\n")[0].rstrip("."))]

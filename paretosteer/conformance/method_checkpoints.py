@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from paretosteer import promises
 from paretosteer.conformance.compare import differing, same_rows
 from paretosteer.conformance.finding import Findings, NotChecked, fault
 from paretosteer.conformance.subject import MethodSubject
@@ -37,7 +38,7 @@ def save_and_load(subject: MethodSubject) -> Findings:
         )
     with tempfile.TemporaryDirectory() as place:
         written, folder = Path(place) / "written", Path(place) / "moved"
-        method.save(written)
+        promises.save(subject.name, method, written)
         written.rename(folder)  # a checkpoint is read wherever it lies by now
         yield from _files(folder)
         again = subject.make()

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from paretosteer import promises
 from paretosteer.conformance.compare import same_rows
 from paretosteer.conformance.finding import Findings, fault, note
 from paretosteer.conformance.subject import MethodSubject
@@ -23,11 +24,9 @@ def planning(subject: MethodSubject) -> Findings:
     """Steps and points are known before training; points are on the simplex, the grid first."""
     method = subject.make()
     method.bind(subject.benchmark.objectives)
-    steps = method.total_steps(subject.cap, subject.m)
-    if not isinstance(steps, int) or steps < 0:
-        yield fault(f"total_steps gives {steps!r}", "give a whole number of optimiser steps")
+    promises.total_steps(subject.name, method, subject.cap, subject.m)
     grid = coarse_lattice(subject.m)
-    points = method.points(grid)
+    points = promises.points(subject.name, method, grid)
     if [point.preference for point in points[: len(grid)]] != [tuple(mu) for mu in grid.tolist()]:
         yield fault(
             "points does not begin with the grid", "add to super().points(grid), change none of it"

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from paretosteer import promises
 from paretosteer.conditioning import Unconditioned
 from paretosteer.conformance.compare import differing, same_rows
 from paretosteer.conformance.finding import Findings, NotChecked, fault, note
@@ -25,7 +26,7 @@ ATOL = 1e-4  # nats: another batch, or banks that were switched on and off again
 
 def training(subject: MethodSubject) -> Findings:
     """It trains to the end and makes its policy."""
-    if isinstance(subject.outcome, Exception):
+    if not isinstance(subject.outcome, Training):
         raise subject.outcome
     method = subject.outcome.method
     if not hasattr(method, "policy") or not hasattr(method, "objectives"):
@@ -36,7 +37,7 @@ def budget(subject: MethodSubject) -> Findings:
     """It takes no more optimiser steps than declared and allowed, and books all that it takes."""
     trained, m = subject.trained, subject.m
     account, method = trained.trainer.account, trained.method
-    declared = method.total_steps(subject.cap, m)
+    declared = promises.total_steps(subject.name, method, subject.cap, m)
     if declared > subject.cap and not method.exempt:
         yield fault(
             f"declares {declared} optimiser steps under a cap of {subject.cap}",
@@ -84,7 +85,7 @@ def global_state(subject: MethodSubject) -> Findings:
     before, method = state_of_the_process(), subject.trained.method
     with tempfile.TemporaryDirectory() as folder:
         method.control(subject.probes)
-        method.save(Path(folder) / "checkpoint")
+        promises.save(subject.name, method, Path(folder) / "checkpoint")
         subject.make().load(Path(folder) / "checkpoint", subject.benchmark)
     disturbed += [name for name in changed(before) if name not in disturbed]
     for name in disturbed:

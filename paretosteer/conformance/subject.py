@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from paretosteer import registry
+from paretosteer import promises, registry
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.setting import Setting
 from paretosteer.conditioning import Banks, Unconditioned
@@ -19,7 +19,13 @@ from paretosteer.conformance.finding import NotChecked
 from paretosteer.conformance.plugin import PluginClass
 from paretosteer.conformance.watch import changed, global_state, optimiser_steps
 from paretosteer.control import Control
-from paretosteer.errors import UnsupportedError, UsageError, first_line
+from paretosteer.errors import (
+    PLUGIN_ERRORS,
+    PromiseError,
+    UnsupportedError,
+    UsageError,
+    first_line,
+)
 from paretosteer.interfaces import Array, Policy
 from paretosteer.method import Method
 from paretosteer.preferences import random_points
@@ -68,6 +74,11 @@ class MethodSubject:
         return cls(CellPlan.of_classes(config, plugin.kind, world))
 
     @property
+    def name(self) -> str:
+        """What its configuration calls it."""
+        return self.plan.config.method.name
+
+    @property
     def cap(self) -> int:
         """The budget's optimiser steps."""
         assert self.plan.config.budget.steps is not None  # a plan fills in the benchmark's
@@ -88,11 +99,11 @@ class MethodSubject:
         return Training(method, own, steps.count, changed(before))
 
     @cached_property
-    def outcome(self) -> Training | Exception:
+    def outcome(self) -> Training | Exception | SystemExit:
         """The training that all checks look at, or what stopped it."""
         try:
             return self.train()
-        except Exception as error:  # which is what the check of the training reports
+        except PLUGIN_ERRORS as error:  # which is what the check of the training reports
             return error
 
     @property
@@ -105,7 +116,7 @@ class MethodSubject:
             Where it could not be trained.
 
         """
-        if isinstance(self.outcome, Exception):
+        if not isinstance(self.outcome, Training):
             raise NotChecked("it could not be trained") from self.outcome
         return self.outcome
 
@@ -196,10 +207,12 @@ def _built(plan: CellPlan, setting: Setting) -> Any:
     """The benchmark that a method is checked on, measured; UsageError where it is itself broken."""
     try:
         benchmark = plan.benchmark_class(plan.benchmark_options, setting)
+        for split in promises.NEEDED:
+            promises.prompts(benchmark, split)
         _ = benchmark.normaliser  # sampling and cached training of its own are not the method's
-    except UsageError:
+    except (UsageError, PromiseError):
         raise
-    except Exception as error:
+    except PLUGIN_ERRORS as error:
         name = plan.config.benchmark.name
         raise UsageError(
             f"benchmark: {name} cannot be built ({type(error).__name__}: {first_line(error)}); "

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from paretosteer import promises
 from paretosteer.control import Control
 from paretosteer.interfaces import Array
 from paretosteer.rollout import roll_out
@@ -43,7 +42,7 @@ def answers(
         cell.method.policy, typed, control, seed=seed, samples=samples, batch_rows=rows
     )
     for cells, _, written in rolls:
-        scores = np.asarray(cell.benchmark.score(written))  # (rows, m)
+        scores = promises.scores(cell.benchmark, written)  # (rows, m)
         found += [
             Answer(
                 prompts[cells.prompt[row]],

@@ -145,6 +145,11 @@ class NoTest(Split):
     spans: ClassVar[Mapping[str, Any]] = {**Leaks.spans, "test": range(0)}
 
 
+class NoPrompts(Bandit):
+    def prompts(self, split):
+        return []
+
+
 class Twins(Split):
     spans: ClassVar[Mapping[str, Any]] = {**Leaks.spans, "test": [40, 41, 40]}
 
@@ -276,6 +281,11 @@ class OneScore(Bandit):
         return super().score(samples)[:, 0]
 
 
+class ExitScore(Bandit):
+    def score(self, samples):
+        raise SystemExit(6)
+
+
 class Unscored(Bandit):
     def score(self, samples):
         return np.where(np.arange(len(samples))[:, None] < 8, np.nan, super().score(samples))
@@ -362,6 +372,11 @@ class LowOracle(Bandit):
         return Oracle(found.points - 10, found.start)
 
 
+class Unbuilt(Bandit):
+    def __init__(self, options, setting):
+        raise SystemExit("no licence")
+
+
 BENCHMARKS: list[tuple[type, str, str]] = [
     (Bare, "interface", "has no prompts_version, model_name"),
     (HalfWorld, "interface", "has no model_name"),
@@ -379,8 +394,10 @@ BENCHMARKS: list[tuple[type, str, str]] = [
     (NoRate, "training defaults", "training_defaults gives None for learning_rate"),
     (Leaks, "splits", "1 prompts are in validation and in test, such as 'x39'"),
     (NoTest, "splits", "test has no prompts"),
+    (NoPrompts, "splits", "train has no prompts"),
     (Twins, "splits", "test names two prompts alike"),
     (Flat, "normaliser", "deviation [1.0, 0.0]"),
+    (OneScore, "normaliser", "score gives an array of shape (10,) for 10 samples and 2 objectives"),
     (OneMoment, "normaliser", "has 1 means and 1 deviations"),
     (Restless, "rebuilding", "the start policy is another"),
     (GlobalBuild, "rebuilding", "torch's global generator changed"),
@@ -397,6 +414,7 @@ BENCHMARKS: list[tuple[type, str, str]] = [
     (NoGradient, "rows keep apart", "scores have no gradient in the banks"),
     (DriftsAtStart, "drift", "the start policy is 1 nats from itself"),
     (OneScore, "scores", "score gives ndarray of shape (10,) for 10 samples"),
+    (ExitScore, "scores", "stopped by SystemExit: sys.exit(6) was called"),
     (Unscored, "scores", "8 of 10 start samples have no score"),
     (NoisyScore, "scores", "the same samples score differently"),
     (WorstTooGood, "scores", "in reward_1, whose worst value is 5"),

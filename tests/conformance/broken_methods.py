@@ -88,6 +88,16 @@ class NoWholeSteps(RewardedSoup):
         return budget / 3
 
 
+class WordForSteps(RewardedSoup):
+    def total_steps(self, budget, objectives):
+        return "many"
+
+
+class NoPoints(RewardedSoup):
+    def points(self, grid):
+        return []
+
+
 class OtherGrid(RewardedSoup):
     def points(self, grid):
         return super().points(grid)[1:]
@@ -102,6 +112,11 @@ class UnnamedDial(RewardedSoup):
 class Stops(RewardedSoup):
     def train(self, benchmark, trainer):
         raise RuntimeError("out of ideas\nand of lines")
+
+
+class Exits(RewardedSoup):
+    def train(self, benchmark, trainer):
+        raise SystemExit(3)
 
 
 class NoPolicy(RewardedSoup):
@@ -210,6 +225,11 @@ class Pickles(RewardedSoup):
         torch.save(self.policy.state(), folder / "policy.pt")
 
 
+class SavesNothing(RewardedSoup):
+    def save(self, folder):
+        pass
+
+
 class NoJson(RewardedSoup):
     def train(self, benchmark, trainer):
         super().train(benchmark, trainer)
@@ -316,9 +336,12 @@ METHODS: list[tuple[type, str, str]] = [
     (WrongDefault, "options and help", "the default of share is refused"),
     (TakesAnything, "wrong options", "method.schedule takes anything"),
     (NoWholeSteps, "planning", "total_steps gives 13.3"),
+    (WordForSteps, "planning", "method 'WordForSteps': total_steps gives 'many'"),
+    (NoPoints, "planning", "method 'NoPoints': points gives []"),
     (OtherGrid, "planning", "points does not begin with the grid"),
     (UnnamedDial, "planning", "points use the dial 'heat'"),
     (Stops, "training", "stopped by RuntimeError: out of ideas (broken_methods.py, line"),
+    (Exits, "training", "stopped by SystemExit: sys.exit(3) was called (broken_methods.py, line"),
     (NoPolicy, "training", "train made no policy"),
     (Greedy, "budget", "took 120 optimiser steps and declares 40"),
     (Declares, "budget", "declares 80 optimiser steps under a cap of 40"),
@@ -332,6 +355,7 @@ METHODS: list[tuple[type, str, str]] = [
     (StartMoves, "start policy", "scores of the start policy moved"),
     (OwnFeedback, "unsupported feedback", "it trains on a benchmark that declares no feedback"),
     (Pickles, "save and load", "writes policy.pt"),
+    (SavesNothing, "save and load", "method 'SavesNothing': save writes no method.json"),
     (NoJson, "save and load", "selection is no JSON"),
     (Forgets, "save and load", "a loaded one gives other controls"),
     (LoadsOther, "save and load", "comes back as another"),

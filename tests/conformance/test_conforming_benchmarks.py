@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from broken_benchmarks import BENCHMARKS, NOTES, Shown
+from broken_benchmarks import BENCHMARKS, NOTES, NoPrompts, Shown, Unbuilt
 from small_model import write_lora, write_model
 
 from paretosteer.conformance import Finding, check_benchmark, check_method, faults
@@ -86,6 +86,18 @@ def test_what_is_worth_knowing_is_noted(benchmark: type, check: str, told: str) 
 def test_every_check_has_been_seen_to_fail() -> None:
     checks = {check.__name__.replace("_", " ") for check in (*CLASS_CHECKS, *CHECKS)}
     assert {check for _, check, _ in BENCHMARKS} == checks
+
+
+def test_one_that_cannot_be_built_is_a_finding() -> None:
+    found = check_benchmark(Unbuilt)
+    (told,) = lines(found, "fault", "building")
+    assert told.startswith("stopped by SystemExit: sys.exit('no licence') was called (broken_")
+
+
+def test_without_prompts_nothing_is_sampled() -> None:
+    found = check_benchmark(NoPrompts)  # it would look for the next training prompt for ever
+    assert {finding.check for finding in faults(found)} == {"splits"}
+    assert found[-1].found == "not checked: mend the splits first"
 
 
 def test_wrong_overrides_are_the_users() -> None:
