@@ -207,7 +207,10 @@ class Method(ABC):
         return Reward(benchmark, trainer.samples, o.kappa, o.epochs, o.clip)
 
     def save(self, folder: Path) -> None:
-        """Write the trained tensors (safetensors) and what was selected (JSON)."""
+        """Write the trained tensors (safetensors) and what was selected (JSON).
+
+        One that keeps more calls this first.
+        """
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)

@@ -84,6 +84,24 @@ def test_a_cell_of_two_processes_is_run_taken_up_reused_and_begun_anew(tmp_path:
         assert told.count(": sampling ") == sampled, told
 
 
+def test_a_method_that_exits_in_every_process_fails_its_cell(tmp_path: Path) -> None:
+    plugin = tmp_path / "exits.py"
+    plugin.write_text(
+        "import sys\n"
+        "from paretosteer.methods.rewarded_soup import RewardedSoup\n"
+        "class Exits(RewardedSoup):\n"
+        "    def train(self, benchmark, trainer): sys.exit(0)\n"
+        'paretosteer_plugins = {"methods": {"exits": Exits}}\n'
+    )
+    out = tmp_path / "out"
+    words = ["method=exits", f"sweep_dir={out}", "--plugin", str(plugin)]
+    process = start("-m", "paretosteer", *CELL, *words)
+    told, _ = process.communicate(timeout=300)
+    assert process.returncode == 1, told
+    record = read_record(next(out.rglob("record.json")).parent)
+    assert record["error"]["type"] == "SystemExit" and record["error"]["stage"] == "train"
+
+
 def test_a_sweep_is_one_process(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
