@@ -34,13 +34,13 @@ def total_steps(name: str, method: Method, budget: int, objectives: int) -> int:
 
 def points(name: str, method: Method, grid: Array) -> list[Point]:
     """What the method of this name is evaluated at; PromiseError if there is nothing."""
-    found = method.points(grid)
+    found = list(method.points(grid) or ())
     if not found or not all(isinstance(point, Point) for point in found):
         raise PromiseError(
             f"method {name!r}: points gives {reprlib.repr(found)}",
             "give the Points of super().points(grid)",
         )
-    return list(found)
+    return found
 
 
 def save(name: str, method: Method, folder: Path) -> None:
