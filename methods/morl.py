@@ -17,7 +17,7 @@ from paretosteer.conditioning import Banks
 from paretosteer.control import Control
 from paretosteer.interfaces import Array, Benchmark
 from paretosteer.method import Method, TrainingOptions, option
-from paretosteer.preferences import coarse_lattice, lattice
+from paretosteer.preferences import coarse_divisions, lattice, lattice_size
 from paretosteer.trainer import Trainer
 
 
@@ -42,7 +42,7 @@ class MORL(Method):
     def conditioning(self, objectives: int) -> Banks:
         """One bank per trained preference."""
         o = self.options
-        return Banks(len(self._grid(objectives)), o.rank, o.alpha, dropout=o.dropout)
+        return Banks(self._models(objectives), o.rank, o.alpha, dropout=o.dropout)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train every model, with the whole budget or its share of it."""
@@ -55,7 +55,7 @@ class MORL(Method):
 
     def total_steps(self, budget: int, objectives: int) -> int:
         """The whole budget for every model, or once."""
-        return budget if self.options.share else budget * len(self._grid(objectives))
+        return budget if self.options.share else budget * self._models(objectives)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
@@ -66,5 +66,11 @@ class MORL(Method):
 
     def _grid(self, objectives: int) -> Array:
         """The training preferences, (n, m)."""
-        divisions = self.options.divisions
-        return lattice(objectives, divisions) if divisions else coarse_lattice(objectives)
+        return lattice(objectives, self._divisions(objectives))
+
+    def _models(self, objectives: int) -> int:
+        """How many training preferences there are."""
+        return lattice_size(objectives, self._divisions(objectives))
+
+    def _divisions(self, objectives: int) -> int:
+        return self.options.divisions or coarse_divisions(objectives)

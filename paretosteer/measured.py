@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from paretosteer.load import Cell
 
 KEYS = ["point", "prompt_id", "sample"]  # what tells the samples of a cell apart
+MOST = 1e12  # a score or a drift beyond it is none, and volumes of such would be infinite
+MOST_ROWS = 10**8  # a few bytes of Parquet can say that there are any number
 _SCORES = "scores.parquet"
 _DRIFT = "drift.parquet"
 _JUDGED = "judge.parquet"
@@ -183,15 +185,15 @@ def _means(
 
 
 def _numbers(column: Any, name: str) -> npt.NDArray[np.float64]:
-    """A column of finite numbers."""
+    """A column of finite numbers, none beyond MOST."""
     import pyarrow as pa
 
     try:
         values = np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
     except (ValueError, pa.ArrowException):
         values = np.array([np.nan])
-    if not np.isfinite(values).all():
-        raise UnreadableError(f"{name}: holds something that is no finite number")
+    if not (np.abs(values) <= MOST).all():
+        raise UnreadableError(f"{name}: holds something that is no finite number up to {MOST:g}")
     return values
 
 
@@ -211,6 +213,8 @@ def _read_columns(path: Path, columns: Sequence[str]) -> Mapping[str, Any]:
 
     try:
         with pq.ParquetFile(regular(path)) as file:
+            if file.metadata.num_rows > MOST_ROWS:
+                raise ValueError(f"has {file.metadata.num_rows} rows, more than {MOST_ROWS}")
             table = file.read(list(columns), use_threads=False)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UnreadableError(f"{path.name}: {first_line(error)}") from None

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -44,15 +45,29 @@ def lattice(objectives: int, divisions: int | None = None) -> Array:
     """
     from pymoo.util.ref_dirs import get_reference_directions
 
-    parts = divisions or _DIVISIONS.get(objectives, 2)
+    parts = _parts(objectives, divisions)
     grid = get_reference_directions("das-dennis", objectives, n_partitions=parts)
     grid = np.round(grid * parts) / parts  # exact multiples, whatever the library's arithmetic
     return grid[np.lexsort(-grid.T[::-1])]
 
 
+def lattice_size(objectives: int, divisions: int | None = None) -> int:
+    """How many points a lattice has, without making it."""
+    return comb(_parts(objectives, divisions) + objectives - 1, objectives - 1)
+
+
 def coarse_lattice(objectives: int) -> Array:
     """Half the usual lattice's divisions: for choosing on validation prompts, and for MORL."""
-    return lattice(objectives, max(1, _DIVISIONS.get(objectives, 2) // 2))
+    return lattice(objectives, coarse_divisions(objectives))
+
+
+def coarse_divisions(objectives: int) -> int:
+    """The divisions of a coarse lattice."""
+    return max(1, _parts(objectives) // 2)
+
+
+def _parts(objectives: int, divisions: int | None = None) -> int:
+    return divisions or _DIVISIONS.get(objectives, 2)
 
 
 def random_points(objectives: int, count: int, seed: int) -> Array:

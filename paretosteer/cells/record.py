@@ -14,7 +14,9 @@ from paretosteer.digest import digest
 from paretosteer.errors import UsageError
 
 RECORD = "record.json"
+MOST_BYTES = 16 * 2**20  # of a record; a thousand points of eight objectives take half a megabyte
 _DIGEST = "digest"
+_LONGEST = 80  # characters of either end of a fault: it may quote all of a record
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
@@ -37,6 +39,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     """The record of a cell, checked against the schema; UsageError where there is no valid one."""
     path = folder / RECORD
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"has more than {MOST_BYTES} bytes")
         record = read_json(path)
     except FileNotFoundError:
         raise UsageError(f"{folder}: no {RECORD}; the cell never finished, run it again") from None
@@ -63,6 +67,8 @@ def problem(record: Any) -> str | None:
             return _broken(record)
     except RecursionError:
         return "nested too deeply"
+    except ValueError:
+        return "holds what JSON cannot: NaN, infinity or half a surrogate pair"
     if _as_written(record):
         return None
     return "it was changed after it was written, its digest is another"
@@ -82,10 +88,7 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _as_written(record: Mapping[str, Any]) -> bool:
     """Whether a record has the digest that it was given; earlier versions gave none."""
-    try:
-        return _DIGEST not in record or record[_DIGEST] == _digest(record)
-    except ValueError:  # no record is written with NaN or infinity
-        return False
+    return _DIGEST not in record or record[_DIGEST] == _digest(record)
 
 
 def _digest(record: Mapping[str, Any]) -> str:
@@ -99,7 +102,14 @@ def _broken(record: Any) -> str | None:
     error = best_match(_validator().iter_errors(record))
     if error is None:
         return None
-    return f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message[:200]}"
+    return f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {_short(error.message)}"
+
+
+def _short(message: str) -> str:
+    """A message with both ends: the fault is named at the last."""
+    if len(message) <= 2 * _LONGEST:
+        return message
+    return f"{message[:_LONGEST]}…{message[-_LONGEST:]}"
 
 
 def _right(record: Any) -> bool:
@@ -110,8 +120,12 @@ def _right(record: Any) -> bool:
     return (
         isinstance(record, dict)
         and _outline().is_valid(record)
-        and all(_part_right(name, json.dumps(value)) for name, value in record.items())
+        and all(_part_right(name, _json(value)) for name, value in record.items())
     )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)
 
 
 @lru_cache(maxsize=1024)

@@ -1,6 +1,6 @@
 """What one finished cell says: a replicate of its row, by seed and by cross-validation fold."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from paretosteer.load import Cell
 from paretosteer.measured import UnreadableError, read_drift, read_judged, read_values
-from paretosteer.metrics import as_preferences
+from paretosteer.metrics import MetricError, as_preferences
 from paretosteer.metrics.checks import FloatArray
 from paretosteer.report.setting import Setting, ranked_points
 
@@ -50,11 +50,9 @@ def read_replicate(cell: Cell, setting: Setting) -> Replicate:
     Raises
     ------
     UnreadableError
-        If a file is not what the record says.
-    MetricError
-        If a preference is off the simplex.
+        If a file is not what the record says, or a preference is off the simplex.
     """
-    as_preferences(setting.preferences)
+    _check(setting.preferences)
     values = read_values(cell)  # (points, prompts, m)
     ranked = ranked_points(cell.record)
     return Replicate(
@@ -77,6 +75,14 @@ def replicate_noun(replicates: Iterable[Replicate]) -> str:
     return "fold" if len({seed for _, seed in keys}) == 1 else "replicate"
 
 
+def _check(preferences: Sequence[Sequence[float]]) -> None:
+    try:
+        as_preferences(preferences)
+    except MetricError as error:
+        told, _, _ = str(error).partition(";")  # the remedy is not for who only reads them
+        raise UnreadableError(f"record.json: {told}") from None
+
+
 def _drift(cell: Cell, ranked: list[int]) -> dict[str, FloatArray]:
     drift = read_drift(cell)
     return {name: means[ranked] for name, means in drift.items()} if drift else {}
@@ -91,6 +97,4 @@ def _optimum(record: Mapping[str, Any], ranked: list[int]) -> Optimum | None:
         raise UnreadableError(
             f"record.json: oracle is not {count} points and a start of {m} values each"
         )
-    if not np.isfinite([*points, start]).all():
-        raise UnreadableError("record.json: oracle is not finite")
     return Optimum(np.array(points, dtype=float)[ranked], np.array(start, dtype=float))

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
-from math import isfinite
 from typing import Any
 
 from paretosteer.measured import UnreadableError
@@ -210,10 +209,6 @@ def _check(setting: Setting, points: Sequence[Mapping[str, Any]]) -> None:
             raise UnreadableError(
                 f"record.json: {name} has vectors of {min(lengths)} values for {m} objectives"
             )
-    if not all(map(isfinite, setting.mean + setting.std + setting.reference)):
-        raise UnreadableError("record.json: normaliser or reference is not finite")
-    if min(setting.std) <= 0:
-        raise UnreadableError("record.json: normaliser.std is not above 0")
     if not setting.preferences:
         raise UnreadableError("record.json: points has none without further dials")
     if len(set(setting.preferences)) < len(setting.preferences):

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from paretosteer.load import Cell
 from paretosteer.measured import UnreadableError
-from paretosteer.metrics import MetricError
 from paretosteer.report import configuration
 from paretosteer.report.pool import pool
 from paretosteer.report.replicates import Replicate, read_replicate
@@ -160,7 +159,7 @@ def _read(cell: Cell) -> tuple[Cell, tuple[Setting, Replicate] | None]:
             return cell, None
         setting = Setting.of(cell.record)
         replicate = read_replicate(cell, setting)
-    except (UnreadableError, MetricError) as error:
+    except UnreadableError as error:
         return replace(cell, status="unreadable", reason=str(error)), None
     return replicate.cell, (setting, replicate)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.holder import holder
-from paretosteer.cells.record import RECORD, problem, reason
+from paretosteer.cells.record import MOST_BYTES, RECORD, problem, reason
 from paretosteer.cells.unfinished import LOCK
 from paretosteer.errors import PLUGIN_ERRORS, first_line
 from paretosteer.validation import code, configuration, cost, files, place, scores, vectors
@@ -27,7 +27,6 @@ _CHECKS: tuple[Check, ...] = (
     files.checkpoint,
     files.stages,
     vectors.preferences,
-    vectors.normaliser,
     scores.counts,
     scores.scores,
     scores.others,
@@ -58,7 +57,7 @@ def check_cell(folder: Path) -> Found:
     if not (folder / RECORD).exists() and not (folder / RECORD).is_symlink():
         return Found(Verdict(folder, "cell", reason=_missing(folder)), {}, None)
     try:
-        record = read_json(folder, RECORD)
+        record = read_json(folder, RECORD, MOST_BYTES)
     except RefusedError as refused:
         return Found(Verdict(folder, "cell", [fault(str(refused))]), {}, None)
     if wrong := problem(record):

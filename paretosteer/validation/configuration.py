@@ -8,6 +8,7 @@ from typing import Any
 
 from paretosteer.cells.plan import CellPlan
 from paretosteer.errors import UsageError, first_line
+from paretosteer.preferences import lattice_size
 from paretosteer.validation.evidence import Evidence
 from paretosteer.validation.problem import Problem, fault, note
 from paretosteer.validation.reading import MOST_TEXT, RefusedError, read
@@ -73,12 +74,15 @@ def grid(cell: Evidence) -> Iterator[Problem]:
         plan = _plan(cell.record)
     except UsageError:
         return  # said by `follows`
-    if plan.config.preferences.name == "file":
+    p = plan.config.preferences
+    if p.name == "file":
         return  # which may lie anywhere
-    asked = plan.grid()
     points = [point["preference"] for point in cell.record["points"] if not point["dials"]]
-    if len(points) != len(asked) or not np.allclose(sorted(points), sorted(asked.tolist())):
-        yield fault(f"has {len(points)} points that are not the {len(asked)} preferences asked for")
+    # Counted before they are made: a record can ask for any number.
+    m = len(plan.objectives)
+    asked = p.count if p.name == "random" else lattice_size(m, p.divisions)
+    if len(points) != asked or not np.allclose(sorted(points), sorted(plan.grid().tolist())):
+        yield fault(f"has {len(points)} points that are not the {asked} preferences asked for")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.errors import first_line
+from paretosteer.measured import MOST_ROWS
 from paretosteer.validation.problem import Problem
 from paretosteer.validation.reading import RefusedError, digest, read
 
@@ -65,6 +66,8 @@ class Evidence:
         try:
             file = pq.ParquetFile(BytesIO(self.content(name)))
             rows = file.metadata.num_rows
+            if rows > MOST_ROWS:
+                raise RefusedError(f"{name} has {rows} rows, more than {MOST_ROWS}")
             if rows != self.record["n_total"]:
                 raise RefusedError(f"{name} has {rows} rows, n_total is {self.record['n_total']}")
             if absent := [c for c in columns if c not in file.schema_arrow.names]:

@@ -28,3 +28,6 @@ def place(cell: Evidence) -> Iterator[Problem]:
         name = configured.get("name") if isinstance(configured, dict) else configured
         if name != value:
             yield fault(f"record says {key} {value}, its configuration {name}")
+    fold = record.get("fold", {"index": 0, "of": 0})
+    if fold["index"] > fold["of"]:
+        yield fault(f"record says fold {fold['index']} of {fold['of']}")

@@ -12,7 +12,7 @@ from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
-MOST_TEXT = 64 * 2**20  # bytes of JSON; records and reports have a hundredth of it
+MOST_TEXT = 64 * 2**20  # bytes of JSON; reports have a hundredth of it
 
 
 class RefusedError(Exception):
@@ -63,11 +63,11 @@ def digest(folder: Path, name: str) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def read_json(folder: Path, name: str) -> Any:
+def read_json(folder: Path, name: str, most: int = MOST_TEXT) -> Any:
     """JSON as strict as it is written: no NaN, no infinity, no number too large for a float."""
     try:
         return json.loads(
-            read(folder, name, MOST_TEXT).decode("utf-8"),
+            read(folder, name, most).decode("utf-8"),
             parse_constant=_no_number,
             parse_float=_number,
         )

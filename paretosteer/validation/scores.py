@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from paretosteer.measured import KEYS
+from paretosteer.measured import KEYS, MOST
 from paretosteer.validation.evidence import Evidence
 from paretosteer.validation.problem import Problem, fault
 from paretosteer.validation.reading import RefusedError
@@ -43,8 +43,6 @@ def scores(cell: Evidence) -> Iterator[Problem]:
         yield fault(str(refused))
         return
     constants = cell.record["normaliser"]
-    if min(constants["std"]) <= 0:
-        return  # said where the normaliser is checked
     by_prompt = (raw.mean(axis=2) - constants["mean"]) / constants["std"]
     cell.values = (by_prompt - penalty).mean(axis=1)
 
@@ -116,8 +114,8 @@ def _cube(cell: Evidence, name: str, columns: list[str]) -> tuple[Array, pd.Data
         values = frame[columns].to_numpy(dtype=float)
     except (TypeError, ValueError):
         raise RefusedError(f"{name} holds something that is no number") from None
-    if not np.isfinite(values).all():
-        raise RefusedError(f"{name} holds NaN or an infinite number")
+    if not (np.abs(values) <= MOST).all():
+        raise RefusedError(f"{name} holds NaN or a number beyond {MOST:g}")
     return values.reshape(*sizes, len(columns)), keys
 
 

@@ -7,7 +7,6 @@ from paretosteer.validation.evidence import Evidence
 from paretosteer.validation.problem import Problem, fault
 
 TOLERANCE = 1e-6  # of a preference's sum, as everywhere
-_MOST = 1e12  # a normaliser beyond it has not been measured
 
 
 def vectors(cell: Evidence) -> Iterator[Problem]:
@@ -44,15 +43,6 @@ def preferences(cell: Evidence) -> Iterator[Problem]:
         seen.add(key)
     if all(point["dials"] for point in cell.record["points"]):
         yield fault("points: none is without further dials, so none can be ranked")
-
-
-def normaliser(cell: Evidence) -> Iterator[Problem]:
-    """Deviations above 0, and nothing that no start model scores."""
-    constants = cell.record["normaliser"]
-    if min(constants["std"]) <= 0:
-        yield fault(f"normaliser.std: {_few(constants['std'])} is not above 0")
-    if max(map(abs, constants["mean"] + constants["std"])) > _MOST:
-        yield fault(f"normaliser: a mean or deviation is beyond {_MOST:g}")
 
 
 def _few(vector: Sequence[float]) -> str:

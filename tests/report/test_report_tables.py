@@ -163,7 +163,7 @@ def change_scores(cell: Path, change: Any) -> None:
     ("harm", "reason"),
     [
         (broken_schema, "'normaliser' is a required property"),
-        (zero_std, "normaliser.std is not above 0"),
+        (zero_std, "normaliser.std.1: 0.0 is less than the minimum of 1e-15"),
         (short_vector, "reference has vectors of 1 values for 2 objectives"),
         (off_simplex, "preferences"),
         (

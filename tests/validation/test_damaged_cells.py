@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from whole_cells import (
     write_whole_cell,
 )
 
+from paretosteer.compose import compose_cell
 from paretosteer.validation import evidence, validate
 
 
@@ -45,6 +47,16 @@ def piped(name: str) -> Damage:
 
 def renamed(folder: Path) -> None:
     folder.rename(folder.with_name("seed1-0123456789"))
+
+
+def asked_for(preferences: dict[str, Any]) -> Damage:
+    """A configuration that asks for other preferences, and otherwise is one of this version."""
+
+    def damage(folder: Path) -> None:
+        config = compose_cell(["benchmark=bandit", "budget.steps=120"]).model_dump(mode="json")
+        book(folder, config=config | {"preferences": preferences})
+
+    return damage
 
 
 def looped(folder: Path) -> None:
@@ -83,6 +95,10 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         entry("stages", "train", "0" * 64),
         "does not begin its training digest",
     ),
+    "a fold beyond the last": (
+        lambda folder: book(folder, fold={"index": 4, "of": 3, "family": "0" * 64}),
+        "record says fold 4 of 3",
+    ),
     "another seed in the configuration": (
         entry("config", "seed", 7),
         "record says seed 0, its configuration 7",
@@ -107,7 +123,11 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     "no scores": (lambda folder: (folder / "scores.parquet").unlink(), "scores.parquet is absent"),
     "scores with NaN": (
         scores(lambda old: old.assign(sentiment=np.nan)),
-        "scores.parquet holds NaN or an infinite number",
+        "scores.parquet holds NaN or a number beyond 1e+12",
+    ),
+    "scores beyond reason": (
+        scores(lambda old: old.assign(sentiment=1e300)),
+        "scores.parquet holds NaN or a number beyond 1e+12",
     ),
     "scores that are words": (
         scores(lambda old: old.assign(sentiment="good")),
@@ -133,6 +153,14 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     "counts that do not add up": (
         lambda folder: book(folder, n_failed=1),
         "n_scored 12 and n_failed 1 do not make n_total 12",
+    ),
+    "a lattice of a billion preferences": (
+        asked_for({"name": "lattice", "divisions": 10**9}),
+        "has 3 points that are not the 1000000001 preferences asked for",
+    ),
+    "a billion random preferences": (
+        asked_for({"name": "random", "count": 10**9, "seed": 0}),
+        "has 3 points that are not the 1000000000 preferences asked for",
     ),
     "more samples than were asked for": (
         entry("config", "budget", {"steps": 120, "test_samples": 2}),
@@ -174,8 +202,14 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         points([1.0, 0.0, 0.0], [0.5, 0.5], [0.0, 1.0]),
         "points: not one value for each of 2 objectives",
     ),
-    "a deviation of 0": (entry("normaliser", "std", [1.0, 0.0]), "(1, 0) is not above 0"),
-    "a mean beyond reason": (entry("normaliser", "mean", [1e300, 0.0]), "is beyond 1e+12"),
+    "a deviation of 0": (
+        entry("normaliser", "std", [1.0, 0.0]),
+        "normaliser.std.1: 0.0 is less than",
+    ),
+    "a mean beyond reason": (
+        entry("normaliser", "mean", [1e300, 0.0]),
+        "normaliser.mean.0: 1e+300 is greater than",
+    ),
     "a short reference": (
         lambda folder: book(folder, reference=[-2.0]),
         "reference: not one value for each",
@@ -188,7 +222,10 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         entry("cost", "train_steps", 600),
         "took 600 optimiser steps, the budget has 120",
     ),
-    "a cost below 0": (entry("cost", "reward_calls", -1), "cost: reward_calls is below 0"),
+    "a cost below 0": (
+        entry("cost", "reward_calls", -1),
+        "cost.reward_calls: -1 is less than the minimum of 0",
+    ),
     "a log that ends early": (
         booked("training.csv", "step,loss\n1,0.5\n"),
         "training.csv ends at step 1, the record has 120",
