@@ -133,6 +133,9 @@ def test_a_broken_library_and_a_broken_plugin_fail(monkeypatch: pytest.MonkeyPat
     assert "fail  no_such_library: cannot be imported: ModuleNotFoundError" in lines(
         packages.imports
     )
+    assert "ok    objectives: the built-in ones\nok    metrics: the built-in ones" in lines(
+        plugins.plugins
+    )
     names, load = registry.names, registry.load
 
     def broken(group: registry.Group, name: str) -> object:
