@@ -85,7 +85,7 @@ def _check_text(key: str, value: str) -> None:
             f"{key}: computes its value with a resolver, which could read the environment; "
             "write the value itself, or ${key} for another key's"
         )
-    if holds_secret(value):
+    if holds_secret(f"{key}={value}"):
         raise UsageError(
             f"{key}: holds a password or token, which every record would keep; leave it out and "
             "give it by the environment (HF_TOKEN, WANDB_API_KEY) or ~/.netrc"

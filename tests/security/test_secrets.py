@@ -58,6 +58,13 @@ def test_a_whole_run_keeps_no_secret(tmp_path: Path) -> None:
         "model.path=https://user:s3cr3tpass@host/model",
         "model.path=https://s3cr3tpass@host/model",
         "benchmark.path=https://host/data?access_token=s3cr3tpass&x=1",
+        "model.path='https://host/x#access_token=s3cr3tpass'",
+        "model.path='https://acc.blob/x?sv=1&sig=s3cr3tpass'",
+        "model.path='https://host/x?auth=s3cr3tpass'",
+        "model.path='https://host/x?pwd=s3cr3tpass'",
+        "model.path='export MY_API_KEY=s3cr3tpass'",
+        "+benchmark.password=s3cr3tpass",
+        "model.path='{user: me, password: s3cr3tpass}'",
         f"model.path={TOKEN}",
         f"sweep_dir=results/{KEY}",
         f"tracker.group={KEY}",
@@ -97,6 +104,20 @@ PLAIN = [
     "results/five_methods",
     "hf_models/llama",
     "token=abc",
+    "https://host/path#usage?design=1&config=2&author=me",
+    "benchmark.objectives=[sentiment,variety]",
+    "model.pad_token=<|endoftext|>",
+    "{'pad_token': '<|endoftext|>', 'key': 'a value that is long'}",
+    "EOS_TOKEN=<|endoftext|>",
+    "0123456789abcdef0123456789abcdef01234567",
+    "digest=" + "0123456789abcdef" * 4,
+    "/home/me/.cache/huggingface/token",
+    "export WANDB_API_KEY=$(cat ~/.wandb_key)",
+    "export HF_TOKEN_PATH=/home/me/.token SSH_PRIVATE_KEY=/home/me/.ssh/id_ed25519 PWD=/home/me",
+    "How do I reset my password? The password: something that nobody guesses, a secret: unspoken",
+    "unexpected token: endofstream1234 in a task-oriented-dialogue-of-many-turns",
+    "the bearer of news; authorization: required by everybody",
+    "sk-learn-like-interface-of-everything",
 ]
 
 
@@ -108,12 +129,33 @@ HIDDEN = {
     "https://a:b@c,https://d:e@f": "https://***@c,https://***@f",
     "github_pat_11ABCDEFG0_abcdefghijklmnop": "github_pat_***",
     "glpat-abc_defghijklmno-pqrs": "glpat-***",
+    "wandb_v1_abcdefghijklmnopqrstuvwxyz": "wandb_v1_***",
+    "sk-proj-abcdefghijklmnopqrstuv": "sk-proj-***",
+    "sk-abcdefghijklmnopqrstuv": "sk-***",
+    "AKIAABCDEFGHIJKLMNOP": "AKIA***",
+    "xoxb-0123456789-abcdef": "xoxb-***",
+    "https://host/x#access_token=abcdefgh&x=1": "https://host/x#access_token=***&x=1",
+    "https://host/x?sv=1&sig=abcd%3D&se=2": "https://host/x?sv=1&sig=***&se=2",
+    "https://host/x?X-Amz-Signature=abc": "https://host/x?X-Amz-Signature=***",
+    "https://host/x?auth=abcdefgh": "https://host/x?auth=***",
+    "https://host/x?pwd=abcdefgh": "https://host/x?pwd=***",
+    "Authorization: Bearer abcdef": "Authorization: Bearer ***",
+    "{'Authorization': 'Basic dXNlcjpwdw=='}": "{'Authorization': 'Basic ***'}",
+    "Bearer abcdefghijklmnopqrstuvwxyz": "Bearer ***",
+    "export MY_API_KEY=0123456789abcdef": "export MY_API_KEY=***",
+    'export GITLAB_TOKEN="abcdefgh"': 'export GITLAB_TOKEN="***"',
+    "{'password': 'hunter2 hunter2'}": "{'password': '***'}",
+    r"{\"token\": \"hunter2hunter2\"}": r"{\"token\": \"***\"}",
+    "connect(api_key=abcdefghijkl)": "connect(api_key=***)",
+    "x-api-key: a1b2c3d4e5": "x-api-key: ***",
+    "client_secret = 'abcdefghi'": "client_secret = '***'",
 }
 
 
 @pytest.mark.parametrize("text", HIDDEN)
 def test_what_is_secret_by_its_shape_is_hidden(text: str) -> None:
-    assert redact(f"at {text}, it says") == f"at {HIDDEN[text]}, it says"
+    assert redact(f"at {text} , it says") == f"at {HIDDEN[text]} , it says"
+    assert redact(HIDDEN[text]) == HIDDEN[text]
 
 
 def test_the_doctor_says_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
