@@ -120,7 +120,7 @@ class CellConfig(_Section):
     budget: Budget
     preferences: Preferences
     tracker: Tracking
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**64)]  # as torch takes them
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
     dtype: Literal["auto", "float32", "bfloat16"]  # a plan resolves `auto`
     gradient_checkpointing: bool = False  # cells from before this setting do without

@@ -137,9 +137,13 @@ def _part_right(name: str, text: str) -> bool:
 
 @cache
 def _validator() -> Any:
-    from jsonschema import Draft202012Validator
+    """JSON Schema takes 20.0 for an integer; what counts and formats does not."""
+    from jsonschema import Draft202012Validator, validators
 
-    return Draft202012Validator(schema())
+    types = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: type(value) is int
+    )
+    return validators.extend(Draft202012Validator, type_checker=types)(schema())
 
 
 @cache

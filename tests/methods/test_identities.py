@@ -20,7 +20,7 @@ from paretosteer.errors import (
 from paretosteer.feedback import Preference, Reward, leave_one_out
 from paretosteer.methods.bone_soup import coefficients, mixing_matrix
 from paretosteer.metrics import somers_d
-from paretosteer.preferences import Draws, lattice
+from paretosteer.preferences import Draws, lattice, lattice_size
 from paretosteer.scoring import Scorer
 from paretosteer.trainer import Trainer
 
@@ -251,6 +251,11 @@ def test_morl_serves_the_nearest_trained_preference_and_every_model_gets_the_bud
 
 
 # -- every method ---------------------------------------------------------------------------
+
+
+def test_the_models_of_morl_are_counted_without_their_lattice():
+    assert make("morl", divisions=10**9).total_steps(10, 2) == 10 * (10**9 + 1)
+    assert [lattice_size(m) for m in range(2, 8)] == [len(lattice(m)) for m in range(2, 8)]
 
 
 @pytest.mark.parametrize("name", TRAINED)

@@ -25,7 +25,7 @@ from paretosteer.validation import cells, evidence, validate
 
 NUMBERS = {
     **{"10**400": 10**400, "1e308": 1e308, "-1e308": -1e308, "1e-320": 1e-320},
-    **{"10**12": 10**12, "-1": -1, "0": 0},
+    **{"10**12": 10**12, "1e12": 1e12, "-1": -1, "0": 0},
 }
 Place = tuple[str | int, ...]
 
