@@ -143,7 +143,8 @@ def _validator() -> Any:
     types = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: type(value) is int
     )
-    return validators.extend(Draft202012Validator, type_checker=types)(schema())
+    extend: Any = validators.extend  # it is not typed
+    return extend(Draft202012Validator, type_checker=types)(schema())
 
 
 @cache
