@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer import options, preferences, registry
+from paretosteer.cells import reading
 from paretosteer.cells.config import Budget, CellConfig
 from paretosteer.cells.files import write_json
+from paretosteer.cells.record import as_written, sealed
 from paretosteer.digest import chain, file_digest
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
@@ -174,7 +176,8 @@ class State:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.stages: dict[str, Any] = _read(folder / STATE)
+        self.stages: dict[str, Any] = _read(folder)
+        self._found: dict[str, str | None] = {}  # digests; files may be large, each is read once
 
     def finished(self, digests: dict[str, str]) -> list[str]:
         """Stages done under these digests with their files whole, up to the first that is not."""
@@ -188,8 +191,8 @@ class State:
 
     def damage(self, digests: dict[str, str]) -> Iterator[str]:
         """What a stage that counts should have left and did not, one line each."""
-        if not self.stages and (self.folder / STATE).exists():
-            yield f"{STATE} cannot be read, every stage is done again"
+        if not self.stages and os.path.lexists(self.folder / STATE):
+            yield f"{STATE} is damaged, every stage is done again"
         for name, stage in self.stages.items():
             if stage["digest"] == digests[name]:
                 for file, known in stage["files"].items():
@@ -202,7 +205,8 @@ class State:
         self.stages = {k: v for k, v in self.stages.items() if k in kept}
         found = {file: file_digest(self.folder / file) for file in files}
         self.stages[name] = {"digest": digest, "files": found, "facts": facts}
-        write_json(self.folder / STATE, self.stages)
+        self._found |= found
+        write_json(self.folder / STATE, sealed(self.stages))
 
     def facts(self, name: str) -> dict[str, Any]:
         """What a finished stage left to be recorded."""
@@ -214,6 +218,10 @@ class State:
         """Digest of every file of every finished stage."""
         return {k: v for stage in self.stages.values() for k, v in stage["files"].items()}
 
+    def are_of(self, files: Mapping[str, str]) -> bool:
+        """Whether a record with these files was made from these stages."""
+        return self.files.items() <= files.items()
+
     def whole(self, name: str) -> bool:
         """Whether a stage was finished, under whatever digest, and left files that are still so."""
         return name in self.stages and self._whole(self.stages[name]["files"])
@@ -222,20 +230,25 @@ class State:
         return all(self._as_booked(name, known) for name, known in files.items())
 
     def _as_booked(self, name: str, known: str) -> bool:
-        try:
-            return file_digest(self.folder / name) == known
-        except OSError:
-            return False
+        if name not in self._found:
+            try:
+                self._found[name] = reading.digest(self.folder, name)
+            except reading.RefusedError:
+                self._found[name] = None
+        return self._found[name] == known
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The booked stages; none where the file is absent, or not what `State.finish` writes."""
+def _read(folder: Path) -> dict[str, Any]:
+    """The booked stages; none where there are none, or not as `State.finish` wrote them."""
     try:
-        stages = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        stages = reading.read_json(folder, STATE)
+    except reading.RefusedError:
         return {}
+    if not isinstance(stages, dict) or not as_written(stages):
+        return {}
+    stages.pop("digest", None)
     parts = {"digest": str, "files": dict, "facts": dict}
-    fine = isinstance(stages, dict) and all(
+    fine = all(
         name in STAGES
         and isinstance(stage, dict)
         and all(isinstance(stage.get(part), kind) for part, kind in parts.items())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer.cells.files import read_json, write_json
+from paretosteer.cells.reading import RefusedError, inside
 from paretosteer.digest import digest
 from paretosteer.errors import UsageError
 
@@ -37,10 +38,10 @@ def read_record(folder: Path) -> dict[str, Any]:
     """The record of a cell, checked against the schema; UsageError where there is no valid one."""
     path = folder / RECORD
     try:
-        record = read_json(path)
+        record = read_json(inside(folder, RECORD))
     except FileNotFoundError:
         raise UsageError(f"{folder}: no {RECORD}; the cell never finished, run it again") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RefusedError) as error:
         raise UsageError(f"{path}: cannot be read ({error}); run the cell again") from None
     if wrong := problem(record):
         raise UsageError(f"{path}: not a valid record: {wrong}; run the cell again")
@@ -63,7 +64,7 @@ def problem(record: Any) -> str | None:
             return _broken(record)
     except RecursionError:
         return "nested too deeply"
-    if _as_written(record):
+    if as_written(record):
         return None
     return "it was changed after it was written, its digest is another"
 
@@ -80,11 +81,11 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, _DIGEST: _digest(record)}
 
 
-def _as_written(record: Mapping[str, Any]) -> bool:
-    """Whether a record has the digest that it was given; earlier versions gave none."""
+def as_written(record: Mapping[str, Any]) -> bool:
+    """Whether what was sealed is as it was; earlier versions sealed nothing."""
     try:
         return _DIGEST not in record or record[_DIGEST] == _digest(record)
-    except ValueError:  # no record is written with NaN or infinity
+    except (ValueError, RecursionError):  # NaN, infinity or such a depth are written by nobody
         return False
 
 

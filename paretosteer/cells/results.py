@@ -15,8 +15,9 @@ import numpy as np
 from paretosteer.cells import provenance
 from paretosteer.cells.plan import STAGES, cell_folder, plan_cell
 from paretosteer.cells.record import write_record
+from paretosteer.cells.resolved import CONFIG
 from paretosteer.cells.unfinished import owned
-from paretosteer.digest import digest
+from paretosteer.digest import digest, file_digest
 from paretosteer.errors import ParetosteerError, UsageError, disk_problem
 from paretosteer.interfaces import Benchmark, Exact, Rewarded
 from paretosteer.plugins import used
@@ -107,7 +108,7 @@ def results(
     prompts, normaliser = benchmark.prompts("test"), benchmark.normaliser
     return {
         "model": {"name": benchmark.model_name, "digest": plan.model_key},
-        "files": state.files,
+        "files": state.files | {CONFIG: file_digest(plan.folder / CONFIG)},
         "objectives": [asdict(o) for o in benchmark.objectives],
         "normaliser": {"mean": list(normaliser.mean), "std": list(normaliser.std)},
         "reference": list(benchmark.reference),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paretosteer.cells import provenance
-from paretosteer.cells.files import remove_drafts
+from paretosteer.cells.files import remove, remove_drafts, way
 from paretosteer.cells.plan import STAGES, CellPlan
 from paretosteer.digest import digest
 from paretosteer.errors import UsageError
@@ -43,11 +42,16 @@ class Unfinished:
             for path in self._cell.glob(f".{stage}-*"):
                 if path not in current:
                     say(f"{self._cell.name}: {stage} was begun under another setting, begun again")
-                    shutil.rmtree(path)
+                elif path.is_symlink() or not path.is_dir():
+                    say(f"{self._cell.name}: {path.name} is no folder, {stage} is begun again")
+                else:
+                    continue
+                remove(path)
 
     def clear(self, stage: str) -> None:
         """Remove the pieces of a stage that is finished."""
-        shutil.rmtree(self.folder(stage), ignore_errors=True)
+        with suppress(OSError):  # what is left does no harm
+            remove(self.folder(stage))
 
     def clear_after(self, stage: str) -> None:
         """Remove the pieces of later stages: this one is done again, perhaps with another end."""
@@ -68,7 +72,7 @@ def owned(cell: Path, say: Callable[[str], None], wait: bool = True) -> Iterator
     from filelock import FileLock, Timeout
 
     cell.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(cell / LOCK)
+    lock = FileLock(way(cell / LOCK))
     try:
         lock.acquire(timeout=0)
     except Timeout:
