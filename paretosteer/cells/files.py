@@ -91,9 +91,8 @@ def regular(path: Path) -> Path:
 
 def remove_drafts(folder: Path) -> None:
     """Remove what killed writers left; nobody else may be writing to the folder."""
-    for path in folder.iterdir():
-        if path.name.startswith(_DRAFT):
-            remove(path)
+    for path in folder.glob(f"{_DRAFT}*"):
+        remove(path)
 
 
 def remove(path: Path) -> None:

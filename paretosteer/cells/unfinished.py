@@ -60,8 +60,10 @@ class Unfinished:
 
 
 @contextmanager
-def owned(cell: Path, say: Callable[[str], None], wait: bool = True) -> Iterator[None]:
-    """Own a cell's folder; wait for another job that does. A job that dies owns nothing.
+def owned(folder: Path, say: Callable[[str], None], wait: bool = True) -> Iterator[None]:
+    """Own the folder of a cell or of a report; wait for another job that does.
+
+    A job that dies owns nothing.
 
     Raises
     ------
@@ -71,14 +73,14 @@ def owned(cell: Path, say: Callable[[str], None], wait: bool = True) -> Iterator
     """
     from filelock import FileLock, Timeout
 
-    cell.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(way(cell / LOCK))
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(way(folder / LOCK))
     try:
         lock.acquire(timeout=0)
     except Timeout:
         if not wait:
-            raise UsageError(f"{cell}: another job works on this cell; wait for it") from None
-        say(f"{cell}: another job works on this cell, waiting for it")
+            raise UsageError(f"{folder}: another job works on it; wait for it") from None
+        say(f"{folder}: another job works on it, waiting for it")
         lock.acquire()
     try:
         yield

@@ -73,6 +73,37 @@ def test_a_sweep_on_a_full_disk_ends_and_says_so(
     assert main(sweep) == 0
 
 
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (errno.EROFS, "name a folder that can be written, with sweep_dir=DIR"),
+        (errno.EACCES, "name a folder that is yours, with sweep_dir=DIR"),
+        (
+            errno.EDQUOT,
+            "free some quota, then run the same command again: what is finished is kept",
+        ),
+    ],
+)
+def test_a_folder_that_can_no_longer_be_written(
+    tmp_path: Path, code: int, remedy: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A file system that turns read-only, say, while the second cell of a sweep trains."""
+    whole, folder = tmp_path / "whole", tmp_path / "cells"
+    run_cell(whole, CLP)
+    run_cell(folder, "method=start")
+    refused = OSError(code, os.strerror(code), str(folder))
+    words = [*SMALL, f"sweep_dir={folder}"]
+    for command, exit_code in (["run", CLP], 2), (["sweep", "method=start,clp"], 1):
+        with watching(folder, 20, refused):
+            assert main([*command, *words]) == exit_code
+        told = capfd.readouterr().err
+        assert os.strerror(code) in told and remedy in told and "Traceback" not in told
+        assert read_cell(cell_folder(folder, CLP)).status == "missing"
+        assert read_cell(cell_folder(folder, "method=start")).status == "ok"
+    assert main(["sweep", "method=start,clp", *words]) == 0
+    assert contents(cell_folder(folder, CLP)) == contents(cell_folder(whole, CLP))
+
+
 def test_a_folder_that_cannot_be_written_is_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
