@@ -10,7 +10,7 @@ from dying import Death
 from small_cells import cell_folder, contents, run_cell
 from small_model import write_model
 
-from paretosteer.cells import evaluation
+from paretosteer.cells import evaluation, reading
 from paretosteer.cells.plan import State
 from paretosteer.cells.record import read_record
 from paretosteer.load import read_cell
@@ -133,6 +133,23 @@ def test_damaged_stages_are_all_done_again(
     assert "stages.json is damaged, every stage is done again" in capfd.readouterr().err
     assert contents(cell) == expected
     assert set(State(cell).stages) == {"train", "sample", "score"}
+
+
+def test_the_files_of_a_cell_are_read_once_when_it_is_taken_up(
+    cell: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be large."""
+    (cell / "record.json").unlink()
+    read: list[str] = []
+    digest = reading.digest
+
+    def counted(folder: Path, name: str) -> str:
+        read.append(name)
+        return digest(folder, name)
+
+    monkeypatch.setattr(reading, "digest", counted)
+    run_cell(tmp_path, *CELL)
+    assert "checkpoint/policy.safetensors" in read and len(read) == len(set(read))
 
 
 @pytest.mark.parametrize("damage", [cut, flip, empty])

@@ -122,6 +122,17 @@ def test_a_file_in_the_place_of_the_sweep_is_refused(
     assert f"sweep_dir: {tmp_path / 'cells'} is a file" in capfd.readouterr().err
 
 
+def test_a_file_in_the_place_of_a_cell_is_named_and_stays(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = cell_folder(tmp_path, CLP)
+    folder.parent.mkdir(parents=True)
+    folder.write_text("mine")
+    assert main(["run", *SMALL, CLP, f"sweep_dir={tmp_path}"]) == 2
+    assert f"{str(folder)!r}; move away what is there" in capfd.readouterr().err
+    assert folder.read_text() == "mine"
+
+
 # -- rewards --------------------------------------------------------------------------------
 
 
