@@ -29,7 +29,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     try:
         yield draft
         _sync(draft)
-        draft.replace(way(path))
+        draft.replace(cleared(path))
         _sync(path.parent)
     finally:
         draft.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def way(path: Path) -> Path:
+def cleared(path: Path) -> Path:
     """The path of a file that is to be written; what lies there and is none is removed."""
     with suppress(FileNotFoundError):
         if not stat.S_ISREG(path.lstat().st_mode):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretosteer.cells.files import remove, way
+from paretosteer.cells.files import cleared, remove
 from paretosteer.cells.record import RECORD, read_record
 from paretosteer.cells.unfinished import LOCK
 from paretosteer.errors import UsageError
@@ -50,7 +50,7 @@ def _owned_at_once(cell: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        with FileLock(way(cell / LOCK), timeout=0):
+        with FileLock(cleared(cell / LOCK), timeout=0):
             yield
     except Timeout:
         raise UsageError(

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paretosteer.cells import provenance
-from paretosteer.cells.files import remove, remove_drafts, way
+from paretosteer.cells.files import cleared, remove, remove_drafts
 from paretosteer.cells.plan import STAGES, CellPlan
 from paretosteer.digest import digest
 from paretosteer.errors import UsageError
@@ -74,7 +74,7 @@ def owned(folder: Path, say: Callable[[str], None], wait: bool = True) -> Iterat
     from filelock import FileLock, Timeout
 
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(way(folder / LOCK))
+    lock = FileLock(cleared(folder / LOCK))
     try:
         lock.acquire(timeout=0)
     except Timeout:
