@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paretosteer.cells import provenance
-from paretosteer.cells.plan import STAGES, cell_folder, plan_cell
+from paretosteer.cells.plan import cell_folder, plan_cell
 from paretosteer.cells.record import write_record
 from paretosteer.cells.resolved import CONFIG
+from paretosteer.cells.state import STAGES
 from paretosteer.cells.unfinished import owned
 from paretosteer.digest import digest, file_digest
 from paretosteer.errors import ParetosteerError, UsageError, disk_problem
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from paretosteer.cells.config import CellConfig
-    from paretosteer.cells.plan import CellPlan, State
+    from paretosteer.cells.plan import CellPlan
+    from paretosteer.cells.state import State
     from paretosteer.interfaces import Point
     from paretosteer.registry import Offer
 

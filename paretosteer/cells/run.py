@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -21,10 +22,11 @@ from paretosteer.cells.config import CellConfig
 from paretosteer.cells.evaluation import Evaluation
 from paretosteer.cells.files import atomic_folder, atomic_write, remove
 from paretosteer.cells.overwrite import left_alone
-from paretosteer.cells.plan import STAGES, CellPlan, State, plan_cell
+from paretosteer.cells.plan import CellPlan, plan_cell
 from paretosteer.cells.record import RECORD, read_record, write_record
 from paretosteer.cells.resolved import keep_config, write_config
 from paretosteer.cells.setting import Setting
+from paretosteer.cells.state import STAGES, State
 from paretosteer.cells.unfinished import Unfinished, owned
 from paretosteer.errors import DivergenceError, UnsupportedError, UsageError
 from paretosteer.interfaces import Point
@@ -318,7 +320,7 @@ def _settled(plan: CellPlan) -> dict[str, Any] | None:
 
 
 def _say_if_damaged(plan: CellPlan) -> None:
-    if (plan.folder / RECORD).exists():
+    if os.path.lexists(plan.folder / RECORD):
         try:
             read_record(plan.folder)
         except UsageError as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from paretosteer.cells import provenance
 from paretosteer.cells.files import cleared, remove, remove_drafts
-from paretosteer.cells.plan import STAGES, CellPlan
+from paretosteer.cells.plan import CellPlan
+from paretosteer.cells.state import STAGES
 from paretosteer.digest import digest
 from paretosteer.errors import UsageError
 from paretosteer.plugins.used import used

@@ -11,8 +11,8 @@ from small_cells import cell_folder, contents, run_cell
 from small_model import write_model
 
 from paretosteer.cells import evaluation, reading
-from paretosteer.cells.plan import State
 from paretosteer.cells.record import read_record
+from paretosteer.cells.state import State
 from paretosteer.load import read_cell
 
 CELL = ("method=clp", "preferences.divisions=4")
