@@ -57,6 +57,7 @@ def disk_problem(error: OSError) -> str:
         errno.EDQUOT: "free some quota, then run the same command again: what is finished is kept",
         errno.EROFS: "name a folder that can be written, with sweep_dir=DIR or --out DIR",
         errno.EACCES: "name a folder that is yours, with sweep_dir=DIR or --out DIR",
+        **dict.fromkeys((errno.EEXIST, errno.ENOTDIR, errno.EISDIR), "move away what is there"),
     }
     remedy = remedies.get(error.errno or 0, "check that the folder exists and is yours")
     return f"{error}; {remedy}"

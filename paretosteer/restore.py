@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer import preferences as simplex
 from paretosteer.cells.config import CellConfig
-from paretosteer.cells.plan import CellPlan, State
+from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.setting import Setting
+from paretosteer.cells.state import State
 from paretosteer.errors import UsageError
 from paretosteer.load import Cell, find_cells
 from paretosteer.plugins import used

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from omegaconf import OmegaConf
 
 from paretosteer.cells import provenance
 from paretosteer.cells.config import CellConfig
 from paretosteer.cells.plan import CellPlan, plan_cell
 from paretosteer.cells.record import write_record
+from paretosteer.cells.resolved import CONFIG, write_config
 from paretosteer.cells.results import head
 from paretosteer.compose import compose_sweep
-from paretosteer.digest import digest
+from paretosteer.digest import digest, file_digest
 
 METHODS = ("rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation")
 VARIANTS = 20
@@ -63,7 +63,7 @@ def write_cell(plan: CellPlan, prompts: int) -> None:
     kl = 4 * (1 - grid.max(axis=1)).repeat(prompts) + rng.random(count)
     drift = {"kl": kl, "start_nll": 60 + kl, "tokens": np.full(count, 40)}
     plan.folder.mkdir(parents=True)
-    (plan.folder / "config.yaml").write_text(OmegaConf.to_yaml(config.model_dump(mode="json")))
+    write_config(plan.folder, config.model_dump(mode="json"))
     (plan.folder / "checkpoint").mkdir()
     (plan.folder / "checkpoint" / "banks.safetensors").write_bytes(rng.bytes(4_000))
     (plan.folder / "training.csv").write_text("step,loss\n" + "1,0.5\n" * 120)
@@ -106,7 +106,8 @@ def _finish(plan: CellPlan, grid: Sequence[Sequence[float]], prompts: int) -> No
         state.finish(name, digests[name], made, {})
     config = plan.config
     record = head(config, plan.identity, plan.variant, plan.benchmark_class.version)
-    record |= {"status": "ok", "stages": digests, "files": state.files}
+    config_digest = file_digest(plan.folder / CONFIG)
+    record |= {"status": "ok", "stages": digests, "files": state.files | {CONFIG: config_digest}}
     record |= _measured(list(plan.objectives.items()), grid, prompts)
     write_record(plan.folder, record | {"model": {"name": "made up", "digest": plan.model_key}})
 

@@ -8,7 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from paretosteer.cells.files import atomic_folder, check_writable, read_json, write_json
+from paretosteer.cells.files import (
+    atomic_folder,
+    check_writable,
+    cleared,
+    read_json,
+    write_json,
+)
 from paretosteer.digest import digest, file_digest
 
 log = logging.getLogger(__name__)
@@ -37,7 +43,7 @@ def cached(kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> P
     check_writable(root(), "PARETOSTEER_CACHE")
     folder = entry(kind, key)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
+    with FileLock(cleared(folder.with_suffix(".lock"))):
         problem = _problem(folder)
         if problem is None:
             return folder

@@ -6,8 +6,9 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     try:
         yield draft
         _sync(draft)
-        draft.replace(path)
+        draft.replace(cleared(path))
         _sync(path.parent)
     finally:
         draft.unlink(missing_ok=True)
@@ -41,15 +42,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     For one writer at a time: what an earlier one left unfinished is thrown away.
     """
     draft = path.with_name(f"{_DRAFT}{path.name}")
-    shutil.rmtree(draft, ignore_errors=True)
+    remove(draft)
     draft.mkdir(parents=True)
     try:
         yield draft
         for file in draft.rglob("*"):
             _sync(file)
         _sync(draft)
-        if path.exists():
-            shutil.rmtree(path)
+        remove(path)
         draft.replace(path)
         _sync(path.parent)
     finally:
@@ -91,9 +91,24 @@ def regular(path: Path) -> Path:
 
 def remove_drafts(folder: Path) -> None:
     """Remove what killed writers left; nobody else may be writing to the folder."""
-    for path in folder.iterdir():
-        if path.name.startswith(_DRAFT):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in folder.glob(f"{_DRAFT}*"):
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove what is there, if anything: a folder with all in it, of a link only the link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def cleared(path: Path) -> Path:
+    """The path of a file that is to be written; what lies there and is none is removed."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            remove(path)
+    return path
 
 
 def check_writable(folder: str | Path, setting: str = "sweep_dir") -> None:

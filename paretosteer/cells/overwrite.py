@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.cells.files import cleared, remove
 from paretosteer.cells.record import RECORD, read_record
 from paretosteer.cells.unfinished import LOCK
 from paretosteer.errors import UsageError
@@ -50,7 +50,7 @@ def _owned_at_once(cell: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        with FileLock(cell / LOCK, timeout=0):
+        with FileLock(cleared(cell / LOCK), timeout=0):
             yield
     except Timeout:
         raise UsageError(
@@ -60,9 +60,7 @@ def _owned_at_once(cell: Path) -> Iterator[None]:
 
 def _empty(cell: Path) -> None:
     """The record goes first: what is half removed is no result."""
-    (cell / RECORD).unlink(missing_ok=True)
+    remove(cell / RECORD)
     for path in cell.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.name != LOCK:
-            path.unlink()
+        if path.name != LOCK:
+            remove(path)

@@ -1,9 +1,8 @@
-"""What a cell is: its classes and options, the digest of every stage, and what is done already."""
+"""What a cell is: its classes and options, and the digest of every stage."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +10,11 @@ from typing import Any
 
 from paretosteer import options, preferences, promises, registry
 from paretosteer.cells.config import Budget, CellConfig
-from paretosteer.cells.files import write_json
-from paretosteer.digest import chain, file_digest
+from paretosteer.cells.state import State
+from paretosteer.digest import chain
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
 from paretosteer.plugins.used import plugin_files, used
-
-STAGES = ("train", "sample", "score")
-STATE = "stages.json"  # digest and files of every finished stage
 
 # Columns beside those of the objectives in `scores.parquet`, `drift.parquet` and `training.csv`.
 RESERVED = {
@@ -168,81 +164,6 @@ class CellPlan:
         if p.name == "random":
             return preferences.random_points(objectives, p.count, p.seed)
         return preferences.read_file(Path(p.path), objectives)
-
-
-class State:
-    """`stages.json` of a cell's folder: which stages are finished, with what, at what cost."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.stages: dict[str, Any] = _read(folder / STATE)
-
-    def finished(self, digests: dict[str, str]) -> list[str]:
-        """Stages done under these digests with their files whole, up to the first that is not."""
-        done = []
-        for name in STAGES:
-            stage = self.stages.get(name)
-            if stage is None or stage["digest"] != digests[name] or not self._whole(stage["files"]):
-                break
-            done.append(name)
-        return done
-
-    def damage(self, digests: dict[str, str]) -> Iterator[str]:
-        """What a stage that counts should have left and did not, one line each."""
-        if not self.stages and (self.folder / STATE).exists():
-            yield f"{STATE} cannot be read, every stage is done again"
-        for name, stage in self.stages.items():
-            if stage["digest"] == digests[name]:
-                for file, known in stage["files"].items():
-                    if not self._as_booked(file, known):
-                        yield f"{file} is missing or damaged, stage {name!r} is done again"
-
-    def finish(self, name: str, digest: str, files: list[str], facts: dict[str, Any]) -> None:
-        """Book a stage; those after it are void."""
-        kept = STAGES[: STAGES.index(name)]
-        self.stages = {k: v for k, v in self.stages.items() if k in kept}
-        found = {file: file_digest(self.folder / file) for file in files}
-        self.stages[name] = {"digest": digest, "files": found, "facts": facts}
-        write_json(self.folder / STATE, self.stages)
-
-    def facts(self, name: str) -> dict[str, Any]:
-        """What a finished stage left to be recorded."""
-        found: dict[str, Any] = self.stages[name]["facts"]
-        return found
-
-    @property
-    def files(self) -> dict[str, str]:
-        """Digest of every file of every finished stage."""
-        return {k: v for stage in self.stages.values() for k, v in stage["files"].items()}
-
-    def whole(self, name: str) -> bool:
-        """Whether a stage was finished, under whatever digest, and left files that are still so."""
-        return name in self.stages and self._whole(self.stages[name]["files"])
-
-    def _whole(self, files: dict[str, str]) -> bool:
-        return all(self._as_booked(name, known) for name, known in files.items())
-
-    def _as_booked(self, name: str, known: str) -> bool:
-        try:
-            return file_digest(self.folder / name) == known
-        except OSError:
-            return False
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The booked stages; none where the file is absent, or not what `State.finish` writes."""
-    try:
-        stages = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    parts = {"digest": str, "files": dict, "facts": dict}
-    fine = isinstance(stages, dict) and all(
-        name in STAGES
-        and isinstance(stage, dict)
-        and all(isinstance(stage.get(part), kind) for part, kind in parts.items())
-        for name, stage in stages.items()
-    )
-    return stages if fine else {}
 
 
 def _budget(config: CellConfig, steps: Mapping[str, int]) -> Budget:

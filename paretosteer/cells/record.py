@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer.cells.files import read_json, write_json
+from paretosteer.cells.reading import RefusedError, inside
 from paretosteer.digest import digest
 from paretosteer.errors import UsageError
 
@@ -39,12 +40,13 @@ def read_record(folder: Path) -> dict[str, Any]:
     """The record of a cell, checked against the schema; UsageError where there is no valid one."""
     path = folder / RECORD
     try:
-        if path.stat().st_size > MOST_BYTES:
+        place = inside(folder, RECORD)
+        if place.stat().st_size > MOST_BYTES:
             raise ValueError(f"has more than {MOST_BYTES} bytes")
-        record = read_json(path)
+        record = read_json(place)
     except FileNotFoundError:
         raise UsageError(f"{folder}: no {RECORD}; the cell never finished, run it again") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RefusedError) as error:
         raise UsageError(f"{path}: cannot be read ({error}); run the cell again") from None
     if wrong := problem(record):
         raise UsageError(f"{path}: not a valid record: {wrong}; run the cell again")
@@ -69,7 +71,7 @@ def problem(record: Any) -> str | None:
         return "nested too deeply"
     except ValueError:
         return "holds what JSON cannot: NaN, infinity or half a surrogate pair"
-    if _as_written(record):
+    if as_written(record):
         return None
     return "it was changed after it was written, its digest is another"
 
@@ -86,9 +88,12 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, _DIGEST: _digest(record)}
 
 
-def _as_written(record: Mapping[str, Any]) -> bool:
-    """Whether a record has the digest that it was given; earlier versions gave none."""
-    return _DIGEST not in record or record[_DIGEST] == _digest(record)
+def as_written(record: Mapping[str, Any]) -> bool:
+    """Whether what was sealed is as it was; earlier versions sealed nothing."""
+    try:
+        return _DIGEST not in record or record[_DIGEST] == _digest(record)
+    except (ValueError, RecursionError):  # NaN, infinity or such a depth are written by nobody
+        return False
 
 
 def _digest(record: Mapping[str, Any]) -> str:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paretosteer.cells import provenance
-from paretosteer.cells.plan import STAGES, cell_folder, plan_cell
+from paretosteer.cells.plan import cell_folder, plan_cell
 from paretosteer.cells.record import write_record
+from paretosteer.cells.resolved import CONFIG
+from paretosteer.cells.state import STAGES
 from paretosteer.cells.unfinished import owned
-from paretosteer.digest import digest
+from paretosteer.digest import digest, file_digest
 from paretosteer.errors import (
     PLUGIN_ERRORS,
     ParetosteerError,
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from paretosteer.cells.config import CellConfig
-    from paretosteer.cells.plan import CellPlan, State
+    from paretosteer.cells.plan import CellPlan
+    from paretosteer.cells.state import State
     from paretosteer.interfaces import Point
     from paretosteer.registry import Offer
 
@@ -113,7 +116,7 @@ def results(
     prompts, normaliser = benchmark.prompts("test"), benchmark.normaliser
     return {
         "model": {"name": benchmark.model_name, "digest": plan.model_key},
-        "files": state.files,
+        "files": state.files | {CONFIG: file_digest(plan.folder / CONFIG)},
         "objectives": [asdict(o) for o in benchmark.objectives],
         "normaliser": {"mean": list(normaliser.mean), "std": list(normaliser.std)},
         "reference": list(benchmark.reference),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -15,17 +16,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from omegaconf import OmegaConf
 
 from paretosteer import promises
 from paretosteer.cells import memory, provenance, results
 from paretosteer.cells.config import CellConfig
 from paretosteer.cells.evaluation import Evaluation
-from paretosteer.cells.files import atomic_folder, atomic_write
+from paretosteer.cells.files import atomic_folder, atomic_write, remove
 from paretosteer.cells.overwrite import left_alone
-from paretosteer.cells.plan import STAGES, CellPlan, State, plan_cell
+from paretosteer.cells.plan import CellPlan, plan_cell
 from paretosteer.cells.record import RECORD, read_record, write_record
+from paretosteer.cells.resolved import keep_config, write_config
 from paretosteer.cells.setting import Setting
+from paretosteer.cells.state import STAGES, State
 from paretosteer.cells.unfinished import Unfinished, owned
 from paretosteer.errors import (
     PLUGIN_ERRORS,
@@ -86,9 +88,8 @@ def _recorded(run: _Run) -> dict[str, Any]:
     config = plan.config.model_dump(mode="json")
     run.unfinished.tidy(say)
     _say_if_damaged(plan)
-    (plan.folder / RECORD).unlink(missing_ok=True)  # an older state of this cell is not its result
-    with atomic_write(plan.folder / "config.yaml") as path:
-        path.write_text(OmegaConf.to_yaml(config))
+    remove(plan.folder / RECORD)  # an older state of this cell is not its result
+    write_config(plan.folder, config)
     tracker.start(config, plan.folder, plan.identity)
     try:
         record = _outcome(run)
@@ -330,7 +331,7 @@ def _settled(plan: CellPlan) -> dict[str, Any] | None:
 
 
 def _say_if_damaged(plan: CellPlan) -> None:
-    if (plan.folder / RECORD).exists():
+    if os.path.lexists(plan.folder / RECORD):
         try:
             read_record(plan.folder)
         except UsageError as error:
@@ -339,14 +340,16 @@ def _say_if_damaged(plan: CellPlan) -> None:
 
 def _finished(plan: CellPlan) -> dict[str, Any] | None:
     """The record of a cell that needs nothing more, with a note if other code made it."""
-    if plan.cached_stages != list(STAGES):
-        return None
     try:
         record = read_record(plan.folder)
     except UsageError:
         return None
     if record["status"] != "ok" or record["stages"] != plan.digests:
         return None
+    state = plan.state
+    if state.finished(plan.digests) != list(STAGES) or not state.are_of(record["files"]):
+        return None
+    keep_config(plan.folder, record, say)
     say(f"{plan.folder.name}: finished before, reused")
     if record["source_digest"] != provenance.source_digest(used(plan.config)):
         say(f"{plan.folder.name}: note: made by other code (commit {record['git']['commit']})")

@@ -9,8 +9,8 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from paretosteer.cells.files import atomic_write
-from paretosteer.digest import file_digest
+from paretosteer.cells.files import atomic_write, remove
+from paretosteer.cells.reading import RefusedError, digest
 
 _LENGTH = 16  # hexadecimal digits
 
@@ -29,12 +29,12 @@ class Sealed:
             draft.write_bytes(content)
         for older in self._named(name):
             if older != path:
-                older.unlink()
+                remove(older)
 
     def find(self, name: str) -> Path | None:
         """The piece of this name; None where there is none that is whole."""
         for path in self._named(name):
-            if file_digest(path).startswith(path.name.split(".")[-2]):
+            if self._whole(path):
                 return path
             self._say(f"{path}: damaged, not used")
         return None
@@ -43,10 +43,16 @@ class Sealed:
         """Remove the pieces with such names."""
         for path in list(self._named("*")):
             if which(path.name.split(".")[0]):
-                path.unlink()
+                remove(path)
+
+    def _whole(self, path: Path) -> bool:
+        try:
+            return digest(self.folder, path.name).startswith(path.name.split(".")[-2])
+        except RefusedError:
+            return False
 
     def _named(self, name: str) -> Iterator[Path]:
         """The newest first: a crash may have left an older one beside it."""
         found = self.folder.glob(f"{name}.*{self._suffix}")
         whole = [path for path in found if not path.name.startswith(".")]
-        return iter(sorted(whole, key=lambda path: path.stat().st_mtime_ns, reverse=True))
+        return iter(sorted(whole, key=lambda path: path.lstat().st_mtime_ns, reverse=True))

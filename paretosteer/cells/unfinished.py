@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paretosteer.cells import provenance
-from paretosteer.cells.files import remove_drafts
-from paretosteer.cells.plan import STAGES, CellPlan
+from paretosteer.cells.files import cleared, remove, remove_drafts
+from paretosteer.cells.plan import CellPlan
+from paretosteer.cells.state import STAGES
 from paretosteer.digest import digest
 from paretosteer.errors import UsageError
 from paretosteer.plugins.used import used
@@ -43,11 +43,16 @@ class Unfinished:
             for path in self._cell.glob(f".{stage}-*"):
                 if path not in current:
                     say(f"{self._cell.name}: {stage} was begun under another setting, begun again")
-                    shutil.rmtree(path)
+                elif path.is_symlink() or not path.is_dir():
+                    say(f"{self._cell.name}: {path.name} is no folder, {stage} is begun again")
+                else:
+                    continue
+                remove(path)
 
     def clear(self, stage: str) -> None:
         """Remove the pieces of a stage that is finished."""
-        shutil.rmtree(self.folder(stage), ignore_errors=True)
+        with suppress(OSError):  # what is left does no harm
+            remove(self.folder(stage))
 
     def clear_after(self, stage: str) -> None:
         """Remove the pieces of later stages: this one is done again, perhaps with another end."""
@@ -56,8 +61,10 @@ class Unfinished:
 
 
 @contextmanager
-def owned(cell: Path, say: Callable[[str], None], wait: bool = True) -> Iterator[None]:
-    """Own a cell's folder; wait for another job that does. A job that dies owns nothing.
+def owned(folder: Path, say: Callable[[str], None], wait: bool = True) -> Iterator[None]:
+    """Own the folder of a cell or of a report; wait for another job that does.
+
+    A job that dies owns nothing.
 
     Raises
     ------
@@ -67,14 +74,14 @@ def owned(cell: Path, say: Callable[[str], None], wait: bool = True) -> Iterator
     """
     from filelock import FileLock, Timeout
 
-    cell.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(cell / LOCK)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(cleared(folder / LOCK))
     try:
         lock.acquire(timeout=0)
     except Timeout:
         if not wait:
-            raise UsageError(f"{cell}: another job works on this cell; wait for it") from None
-        say(f"{cell}: another job works on this cell, waiting for it")
+            raise UsageError(f"{folder}: another job works on it; wait for it") from None
+        say(f"{folder}: another job works on it, waiting for it")
         lock.acquire()
     try:
         yield

@@ -7,9 +7,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.cells.files import atomic_write
+from paretosteer.cells.files import atomic_write, remove_drafts
+from paretosteer.cells.unfinished import owned
 from paretosteer.errors import UsageError
 from paretosteer.load import Cell, cell_folders, read_cell
+from paretosteer.progress import say
 from paretosteer.report.as_json import report_json
 from paretosteer.report.evaluate import TableResult, evaluate
 from paretosteer.report.figures import DRAWINGS, drawings, render
@@ -80,8 +82,12 @@ def write_report(
         "index.html": _utf8(page(found, results, light)),
         **{f"figures/{name}-{table}.{form}": image for (table, name, form), image in drawn.items()},
     }
-    _remove_old_figures(folder / "figures", contents)
-    write_files(folder, contents | {SUMS: _utf8(sums(contents))})  # last: it vouches for the rest
+    with owned(folder, say):
+        for place in (folder, folder / "figures"):
+            remove_drafts(place)
+        _remove_old_figures(folder / "figures", contents)
+        # Last: it vouches for the rest.
+        write_files(folder, contents | {SUMS: _utf8(sums(contents))})
     return Report(frame, folder, folder / "index.html", *_account(found))
 
 

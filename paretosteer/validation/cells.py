@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.holder import holder
+from paretosteer.cells.reading import RefusedError, read_json
 from paretosteer.cells.record import MOST_BYTES, RECORD, problem, reason
 from paretosteer.cells.unfinished import LOCK
 from paretosteer.errors import PLUGIN_ERRORS, first_line
 from paretosteer.validation import code, configuration, cost, files, place, scores, vectors
 from paretosteer.validation.evidence import Check, Evidence
 from paretosteer.validation.problem import Problem, Verdict, fault
-from paretosteer.validation.reading import RefusedError, read_json
 
 if TYPE_CHECKING:
     from paretosteer.interfaces import Array

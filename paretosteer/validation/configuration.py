@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from paretosteer.cells.plan import CellPlan
+from paretosteer.cells.reading import MOST_TEXT, RefusedError, read
 from paretosteer.errors import UsageError, first_line
 from paretosteer.preferences import lattice_size
 from paretosteer.validation.evidence import Evidence
 from paretosteer.validation.problem import Problem, fault, note
-from paretosteer.validation.reading import MOST_TEXT, RefusedError, read
 
 
 def written(cell: Evidence) -> Iterator[Problem]:

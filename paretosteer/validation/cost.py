@@ -4,9 +4,9 @@ import csv
 from collections.abc import Iterator
 from io import StringIO
 
+from paretosteer.cells.reading import RefusedError
 from paretosteer.validation.evidence import Evidence
 from paretosteer.validation.problem import Problem, fault
-from paretosteer.validation.reading import RefusedError
 
 _LOG = "training.csv"
 

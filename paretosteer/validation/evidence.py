@@ -10,10 +10,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.cells.reading import RefusedError, digest, read
 from paretosteer.errors import first_line
 from paretosteer.measured import MOST_ROWS
 from paretosteer.validation.problem import Problem
-from paretosteer.validation.reading import RefusedError, digest, read
 
 if TYPE_CHECKING:
     import pandas as pd

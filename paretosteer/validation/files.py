@@ -5,9 +5,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from paretosteer.cells.reading import RefusedError, opened, read_json
+from paretosteer.cells.record import as_written
 from paretosteer.validation.evidence import MEASURED, Evidence, changed
-from paretosteer.validation.problem import Problem, fault, note
-from paretosteer.validation.reading import RefusedError, opened, read_json
+from paretosteer.validation.problem import ANEW, Problem, fault, note
 
 _OWN = {"record.json", "config.yaml", "stages.json"}
 _CHECKPOINT = (".safetensors", ".json")  # loading them runs no code
@@ -41,7 +42,8 @@ def strangers(cell: Evidence) -> Iterator[Problem]:
     extra = [name for name in sorted(_names(cell.folder)) if name not in named]
     for name in extra:
         if name in MEASURED:
-            yield fault(f"{name} is there but not in the record, and reports would use it")
+            told = f"{name} is there but not in the record, and reports would use it"
+            yield fault(told, f"remove {name}")
     if others := [name for name in extra if name not in MEASURED]:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         yield note(f"holds files that its record does not name: {', '.join(others[:3])}{more}")
@@ -53,7 +55,8 @@ def checkpoint(cell: Evidence) -> Iterator[Problem]:
     present = {name for name in _names(cell.folder) if name.startswith("checkpoint/")}
     for name in sorted(recorded | present):
         if not name.endswith(_CHECKPOINT):
-            yield fault(f"{name} is neither safetensors nor JSON; loading it could run code")
+            told = f"{name} is neither safetensors nor JSON; loading it could run code"
+            yield fault(told, ANEW if name in recorded else f"remove {name}")
         elif name.endswith(".safetensors") and name in recorded:
             try:
                 _check_header(cell.folder, name)
@@ -71,6 +74,9 @@ def stages(cell: Evidence) -> Iterator[Problem]:
         return
     try:
         found = read_json(cell.folder, "stages.json")
+        if not as_written(found):
+            yield fault("stages.json was changed after it was written, its digest is another")
+        found.pop("digest", None)
         stages = {name: stage["digest"] for name, stage in found.items()}
         files = {name: each for stage in found.values() for name, each in stage["files"].items()}
         told = _facts(found)
@@ -82,7 +88,7 @@ def stages(cell: Evidence) -> Iterator[Problem]:
         return
     if stages != record["stages"]:
         yield fault("stages.json has other stages than the record")
-    if files != record["files"]:
+    if files != {name: each for name, each in record["files"].items() if name not in _OWN}:
         yield fault("stages.json has other files than the record")
     for name, value in told.items():
         recorded = record["cost"][name] if name == "train_steps" else record[name]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 RUN_AGAIN = "run the cell again"
+ANEW = "run the cell again with --overwrite all"
 Word = Literal["trusted", "not trusted", "no result"]
 
 

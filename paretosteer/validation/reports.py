@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from paretosteer.cells.reading import MOST_TEXT, RefusedError, digest, read, read_json
 from paretosteer.errors import first_line
 from paretosteer.report.sheet import csv_text
 from paretosteer.report.write import SUMS
 from paretosteer.validation.cells import Found
 from paretosteer.validation.measured import Frame, Replicate, measured
 from paretosteer.validation.problem import Problem, Verdict, fault, note
-from paretosteer.validation.reading import MOST_TEXT, RefusedError, digest, read, read_json
 from paretosteer.validation.stale import Matched, match
 
 REPORT = "report.json"

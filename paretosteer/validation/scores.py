@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from paretosteer.cells.reading import RefusedError
 from paretosteer.measured import KEYS, MOST
 from paretosteer.validation.evidence import Evidence
 from paretosteer.validation.problem import Problem, fault
-from paretosteer.validation.reading import RefusedError
 
 if TYPE_CHECKING:
     import pandas as pd

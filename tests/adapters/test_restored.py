@@ -179,7 +179,7 @@ def test_a_cell_that_was_interrupted_after_training_is_good(
     assert one == other
     stages = json.loads((early / "stages.json").read_text())
     stages["train"]["digest"] = "0" * 64
-    (early / "stages.json").write_text(json.dumps(stages))
+    (early / "stages.json").write_text(json.dumps(sealed(stages)))
     with pytest.raises(UsageError, match="was trained on another start model"):
         restore_cell(early)
 

@@ -1,9 +1,10 @@
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from paretosteer.cells import files
+from paretosteer.cells import files, reading
 from paretosteer.errors import UsageError
 
 
@@ -30,3 +31,15 @@ def test_below_a_folder_that_nobody_may_search_the_folder_is_named(
     monkeypatch.setattr(os, "access", lambda place, mode: False)
     with pytest.raises(UsageError, match=f"sweep_dir: {tmp_path} cannot be written"):
         files.check_writable(tmp_path / "a" / "b")
+
+
+def test_a_disk_that_fails_while_it_is_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*args: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (tmp_path / "scores").write_text("content")
+    monkeypatch.setattr(reading.hashlib, "file_digest", fails)
+    with pytest.raises(reading.RefusedError, match=r"scores cannot be read \(Input/output error\)"):
+        reading.digest(tmp_path, "scores")

@@ -10,8 +10,9 @@ from dying import Death
 from small_cells import cell_folder, contents, run_cell
 from small_model import write_model
 
-from paretosteer.cells import evaluation
+from paretosteer.cells import evaluation, reading
 from paretosteer.cells.record import read_record
+from paretosteer.cells.state import State
 from paretosteer.load import read_cell
 
 CELL = ("method=clp", "preferences.divisions=4")
@@ -123,15 +124,32 @@ def test_a_record_that_was_changed_is_written_again(
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"train": 1}', '{"train": {"digest": "0"}}'])
-def test_unreadable_stages_are_all_done_again(
+def test_damaged_stages_are_all_done_again(
     cell: Path, tmp_path: Path, text: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     expected = contents(cell)
     (cell / "stages.json").write_text(text)
     assert run_cell(tmp_path, *CELL)["status"] == "ok"
-    assert "stages.json cannot be read, every stage is done again" in capfd.readouterr().err
+    assert "stages.json is damaged, every stage is done again" in capfd.readouterr().err
     assert contents(cell) == expected
-    assert set(json.loads((cell / "stages.json").read_text())) == {"train", "sample", "score"}
+    assert set(State(cell).stages) == {"train", "sample", "score"}
+
+
+def test_the_files_of_a_cell_are_read_once_when_it_is_taken_up(
+    cell: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be large."""
+    (cell / "record.json").unlink()
+    read: list[str] = []
+    digest = reading.digest
+
+    def counted(folder: Path, name: str) -> str:
+        read.append(name)
+        return digest(folder, name)
+
+    monkeypatch.setattr(reading, "digest", counted)
+    run_cell(tmp_path, *CELL)
+    assert "checkpoint/policy.safetensors" in read and len(read) == len(set(read))
 
 
 @pytest.mark.parametrize("damage", [cut, flip, empty])

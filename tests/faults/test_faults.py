@@ -73,6 +73,37 @@ def test_a_sweep_on_a_full_disk_ends_and_says_so(
     assert main(sweep) == 0
 
 
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (errno.EROFS, "name a folder that can be written, with sweep_dir=DIR"),
+        (errno.EACCES, "name a folder that is yours, with sweep_dir=DIR"),
+        (
+            errno.EDQUOT,
+            "free some quota, then run the same command again: what is finished is kept",
+        ),
+    ],
+)
+def test_a_folder_that_can_no_longer_be_written(
+    tmp_path: Path, code: int, remedy: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A file system that turns read-only, say, while the second cell of a sweep trains."""
+    whole, folder = tmp_path / "whole", tmp_path / "cells"
+    run_cell(whole, CLP)
+    run_cell(folder, "method=start")
+    refused = OSError(code, os.strerror(code), str(folder))
+    words = [*SMALL, f"sweep_dir={folder}"]
+    for command, exit_code in (["run", CLP], 2), (["sweep", "method=start,clp"], 1):
+        with watching(folder, 20, refused):
+            assert main([*command, *words]) == exit_code
+        told = capfd.readouterr().err
+        assert os.strerror(code) in told and remedy in told and "Traceback" not in told
+        assert read_cell(cell_folder(folder, CLP)).status == "missing"
+        assert read_cell(cell_folder(folder, "method=start")).status == "ok"
+    assert main(["sweep", "method=start,clp", *words]) == 0
+    assert contents(cell_folder(folder, CLP)) == contents(cell_folder(whole, CLP))
+
+
 def test_a_folder_that_cannot_be_written_is_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +120,17 @@ def test_a_file_in_the_place_of_the_sweep_is_refused(
     (tmp_path / "cells").write_text("mine")
     assert main(["run", *SMALL, CLP, f"sweep_dir={tmp_path / 'cells'}"]) == 2
     assert f"sweep_dir: {tmp_path / 'cells'} is a file" in capfd.readouterr().err
+
+
+def test_a_file_in_the_place_of_a_cell_is_named_and_stays(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = cell_folder(tmp_path, CLP)
+    folder.parent.mkdir(parents=True)
+    folder.write_text("mine")
+    assert main(["run", *SMALL, CLP, f"sweep_dir={tmp_path}"]) == 2
+    assert f"{str(folder)!r}; move away what is there" in capfd.readouterr().err
+    assert folder.read_text() == "mine"
 
 
 # -- rewards --------------------------------------------------------------------------------

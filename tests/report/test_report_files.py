@@ -44,7 +44,7 @@ def read_page(path: Path) -> Elements:
 
 
 def test_all_files_are_there(report: Report) -> None:
-    names = {str(path.relative_to(report.folder)) for path in report.folder.rglob("*.*")}
+    names = {str(path.relative_to(report.folder)) for path in report.folder.rglob("[!.]*.*")}
     assert names == {
         "index.html",
         "leaderboard.csv",

@@ -45,7 +45,10 @@ def opened(folder: Path, name: str) -> Iterator[BufferedReader]:
         os.close(handle)
         raise RefusedError(f"{name} is no regular file")
     with os.fdopen(handle, "rb") as stream:
-        yield stream
+        try:
+            yield stream
+        except OSError as error:
+            raise RefusedError(f"{name} cannot be read ({error.strerror})") from None
 
 
 def read(folder: Path, name: str, most: int) -> bytes:
