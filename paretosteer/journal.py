@@ -61,7 +61,7 @@ class Journal:
         if path and _belongs(path, phase):
             return path
         if not phase.finished:  # what came after is to be trained again as well
-            self._files.remove(lambda name: int(name) >= self._phase)
+            self._files.remove(lambda name: name >= self._name())
         return None
 
     def due(self, phase: Phase) -> bool:

@@ -78,7 +78,7 @@ def main() -> int:
 
 def _milliseconds_to_decide(sweep: Path, cells: int) -> float:
     """What planning a cell and recognising it as finished take, its configuration composed."""
-    configs = list(islice(sweep_configs(sweep, cells), COUNT))
+    configs = list(islice(sweep_configs(sweep, cells), min(COUNT, cells)))
     plan_cell(configs[0])  # imports
     began = time.process_time()
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
