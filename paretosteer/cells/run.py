@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -18,16 +17,16 @@ import pandas as pd
 import torch
 
 from paretosteer import promises
-from paretosteer.cells import memory, provenance, results
+from paretosteer.cells import memory, results
 from paretosteer.cells.config import CellConfig
 from paretosteer.cells.evaluation import Evaluation
 from paretosteer.cells.files import atomic_folder, atomic_write, remove
-from paretosteer.cells.overwrite import left_alone
 from paretosteer.cells.plan import CellPlan, plan_cell
-from paretosteer.cells.record import RECORD, read_record, write_record
-from paretosteer.cells.resolved import keep_config, write_config
+from paretosteer.cells.record import RECORD, write_record
+from paretosteer.cells.resolved import write_config
 from paretosteer.cells.setting import Setting
-from paretosteer.cells.state import STAGES, State
+from paretosteer.cells.settled import say_if_damaged, settled
+from paretosteer.cells.state import State
 from paretosteer.cells.unfinished import Unfinished, owned
 from paretosteer.errors import (
     PLUGIN_ERRORS,
@@ -38,7 +37,6 @@ from paretosteer.errors import (
 )
 from paretosteer.interfaces import Point
 from paretosteer.journal import Journal
-from paretosteer.plugins.used import used
 from paretosteer.processes import accelerator, are_several, from_first, parting
 from paretosteer.progress import say, training_bar
 from paretosteer.tracking import Tracker
@@ -62,11 +60,11 @@ def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any] | None:
     plan = plan_cell(config)
     if are_several():
         return _together(_Run(plan, tracker))
-    if (record := _settled(plan)) is not None:
+    if (record := settled(plan)) is not None:
         return record
     with _Run(plan, tracker) as run, owned(plan.folder, say):
         # Another job may have done it meanwhile.
-        return _settled(plan) or _recorded(run)
+        return settled(plan) or _recorded(run)
 
 
 def _together(run: _Run) -> dict[str, Any] | None:
@@ -77,7 +75,7 @@ def _together(run: _Run) -> dict[str, Any] | None:
             return None
         try:
             with owned(run.plan.folder, say, wait=False):
-                return _settled(run.plan) or _recorded(run)
+                return settled(run.plan) or _recorded(run)
         finally:
             run.tell(training=False)
 
@@ -87,7 +85,7 @@ def _recorded(run: _Run) -> dict[str, Any]:
     plan, tracker = run.plan, run.tracker
     config = plan.config.model_dump(mode="json")
     run.unfinished.tidy(say)
-    _say_if_damaged(plan)
+    say_if_damaged(plan)
     remove(plan.folder / RECORD)  # an older state of this cell is not its result
     write_config(plan.folder, config)
     tracker.start(config, plan.folder, plan.identity)
@@ -319,41 +317,6 @@ class _Run:
             self.method.control(mu).to(device)
             taken.append(time.perf_counter() - began)
         return statistics.median(taken)
-
-
-def _settled(plan: CellPlan) -> dict[str, Any] | None:
-    """The record of a cell that is not to be run: finished, or not to be tried again."""
-    if (record := _finished(plan)) is not None:
-        return record
-    if (record := left_alone(plan)) is not None:
-        say(f"{plan.folder.name}: {record['status']} before, not tried again")
-    return record
-
-
-def _say_if_damaged(plan: CellPlan) -> None:
-    if os.path.lexists(plan.folder / RECORD):
-        try:
-            read_record(plan.folder)
-        except UsageError as error:
-            say(f"{error}: written again")
-
-
-def _finished(plan: CellPlan) -> dict[str, Any] | None:
-    """The record of a cell that needs nothing more, with a note if other code made it."""
-    try:
-        record = read_record(plan.folder)
-    except UsageError:
-        return None
-    if record["status"] != "ok" or record["stages"] != plan.digests:
-        return None
-    state = plan.state
-    if state.finished(plan.digests) != list(STAGES) or not state.are_of(record["files"]):
-        return None
-    keep_config(plan.folder, record, say)
-    say(f"{plan.folder.name}: finished before, reused")
-    if record["source_digest"] != provenance.source_digest(used(plan.config)):
-        say(f"{plan.folder.name}: note: made by other code (commit {record['git']['commit']})")
-    return record
 
 
 def _write_lines(path: Path, texts: pd.DataFrame | None) -> None:
