@@ -94,10 +94,12 @@ test-plugin: setup
 	build/plugin/fresh/bin/pip install --quiet --no-deps build/plugin/*.whl
 	tests/plugin.sh build/plugin/fresh $(BIN)
 
-# Kills real sweeps at random moments, many times, and compares them with one left alone: minutes.
+# The slow tests; then kills real sweeps at random moments, many times, and compares them with one
+# left alone: minutes.
 # Faults that can be staged one by one are in tests/faults, a part of `make test`. With a model's
 # folder, `make test-faults MODEL=…`, five methods that train it are killed as well.
 test-faults: setup
+	$(BIN)/pytest -m slow
 	$(BIN)/python tests/kill_study.py --kills 20 benchmark=bandit budget=smoke budget.steps=200 \
 		method=clp,bone_soup,morl seed=0,1 checkpoint_seconds=0
 	$(BIN)/python tests/kill_study.py --kills 10 benchmark=ranking budget=smoke method=clp,cos_dpo \

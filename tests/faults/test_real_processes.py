@@ -70,6 +70,7 @@ def test_a_sweep_that_is_interrupted_goes_on(
     assert cells(tmp_path) == undisturbed
 
 
+@pytest.mark.slow
 def test_two_sweeps_in_one_folder_share_the_work(
     tmp_path: Path, undisturbed: dict[str, dict[str, object]]
 ) -> None:
@@ -82,6 +83,7 @@ def test_two_sweeps_in_one_folder_share_the_work(
     assert pd.read_csv(tmp_path / "report" / "leaderboard.csv")["status"].tolist() == ["ok", "ok"]
 
 
+@pytest.mark.slow
 def test_two_jobs_that_want_one_start_model_make_it_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import psutil
+import pytest
 from launched import LONG, TRAINING, Sweep, threads, until
 
 
@@ -13,6 +14,7 @@ def test_two_jobs_share_the_cores(tmp_path: Path) -> None:
     assert threads(tmp_path, "launcher=joblib") == [share, share]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_its_cell_and_nothing_else(tmp_path: Path) -> None:
     sweep = hit(tmp_path)
     for child in psutil.Process(sweep.process.pid).children():

@@ -30,7 +30,7 @@ class ExitInInit(RewardedSoup):
 class ExitInProperty(RewardedSoup):
     @property
     def exempt(self):
-        sys.exit()
+        sys.exit(2)
 
 class Interrupted(RewardedSoup):
     def train(self, benchmark, trainer):
@@ -93,7 +93,7 @@ paretosteer_plugins = {
 METHODS = {
     "exit_in_train": "SystemExit while in train: sys.exit(3) was called",
     "exit_in_init": "SystemExit while in prepare: sys.exit('no licence') was called",
-    "exit_in_property": "SystemExit while in prepare: sys.exit(None) was called",
+    "exit_in_property": "SystemExit while in prepare: sys.exit(2) was called",
     "no_points": "PromiseError while in prepare: method 'no_points': points gives []; give the",
     "no_steps": "PromiseError while in prepare: method 'no_steps': total_steps gives 'many'; give",
     "no_save": "PromiseError while in train: method 'no_save': save writes no method.json, ",

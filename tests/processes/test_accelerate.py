@@ -57,6 +57,7 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path, world: str) -> 
         np.testing.assert_allclose(two[name], grad, atol=1e-5 * largest)
 
 
+@pytest.mark.slow
 def test_a_cell_of_two_processes_is_run_taken_up_reused_and_begun_anew(tmp_path: Path) -> None:
     whole = start("-m", "paretosteer", *CELL, f"sweep_dir={tmp_path / 'whole'}")
     told, _ = whole.communicate(timeout=300)
@@ -84,6 +85,7 @@ def test_a_cell_of_two_processes_is_run_taken_up_reused_and_begun_anew(tmp_path:
         assert told.count(": sampling ") == sampled, told
 
 
+@pytest.mark.slow
 def test_a_method_that_exits_in_every_process_fails_its_cell(tmp_path: Path) -> None:
     plugin = tmp_path / "exits.py"
     plugin.write_text(
