@@ -101,7 +101,7 @@ def differ(one: Path, other: Path) -> bool:
 
 def measured(record: dict[str, Any]) -> dict[str, Any]:
     """A record without where and when it was made, and what its making took."""
-    dropped = {"digest", "command", "config", "created", "files", "cost"}
+    dropped = {"digest", "command", "config", "created", "git", "files", "cost"}
     took = {"seconds", "switch_seconds", "peak_memory_bytes"}
     kept = {name: value for name, value in record.items() if name not in dropped}
     cost = {name: value for name, value in record["cost"].items() if name not in took}
