@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.cells.discovery import CELL_NAME, cells_below
 from paretosteer.cells.files import regular
 from paretosteer.cells.record import RECORD, read_record, reason
+from paretosteer.cells.resolved import CONFIG
 from paretosteer.errors import UsageError
 from paretosteer.measured import read_scores, read_values
 
@@ -224,7 +225,7 @@ def _read_config(path: Path) -> Mapping[str, Any]:
     from omegaconf import DictConfig, OmegaConf
 
     try:
-        config = OmegaConf.load(regular(path / "config.yaml"))
+        config = OmegaConf.load(regular(path / CONFIG))
         plain = OmegaConf.to_container(config, resolve=False)
     # Whatever YAML or OmegaConf make of half a file, the cell is missing all the same.
     except Exception:

@@ -19,7 +19,7 @@ CONFIG = "config.yaml"
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     """Write the configuration of a cell into its folder."""
     with atomic_write(folder / CONFIG) as draft:
-        draft.write_text(_text(config), encoding="utf-8")
+        draft.write_text(config_text(config), encoding="utf-8")
 
 
 def keep_config(folder: Path, record: Mapping[str, Any], say: Callable[[str], None]) -> None:
@@ -34,11 +34,12 @@ def keep_config(folder: Path, record: Mapping[str, Any], say: Callable[[str], No
         write_config(folder, record["config"])
 
 
-def _text(config: Mapping[str, Any]) -> str:
+def config_text(config: Mapping[str, Any]) -> str:
+    """The configuration of a cell as a run writes it."""
     from omegaconf import OmegaConf
 
     return OmegaConf.to_yaml(config)
 
 
 def _digest(config: Mapping[str, Any]) -> str:
-    return sha256(_text(config).encode()).hexdigest()
+    return sha256(config_text(config).encode()).hexdigest()

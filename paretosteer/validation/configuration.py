@@ -8,6 +8,7 @@ from typing import Any
 
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.reading import MOST_TEXT, RefusedError, read
+from paretosteer.cells.resolved import CONFIG, config_text
 from paretosteer.errors import UsageError, first_line
 from paretosteer.preferences import lattice_size
 from paretosteer.validation.evidence import Evidence
@@ -19,15 +20,13 @@ def written(cell: Evidence) -> Iterator[Problem]:
 
     Written again and compared, not parsed: a stranger's YAML can be made to take for ever.
     """
-    from omegaconf import OmegaConf
-
     try:
-        found = read(cell.folder, "config.yaml", MOST_TEXT)
+        found = read(cell.folder, CONFIG, MOST_TEXT)
     except RefusedError as refused:
         yield fault(str(refused))
         return
-    if found != OmegaConf.to_yaml(cell.record["config"]).encode():
-        yield fault("config.yaml is not the configuration of the record")
+    if found != config_text(cell.record["config"]).encode():
+        yield fault(f"{CONFIG} is not the configuration of the record")
 
 
 def follows(cell: Evidence) -> Iterator[Problem]:

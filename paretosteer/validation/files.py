@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paretosteer.cells.reading import RefusedError, opened, read_json
-from paretosteer.cells.record import as_written
+from paretosteer.cells.record import RECORD, as_written
+from paretosteer.cells.resolved import CONFIG
+from paretosteer.cells.state import STATE
 from paretosteer.validation.evidence import MEASURED, Evidence, changed
 from paretosteer.validation.problem import ANEW, Problem, fault, note
 
-_OWN = {"record.json", "config.yaml", "stages.json"}
+_OWN = {RECORD, CONFIG, STATE}
 _CHECKPOINT = (".safetensors", ".json")  # loading them runs no code
 _HEADER_LENGTH = 8
 _MOST_HEADER = 100_000_000  # as safetensors has it
@@ -69,11 +71,11 @@ def checkpoint(cell: Evidence) -> Iterator[Problem]:
 def stages(cell: Evidence) -> Iterator[Problem]:
     """`stages.json` against the record: same digests of stages, same files, same facts."""
     record = cell.record
-    if not (cell.folder / "stages.json").exists():
+    if not (cell.folder / STATE).exists():
         yield note("stages.json is absent: a sweep would run the cell again")
         return
     try:
-        found = read_json(cell.folder, "stages.json")
+        found = read_json(cell.folder, STATE)
         if not as_written(found):
             yield fault("stages.json was changed after it was written, its digest is another")
         found.pop("digest", None)
