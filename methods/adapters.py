@@ -15,16 +15,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from paretosteer.cells.files import write_json
-from paretosteer.conditioning import Unconditioned
-from paretosteer.control import Control
-from paretosteer.digest import digest
+from paretosteer.config.options import option
 from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.interfaces import Array, Benchmark
-from paretosteer.method import Method, option
+from paretosteer.method import Method
 from paretosteer.methods.bone_soup import check_beta, coefficients
-from paretosteer.tensors import read_tensors
-from paretosteer.trainer import Trainer
+from paretosteer.policies.conditioning import Unconditioned
+from paretosteer.policies.control import Control
+from paretosteer.storage.atomic import write_json
+from paretosteer.storage.digest import digest
+from paretosteer.storage.weights import read_tensors
+from paretosteer.training.trainer import Trainer
 
 SCALES = "scales.json"  # of every layer's banks: their ranks are the tensors' own
 
@@ -49,7 +50,7 @@ class Adapters(Method):
     @classmethod
     def content_key(cls, options: Any) -> str:
         """Digest of the adapters in their order; UsageError where one can be no plain LoRA."""
-        from paretosteer.text.adapters import adapter_digest
+        from paretosteer.text.peft_adapters import adapter_digest
 
         return digest([adapter_digest(folder) for folder in _folders(options)])
 
@@ -84,8 +85,8 @@ class Adapters(Method):
 
     def prepare(self, benchmark: Benchmark) -> None:
         """Refuse adapters of another model while nothing is written yet."""
-        from paretosteer.text.adapters import check_adapters, read_adapter
         from paretosteer.text.benchmark import TextBenchmark
+        from paretosteer.text.peft_adapters import check_adapters, read_adapter
 
         if isinstance(benchmark, TextBenchmark):
             adapters = map(read_adapter, _folders(self.options))
@@ -93,7 +94,7 @@ class Adapters(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Read the adapters into banks, and train nothing."""
-        from paretosteer.text.adapters import add_adapters, read_adapter
+        from paretosteer.text.peft_adapters import add_adapters, read_adapter
 
         self.start(benchmark, trainer.seed)
         adapters = list(map(read_adapter, _folders(self.options)))

@@ -14,16 +14,17 @@ from typing import Literal
 import numpy as np
 from torch.optim import Optimizer
 
-from paretosteer.conditioning import Banks
-from paretosteer.control import Control
+from paretosteer.config.options import option
 from paretosteer.errors import UsageError
-from paretosteer.feedback import Feedback
 from paretosteer.interfaces import Array, Benchmark
-from paretosteer.method import Method, TrainingOptions, option
+from paretosteer.method import Method, TrainingOptions
 from paretosteer.metrics import hypervolume
-from paretosteer.preferences import coarse_lattice
-from paretosteer.rollout import validate
-from paretosteer.trainer import Trainer
+from paretosteer.policies.conditioning import Banks
+from paretosteer.policies.control import Control
+from paretosteer.simplex import coarse_lattice
+from paretosteer.training.feedback import Feedback
+from paretosteer.training.rollout import validate
+from paretosteer.training.trainer import Trainer
 
 PROBE = 0.2  # share of a backbone's steps that every candidate beta trains for
 

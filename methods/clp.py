@@ -14,13 +14,14 @@ from typing import Literal
 
 import numpy as np
 
-from paretosteer.conditioning import Banks, Conditioning, PromptText, Scope
-from paretosteer.control import Control
+from paretosteer.config.options import option
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Benchmark
-from paretosteer.method import Method, TrainingOptions, option
-from paretosteer.preferences import Draw, Draws, dirichlet
-from paretosteer.trainer import Trainer
+from paretosteer.method import Method, TrainingOptions
+from paretosteer.policies.conditioning import Banks, Conditioning, PromptText, Scope
+from paretosteer.policies.control import Control
+from paretosteer.training.draws import Draw, Draws, dirichlet
+from paretosteer.training.trainer import Trainer
 
 _SCOPES: dict[str, Scope] = {"full": "all", "attention": "attention", "logit": "head"}
 

@@ -15,13 +15,14 @@ from typing import Literal
 import numpy as np
 import torch
 
-from paretosteer.conditioning import Banks, Conditioning, Features
-from paretosteer.control import Control
+from paretosteer.config.options import option
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Benchmark, Point
-from paretosteer.method import Method, TrainingOptions, option
-from paretosteer.preferences import Draw, Draws, dirichlet
-from paretosteer.trainer import Trainer
+from paretosteer.method import Method, TrainingOptions
+from paretosteer.policies.conditioning import Banks, Conditioning, Features
+from paretosteer.policies.control import Control
+from paretosteer.training.draws import Draw, Draws, dirichlet
+from paretosteer.training.trainer import Trainer
 
 
 class COSDPO(Method):

@@ -14,11 +14,12 @@ from typing import Literal
 
 import numpy as np
 
-from paretosteer.conditioning import Banks
-from paretosteer.control import Control
+from paretosteer.config.options import option
 from paretosteer.interfaces import Array, Benchmark, Point
-from paretosteer.method import Method, TrainingOptions, option
-from paretosteer.trainer import Trainer, unit
+from paretosteer.method import Method, TrainingOptions
+from paretosteer.policies.conditioning import Banks
+from paretosteer.policies.control import Control
+from paretosteer.training.trainer import Trainer, unit
 
 
 class Interpolation(Method):

@@ -13,12 +13,13 @@ from typing import Literal
 
 import numpy as np
 
-from paretosteer.conditioning import Banks
-from paretosteer.control import Control
+from paretosteer.config.options import option
 from paretosteer.interfaces import Array, Benchmark
-from paretosteer.method import Method, TrainingOptions, option
-from paretosteer.preferences import coarse_divisions, lattice, lattice_size
-from paretosteer.trainer import Trainer
+from paretosteer.method import Method, TrainingOptions
+from paretosteer.policies.conditioning import Banks
+from paretosteer.policies.control import Control
+from paretosteer.simplex import coarse_divisions, lattice, lattice_size
+from paretosteer.training.trainer import Trainer
 
 
 class MORL(Method):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from paretosteer.conditioning import Unconditioned
-from paretosteer.control import Control
 from paretosteer.interfaces import Array, Benchmark
 from paretosteer.method import Method
-from paretosteer.trainer import Trainer
+from paretosteer.policies.conditioning import Unconditioned
+from paretosteer.policies.control import Control
+from paretosteer.training.trainer import Trainer
 
 
 class Start(Method):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from paretosteer.metrics.attainment import attainment_surface
     from paretosteer.metrics.catalogue import METRICS, Metric, PointMetric
-    from paretosteer.metrics.checks import MetricError, as_points, as_preferences, as_reference
     from paretosteer.metrics.comparison import (
         holm,
         rank_intervals,
@@ -28,6 +27,12 @@ if TYPE_CHECKING:
         points_outside,
         spacing,
         sparsity,
+    )
+    from paretosteer.metrics.input_checks import (
+        MetricError,
+        as_points,
+        as_preferences,
+        as_reference,
     )
     from paretosteer.metrics.normalise import Normaliser
     from paretosteer.metrics.rays import Volume, monte_carlo_hypervolume
@@ -138,10 +143,10 @@ __all__ = [
 _MODULES = (
     "attainment",
     "catalogue",
-    "checks",
     "comparison",
     "dominance",
     "drift",
+    "input_checks",
     "fronts",
     "normalise",
     "rays",

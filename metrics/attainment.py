@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from paretosteer.metrics.checks import FloatArray, MetricError, as_batch
+from paretosteer.metrics.input_checks import FloatArray, MetricError, as_batch
 
 
 def attainment_surface(points: npt.ArrayLike, share: float) -> FloatArray:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from paretosteer.metrics.checks import FloatArray
+from paretosteer.metrics.input_checks import FloatArray
 
 _NUMBERS = 2**16
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from paretosteer.metrics.checks import FloatArray
+    from paretosteer.metrics.input_checks import FloatArray
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from paretosteer.metrics.checks import FloatArray, MetricError, as_finite, as_vector
+from paretosteer.metrics.input_checks import FloatArray, MetricError, as_finite, as_vector
 from paretosteer.metrics.statistics import LEVEL
 
 # Shares of fewer replicates than this are too coarse for the p-values that Holm asks for.

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from paretosteer.metrics.checks import FloatArray, MetricError, as_batch, as_points
+from paretosteer.metrics.input_checks import FloatArray, MetricError, as_batch, as_points
 
 
 def coverage(a: npt.ArrayLike, b: npt.ArrayLike) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from paretosteer.metrics.checks import FloatArray, MetricError, as_points, as_vector
+from paretosteer.metrics.input_checks import FloatArray, MetricError, as_points, as_vector
 from paretosteer.metrics.volume import hypervolume
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from paretosteer.metrics.checks import FloatArray, as_points, as_reference
+from paretosteer.metrics.input_checks import FloatArray, as_points, as_reference
 
 
 def nondominated(points: npt.ArrayLike) -> npt.NDArray[np.bool_]:

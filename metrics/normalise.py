@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from paretosteer.metrics.checks import FloatArray, MetricError, as_finite
+from paretosteer.metrics.input_checks import FloatArray, MetricError, as_finite
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paretosteer.metrics.blocks import blocks
-from paretosteer.metrics.checks import FloatArray, as_points, as_reference
+from paretosteer.metrics.input_checks import FloatArray, as_points, as_reference
 
 # The second for thousands of sets that are near each other, as resamples are.
 RAYS, FEW_RAYS = 30_000, 2_000

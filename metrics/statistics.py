@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from paretosteer.metrics.checks import FloatArray, MetricError, as_finite, as_vector
+from paretosteer.metrics.input_checks import FloatArray, MetricError, as_finite, as_vector
 
 # Of every interval that says nothing else.
 LEVEL = 0.95

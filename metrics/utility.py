@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paretosteer.metrics.blocks import blocks, sets_last
-from paretosteer.metrics.checks import (
+from paretosteer.metrics.input_checks import (
     FloatArray,
     FloatOrArray,
     MetricError,

@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from paretosteer.metrics.checks import (
+from paretosteer.metrics.fronts import nondominated
+from paretosteer.metrics.input_checks import (
     FloatArray,
     MetricError,
     as_batch,
     as_points,
     as_reference,
 )
-from paretosteer.metrics.fronts import nondominated
 from paretosteer.metrics.rays import (
     FEW_RAYS,
     RAYS,

@@ -11,22 +11,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from paretosteer.api import make_benchmark, make_method, make_trainer
-    from paretosteer.load import load_cells, load_points, load_scores
-    from paretosteer.report.leaderboard import leaderboard
-    from paretosteer.restore import restore_cell
+    from paretosteer.cells.frames import load_cells, load_points, load_scores
+    from paretosteer.notebook import make_benchmark, make_method, make_trainer
+    from paretosteer.report.outputs.leaderboard import leaderboard
+    from paretosteer.serving.restore import restore_cell
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "leaderboard": "report.leaderboard",
-    "load_cells": "load",
-    "load_points": "load",
-    "load_scores": "load",
-    "make_benchmark": "api",
-    "make_method": "api",
-    "make_trainer": "api",
-    "restore_cell": "restore",
+    "leaderboard": "report.outputs.leaderboard",
+    "load_cells": "cells.frames",
+    "load_points": "cells.frames",
+    "load_scores": "cells.frames",
+    "make_benchmark": "notebook",
+    "make_method": "notebook",
+    "make_trainer": "notebook",
+    "restore_cell": "serving.restore",
 }
 __all__ = [
     "__version__",

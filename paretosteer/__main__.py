@@ -2,6 +2,6 @@
 
 import sys
 
-from paretosteer.cli import main
+from paretosteer.commands.main import main
 
 sys.exit(main())

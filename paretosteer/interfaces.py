@@ -1,8 +1,7 @@
 """The parts that a method, a benchmark and a policy show each other.
 
 A benchmark knows nothing of methods, and no loss lives in it. A policy hides its world's shape
-behind scores of what it sampled. Training (`paretosteer.feedback`, `paretosteer.trainer`) sees only
-this.
+behind scores of what it sampled. Training (`paretosteer.training`) sees only this.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Parameter
 
-    from paretosteer.cells.setting import Setting
-    from paretosteer.conditioning import Conditioning
-    from paretosteer.control import Control
+    from paretosteer.config.setting import Setting
     from paretosteer.metrics.normalise import Normaliser
+    from paretosteer.policies.conditioning import Conditioning
+    from paretosteer.policies.control import Control
 
 Array = NDArray[np.float64]
 

@@ -5,47 +5,24 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from paretosteer import options
-from paretosteer.conditioning import Conditioning
-from paretosteer.control import Control
+from paretosteer.config import options
+from paretosteer.config.options import option
 from paretosteer.errors import UnsupportedError, UsageError, did_you_mean
-from paretosteer.feedback import Expectation, Feedback, Imitation, Preference, Reward
 from paretosteer.interfaces import Array, Benchmark, Exact, Objective, Point, Policy
-from paretosteer.preferences import check, fixed
-from paretosteer.tensors import read_tensors
-from paretosteer.trainer import Trainer
+from paretosteer.policies.conditioning import Conditioning
+from paretosteer.policies.control import Control
+from paretosteer.simplex import check
+from paretosteer.storage.weights import read_tensors
+from paretosteer.training.draws import fixed
+from paretosteer.training.feedback import Expectation, Feedback, Imitation, Preference, Reward
+from paretosteer.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
-
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    above: float | None = None,
-    least: float | None = None,
-    most: float | None = None,
-    place: bool = False,
-    bare: bool = False,
-    later: bool = False,
-) -> Any:
-    """A dataclass field with its one line of help, and the range of its number or numbers.
-
-    A `place` is where something lies: digests depend on what is there, not on where it is. A `bare`
-    option is always part of a leaderboard's `variant`, without its name. A `later` one came when
-    there were cells already: at its default digests leave it out, and so stay what they were.
-    """
-    bounds = {"above": above, "least": least, "most": most}
-    more = {"place": place, "label": not place, "bare": bare, "later": later}
-    metadata = {"help": help, "bounds": bounds, **more}
-    if isinstance(default, dict):  # every instance gets its own
-        return field(default_factory=default.copy, metadata=metadata)
-    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from paretosteer import metrics
-from paretosteer.load import Cell
-from paretosteer.report import bootstrap
-from paretosteer.report.replicates import Replicate
-from paretosteer.report.standing import compare
+from paretosteer.cells.cell import Cell
+from paretosteer.report.analysis import bootstrap
+from paretosteer.report.analysis.ranks import compare
+from paretosteer.report.analysis.replicates import Replicate
 
 Array = npt.NDArray[np.float64]
 

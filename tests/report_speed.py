@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from paretosteer.load import Cell
-from paretosteer.preferences import lattice
-from paretosteer.report.bootstrap import RESAMPLES
-from paretosteer.report.evaluate import evaluate
-from paretosteer.report.replicates import Replicate
-from paretosteer.report.setting import Objective, Setting
-from paretosteer.report.tables import Row, Table
+from paretosteer.cells.cell import Cell
+from paretosteer.report.analysis.bootstrap import RESAMPLES
+from paretosteer.report.analysis.comparable import Objective, Setting
+from paretosteer.report.analysis.evaluate import evaluate
+from paretosteer.report.analysis.replicates import Replicate
+from paretosteer.report.analysis.tables import Row, Table
+from paretosteer.simplex import lattice
 
 METHODS, PROMPTS, OBJECTIVES, DIVISIONS = 12, 500, 3, 10
 

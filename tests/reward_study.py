@@ -18,7 +18,7 @@ import torch
 
 from paretosteer.text.pairs import read_pairs
 from paretosteer.text.rewards import RewardTraining, train_reward
-from paretosteer.text.rewards.halves import share_of
+from paretosteer.text.rewards.holdout import share_of
 
 HELD_OUT = 0.25
 

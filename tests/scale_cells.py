@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from paretosteer.cells import provenance
-from paretosteer.cells.config import CellConfig
+from paretosteer.cells.config_yaml import CONFIG, write_config
 from paretosteer.cells.plan import CellPlan, plan_cell
 from paretosteer.cells.record import write_record
-from paretosteer.cells.resolved import CONFIG, write_config
-from paretosteer.cells.results import head
-from paretosteer.compose import compose_sweep
-from paretosteer.digest import digest, file_digest
+from paretosteer.cells.record_content import head
+from paretosteer.config.schema import CellConfig
+from paretosteer.storage.digest import digest, file_digest
+from paretosteer.sweeps.compose import compose_sweep
 
 METHODS = ("rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation")
 VARIANTS = 20

@@ -21,8 +21,8 @@ from pathlib import Path
 from scale_cells import sweep_configs, write_sweep, write_wide_cells
 
 from paretosteer.cells.plan import plan_cell
-from paretosteer.cells.run import run_cell
-from paretosteer.compose import compose_sweep
+from paretosteer.cells.runner import run_cell
+from paretosteer.sweeps.compose import compose_sweep
 from paretosteer.tracking import make_tracker
 
 COUNT = 300  # cells over which a mean is taken

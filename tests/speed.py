@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from paretosteer.benchmarks.stories.prompts import prompts as openings
-from paretosteer.conditioning import Banks, Unconditioned
-from paretosteer.control import Control
-from paretosteer.preferences import lattice
-from paretosteer.text.adapters import write_adapter
+from paretosteer.benchmarks.stories.openings import prompts as openings
+from paretosteer.policies.conditioning import Banks, Unconditioned
+from paretosteer.policies.control import Control
+from paretosteer.simplex import lattice
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel, load_model
+from paretosteer.text.peft_adapters import write_adapter
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.samples import Prompt
 

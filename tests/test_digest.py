@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from paretosteer.digest import chain, digest, file_digest, input_digest
+from paretosteer.storage.digest import chain, digest, file_digest, input_digest
 
 
 def test_a_digest_depends_on_content_alone() -> None:

@@ -10,7 +10,7 @@ import pytest
 from paretosteer import leaderboard, load_cells
 from paretosteer.benchmarks.stories import objectives as stories_objectives
 from paretosteer.cells.record import read_record
-from paretosteer.cli import main
+from paretosteer.commands.main import main
 
 METHODS = ["rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "morl", "start"]
 FIRST = [
@@ -200,7 +200,7 @@ def test_a_benchmark_without_the_feedback_makes_the_method_unsupported(
 def test_a_tracker_is_told_of_steps_and_of_a_cell_with_its_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from paretosteer import sweep as sweeps
+    from paretosteer.sweeps import sweep as sweeps
 
     seen: dict[str, list[object]] = {"log": [], "cell": [], "finish": []}
 

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from readme_standins import stand_in
 
-from paretosteer.cli import main
-from paretosteer.compose import compose_cell, compose_sweep
+from paretosteer.commands.main import main
+from paretosteer.sweeps.compose import compose_cell, compose_sweep
 
 sys.path.insert(0, str(Path(__file__).parent / "methods"))
 
@@ -126,8 +126,8 @@ def test_the_example_method_trains_steers_and_saves(tmp_path: Path) -> None:
     from accelerate import Accelerator
     from worlds import TableWorld
 
-    from paretosteer import options
-    from paretosteer.trainer import Trainer
+    from paretosteer.config import options
+    from paretosteer.training.trainer import Trainer
 
     source = block("class SharpSoup")
     assert len(source.splitlines()) <= 35

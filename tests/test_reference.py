@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from paretosteer.cells.record import read_record
-from paretosteer.compose import compose_sweep
+from paretosteer.sweeps.compose import compose_sweep
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 RECORDS = sorted((REFERENCE / "records").iterdir())

@@ -9,7 +9,7 @@ import pytest
 
 from paretosteer import leaderboard, load_cells, load_points
 from paretosteer.cells.record import read_record
-from paretosteer.cli import main
+from paretosteer.commands.main import main
 
 METHODS = ["rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "morl", "start"]
 
@@ -159,7 +159,7 @@ def test_the_same_data_elsewhere_is_the_same_cell(tmp_path: Path, shared_data: P
     import shutil
 
     from paretosteer.cells.plan import plan_cell
-    from paretosteer.compose import compose_cell
+    from paretosteer.sweeps.compose import compose_cell
 
     shutil.copytree(shared_data / "mq2008", tmp_path / "moved")
     here, moved = (

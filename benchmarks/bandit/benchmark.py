@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import torch
 
+from paretosteer.benchmark import World, own_model_only
+from paretosteer.benchmarks.bandit.conflicting_rewards import (
+    best_policies,
+    conflicting,
+    regularised,
+)
 from paretosteer.benchmarks.bandit.policy import (
     Actions,
     BanditPolicy,
@@ -19,19 +25,17 @@ from paretosteer.benchmarks.bandit.policy import (
     NetworkPolicy,
     TabularPolicy,
 )
-from paretosteer.benchmarks.bandit.rewards import best_policies, conflicting, regularised
-from paretosteer.conditioning import Conditioning
-from paretosteer.digest import digest
+from paretosteer.config.options import option
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Lists, Objective, Oracle
-from paretosteer.method import option
 from paretosteer.metrics import Normaliser
-from paretosteer.perceptron import Perceptron
-from paretosteer.world import World, own_model_only
+from paretosteer.policies.conditioning import Conditioning
+from paretosteer.policies.perceptron import Perceptron
+from paretosteer.storage.digest import digest
 
 if TYPE_CHECKING:
-    from paretosteer.cells.config import CellConfig
-    from paretosteer.cells.setting import Setting
+    from paretosteer.config.schema import CellConfig
+    from paretosteer.config.setting import Setting
 
 FEATURES = 8  # of a context that a network reads
 HIDDEN = (32, 32)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from paretosteer.banks import BankedTable
-from paretosteer.conditioned import Conditioned, refuse_words
-from paretosteer.conditioning import Banks, Conditioning, Features
-from paretosteer.control import Control, sharpened
 from paretosteer.errors import UnsupportedError
 from paretosteer.interfaces import Drift
-from paretosteer.noise import gumbel, stream_keys
-from paretosteer.perceptron import ConditionedPerceptron, Perceptron, linear
+from paretosteer.policies.banks import BankedTable
+from paretosteer.policies.base import Conditioned, refuse_words
+from paretosteer.policies.conditioning import Banks, Conditioning, Features
+from paretosteer.policies.control import Control, sharpened
+from paretosteer.policies.noise import gumbel, stream_keys
+from paretosteer.policies.perceptron import ConditionedPerceptron, Perceptron, linear
 
 
 @dataclass(frozen=True)

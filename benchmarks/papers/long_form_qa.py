@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from paretosteer.benchmarks.papers.items import Item, Row, asked, text_of
-from paretosteer.benchmarks.papers.options import published
 from paretosteer.benchmarks.papers.task import Task
+from paretosteer.benchmarks.papers.task_options import published
 from paretosteer.interfaces import Objective
 from paretosteer.text.truncate import Side
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from paretosteer.benchmarks.papers.options import published
+from paretosteer.benchmarks.papers.task_options import published
 from paretosteer.benchmarks.papers.xsum import DATA, Articles
 from paretosteer.interfaces import Objective
 

@@ -11,9 +11,9 @@ import numpy as np
 
 import paretosteer.metrics
 from paretosteer.benchmarks.papers.items import Item
-from paretosteer.digest import digest, file_digest
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.interfaces import Array
+from paretosteer.storage.digest import digest, file_digest
 from paretosteer.text.rewards import RewardModel, RewardSpec, load_reward, reward_digest
 
 if TYPE_CHECKING:

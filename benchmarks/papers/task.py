@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from paretosteer.benchmarks.papers.data import Found, Part, data_digest, parts_of, read_items
 from paretosteer.benchmarks.papers.items import Item, Row, asked
-from paretosteer.benchmarks.papers.options import TaskOptions
 from paretosteer.benchmarks.papers.scorers import Scorer, Spec, load_scorer, spec_digest, spec_of
-from paretosteer.digest import digest
+from paretosteer.benchmarks.papers.task_data import Found, Part, data_digest, parts_of, read_items
+from paretosteer.benchmarks.papers.task_options import TaskOptions
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.interfaces import Array, Objective
+from paretosteer.storage.digest import digest
 from paretosteer.text.benchmark import TextBenchmark
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel
@@ -27,8 +27,8 @@ from paretosteer.text.truncate import RESERVED, Fitter, Side
 if TYPE_CHECKING:
     import pandas as pd
 
-    from paretosteer.cells.config import Budget, CellConfig
-    from paretosteer.cells.setting import Setting
+    from paretosteer.config.schema import Budget, CellConfig
+    from paretosteer.config.setting import Setting
 
 
 class Task(TextBenchmark):

@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import torch
 
-from paretosteer.benchmarks.preferences.answers import Answers
-from paretosteer.benchmarks.preferences.data import HELD_OUT, Data
-from paretosteer.benchmarks.preferences.reading import Reader
-from paretosteer.benchmarks.preferences.rewards import Plan, Rewards
-from paretosteer.benchmarks.preferences.start import start_key, train_start
-from paretosteer.conditioning import Unconditioned
-from paretosteer.digest import digest
+from paretosteer.benchmark import TRAINING
+from paretosteer.benchmarks.preferences.embedded_start import start_key, train_start
+from paretosteer.benchmarks.preferences.pair_answers import Answers
+from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
+from paretosteer.benchmarks.preferences.pair_rewards import Plan, Rewards
+from paretosteer.benchmarks.preferences.rendering import Reader
+from paretosteer.config.options import option
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Lists, Objective
-from paretosteer.method import option
+from paretosteer.policies.conditioning import Unconditioned
+from paretosteer.storage.digest import digest
 from paretosteer.text.benchmark import SHARED_SEED
 from paretosteer.text.dialogue import parse_transcript
-from paretosteer.text.rewarded import ScoredByRewards
+from paretosteer.text.reward_objectives import ScoredByRewards
 from paretosteer.text.samples import Prompt, TextSamples
-from paretosteer.world import TRAINING
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from paretosteer.cells.config import Budget, CellConfig
-    from paretosteer.cells.setting import Setting
+    from paretosteer.config.schema import Budget, CellConfig
+    from paretosteer.config.setting import Setting
 
 WORST = -10.0  # reward of what cannot be scored
 BESIDE = 16  # tokens left free beside prompt and answer, for soft prompts

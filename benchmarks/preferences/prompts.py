@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from paretosteer.text.dialogue import Dialogue
 from paretosteer.text.pairs import SPLITS, Pair, PairSet, split_of
-from paretosteer.text.rewards.halves import halves
+from paretosteer.text.rewards.holdout import halves
 
 JUDGED = "judge"  # the part of the training pairs that only the judge learns from
 

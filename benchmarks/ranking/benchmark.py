@@ -14,31 +14,31 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 
-from paretosteer.benchmarks.ranking.data import data_digest, load_data
+from paretosteer.benchmark import World, own_model_only
+from paretosteer.benchmarks.ranking.ndcg_scores import padded_labels, score_rankings
 from paretosteer.benchmarks.ranking.policy import Documents, RankingPolicy, Rankings, Scored
 from paretosteer.benchmarks.ranking.queries import Query
-from paretosteer.benchmarks.ranking.scores import padded_labels, score_rankings
-from paretosteer.benchmarks.ranking.start import (
+from paretosteer.benchmarks.ranking.ranking_data import data_digest, load_data
+from paretosteer.benchmarks.ranking.start_ranker import (
     SEED,
     START_VERSION,
     STEPS,
     check_start,
     train_start,
 )
-from paretosteer.cells.cache import cached
-from paretosteer.conditioning import Conditioning, Unconditioned
-from paretosteer.control import Control
-from paretosteer.digest import digest
+from paretosteer.config.options import option
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Fold, Lists, Objective
-from paretosteer.method import option
 from paretosteer.metrics import MetricError, Normaliser
-from paretosteer.perceptron import Perceptron
-from paretosteer.world import World, own_model_only
+from paretosteer.policies.conditioning import Conditioning, Unconditioned
+from paretosteer.policies.control import Control
+from paretosteer.policies.perceptron import Perceptron
+from paretosteer.storage.cache import cached
+from paretosteer.storage.digest import digest
 
 if TYPE_CHECKING:
-    from paretosteer.cells.config import CellConfig
-    from paretosteer.cells.setting import Setting
+    from paretosteer.config.schema import CellConfig
+    from paretosteer.config.setting import Setting
 
 PLACES = 10  # of a sampled ranking that count: NDCG looks no further
 

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
-from paretosteer.cells.cache import cached
-from paretosteer.digest import file_digest
 from paretosteer.errors import UsageError
+from paretosteer.storage.cache import cached
+from paretosteer.storage.digest import file_digest
 
 PARSER_VERSION = "1"
 

@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from paretosteer.benchmarks.ranking.queries import Query
-from paretosteer.conditioning import Conditioning
-from paretosteer.control import Control, sharpened
 from paretosteer.interfaces import Drift
-from paretosteer.noise import gumbel, stream_keys
-from paretosteer.perceptron import ConditionedPerceptron, Perceptron
+from paretosteer.policies.conditioning import Conditioning
+from paretosteer.policies.control import Control, sharpened
+from paretosteer.policies.noise import gumbel, stream_keys
+from paretosteer.policies.perceptron import ConditionedPerceptron, Perceptron
 
 ABSENT = -1e9  # score of padding: finite, so that no gradient is NaN
 

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from paretosteer.benchmarks.ranking.folds import PARTS, check_fold, rotation
+from paretosteer.benchmarks.ranking.fold_files import PARTS, check_fold, rotation
 from paretosteer.benchmarks.ranking.letor import Letor, join
 from paretosteer.interfaces import Array
 

@@ -8,16 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretosteer.benchmarks.stories import prompts as openings
+from paretosteer.benchmarks.stories import openings
 from paretosteer.benchmarks.stories.objectives import OBJECTIVES
+from paretosteer.config.options import option
 from paretosteer.interfaces import Objective
-from paretosteer.method import option
-from paretosteer.text.functions import Score, ScoredByFunctions
-from paretosteer.text.objectives import chosen
+from paretosteer.text.function_objectives import Score, ScoredByFunctions, chosen
 from paretosteer.text.samples import Prompt
 
 if TYPE_CHECKING:
-    from paretosteer.cells.config import Budget
+    from paretosteer.config.schema import Budget
 
 
 class Stories(ScoredByFunctions):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from paretosteer.benchmarks.stories.prompts import PROMPTS_VERSION
+from paretosteer.benchmarks.stories.openings import PROMPTS_VERSION
 from paretosteer.benchmarks.stories.story import (
     STORY_VERSION,
     Story,

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from paretosteer.benchmarks.stories.grammar import Grammar
-from paretosteer.benchmarks.stories.prompts import Prompt, prompts, splits
+from paretosteer.benchmarks.stories.openings import Prompt, prompts, splits
 from paretosteer.benchmarks.stories.words import join_words, split_words
 
 STORY_VERSION = "1"

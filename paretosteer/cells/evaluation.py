@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from paretosteer.cells.sealed import Sealed
-from paretosteer.control import Control
-from paretosteer.eval_rows import MOST
+from paretosteer.cells.scores import KEYS, read_samples
 from paretosteer.interfaces import Array, Point, Rewarded
-from paretosteer.measured import KEYS, read_samples
 from paretosteer.method import Method
-from paretosteer.progress import say
-from paretosteer.rollout import Cells, roll_out
-from paretosteer.scoring import Scorer, filled
+from paretosteer.policies.control import Control
+from paretosteer.runtime.batch_size import MOST
+from paretosteer.runtime.progress import say
+from paretosteer.storage.pieces import Sealed
+from paretosteer.training.rollout import Cells, roll_out
+from paretosteer.training.scoring import Scorer, filled
 
 DRIFT = ["kl", "start_nll", "tokens"]
 _JUDGED = "judged "  # before the names of a judge's columns in a piece

@@ -8,13 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from paretosteer import options, preferences, promises, registry
-from paretosteer.cells.config import Budget, CellConfig
+from paretosteer import method_outputs, simplex
 from paretosteer.cells.state import State
-from paretosteer.digest import chain
+from paretosteer.config import options
+from paretosteer.config.schema import Budget, CellConfig
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
-from paretosteer.plugins.used import plugin_files, used
+from paretosteer.plugins import registry
+from paretosteer.plugins.in_use import plugin_files, used
+from paretosteer.storage.digest import chain
 
 # Columns beside those of the objectives in `scores.parquet`, `drift.parquet` and `training.csv`.
 RESERVED = {
@@ -144,7 +146,7 @@ class CellPlan:
         """Optimiser steps that training may take at most."""
         assert self.config.budget.steps is not None  # filled in by `of`
         name, cap = self.config.method.name, self.config.budget.steps
-        return promises.total_steps(name, self.method(), cap, len(self.objectives))
+        return method_outputs.total_steps(name, self.method(), cap, len(self.objectives))
 
     @cached_property
     def variant(self) -> str:
@@ -160,10 +162,10 @@ class CellPlan:
         """The preferences to evaluate, (k, m)."""
         p, objectives = self.config.preferences, len(self.objectives)
         if p.name == "lattice":
-            return preferences.lattice(objectives, p.divisions)
+            return simplex.lattice(objectives, p.divisions)
         if p.name == "random":
-            return preferences.random_points(objectives, p.count, p.seed)
-        return preferences.read_file(Path(p.path), objectives)
+            return simplex.random_points(objectives, p.count, p.seed)
+        return simplex.read_file(Path(p.path), objectives)
 
 
 def _budget(config: CellConfig, steps: Mapping[str, int]) -> Budget:
@@ -179,7 +181,7 @@ def _budget(config: CellConfig, steps: Mapping[str, int]) -> Budget:
 
 def _dtype(config: CellConfig, benchmark: Any) -> str:
     """The precision with `auto` resolved: what digests, records and comparisons see."""
-    from paretosteer.cells.devices import resolve_dtype
+    from paretosteer.runtime.devices import resolve_dtype
 
     if config.dtype == "auto" and benchmark.float32_only:
         return "float32"

@@ -10,13 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretosteer.digest import digest, file_digest
-from paretosteer.plugins import used
+from paretosteer.plugins import in_use
+from paretosteer.storage.digest import digest, file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from paretosteer.registry import Offer
+    from paretosteer.plugins.registry import Offer
 
 # In a checkout these live in folders of their own; in a wheel, below the first.
 _PACKAGES = (
@@ -47,7 +47,7 @@ def source_digest(plugins: Sequence[Offer] = ()) -> str:
 
     The same in a checkout and in a wheel.
     """
-    return digest(_own_digests() | used.digests(plugins))
+    return digest(_own_digests() | in_use.digests(plugins))
 
 
 def versions(plugins: Sequence[Offer] = ()) -> dict[str, str]:

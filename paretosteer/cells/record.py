@@ -9,10 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from paretosteer.cells.files import read_json, write_json
-from paretosteer.cells.reading import RefusedError, inside
-from paretosteer.digest import digest
 from paretosteer.errors import UsageError
+from paretosteer.storage.atomic import read_json, write_json
+from paretosteer.storage.digest import digest
+from paretosteer.storage.untrusted import RefusedError, inside
 
 RECORD = "record.json"
 MOST_BYTES = 16 * 2**20  # of a record; a thousand points of eight objectives take half a megabyte

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from paretosteer.cells import reading
-from paretosteer.cells.files import write_json
 from paretosteer.cells.record import as_written, sealed
-from paretosteer.digest import file_digest
+from paretosteer.storage import untrusted
+from paretosteer.storage.atomic import write_json
+from paretosteer.storage.digest import file_digest
 
 STAGES = ("train", "sample", "score")
 STATE = "stages.json"  # digest and files of every finished stage
@@ -77,8 +77,8 @@ class State:
     def _as_booked(self, name: str, known: str) -> bool:
         if name not in self._found:
             try:
-                self._found[name] = reading.digest(self.folder, name)
-            except reading.RefusedError:
+                self._found[name] = untrusted.digest(self.folder, name)
+            except untrusted.RefusedError:
                 self._found[name] = None
         return self._found[name] == known
 
@@ -86,8 +86,8 @@ class State:
 def _read(folder: Path) -> dict[str, Any]:
     """The booked stages; none where there are none, or not as `State.finish` wrote them."""
     try:
-        stages = reading.read_json(folder, STATE)
-    except reading.RefusedError:
+        stages = untrusted.read_json(folder, STATE)
+    except untrusted.RefusedError:
         return {}
     if not isinstance(stages, dict) or not as_written(stages):
         return {}

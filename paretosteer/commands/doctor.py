@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.base import command, quiet
-from paretosteer.terminal import printable
+from paretosteer.commands.arguments import command, quiet
+from paretosteer.runtime.terminal import printable
 
 if TYPE_CHECKING:
-    from paretosteer.commands.base import Commands
+    from paretosteer.commands.arguments import Commands
 
 
 def add(commands: Commands) -> None:

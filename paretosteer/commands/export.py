@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands import steering
-from paretosteer.commands.base import command, quiet
-from paretosteer.terminal import line
+from paretosteer.commands import steering_arguments
+from paretosteer.commands.arguments import command, quiet
+from paretosteer.runtime.terminal import line
 
 if TYPE_CHECKING:
-    from paretosteer.commands.base import Commands
+    from paretosteer.commands.arguments import Commands
 
 
 def add(commands: Commands) -> None:
@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
         """paretosteer export CELL --preference 0.3,0.7 --out exported
         paretosteer export CELL --preference 0.3,0.7 --out adapter --as peft""",
     )
-    steering.add_cell(parser)
+    steering_arguments.add_cell(parser)
     parser.add_argument(
         "--preference",
         required=True,
@@ -44,8 +44,11 @@ def add(commands: Commands) -> None:
 
 def _export(args: argparse.Namespace) -> int:
     quiet()
-    weights, dials = steering.preference(args.preference), steering.dials(args.dial)
-    cell = steering.restored(args)
+    weights, dials = (
+        steering_arguments.preference(args.preference),
+        steering_arguments.dials(args.dial),
+    )
+    cell = steering_arguments.restored(args)
     cell.export(weights, args.out, form=args.form, dials=dials)
     print(line(f"exported: {args.out}"))
     return 0

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.base import command, quiet
+from paretosteer.commands.arguments import command, quiet
 from paretosteer.errors import UsageError
-from paretosteer.terminal import line
+from paretosteer.runtime.terminal import line
 
 if TYPE_CHECKING:
-    from paretosteer.cells.config import WandbTracking
-    from paretosteer.commands.base import Commands
+    from paretosteer.commands.arguments import Commands
+    from paretosteer.config.schema import WandbTracking
 
 _RESERVED = "/\\#?%:"  # as wandb has it
 
@@ -77,7 +77,7 @@ def _dashboard(args: argparse.Namespace) -> Callable[[], None]:
     """What makes the dashboard once its runs are there; what it lacks is an error at once."""
     if args.mode == "online" and not args.entity:
         raise UsageError("--entity: needed with --dashboard --mode online; name user or team")
-    from paretosteer.load import find_cells
+    from paretosteer.cells.cell import find_cells
     from paretosteer.tracking.dashboard import workspace, write_specification
     from paretosteer.tracking.replay import refusals
 
@@ -99,7 +99,7 @@ def _settings(args: argparse.Namespace) -> WandbTracking:
         raise UsageError(
             f"--project: found {args.project!r}, expected a name without any of {_RESERVED}"
         )
-    from paretosteer.cells.config import WandbTracking
+    from paretosteer.config.schema import WandbTracking
 
     return WandbTracking(
         name="wandb",

@@ -9,14 +9,13 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from paretosteer import registry
-from paretosteer.commands.base import command, table
+from paretosteer.commands.arguments import command, table
 from paretosteer.errors import UsageError, did_you_mean
-from paretosteer.plugins import configuration
-from paretosteer.terminal import printable
+from paretosteer.plugins import conf_files, registry
+from paretosteer.runtime.terminal import printable
 
 if TYPE_CHECKING:
-    from paretosteer.commands.base import Commands
+    from paretosteer.commands.arguments import Commands
     from paretosteer.metrics import Metric
 
 
@@ -49,7 +48,7 @@ def _plugins(group: registry.Group) -> dict[str, str]:
 
 
 def _plugin(group: registry.Group, name: str) -> str:
-    from paretosteer.options import describe
+    from paretosteer.config.options import describe
 
     kind = registry.load(group, name)
     rows = [(row.name, row.type, row.default, row.help) for row in describe(kind.Options)]
@@ -109,7 +108,7 @@ def _experiment(name: str) -> str:
 
 
 def _experiment_files() -> dict[str, Path]:
-    found = {PurePosixPath(place): path for place, path in configuration.files().items()}
+    found = {PurePosixPath(place): path for place, path in conf_files.files().items()}
     return {
         place.stem: path
         for place, path in sorted(found.items())

@@ -10,12 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer import registry
-from paretosteer.commands.base import command
+from paretosteer.commands.arguments import command
 from paretosteer.errors import UsageError
+from paretosteer.plugins import registry
 
 if TYPE_CHECKING:
-    from paretosteer.commands.base import Commands
+    from paretosteer.commands.arguments import Commands
 
 # The template is itself a method that runs; these are its names.
 MODULE, CLASS, TITLE = "my_method", "MyMethod", "My method"

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.base import command, quiet
+from paretosteer.commands.arguments import command, quiet
 from paretosteer.errors import UsageError
 
 if TYPE_CHECKING:
-    from paretosteer.commands.base import Commands
+    from paretosteer.commands.arguments import Commands
 
 
 def add(commands: Commands) -> None:

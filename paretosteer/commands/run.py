@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.base import command, quiet, table
+from paretosteer.commands.arguments import command, quiet, table
 from paretosteer.errors import UsageError, said
-from paretosteer.terminal import line
+from paretosteer.runtime.terminal import line
 
 if TYPE_CHECKING:
-    from paretosteer.commands.base import Commands
-    from paretosteer.sweep import Planned
+    from paretosteer.commands.arguments import Commands
+    from paretosteer.sweeps.sweep import Planned
 
 _OVERRIDES = """settings, as Hydra overrides: a group (method, benchmark, model, budget,
 preferences, tracker, launcher, experiment) or one value in it, such as method.rank=4"""
@@ -56,8 +56,8 @@ def add(commands: Commands) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     quiet()
-    from paretosteer.compose import compose_cell
-    from paretosteer.sweep import announce, begin, plan, report_folders, run_one
+    from paretosteer.sweeps.compose import compose_cell
+    from paretosteer.sweeps.sweep import announce, begin, plan, report_folders, run_one
 
     config = compose_cell(_overrides(args))
     planned, anew = plan([config]), args.overwrite == "all"
@@ -76,9 +76,9 @@ def _run(args: argparse.Namespace) -> int:
 
 def _sweep(args: argparse.Namespace) -> int:
     quiet()
-    from paretosteer.compose import compose_sweep
-    from paretosteer.processes import are_several
-    from paretosteer.sweep import begin, plan, run_sweep
+    from paretosteer.runtime.processes import are_several
+    from paretosteer.sweeps.compose import compose_sweep
+    from paretosteer.sweeps.sweep import begin, plan, run_sweep
 
     if are_several():
         raise UsageError(
@@ -126,7 +126,7 @@ def _row(cell: Planned, done: str, cost: tuple[int, int]) -> tuple[object, ...]:
 
 def _done(cell: Planned, anew: bool) -> str:
     """What of a cell is not done again, in words; nothing where all of it is to do."""
-    from paretosteer.cells.overwrite import left_alone
+    from paretosteer.cells.reuse import left_alone
 
     if cell.plan is None or anew:
         return ""

@@ -7,15 +7,15 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from paretosteer.commands import steering
-from paretosteer.commands.base import command, quiet
+from paretosteer.commands import steering_arguments
+from paretosteer.commands.arguments import command, quiet
 from paretosteer.errors import UsageError
-from paretosteer.terminal import line, printable
+from paretosteer.runtime.terminal import line, printable
 
 if TYPE_CHECKING:
-    from paretosteer.commands.base import Commands
-    from paretosteer.restore import Restored
-    from paretosteer.text.answers import Answer
+    from paretosteer.commands.arguments import Commands
+    from paretosteer.serving.answers import Answer
+    from paretosteer.serving.restore import Restored
 
 _SWITCH = "/preference"
 
@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
         paretosteer sample CELL --preference 1,0 --preference 0,1 --samples 3 --prompt "One day,"
         paretosteer sample CELL --preference 0.5,0.5   # then type prompts, or /preference 1,0""",
     )
-    steering.add_cell(parser)
+    steering_arguments.add_cell(parser)
     parser.add_argument(
         "--preference",
         required=True,
@@ -60,9 +60,9 @@ def _sample(args: argparse.Namespace) -> int:
     if args.samples < 1:
         raise UsageError(f"--samples: found {args.samples}, expected at least 1")
     quiet()
-    preferences = [steering.preference(text) for text in args.preference]
-    dials = steering.dials(args.dial)
-    taster = _Taster(steering.restored(args), preferences, dials, args.samples, args.seed)
+    preferences = [steering_arguments.preference(text) for text in args.preference]
+    dials = steering_arguments.dials(args.dial)
+    taster = _Taster(steering_arguments.restored(args), preferences, dials, args.samples, args.seed)
     if args.prompt:
         taster.answer(args.prompt)
     else:
@@ -121,7 +121,7 @@ class _Taster:
     def _take(self, typed: str) -> None:
         word, _, rest = typed.partition(" ")
         if word == _SWITCH:
-            self.turn_to([steering.preference(text) for text in rest.split()])
+            self.turn_to([steering_arguments.preference(text) for text in rest.split()])
         elif typed.startswith("/"):
             raise UsageError(f"{word!r} is no command; there is `{_SWITCH} W,W`")
         elif typed:

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.base import command, quiet
+from paretosteer.commands.arguments import command, quiet
 from paretosteer.errors import UsageError
 
 if TYPE_CHECKING:
-    from paretosteer.commands.base import Commands
+    from paretosteer.commands.arguments import Commands
 
 
 def add(commands: Commands) -> None:
@@ -49,7 +49,7 @@ def _score(args: argparse.Namespace) -> int:
     quiet()
     reference = _numbers(args.reference)
     from paretosteer.report import print_leaderboard
-    from paretosteer.report.score_csv import score_csv
+    from paretosteer.report.outputs.score_csv import score_csv
 
     report = score_csv(args.file, reference, args.minimise)
     if args.json:

@@ -9,11 +9,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.base import command, quiet
-from paretosteer.terminal import line
+from paretosteer.commands.arguments import command, quiet
+from paretosteer.runtime.terminal import line
 
 if TYPE_CHECKING:
-    from paretosteer.commands.base import Commands
+    from paretosteer.commands.arguments import Commands
     from paretosteer.validation.problem import Verdict
 
 

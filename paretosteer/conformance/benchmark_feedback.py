@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from paretosteer.conditioning import Banks
 from paretosteer.conformance.finding import Findings, NotChecked, fault
 from paretosteer.conformance.subject import BANKS, SEED, BenchmarkSubject
-from paretosteer.control import Control
 from paretosteer.errors import UnsupportedError
 from paretosteer.interfaces import Array, Benchmark
 from paretosteer.method import Method, TrainingOptions
-from paretosteer.trainer import Trainer
+from paretosteer.policies.conditioning import Banks
+from paretosteer.policies.control import Control
+from paretosteer.training.trainer import Trainer
 
 ATOL = 1e-3  # nats
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from paretosteer.benchmark import World
 from paretosteer.cells.plan import RESERVED
-from paretosteer.conditioning import Unconditioned
 from paretosteer.conformance.finding import Findings, fault, note
 from paretosteer.conformance.subject import SEED, BenchmarkSubject
 from paretosteer.conformance.watch import changed, global_state
-from paretosteer.control import Control
-from paretosteer.scoring import Scorer
-from paretosteer.world import World
+from paretosteer.policies.conditioning import Unconditioned
+from paretosteer.policies.control import Control
+from paretosteer.training.scoring import Scorer
 
 SPLITS = ("train", "calibration", "validation", "test")
 REQUIRED = ("learning_rate", "kappa", "beta_dpo")  # without a list_size a world's lists are whole
@@ -78,7 +78,7 @@ def training_defaults(subject: BenchmarkSubject) -> Findings:
         if not isinstance(value, int | float) or not 0 < value < math.inf:
             yield fault(
                 f"training_defaults gives {value!r} for {name}",
-                "give what is usual here; paretosteer.world.TRAINING has values for text",
+                "give what is usual here; paretosteer.benchmark.TRAINING has values for text",
             )
 
 

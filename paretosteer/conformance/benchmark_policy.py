@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from paretosteer.conditioning import Banks, Conditioning, Features, PromptText
 from paretosteer.conformance.finding import Findings, fault, note
 from paretosteer.conformance.subject import SEED, BenchmarkSubject
-from paretosteer.control import Control
 from paretosteer.errors import UnsupportedError
 from paretosteer.interfaces import Array, Policy
+from paretosteer.policies.conditioning import Banks, Conditioning, Features, PromptText
+from paretosteer.policies.control import Control
 
 ATOL = 1e-3  # nats of a whole sample: another batch may pad, and so round, differently
-NOISE = "draw with paretosteer.noise, keyed by (seed, prompt id, sample number)"
+NOISE = "draw with paretosteer.policies.noise, keyed by (seed, prompt id, sample number)"
 
 
 def start_policy(subject: BenchmarkSubject) -> Findings:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from paretosteer import promises
+from paretosteer import benchmark_outputs
 from paretosteer.conformance.finding import Findings, NotChecked, fault
 from paretosteer.conformance.subject import SEED, BenchmarkSubject
-from paretosteer.control import Control
 from paretosteer.interfaces import Exact
-from paretosteer.preferences import lattice
+from paretosteer.policies.control import Control
+from paretosteer.simplex import lattice
 
 ODD = ("", " ", "\n\n", "…", "🙂🙂", "Ünïcödé", "no" * 2000, "<s></s>", "\x00", "1 2 3", "!?!?")
 OUT_OF_KEY = 1e-9
@@ -89,7 +89,7 @@ def exact(subject: BenchmarkSubject) -> Findings:
         yield fault("probabilities do not sum to 1", "normalise log_policy over the outcomes")
     answers = policy.answer(prompts, control, SEED, [0] * len(prompts))
     if not np.allclose(
-        np.einsum("rk,rkm->rm", pi, outcomes), promises.scores(world, answers), atol=1e-4
+        np.einsum("rk,rkm->rm", pi, outcomes), benchmark_outputs.scores(world, answers), atol=1e-4
     ):
         yield fault(
             "answers score other than the expectation", "let answers be whole distributions"

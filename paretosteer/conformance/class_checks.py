@@ -6,7 +6,7 @@ import inspect
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from paretosteer import options
+from paretosteer.config import options
 from paretosteer.conformance.finding import Findings, NotChecked, fault, note
 from paretosteer.conformance.plugin import PluginClass
 from paretosteer.errors import UsageError
@@ -117,7 +117,8 @@ def _benchmark(kind: Any, name: str) -> Findings:
     if missing:
         yield fault(
             f"has no {', '.join(missing)}",
-            "derive it from paretosteer.world.World, which has the usual answers, and define these",
+            "derive it from paretosteer.benchmark.World, which has the usual answers, and define "
+            "these",
         )
         return
     if kind.name != name:

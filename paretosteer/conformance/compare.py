@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from paretosteer.control import Control
+from paretosteer.policies.control import Control
 
 
 def differing(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> str | None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from paretosteer import promises
+from paretosteer import method_outputs
 from paretosteer.conformance.compare import differing, same_rows
 from paretosteer.conformance.finding import Findings, NotChecked, fault
 from paretosteer.conformance.subject import MethodSubject
-from paretosteer.journal import Journal
 from paretosteer.method import Method
+from paretosteer.training.snapshots import Journal
 
 FILES = {".safetensors", ".json"}
 ATOL = 1e-4  # nats
@@ -38,7 +38,7 @@ def save_and_load(subject: MethodSubject) -> Findings:
         )
     with tempfile.TemporaryDirectory() as place:
         written, folder = Path(place) / "written", Path(place) / "moved"
-        promises.save(subject.name, method, written)
+        method_outputs.save(subject.name, method, written)
         written.rename(folder)  # a checkpoint is read wherever it lies by now
         yield from _files(folder)
         again = subject.make()

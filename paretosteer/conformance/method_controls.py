@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from paretosteer import promises
+from paretosteer import method_outputs
 from paretosteer.conformance.compare import same_rows
 from paretosteer.conformance.finding import Findings, fault, note
 from paretosteer.conformance.subject import MethodSubject
-from paretosteer.control import Control
 from paretosteer.errors import UsageError
-from paretosteer.preferences import check, coarse_lattice
+from paretosteer.policies.control import Control
+from paretosteer.simplex import check, coarse_lattice
 
 ATOL = 1e-6
 ALONE = "work out each row from its own preference and from what training left behind"
@@ -24,9 +24,9 @@ def planning(subject: MethodSubject) -> Findings:
     """Steps and points are known before training; points are on the simplex, the grid first."""
     method = subject.make()
     method.bind(subject.benchmark.objectives)
-    promises.total_steps(subject.name, method, subject.cap, subject.m)
+    method_outputs.total_steps(subject.name, method, subject.cap, subject.m)
     grid = coarse_lattice(subject.m)
-    points = promises.points(subject.name, method, grid)
+    points = method_outputs.points(subject.name, method, grid)
     if [point.preference for point in points[: len(grid)]] != [tuple(mu) for mu in grid.tolist()]:
         yield fault(
             "points does not begin with the grid", "add to super().points(grid), change none of it"

@@ -7,8 +7,8 @@ import numpy as np
 from paretosteer.conformance.finding import Findings, fault, note
 from paretosteer.conformance.subject import SEED, MethodSubject
 from paretosteer.interfaces import Array
-from paretosteer.rollout import roll_out
-from paretosteer.scoring import Scorer
+from paretosteer.training.rollout import roll_out
+from paretosteer.training.scoring import Scorer
 
 PROMPTS = 32
 SAMPLES = 2

@@ -9,17 +9,17 @@ from typing import Any
 
 import torch
 
-from paretosteer import promises
-from paretosteer.conditioning import Unconditioned
+from paretosteer import method_outputs
 from paretosteer.conformance.compare import differing, same_rows
 from paretosteer.conformance.finding import Findings, NotChecked, fault, note
 from paretosteer.conformance.subject import SEED, MethodSubject, Training
 from paretosteer.conformance.watch import changed
 from paretosteer.conformance.watch import global_state as state_of_the_process
-from paretosteer.control import Control
 from paretosteer.errors import UnsupportedError
 from paretosteer.method import Method
-from paretosteer.trainer import Trainer
+from paretosteer.policies.conditioning import Unconditioned
+from paretosteer.policies.control import Control
+from paretosteer.training.trainer import Trainer
 
 ATOL = 1e-4  # nats: another batch, or banks that were switched on and off again
 
@@ -37,7 +37,7 @@ def budget(subject: MethodSubject) -> Findings:
     """It takes no more optimiser steps than declared and allowed, and books all that it takes."""
     trained, m = subject.trained, subject.m
     account, method = trained.trainer.account, trained.method
-    declared = promises.total_steps(subject.name, method, subject.cap, m)
+    declared = method_outputs.total_steps(subject.name, method, subject.cap, m)
     if declared > subject.cap and not method.exempt:
         yield fault(
             f"declares {declared} optimiser steps under a cap of {subject.cap}",
@@ -85,7 +85,7 @@ def global_state(subject: MethodSubject) -> Findings:
     before, method = state_of_the_process(), subject.trained.method
     with tempfile.TemporaryDirectory() as folder:
         method.control(subject.probes)
-        promises.save(subject.name, method, Path(folder) / "checkpoint")
+        method_outputs.save(subject.name, method, Path(folder) / "checkpoint")
         subject.make().load(Path(folder) / "checkpoint", subject.benchmark)
     disturbed += [name for name in changed(before) if name not in disturbed]
     for name in disturbed:

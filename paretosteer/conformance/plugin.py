@@ -9,9 +9,9 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from paretosteer import registry
-from paretosteer.cells.config import CellConfig, Plugin
-from paretosteer.compose import compose_cell
+from paretosteer.config.schema import CellConfig, Plugin
+from paretosteer.plugins import registry
+from paretosteer.sweeps.compose import compose_cell
 
 STAND_IN = {"method": "start", "benchmark": "bandit"}  # while the rest is composed
 

@@ -11,14 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from paretosteer import promises, registry
+from paretosteer import benchmark_outputs
 from paretosteer.cells.plan import CellPlan
-from paretosteer.cells.setting import Setting
-from paretosteer.conditioning import Banks, Unconditioned
+from paretosteer.config.setting import Setting
 from paretosteer.conformance.finding import NotChecked
 from paretosteer.conformance.plugin import PluginClass
 from paretosteer.conformance.watch import changed, global_state, optimiser_steps
-from paretosteer.control import Control
 from paretosteer.errors import (
     PLUGIN_ERRORS,
     PromiseError,
@@ -28,9 +26,12 @@ from paretosteer.errors import (
 )
 from paretosteer.interfaces import Array, Policy
 from paretosteer.method import Method
-from paretosteer.preferences import random_points
-from paretosteer.progress import say
-from paretosteer.trainer import Trainer
+from paretosteer.plugins import registry
+from paretosteer.policies.conditioning import Banks, Unconditioned
+from paretosteer.policies.control import Control
+from paretosteer.runtime.progress import say
+from paretosteer.simplex import random_points
+from paretosteer.training.trainer import Trainer
 
 SEED = 0
 PROMPTS = 5  # of a benchmark's training prompts that its samples are checked on
@@ -207,8 +208,8 @@ def _built(plan: CellPlan, setting: Setting) -> Any:
     """The benchmark that a method is checked on, measured; UsageError where it is itself broken."""
     try:
         benchmark = plan.benchmark_class(plan.benchmark_options, setting)
-        for split in promises.NEEDED:
-            promises.prompts(benchmark, split)
+        for split in benchmark_outputs.NEEDED:
+            benchmark_outputs.prompts(benchmark, split)
         _ = benchmark.normaliser  # sampling and cached training of its own are not the method's
     except (UsageError, PromiseError):
         raise

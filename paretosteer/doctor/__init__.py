@@ -26,16 +26,23 @@ _PATIENCE = 20  # seconds; a folder on a server that is gone answers never
 
 def examine(sweep_dir: str | os.PathLike[str]) -> Iterator[Finding]:
     """Everything that was found. A probe that fails, or never ends, is a finding itself."""
-    from paretosteer.doctor import hardware, limits, packages, places, plugins, services
+    from paretosteer.doctor import (
+        folders,
+        hardware,
+        packages,
+        plugin_imports,
+        services,
+        system_limits,
+    )
 
-    for module in (packages, plugins, hardware, limits, places, services):
+    for module in (packages, plugin_imports, hardware, system_limits, folders, services):
         for probe in module.PROBES:
             yield from _findings(probe, Path(sweep_dir))
 
 
 def _findings(probe: Probe, folder: Path) -> list[Finding]:
     from paretosteer.doctor.finding import Finding
-    from paretosteer.redact import redact
+    from paretosteer.runtime.secrets import redact
 
     what = probe.__name__.replace("_", " ")
     answer: SimpleQueue[list[Finding]] = SimpleQueue()

@@ -21,7 +21,7 @@ def _method(name: str, found: Any) -> str | None:
 
 
 def _benchmark(name: str, found: Any) -> str | None:
-    from paretosteer.world import World
+    from paretosteer.benchmark import World
 
     if wrong := _class(found, World):
         return wrong
@@ -31,7 +31,7 @@ def _benchmark(name: str, found: Any) -> str | None:
 
 
 def _objective(name: str, found: Any) -> str | None:
-    from paretosteer.text.objectives import TextObjective
+    from paretosteer.text.objective import TextObjective
 
     return _instance(found, TextObjective) or _named(name, found.name) or _versioned(found)
 
@@ -69,7 +69,7 @@ def _options(kind: Any) -> str | None:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from paretosteer import options
+    from paretosteer.config import options
     from paretosteer.errors import first_line
 
     if not (isinstance(kind, type) and is_dataclass(kind)):

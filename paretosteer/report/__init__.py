@@ -12,8 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from paretosteer.report.compare import write_comparison
-    from paretosteer.report.console import print_comparison, print_leaderboard
+    from paretosteer.report.outputs.comparison_files import write_comparison
+    from paretosteer.report.outputs.console import print_comparison, print_leaderboard
     from paretosteer.report.write import Report, write_report
 
 __all__ = ["Report", "print_comparison", "print_leaderboard", "write_comparison", "write_report"]
@@ -21,9 +21,9 @@ __all__ = ["Report", "print_comparison", "print_leaderboard", "write_comparison"
 _MODULES = {
     "Report": "write",
     "write_report": "write",
-    "write_comparison": "compare",
-    "print_comparison": "console",
-    "print_leaderboard": "console",
+    "write_comparison": "outputs.comparison_files",
+    "print_comparison": "outputs.console",
+    "print_leaderboard": "outputs.console",
 }
 
 if not TYPE_CHECKING:  # so that type checkers still see a misspelt name

@@ -7,21 +7,21 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.cells.files import atomic_write, remove_drafts
-from paretosteer.cells.unfinished import owned
+from paretosteer.cells.cell import Cell, cell_folders, read_cell
 from paretosteer.errors import UsageError
-from paretosteer.load import Cell, cell_folders, read_cell
-from paretosteer.progress import say
-from paretosteer.report.as_json import report_json
-from paretosteer.report.evaluate import TableResult, evaluate
-from paretosteer.report.figures import DRAWINGS, drawings, render
-from paretosteer.report.focus import focus
-from paretosteer.report.leaderboard import leaderboard_frame
-from paretosteer.report.page import page
-from paretosteer.report.sheet import csv
-from paretosteer.report.tables import Tables, make_tables
-from paretosteer.report.text_tables import latex, markdown
-from paretosteer.report.workers import several
+from paretosteer.report.analysis.evaluate import TableResult, evaluate
+from paretosteer.report.analysis.tables import Tables, make_tables
+from paretosteer.report.analysis.workers import several
+from paretosteer.report.figures.all_figures import DRAWINGS, drawings, render
+from paretosteer.report.figures.drawn_rows import focus
+from paretosteer.report.outputs.csv_text import csv
+from paretosteer.report.outputs.leaderboard import leaderboard_frame
+from paretosteer.report.outputs.report_json import report_json
+from paretosteer.report.outputs.text_tables import latex, markdown
+from paretosteer.report.page.page import page
+from paretosteer.runtime.progress import say
+from paretosteer.storage.atomic import atomic_write, remove_drafts
+from paretosteer.storage.locks import owned
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,29 +12,29 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from paretosteer.cells.cache import cached
-from paretosteer.cells.files import write_json
-from paretosteer.conditioning import Conditioning, Unconditioned
-from paretosteer.control import Control
-from paretosteer.digest import digest
+from paretosteer.benchmark import World
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Lists, Objective
 from paretosteer.metrics import MetricError, Normaliser
-from paretosteer.rollout import roll_out
-from paretosteer.scoring import Scorer
+from paretosteer.policies.conditioning import Conditioning, Unconditioned
+from paretosteer.policies.control import Control
+from paretosteer.storage.atomic import write_json
+from paretosteer.storage.cache import cached
+from paretosteer.storage.digest import digest
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel, load_model, model_digest
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.pool import Pool
 from paretosteer.text.samples import Prompt, TextSamples, concatenate
 from paretosteer.text.truncate import may_exceed
-from paretosteer.world import World
+from paretosteer.training.rollout import roll_out
+from paretosteer.training.scoring import Scorer
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from paretosteer.cells.config import Budget, CellConfig, Model
-    from paretosteer.cells.setting import Setting
+    from paretosteer.config.schema import Budget, CellConfig, Model
+    from paretosteer.config.setting import Setting
 
 SHARED_SEED = 0  # of everything that all cells of a benchmark share, whatever their own seed
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from paretosteer.text.attention import adds_masks
 from paretosteer.text.generate import Mixed
-from paretosteer.text.kv import additive, roomy_cache
+from paretosteer.text.kv_cache import additive, roomy_cache
 from paretosteer.text.softprompt import with_vectors
 
 

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from paretosteer.control import sharpened
-from paretosteer.noise import gumbel
+from paretosteer.policies.control import sharpened
+from paretosteer.policies.noise import gumbel
 
 Mixed = Callable[[], AbstractContextManager[None]]  # sets a model's banks for one forward pass
 

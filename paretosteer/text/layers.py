@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from paretosteer.conditioning import Scope
 from paretosteer.errors import UsageError
+from paretosteer.policies.conditioning import Scope
 
 
 def linear_layers(network: Any, scope: Scope) -> list[str]:

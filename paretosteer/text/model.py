@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from paretosteer.cells.files import read_json
-from paretosteer.digest import seen
 from paretosteer.errors import UsageError, first_line
-from paretosteer.tensors import check_weights
+from paretosteer.storage.atomic import read_json
+from paretosteer.storage.digest import seen
+from paretosteer.storage.weights import check_weights
 
 
 @dataclass(frozen=True)

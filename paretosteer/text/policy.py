@@ -11,21 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from paretosteer.banks import BankedLinear, frozen, insert_banks
-from paretosteer.conditioned import Conditioned
-from paretosteer.conditioning import Banks, Conditioning, Features, PromptText
-from paretosteer.control import Control
 from paretosteer.interfaces import Drift
-from paretosteer.noise import stream_keys
+from paretosteer.policies.banks import BankedLinear, frozen, insert_banks
+from paretosteer.policies.base import Conditioned
+from paretosteer.policies.conditioning import Banks, Conditioning, Features, PromptText
+from paretosteer.policies.control import Control
+from paretosteer.policies.noise import stream_keys
 from paretosteer.text.attention import use_single_query
 from paretosteer.text.causal import CausalStream
 from paretosteer.text.encdec import EncoderDecoderStream
 from paretosteer.text.encode import PromptEncoder, response_texts
 from paretosteer.text.generate import Decoding, Mixed, Stream, generate, mix
+from paretosteer.text.gradient_checkpointing import Recompute
 from paretosteer.text.layers import linear_layers
-from paretosteer.text.memory import row_bytes
 from paretosteer.text.model import LanguageModel
-from paretosteer.text.recompute import Recompute
+from paretosteer.text.row_bytes import row_bytes
 from paretosteer.text.samples import Prompt, TextSamples
 from paretosteer.text.softprompt import SoftPrompt
 

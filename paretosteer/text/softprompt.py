@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from paretosteer.perceptron import linear
+from paretosteer.policies.perceptron import linear
 
 
 class SoftPrompt(nn.Module):

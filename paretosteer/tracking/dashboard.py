@@ -7,9 +7,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from paretosteer.cells.files import write_json
+from paretosteer.cells.cell import Cell
 from paretosteer.errors import UsageError
-from paretosteer.load import Cell
+from paretosteer.storage.atomic import write_json
 from paretosteer.tracking.wandb_tracker import pair_key
 
 _HEADLINE = ("hypervolume", "controllability", "expected_utility", "steering_regret", "kl")

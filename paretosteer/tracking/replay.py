@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from paretosteer.cells.config import WandbTracking
+from paretosteer.cells.cell import Cell, find_cells
+from paretosteer.cells.scores import UnreadableError
+from paretosteer.config.schema import WandbTracking
 from paretosteer.errors import UsageError
-from paretosteer.load import Cell, find_cells
-from paretosteer.measured import UnreadableError
 from paretosteer.report import write_report
-from paretosteer.tracking.shown import Shown, training
+from paretosteer.tracking.tracked_figures import Shown, training
 from paretosteer.tracking.wandb_tracker import WandbTracker
 
 

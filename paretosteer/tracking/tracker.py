@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from paretosteer.cells.config import NoTracking, WandbTracking
-from paretosteer.terminal import line
+from paretosteer.config.schema import NoTracking, WandbTracking
+from paretosteer.runtime.terminal import line
 
 if TYPE_CHECKING:
     from paretosteer.report.write import Report

@@ -18,10 +18,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from paretosteer.cells.config import WandbTracking
+from paretosteer.cells.cell import read_cell
 from paretosteer.cells.record import RECORD
-from paretosteer.load import read_cell
-from paretosteer.tracking.shown import Shown, Table, curves, training
+from paretosteer.config.schema import WandbTracking
+from paretosteer.tracking.tracked_figures import Shown, Table, curves, training
 
 if TYPE_CHECKING:
     from paretosteer.report.write import Report

@@ -32,8 +32,8 @@ def validate(folder: str | os.PathLike[str]) -> Iterator[Verdict]:
         If there is no such folder, or no cell in it.
     """
     from paretosteer.cells.discovery import cells_below
-    from paretosteer.validation.cells import check_cell
-    from paretosteer.validation.reports import check_report, report_folders
+    from paretosteer.validation.cell_verdict import check_cell
+    from paretosteer.validation.report_verdict import check_report, report_folders
 
     root = Path(folder)
     if not root.is_dir():

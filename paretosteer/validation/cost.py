@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 from io import StringIO
 
-from paretosteer.cells.reading import RefusedError
+from paretosteer.storage.untrusted import RefusedError
 from paretosteer.validation.evidence import Evidence
 from paretosteer.validation.problem import Problem, fault
 

@@ -10,9 +10,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretosteer.cells.reading import RefusedError, digest, read
+from paretosteer.cells.scores import MOST_ROWS
 from paretosteer.errors import first_line
-from paretosteer.measured import MOST_ROWS
+from paretosteer.storage.untrusted import RefusedError, digest, read
 from paretosteer.validation.problem import Problem
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from paretosteer.measured import KEYS
+from paretosteer.cells.scores import KEYS
 from paretosteer.validation.evidence import Evidence
 from paretosteer.validation.problem import Problem, fault
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from small_model import SMALL, write_lora, write_model
 
-from paretosteer.compose import compose_cell
-from paretosteer.sweep import run_one
+from paretosteer.sweeps.compose import compose_cell
+from paretosteer.sweeps.sweep import run_one
 
 FAST = "method.learning_rate=0.1"  # a few steps leave the start model far behind
 TRAINED = {

@@ -12,8 +12,8 @@ from small_model import errors
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from paretosteer import restore_cell
-from paretosteer.cli import main
-from paretosteer.restore import Restored
+from paretosteer.commands.main import main
+from paretosteer.serving.restore import Restored
 
 MU = [0.3, 0.7]
 FORMS = [
@@ -118,7 +118,7 @@ def test_an_export_that_fails_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("paretosteer.text.folder.write_json", full)
+    monkeypatch.setattr("paretosteer.serving.export_folder.write_json", full)
     with pytest.raises(OSError, match="no space left"):
         restore_cell(cells["start"]).export(MU, tmp_path / "out")
     assert not any(tmp_path.iterdir())

@@ -9,9 +9,9 @@ from small_model import SMALL, write_encoder_decoder
 from transformers import AutoModelForSeq2SeqLM
 
 from paretosteer import restore_cell
-from paretosteer.compose import compose_cell
 from paretosteer.errors import UsageError
-from paretosteer.sweep import run_one
+from paretosteer.sweeps.compose import compose_cell
+from paretosteer.sweeps.sweep import run_one
 
 MU = [0.3, 0.7]
 

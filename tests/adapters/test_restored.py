@@ -15,12 +15,12 @@ from small_model import errors
 
 from paretosteer import restore_cell
 from paretosteer.cells.record import sealed
-from paretosteer.cli import main
-from paretosteer.compose import compose_cell
+from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
-from paretosteer.sweep import run_one
-from paretosteer.terminal import printable
-from paretosteer.text.answers import Answer
+from paretosteer.runtime.terminal import printable
+from paretosteer.serving.answers import Answer
+from paretosteer.sweeps.compose import compose_cell
+from paretosteer.sweeps.sweep import run_one
 from paretosteer.text.samples import TextSamples
 
 PROMPTS = ["Once upon a time,", "Lily was happy. One day,"]
@@ -115,7 +115,7 @@ def test_texts_cannot_steer_the_terminal(
 ) -> None:
     wicked = "one\x1b[2Jtwo\r\x07\u202e\x9b0m\nthree\tfour é 漢 😀"
     answer = Answer("p", (1.0, 0.0), 0, wicked, {"positive": float("nan"), "varied": 1.0})
-    monkeypatch.setattr("paretosteer.text.answers.answers", lambda *_: [answer])
+    monkeypatch.setattr("paretosteer.serving.answers.answers", lambda *_: [answer])
     where = ["--preference", "1,0", "--prompt", "p"]
     assert main(["sample", str(cells["start"]), *where]) == 0
     told = capsys.readouterr().out
@@ -213,7 +213,7 @@ def test_worlds_without_text_say_so(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_a_process_of_its_own_exports_and_samples(cells: dict[str, Path], tmp_path: Path) -> None:
     code = (
-        "import sys; from paretosteer.cli import main\n"
+        "import sys; from paretosteer.commands.main import main\n"
         "cell = ['--preference', '0.3,0.7', sys.argv[1]]\n"
         "code = main(['export', *cell, '--out', 'out', '--as', 'peft'])\n"
         "sys.exit(code or main(['sample', *cell]))"

@@ -17,9 +17,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from paretosteer import leaderboard, restore_cell
 from paretosteer.cells.plan import plan_cell
 from paretosteer.cells.record import read_record, sealed
-from paretosteer.cli import main
-from paretosteer.compose import compose_cell
-from paretosteer.sweep import run_one
+from paretosteer.commands.main import main
+from paretosteer.sweeps.compose import compose_cell
+from paretosteer.sweeps.sweep import run_one
 
 IDS = torch.tensor([[5, 6, 7, 8, 9]])
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretosteer.benchmarks.bandit.rewards import (
+from paretosteer.benchmarks.bandit.conflicting_rewards import (
     best_policies,
     conflicting,
     regularised,
 )
-from paretosteer.preferences import lattice
+from paretosteer.simplex import lattice
 
 CONTEXTS, ACTIONS = 12, 7
 seeds = st.integers(0, 10_000)

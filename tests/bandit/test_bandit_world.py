@@ -5,14 +5,15 @@ import pytest
 import torch
 
 from paretosteer import make_benchmark, make_method, make_trainer
-from paretosteer.conditioning import Banks
-from paretosteer.control import Control
 from paretosteer.errors import UnsupportedError, UsageError
-from paretosteer.feedback import Expectation, Reward
 from paretosteer.interfaces import Exact
 from paretosteer.metrics import oracle_regret, somers_d
-from paretosteer.preferences import Draws, lattice
-from paretosteer.rollout import roll_out
+from paretosteer.policies.conditioning import Banks
+from paretosteer.policies.control import Control
+from paretosteer.simplex import lattice
+from paretosteer.training.draws import Draws
+from paretosteer.training.feedback import Expectation, Reward
+from paretosteer.training.rollout import roll_out
 
 
 def bandit(**values):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from paretosteer.cells import cache
 from paretosteer.errors import UsageError
+from paretosteer.storage import cache
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from paretosteer.cells.config import CellConfig
-from paretosteer.cells.devices import resolve_device, resolve_dtype
 from paretosteer.cells.plan import CellPlan
-from paretosteer.compose import compose_cell
+from paretosteer.config.schema import CellConfig
 from paretosteer.errors import UsageError
+from paretosteer.runtime.devices import resolve_device, resolve_dtype
+from paretosteer.sweeps.compose import compose_cell
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "records"
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from paretosteer.cells import files, reading
 from paretosteer.errors import UsageError
+from paretosteer.storage import atomic, untrusted
 
 
 def test_a_link_to_nothing_is_no_folder_to_write_to(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     with pytest.raises(UsageError, match=r"sweep_dir: .*/link is a link to no folder; name"):
-        files.check_writable(tmp_path / "link" / "sweep")
+        atomic.check_writable(tmp_path / "link" / "sweep")
     (tmp_path / "gone").mkdir()
-    files.check_writable(tmp_path / "link" / "sweep")
+    atomic.check_writable(tmp_path / "link" / "sweep")
 
 
 def test_below_a_folder_that_nobody_may_search_the_folder_is_named(
@@ -30,7 +30,7 @@ def test_below_a_folder_that_nobody_may_search_the_folder_is_named(
     monkeypatch.setattr(os, "lstat", refused)
     monkeypatch.setattr(os, "access", lambda place, mode: False)
     with pytest.raises(UsageError, match=f"sweep_dir: {tmp_path} cannot be written"):
-        files.check_writable(tmp_path / "a" / "b")
+        atomic.check_writable(tmp_path / "a" / "b")
 
 
 def test_a_disk_that_fails_while_it_is_read_is_said(
@@ -40,6 +40,8 @@ def test_a_disk_that_fails_while_it_is_read_is_said(
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     (tmp_path / "scores").write_text("content")
-    monkeypatch.setattr(reading.hashlib, "file_digest", fails)
-    with pytest.raises(reading.RefusedError, match=r"scores cannot be read \(Input/output error\)"):
-        reading.digest(tmp_path, "scores")
+    monkeypatch.setattr(untrusted.hashlib, "file_digest", fails)
+    with pytest.raises(
+        untrusted.RefusedError, match=r"scores cannot be read \(Input/output error\)"
+    ):
+        untrusted.digest(tmp_path, "scores")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from paretosteer.cells.files import atomic_write, write_json
 from paretosteer.cells.record import read_record, sealed, write_record
 from paretosteer.errors import UsageError
+from paretosteer.storage.atomic import atomic_write, write_json
 
 FAILED: dict[str, Any] = {
     "schema": 1,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from accelerate import Accelerator
 
-from paretosteer.trainer import Trainer
+from paretosteer.training.trainer import Trainer
 
 
 def test_a_figure_of_a_plugin_has_a_column(tmp_path: Path) -> None:

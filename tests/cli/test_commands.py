@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import paretosteer.report
-from paretosteer.cells.config import CellConfig
 from paretosteer.cells.record import write_record
-from paretosteer.cli import main
+from paretosteer.commands.main import main
+from paretosteer.config.schema import CellConfig
 from paretosteer.errors import UsageError
 from paretosteer.tracking import Tracker
 
@@ -77,9 +77,9 @@ class Lab:
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """Cells and report replaced, in an empty folder."""
     stand_in = Lab()
-    monkeypatch.setitem(sys.modules, "paretosteer.cells.run", stand_in)
+    monkeypatch.setitem(sys.modules, "paretosteer.cells.runner", stand_in)
     monkeypatch.setitem(sys.modules, "paretosteer.cells.plan", stand_in)
-    monkeypatch.setitem(sys.modules, "paretosteer.cells.results", stand_in)
+    monkeypatch.setitem(sys.modules, "paretosteer.cells.record_content", stand_in)
     monkeypatch.setattr(
         paretosteer.report,
         "write_report",
@@ -164,7 +164,9 @@ def test_a_launcher_that_fails_still_gets_its_cells_reported(
     def lost(resolved: object) -> None:
         raise ConnectionError("the scheduler is gone")
 
-    monkeypatch.setattr("paretosteer.sweep.job", lost)  # a launcher raises what its job raised
+    monkeypatch.setattr(
+        "paretosteer.sweeps.sweep.job", lost
+    )  # a launcher raises what its job raised
     assert main(["sweep", "method=clp", "sweep_dir=out"]) == 1
     assert lab.reported == [[Path("out")]]
     assert "the launcher failed: ConnectionError: the scheduler is gone" in output()[1]

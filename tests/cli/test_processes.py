@@ -13,7 +13,7 @@ HEAVY |= {"transformers", "wandb"}
 def imported(tmp_path: Path, *words: str) -> tuple[str, set[str]]:
     """Standard output of a command, and the top-level modules that it imported."""
     code = (
-        "import sys; from paretosteer.cli import main\n"
+        "import sys; from paretosteer.commands.main import main\n"
         "try: code = main(sys.argv[1:])\n"
         "except SystemExit as stop: code = stop.code\n"
         "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)\n"

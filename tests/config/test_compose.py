@@ -2,8 +2,8 @@ import shlex
 
 import pytest
 
-from paretosteer.compose import compose_cell, compose_sweep
 from paretosteer.errors import UsageError
+from paretosteer.sweeps.compose import compose_cell, compose_sweep
 
 
 def test_the_default_cell() -> None:

@@ -3,9 +3,9 @@ from typing import Literal
 
 import pytest
 
-from paretosteer import options
+from paretosteer.config import options
+from paretosteer.config.options import option
 from paretosteer.errors import UsageError
-from paretosteer.method import option
 
 
 @dataclass(frozen=True)

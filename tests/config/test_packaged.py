@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from paretosteer import options, registry
-from paretosteer.compose import compose_sweep
+from paretosteer.config import options
 from paretosteer.errors import UsageError
+from paretosteer.plugins import registry
+from paretosteer.sweeps.compose import compose_sweep
 
 PLUGINS: list[tuple[str, registry.Group, str]] = [
     ("method", "methods", "rewarded_soup"),

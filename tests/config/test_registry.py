@@ -1,7 +1,7 @@
 import pytest
 
-from paretosteer import registry
 from paretosteer.errors import UsageError
+from paretosteer.plugins import registry
 
 
 def test_built_in_plugins_are_entry_points() -> None:

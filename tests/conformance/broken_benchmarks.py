@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from paretosteer.benchmark import World
 from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.benchmarks.bandit.policy import Actions, TabularPolicy
-from paretosteer.control import Control
+from paretosteer.config.options import option
 from paretosteer.errors import UnsupportedError
 from paretosteer.interfaces import Lists, Oracle
-from paretosteer.method import option
 from paretosteer.metrics import Normaliser
-from paretosteer.world import World
+from paretosteer.policies.control import Control
 
 
 class Policed(Bandit):

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from paretosteer.control import Control
+from paretosteer.config.options import option
 from paretosteer.errors import UsageError
-from paretosteer.feedback import Expectation
-from paretosteer.method import Method, TrainingOptions, option
+from paretosteer.method import Method, TrainingOptions
 from paretosteer.methods.cos_dpo import COSDPO
 from paretosteer.methods.rewarded_soup import RewardedSoup
-from paretosteer.preferences import Draws
-from paretosteer.trainer import unit
+from paretosteer.policies.control import Control
+from paretosteer.training.draws import Draws
+from paretosteer.training.feedback import Expectation
+from paretosteer.training.trainer import unit
 
 
 class Sound(RewardedSoup):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paretosteer import conformance
-from paretosteer.cli import main
+from paretosteer.commands.main import main
 from paretosteer.conformance import Finding
 
 HEAVY = {"hydra", "numpy", "omegaconf", "pandas", "pydantic", "torch", "transformers"}
@@ -80,7 +80,7 @@ def test_in_a_process_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [["check", "--help"], ["new", "--help"]])
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
-        "import sys; from paretosteer.cli import main\n"
+        "import sys; from paretosteer.commands.main import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit: print(*{name.partition('.')[0] for name in sys.modules})"
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from paretosteer.cli import main
-from paretosteer.registry import docstring
+from paretosteer.commands.main import main
+from paretosteer.plugins.registry import docstring
 
 NAMES = ["tilted_soup", "a_method_with_quite_a_long_name", "x2"]
 

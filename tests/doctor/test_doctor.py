@@ -12,12 +12,13 @@ import psutil
 import pytest
 import torch
 
-from paretosteer import doctor, registry
-from paretosteer.cells.cache import cached
-from paretosteer.cli import main
-from paretosteer.doctor import hardware, limits, packages, places, plugins, services
+from paretosteer import doctor
+from paretosteer.commands.main import main
+from paretosteer.doctor import folders, hardware, packages, plugin_imports, services, system_limits
 from paretosteer.doctor.finding import Finding, Probe, size
 from paretosteer.errors import UsageError
+from paretosteer.plugins import registry
+from paretosteer.storage.cache import cached
 
 HERE = Path()
 
@@ -67,7 +68,7 @@ def test_a_probe_that_breaks_or_hangs_is_a_line(monkeypatch: pytest.MonkeyPatch)
         yield Finding("ok", "never", "")
 
     monkeypatch.setattr(doctor, "_PATIENCE", 0.2)
-    for module in (packages, plugins, limits, places, services):
+    for module in (packages, plugin_imports, system_limits, folders, services):
         monkeypatch.setattr(module, "PROBES", ())
     monkeypatch.setattr(hardware, "PROBES", (no_proc, hanging))
     assert [finding.line for finding in doctor.examine(HERE)] == [
@@ -134,7 +135,7 @@ def test_a_broken_library_and_a_broken_plugin_fail(monkeypatch: pytest.MonkeyPat
         packages.imports
     )
     assert "ok    objectives: the built-in ones\nok    metrics: the built-in ones" in lines(
-        plugins.plugins
+        plugin_imports.plugins
     )
     names, load = registry.names, registry.load
 
@@ -145,7 +146,7 @@ def test_a_broken_library_and_a_broken_plugin_fail(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(registry, "names", lambda group: [*names(group), "mine"])
     monkeypatch.setattr(registry, "load", broken)
-    told = lines(plugins.plugins)
+    told = lines(plugin_imports.plugins)
     assert "fail  plug-in mine: method 'mine' cannot be imported: ImportError: x; repair it" in told
 
 
@@ -199,10 +200,10 @@ def test_little_memory_few_files_and_little_shared_memory(
     told = lines(hardware.memory)
     assert told.startswith("fail  memory:") and "the control group allows 1 GB" in told
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 1024))
-    assert lines(limits.open_files).startswith("fail  open files: 64 (at most 1024); ulimit")
+    assert lines(system_limits.open_files).startswith("fail  open files: 64 (at most 1024); ulimit")
     fake = SimpleNamespace(f_bavail=64, f_blocks=64, f_frsize=1_000_000)
     monkeypatch.setattr(os, "statvfs", lambda _: fake)
-    assert lines(limits.shared_memory).startswith("slow  shared memory: 64 MB of 64 MB free")
+    assert lines(system_limits.shared_memory).startswith("slow  shared memory: 64 MB of 64 MB free")
 
 
 def test_a_network_a_full_disk_and_a_lock_that_does_not_hold(
@@ -210,23 +211,23 @@ def test_a_network_a_full_disk_and_a_lock_that_does_not_hold(
 ) -> None:
     mount = SimpleNamespace(mountpoint=str(tmp_path), fstype="nfs4")
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: [mount])
-    assert "free on nfs4; small files are slow on a network" in lines(places.sweep_dir, tmp_path)
-    monkeypatch.setattr(places, "_LEAST_DISK", 1e30)
-    assert "fail  sweep_dir disk:" in lines(places.sweep_dir, tmp_path)
+    assert "free on nfs4; small files are slow on a network" in lines(folders.sweep_dir, tmp_path)
+    monkeypatch.setattr(folders, "_LEAST_DISK", 1e30)
+    assert "fail  sweep_dir disk:" in lines(folders.sweep_dir, tmp_path)
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)
-    assert "fail  sweep_dir locks: a lock keeps nobody out" in lines(places.sweep_dir, tmp_path)
+    assert "fail  sweep_dir locks: a lock keeps nobody out" in lines(folders.sweep_dir, tmp_path)
 
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
     assert "fail  sweep_dir locks: cannot be written (Permission denied)" in lines(
-        places.sweep_dir, tmp_path
+        folders.sweep_dir, tmp_path
     )
 
 
 def test_the_cache_with_its_entries_drafts_and_locks(cache: Path) -> None:
-    assert "(not there yet)" in lines(places.cache_folder)
+    assert "(not there yet)" in lines(folders.cache_folder)
     key = {"benchmark": "stories", "steps": 30}
     folder = cached("model", key, lambda draft: (draft / "weights").write_bytes(b"w" * 5000))
     folder.with_name(".draft-killed").mkdir()
@@ -234,12 +235,12 @@ def test_the_cache_with_its_entries_drafts_and_locks(cache: Path) -> None:
     lock = folder.with_name("busy.lock")
     with lock.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        told = lines(places.cache_folder)
+        told = lines(folders.cache_folder)
     assert "cache holds: 1 model; 5." in told
     assert "start models: stories (30 steps)" in told
     assert f"slow  cache lock: model/busy is being made by process {os.getpid()}" in told
     assert f"cache drafts: 1 left by runs that were killed, 0 B; rm -r {folder.parent}" in told
-    assert "is being made" not in lines(places.cache_folder)
+    assert "is being made" not in lines(folders.cache_folder)
 
 
 def test_sizes_as_people_write_them() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from paretosteer.cells import run
-from paretosteer.cells.config import CellConfig
+from paretosteer.cells import runner
 from paretosteer.cells.plan import CellPlan
-from paretosteer.compose import compose_cell
+from paretosteer.config.schema import CellConfig
+from paretosteer.sweeps.compose import compose_cell
 from paretosteer.tracking import make_tracker
 
 SMALL = (
@@ -29,7 +29,7 @@ def config(folder: Path, *overrides: str) -> CellConfig:
 
 def run_cell(folder: Path, *overrides: str) -> dict[str, Any]:
     cell = config(folder, *overrides)
-    return run.run_cell(cell, make_tracker(cell.tracker))
+    return runner.run_cell(cell, make_tracker(cell.tracker))
 
 
 def cell_folder(folder: Path, *overrides: str) -> Path:

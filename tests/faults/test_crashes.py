@@ -9,11 +9,12 @@ import pytest
 from dying import Death, watching
 from small_cells import cell_folder, config, contents, names, run_cell
 
-from paretosteer.cells import cache, evaluation
-from paretosteer.cells.overwrite import forget
+from paretosteer.cells import evaluation
+from paretosteer.cells.cell import read_cell
 from paretosteer.cells.plan import CellPlan
-from paretosteer.load import read_cell
+from paretosteer.cells.reuse import forget
 from paretosteer.report import write, write_report
+from paretosteer.storage import cache
 from paretosteer.validation import validate
 
 CLP = "method=clp"

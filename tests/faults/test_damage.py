@@ -10,10 +10,11 @@ from dying import Death
 from small_cells import cell_folder, contents, run_cell
 from small_model import write_model
 
-from paretosteer.cells import evaluation, reading
+from paretosteer.cells import evaluation
+from paretosteer.cells.cell import read_cell
 from paretosteer.cells.record import read_record
 from paretosteer.cells.state import State
-from paretosteer.load import read_cell
+from paretosteer.storage import untrusted
 
 CELL = ("method=clp", "preferences.divisions=4")
 
@@ -141,13 +142,13 @@ def test_the_files_of_a_cell_are_read_once_when_it_is_taken_up(
     """They may be large."""
     (cell / "record.json").unlink()
     read: list[str] = []
-    digest = reading.digest
+    digest = untrusted.digest
 
     def counted(folder: Path, name: str) -> str:
         read.append(name)
         return digest(folder, name)
 
-    monkeypatch.setattr(reading, "digest", counted)
+    monkeypatch.setattr(untrusted, "digest", counted)
     run_cell(tmp_path, *CELL)
     assert "checkpoint/policy.safetensors" in read and len(read) == len(set(read))
 
@@ -165,7 +166,7 @@ def test_a_damaged_piece_of_an_unfinished_stage_is_made_again(
     run_cell(whole, *CELL)
     died = tmp_path / "died"
     with monkeypatch.context() as patch, pytest.raises(Death):
-        patch.setattr("paretosteer.cells.run._Run.finish", _dies_in(stage))
+        patch.setattr("paretosteer.cells.runner._Run.finish", _dies_in(stage))
         run_cell(died, *CELL)
     cell = cell_folder(died, *CELL)
     pieces = sorted(next(cell.glob(f".{stage}-*")).iterdir())
@@ -176,7 +177,7 @@ def test_a_damaged_piece_of_an_unfinished_stage_is_made_again(
 
 
 def _dies_in(stage: str) -> Callable[..., None]:
-    from paretosteer.cells.run import _Run
+    from paretosteer.cells.runner import _Run
 
     finish = _Run.finish
 

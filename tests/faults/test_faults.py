@@ -19,12 +19,13 @@ from small_model import write_model
 
 from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.benchmarks.stories.benchmark import Stories
-from paretosteer.cells import evaluation, files, run
+from paretosteer.cells import evaluation, runner
+from paretosteer.cells.cell import read_cell
 from paretosteer.cells.record import read_record
-from paretosteer.cli import main
-from paretosteer.feedback import Expectation
-from paretosteer.load import read_cell
+from paretosteer.commands.main import main
+from paretosteer.storage import atomic
 from paretosteer.tracking import Tracker
+from paretosteer.training.feedback import Expectation
 
 CLP = "method=clp"
 POLICY = "checkpoint/policy.safetensors"
@@ -107,7 +108,7 @@ def test_a_folder_that_can_no_longer_be_written(
 def test_a_folder_that_cannot_be_written_is_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(files.os, "access", lambda place, mode: False)  # also for root
+    monkeypatch.setattr(atomic.os, "access", lambda place, mode: False)  # also for root
     for command in ("run", "sweep"):
         assert main([command, *SMALL, CLP, f"sweep_dir={tmp_path / 'a' / 'b'}"]) == 2
         assert f"sweep_dir: {tmp_path} cannot be written" in capfd.readouterr().err
@@ -286,7 +287,7 @@ def test_a_clock_that_jumps_changes_no_figure(
                 raise Death
 
     with pytest.raises(Death):
-        run.run_cell(config(tmp_path / "jumped", *cell), Killer())
+        runner.run_cell(config(tmp_path / "jumped", *cell), Killer())
     folder = cell_folder(tmp_path / "jumped", *cell)
     for path in next(folder.glob(".train-*")).iterdir():
         os.utime(path, (now() + day, now() + day))  # kept by a server whose clock is ahead
@@ -342,7 +343,7 @@ def test_a_cell_that_could_not_begin_is_the_same_cell_later(
 def test_a_cell_that_is_being_run_is_not_overwritten(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from paretosteer.cells.unfinished import owned
+    from paretosteer.storage.locks import owned
 
     run_cell(tmp_path, CLP)
     folder = cell_folder(tmp_path, CLP)

@@ -15,10 +15,10 @@ from small_cells import cell_folder, config, contents, run_cell
 from small_model import write_model
 
 from paretosteer.benchmarks.bandit.benchmark import Bandit
-from paretosteer.cells import evaluation, run
-from paretosteer.feedback import Expectation
-from paretosteer.journal import Journal, read_snapshot
+from paretosteer.cells import evaluation, runner
 from paretosteer.tracking import Tracker
+from paretosteer.training.feedback import Expectation
+from paretosteer.training.snapshots import Journal, read_snapshot
 
 CELLS = {
     "rewarded soup": ("method=rewarded_soup", "budget.steps=6"),
@@ -59,7 +59,7 @@ def test_a_language_model_goes_on_to_the_same_result(tmp_path: Path, dropout: st
     assert run_cell(tmp_path / "whole", *overrides)["status"] == "ok"
     for last in (2, 3, 4):
         with pytest.raises(Death):
-            run.run_cell(config(tmp_path / "killed", *overrides), Killer(last))
+            runner.run_cell(config(tmp_path / "killed", *overrides), Killer(last))
     run_cell(tmp_path / "killed", *overrides)
     whole, killed = (cell_folder(tmp_path / name, *overrides) for name in ("whole", "killed"))
     assert contents(killed) == contents(whole)
@@ -92,7 +92,7 @@ def test_training_goes_on_to_the_same_result(
     steps = record["cost"]["train_steps"]
     for last in (steps, steps // 2, max(1, steps // 2 - 1)):  # killed again, at another place
         with pytest.raises(Death):
-            run.run_cell(config(tmp_path / "killed", *overrides), Killer(last))
+            runner.run_cell(config(tmp_path / "killed", *overrides), Killer(last))
         steps = record["cost"]["train_steps"]
     again = run_cell(tmp_path / "killed", *overrides)
     whole, killed = (cell_folder(tmp_path / name, *overrides) for name in ("whole", "killed"))
@@ -105,7 +105,7 @@ def test_training_goes_on_to_the_same_result(
 def test_steps_that_were_taken_are_not_taken_again(tmp_path: Path, batches: list[str]) -> None:
     overrides = ("method=clp", "budget.steps=6", "checkpoint_seconds=0")
     with pytest.raises(Death):
-        run.run_cell(config(tmp_path, *overrides), Killer(5))
+        runner.run_cell(config(tmp_path, *overrides), Killer(5))
     told: list[int] = []
 
     class Listener(Tracker):
@@ -113,7 +113,7 @@ def test_steps_that_were_taken_are_not_taken_again(tmp_path: Path, batches: list
             told.append(step)
 
     batches.clear()
-    run.run_cell(config(tmp_path, *overrides), Listener())
+    runner.run_cell(config(tmp_path, *overrides), Listener())
     assert told == [1, 2, 3, 4, 5, 6]  # a tracker has the whole curve again
     assert len(batches) == 2  # the fifth, of which there was no snapshot yet, and the sixth
 
@@ -200,7 +200,7 @@ def test_other_code_begins_a_stage_anew(
 ) -> None:
     overrides = ("method=rewarded_soup", "budget.steps=6", "checkpoint_seconds=0")
     with pytest.raises(Death):
-        run.run_cell(config(tmp_path, *overrides), Killer(4))
+        runner.run_cell(config(tmp_path, *overrides), Killer(4))
     monkeypatch.setattr("paretosteer.cells.provenance.source_digest", lambda *_: "0" * 64)
     batches.clear()
     assert run_cell(tmp_path, *overrides)["status"] == "ok"

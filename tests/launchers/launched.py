@@ -14,7 +14,7 @@ TRAINING = "clp full seed 0: step "  # it says so from a quarter of its steps on
 
 _THREADS = """
 import torch
-from paretosteer.compose import CONFIG, hydra_app
+from paretosteer.sweeps.compose import CONFIG, hydra_app
 
 def job(resolved):
     return torch.get_num_threads()

@@ -6,8 +6,8 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
-from paretosteer.compose import CONFIG, hydra_app
-from paretosteer.launchers.ray import CarryEnvironment
+from paretosteer.sweeps.compose import CONFIG, hydra_app
+from paretosteer.sweeps.ray import CarryEnvironment
 
 
 def test_a_job_gets_our_variables_and_an_absolute_folder(

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import TableWorld
 
-from paretosteer import options, registry
-from paretosteer.control import Control
+from paretosteer.config import options
 from paretosteer.errors import (
     DivergenceError,
     ParetosteerError,
@@ -17,12 +16,15 @@ from paretosteer.errors import (
     UnsupportedError,
     UsageError,
 )
-from paretosteer.feedback import Preference, Reward, leave_one_out
 from paretosteer.methods.bone_soup import coefficients, mixing_matrix
 from paretosteer.metrics import somers_d
-from paretosteer.preferences import Draws, lattice, lattice_size
-from paretosteer.scoring import Scorer
-from paretosteer.trainer import Trainer
+from paretosteer.plugins import registry
+from paretosteer.policies.control import Control
+from paretosteer.simplex import lattice, lattice_size
+from paretosteer.training.draws import Draws
+from paretosteer.training.feedback import Preference, Reward, leave_one_out
+from paretosteer.training.scoring import Scorer
+from paretosteer.training.trainer import Trainer
 
 TRAINED = ["rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "morl"]
 

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from paretosteer.conditioning import Banks, Features, Unconditioned
+from paretosteer.benchmark import TRAINING
 from paretosteer.interfaces import Lists, Objective
 from paretosteer.metrics import Normaliser
-from paretosteer.world import TRAINING
+from paretosteer.policies.conditioning import Banks, Features, Unconditioned
 
 CONTEXTS, ACTIONS = 6, 8
 

@@ -3,7 +3,7 @@ import pytest
 
 import paretosteer.metrics as metrics
 from paretosteer.metrics import METRICS, MetricError, as_points, as_preferences, as_reference
-from paretosteer.metrics.checks import as_batch, as_vector
+from paretosteer.metrics.input_checks import as_batch, as_vector
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pair_files import hh, said, write_lines, written
 from paretosteer.errors import UsageError
 from paretosteer.text.dialogue import of_messages
 from paretosteer.text.pairs import Pair, read_pairs
-from paretosteer.text.pairs.forms import form_of
+from paretosteer.text.pairs.pair_formats import form_of
 
 words = st.text(st.sampled_from("abc de"), min_size=1, max_size=8).map(str.strip).filter(bool)
 prompts = st.lists(words, min_size=1, max_size=5).filter(lambda texts: len(texts) % 2 == 1)

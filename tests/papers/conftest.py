@@ -6,8 +6,8 @@ from paper_standins import MODELS, save_model
 from test_papers_tasks import overrides
 
 from paretosteer.cells.plan import plan_cell
-from paretosteer.cells.setting import Setting
-from paretosteer.compose import compose_cell
+from paretosteer.config.setting import Setting
+from paretosteer.sweeps.compose import compose_cell
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ import pytest
 from paper_rows import comparisons, hh_rlhf, write_lines, xsum
 from test_papers_tasks import overrides
 
-from paretosteer import registry
-from paretosteer.benchmarks.papers.data import data_digest, parts_of, read_items
+from paretosteer.benchmarks.papers.task_data import data_digest, parts_of, read_items
 from paretosteer.cells.plan import plan_cell
-from paretosteer.cli import main
-from paretosteer.compose import compose_cell
+from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
+from paretosteer.plugins import registry
+from paretosteer.sweeps.compose import compose_cell
 from paretosteer.text.pairs import SPLITS, split_of
 from paretosteer.text.samples import TextSamples
 

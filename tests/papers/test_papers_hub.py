@@ -8,9 +8,9 @@ import pytest
 from paper_rows import hh_rlhf
 from test_papers_tasks import TINY
 
-from paretosteer.benchmarks.papers.data import read_items
+from paretosteer.benchmarks.papers.task_data import read_items
 from paretosteer.cells.record import read_record
-from paretosteer.cli import main
+from paretosteer.commands.main import main
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TASK = ["benchmark=helpful_assistant", "model=hf", "model.pad_token=eos", "method=start"]

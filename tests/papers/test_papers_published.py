@@ -3,10 +3,10 @@
 import pytest
 from test_papers_tasks import overrides
 
-from paretosteer import registry
 from paretosteer.cells.plan import plan_cell
-from paretosteer.compose import compose_cell, compose_sweep
-from paretosteer.conditioning import Banks
+from paretosteer.plugins import registry
+from paretosteer.policies.conditioning import Banks
+from paretosteer.sweeps.compose import compose_cell, compose_sweep
 from paretosteer.text.generate import Decoding
 from paretosteer.text.policy import TextPolicy
 

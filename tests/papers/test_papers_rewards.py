@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 from test_papers_tasks import TASKS
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from paretosteer import registry
 from paretosteer.benchmarks.papers.scorers import load_scorer
 from paretosteer.errors import UsageError
+from paretosteer.plugins import registry
 
 ROWS = {
     "helpful_assistant": hh_rlhf,

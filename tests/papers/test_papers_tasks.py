@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from paretosteer.cells.record import read_record
-from paretosteer.cli import main
+from paretosteer.commands.main import main
 
 # What stands in for each hub name: the option, and where the stand-in is.
 TASKS = {

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from hydra.core.config_store import ConfigStore
 
-from paretosteer import registry
-from paretosteer.plugins import files
+from paretosteer.plugins import registry, single_files
 
 
 def forget() -> None:
     """Let the registry look again, and say again what it leaves out."""
-    for cached in (registry.installed, registry._of_packages, registry.note, files._read):
+    for cached in (registry.installed, registry._of_packages, registry.note, single_files._read):
         cached.cache_clear()
     for group in ("method", "benchmark"):
         ConfigStore.instance().repo.pop(group, None)
@@ -25,7 +24,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv(files.VARIABLE, "")
+    monkeypatch.setenv(single_files.VARIABLE, "")
     modules = set(sys.modules)
     forget()
     yield folder

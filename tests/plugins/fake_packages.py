@@ -26,7 +26,7 @@ SPREAD = PointMetric("spread", "up", "mean range", function=spread)
 '''
 OBJECTIVE = '''
 """Calm: few exclamation marks."""
-from paretosteer.text.objectives import TextObjective
+from paretosteer.text.function_objectives import TextObjective
 
 CALM = TextObjective("calm", "marks", -9.0, "few marks", "7", lambda text: -text.count("!"))
 '''

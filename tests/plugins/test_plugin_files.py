@@ -11,11 +11,11 @@ import pytest
 from fake_packages import METHOD, METRIC, OBJECTIVE
 
 from paretosteer.cells import provenance
-from paretosteer.cli import main
-from paretosteer.compose import compose_cell
+from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
-from paretosteer.plugins import files
-from paretosteer.plugins.used import need, used
+from paretosteer.plugins import single_files
+from paretosteer.plugins.in_use import need, used
+from paretosteer.sweeps.compose import compose_cell
 
 OFFER = 'paretosteer_plugins = {"methods": {"sharp": Sharp}, "metrics": {"spread": SPREAD}}\n'
 
@@ -42,7 +42,7 @@ def test_several_files_one_after_another(file: Path, site: Path) -> None:
     (site / "calm.py").write_text(offer)
     words = ["--plugin", str(file), "list", "objectives", "--plugin", str(site / "calm.py")]
     assert main(words) == 0
-    assert os.environ[files.VARIABLE] == f"{file}{os.pathsep}{site / 'calm.py'}"
+    assert os.environ[single_files.VARIABLE] == f"{file}{os.pathsep}{site / 'calm.py'}"
     chosen = ["benchmark.objectives=[calm,varied]", "method=sharp"]
     found = used(compose_cell(chosen))
     assert [(offer.name, offer.origin) for offer in found] == [
@@ -65,7 +65,10 @@ def test_several_files_one_after_another(file: Path, site: Path) -> None:
         ("paretosteer_plugins = {'method': {'a': 1}}\n", "; did you mean 'methods'?"),
         ("paretosteer_plugins = {'methods': {'a': 1}}\n", ": method 'a' is not a class"),
         ("paretosteer_plugins = {'metrics': {'../a': 1}}\n", ": metric '../a' is no name; use"),
-        ("paretosteer_plugins = {'objectives': {'a': len}}\n", "is no paretosteer.text.objectives"),
+        (
+            "paretosteer_plugins = {'objectives': {'a': len}}\n",
+            "is no paretosteer.text.function_objectives",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_line_and_exit_code_2(
@@ -91,7 +94,7 @@ def test_a_file_that_offers_the_name_of_ours_is_refused(
 
 def test_a_path_that_a_list_of_paths_cannot_hold_is_refused(site: Path) -> None:
     with pytest.raises(UsageError, match="has ':' in its path; move it"):
-        files.add([str(site / "a:b.py")])
+        single_files.add([str(site / "a:b.py")])
 
 
 def test_what_a_cell_lacks_is_named_with_the_remedy(site: Path) -> None:
@@ -103,10 +106,10 @@ def test_what_a_cell_lacks_is_named_with_the_remedy(site: Path) -> None:
 
 
 def test_a_changed_file_is_other_code(file: Path) -> None:
-    files.add([str(file)])
+    single_files.add([str(file)])
     digests = []
     for _ in range(2):
-        files._read.cache_clear()
+        single_files._read.cache_clear()
         found = used(compose_cell(["method=sharp", "benchmark=bandit"]))
         digests.append(provenance.source_digest(found))
         file.write_text(file.read_text() + "# changed\n")
@@ -123,7 +126,7 @@ def test_workers_see_the_file_and_the_record_names_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     board = Path("out/report/leaderboard.md")
-    code = "import sys; from paretosteer.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from paretosteer.commands.main import main; sys.exit(main(sys.argv[1:]))"
     cells = ["method=sharp,start", "benchmark=bandit", "budget=smoke", "sweep_dir=out"]
     words = ["sweep", "--plugin", str(file), *cells]
     subprocess.run([sys.executable, "-c", code, *words, "launcher=joblib"], check=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from paretosteer import load_cells
-from paretosteer.cli import main
-from paretosteer.text.functions import _safely
+from paretosteer.commands.main import main
+from paretosteer.text.function_objectives import _safely
 
 PLUGINS = '''
 """Mistakes."""

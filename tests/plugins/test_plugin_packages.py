@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from fake_packages import METHOD, METRIC, OBJECTIVE, install
 
-from paretosteer import load_cells, options, registry
+from paretosteer import load_cells
 from paretosteer.benchmarks.stories.benchmark import Stories
-from paretosteer.cli import main
-from paretosteer.compose import compose_cell, compose_sweep
+from paretosteer.commands.main import main
+from paretosteer.config import options
 from paretosteer.errors import UsageError
-from paretosteer.report.score_csv import score_csv
+from paretosteer.plugins import registry
+from paretosteer.report.outputs.score_csv import score_csv
+from paretosteer.sweeps.compose import compose_cell, compose_sweep
 
 POINTS = "method,w_a,w_b,a,b\nx,0,1,0,4\nx,1,0,2,0\n"
 
@@ -237,7 +239,7 @@ def test_lists_import_nothing_of_a_package(site: Path) -> None:
     files = {"sharp.py": METHOD, "spread.py": METRIC, "calm.py": OBJECTIVE, "conf/a.yaml": ""}
     install(site, "mine", entries, files)
     code = (
-        "import sys; from paretosteer.cli import main\n"
+        "import sys; from paretosteer.commands.main import main\n"
         "for kind in ('methods', 'benchmarks', 'objectives', 'metrics', 'experiments'):\n"
         "    main(['list', kind])\n"
         "print(*{'mine', 'torch', 'numpy', 'hydra', 'pandas'} & sys.modules.keys(), sep=',')"

@@ -8,10 +8,10 @@ import torch
 from test_preferences_reading import byte_tokenizer, dialogue
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from paretosteer.benchmarks.preferences.answers import Answers
-from paretosteer.benchmarks.preferences.reading import Reader
-from paretosteer.conditioning import Unconditioned
-from paretosteer.control import Control
+from paretosteer.benchmarks.preferences.pair_answers import Answers
+from paretosteer.benchmarks.preferences.rendering import Reader
+from paretosteer.policies.conditioning import Unconditioned
+from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.pairs import Pair

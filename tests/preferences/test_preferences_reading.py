@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from paretosteer.benchmarks.preferences.prompts import balanced, pairs_by_part
-from paretosteer.benchmarks.preferences.reading import Reader
+from paretosteer.benchmarks.preferences.rendering import Reader
 from paretosteer.errors import UsageError
 from paretosteer.text.dialogue import Turn, of_messages, parse_transcript
 from paretosteer.text.pairs import Pair, PairSet, split_of

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from paretosteer.benchmarks.preferences.data import HELD_OUT, Data
-from paretosteer.benchmarks.preferences.rewards import Plan, Rewards
+from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
+from paretosteer.benchmarks.preferences.pair_rewards import Plan, Rewards
 from paretosteer.errors import UsageError
 from paretosteer.text.rewards import train_reward
 

@@ -11,7 +11,7 @@ import pytest
 
 from paretosteer import leaderboard
 from paretosteer.cells.record import read_record
-from paretosteer.cli import main
+from paretosteer.commands.main import main
 
 METHODS = ["rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation"]
 
@@ -78,7 +78,7 @@ def test_the_recorded_command_finds_its_own_cell(swept, capfd):
 
 def test_other_pairs_make_another_cell_and_the_same_elsewhere_do_not(pair_files, tmp_path):
     from paretosteer.cells.plan import plan_cell
-    from paretosteer.compose import compose_cell
+    from paretosteer.sweeps.compose import compose_cell
 
     def digest(**paths):
         given = where(pair_files | paths)

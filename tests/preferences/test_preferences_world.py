@@ -7,13 +7,13 @@ import torch
 from cooking_pairs import PAIRS
 
 from paretosteer import make_benchmark, make_method
-from paretosteer.conditioning import Unconditioned
-from paretosteer.control import Control
 from paretosteer.errors import UsageError
-from paretosteer.feedback import Preference
-from paretosteer.preferences import Draws
+from paretosteer.policies.conditioning import Unconditioned
+from paretosteer.policies.control import Control
 from paretosteer.text.dialogue import parse_transcript
 from paretosteer.text.pairs import split_of
+from paretosteer.training.draws import Draws
+from paretosteer.training.feedback import Preference
 
 SPLITS = ("train", "calibration", "validation", "test")
 

@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import save_file
 
 from paretosteer import make_benchmark, make_method
-from paretosteer.control import Control
-from paretosteer.feedback import Expectation, Reward, Shuffled
-from paretosteer.preferences import Draws
-from paretosteer.processes import accelerator, is_first, parting
-from paretosteer.trainer import Trainer
+from paretosteer.policies.control import Control
+from paretosteer.runtime.processes import accelerator, is_first, parting
+from paretosteer.training.draws import Draws
+from paretosteer.training.feedback import Expectation, Reward, Shuffled
+from paretosteer.training.trainer import Trainer
 
 ROWS = 8
 

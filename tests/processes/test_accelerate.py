@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from small_model import write_model
 
 from paretosteer.cells.record import read_record
-from paretosteer.cli import main
+from paretosteer.commands.main import main
 
 TWO = [
     *(sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),

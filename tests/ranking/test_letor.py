@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretosteer.benchmarks.ranking import letor
-from paretosteer.benchmarks.ranking.folds import find, rotation
+from paretosteer.benchmarks.ranking.fold_files import find, rotation
 from paretosteer.benchmarks.ranking.letor import load, parse
 from paretosteer.errors import UsageError
 

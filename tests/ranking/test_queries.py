@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretosteer.benchmarks.ranking.data import data_digest, load_data
 from paretosteer.benchmarks.ranking.letor import Letor
 from paretosteer.benchmarks.ranking.queries import (
     Scaling,
@@ -14,6 +13,7 @@ from paretosteer.benchmarks.ranking.queries import (
     make_queries,
     split_training,
 )
+from paretosteer.benchmarks.ranking.ranking_data import data_digest, load_data
 from paretosteer.benchmarks.ranking.synthetic import synthetic
 from paretosteer.errors import UsageError
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from paretosteer.benchmarks.ranking.ndcg_scores import padded_labels, score_rankings
 from paretosteer.benchmarks.ranking.policy import Documents, RankingPolicy, Rankings
 from paretosteer.benchmarks.ranking.queries import Query
-from paretosteer.benchmarks.ranking.scores import padded_labels, score_rankings
-from paretosteer.conditioning import Banks, Features, PromptText
-from paretosteer.control import Control
 from paretosteer.errors import UnsupportedError
-from paretosteer.perceptron import Perceptron
+from paretosteer.policies.conditioning import Banks, Features, PromptText
+from paretosteer.policies.control import Control
+from paretosteer.policies.perceptron import Perceptron
 
 WIDTH = 5
 

@@ -8,13 +8,14 @@ import torch
 
 from paretosteer import make_benchmark, make_method, make_trainer
 from paretosteer.benchmarks.ranking.ndcg import ndcg
-from paretosteer.benchmarks.ranking.scores import padded_labels
-from paretosteer.control import Control
+from paretosteer.benchmarks.ranking.ndcg_scores import padded_labels
 from paretosteer.errors import UsageError
-from paretosteer.feedback import Batch, Preference
 from paretosteer.metrics import controllability
-from paretosteer.preferences import Draws, fixed, lattice
-from paretosteer.rollout import roll_out
+from paretosteer.policies.control import Control
+from paretosteer.simplex import lattice
+from paretosteer.training.draws import Draws, fixed
+from paretosteer.training.feedback import Batch, Preference
+from paretosteer.training.rollout import roll_out
 
 
 @pytest.fixture(scope="module")

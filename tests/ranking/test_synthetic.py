@@ -5,11 +5,11 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from paretosteer.benchmarks.ranking.data import load_data
-from paretosteer.benchmarks.ranking.folds import rotation
+from paretosteer.benchmarks.ranking.fold_files import rotation
 from paretosteer.benchmarks.ranking.letor import join
 from paretosteer.benchmarks.ranking.ndcg import ndcg
-from paretosteer.benchmarks.ranking.scores import padded_labels
+from paretosteer.benchmarks.ranking.ndcg_scores import padded_labels
+from paretosteer.benchmarks.ranking.ranking_data import load_data
 from paretosteer.benchmarks.ranking.synthetic import CONSTANT, synthetic
 from paretosteer.errors import UsageError
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from paretosteer.cells.cell import find_cells
 from paretosteer.cells.record import write_record
-from paretosteer.load import find_cells
-from paretosteer.report.evaluate import TableResult, evaluate
-from paretosteer.report.tables import make_tables
+from paretosteer.report.analysis.evaluate import TableResult, evaluate
+from paretosteer.report.analysis.tables import make_tables
 
 Response = Callable[[np.ndarray], np.ndarray]
 

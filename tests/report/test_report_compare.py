@@ -17,12 +17,12 @@ from report_cells import (
     write_unscored,
 )
 
-from paretosteer.cli import main
-from paretosteer.load import read_cell
-from paretosteer.measured import same_scores
+from paretosteer.cells.cell import read_cell
+from paretosteer.cells.scores import same_scores
+from paretosteer.commands.main import main
 from paretosteer.report import write_comparison
-from paretosteer.report.changes import CellChange, RowChange, compare_sweeps
-from paretosteer.report.compare import COLUMNS
+from paretosteer.report.analysis.changes import CellChange, RowChange, compare_sweeps
+from paretosteer.report.outputs.comparison_files import COLUMNS
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from report_cells import GRID, TRIANGLE, concave, only, write_cell, write_unscored
 
-from paretosteer import load
+from paretosteer.cells.cell import find_cells
 from paretosteer.errors import UsageError
 from paretosteer.report import Report, print_leaderboard, write_report
-from paretosteer.report.evaluate import evaluate
-from paretosteer.report.figures import DRAWINGS, FRONTS, render
-from paretosteer.report.style import style
-from paretosteer.report.tables import make_tables
+from paretosteer.report.analysis.evaluate import evaluate
+from paretosteer.report.analysis.tables import make_tables
+from paretosteer.report.figures.all_figures import DRAWINGS, FRONTS, render
+from paretosteer.report.figures.style import style
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'|$x_1${}\\input{secret}"
 
@@ -102,7 +102,7 @@ def test_hostile_text_is_only_text(tmp_path: Path) -> None:
 
 
 def test_figures_are_the_same_each_time(sweep: Path) -> None:
-    (result,) = [evaluate(table) for table in make_tables(load.find_cells(sweep)).tables]
+    (result,) = [evaluate(table) for table in make_tables(find_cells(sweep)).tables]
     first, second = (render(result, DRAWINGS[0], "svg") for _ in range(2))
     assert first == second
     assert b"dc:date" not in first
@@ -110,7 +110,7 @@ def test_figures_are_the_same_each_time(sweep: Path) -> None:
 
 def test_three_objectives_are_drawn_in_pairs(tmp_path: Path) -> None:
     write_cell(tmp_path, "clp", concave(2.0), grid=TRIANGLE)
-    (result,) = [evaluate(table) for table in make_tables(load.find_cells(tmp_path)).tables]
+    (result,) = [evaluate(table) for table in make_tables(find_cells(tmp_path)).tables]
     with_light = render(result, DRAWINGS[0], "svg")
     assert len(set(re.findall(rb'id="axes_\d+"', with_light))) == 3
 

@@ -23,18 +23,20 @@ from report_cells import (
     write_unscored,
 )
 
-from paretosteer import leaderboard, load
+from paretosteer import leaderboard
+from paretosteer.cells import frames
+from paretosteer.cells.cell import find_cells
 from paretosteer.report import print_leaderboard, write_report
-from paretosteer.report.evaluate import evaluate
-from paretosteer.report.notes import notes
-from paretosteer.report.tables import Tables, make_tables
-from paretosteer.report.text_tables import apart, headline
+from paretosteer.report.analysis.evaluate import evaluate
+from paretosteer.report.analysis.tables import Tables, make_tables
+from paretosteer.report.outputs.notes import notes
+from paretosteer.report.outputs.text_tables import apart, headline
 
 VOLUMES = [13, 3 * 5 + 4 + 3, 4 * 6 + 5 + 4]  # moved by 0, 1 and 2
 
 
 def tables(folder: Path) -> Tables:
-    return make_tables(load.find_cells(folder))
+    return make_tables(find_cells(folder))
 
 
 def test_folds_make_one_row_and_their_mean(tmp_path: Path) -> None:
@@ -242,7 +244,7 @@ def test_a_benchmark_that_has_folds_of_its_data_but_not_here(tmp_path: Path) -> 
     (row,) = leaderboard(tmp_path).to_dict(orient="records")
     assert (row["status"], row["seeds"], row["fold_list"]) == ("ok", 1, "")  # made good
     assert pd.isna(row["folds"])
-    assert load.load_points(tmp_path)["fold"].isna().all()
+    assert frames.load_points(tmp_path)["fold"].isna().all()
 
 
 def test_a_fold_beyond_the_last_is_unreadable(tmp_path: Path) -> None:
@@ -259,9 +261,9 @@ def test_one_fold_alone(tmp_path: Path) -> None:
 def test_frames_tell_folds_apart(tmp_path: Path) -> None:
     write_folds(tmp_path, "clp", {1: 0, 2: 0})
     write_cell(tmp_path, "morl", moved(0), grid=GRID)
-    cells = load.load_cells(tmp_path)
+    cells = frames.load_cells(tmp_path)
     assert cells.groupby("method")["fold"].nunique().to_dict() == {"clp": 2, "morl": 0}
-    assert set(load.load_points(tmp_path)["fold"].dropna()) == {1, 2}
+    assert set(frames.load_points(tmp_path)["fold"].dropna()) == {1, 2}
 
 
 def test_oracles_of_folds(tmp_path: Path) -> None:

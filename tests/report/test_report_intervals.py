@@ -6,8 +6,8 @@ import pytest
 from report_cells import GRID, moved, only, width, write_bandit, write_cell, write_folds
 
 from paretosteer import leaderboard
-from paretosteer.report.figures import REGRET, render
-from paretosteer.report.notes import notes
+from paretosteer.report.figures.all_figures import REGRET, render
+from paretosteer.report.outputs.notes import notes
 
 
 def write_seeds(sweep: Path, method: str, count: int, step: float, noise: float = 0.0) -> None:

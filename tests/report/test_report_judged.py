@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from report_cells import EDGE, concave, only, write_cell
 
-from paretosteer.load import find_cells
-from paretosteer.measured import UnreadableError, read_judged
+from paretosteer.cells.cell import find_cells
+from paretosteer.cells.scores import UnreadableError, read_judged
 from paretosteer.report import write_report
 
 UNITS = {"mean": [10.0, -10.0], "std": [2.0, 4.0]}

@@ -15,18 +15,20 @@ import pandas as pd
 import pytest
 from report_cells import GRID, TRIANGLE, digest, write_bandit, write_cell
 
-from paretosteer import leaderboard, load
-from paretosteer.measured import UnreadableError, read_values
+from paretosteer import leaderboard
+from paretosteer.cells import frames
+from paretosteer.cells.cell import find_cells, read_cell
+from paretosteer.cells.scores import UnreadableError, read_values
 from paretosteer.metrics import oracle_regret
-from paretosteer.preferences import lattice
 from paretosteer.report import print_leaderboard, write_report
-from paretosteer.report.canvas import axis_label
-from paretosteer.report.evaluate import TableResult, evaluate
-from paretosteer.report.figures import REGRET, drawings, render
-from paretosteer.report.notes import notes
-from paretosteer.report.tables import make_tables
-from paretosteer.report.text_tables import apart, headline
-from paretosteer.tracking.shown import Shown
+from paretosteer.report.analysis.evaluate import TableResult, evaluate
+from paretosteer.report.analysis.tables import make_tables
+from paretosteer.report.figures.all_figures import REGRET, drawings, render
+from paretosteer.report.figures.canvas import axis_label
+from paretosteer.report.outputs.notes import notes
+from paretosteer.report.outputs.text_tables import apart, headline
+from paretosteer.simplex import lattice
+from paretosteer.tracking.tracked_figures import Shown
 
 
 def line(mu: Any) -> Any:
@@ -38,7 +40,7 @@ def bulge(mu: Any) -> Any:
 
 
 def results(folder: Path) -> list[TableResult]:
-    return [evaluate(table) for table in make_tables(load.find_cells(folder)).tables]
+    return [evaluate(table) for table in make_tables(find_cells(folder)).tables]
 
 
 def edit_drift(cell: Path, change: Any) -> None:
@@ -61,11 +63,11 @@ def test_points_are_regularised_prompt_by_prompt(tmp_path: Path) -> None:
     )
     scores = pd.read_parquet(path / "scores.parquet")
     pd.concat([scores, again]).to_parquet(path / "scores.parquet")
-    values = read_values(load.find_cells(tmp_path)[0])  # (points, prompts, m)
+    values = read_values(find_cells(tmp_path)[0])  # (points, prompts, m)
     # The KL of a prompt, mean of its two samples: the point's number + 1, and 1 more at p01.
     kl = np.arange(3)[:, None] + np.array([1.0, 2.0])
     assert values == pytest.approx(2 * np.array(GRID)[:, None] - 0.5 * kl[..., None])
-    points = load.load_points(tmp_path).set_index(["point", "objective"])
+    points = frames.load_points(tmp_path).set_index(["point", "objective"])
     assert points["value"].unstack().to_numpy() == pytest.approx(values.mean(axis=1))
     assert points.loc[(0, "sentiment"), "raw"] == pytest.approx(2 * 0.5 + 0.25)  # as it was scored
     assert leaderboard(tmp_path)["kl"].tolist() == pytest.approx([kl.mean()])
@@ -73,7 +75,7 @@ def test_points_are_regularised_prompt_by_prompt(tmp_path: Path) -> None:
 
 def test_trackers_see_regularised_points(tmp_path: Path) -> None:
     path = write_cell(tmp_path, "clp", line, grid=GRID, noise=0, changes={"kl_coefficient": 0.5})
-    shown = Shown(load.read_cell(path))
+    shown = Shown(read_cell(path))
     # Less half of a KL of 2 + the first weight.
     assert shown.front().rows[0][-3:] == pytest.approx([2 - 1.5, -1.5, 3])
     board = leaderboard(tmp_path).iloc[0]
@@ -99,12 +101,12 @@ def test_trackers_see_regularised_points(tmp_path: Path) -> None:
 )
 def test_regularised_points_need_all_of_the_drift(tmp_path: Path, harm: Any, reason: str) -> None:
     harm(write_cell(tmp_path, "clp", line, changes={"kl_coefficient": 0.1}))
-    (cell,) = make_tables(load.find_cells(tmp_path)).cells
+    (cell,) = make_tables(find_cells(tmp_path)).cells
     assert cell.status == "unreadable"
     assert reason in cell.reason
     assert "\n" not in cell.reason
     with pytest.raises(UnreadableError, match=re.escape(reason)):
-        load.load_points(tmp_path)
+        frames.load_points(tmp_path)
 
 
 def test_other_coordinates_are_another_table(tmp_path: Path) -> None:
@@ -212,7 +214,7 @@ def test_a_malformed_oracle_is_unreadable(tmp_path: Path, oracle: dict[str, Any]
     record["oracle"] |= oracle
     del record["digest"]
     (path / "record.json").write_text(json.dumps(record))
-    (cell,) = make_tables(load.find_cells(tmp_path)).cells
+    (cell,) = make_tables(find_cells(tmp_path)).cells
     assert cell.status == "unreadable"
     assert "record.json: oracle is not" in cell.reason
 

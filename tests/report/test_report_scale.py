@@ -9,10 +9,13 @@ import pytest
 from report_cells import GRID, moved, only, write_cell
 from scale_cells import write_sweep, write_wide_cells
 
-from paretosteer.report import bootstrap, console, page_cells, print_leaderboard, write_report
-from paretosteer.report.focus import MOST, focus
-from paretosteer.report.notes import notes
-from paretosteer.report.standing import COMPARED
+from paretosteer.report import print_leaderboard, write_report
+from paretosteer.report.analysis import bootstrap
+from paretosteer.report.analysis.ranks import COMPARED
+from paretosteer.report.figures.drawn_rows import MOST, focus
+from paretosteer.report.outputs import console
+from paretosteer.report.outputs.notes import notes
+from paretosteer.report.page import cell_list
 
 ROWS = COMPARED + 4
 
@@ -57,7 +60,7 @@ def test_the_best_of_every_method_is_drawn(long_table: Path) -> None:
 def test_the_page_shows_some_of_many_cells_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_cells, "_MOST_CELLS", 10)
+    monkeypatch.setattr(cell_list, "_MOST_CELLS", 10)
     write_sweep(tmp_path, 60, variants=1, prompts=4)
     report = write_report([tmp_path])
     board, text = report.leaderboard, report.page.read_text(encoding="utf-8")

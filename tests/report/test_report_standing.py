@@ -9,8 +9,8 @@ from report_cells import GRID, moved, only, write_cell, write_folds
 
 from paretosteer import leaderboard
 from paretosteer.report import write_report
-from paretosteer.report.leaderboard import leaderboard_frame
-from paretosteer.report.notes import notes
+from paretosteer.report.outputs.leaderboard import leaderboard_frame
+from paretosteer.report.outputs.notes import notes
 
 
 def write_line(

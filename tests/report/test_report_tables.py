@@ -8,15 +8,17 @@ import pandas as pd
 import pytest
 from report_cells import GRID, concave, digest, write_cell, write_missing, write_unscored
 
-from paretosteer import leaderboard, load
+from paretosteer import leaderboard
+from paretosteer.cells import frames
+from paretosteer.cells.cell import find_cells
 from paretosteer.cells.record import sealed
 from paretosteer.errors import UsageError
-from paretosteer.report.columns import HYPERVOLUME
-from paretosteer.report.configuration import configuration, labels
-from paretosteer.report.evaluate import evaluate
-from paretosteer.report.notes import notes
-from paretosteer.report.tables import Tables, make_tables
-from paretosteer.report.text_tables import apart
+from paretosteer.report.analysis.evaluate import evaluate
+from paretosteer.report.analysis.row_key import configuration, labels
+from paretosteer.report.analysis.tables import Tables, make_tables
+from paretosteer.report.outputs.columns import HYPERVOLUME
+from paretosteer.report.outputs.notes import notes
+from paretosteer.report.outputs.text_tables import apart
 
 
 def line(mu: Any) -> Any:
@@ -24,7 +26,7 @@ def line(mu: Any) -> Any:
 
 
 def tables(folder: Path) -> Tables:
-    return make_tables(load.find_cells(folder))
+    return make_tables(find_cells(folder))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_all_cells_failed(tmp_path: Path) -> None:
 
 
 def test_unreadable_cells_are_shown(sweep: Path) -> None:
-    cells = load.load_cells(sweep).set_index("path")
+    cells = frames.load_cells(sweep).set_index("path")
     reason = cells.loc[str(sweep / "stories" / "clp" / "seed9-aaaaaaaaaa"), "reason"]
     assert reason.startswith("record.json: cannot be read")
 
@@ -210,18 +212,18 @@ def test_a_retry_elsewhere_makes_good(tmp_path: Path) -> None:
 
 
 def test_folders_count_once(sweep: Path) -> None:
-    cells = load.find_cells(sweep, sweep / "stories", sweep / "stories" / "clp")
-    assert len(cells) == len(load.find_cells(sweep))
+    cells = find_cells(sweep, sweep / "stories", sweep / "stories" / "clp")
+    assert len(cells) == len(find_cells(sweep))
 
 
 def test_nothing_to_report(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no cell"):
-        load.find_cells(tmp_path)
+        find_cells(tmp_path)
     with pytest.raises(UsageError, match="is not a folder"):
-        load.find_cells(tmp_path / "nowhere")
+        find_cells(tmp_path / "nowhere")
     write_missing(tmp_path, "clp")
     with pytest.raises(UsageError, match="no cell has scores"):
-        load.load_scores(tmp_path)
+        frames.load_scores(tmp_path)
 
 
 def test_notes_warn(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 from report_cells import EDGE, GRID, TRIANGLE, concave, only, write_cell
 
-from paretosteer import leaderboard, load
-from paretosteer.report.budgets import ladders
-from paretosteer.report.leaderboard import COLUMNS
+from paretosteer import leaderboard
+from paretosteer.cells import frames
+from paretosteer.report.analysis.budgets import ladders
+from paretosteer.report.outputs.leaderboard import COLUMNS
 
 BY_HAND = {
     "line": {
@@ -184,12 +185,12 @@ def test_intervals_cover_the_estimate(tmp_path: Path) -> None:
 
 def test_frames(tmp_path: Path) -> None:
     write_cell(tmp_path, "line", lambda mu: 2 * mu, prompts=3, noise=0)
-    cells = load.load_cells(tmp_path)
+    cells = frames.load_cells(tmp_path)
     assert cells.loc[0, ["method", "status", "seed"]].tolist() == ["line", "ok", 0]
     assert cells.loc[0, "record"]["schema"] == 1
-    points = load.load_points(tmp_path)
+    points = frames.load_points(tmp_path)
     assert len(points) == len(EDGE) * 2
     assert np.allclose(points["value"], 2 * points["weight"])
-    scores = load.load_scores(tmp_path)
+    scores = frames.load_scores(tmp_path)
     assert len(scores) == len(EDGE) * 3
     assert {"method", "seed", "point", "prompt_id", "sample", "sentiment"} <= set(scores)

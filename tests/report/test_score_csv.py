@@ -7,8 +7,8 @@ import pytest
 
 from paretosteer.errors import UsageError
 from paretosteer.report import print_leaderboard
-from paretosteer.report.leaderboard import COLUMNS
-from paretosteer.report.score_csv import score_csv
+from paretosteer.report.outputs.leaderboard import COLUMNS
+from paretosteer.report.outputs.score_csv import score_csv
 
 # As in test_report_values.py: hypervolumes 13 and 12.25, of their union 14.25.
 POINTS = """method,w_a,w_b,a,b

@@ -7,7 +7,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from paretosteer.text.dialogue import Turn
 from paretosteer.text.rewards import RewardSpec, load_reward
-from paretosteer.text.rewards.model import batches
+from paretosteer.text.rewards.reward_model import batches
 
 CPU = torch.device("cpu")
 ASK = (Turn("user", "Is there a boat?"),)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from made_up import TURN, dialogues
 
+from paretosteer.text.scratch.byte_pair import learn_tokenizer
 from paretosteer.text.scratch.loop import IGNORED
-from paretosteer.text.scratch.rows import answers_in_order, batches, encode_row, labelled
-from paretosteer.text.scratch.tokenizer import learn_tokenizer
+from paretosteer.text.scratch.token_rows import answers_in_order, batches, encode_row, labelled
 
 TEXTS = dialogues(60, 0)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from made_up import dialogues
 from transformers import AutoTokenizer
 
-from paretosteer.text.scratch.tokenizer import BOS, END, learn_tokenizer
+from paretosteer.text.scratch.byte_pair import BOS, END, learn_tokenizer
 
 TEXTS = [prompt + " " + answer for prompt, answer in dialogues(60, 0)]
 

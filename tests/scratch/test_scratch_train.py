@@ -11,16 +11,16 @@ import pytest
 import torch
 from made_up import TURN, dialogues
 
-from paretosteer.conditioning import Unconditioned
-from paretosteer.control import Control
 from paretosteer.errors import UsageError
+from paretosteer.policies.conditioning import Unconditioned
+from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import load_model
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.samples import Prompt
-from paretosteer.text.scratch.rows import Row
 from paretosteer.text.scratch.size import SIZES, Size, size_for
-from paretosteer.text.scratch.train import refuse_poor, train_start_model, unigram
+from paretosteer.text.scratch.start_model import refuse_poor, train_start_model, unigram
+from paretosteer.text.scratch.token_rows import Row
 
 SIZE = Size(
     400, width=32, layers=1, heads=2, steps=80, learning_rate=2e-2, batch_tokens=512, context=64

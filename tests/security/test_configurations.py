@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from hydra.core.config_store import ConfigStore
 
-from paretosteer.compose import compose_cell, compose_sweep
 from paretosteer.errors import UsageError
-from paretosteer.sweep import run_sweep
+from paretosteer.sweeps.compose import compose_cell, compose_sweep
+from paretosteer.sweeps.sweep import run_sweep
 
 CELL = ["benchmark=bandit", "budget=smoke"]
 OPEN = "hydra/launcher=open"
@@ -119,7 +119,7 @@ EXPERIMENTS = {
     "asks sbatch": "hydra: {launcher: {additional_parameters: {wrap: touch ran}}}\n",
     "hides code behind a harmless key": (
         f"hydra: {{callbacks: {{ray: {RUNS}, "
-        "ray._target_: paretosteer.launchers.ray.CarryEnvironment}}\n"
+        "ray._target_: paretosteer.sweeps.ray.CarryEnvironment}}\n"
     ),
     "is all of a launcher": "mine: {setup: [touch ran]}\nhydra: {launcher: '${mine}'}\n",
 }

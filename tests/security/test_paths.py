@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from paretosteer.cells.cell import find_cells
 from paretosteer.cells.record import write_record
-from paretosteer.cli import main
-from paretosteer.load import find_cells
+from paretosteer.commands.main import main
 from paretosteer.report import write_report
 
 UP = "../../../../outside"

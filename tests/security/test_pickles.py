@@ -14,10 +14,10 @@ from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassifi
 
 from paretosteer.benchmarks.stories.tokenizer import build_tokenizer
 from paretosteer.errors import UsageError
-from paretosteer.tensors import read_tensors
-from paretosteer.text.adapters import read_adapter
+from paretosteer.storage.weights import read_tensors
 from paretosteer.text.model import load_model, model_digest
 from paretosteer.text.pairs import read_pairs
+from paretosteer.text.peft_adapters import read_adapter
 from paretosteer.text.rewards.loading import load_classifier
 from paretosteer.text.rewards.spec import RewardSpec
 

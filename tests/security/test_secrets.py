@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from paretosteer.cells.results import error
-from paretosteer.compose import compose_cell, compose_sweep
-from paretosteer.doctor import examine, places
+from paretosteer.cells.record_content import error
+from paretosteer.doctor import examine, folders
 from paretosteer.doctor.finding import Finding
 from paretosteer.errors import UsageError
-from paretosteer.redact import redact
+from paretosteer.runtime.secrets import redact
+from paretosteer.sweeps.compose import compose_cell, compose_sweep
 
 KEY, TOKEN = "5ecc1e7" * 5 + "0ff1c", "hf_AbCdEfGhIjKlMnOpQrStUvWx"
 PROGRAM = Path(sys.executable).with_name("paretosteer")
@@ -162,7 +162,7 @@ def test_the_doctor_says_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def leaks(_: Path) -> Iterator[Finding]:
         yield Finding("ok", "a place", f"{TOKEN} at https://user:p@ss@host")
 
-    monkeypatch.setattr(places, "PROBES", [leaks])
+    monkeypatch.setattr(folders, "PROBES", [leaks])
     assert "ok    a place: hf*** at https://***@host" in [each.line for each in examine(tmp_path)]
 
 

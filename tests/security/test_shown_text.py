@@ -13,15 +13,17 @@ from xml.etree import ElementTree
 import pytest
 from hostile import HALF, MARKUP, TERMINAL
 
-from paretosteer import launchers, progress, registry, sweep
-from paretosteer.cli import main
-from paretosteer.commands.base import table
-from paretosteer.compose import compose_cell
+from paretosteer.commands.arguments import table
+from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
+from paretosteer.plugins import registry
 from paretosteer.report import print_comparison, print_leaderboard, write_comparison, write_report
-from paretosteer.report.sheet import csv_text
-from paretosteer.report.text_tables import latex_escape, markdown_escape
-from paretosteer.terminal import line, printable
+from paretosteer.report.outputs.csv_text import csv_text
+from paretosteer.report.outputs.text_tables import latex_escape, markdown_escape
+from paretosteer.runtime import progress
+from paretosteer.runtime.terminal import line, printable
+from paretosteer.sweeps import launchers, sweep
+from paretosteer.sweeps.compose import compose_cell
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from report_cells import concave, write_cell, write_unscored
@@ -167,7 +169,7 @@ def test_a_usage_error_is_one_plain_line(
     def fails(*_: Any) -> None:
         raise UsageError(f"model.path: {TERMINAL}\nsecond")
 
-    monkeypatch.setattr("paretosteer.compose.compose_cell", fails)
+    monkeypatch.setattr("paretosteer.sweeps.compose.compose_cell", fails)
     assert main(["run"]) == 2
     said = capsys.readouterr().err
     assert not STEERING.search(said) and said.count("\n") == 1

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from paretosteer.benchmarks.stories.embedded import train_embedded
 from paretosteer.benchmarks.stories.objectives import OBJECTIVES
-from paretosteer.benchmarks.stories.prompts import prompts, splits
+from paretosteer.benchmarks.stories.openings import prompts, splits
 from paretosteer.benchmarks.stories.story import sample_story, story_entropy
 from paretosteer.benchmarks.stories.tokenizer import CONTEXT, build_tokenizer
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from paretosteer.benchmarks.stories.prompts import PROMPTS_VERSION, prompts, splits
+from paretosteer.benchmarks.stories.openings import PROMPTS_VERSION, prompts, splits
 from paretosteer.benchmarks.stories.story import (
     END,
     GRAMMAR,

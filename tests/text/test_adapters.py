@@ -12,13 +12,13 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from paretosteer.conditioning import Unconditioned
-from paretosteer.control import Control
 from paretosteer.errors import UsageError
 from paretosteer.methods.bone_soup import coefficients
-from paretosteer.text.adapters import add_adapters, check_adapters, read_adapter
-from paretosteer.text.export import write_adapter
+from paretosteer.policies.conditioning import Unconditioned
+from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
+from paretosteer.text.hf_export import write_adapter
+from paretosteer.text.peft_adapters import add_adapters, check_adapters, read_adapter
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.samples import Prompt
 

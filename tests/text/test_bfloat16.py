@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from paretosteer.banks import BankedLinear, Mixture, frozen
-from paretosteer.conditioning import Banks
-from paretosteer.control import Control
+from paretosteer.policies.banks import BankedLinear, Mixture, frozen
+from paretosteer.policies.conditioning import Banks
+from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.policy import TextPolicy

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from paretosteer.conditioning import Banks, Unconditioned
-from paretosteer.control import Control
-from paretosteer.digest import digest
+from paretosteer.policies.conditioning import Banks, Unconditioned
+from paretosteer.policies.control import Control
+from paretosteer.storage.digest import digest
 from paretosteer.text.generate import Decoding
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.samples import Prompt

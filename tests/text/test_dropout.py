@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from paretosteer.banks import BankedLinear, Mixture
-from paretosteer.conditioning import Banks, Features, PromptText
-from paretosteer.control import Control
+from paretosteer.policies.banks import BankedLinear, Mixture
+from paretosteer.policies.conditioning import Banks, Features, PromptText
+from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.samples import Prompt

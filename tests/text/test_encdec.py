@@ -7,12 +7,12 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
-from paretosteer.conditioning import Banks, Features, PromptText, Unconditioned
-from paretosteer.control import Control
 from paretosteer.errors import UsageError
-from paretosteer.text.adapters import add_adapters, read_adapter
+from paretosteer.policies.conditioning import Banks, Features, PromptText, Unconditioned
+from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel, load_model
+from paretosteer.text.peft_adapters import add_adapters, read_adapter
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.samples import Prompt
 

@@ -5,8 +5,8 @@ import torch
 from tiny_models import tiny_encoder_decoder, tiny_network
 from tokenizers_made import like_gpt2, like_llama2, like_t5
 
-from paretosteer.conditioning import Unconditioned
-from paretosteer.control import Control
+from paretosteer.policies.conditioning import Unconditioned
+from paretosteer.policies.control import Control
 from paretosteer.text.encode import PromptEncoder, response_texts
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel, load_model

@@ -10,17 +10,17 @@ import torch
 from transformers import BartConfig, GPT2Config, LlamaConfig, Qwen2Config, T5Config
 
 from paretosteer.benchmarks.bandit.policy import BanditPolicy
-from paretosteer.cells.run import run_cell
-from paretosteer.compose import compose_cell
-from paretosteer.conditioning import Banks, Unconditioned
-from paretosteer.control import Control
-from paretosteer.eval_rows import MOST, EvalRows, free_bytes, rows_that_fit
-from paretosteer.rollout import roll_out
+from paretosteer.cells.runner import run_cell
+from paretosteer.policies.conditioning import Banks, Unconditioned
+from paretosteer.policies.control import Control
+from paretosteer.runtime.batch_size import MOST, EvalRows, free_bytes, rows_that_fit
+from paretosteer.sweeps.compose import compose_cell
 from paretosteer.text.generate import Decoding
-from paretosteer.text.memory import row_bytes
 from paretosteer.text.policy import TextPolicy
+from paretosteer.text.row_bytes import row_bytes
 from paretosteer.text.samples import Prompt
 from paretosteer.tracking.tracker import NoTracker
+from paretosteer.training.rollout import roll_out
 
 PROMPTS = [Prompt(str(i), text) for i, text in enumerate(["Lily ran", "Once upon a time", "Tom"])]
 CONTROL = Control.soup([[1.0, 0.0], [0.3, 0.7], [-0.2, 1.2]])
@@ -107,7 +107,7 @@ def test_other_errors_pass():
 
 
 def test_a_long_row_starts_with_few(monkeypatch):
-    monkeypatch.setattr("paretosteer.eval_rows.free_bytes", lambda device: 64_000)
+    monkeypatch.setattr("paretosteer.runtime.batch_size.free_bytes", lambda device: 64_000)
     tried = []
     list(EvalRows(None).batches(20, 2_000, work_with(99, tried)))
     assert tried == [16, 16]

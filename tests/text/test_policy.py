@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 
-from paretosteer.conditioning import Banks, Features, PromptText, Unconditioned
-from paretosteer.control import Control
 from paretosteer.errors import UsageError
+from paretosteer.policies.conditioning import Banks, Features, PromptText, Unconditioned
+from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.policy import TextPolicy

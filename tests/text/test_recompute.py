@@ -8,14 +8,14 @@ from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from paretosteer.banks import Mixture
-from paretosteer.conditioning import Banks, Features, PromptText
-from paretosteer.control import Control
 from paretosteer.errors import UsageError
+from paretosteer.policies.banks import Mixture
+from paretosteer.policies.conditioning import Banks, Features, PromptText
+from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
+from paretosteer.text.gradient_checkpointing import Recompute
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.policy import TextPolicy
-from paretosteer.text.recompute import Recompute
 from paretosteer.text.samples import Prompt
 
 PROMPTS = [Prompt("a", "Once upon a time, there was Lily."), Prompt("b", "One day,")]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from paretosteer.banks import BankedLinear
-from paretosteer.conditioning import Banks
+from paretosteer.policies.banks import BankedLinear
+from paretosteer.policies.conditioning import Banks
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.policy import TextPolicy

@@ -5,8 +5,8 @@ import pytest
 
 from paretosteer import make_benchmark, make_method, make_trainer
 from paretosteer.benchmarks.stories.benchmark import Stories
-from paretosteer.conditioning import Unconditioned
-from paretosteer.control import Control
+from paretosteer.policies.conditioning import Unconditioned
+from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
 
 PAPER, GREEDY = Decoding(8, temperature=0.7, top_k=20), Decoding(8, temperature=0.0)

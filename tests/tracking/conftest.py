@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from paretosteer.cli import main
+from paretosteer.commands.main import main
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from wandb_files import only_run
 
-from paretosteer.cli import main
-from paretosteer.load import find_cells
+from paretosteer.cells.cell import find_cells
+from paretosteer.commands.main import main
 
 pytest.importorskip("wandb_workspaces")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from wandb_files import OfflineRun, offline_runs
 
-from paretosteer.cli import main
+from paretosteer.commands.main import main
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
@@ -142,7 +142,9 @@ def test_nothing_is_sent_offline_and_a_key_is_written_nowhere(sweep: Path, tmp_p
         # wandb's service is a program of its own: whatever it sends would go through this proxy.
         proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
         secret = {"WANDB_API_KEY": KEY, "HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
-        program = "import sys; from paretosteer.cli import main; sys.exit(main(sys.argv[1:]))"
+        program = (
+            "import sys; from paretosteer.commands.main import main; sys.exit(main(sys.argv[1:]))"
+        )
         words = [sys.executable, "-c", program, "export-wandb", str(folder)]
         done = subprocess.run(words, env=os.environ | secret, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from paretosteer import sweep
-from paretosteer.cells.config import NoTracking, WandbTracking
-from paretosteer.cli import main
+from paretosteer.commands.main import main
+from paretosteer.config.schema import NoTracking, WandbTracking
+from paretosteer.sweeps import sweep
 from paretosteer.tracking.tracker import NoTracker, Shielded, Tracker, make_tracker
 
 OFFLINE = WandbTracking(name="wandb", project="test", entity=None, group=None, mode=None)
@@ -64,6 +64,6 @@ def test_nothing_is_read_or_computed_where_no_tracker_listens(
     def never(*values: object) -> None:
         raise AssertionError("computed for nobody")
 
-    monkeypatch.setattr("paretosteer.tracking.shown.Shown.__init__", never)
+    monkeypatch.setattr("paretosteer.tracking.tracked_figures.Shown.__init__", never)
     monkeypatch.setattr("paretosteer.tracking.wandb_tracker.curves", never)
     assert main([*QUICK, f"sweep_dir={tmp_path}"]) == 0

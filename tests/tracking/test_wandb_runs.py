@@ -9,8 +9,8 @@ import pytest
 from wandb_files import OfflineRun, offline_runs, only_run
 
 from paretosteer import load_points
-from paretosteer.cells.config import WandbTracking
-from paretosteer.cli import main
+from paretosteer.commands.main import main
+from paretosteer.config.schema import WandbTracking
 from paretosteer.report import write_report
 from paretosteer.tracking import wandb_tracker
 from paretosteer.tracking.wandb_tracker import WandbTracker
@@ -106,7 +106,7 @@ def test_a_world_without_texts_has_no_samples(tracked: Path) -> None:
 def test_a_failed_cell_has_its_record_and_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from paretosteer.scoring import Scorer
+    from paretosteer.training.scoring import Scorer
 
     def breaks(self: object, samples: object) -> None:
         raise RuntimeError("no judge")

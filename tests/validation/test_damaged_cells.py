@@ -20,7 +20,7 @@ from whole_cells import (
     write_whole_cell,
 )
 
-from paretosteer.compose import compose_cell
+from paretosteer.sweeps.compose import compose_cell
 from paretosteer.validation import evidence, validate
 
 

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from whole_cells import book, write_whole_cell
 
-from paretosteer import measured
 from paretosteer.cells import record as records
+from paretosteer.cells import scores
+from paretosteer.cells.cell import read_cell
 from paretosteer.cells.record import sealed
-from paretosteer.load import read_cell
 from paretosteer.report import write_report
-from paretosteer.report.as_json import report_json
-from paretosteer.report.evaluate import evaluate
-from paretosteer.report.tables import make_tables
-from paretosteer.validation import cells, evidence, validate
+from paretosteer.report.analysis.evaluate import evaluate
+from paretosteer.report.analysis.tables import make_tables
+from paretosteer.report.outputs.report_json import report_json
+from paretosteer.validation import cell_verdict, evidence, validate
 
 NUMBERS = {
     **{"10**400": 10**400, "1e308": 1e308, "-1e308": -1e308, "1e-320": 1e-320},
@@ -132,7 +132,7 @@ def test_a_record_that_is_too_large_is_not_read(
 ) -> None:
     folder = write_whole_cell(tmp_path)
     (folder / "record.json").write_text("[" * 3_000)
-    for module in (records, cells):
+    for module in (records, cell_verdict):
         monkeypatch.setattr(module, "MOST_BYTES", 2_000)
     assert "has more than 2000 bytes" in read_cell(folder).reason
     (verdict,) = validate(folder)
@@ -143,7 +143,7 @@ def test_a_table_of_too_many_rows_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_whole_cell(tmp_path)
-    for module in (measured, evidence):
+    for module in (scores, evidence):
         monkeypatch.setattr(module, "MOST_ROWS", 11)
     told = "scores.parquet{} has 12 rows, more than 11"
     (cell,) = make_tables([read_cell(folder)]).cells

@@ -16,7 +16,7 @@ from whole_cells import write_unscored, write_whole_cell
 
 from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.cells.record import sealed
-from paretosteer.cli import main
+from paretosteer.commands.main import main
 from paretosteer.report import write_report
 from paretosteer.validation import validate
 from paretosteer.validation.problem import Verdict
@@ -284,7 +284,7 @@ def test_a_loop_of_folders_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["validate", "doctor"])
 def test_help_imports_nothing_heavy(name: str) -> None:
     code = (
-        f"import sys; from paretosteer.cli import main\ntry: main(['{name}', '--help'])\n"
+        f"import sys; from paretosteer.commands.main import main\ntry: main(['{name}', '--help'])\n"
         "except SystemExit: print(*{each.partition('.')[0] for each in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from paretosteer.cells.provenance import source_digest, versions
 from paretosteer.cells.record import sealed
-from paretosteer.digest import file_digest
+from paretosteer.storage.digest import file_digest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from report_cells import GRID, digest, write_cell, write_unscored

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from paretosteer.conditioning import Banks
-from paretosteer.control import Control
+from paretosteer.config.options import option
 from paretosteer.interfaces import Array, Benchmark
-from paretosteer.method import Method, TrainingOptions, option
-from paretosteer.trainer import Trainer, unit
+from paretosteer.method import Method, TrainingOptions
+from paretosteer.policies.conditioning import Banks
+from paretosteer.policies.control import Control
+from paretosteer.training.trainer import Trainer, unit
 
 
 class MyMethod(Method):

@@ -1,7 +1,7 @@
 """Preference pairs that people labelled, as researchers publish and keep them."""
 
 from paretosteer.text.pairs.pair import Pair, PairSet, prompt_key
-from paretosteer.text.pairs.read import read_pairs
+from paretosteer.text.pairs.read_pairs import read_pairs
 from paretosteer.text.pairs.source import Source
 from paretosteer.text.pairs.splits import SPLITS, split_of
 

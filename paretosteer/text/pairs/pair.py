@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from paretosteer.digest import digest
+from paretosteer.storage.digest import digest
 from paretosteer.text.dialogue import Dialogue
 
 KEY = 16  # hexadecimal digits: no two of a million prompts share a key but by a chance of 1e-7

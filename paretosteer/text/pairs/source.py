@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from paretosteer.digest import digest, input_digest
 from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.storage.digest import digest, input_digest
 from paretosteer.text.pairs.splits import SPLITS_VERSION
 
 FILES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")

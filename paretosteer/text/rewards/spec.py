@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from paretosteer.digest import digest
 from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.storage.digest import digest
 from paretosteer.text.model import model_digest
-from paretosteer.text.rewards.forms import FORMS
+from paretosteer.text.rewards.input_forms import FORMS
 
 REWARDS_VERSION = "1"  # raised when the same model gives other scores
 _CHOICES: Mapping[str, tuple[str | None, ...]] = {

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from paretosteer.cells.devices import resolve_dtype
+from paretosteer.runtime.devices import resolve_dtype
 
 IGNORED = -100  # label of a token that is not learnt: padding, what comes before
 

@@ -1,6 +1,6 @@
 """Calm: few exclamation marks."""
 
-from paretosteer.text.objectives import TextObjective
+from paretosteer.text.objective import TextObjective
 
 
 def calm(text: str) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from paretosteer.benchmarks.bandit.benchmark import Bandit
-from paretosteer.method import option
+from paretosteer.config.options import option
 
 
 class Duo(Bandit):

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paretosteer.control import Control
-from paretosteer.method import option
+from paretosteer.config.options import option
 from paretosteer.methods.rewarded_soup import RewardedSoup
+from paretosteer.policies.control import Control
 
 
 class Sharp(RewardedSoup):

@@ -1,0 +1,71 @@
+"""The embedded start model: from scratch, on what people liked better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
+from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.text.dialogue import transcript
+from paretosteer.text.scratch.size import Size, size_for
+from paretosteer.text.scratch.start_model import (
+    SCRATCH_VERSION,
+    Text,
+    refuse_poor,
+    train_start_model,
+)
+
+if TYPE_CHECKING:
+    from paretosteer.config.schema import Budget
+    from paretosteer.config.setting import Setting
+
+
+def start_key(data: Data, budget: Budget, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Everything that the embedded start model depends on."""
+    return {
+        "version": SCRATCH_VERSION,
+        "size": asdict(_size(budget, given)),
+        "pairs": data.digests,
+        "judge": data.judge,
+        "checks": budget.checks,
+    }
+
+
+def train_start(data: Data, setting: Setting, given: Mapping[str, Any], folder: Path) -> None:
+    """Train it on the chosen answers of the training pairs, and say how well it predicts others."""
+    setting.say("training the start model on the chosen answers (once; then it is cached)")
+    facts = train_start_model(
+        _texts(data, "train"),
+        _texts(data, *HELD_OUT),
+        folder,
+        _size(setting.budget, given),
+        device=setting.device,
+    )
+    setting.say(
+        f"start model: {facts['cross_entropy']:.2f} nats per token held out, "
+        f"{facts['unigram']:.2f} by counting tokens; {facts['parameters']:,} weights"
+    )
+    if setting.budget.checks:
+        refuse_poor(facts)
+
+
+def _size(budget: Budget, given: Mapping[str, Any]) -> Size:
+    """The size that goes by the budget's name, with what `benchmark.start` replaces."""
+    known = [field.name for field in fields(Size)]
+    for name, value in given.items():
+        if name not in known:
+            raise UsageError(
+                f"benchmark.start.{name} is not a setting; {did_you_mean(name, known)}"
+            )
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise UsageError(f"benchmark.start.{name}: found {value!r}, expected a number above 0")
+    return size_for(budget.name, **{"steps": budget.embedded_steps, **given})
+
+
+def _texts(data: Data, *parts: str) -> list[Text]:
+    """Prompts as transcripts and chosen answers, each once."""
+    every = (pair for name in data.names for pair in data.pairs(name, *parts))
+    return list(dict.fromkeys((transcript(pair.prompt), pair.chosen) for pair in every))

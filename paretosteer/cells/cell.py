@@ -1,0 +1,146 @@
+"""A cell as it was found on disk: its record, its configuration, and what became of it.
+
+A folder is a cell if it holds a `record.json` or is named as cells are. A record that cannot be
+read is kept with the reason, never skipped; a folder without one was interrupted and is "missing".
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretosteer.cells.config_yaml import CONFIG
+from paretosteer.cells.discovery import CELL_NAME, cells_below
+from paretosteer.cells.record import RECORD, read_record, reason
+from paretosteer.errors import UsageError
+from paretosteer.storage.atomic import regular
+
+if TYPE_CHECKING:
+    pass
+
+
+_SCORED = ("ok", "partial")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell folder as it was found.
+
+    `status` is the record's (`ok`, `partial`, `failed`, `unsupported`), or `missing` where there
+    is no record, or `unreadable`; `reason` says why it is none of the first two. `record` and
+    `config` are empty where they cannot be had.
+    """
+
+    path: Path
+    status: str
+    reason: str
+    record: Mapping[str, Any]
+    config: Mapping[str, Any]
+
+    @property
+    def scored(self) -> bool:
+        """Whether the cell went all the way to scores."""
+        return self.status in _SCORED
+
+    @property
+    def benchmark(self) -> str:
+        """Name of the benchmark; without a record, of the folder that stands for it."""
+        return str(
+            self.record["benchmark"]["name"] if self.record else self.path.parent.parent.name
+        )
+
+    @property
+    def model(self) -> str:
+        """Name of the start model, or nothing where it is not recorded."""
+        return str(self.record.get("model", {}).get("name", ""))
+
+    @property
+    def method(self) -> str:
+        """Name of the method; without a record, of the folder that stands for it."""
+        return str(self.record.get("method", self.path.parent.name))
+
+    @property
+    def variant(self) -> str:
+        """What distinguishes the configuration from the method's default."""
+        return str(self.record.get("variant", ""))
+
+    @property
+    def seed(self) -> int | None:
+        """The cell's seed, from its record or its folder's name."""
+        named = CELL_NAME.fullmatch(self.path.name)
+        seed = self.record.get("seed", named and named[1])
+        return None if seed is None else int(seed)
+
+    @property
+    def fold(self) -> int | None:
+        """The cell's cross-validation fold; of an unfinished cell the one it was configured for."""
+        if "fold" in self.record:
+            return int(self.record["fold"]["index"])
+        return None if self.scored else self._configured_fold
+
+    @property
+    def turn(self) -> tuple[int, int | None]:
+        """Fold (0 without) and seed: what tells the cells of one configuration apart."""
+        return self.fold or self._configured_fold or 0, self.seed
+
+    @property
+    def _configured_fold(self) -> int | None:
+        options = self.config.get("benchmark")
+        fold = options.get("fold") if isinstance(options, Mapping) else None
+        return fold if isinstance(fold, int) else None
+
+
+def find_cells(*dirs: str | os.PathLike[str]) -> list[Cell]:
+    """Every cell at or below the folders, once each, in the order of their paths.
+
+    Raises
+    ------
+    UsageError
+        If a folder does not exist or no cell lies below any of them.
+    """
+    return [read_cell(path) for path in cell_folders(*dirs)]
+
+
+def cell_folders(*dirs: str | os.PathLike[str]) -> list[Path]:
+    """Where the cells at or below the folders are, as `find_cells`."""
+    folders = [Path(folder) for folder in dirs]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: is not a folder; give a folder that a sweep wrote")
+    found = {path.resolve(): path for folder in folders for path in cells_below(folder)}
+    if not found:
+        where = ", ".join(map(str, folders)) or "nothing"
+        raise UsageError(
+            f"{where}: holds no cell; give a folder that `paretosteer sweep` or `run` wrote"
+        )
+    return [found[key] for key in sorted(found)]
+
+
+def read_cell(path: Path) -> Cell:
+    """The cell in a folder as it is found; no state of it is an error."""
+    if not (path / RECORD).exists():
+        told = f"no {RECORD}: interrupted, or still running"
+        return Cell(path, "missing", told, {}, _read_config(path))
+    try:
+        record = read_record(path)
+    except UsageError as error:
+        return Cell(path, "unreadable", str(error).removeprefix(f"{path}{os.sep}"), {}, {})
+    return Cell(path, record["status"], reason(record), record, record["config"])
+
+
+def _read_config(path: Path) -> Mapping[str, Any]:
+    """Resolved configuration of an interrupted cell, or nothing where even that is half-written."""
+    from omegaconf import DictConfig, OmegaConf
+
+    try:
+        config = OmegaConf.load(regular(path / CONFIG))
+        plain = OmegaConf.to_container(config, resolve=False)
+    # Whatever YAML or OmegaConf make of half a file, the cell is missing all the same.
+    except Exception:
+        return {}
+    return (
+        {str(key): value for key, value in plain.items()}
+        if isinstance(config, DictConfig) and isinstance(plain, dict)
+        else {}
+    )

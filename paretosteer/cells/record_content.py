@@ -1,0 +1,187 @@
+"""What a record says, gathered from a finished, failed or unsupported cell."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paretosteer.cells import provenance
+from paretosteer.cells.config_yaml import CONFIG
+from paretosteer.cells.plan import cell_folder, plan_cell
+from paretosteer.cells.record import write_record
+from paretosteer.cells.state import STAGES
+from paretosteer.errors import (
+    PLUGIN_ERRORS,
+    ParetosteerError,
+    UsageError,
+    disk_problem,
+    said,
+)
+from paretosteer.interfaces import Benchmark, Exact, Rewarded
+from paretosteer.plugins import in_use
+from paretosteer.runtime.progress import say
+from paretosteer.runtime.secrets import redact
+from paretosteer.runtime.terminal import printable
+from paretosteer.storage.digest import digest, file_digest
+from paretosteer.storage.locks import owned
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paretosteer.cells.plan import CellPlan
+    from paretosteer.cells.state import State
+    from paretosteer.config.schema import CellConfig
+    from paretosteer.interfaces import Point
+    from paretosteer.plugins.registry import Offer
+
+
+def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[str, Any]:
+    """What every record begins with; `version` is the benchmark's."""
+    plugins = in_use.used(config)
+    return {
+        "schema": 1,
+        "identity": identity,
+        "benchmark": {"name": config.benchmark.name, "version": version},
+        "method": config.method.name,
+        "variant": variant,
+        "seed": config.seed,
+        "config": config.model_dump(mode="json"),
+        "command": in_use.command(config, plugins),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": provenance.versions(plugins),
+        "git": provenance.git(),
+        "source_digest": provenance.source_digest(plugins),
+        **_plugins(plugins),
+    }
+
+
+def _plugins(plugins: Sequence[Offer]) -> dict[str, Any]:
+    """What came from elsewhere, and the digest of what did not."""
+    if not plugins:
+        return {}
+    own = provenance.source_digest()
+    return {"plugins": in_use.origins(plugins), "core_source_digest": own}
+
+
+def error(found: Exception | SystemExit, stage: str) -> dict[str, str]:
+    """An error as records keep it."""
+    if isinstance(found, OSError) and found.errno:
+        return {"type": type(found).__name__, "message": _told(disk_problem(found)), "stage": stage}
+    if not isinstance(found, ParetosteerError):
+        # Not foreseen: whoever mends it needs the place.
+        print(_told("".join(traceback.format_exception(found))), file=sys.stderr)
+    return {"type": type(found).__name__, "message": _told(said(found)), "stage": stage}
+
+
+def _told(text: str) -> str:
+    return printable(redact(text))
+
+
+def failed_record(config: CellConfig, found: Exception | SystemExit) -> dict[str, Any]:
+    """Write the record of a cell in a sweep that could not even begin.
+
+    Where nothing can be written, the cell stays without one, and counts as failed all the same.
+    Where another job works on it, the record is for that one to write.
+    """
+    folder, beginning = _begun(config)
+    record = beginning | {"status": "failed", "error": error(found, "prepare"), "stages": {}}
+    with suppress(OSError, UsageError), owned(folder, say, wait=False):
+        record = write_record(folder, record)
+    return record
+
+
+def _begun(config: CellConfig) -> tuple[Path, dict[str, Any]]:
+    """The folder of a cell and how its record begins, even where it cannot be planned."""
+    try:
+        plan = plan_cell(config)
+    except PLUGIN_ERRORS:  # which is what the record is going to say
+        identity = digest(config.model_dump(exclude={"sweep_dir", "tracker"}))[:10]
+        return cell_folder(config, identity), head(config, identity, "", "")
+    version = plan.benchmark_class.version
+    return plan.folder, head(plan.config, plan.identity, plan.variant, version)
+
+
+def results(
+    plan: CellPlan, state: State, benchmark: Any, points: Sequence[Point]
+) -> dict[str, Any]:
+    """The part of a record that only a finished cell has."""
+    config, score = plan.config, state.facts("score")
+    prompts, normaliser = benchmark.prompts("test"), benchmark.normaliser
+    return {
+        "model": {"name": benchmark.model_name, "digest": plan.model_key},
+        "files": state.files | {CONFIG: file_digest(plan.folder / CONFIG)},
+        "objectives": [asdict(o) for o in benchmark.objectives],
+        "normaliser": {"mean": list(normaliser.mean), "std": list(normaliser.std)},
+        "reference": list(benchmark.reference),
+        "points": [{"preference": list(p.preference), "dials": dict(p.dials)} for p in points],
+        "prompts": {
+            "split": "test",
+            "count": len(prompts),
+            "digest": digest([p.id for p in prompts] + [benchmark.prompts_version]),
+        },
+        "n_total": score["n_total"],
+        "n_scored": score["n_total"] - score["n_failed"],
+        "n_failed": score["n_failed"],
+        "seeds": {"train": config.seed, "sample": config.seed},
+        "batch_size": {
+            "train": config.budget.prompts * config.budget.samples,
+            # Cells sampled before the number was found from memory have it in their configuration.
+            # A batch that was too large for memory was learnt from in so many parts.
+            "train_parts": state.facts("train").get("parts", 1),
+            "train_processes": state.facts("train").get("processes", 1),
+            "eval": state.facts("sample").get("eval_rows", config.budget.eval_rows),
+        },
+        "dtype": config.dtype,
+        "device": str(benchmark.setting.device),
+        "selection": state.facts("train")["selection"],
+        "notes": list(benchmark.notes),
+        "cost": _cost(state),
+        **_fold(benchmark),
+        **_rewarded(benchmark),
+        **_exact(benchmark, points),
+    }
+
+
+def _fold(benchmark: Benchmark) -> dict[str, Any]:
+    return {"fold": asdict(benchmark.fold)} if benchmark.fold else {}
+
+
+def _rewarded(benchmark: Any) -> dict[str, Any]:
+    return (
+        {"reward_models": dict(benchmark.reward_models)} if isinstance(benchmark, Rewarded) else {}
+    )
+
+
+def _exact(benchmark: Any, points: Sequence[Point]) -> dict[str, Any]:
+    """The best front at the points' preferences, where the world knows it."""
+    if not isinstance(benchmark, Exact):
+        return {}
+    oracle = benchmark.oracle(np.array([point.preference for point in points]))
+    return {
+        "kl_coefficient": benchmark.kl_coefficient,
+        "oracle": {"points": oracle.points.tolist(), "start": oracle.start.tolist()},
+    }
+
+
+def _cost(state: State) -> dict[str, Any]:
+    train, sample, score = (state.facts(name) for name in STAGES)
+    account = train["account"]
+    return {
+        "train_steps": account["steps"],
+        "train_tokens": account["tokens"],
+        "selection_tokens": account["selection_tokens"],
+        "reward_calls": account["reward_calls"],
+        "flops": account["flops"],
+        "seconds": train["seconds"] | {"sample": sample["seconds"], "score": score["seconds"]},
+        "peak_memory_bytes": max(train["peak_memory_bytes"], sample["peak_memory_bytes"]),
+        "trained_parameters": train["trained_parameters"],
+        "stored_bytes": train["stored_bytes"],
+        "switch_seconds": sample["switch_seconds"],
+    }

@@ -1,0 +1,60 @@
+"""What commands share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from paretosteer.plugins import single_files
+from paretosteer.runtime.terminal import line
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    Action = Callable[[argparse.Namespace], int]
+
+_QUIET = {
+    "TQDM_DISABLE": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "WANDB_SILENT": "true",
+}
+_NOISY = r"(accelerate|huggingface_hub|peft|pymoo|torch|transformers)\b"
+
+
+def command(
+    commands: Commands, name: str, does: str, action: Action, examples: str
+) -> argparse.ArgumentParser:
+    """A new command: its one-line description, what it calls, and examples for its help."""
+    parser = commands.add_parser(
+        name,
+        help=does,
+        description=does[0].upper() + does[1:] + ".",
+        epilog="examples:\n" + "".join(f"  {each.strip()}\n" for each in examples.splitlines()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(action=action)
+    single_files.declare(parser, "plugin_after")  # beside the one before the command
+    return parser
+
+
+def quiet() -> None:
+    """Silence third-party advice. For the command line only: a library changes no such setting."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", category=FutureWarning, module=_NOISY)
+    warnings.filterwarnings("ignore", category=UserWarning, module=_NOISY)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Columns of text, aligned to the left."""
+    lines = [[line(value) for value in row] for row in [header, *rows]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(value.ljust(width) for value, width in zip(each, widths, strict=True)).rstrip()
+        for each in lines
+    )

@@ -1,0 +1,96 @@
+"""The plug-ins that a cell is made with, and what its record keeps of them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretosteer.errors import UsageError
+from paretosteer.plugins import registry
+from paretosteer.storage.digest import digest, file_digest
+
+if TYPE_CHECKING:
+    from paretosteer.config.schema import CellConfig
+
+
+def used(config: CellConfig) -> list[registry.Offer]:
+    """Those that give a cell its method, its benchmark, or a text objective."""
+    parts: list[tuple[registry.Group, str]] = [
+        ("methods", config.method.name),
+        ("benchmarks", config.benchmark.name),
+    ]
+    chosen = config.benchmark.values.get("objectives")
+    if isinstance(chosen, list | tuple):
+        parts += [("objectives", str(name)) for name in chosen]
+    try:
+        offers = [registry.find(*part) for part in parts]
+    except UsageError:  # a cell that cannot be looked up uses none; its own error says why
+        return []
+    return [offer for offer in offers if offer and not offer.built_in]
+
+
+def command(config: CellConfig, plugins: Sequence[registry.Offer]) -> str:
+    """The command that runs a cell again, with the files that it needs."""
+    files = dict.fromkeys(str(offer.path) for offer in plugins if offer.path)
+    return config.command + "".join(f" --plugin {shlex.quote(file)}" for file in files)
+
+
+def origins(plugins: Sequence[registry.Offer]) -> dict[str, str]:
+    """By part of the cell, such as `method sharp`, whose it is."""
+    return {_part(offer): offer.origin for offer in plugins}
+
+
+def plugin_files(plugins: Sequence[registry.Offer]) -> dict[str, str]:
+    """By part of the cell, the digest of the single file that it comes from.
+
+    A file has no releases, so each state of it is a version. A package states its own.
+    """
+    return {_part(offer): offer.digest for offer in plugins if offer.digest}
+
+
+def digests(plugins: Sequence[registry.Offer]) -> dict[str, str]:
+    """By part of the cell, the digest of the code that it comes from."""
+    return {_part(offer): offer.digest or _package_digest(offer.module) for offer in plugins}
+
+
+def need(folder: Path, record: Mapping[str, Any]) -> None:
+    """UsageError where something that a recorded cell was made with is not at hand."""
+    for part, origin in record.get("plugins", {}).items():
+        if _found(part) is None:
+            kind, _, name = part.partition(" ")
+            remedy = f"say --plugin {origin}" if _is_file(origin) else f"install {origin}"
+            raise UsageError(f"{folder}: was made with the {kind} {name!r} of {origin}; {remedy}")
+
+
+def at_hand(record: Mapping[str, Any]) -> list[registry.Offer]:
+    """What a recorded cell was made with, as far as it is at hand."""
+    return [offer for part in record.get("plugins", {}) if (offer := _found(part))]
+
+
+def _found(part: str) -> registry.Offer | None:
+    kind, _, name = part.partition(" ")
+    return registry.find(f"{kind}s", name)  # type: ignore[arg-type]
+
+
+def _is_file(origin: str) -> bool:
+    return Path(origin).is_absolute()  # a package is a name and a version
+
+
+def _part(offer: registry.Offer) -> str:
+    return f"{offer.group[:-1]} {offer.name}"
+
+
+@cache
+def _package_digest(module: str) -> str:
+    """Digest of every Python file of the package that a module is in; of none where it is gone."""
+    spec = registry.locate(module.partition(".")[0])
+    places = [Path(place) for place in (spec and spec.submodule_search_locations) or ()]
+    found = {
+        path.relative_to(place).as_posix(): path for place in places for path in place.rglob("*.py")
+    }
+    if spec and spec.origin and not places:
+        found = {module: Path(spec.origin)}
+    return digest({name: file_digest(path) for name, path in found.items()})

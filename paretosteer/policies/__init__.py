@@ -1,0 +1,1 @@
+"""Policies that take a preference: controls, banks and what they have in common."""

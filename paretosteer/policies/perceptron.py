@@ -1,0 +1,187 @@
+"""A small network that takes a preference: the policy's inside in worlds without text."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import skip_init
+
+from paretosteer.errors import UnsupportedError
+from paretosteer.policies.banks import BankedLinear, insert_banks
+from paretosteer.policies.base import Conditioned, refuse_words
+from paretosteer.policies.conditioning import Banks, Conditioning, Features, Scope
+from paretosteer.policies.control import Control
+
+
+def linear(inputs: int, outputs: int) -> nn.Linear:
+    """A layer whose weights are still to be set; torch would draw on its global generator."""
+    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
+    return layer
+
+
+class Perceptron(nn.Module):
+    """Linear layers with SiLU between them; with attention, items of a row see each other.
+
+    Parameters
+    ----------
+    widths
+        Inputs, hidden widths, outputs.
+    attention
+        Put one head of self-attention after the first hidden layer.
+
+    """
+
+    def __init__(self, widths: Sequence[int], attention: bool = False):
+        super().__init__()
+        self.linear = nn.ModuleList([linear(a, b) for a, b in pairwise(widths)])
+        self.attention = SelfAttention(widths[1]) if attention else None
+
+    @property
+    def hidden(self) -> list[int]:
+        """Width of every hidden layer."""
+        return [layer.out_features for layer in self._linear[:-1]]
+
+    @property
+    def _linear(self) -> list[nn.Linear]:
+        return list(self.linear)  # type: ignore[arg-type]
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw every weight anew, with the bound of torch's own linear layers; biases 0."""
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                draw = torch.rand(layer.weight.shape, generator=generator)
+                layer.weight.data.copy_((2 * draw - 1) * (3 / layer.in_features) ** 0.5)
+                layer.bias.data.zero_()
+
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, shifts: Sequence[Tensor] | None = None
+    ) -> Tensor:
+        """Map (rows, items, in) to (rows, items, out).
+
+        `mask` (rows, items) says which items there are; `shifts` (rows, 1, hidden) are added
+        before each hidden layer's activation.
+        """
+        *hidden, last = self._linear
+        for i, layer in enumerate(hidden):
+            x = layer(x)
+            x = functional.silu(x if shifts is None else x + shifts[i])
+            if i == 0 and self.attention is not None:
+                x = x + self.attention(x, mask)
+        out: Tensor = last(x)
+        return out
+
+
+class SelfAttention(nn.Module):
+    """One head over the items of a row, without positions: their order does not matter."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.query, self.key, self.value, self.out = (linear(width, width) for _ in range(4))
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Map (rows, items, width) to the same shape; absent items are not looked at."""
+        seen = None if mask is None else mask.unsqueeze(1)  # (rows, 1, items)
+        mixed = functional.scaled_dot_product_attention(
+            self.query(x), self.key(x), self.value(x), attn_mask=seen
+        )
+        out: Tensor = self.out(mixed)
+        return out
+
+
+class Reader(nn.Module):
+    """A feature vector (rows, size) to one shift per hidden layer; no shift until it is trained."""
+
+    def __init__(self, size: int, hidden: int, widths: Sequence[int]):
+        super().__init__()
+        self.widths = list(widths)
+        self.read = linear(size, hidden)
+        self.write = linear(hidden, sum(widths))
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw what reads; what writes begins at zero."""
+        draw = torch.randn(self.read.weight.shape, generator=generator)
+        self.read.weight.data.copy_(draw / self.read.in_features**0.5)
+        for zero in (self.read.bias, self.write.weight, self.write.bias):
+            zero.data.zero_()
+
+    def forward(self, features: Tensor) -> list[Tensor]:
+        """Shifts (rows, 1, width), one per hidden layer."""
+        out = self.write(torch.tanh(self.read(features))).unsqueeze(1)
+        return list(out.split(self.widths, dim=-1))
+
+
+class ConditionedPerceptron(Conditioned[BankedLinear]):
+    """A frozen perceptron under a conditioning: banks in its layers, or features beside its inputs.
+
+    Features are read by a small network whose output stands beside the inputs of every hidden
+    layer; with a rank, one bank in all layers, always on, is trained along.
+    """
+
+    reader: Reader | None
+
+    def __init__(self, start: Perceptron, conditioning: Conditioning, seed: int):
+        super().__init__()
+        shared = {id(p): p for p in start.parameters()}
+        self.network = copy.deepcopy(start, shared)
+        device = next(start.parameters()).device
+        generator = torch.Generator().manual_seed(seed)
+        refuse_words(conditioning)
+        self.set_mixture(conditioning, seed)
+        if isinstance(conditioning, Banks):
+            self._insert(conditioning.scope, conditioning.count, conditioning)
+        if isinstance(conditioning, Features):
+            if conditioning.rank:
+                self._insert("all", 1, conditioning)
+            self.reader = Reader(conditioning.size, conditioning.hidden, start.hidden).to(device)
+            self.reader.initialise(generator)
+        self.initialise_banks(generator)
+
+    @property
+    def size(self) -> int:
+        """Weights of the network and its conditioning."""
+        return sum(p.numel() for p in self.network.parameters()) + (
+            sum(p.numel() for p in self.reader.parameters()) if self.reader else 0
+        )
+
+    def outputs(self, x: Tensor, control: Control, mask: Tensor | None = None) -> Tensor:
+        """Map (rows, items, in) to (rows, items, out), each row under its own control."""
+        control = control.to(x.device)
+        shifts = None
+        if control.kind == "features":
+            assert self.reader is not None and control.values is not None
+            shifts = self.reader(control.values)
+        with self.mixed(control):
+            out: Tensor = self.network(x, mask, shifts)
+        return out
+
+    @torch.no_grad()
+    def materialise(self, coefficients: Tensor) -> Perceptron:
+        """A plain copy of the network with one coefficient row (banks,) merged into its weights."""
+        plain = copy.deepcopy(self.network)
+        for name, layer in self.layers.items():
+            parent, _, leaf = name.rpartition(".")
+            base = copy.deepcopy(layer.base)
+            base.weight = nn.Parameter(layer.materialise(coefficients), requires_grad=False)
+            setattr(plain.get_submodule(parent), leaf, base)
+        return plain
+
+    def _insert(self, scope: Scope, count: int, how: Banks | Features) -> None:
+        bank = (how.rank, how.alpha / how.rank)
+        names = self._names(scope)
+        self.layers = insert_banks(self.network, names, lambda _: [bank] * count, self.mixture)
+
+    def _names(self, scope: Scope) -> list[str]:
+        """Linear layers in the scope, in order; here `all` includes the output layer."""
+        names = [n for n, layer in self.network.named_modules() if isinstance(layer, nn.Linear)]
+        if scope == "all":
+            return names
+        if scope == "head":
+            return [f"linear.{len(self.network.linear) - 1}"]
+        if self.network.attention is None:
+            raise UnsupportedError("this world's network has no attention layers to adapt")
+        return [name for name in names if name.startswith("attention.")]

@@ -1,0 +1,215 @@
+"""What two cells must share before their figures may be compared."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field, fields, replace
+from typing import Any
+
+from paretosteer.cells.scores import UnreadableError
+
+Vector = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One objective as the benchmark declares it."""
+
+    name: str
+    unit: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Cross-validation: `family` is what all `of` folds share, `found` those that are here."""
+
+    family: str
+    of: int
+    found: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that must be equal within a table.
+
+    `preferences` is the grid of the points without further dials, ascending; `prompts` the
+    digest of the test prompts; `weights`, `mean`, `std` and `prompts` are empty where every fold
+    has its own. Names that do not change a figure take no part in the comparison.
+    """
+
+    benchmark: str
+    version: str
+    objectives: tuple[Objective, ...]
+    model: str = field(compare=False)
+    weights: str
+    mean: Vector
+    std: Vector
+    reference: Vector
+    prompts: str
+    prompt_count: int = field(compare=False)
+    preferences: tuple[Vector, ...]
+    dtype: str
+    kl_coefficient: float
+    folds: Folds | None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "Setting":
+        """Read the setting of a finished cell.
+
+        Raises
+        ------
+        UnreadableError
+            If the record's vectors do not fit its objectives, or its grid is empty or repeats.
+        """
+        setting = cls(
+            benchmark=record["benchmark"]["name"],
+            version=record["benchmark"]["version"],
+            objectives=tuple(
+                Objective(each["name"], each["unit"], each["version"])
+                for each in record["objectives"]
+            ),
+            model=record["model"]["name"],
+            weights=record["model"]["digest"],
+            mean=tuple(record["normaliser"]["mean"]),
+            std=tuple(record["normaliser"]["std"]),
+            reference=tuple(record["reference"]),
+            prompts=record["prompts"]["digest"],
+            prompt_count=record["prompts"]["count"],
+            preferences=tuple(
+                tuple(record["points"][point]["preference"]) for point in ranked_points(record)
+            ),
+            dtype=record["dtype"],
+            kl_coefficient=float(record.get("kl_coefficient", 0)),
+            folds=_folds(record),
+        )
+        _check(setting, record["points"])
+        return setting
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the objectives."""
+        return [objective.name for objective in self.objectives]
+
+    def shared(self) -> "Setting":
+        """What the cells of all folds of a family share: nothing that a fold has of its own."""
+        assert self.folds
+        folds = replace(self.folds, found=())
+        return replace(self, weights="", mean=(), std=(), prompts="", prompt_count=0, folds=folds)
+
+    def order(self) -> str:
+        """A key by which settings sort, stable between runs."""
+        first = (self.benchmark, self.version, len(self.objectives), self.model)
+        return json.dumps([first, astuple(self)], ensure_ascii=False)
+
+
+def ranked_points(record: Mapping[str, Any]) -> list[int]:
+    """Indices of the points without further dials, by ascending preference.
+
+    All methods are compared at one point per preference; a second dial's points are shown.
+    """
+    points = record["points"]
+    plain = [index for index, point in enumerate(points) if not point["dials"]]
+    return sorted(plain, key=lambda index: points[index]["preference"])
+
+
+def distinctions(settings: Sequence[Setting]) -> list[dict[str, str]]:
+    """For each setting, what it has that not all of them have, in words."""
+    differing = [
+        one.name
+        for one in fields(Setting)
+        if one.compare and len({getattr(setting, one.name) for setting in settings}) > 1
+    ]
+    return [
+        {_TITLES.get(name, name): _words(setting, name) for name in differing}
+        for setting in settings
+    ]
+
+
+def vector_words(vector: Sequence[float]) -> str:
+    """A vector as people write it: (−2, 0.5)."""
+    return "(" + ", ".join(f"{value:.6g}".replace("-", "−") for value in vector) + ")"
+
+
+def folds_words(folds: Folds) -> str:
+    """Which folds: `5 folds (0123abcd)`, `folds 1–3 of 5 (0123abcd)`."""
+    every = len(folds.found) == folds.of > 1
+    which = f"{folds.of} folds" if every else f"{numbered('fold', folds.found)} of {folds.of}"
+    return f"{which} ({folds.family[:8]})"
+
+
+def numbered(noun: str, numbers: Sequence[int]) -> str:
+    """Ascending numbers with what they number: `fold 2`, `folds 1–3, 5`."""
+    return f"{noun}{'s' * (len(numbers) > 1)} {ranges(numbers)}"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers with runs joined: `1–3, 5`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+_TITLES = {
+    "version": "benchmark version",
+    "weights": "start model",
+    "mean": "normaliser mean",
+    "std": "normaliser std",
+    "prompts": "test prompts",
+    "dtype": "precision",
+    "kl_coefficient": "KL coefficient",
+    "folds": "cross-validation",
+}
+
+
+def _words(setting: Setting, name: str) -> str:
+    if not getattr(setting, name) and name in ("weights", "mean", "std", "prompts"):
+        return "of each fold its own"
+    match name:
+        case "objectives":
+            return ", ".join(f"{each.name} (version {each.version})" for each in setting.objectives)
+        case "weights":
+            return f"{setting.model} ({setting.weights[:8]})"
+        case "prompts":
+            return f"{setting.prompt_count} prompts ({setting.prompts[:8]})"
+        case "preferences":
+            return f"{len(setting.preferences)} points"
+        case "mean" | "std" | "reference":
+            return vector_words(getattr(setting, name))
+        case "kl_coefficient":
+            return f"{setting.kl_coefficient:g}"
+        case "folds":
+            return folds_words(setting.folds) if setting.folds else "none"
+    return str(getattr(setting, name))
+
+
+def _folds(record: Mapping[str, Any]) -> Folds | None:
+    if "fold" not in record:
+        return None
+    fold = record["fold"]
+    if fold["index"] > fold["of"]:
+        raise UnreadableError(f"record.json: fold.index is {fold['index']} of {fold['of']}")
+    return Folds(fold["family"], fold["of"], (fold["index"],))
+
+
+def _check(setting: Setting, points: Sequence[Mapping[str, Any]]) -> None:
+    m = len(setting.objectives)
+    vectors = {
+        "normaliser.mean": [setting.mean],
+        "normaliser.std": [setting.std],
+        "reference": [setting.reference],
+        "points": [point["preference"] for point in points],
+    }
+    for name, values in vectors.items():
+        lengths = {len(value) for value in values} - {m}
+        if lengths:
+            raise UnreadableError(
+                f"record.json: {name} has vectors of {min(lengths)} values for {m} objectives"
+            )
+    if not setting.preferences:
+        raise UnreadableError("record.json: points has none without further dials")
+    if len(set(setting.preferences)) < len(setting.preferences):
+        raise UnreadableError("record.json: points has the same preference twice")

@@ -1,0 +1,316 @@
+"""A table with its figures: metrics, intervals and costs of every row, best first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from paretosteer.metrics.input_checks import FloatArray
+from paretosteer.report.analysis import bootstrap
+from paretosteer.report.analysis.equal_drift import EqualDrift, equal_drift
+from paretosteer.report.analysis.measure import (
+    Figures,
+    Points,
+    hypervolumes,
+    measure,
+    shown_front,
+    union_fronts,
+)
+from paretosteer.report.analysis.oracle import Oracle, common_oracle
+from paretosteer.report.analysis.ranks import COMPARED, Pair, compare, standings
+from paretosteer.report.analysis.replicates import Replicate, replicate_noun
+from paretosteer.report.analysis.tables import Row, Table
+from paretosteer.report.analysis.workers import Map
+
+# The reference point is a choice; these say whether the ranking hangs on it.
+OTHER_REFERENCES = {"hypervolume_ref_1": -1.0, "hypervolume_ref_3": -3.0}
+
+
+@dataclass(frozen=True)
+class Regret:
+    """Oracle regret: at the oracle's `places` (n,), their mean, and by each objective's weight."""
+
+    band: bootstrap.Band
+    mean: bootstrap.Band
+    levels: Sequence[Sequence[bootstrap.Level]]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What is drawn of a row.
+
+    `replicates` (r, k, m) its points, `band` their means over replicates, `responses` each
+    objective against its own weight, `utility` (k,) what the point for each preference is worth
+    under it, `dialled` (d, m) the points with further dials, all replicates', `volumes` the
+    hypervolumes behind the row's own. `regret` needs an oracle; `judged` (k, m) is what `band` is,
+    by reward models that nothing was trained on, where every replicate was judged.
+    """
+
+    replicates: FloatArray
+    band: bootstrap.Band
+    responses: Sequence[Sequence[bootstrap.Level]]
+    utility: bootstrap.Band
+    dialled: FloatArray
+    volumes: bootstrap.Volumes
+    regret: Regret | None
+    judged: FloatArray | None
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """A row, its figures by leaderboard column, and its curves; none where nothing was scored."""
+
+    row: Row
+    figures: Figures
+    curves: Curves | None
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """A table with rows by descending hypervolume.
+
+    `union` (n, m) is their common front; `oracle` the exact best one, where every cell has it,
+    and `doubt` why it is not used where only some have it, or nothing. `outer` says whether
+    intervals cover replicates, and `noun` what those are called. `pairs` are the scored rows two
+    by two, the one with more hypervolume first. `equal_drift` is None where no KL was measured.
+    """
+
+    table: Table
+    rows: tuple[RowResult, ...]
+    pairs: tuple[Pair, ...]
+    union: FloatArray
+    oracle: Oracle | None
+    doubt: str
+    outer: bool
+    noun: str
+    equal_drift: EqualDrift | None
+
+    @property
+    def unit(self) -> str:
+        """What intervals resample where they cover replicates: whole folds where there are any."""
+        return "seed" if self.noun == "seed" else "fold"
+
+    @property
+    def scored(self) -> tuple[RowResult, ...]:
+        """The rows that have figures."""
+        return tuple(result for result in self.rows if result.curves)
+
+    @property
+    def tied(self) -> set[str]:
+        """Labels of the rows under the budget that are not told apart from the best of them."""
+        competing = [each.row.label for each in self.scored if not each.row.exempt]
+        first = next(iter(competing), None)
+        apart = {pair.b for pair in self.pairs if pair.separated and pair.a == first}
+        return set(competing) - apart - {first}
+
+    @property
+    def ratio_to(self) -> str:
+        """The front that ratio and losses are against."""
+        return "oracle" if self.oracle else "union"
+
+    @property
+    def judged(self) -> bool:
+        """Whether any row was judged by reward models that nothing was trained on."""
+        return any(each.curves and each.curves.judged is not None for each in self.rows)
+
+    @property
+    def regretted(self) -> bool:
+        """Whether the table has oracle regret."""
+        return self.oracle is not None and len(self.oracle.places) > 0
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What all rows of a table are measured in."""
+
+    preferences: FloatArray
+    reference: Sequence[float]
+    oracle: Oracle | None
+    outer: bool
+
+
+def evaluate(table: Table, spread: Map = map) -> TableResult:
+    """Measure every row of a table; `spread` is the `map` that goes over its rows."""
+    scored = [row for row in table.rows if row.replicates]
+    rest = [RowResult(row, {}, None) for row in table.rows if not row.replicates]
+    setting = table.setting
+    if not setting or not scored:
+        return TableResult(table, tuple(rest), (), np.empty((0, 0)), None, "", False, "seed", None)
+    preferences = np.array(setting.preferences)
+    replicates = [replicate for row in scored for replicate in row.replicates]
+    oracle, doubt = common_oracle(replicates, preferences)
+    outer = all(bootstrap.enough([each.key for each in row.replicates]) for row in scored)
+    frame = _Frame(preferences, setting.reference, oracle, outer)
+    points = [_points(row) for row in scored]
+    fronts = oracle.fronts if oracle else union_fronts(points)
+    drift = equal_drift(scored, setting.reference)
+    figures = [
+        {**own, **_at_equal_drift(row, drift)}
+        for row, own in zip(
+            scored,
+            measure(points, preferences, setting.reference, setting.names, fronts, spread),
+            strict=True,
+        )
+    ]
+    work = zip(scored, points, figures, strict=True)
+    results = list(spread(partial(_result, frame), work))
+    ranked = sorted(results, key=_rank)
+    best = next((each for each in ranked if not each.row.exempt), ranked[0])
+    pairs = compare(_volumes(ranked), best.row.label, outer)
+    return TableResult(
+        table=table,
+        rows=(*_placed(_distances(ranked, best, outer), pairs, outer), *rest),
+        pairs=pairs,
+        union=shown_front(points),
+        oracle=oracle,
+        doubt=doubt,
+        outer=outer,
+        noun=replicate_noun(replicates),
+        equal_drift=drift,
+    )
+
+
+def _at_equal_drift(row: Row, drift: EqualDrift | None) -> Figures:
+    if not drift or row.label not in drift.at_middle:
+        return {}
+    return {
+        "hypervolume_equal_drift": drift.at_middle[row.label],
+        "equal_drift_kl": drift.middle,
+    }
+
+
+def _points(row: Row) -> Points:
+    return Points(
+        np.stack([replicate.scores.mean(axis=1) for replicate in row.replicates]),
+        [replicate.fold for replicate in row.replicates],
+    )
+
+
+def _result(frame: _Frame, of: tuple[Row, Points, Figures]) -> RowResult:
+    row, points, figures = of
+    draws = bootstrap.resample(row.replicates, frame.outer)
+    curves = _curves(row, points, draws, frame)
+    everything = {
+        **figures,
+        **bootstrap.intervals(draws, curves.volumes, points.values, frame.preferences),
+        **(_regret_figures(curves.regret, frame.outer) if curves.regret else {}),
+        **{
+            name: float(hypervolumes(points.values, [value] * len(frame.reference)).mean())
+            for name, value in OTHER_REFERENCES.items()
+        },
+        **_drift(row.replicates),
+        **_costs(row.replicates),
+        **({"budget_steps": row.cap} if row.cap is not None else {}),
+    }
+    return RowResult(row, everything, curves)
+
+
+def _curves(row: Row, points: Points, draws: bootstrap.Draws, frame: _Frame) -> Curves:
+    resampled = draws.mean(draws.points)  # (resamples, k, m)
+    return Curves(
+        replicates=points.values,
+        band=bootstrap.band(points.mean, resampled),
+        responses=[
+            bootstrap.levels(points.mean[:, i], resampled[..., i], weights)
+            for i, weights in enumerate(frame.preferences.T)
+        ],
+        utility=bootstrap.band(
+            (points.mean * frame.preferences).sum(axis=1),
+            (resampled * frame.preferences).sum(axis=2),
+        ),
+        dialled=np.concatenate([replicate.dialled for replicate in row.replicates]),
+        volumes=bootstrap.volumes(points.values, draws, frame.reference),
+        regret=_regret(points, draws, frame.oracle) if frame.oracle else None,
+        judged=_judged(row.replicates),
+    )
+
+
+def _judged(replicates: Sequence[Replicate]) -> FloatArray | None:
+    known = [each.judged for each in replicates if each.judged is not None]
+    if len(known) < len(replicates):
+        return None
+    means: FloatArray = np.mean(known, axis=0)
+    return means
+
+
+def _regret(points: Points, draws: bootstrap.Draws, oracle: Oracle) -> Regret | None:
+    if not len(oracle.places):
+        return None
+    each = [oracle.regrets(*one) for one in zip(points.values, points.folds, strict=True)]
+    means, resampled = np.mean(each, axis=0), draws.outer_mean(np.array(each))
+    return Regret(
+        bootstrap.band(means, resampled),
+        bootstrap.band(means.mean(), None if resampled is None else resampled.mean(axis=1)),
+        [
+            bootstrap.levels(means, resampled, weights)
+            for weights in oracle.preferences[oracle.places].T
+        ],
+    )
+
+
+def _regret_figures(regret: Regret, outer: bool) -> Figures:
+    mean = regret.mean
+    ends = {"oracle_regret_low": float(mean.low), "oracle_regret_high": float(mean.high)}
+    return {"oracle_regret": float(mean.mean), **(ends if outer else {})}
+
+
+def _rank(result: RowResult) -> tuple[float, float, str]:
+    figures = result.figures
+    return -figures["hypervolume"], -figures.get("controllability", 0.0), result.row.label
+
+
+def _distances(ranked: Sequence[RowResult], best: RowResult, outer: bool) -> list[RowResult]:
+    """Rows with how far each is behind the best that keeps to the budget."""
+    return [each if each is best else _behind(each, best, outer) for each in ranked]
+
+
+def _behind(result: RowResult, best: RowResult, outer: bool) -> RowResult:
+    assert result.curves and best.curves  # both scored
+    lacking = bootstrap.gap(best.curves.volumes, result.curves.volumes, outer)
+    if not lacking:
+        return result
+    figures = {
+        "hypervolume_behind": lacking.estimate,
+        "hypervolume_behind_low": lacking.interval.low,
+        "hypervolume_behind_high": lacking.interval.high,
+    }
+    return replace(result, figures=result.figures | figures)
+
+
+def _placed(ranked: Sequence[RowResult], pairs: Sequence[Pair], outer: bool) -> list[RowResult]:
+    """Rows with where they stand among those that keep to the budget."""
+    competing = [each for each in ranked if not each.row.exempt]
+    compared = sum(not each.row.exempt for each in ranked[:COMPARED])
+    placed = standings(_volumes(competing), pairs, outer, compared)
+    return [replace(each, figures=each.figures | placed.get(each.row.label, {})) for each in ranked]
+
+
+def _volumes(results: Sequence[RowResult]) -> dict[str, bootstrap.Volumes]:
+    return {each.row.label: each.curves.volumes for each in results if each.curves}
+
+
+def _drift(replicates: Sequence[Replicate]) -> Figures:
+    """Mean over points, then replicates, of what was measured in every one."""
+    names = set.intersection(*(set(replicate.drift) for replicate in replicates))
+    return {
+        name: float(np.mean([replicate.drift[name].mean() for replicate in replicates]))
+        for name in sorted(names)
+    }
+
+
+def _costs(replicates: Sequence[Replicate]) -> Figures:
+    """Mean cost of a cell; what is counted stays a whole number."""
+    costs = [_flat_cost(replicate.cell.record["cost"]) for replicate in replicates]
+    names = sorted({name for cost in costs for name in cost})
+    means = {name: float(np.mean([cost.get(name, 0.0) for cost in costs])) for name in names}
+    means["n_failed"] = sum(replicate.cell.record["n_failed"] for replicate in replicates)
+    means["n_total"] = sum(replicate.cell.record["n_total"] for replicate in replicates)
+    return means
+
+
+def _flat_cost(cost: Mapping[str, object]) -> dict[str, float]:
+    flat = {name: float(value) for name, value in cost.items() if isinstance(value, int | float)}
+    seconds = cost["seconds"]
+    assert isinstance(seconds, Mapping)  # the record's schema
+    return flat | {f"seconds_{phase}": float(value) for phase, value in seconds.items()}

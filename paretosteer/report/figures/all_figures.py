@@ -1,0 +1,142 @@
+"""Fronts, responses, regret, drift, budgets and judges of one table, as SVG and PNG.
+
+The same records give the same SVG bytes: no date, and element names that do not change.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from paretosteer.report.analysis.budgets import ladders
+from paretosteer.report.analysis.comparable import Setting
+from paretosteer.report.analysis.evaluate import TableResult
+from paretosteer.report.figures.canvas import look
+from paretosteer.report.figures.front_planes import (
+    CROSSED,
+    SINGLE,
+    attained,
+    draw_fronts,
+)
+from paretosteer.report.figures.over_cost import draw_budgets, draw_drift
+from paretosteer.report.figures.over_weight import FLOOR, draw_regret, draw_responses
+from paretosteer.report.figures.proxy_and_judge import draw_judged
+from paretosteer.report.figures.style import LIGHT, Theme
+from paretosteer.report.outputs.notes import resampled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure of a table: the stem of its file names, and what it shows, in words."""
+
+    name: str
+    caption: Callable[[TableResult], str]
+    draw: Callable[[TableResult, Setting, Theme], "Figure"]
+
+
+def drawings(result: TableResult) -> tuple[Drawing, ...]:
+    """What is drawn of a table."""
+    if not result.scored:
+        return ()
+    has = {
+        FRONTS: True,
+        RESPONSES: True,
+        REGRET: result.regretted,
+        DRIFT: result.equal_drift is not None,
+        BUDGETS: bool(ladders(result.scored)),
+        JUDGED: result.judged,
+    }
+    return tuple(drawing for drawing in DRAWINGS if has[drawing])
+
+
+def render(result: TableResult, drawing: Drawing, form: str, theme: Theme = LIGHT) -> bytes:
+    """One figure of a scored table as `svg` or `png`."""
+    setting = result.table.setting
+    assert setting  # a scored table has one
+    with look(theme):
+        figure = drawing.draw(result, setting, theme)
+        buffer = io.BytesIO()
+        kept = {"Date": None} if form == "svg" else {"Software": None}
+        figure.savefig(buffer, format=form, dpi=160, metadata=kept)
+    return buffer.getvalue()
+
+
+def _about_fronts(result: TableResult) -> str:
+    best = (
+        "The thin line is the oracle, the best that any policy can do at these preferences"
+        if result.oracle
+        else "The dashed line is the union front of all methods"
+    )
+    band = (
+        f" Shaded is what between a quarter and three quarters of a method's {result.noun}s attain."
+        if any(attained(result, each) for each in result.scored)
+        else ""
+    )
+    many = any(len(each.row.replicates) > SINGLE for each in result.scored)
+    setting = result.table.setting
+    crowded = setting is not None and len(setting.preferences) > CROSSED
+    up = f" (left out of more than {CROSSED} points)" if crowded else ""
+    few = f" of methods with no more than {SINGLE}" if many else ""
+    return (
+        "What each method reaches. Lines join the points that weigh these two objectives alone, in "
+        "order of preference; filled points are on the method's own front, hollow ones are "
+        f"dominated by another of its points. Crosses are 95 % intervals{up}, small dots the "
+        f"single {result.noun}s{few}, faint unjoined marks the points with further dials.{band} "
+        f"{best}; the start model is at the origin."
+    )
+
+
+def _about_responses(result: TableResult) -> str:
+    best = " The thin line is the oracle's response." if result.oracle else ""
+    return (
+        "Does an objective rise with its weight? Mean over all preferences with that weight; bands "
+        f"are 95 % intervals over {resampled(result)}. A flat line does not steer.{best}"
+    )
+
+
+def _about_regret(result: TableResult) -> str:
+    bands = f" Bands are 95 % intervals over {result.unit}s." if result.outer else ""
+    return (
+        "The gap to the best policy for that preference: what merging or conditioning costs, as a "
+        "share of what could be learnt there. 0 is the best possible, 1 nothing learnt. Mean over "
+        f"all preferences with that weight.{bands} Where shares span more than two decades the "
+        f"axis is logarithmic, and shares below {FLOOR:g}, 0 among them, are drawn at {FLOOR:g}."
+    )
+
+
+def _about_drift(result: TableResult) -> str:
+    assert result.equal_drift  # drawn where it is known
+    return (
+        "What each method reaches without going far: hypervolume of its points whose KL from the "
+        f"start model is below a threshold, mean of a {result.noun}. The vertical line, "
+        f"{result.equal_drift.middle:.3g} nats, has half of all points that moved to its left; "
+        "the column “HV at equal drift” is read there."
+    )
+
+
+def _about_budgets(result: TableResult) -> str:
+    return (
+        "What more training buys: hypervolume of the same configuration under several caps on "
+        f"optimiser steps. Bars are 95 % intervals over {resampled(result)}."
+    )
+
+
+def _about_judged(result: TableResult) -> str:
+    return (
+        "Would another judge agree? Every point by the reward model that training saw (proxy) and "
+        "by one that was taught by other pairs and that nothing was trained on (judge). Lines join "
+        "points in order of the objective's weight; on the diagonal both agree, and a line that "
+        f"goes right without rising is reward hacking. Means of a {result.noun}'s points."
+    )
+
+
+FRONTS = Drawing("fronts", _about_fronts, draw_fronts)
+RESPONSES = Drawing("responses", _about_responses, draw_responses)
+REGRET = Drawing("regret", _about_regret, draw_regret)
+DRIFT = Drawing("drift", _about_drift, draw_drift)
+BUDGETS = Drawing("budgets", _about_budgets, draw_budgets)
+JUDGED = Drawing("judged", _about_judged, draw_judged)
+DRAWINGS = (FRONTS, RESPONSES, REGRET, DRIFT, BUDGETS, JUDGED)

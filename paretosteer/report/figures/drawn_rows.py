@@ -1,0 +1,33 @@
+"""Which rows of a long table are drawn: as many as can be told apart."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from paretosteer.report.analysis.evaluate import TableResult
+
+MOST = 16
+
+
+def focus(result: TableResult) -> TableResult:
+    """The table with the best row of every method, then the second of every one, up to `MOST`."""
+    scored = result.scored
+    if len(scored) <= MOST:
+        return result
+    seen: Counter[str] = Counter()
+    place: dict[str, int] = {}  # of a row within its method
+    for each in scored:
+        place[each.row.label] = seen[each.row.method]
+        seen[each.row.method] += 1
+    kept = set(sorted(place, key=place.__getitem__)[:MOST])
+    return replace(result, rows=tuple(each for each in scored if each.row.label in kept))
+
+
+def left_out(result: TableResult) -> Iterator[str]:
+    """A sentence about the rows that are not drawn, where there are any."""
+    count = len(result.scored)
+    if count > MOST:
+        yield (
+            f"Figures, plots and texts show {MOST} of the {count} rows: the best of every method "
+            "by hypervolume, then the second of every one, and so on. All rows are in the tables."
+        )

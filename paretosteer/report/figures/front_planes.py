@@ -1,0 +1,184 @@
+"""The plane of every pair of objectives, with each method's points in order of preference."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paretosteer import metrics
+from paretosteer.metrics.input_checks import FloatArray
+from paretosteer.report.analysis.comparable import Setting
+from paretosteer.report.analysis.evaluate import Curves, RowResult, TableResult
+from paretosteer.report.analysis.oracle import Oracle, Places
+from paretosteer.report.figures.canvas import ORACLE, axis_label, legend, panels, plain
+from paretosteer.report.figures.style import Style, Theme, styles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Of more replicates the single ones are a cloud that hides their means.
+SINGLE = 20
+
+# Of more points the crosses would cover everything.
+CROSSED = 150
+
+# A band between quartiles of replicates needs this many.
+_ENOUGH = 3
+
+_MANY = 500  # dots
+
+
+def draw_fronts(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
+    """One panel per pair of objectives."""
+    pairs = list(combinations(range(len(setting.names)), 2))
+    figure, axes = panels(len(pairs))
+    made = styles([each.row.method for each in result.scored])
+    for axis, (i, j) in zip(axes, pairs, strict=True):
+        _plane(axis, result, setting, made, (i, j), theme)
+        axis.set_xlabel(axis_label(setting.names[i], setting))
+        axis.set_ylabel(axis_label(setting.names[j], setting))
+    legend(figure, result, made, theme, oracle=result.oracle is not None)
+    return figure
+
+
+def _plane(
+    axis: "Axes",
+    result: TableResult,
+    setting: Setting,
+    made: Sequence[Style],
+    pair: tuple[int, int],
+    theme: Theme,
+) -> None:
+    axis.axhline(0, color=theme.faint, linewidth=1, zorder=0)
+    axis.axvline(0, color=theme.faint, linewidth=1, zorder=0)
+    edge = _edge(np.array(setting.preferences), pair)
+    if result.oracle:
+        _best(axis, result.oracle, edge, pair, theme)
+    else:
+        _union(axis, result.union[:, pair], theme)
+    for each, look in zip(result.scored, made, strict=True):
+        assert each.curves  # scored
+        if attained(result, each):
+            _attainment(axis, each.curves.replicates, look)
+        _front(axis, each.curves, edge, look, pair, theme)
+    _name_ends(axis, result, edge, pair, [setting.names[i] for i in pair])
+    axis.plot(0, 0, marker="+", color=theme.ink, markersize=11, markeredgewidth=1.4, zorder=6)
+    axis.margins(0.08)
+
+
+def _edge(preferences: FloatArray, pair: tuple[int, int]) -> Places:
+    """Preferences that weigh these two objectives alone, from one to the other."""
+    on_edge = np.flatnonzero(np.abs(np.delete(preferences, pair, axis=1)).sum(axis=1) < 1e-9)
+    return on_edge[np.argsort(preferences[on_edge, pair[0]])]
+
+
+def _name_ends(
+    axis: "Axes", result: TableResult, edge: Places, pair: tuple[int, int], names: Sequence[str]
+) -> None:
+    """Say at the best method's ends which way its points run."""
+    best = result.scored[0].curves
+    if not best or len(edge) < 2:
+        return
+    for place, name, offset, rotation in (
+        (edge[-1], names[0], (9, 5), 90),
+        (edge[0], names[1], (5, 9), 0),
+    ):
+        axis.annotate(
+            plain(f"all weight on {name}"),
+            (best.band.mean[place, pair[0]], best.band.mean[place, pair[1]]),
+            xytext=offset,
+            textcoords="offset points",
+            rotation=rotation,
+            fontsize=8,
+            alpha=0.75,
+        )
+
+
+def _front(
+    axis: "Axes",
+    curves: Curves,
+    edge: Places,
+    look: Style,
+    pair: tuple[int, int],
+    theme: Theme,
+) -> None:
+    x, y = curves.band.mean[:, pair].T
+    low, high = curves.band.low[:, pair], curves.band.high[:, pair]
+    colour = look.colour
+    few = len(x) <= CROSSED
+    if few:
+        axis.hlines(y, low[:, 0], high[:, 0], color=colour, alpha=0.3, linewidth=1, zorder=2)
+        axis.vlines(x, low[:, 1], high[:, 1], color=colour, alpha=0.3, linewidth=1, zorder=2)
+    if 1 < len(curves.replicates) <= SINGLE:
+        own_x, own_y = curves.replicates[..., pair].reshape(-1, 2).T
+        # Thousands of dots are one picture in an SVG, not thousands of elements.
+        axis.scatter(
+            *(own_x, own_y),
+            s=5,
+            color=colour,
+            alpha=0.45,
+            linewidths=0,
+            zorder=3,
+            rasterized=len(own_x) > _MANY,
+        )
+    if len(curves.dialled):
+        other_x, other_y = curves.dialled[:, pair].T
+        axis.scatter(
+            other_x, other_y, s=14, marker=look.marker, color=colour, alpha=0.4, linewidths=0
+        )
+    axis.plot(x[edge], y[edge], color=colour, linestyle=look.line, linewidth=1.5, zorder=4)
+    on_front = metrics.nondominated(curves.band.mean)
+    sizes = np.where(np.isin(np.arange(len(x)), edge), 38, 14 if few else 2)
+    for mask, face in ((on_front, colour), (~on_front, theme.ground)):
+        axis.scatter(
+            x[mask],
+            y[mask],
+            s=sizes[mask],
+            marker=look.marker,
+            facecolor=face,
+            edgecolor=colour,
+            linewidths=1.2 if few else 0.4,
+            alpha=None if few else 0.5,
+            zorder=5,
+            rasterized=len(x) > _MANY,
+        )
+
+
+def attained(result: TableResult, row: RowResult) -> bool:
+    """Whether the row has an attainment band: two objectives, and enough replicates.
+
+    In one plane of several, a band would leave out what the other objectives ask.
+    """
+    return result.union.shape[1] == 2 and len(row.row.replicates) >= _ENOUGH
+
+
+def _attainment(axis: "Axes", points: FloatArray, look: Style) -> None:
+    """The band between what a quarter and three quarters of replicates (r, k, 2) attain."""
+    least = points.min(axis=(0, 1))
+    few, most = (_staircase(metrics.attainment_surface(points, it), least) for it in (0.25, 0.75))
+    outline = np.concatenate([few, most[::-1]])
+    axis.fill(*outline.T, color=look.colour, alpha=0.16, linewidth=0, zorder=1)
+
+
+def _staircase(corners: FloatArray, least: FloatArray) -> FloatArray:
+    """The boundary (2n + 1, 2) of what corners (n, 2) dominate, down to the least values (2,)."""
+    x = np.concatenate([least[:1], np.repeat(corners[:, 0], 2)])
+    y = np.concatenate([np.repeat(corners[:, 1], 2), least[1:]])
+    return np.stack([x, y], axis=1)
+
+
+def _union(axis: "Axes", points: FloatArray, theme: Theme) -> None:
+    """The front of all methods in one plane, as the staircase that bounds what is dominated."""
+    front = points[metrics.nondominated(points)]
+    front = front[np.argsort(front[:, 0])]
+    if len(front) > 1:
+        axis.step(
+            *front.T, where="pre", color=theme.ink, linestyle=(0, (4, 3)), linewidth=1, alpha=0.55
+        )
+
+
+def _best(axis: "Axes", oracle: Oracle, edge: Places, pair: tuple[int, int], theme: Theme) -> None:
+    """The oracle's points for preferences that weigh these two objectives alone."""
+    axis.plot(*oracle.mean[edge][:, pair].T, color=theme.ink, zorder=6, **ORACLE)

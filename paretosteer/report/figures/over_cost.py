@@ -1,0 +1,69 @@
+"""Quality against what it was bought with: drift from the start model, steps of training."""
+
+from typing import TYPE_CHECKING
+
+from paretosteer.report.analysis.budgets import ladders
+from paretosteer.report.analysis.comparable import Setting
+from paretosteer.report.analysis.evaluate import TableResult
+from paretosteer.report.figures.canvas import PANEL, legend, panels, plain
+from paretosteer.report.figures.style import Theme, styles
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_HEIGHT = PANEL * 0.95
+
+
+def draw_drift(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
+    """Hypervolume of the points whose KL is below a threshold, against the threshold."""
+    drift = result.equal_drift
+    assert drift  # what is drawn where it is known
+    figure, (axis,) = panels(1, _HEIGHT)
+    axis.axvline(drift.middle, color=theme.faint, linewidth=1, zorder=0)
+    made = styles([each.row.method for each in result.scored])
+    for each, look in zip(result.scored, made, strict=True):
+        if each.row.label in drift.volumes:
+            axis.step(
+                drift.thresholds,
+                drift.volumes[each.row.label],
+                where="post",
+                color=look.colour,
+                linestyle=look.line,
+                marker=look.marker,
+                markersize=4,
+                linewidth=1.7,
+            )
+    if drift.thresholds[-1] > 20 * drift.thresholds[0]:
+        axis.set_xscale("log")
+    axis.set_xlabel("KL below (nats per sample)")
+    axis.set_ylabel("hypervolume of the points below")
+    legend(figure, result, made, theme, oracle=False)
+    return figure
+
+
+def draw_budgets(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
+    """Hypervolume against the cap on optimiser steps, one line per configuration."""
+    figure, (axis,) = panels(1, _HEIGHT)
+    found = ladders(result.scored)
+    made = styles([ladder.rows[0].row.method for ladder in found])
+    for ladder, look in zip(found, made, strict=True):
+        figures = [each.figures for each in ladder.rows]
+        volumes = [each["hypervolume"] for each in figures]
+        axis.errorbar(
+            [float(each.row.cap or 0) for each in ladder.rows],
+            volumes,
+            yerr=[
+                [each["hypervolume"] - each["hypervolume_low"] for each in figures],
+                [each["hypervolume_high"] - each["hypervolume"] for each in figures],
+            ],
+            color=look.colour,
+            linestyle=look.line,
+            marker=look.marker,
+            linewidth=1.7,
+            elinewidth=1,
+            label=plain(ladder.label),
+        )
+    axis.set_xlabel("cap on optimiser steps")
+    axis.set_ylabel("hypervolume")
+    figure.legend(loc="outside right center", frameon=False, labelcolor=theme.ink)
+    return figure

@@ -1,0 +1,78 @@
+"""Proxy and judge side by side: is what was gained real, or was the reward model hacked?
+
+The proxy is the reward model of an objective that training saw. The judge is a second one, taught
+by other pairs, that nothing was trained on. Where the proxy rises and the judge does not, the gain
+is the proxy's own.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paretosteer.report.analysis.comparable import Setting
+from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.figures.canvas import PANEL, legend, panels, plain
+from paretosteer.report.figures.style import Theme, styles
+from paretosteer.report.page.html import Markup, element, join, plain_table, row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw_judged(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
+    """One panel per objective: every point's value by the judge against that by the proxy."""
+    figure, axes = panels(len(setting.names), PANEL)
+    made = styles([each.row.method for each in result.scored])
+    for i, axis in enumerate(axes):
+        axis.axline((0, 0), slope=1, color=theme.faint, linewidth=1, zorder=0)
+        for each, look in zip(result.scored, made, strict=True):
+            assert each.curves  # scored
+            if each.curves.judged is None:
+                continue
+            order = np.argsort(np.array(setting.preferences)[:, i], kind="stable")
+            axis.plot(
+                each.curves.band.mean[order, i],
+                each.curves.judged[order, i],
+                color=look.colour,
+                marker=look.marker,
+                markersize=5,
+                linestyle=look.line,
+                linewidth=1.2,
+            )
+        axis.set_title(plain(setting.names[i]), loc="left", fontweight="bold")
+        axis.set_xlabel("proxy (start-model standard units)")
+    axes[0].set_ylabel("judge (start-model standard units)")
+    legend(figure, result, made, theme, oracle=False)
+    return figure
+
+
+def judged_table(result: TableResult) -> Markup:
+    """Each objective with the most weight on it, by proxy and by judge."""
+    setting = result.table.setting
+    assert setting  # a judged table has one
+    best = np.array(setting.preferences).argmax(axis=0)  # (m,) places
+    head = ["Method", *(f"{name}: {who}" for name in setting.names for who in ("proxy", "judge"))]
+    return join(
+        element(
+            "p",
+            "Every objective where it has the most weight: by the reward model that training saw "
+            "(proxy) and by another that nothing was trained on (judge). What the judge does not "
+            "see is likely the proxy's own.",
+            class_="soft",
+        ),
+        plain_table([_line(each, best.tolist()) for each in result.scored], head),
+    )
+
+
+def _line(each: RowResult, best: list[int]) -> Markup:
+    assert each.curves  # scored
+    judged = each.curves.judged
+    pairs = [
+        (each.curves.band.mean[place, i], None if judged is None else judged[place, i])
+        for i, place in enumerate(best)
+    ]
+    texts = ["–" if value is None else f"{value:z.2f}" for pair in pairs for value in pair]
+    return row(
+        each.row.label + ("*" if each.row.exempt else ""),
+        *(element("td", text.replace("-", "−")) for text in texts),
+    )

@@ -1,0 +1,151 @@
+"""Leaderboard and comparison on a terminal, or as plain text where there is none."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from paretosteer.report.outputs.columns import estimated, volume_error
+from paretosteer.report.outputs.comparison_files import HEADINGS, NOTE, ComparisonReport, figure_texts
+from paretosteer.report.write import Report
+from paretosteer.runtime.terminal import line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from paretosteer.report.analysis.changes import RowChange
+
+# Where there is no terminal nothing knows a width; wide enough that no cell is cut.
+_PLAIN_WIDTH = 400
+
+# Rows of a table, and cells that are not ok, that a reader of a terminal is shown.
+_MOST = 50
+
+# Heading, column of the leaderboard, how its value is written.
+_FIGURES = (
+    ("hypervolume", "hypervolume", "z.2f"),
+    ("controllability", "controllability", "z.2f"),
+    ("oracle regret", "oracle_regret", "z.3f"),
+    ("steering regret", "steering_regret", "z.3f"),
+    ("steps", "train_steps", "d"),
+    ("KL", "kl", "z.2f"),
+    ("folds", "folds", "d"),
+    ("seeds", "seeds", "d"),
+)
+# Shown in tables that have them.
+_OPTIONAL = ("oracle_regret", "folds")
+
+
+def print_leaderboard(board: "Report | pd.DataFrame") -> None:
+    """Print a leaderboard's tables; of a report also the cells not ok and where its page is."""
+    console = _console()
+    frame = board.leaderboard if isinstance(board, Report) else board
+    for number, rows in frame.groupby("table", sort=True):
+        console.print(_table(f"Table {number}", rows[:_MOST]))
+        _say_more(console, len(rows), "rows, all in leaderboard.csv")
+    if said := volume_error(frame.to_dict("records")):
+        console.print(said, soft_wrap=True)
+    if frame["exempt"].any():
+        console.print("* an expensive reference, exempt from the budget", soft_wrap=True)
+    if isinstance(board, Report):
+        for cell in board.problems[:_MOST]:
+            console.print(_text(f"{cell.status}: {cell.path}: {cell.reason}"), soft_wrap=True)
+        _say_more(console, len(board.problems), "cells that are not ok, all on the page")
+        console.print(_text(f"report: {board.page}"), soft_wrap=True)
+
+
+def print_comparison(report: ComparisonReport) -> None:
+    """Print what changed between two sweeps, what is not compared, and where it was written."""
+    console, comparison = _console(), report.comparison
+    for heading, rows in comparison.groups:
+        console.print(_changes(heading, rows))
+    sides = f"A, before: {comparison.before}", f"B, after: {comparison.after}"
+    for told in (*sides, NOTE, *comparison.remarks, f"report: {report.page}"):
+        console.print(_text(told), soft_wrap=True)
+
+
+def _say_more(console: "Console", count: int, what: str) -> None:
+    if count > _MOST:
+        console.print(f"and {count - _MOST} more {what}", soft_wrap=True)
+
+
+def _text(text: str) -> "Text":
+    """Text as it is, without markup and without what steers a terminal."""
+    from rich.text import Text
+
+    return Text(line(text))
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    return Console(width=width, highlight=False)
+
+
+def _table(title: str, rows: "pd.DataFrame") -> "Table":
+    first = rows.iloc[0]
+    named = " ".join(str(first[name]) for name in ("benchmark", "model") if _there(first[name]))
+    table = _empty(f"{title} {named}".strip())
+    shown = [each for each in _FIGURES if each[1] not in _OPTIONAL or rows[each[1]].notna().any()]
+    for heading, _, _ in shown:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("status")
+    for _, row in rows.iterrows():
+        # Of rows from elsewhere nothing is known about a budget.
+        star = "*" if _there(row["exempt"]) and row["exempt"] else ""
+        values = [
+            str(row["label"]) + star,
+            *(_figure(row, name, form) for _, name, form in shown),
+            str(row["status"]),
+        ]
+        table.add_row(*map(_text, values))
+    return table
+
+
+def _changes(heading: str, rows: "Sequence[RowChange]") -> "Table":
+    table = _empty(heading)
+    for name in HEADINGS[1:-1]:
+        table.add_column(name.lower(), justify="right", no_wrap=True)
+    table.add_column("status")
+    for row in rows:
+        table.add_row(*map(_text, [row.label, *figure_texts(row.shifts), row.status]))
+        for cell in row.cells:
+            table.add_row(*map(_text, [f"  {cell.name}", *figure_texts(cell.shifts), cell.status]))
+    return table
+
+
+def _empty(title: str) -> "Table":
+    """A table with its title and the column of methods."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(
+        title=_text(title),
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        pad_edge=False,
+    )
+    table.add_column("method", overflow="fold", max_width=60)
+    return table
+
+
+def _figure(row: "pd.Series[Any]", name: str, form: str) -> str:
+    value = _number(row[name], form)
+    if name == "hypervolume" and estimated(row.to_dict()):
+        value += f" ± {row['hypervolume_error']:.2g}"
+    if name != "hypervolume" or not _there(row["hypervolume_low"]):
+        return value
+    return f"{value} [{row['hypervolume_low']:{form}}, {row['hypervolume_high']:{form}}]"
+
+
+def _number(value: Any, form: str) -> str:
+    return format(value, form) if _there(value) else ""
+
+
+def _there(value: Any) -> bool:
+    import pandas as pd
+
+    return not pd.isna(value) and value != ""

@@ -1,0 +1,243 @@
+"""What a reader must know about a table before believing its order, in sentences."""
+
+from collections.abc import Iterator, Sequence
+
+from paretosteer.report.analysis.bootstrap import RESAMPLES
+from paretosteer.report.outputs.columns import volume_error
+from paretosteer.report.analysis.evaluate import OTHER_REFERENCES, RowResult, TableResult
+from paretosteer.report.figures.drawn_rows import left_out
+from paretosteer.report.analysis.replicates import Replicate
+from paretosteer.report.analysis.comparable import numbered
+from paretosteer.report.analysis.ranks import ALPHA, COMPARED
+
+_ALIKE = 12  # notes of one kind, such as one a row
+_NAMED = 12  # rows in a sentence
+
+
+def notes(result: TableResult) -> list[str]:
+    """Notes on one table, plain text."""
+    scored = result.scored
+    if not scored:
+        return ["No cell of this table was scored."]
+    kinds = (
+        iter([result.table.remark] if result.table.remark else []),
+        _intervals(result),
+        _estimated(scored),
+        _ties(result),
+        _regularised(result),
+        _oracle(result),
+        _exempt(scored),
+        _incomplete(result),
+        _unpaired(scored),
+        _sensitive(scored),
+        _budgets(scored),
+        _batches(scored),
+        _dials(scored),
+        _outside(result),
+        _sources(scored),
+        _recorded(scored),
+        left_out(result),
+    )
+    return [note for kind in kinds for note in _readable(list(kind))]
+
+
+def _readable(alike: list[str]) -> list[str]:
+    """Notes of one kind, of many the first with how many more there are."""
+    if len(alike) <= _ALIKE:
+        return alike
+    return [*alike[: _ALIKE - 1], f"… and {len(alike) - _ALIKE + 1} more notes like the last."]
+
+
+def ranking(rows: tuple[RowResult, ...], column: str = "hypervolume") -> list[str]:
+    """Labels of scored rows by a descending figure, ties in the order given."""
+    return [each.row.label for each in sorted(rows, key=lambda each: -each.figures[column])]
+
+
+def resampled(result: TableResult) -> str:
+    """What the intervals of a table resample: `prompts`, or `prompts and seeds`."""
+    return f"prompts and {result.unit}s" if result.outer else "prompts"
+
+
+def _intervals(result: TableResult) -> Iterator[str]:
+    left_out = "training seed" if result.unit == "seed" else result.unit
+    few = (
+        f"; prompts only: with fewer than five {result.unit}s they leave out how another "
+        f"{left_out} would have come out, and hold the truth about that less often than 95 % says"
+    )
+    yield (
+        f"Intervals are 95 % by paired bootstrap over {resampled(result)} ({RESAMPLES:,} "
+        f"resamples), reflected for hypervolume, as wide to both sides for controllability and "
+        f"steering regret{'' if result.outer else few}."
+    )
+
+
+def _estimated(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    """Hypervolumes that are Monte Carlo."""
+    if said := volume_error(each.figures for each in rows):
+        yield said
+
+
+def _ties(result: TableResult) -> Iterator[str]:
+    count = len(result.pairs)
+    few = " Both speak of these trained models alone: equal methods would often look apart."
+    long = f" Rows after the first {COMPARED} are compared with the best alone and have no letter."
+    if count:
+        yield (
+            "Rows that share a letter in Ties are not told apart in hypervolume: paired "
+            f"differences, {count} pair{'s' if count > 1 else ''}, Holm's correction at "
+            f"{100 * ALPHA:g} %. Ranks have 95 % intervals over the same resamples."
+            + ("" if result.outer else few)
+            + (long if len(result.scored) > COMPARED else "")
+        )
+
+
+def _regularised(result: TableResult) -> Iterator[str]:
+    setting = result.table.setting
+    if setting and setting.kl_coefficient:
+        yield (
+            f"Points are regularised: every objective minus {setting.kl_coefficient:g} × KL (nats "
+            "per sample), because reward can always be bought with more KL."
+        )
+
+
+def _oracle(result: TableResult) -> Iterator[str]:
+    if result.doubt:
+        yield result.doubt
+    if not result.oracle:
+        return
+    yield (
+        "The oracle is the exact best policy at each preference: ratio, utility loss and regret "
+        "are against it. It is known for just these test prompts, so regret has "
+        + (f"intervals over {result.unit}s alone." if result.outer else "no interval.")
+    )
+    asked = len(result.oracle.preferences)
+    idle = asked - len(result.oracle.places)
+    if idle:
+        yield (
+            f"At {idle} of {asked} preferences the oracle does not beat the start model; oracle "
+            "regret leaves them out."
+        )
+
+
+def _exempt(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    if any(each.row.exempt for each in rows):
+        yield (
+            "* is exempt from the budget's cap on steps: an expensive reference, not a competitor."
+        )
+
+
+def _incomplete(result: TableResult) -> Iterator[str]:
+    for row in (each.row for each in result.scored):
+        if row.status == "partial" and len(row.replicates) < len(row.cells):
+            yield (
+                f"{row.label}: figures are from {len(row.replicates)} of {len(row.cells)} "
+                f"{result.noun}s; the others were not scored."
+            )
+
+
+def _unpaired(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    """Rows whose folds are not those of the others, or do not count alike."""
+    folds = {each.row.label: [it.fold or 0 for it in each.row.replicates] for each in rows}
+    every = {fold for own in folds.values() for fold in own}
+    for label, own in folds.items():
+        lacking = sorted(every - set(own))
+        if lacking:
+            yield (
+                f"{label}: lacks {numbered('fold', lacking)}, so its means are over other test "
+                "prompts than those of the other rows and not paired with them."
+            )
+        elif len({own.count(fold) for fold in every}) > 1:
+            yield (
+                f"{label}: has more seeds in some folds than in others, so its means do not weigh "
+                "folds alike."
+            )
+
+
+def _sensitive(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    usual = ranking(rows)
+    for column, value in OTHER_REFERENCES.items():
+        other = ranking(rows, column)
+        if other != usual:
+            place = f"{value:g}".replace("-", "−")
+            yield (
+                f"The ranking depends on the reference point: at {place} in every objective "
+                f"it is {', '.join(other[:_NAMED])}{', …' if len(other) > _NAMED else ''}."
+            )
+
+
+def _budgets(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    caps = sorted({each.row.cap for each in rows if each.row.cap is not None})
+    if len(caps) > 1:
+        yield f"Budgets differ: caps of {', '.join(map(str, caps))} steps stand in one table."
+    for each in rows:
+        steps = each.figures["train_steps"]
+        if each.row.cap is not None and steps > each.row.cap:
+            yield (
+                f"{each.row.label}: trained {steps:g} optimiser steps, over its cap "
+                f"of {each.row.cap}."
+            )
+
+
+def _batches(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    sizes = {
+        cell.record["batch_size"]["train"]
+        for each in rows
+        for cell in each.row.cells
+        if "train" in cell.record.get("batch_size", {})
+    }
+    if len(sizes) > 1:
+        listed = ", ".join(str(size) for size in sorted(sizes))
+        yield f"Training batch sizes differ: {listed}. Equal steps are then not equal budgets."
+
+
+def _dials(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    for each in rows:
+        count = len(each.curves.dialled) if each.curves else 0
+        if count:
+            yield (
+                f"{each.row.label}: {count // len(each.row.replicates)} points with further dials "
+                "are drawn but not ranked; every method is compared at one point per preference."
+            )
+
+
+def _outside(result: TableResult) -> Iterator[str]:
+    for each in result.scored:
+        outside = each.figures["points_outside"]
+        if outside:
+            yield (
+                f"{each.row.label}: {outside:g} points a {result.noun} lie outside the reference "
+                "and add no hypervolume."
+            )
+
+
+def _sources(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    records = [replicate.cell.record for each in rows for replicate in each.row.replicates]
+    core = {record.get("core_source_digest", record["source_digest"]) for record in records}
+    alike: dict[tuple[str, ...], set[str]] = {}  # by the plug-ins in use, which differ by design
+    for record in records:
+        alike.setdefault(tuple(record.get("plugins", ())), set()).add(record["source_digest"])
+    if len(core) > 1 or any(len(digests) > 1 for digests in alike.values()):
+        digests = {record["source_digest"] for record in records}
+        listed = ", ".join(sorted(digest[:8] for digest in digests))
+        yield f"These cells were made by differing source code ({listed}); see their provenance."
+
+
+def _recorded(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    """What the cells themselves noted, each note once, with whose it is unless all have it."""
+    cells = [(each.row.label, replicate) for each in rows for replicate in each.row.replicates]
+    told: dict[str, list[tuple[str, Replicate]]] = {}
+    for label, replicate in cells:
+        for note in dict.fromkeys(replicate.cell.record.get("notes", [])):
+            told.setdefault(note, []).append((label, replicate))
+    for note, having in told.items():
+        yield note if len(having) == len(cells) else f"{_whose(having, cells)}: {note}"
+
+
+def _whose(having: Sequence[tuple[str, Replicate]], cells: Sequence[tuple[str, Replicate]]) -> str:
+    """Folds, where it is all cells of those, else rows."""
+    folds = {replicate.fold for _, replicate in having}
+    alike = [replicate for _, replicate in cells if replicate.fold in folds]
+    known = sorted(fold for fold in folds if fold is not None)
+    if known and len(alike) == len(having):
+        return numbered("Fold", known)
+    return ", ".join(dict.fromkeys(label for label, _ in having))

@@ -1,0 +1,187 @@
+"""The leaderboard for readers: Markdown for a README, LaTeX (booktabs) for a paper."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from paretosteer.report.outputs.columns import HYPERVOLUME, STEPS, Column, present, quality
+from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.outputs.notes import notes
+from paretosteer.report.analysis.comparable import Setting, distinctions, folds_words, vector_words
+from paretosteer.runtime.terminal import printable
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How a format writes text as it is, a best value, one tied with it, and a footnote's mark."""
+
+    escape: Callable[[str], str]
+    best: Callable[[str], str]
+    tied: Callable[[str], str]
+    star: str
+
+
+def headline(result: TableResult) -> str:
+    """What a table compares, in one line."""
+    table, setting = result.table, result.table.setting
+    if not setting:
+        return f"{table.benchmark} {table.model}".strip()
+    folds = f" in {folds_words(setting.folds)}" if setting.folds else ""
+    less = f" (each minus {setting.kl_coefficient:g} × KL)" if setting.kl_coefficient else ""
+    return (
+        f"{setting.benchmark} (version {setting.version}) on {table.model}: "
+        f"{', '.join(setting.names)}{less}; {len(setting.preferences)} preferences, "
+        f"{setting.prompt_count} test prompts{folds}, {setting.dtype}, "
+        f"reference {vector_words(setting.reference)}"
+    )
+
+
+def apart(results: Sequence[TableResult]) -> dict[int, str]:
+    """By number, what keeps each table apart from the others; nothing where there is one only."""
+    settings: list[tuple[int, Setting]] = [
+        (result.table.number, result.table.setting) for result in results if result.table.setting
+    ]
+    told = distinctions([setting for _, setting in settings])
+    return {
+        number: f"Not comparable with the other tables. Its own: {_listed(words)}."
+        for (number, _), words in zip(settings, told, strict=True)
+        if words
+    }
+
+
+def _listed(words: Mapping[str, str]) -> str:
+    return "; ".join(f"{name} {value}" for name, value in words.items())
+
+
+def markdown(results: Sequence[TableResult]) -> str:
+    """All tables in GitHub's Markdown, best values in bold."""
+    special = apart(results)
+    return "\n".join(_markdown_table(result, told_about(result, special)) for result in results)
+
+
+def latex(results: Sequence[TableResult]) -> str:
+    """All tables as LaTeX floats, best values in bold; needs the package booktabs.
+
+    Hypervolumes that are not told apart from the best are underlined.
+    """
+    special = apart(results)
+    tables = [_latex_table(result, told_about(result, special)) for result in results]
+    return "% Needs \\usepackage{booktabs}.\n" + "\n".join(tables)
+
+
+def told_about(result: TableResult, special: Mapping[int, str]) -> list[str]:
+    """Everything said below or above a table, what keeps it `apart` first."""
+    own = special.get(result.table.number)
+    return [*([own] if own else []), *notes(result)]
+
+
+def _markdown_table(result: TableResult, told: Sequence[str]) -> str:
+    columns = present((*quality(), STEPS), result.scored)
+    headings = _headings(result, columns)
+    look = _Look(markdown_escape, "**{}**".format, str, star="\\*")
+    rows = _rows(result, columns, look)
+    return "\n".join(
+        [
+            f"### Table {result.table.number}. {markdown_escape(headline(result))}",
+            "",
+            f"| {' | '.join(headings)} |",
+            f"|:--|{'--:|' * (len(headings) - 2)}:--|",
+            *(f"| {' | '.join(row)} |" for row in rows),
+            "",
+            *(f"- {markdown_escape(note)}" for note in told),
+            "",
+        ]
+    )
+
+
+def _latex_table(result: TableResult, told: Sequence[str]) -> str:
+    arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
+    columns = present((*quality(), STEPS), result.scored)
+    headings = _headings(result, columns)
+    for arrow, command in arrows.items():
+        headings = [heading.replace(arrow, command) for heading in headings]
+    bold, underlined = r"\textbf{{{}}}".format, r"\underline{{{}}}".format
+    rows = _rows(result, columns, _Look(latex_escape, bold, underlined, star="$^{*}$"))
+    marks = ["Underlined: not told apart from the best."] if result.tied else []
+    caption = f"{headline(result)}. {' '.join([*marks, *told])}"
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"  \centering",
+            rf"  \caption{{{latex_escape(caption)}}}",
+            rf"  \label{{tab:leaderboard-{result.table.number}}}",
+            rf"  \begin{{tabular}}{{l{'r' * (len(headings) - 2)}l}}",
+            r"    \toprule",
+            f"    {' & '.join(headings)} \\\\",
+            r"    \midrule",
+            *(f"    {' & '.join(row)} \\\\" for row in rows),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _headings(result: TableResult, columns: Sequence[Column]) -> list[str]:
+    counted = ["Folds", "Seeds"] if _folded(result) else ["Seeds"]
+    return ["Method", *(column.heading for column in columns), *counted, "Status"]
+
+
+def _folded(result: TableResult) -> bool:
+    return bool(result.table.setting and result.table.setting.folds)
+
+
+def _rows(result: TableResult, columns: Sequence[Column], look: _Look) -> list[list[str]]:
+    best = {column.figure: column.best(result.scored) for column in columns}
+    tied = {HYPERVOLUME.figure: result.tied}
+
+    def value(each: RowResult, column: Column) -> str:
+        text, label = look.escape(column.text(each)), each.row.label
+        if label in best[column.figure]:
+            return look.best(text)
+        return look.tied(text) if label in tied.get(column.figure, ()) else text
+
+    def counted(each: RowResult) -> list[str]:
+        folds = len({replicate.fold for replicate in each.row.replicates})
+        seeds = len({replicate.seed for replicate in each.row.replicates})
+        return [str(folds), str(seeds)] if _folded(result) else [str(seeds)]
+
+    return [
+        [
+            look.escape(each.row.label) + (look.star if each.row.exempt else ""),
+            *(value(each, column) for column in columns),
+            *counted(each),
+            each.row.status,
+        ]
+        for each in result.rows
+    ]
+
+
+def markdown_escape(text: str) -> str:
+    """Text that Markdown shows as it is, on one line, in a table too."""
+    line = " ".join(printable(text).split())
+    line = "".join(f"\\{each}" if each in "\\`*<>|[]$~&" else each for each in line)
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", line)  # within a word it is only itself
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "−": "$-$",
+}
+
+
+def latex_escape(text: str) -> str:
+    """Text that LaTeX prints as it is, on one line."""
+    return "".join(_LATEX.get(each, each) for each in " ".join(printable(text).split()))

@@ -1,0 +1,117 @@
+"""What the page's plots and dial are drawn from, as JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from paretosteer.report.analysis.budgets import ladders
+from paretosteer.report.analysis.comparable import Setting
+from paretosteer.report.analysis.dial_cubes import cube
+from paretosteer.report.analysis.evaluate import Curves, RowResult, TableResult
+from paretosteer.report.figures.style import Style, styles
+from paretosteer.report.outputs.columns import COSTS, present
+from paretosteer.report.outputs.report_json import plain
+from paretosteer.report.page.carried_texts import BYTES, texts_data
+from paretosteer.report.page.html import Markup, element, safe_json
+from paretosteer.report.page.sample_texts import Written
+
+# Axes of the plot of quality against cost; the others are shown in the table of costs.
+_COSTS = ("train_steps", "train_tokens", "flops", "seconds_train", "stored_bytes")
+
+_BILL = ("train_steps", "flops", "seconds_train")  # what a card of the dial tells of them
+
+
+def page_data(results: Sequence[TableResult], texts: Sequence[Written]) -> Markup:
+    """Every scored table as a script element that holds JSON."""
+    scored = [pair for pair in zip(results, texts, strict=True) if pair[0].scored]
+    content = [_table(result, own, BYTES // len(scored)) for result, own in scored]
+    return element("script", safe_json(content), type="application/json", id="tables")
+
+
+def _table(result: TableResult, texts: Written, allowed: int) -> dict[str, Any]:
+    setting = result.table.setting
+    assert setting  # a scored table has one
+    made = styles([each.row.method for each in result.rows])
+    drift = result.equal_drift
+    measured: dict[str, Any] = plain(
+        {
+            "number": result.table.number,
+            "names": setting.names,
+            "less": f" − {setting.kl_coefficient:g} × KL" if setting.kl_coefficient else "",
+            "preferences": setting.preferences,
+            "union": result.union,
+            "oracle": result.oracle.mean if result.oracle else None,
+            "costs": [
+                {"figure": column.figure, "title": column.title}
+                for column in present(COSTS, result.scored)
+                if column.figure in _COSTS
+            ],
+            "rows": [
+                _row(each, setting, look)
+                | {"drift": drift.volumes.get(each.row.label) if drift else None}
+                for each, look in zip(result.rows, made, strict=True)
+                if each.curves
+            ],
+            "drift": {"thresholds": drift.thresholds, "middle": drift.middle} if drift else None,
+            "ladders": _ladders(result),
+        }
+    )
+    return measured | {"texts": texts_data(result, texts, allowed)}
+
+
+def _ladders(result: TableResult) -> list[dict[str, Any]]:
+    """Rows that differ in budget alone, as places among the scored ones, with their caps."""
+    places = {each.row.label: place for place, each in enumerate(result.scored)}
+    return [
+        {
+            "label": ladder.label,
+            "steps": [{"row": places[each.row.label], "cap": each.row.cap} for each in ladder.rows],
+        }
+        for ladder in ladders(result.scored)
+    ]
+
+
+def _row(each: RowResult, setting: Setting, look: Style) -> dict[str, Any]:
+    assert each.curves  # scored
+    return {
+        "label": each.row.label,
+        "exempt": each.row.exempt,
+        "colour": look.colour,
+        "marker": look.marker,
+        "line": look.line,
+        **_points(each, each.curves),
+        "utility": {
+            "mean": each.curves.utility.mean,
+            "low": each.curves.utility.low,
+            "high": each.curves.utility.high,
+        },
+        "dialled": each.curves.dialled,
+        "responses": [
+            [[level.weight, level.mean, level.low, level.high] for level in levels]
+            for levels in each.curves.responses
+        ],
+        "volume": [each.figures[f"hypervolume{end}"] for end in ("", "_low", "_high")],
+        "costs": {name: each.figures[name] for name in _COSTS if name in each.figures},
+        "bill": " · ".join(
+            f"{column.title} {column.text(each)}" for column in COSTS if column.figure in _BILL
+        ),
+        "cube": _cube(each, setting),
+    }
+
+
+def _points(each: RowResult, curves: Curves) -> dict[str, Any]:
+    """Points with intervals (k, m), and the drift (k,) of each, a mean over replicates."""
+    drifts = [replicate.drift.get("kl") for replicate in each.row.replicates]
+    known = [drift for drift in drifts if drift is not None]
+    return {
+        "mean": curves.band.mean,
+        "low": curves.band.low,
+        "high": curves.band.high,
+        "kl": np.mean(known, axis=0) if len(known) == len(drifts) else None,
+    }
+
+
+def _cube(each: RowResult, setting: Setting) -> dict[str, Any] | None:
+    found = cube(each, setting)
+    return {"dials": found.dials, "points": found.points} if found else None

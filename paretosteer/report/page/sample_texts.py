@@ -1,0 +1,134 @@
+"""The texts that cells wrote, with their scores, so that a reader sees what figures stand for."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from paretosteer.cells.cell import Cell
+from paretosteer.report.analysis.comparable import Setting, ranked_points
+from paretosteer.report.analysis.evaluate import TableResult
+
+PROMPTS = 2
+_LONGEST = 600
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One text, cut where it is long, with its scores (m,) in raw units; none where unknown."""
+
+    text: str
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The first samples of each scored row's first replicate.
+
+    `prompts` maps prompt ids to prompts, ascending; `rows` holds for each row, by prompt id and
+    by place in the table's grid, what it wrote.
+    """
+
+    prompts: Mapping[str, str]
+    rows: Sequence[Mapping[str, Mapping[int, Sample]]]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What one row wrote for a prompt, one text per shown preference, empty where it has none."""
+
+    label: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """One test prompt with what every row that has samples wrote for it."""
+
+    prompt: str
+    writings: tuple[Writing, ...]
+
+
+def shown(setting: Setting) -> list[int]:
+    """Places of three preferences in the table's grid: both ends and the nearest to the middle."""
+    grid = np.array(setting.preferences)
+    middle = np.abs(grid - 1 / grid.shape[1]).sum(axis=1).argmin()
+    return [len(grid) - 1, int(middle), 0]
+
+
+def written(result: TableResult) -> Written:
+    """Everything that the rows of a table wrote first."""
+    prompts: dict[str, str] = {}
+    rows = []
+    for each in result.scored:
+        cell = each.row.replicates[0].cell
+        places = {point: place for place, point in enumerate(ranked_points(cell.record))}
+        scores = _first_scores(cell)
+        own: dict[str, dict[int, Sample]] = {}
+        for point, prompt_id, prompt, text in _first_samples(cell):
+            if point in places:
+                sample = Sample(_cut(text), scores.get((point, prompt_id), ()))
+                own.setdefault(prompt_id, {})[places[point]] = sample
+                prompts.setdefault(prompt_id, _cut(prompt))
+        rows.append(own)
+    return Written({name: prompts[name] for name in sorted(prompts)}, rows)
+
+
+def examples(result: TableResult, texts: Written) -> list[Prompted]:
+    """The first prompts with each row's text at three preferences."""
+    setting = result.table.setting
+    if not setting:
+        return []
+    places = shown(setting)
+    return [
+        Prompted(
+            prompt,
+            tuple(
+                Writing(each.row.label, _texts(own[prompt_id], places))
+                for each, own in zip(result.scored, texts.rows, strict=True)
+                if prompt_id in own
+            ),
+        )
+        for prompt_id, prompt in list(texts.prompts.items())[:PROMPTS]
+    ]
+
+
+def _texts(own: Mapping[int, Sample], places: Sequence[int]) -> tuple[str, ...]:
+    return tuple(own[place].text if place in own else "" for place in places)
+
+
+def _cut(text: str) -> str:
+    whole = text.encode(errors="replace").decode()  # half a surrogate pair cannot be written
+    return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}…"
+
+
+def _first_samples(cell: Cell) -> Iterator[tuple[int, str, str, str]]:
+    """Point, prompt id, prompt and text of every first sample; nothing from a malformed file."""
+    path = cell.path / "samples.jsonl"
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                sample = json.loads(line)
+                if sample["sample"] == 0:
+                    yield (
+                        int(sample["point"]),
+                        str(sample["prompt_id"]),
+                        str(sample["prompt"]),
+                        str(sample["text"]),
+                    )
+            except (ValueError, TypeError, KeyError):
+                return
+
+
+def _first_scores(cell: Cell) -> dict[tuple[int, str], tuple[float, ...]]:
+    """Raw scores (m,) of every first sample, by point and prompt id."""
+    import pandas as pd
+
+    names = [objective["name"] for objective in cell.record["objectives"]]
+    frame = pd.read_parquet(cell.path / "scores.parquet")  # of a scored cell, so it can be read
+    first = frame[frame["sample"] == 0] if "sample" in frame else frame[:0]
+    keys = zip(first["point"].tolist(), first["prompt_id"].astype(str), strict=True)
+    return dict(zip(keys, map(tuple, first[names].to_numpy(dtype=float).tolist()), strict=True))

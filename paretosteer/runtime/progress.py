@@ -1,0 +1,70 @@
+"""What a person sees while a cell works: lines and a training bar on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import parent_process
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from paretosteer.runtime.processes import is_first
+from paretosteer.runtime.terminal import line
+
+REPORTS = 4  # lines per training run where there is no terminal to draw a bar on
+
+OnStep = Callable[[int, Mapping[str, float | str]], None]
+
+
+def say(text: str) -> None:
+    """One line to the user, apart from what is printed as a result.
+
+    Of several processes of one cell, the first speaks for all.
+    """
+    if not is_first():
+        return
+    print(line(text), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def training_bar(title: str, steps: int) -> Iterator[OnStep]:
+    """A bar with the figures that matter; a few plain lines in a worker or without a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal or parent_process():  # bars of cells at once overwrite each other
+        yield _lines(title, steps)
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, TextColumn("{task.fields[figures]}", markup=False), console=console
+    ) as bar:
+        task = bar.add_task(line(title), total=steps, figures="")
+
+        def show(step: int, row: Mapping[str, float | str]) -> None:
+            total = max(steps, step)
+            bar.update(task, completed=step, total=total, figures=_figures(row))
+
+        yield show
+
+
+def _lines(title: str, steps: int) -> OnStep:
+    every = max(1, steps // REPORTS)
+
+    def show(step: int, row: Mapping[str, float | str]) -> None:
+        if step % every == 0 or step == steps:
+            cap = f"/{steps}" if step <= steps else ""
+            say(f"{title}: step {step}{cap}  {_figures(row)}")
+
+    return show
+
+
+def _figures(row: Mapping[str, float | str]) -> str:
+    hidden = {"step", "phase", "tokens", "seconds"}
+    parts = [f"{k} {v:.3g}" for k, v in row.items() if k not in hidden and isinstance(v, float)]
+    return f"{row.get('phase', '')}: " + "  ".join(parts)

@@ -1,0 +1,31 @@
+"""Text for a terminal: whoever wrote it, it can neither steer the terminal nor tell a secret."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from paretosteer.runtime.secrets import redact
+
+_TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def printable(text: str) -> str:
+    """Text in which line feeds and tabs stay and what else could steer a terminal is written out.
+
+    That is control characters (an escape sequence begins with one) and those that turn the
+    direction of writing.
+    """
+    return "".join(c if c in "\n\t" or not _steers(c) else _escaped(c) for c in text)
+
+
+def line(text: object) -> str:
+    """One line of it, without secrets: what is said of cells, files and errors."""
+    return printable(redact(str(text))).replace("\n", r"\n")
+
+
+def _steers(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cs"} or character in _TURNING
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

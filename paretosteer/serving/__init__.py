@@ -1,0 +1,1 @@
+"""A trained cell in use."""

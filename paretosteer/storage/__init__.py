@@ -1,0 +1,1 @@
+"""Files that survive crashes, and files that are not trusted."""

@@ -1,0 +1,70 @@
+"""Work that cells share, made once: a content-addressed folder behind a file lock."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from paretosteer.storage.atomic import atomic_folder, check_writable, cleared, read_json, write_json
+from paretosteer.storage.digest import digest, file_digest
+
+log = logging.getLogger(__name__)
+MANIFEST = "manifest.json"
+
+
+def root() -> Path:
+    """`PARETOSTEER_CACHE`, or `~/.cache/paretosteer`."""
+    return Path(os.environ.get("PARETOSTEER_CACHE") or Path.home() / ".cache" / "paretosteer")
+
+
+def cached(kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+    """Folder of the entry `key` of one kind; `make(folder)` fills it where there is none yet.
+
+    `key` (JSON-like) is everything that the content depends on. However many jobs ask, one makes
+    the entry and the others wait. An entry whose files do not match its manifest is made again.
+
+    Raises
+    ------
+    UsageError
+        If the cache cannot be written.
+
+    """
+    from filelock import FileLock
+
+    check_writable(root(), "PARETOSTEER_CACHE")
+    folder = entry(kind, key)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(cleared(folder.with_suffix(".lock"))):
+        problem = _problem(folder)
+        if problem is None:
+            return folder
+        if folder.exists():
+            log.warning("cache entry %s %s; making it again", folder, problem)
+        with atomic_folder(folder) as draft:
+            make(draft)
+            write_json(draft / MANIFEST, {"kind": kind, "key": key, "files": _files(draft)})
+    return folder
+
+
+def entry(kind: str, key: Mapping[str, Any]) -> Path:
+    """Where the entry is, or would be."""
+    return root() / kind / digest(key)[:32]
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """Digest of every file of an entry but the manifest, by its path inside the entry."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = {path.relative_to(folder).as_posix(): path for path in found}
+    return {name: file_digest(path) for name, path in names.items() if name != MANIFEST}
+
+
+def _problem(folder: Path) -> str | None:
+    """Why an entry cannot be used; None where it can."""
+    try:
+        expected = read_json(folder / MANIFEST)["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "has no valid manifest"
+    return None if expected == _files(folder) else "does not match its manifest"

@@ -1,0 +1,62 @@
+"""Weights that others may have made: safetensors, which hold no code, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paretosteer.errors import UsageError, first_line
+from paretosteer.storage.atomic import read_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_SUFFIX = ".safetensors"
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file; UsageError where it is damaged or of another kind."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        found: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UsageError(
+            f"{path}: cannot be read as safetensors ({first_line(error)}); save it again"
+        ) from None
+    return found
+
+
+def check_weights(folder: Path, option: str) -> None:
+    """UsageError where a pickled file of a model's folder would be read: it can run any code.
+
+    `transformers` reads one where there are no other weights, as an adapter that lies beside them,
+    or where an index of shards names it.
+    """
+    names = sorted(path.name for path in folder.iterdir())
+    pickled = [name for name in names if name.endswith(_PICKLED)]
+    if pickled and not any(name.endswith(_SUFFIX) for name in names):
+        raise _refused(option, folder, f"has pickled weights only, such as {pickled[0]}")
+    if "adapter_model.bin" in names and f"adapter_model{_SUFFIX}" not in names:
+        raise _refused(option, folder, "has a pickled adapter, adapter_model.bin")
+    for index in folder.glob(f"*{_SUFFIX}.index.json"):
+        for shard in _shards(index):
+            if Path(shard).name != shard or not shard.endswith(_SUFFIX):
+                raise _refused(option, folder, f"has an index, {index.name}, that names {shard!r}")
+
+
+def _shards(index: Path) -> list[str]:
+    """Names of the files in an index; none where it is no index, which its reader will say."""
+    try:
+        return sorted(set(map(str, read_json(index)["weight_map"].values())))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _refused(option: str, folder: Path, found: str) -> UsageError:
+    return UsageError(
+        f"{option}: {str(folder)!r} {found}; only safetensors are loaded, save the model "
+        "again with save_pretrained(…)"
+    )

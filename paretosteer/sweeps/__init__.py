@@ -1,0 +1,1 @@
+"""From Hydra overrides to many cells, and where they run."""

@@ -1,0 +1,198 @@
+"""From Hydra overrides to checked cells, and from Hydra's errors to one line each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from hydra import initialize_config_module
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from yaml import YAMLError
+
+from paretosteer.config import options
+from paretosteer.config.schema import CellConfig
+from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.plugins import conf_files, registry
+from paretosteer.sweeps import guard, launchers
+
+CONFIG = "config"  # conf/config.yaml
+_SECTIONS = {"method", "benchmark", "model", "preferences", "tracker"}  # keys depend on the choice
+_PLUGINS: dict[str, registry.Group] = {"method": "methods", "benchmark": "benchmarks"}
+
+
+@contextmanager
+def hydra_app() -> Iterator[Any]:
+    """A Hydra application over the packaged configuration; its errors become UsageErrors."""
+    Plugins.instance().register(PackagesPath)
+    with initialize_config_module("paretosteer.conf", job_name="paretosteer", version_base="1.3"):
+        broken = _offer_plugins()
+        try:
+            yield GlobalHydra.instance().hydra
+        except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
+            raise UsageError(one_line(error)) from error
+    for reason in broken:  # not beside an error, which may be about one of them
+        registry.note(reason)
+
+
+class PackagesPath(SearchPathPlugin):  # type: ignore[misc]
+    """Hydra finds the configuration files of other packages, after ours."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add their folders."""
+        for package, folder in conf_files.folders().items():
+            search_path.append(package, f"file://{folder}")
+
+
+def parse(config: DictConfig) -> CellConfig:
+    """The checked cell of a composed configuration, Hydra's own part left out."""
+    cell = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    values = OmegaConf.to_container(cell, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    return CellConfig.parse({str(key): value for key, value in values.items()})
+
+
+def compose_cell(overrides: Sequence[str]) -> CellConfig:
+    """The one cell that these overrides describe."""
+    guard.check_overrides(overrides)
+    with hydra_app() as hydra:
+        config = hydra.compose_config(CONFIG, list(overrides), RunMode.RUN)
+        guard.check(config, overrides)
+        if config.hydra.sweeper.params:
+            swept = ", ".join(f"{k}={v}" for k, v in config.hydra.sweeper.params.items())
+            raise UsageError(f"these overrides describe several cells ({swept}); use `sweep`")
+        return parse(config)
+
+
+def compose_sweep(overrides: Sequence[str]) -> list[CellConfig]:
+    """Every cell of the grid that these overrides describe, in the order of the sweep."""
+    guard.check_overrides(overrides)
+    with hydra_app() as hydra:
+        given = per_cell(overrides)
+        config = hydra.compose_config(CONFIG, given, RunMode.MULTIRUN)
+        guard.check(config, given)
+        guard.check_replayed(config, given)
+        composed = jobs(config)
+        for each in composed:
+            guard.check(each, given)
+        return [parse(each) for each in composed]
+
+
+def per_cell(overrides: Sequence[str]) -> list[str]:
+    """Overrides of a sweep with `method.rank=4` as `method.rank=choice(4)`.
+
+    Hydra applies what is not swept to the sweep's own configuration first, where `method` is the
+    default one and may lack an option that every swept method has. Swept values wait for the cell.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [_swept(override) if _waits(override) else override.input_line for override in parsed]
+
+
+def _waits(override: Override) -> bool:
+    section, dot, _ = override.key_or_group.partition(".")
+    fixed = override.is_sweep_override() or override.is_delete()
+    return bool(dot) and section in _SECTIONS and not fixed
+
+
+def _swept(override: Override) -> str:
+    return f"{override.get_key_element()}=choice({override.get_value_element_as_str() or 'null'})"
+
+
+def grid(config: DictConfig) -> list[CellConfig]:
+    """Every cell of a sweep's composed configuration; needs a Hydra application."""
+    return [parse(each) for each in jobs(config)]
+
+
+def jobs(config: DictConfig) -> list[DictConfig]:
+    """The same before they are parsed: what Hydra composes for every job."""
+    loader = GlobalHydra.instance().config_loader()
+    fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    overrides = OverridesParser.create(loader).parse_overrides(
+        fixed + list(config.hydra.overrides.task)
+    )
+    (found,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    return [loader.load_sweep_config(config, each) for each in found]
+
+
+def _offer_plugins() -> list[str]:
+    """Let Hydra choose plug-ins that bring no YAML, their options at their defaults.
+
+    Gives why some cannot be offered.
+    """
+    brought = conf_files.files()
+    broken = []
+    for group, plugins in _PLUGINS.items():
+        for name in registry.names(plugins):
+            if f"{group}/{name}.yaml" in brought:
+                continue
+            try:
+                values = options.defaults(registry.load(plugins, name).Options)
+            except UsageError as error:
+                broken.append(str(error))
+                continue
+            ConfigStore.instance().store(name, {"name": name, **values}, group=group)
+    return broken
+
+
+def one_line(error: Exception) -> str:
+    """What an error of Hydra or OmegaConf says, in one line, with the nearest known name."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _unknown_choice(error.missing_cfg_file, error.options)
+    if isinstance(error, OverrideParseException):
+        if "=~" in error.override:
+            return f"{error.override!r}: ~ is not the home folder here; write $HOME for it"
+        return (
+            f"{error.override!r} is not an override: write key=value, with quotes around text that "
+            f"is more than a word or a plain path, as in \"key='a b'\" ({_flat(error)})"
+        )
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key}: needs a value, it has no default"
+    node = getattr(error.__cause__, "parent_node", None)
+    if node is not None:
+        return _unknown_key(error.__cause__, node)
+    if swept := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'", str(error)):
+        return f"{swept[1]}: several values at once need `paretosteer sweep`"
+    return _flat(error)
+
+
+def _unknown_choice(file: str, choices: Sequence[str] | None) -> str:
+    """`method=rewarded_suop`: no such configuration in the group."""
+    group, _, name = file.rpartition("/")
+    if group == "hydra/launcher" and name in launchers.EXTRAS:
+        return launchers.missing(name)
+    try:
+        if group in _PLUGINS and (offer := registry.find(_PLUGINS[group], name)):
+            offer.load()  # it offers no configuration because it is broken
+    except UsageError as error:
+        return str(error)
+    return f"{group}={name}: no such {group}; {did_you_mean(name, choices or ())}"
+
+
+def _unknown_key(error: Any, node: Any) -> str:
+    """`method.rnak=4`: no such key in its section."""
+    key, place = str(error.key), str(error.full_key)
+    known = {str(name) for name in node} - {"name"}
+    if key == place:  # top level, where groups that leave no key count too
+        return f"{place}: not a setting; {did_you_mean(key, known | {'experiment', 'launcher'})}"
+    owner = node.get("name", place.rpartition(".")[0])
+    end = f"; {did_you_mean(key, known)}" if known else ", which has none"
+    return f"{place} is not an option of {owner}{end}"
+
+
+def _flat(error: Exception) -> str:
+    """The message on one line, without pointers to manuals and OmegaConf's own coordinates."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    noise = ("See https", "full_key:", "object_type=")
+    return " ".join(line for line in lines if line and not line.startswith(noise))

@@ -1,0 +1,68 @@
+"""Objectives that are functions of the text alone."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, stops_job
+from paretosteer.interfaces import Array, Objective
+from paretosteer.plugins import registry
+from paretosteer.runtime.time_limit import OverrunError, time_limit
+from paretosteer.text.benchmark import TextBenchmark
+from paretosteer.text.objective import TextObjective
+from paretosteer.text.samples import TextSamples
+
+Score = Callable[[str], float]
+
+
+class ScoredByFunctions(TextBenchmark):
+    """A text benchmark whose objectives need nothing but the continuation."""
+
+    @abstractmethod
+    def scored(self) -> Sequence[tuple[Objective, Score]]:
+        """The objectives, each with the function of a continuation that measures it."""
+
+    def declared(self) -> Sequence[Objective]:
+        """The objectives without their functions."""
+        return [objective for objective, _ in self.scored()]
+
+    def score(self, samples: TextSamples) -> Array:
+        """Raw scores (rows, m); NaN where an objective raises, hangs or gives no finite number."""
+        functions, limit = [function for _, function in self.scored()], self.setting.score_seconds
+        return np.array([[_safely(f, text, limit) for f in functions] for text in samples.texts])
+
+
+def _safely(score: Score, text: str, limit: float | None) -> float:
+    """A score, or NaN: what cannot be scored in time is counted and judged by the caller."""
+    try:
+        with time_limit(limit):
+            return float(score(text))
+    except (*PLUGIN_ERRORS, OverrunError) as error:
+        if stops_job(error):
+            raise
+        return float("nan")
+
+
+def chosen(names: Sequence[str], own: Mapping[str, TextObjective]) -> list[TextObjective]:
+    """The objectives of these names; UsageError unless they are two or more that are known."""
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise UsageError(
+            f"benchmark.objectives: found {list(names)}, expected two or more different ones"
+        )
+    return [_by_name(name, own) for name in names]
+
+
+def _by_name(name: str, own: Mapping[str, TextObjective]) -> TextObjective:
+    further = registry.names("objectives")
+    if name in own:
+        if name in further:
+            registry.note(f"objective {name!r} of a plug-in: the benchmark's own has that name")
+        return own[name]
+    if registry.find("objectives", name) is None:
+        known = {*own, *further}
+        raise UsageError(f"benchmark.objectives: {name!r} is unknown; {did_you_mean(name, known)}")
+    found: TextObjective = registry.load("objectives", name)
+    return found

@@ -1,0 +1,215 @@
+"""A policy at one preference as what others can load: a plain Hugging Face folder, a PEFT adapter.
+
+A soup leaves merged into the weights, or as one adapter with the banks' factors side by side and
+the coefficients folded into B: exact for negative coefficients too. Soft prompt vectors leave as a
+PEFT prompt-tuning adapter with those vectors fixed, on a merged model. Words before the prompt have
+to be written by whoever uses the model: `prefix` gives them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from paretosteer.errors import UsageError
+from paretosteer.policies.banks import BankedLinear
+from paretosteer.policies.control import Control
+from paretosteer.text.peft_adapters import CONFIG, PREFIX, WEIGHTS
+from paretosteer.text.policy import TextPolicy
+
+Form = Literal["model", "peft"]
+BASE = "base"  # subfolder with the merged model under a soft prompt
+
+
+def check_form(policy: TextPolicy, control: Control, form: Form) -> None:
+    """UsageError where what this control does has no such form; it says what has."""
+    if control.sharpness is not None:
+        raise UsageError(
+            "--dial: at a temperature other than 1 two models' next-token scores are mixed, which "
+            "no single model does; leave the dial out, or use `paretosteer sample`"
+        )
+    if control.kind == "features" and form == "model":
+        raise UsageError(
+            "--as model: this policy reads the preference as soft prompt vectors, for which a "
+            "plain model has no place; say --as peft for a prompt-tuning adapter that holds them"
+        )
+    if control.kind == "features" and policy.network.config.is_encoder_decoder:
+        raise UsageError(
+            "--as peft: soft prompt vectors of an encoder-decoder model have no PEFT form that "
+            "gives the same text; use `paretosteer sample`"
+        )
+    if form == "peft" and control.kind != "features" and not _changed(policy, control):
+        raise UsageError(
+            "--as peft: at this preference the policy is the start model itself, and an adapter "
+            "would be empty; say --as model"
+        )
+
+
+def write_policy(
+    policy: TextPolicy, control: Control, form: Form, folder: Path, base: str, final: Path
+) -> None:
+    """Write the policy under a control of one row that `check_form` let pass.
+
+    Parameters
+    ----------
+    policy, control
+        What is written.
+    form
+        `model`: a folder for `AutoModelForCausalLM.from_pretrained`, tokenizer and decoding
+        included. `peft`: an adapter on the start model, or for soft prompt vectors on the merged
+        model in the subfolder `base`.
+    folder
+        An existing empty folder.
+    base
+        Where the start model is, for an adapter to say.
+    final
+        Where the folder will be, for an adapter on a model inside it to say.
+
+    """
+    row = coefficients(policy, control)
+    if form == "model":
+        write_model(policy, row, folder)
+    elif control.kind != "features":
+        write_adapter(policy, row, folder, base)
+    else:
+        assert policy.reader is not None and control.values is not None
+        if policy.layers:
+            write_model(policy, row, folder / BASE)
+            base = str(final.resolve() / BASE)
+        with torch.no_grad():
+            vectors = policy.reader(control.values.to(policy.device))[0]
+        write_soft_prompt(policy, vectors, folder, base)
+
+
+def prefix(control: Control) -> str:
+    """Words that have to stand before every prompt; none but where the preference is in words."""
+    return control.words[0] if control.kind == "text" else ""
+
+
+def coefficients(policy: TextPolicy, control: Control) -> Tensor:
+    """What every bank counts under a control of one row, (banks,)."""
+    count = next((layer.count for layer in policy.layers.values()), 0)
+    if control.kind == "start":
+        return torch.zeros(count)
+    if control.kind == "soup":
+        assert control.values is not None
+        return control.values[0].cpu()
+    if control.kind == "bank":
+        assert control.values is not None
+        return torch.eye(count)[int(control.values[0])]
+    return torch.ones(count)  # with words and vectors the one bank is always on
+
+
+def write_model(policy: TextPolicy, row: Tensor, folder: Path) -> None:
+    """One coefficient row (banks,) merged into a Hugging Face folder that is ready to generate.
+
+    The weights are rounded to the start model's type once, after the sum.
+    """
+    plain = policy.materialise(row)
+    plain.generation_config.update(**_decoding(policy))
+    plain.save_pretrained(folder)
+    policy.tokenizer.save_pretrained(folder)
+
+
+def write_adapter(policy: TextPolicy, row: Tensor, folder: Path, base: str) -> None:
+    """Write one coefficient row (banks,) as a PEFT LoRA folder on the base model named `base`."""
+    tensors, ranks = {}, {}
+    for name, layer in policy.layers.items():
+        a, b = _merged(layer, row.tolist())
+        if len(a):
+            tensors[f"{PREFIX}{name}.lora_A.weight"] = a
+            tensors[f"{PREFIX}{name}.lora_B.weight"] = b
+            ranks[name] = len(a)
+    usual = max(ranks.values())
+    other = {name: rank for name, rank in ranks.items() if rank != usual}
+    config = {
+        "peft_type": "LORA",
+        "r": usual,
+        "lora_alpha": usual,  # alpha = rank throughout, so that PEFT multiplies by 1
+        "rank_pattern": other,
+        "alpha_pattern": other,
+        "target_modules": sorted(ranks),
+        "fan_in_fan_out": any(policy.layers[name].transposed for name in ranks),
+        "lora_dropout": 0.0,
+        "bias": "none",
+    }
+    _write_peft(policy, tensors, config, folder, base)
+
+
+def write_soft_prompt(policy: TextPolicy, vectors: Tensor, folder: Path, base: str) -> None:
+    """Write virtual tokens (tokens, width) as a PEFT prompt-tuning folder on `base`."""
+    model = policy.network.config
+    config = {
+        "peft_type": "PROMPT_TUNING",
+        "num_virtual_tokens": len(vectors),
+        "token_dim": vectors.shape[1],
+        "num_transformer_submodules": 1,
+        "num_attention_heads": model.num_attention_heads,
+        "num_layers": model.num_hidden_layers,
+        "prompt_tuning_init": "RANDOM",
+    }
+    _write_peft(policy, {"prompt_embeddings": vectors}, config, folder, base)
+
+
+def _write_peft(
+    policy: TextPolicy,
+    tensors: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    folder: Path,
+    base: str,
+) -> None:
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    save_file(kept, folder / WEIGHTS, metadata={"format": "pt"})
+    task = "SEQ_2_SEQ_LM" if policy.network.config.is_encoder_decoder else "CAUSAL_LM"
+    common = {"task_type": task, "base_model_name_or_path": base, "inference_mode": True}
+    text = json.dumps({**config, **common}, indent=2)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def _merged(layer: BankedLinear, row: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Factors A (r, in), B (out, r) whose product is the change under one row, scale included."""
+    factors = [(a.detach(), b.detach()) for a, b in zip(layer.A, layer.B, strict=True)]
+    scales = [scale for _, scale in layer.layout]
+    if layer.mixture.merge == "factors":
+        a = torch.stack([c * a for c, (a, _) in zip(row, factors, strict=True)]).sum(dim=0)
+        b = torch.stack([c * b for c, (_, b) in zip(row, factors, strict=True)]).sum(dim=0)
+        return a, scales[0] * b
+    # Banks that count nothing are cut to rank 0, not dropped: all of them may.
+    counted = [int(c != 0) * len(a) for c, (a, _) in zip(row, factors, strict=True)]
+    a = torch.cat([a[:r] for r, (a, _) in zip(counted, factors, strict=True)])
+    parts = zip(row, scales, counted, factors, strict=True)
+    return a, torch.cat([c * scale * b[:, :r] for c, scale, r, (_, b) in parts], dim=1)
+
+
+def _changed(policy: TextPolicy, control: Control) -> bool:
+    """Whether any bank with a coefficient other than 0 has a rank somewhere."""
+    row = coefficients(policy, control).tolist()
+    return any(
+        c != 0 and rank > 0
+        for layer in policy.layers.values()
+        for c, (rank, _) in zip(row, layer.layout, strict=True)
+    )
+
+
+def _decoding(policy: TextPolicy) -> dict[str, Any]:
+    """The benchmark's decoding of answers as `generate` understands it."""
+    how, tokenizer = policy.answering or policy.decoding, policy.tokenizer
+    return {
+        "do_sample": not how.greedy,
+        "temperature": how.temperature or 1.0,  # greedy decoding reads none
+        "top_k": how.top_k or 0,
+        "top_p": 1.0,
+        "max_new_tokens": how.max_new_tokens,
+        "min_new_tokens": how.min_new_tokens,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }

@@ -1,0 +1,113 @@
+"""A reward model from nothing but pairs: a Llama that starts as a bag of tokens.
+
+A few thousand pairs are too few for a randomly drawn network to learn from before it has learnt
+them by heart. So training starts at the solution of a convex problem, the penalised logistic
+regression on token counts, written into the weights of a stock Llama of one layer, and goes on from
+there only as long as validation pairs say that it helps.
+
+Attention whose queries are zero takes the mean over all n tokens before the last, whose own vector
+is negligible. Coordinate 0 of a token is its weight and coordinate 1 is one for <s> alone, so the
+mean is (Σw, 1)/n, and the final norm, which divides by its length, leaves (Σw, 1): a sum over
+tokens, however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+
+from paretosteer.text.pairs import Pair
+from paretosteer.text.rewards.bag_of_words import fit_linear
+
+SPECIAL = ("<pad>", "<s>", "</s>")
+VOCABULARY, WIDTH, CONTEXT = 4000, 32, 512
+_SCALE = (
+    0.05  # of the weights among a token's coordinates: sums up to a few stay on the linear part
+)
+_END = 1e-3  # length of the last token's own vector, far below that of any mean
+
+
+def scratch_tokenizer(pairs: Iterable[Pair]) -> Any:
+    """A byte-level BPE of lower case trained on the answers, `<s> answer </s>`."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+    from tokenizers.trainers import BpeTrainer
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.BPE())
+    words.normalizer = normalizers.Lowercase()
+    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    words.decoder = decoders.ByteLevel()
+    trainer = BpeTrainer(
+        vocab_size=VOCABULARY,
+        min_frequency=2,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    words.train_from_iterator((text for p in pairs for text in (p.chosen, p.rejected)), trainer)
+    pad, first, last = SPECIAL
+    words.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A {last}",
+        pair=f"{first} $A {last} $B {last}",
+        special_tokens=[(first, 1), (last, 2)],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=words,
+        pad_token=pad,
+        bos_token=first,
+        eos_token=last,
+        model_max_length=CONTEXT,
+    )
+
+
+def scratch_network(pairs: Sequence[Pair], tokenizer: Any, seed: int) -> Any:
+    """The Llama that scores answers as the bag of tokens fitted on these pairs does."""
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    def units(text: str) -> list[int]:
+        read = tokenizer(text, truncation=True, max_length=CONTEXT).input_ids
+        return list(read[1:-1])  # without <s> and </s>
+
+    fitted = fit_linear(pairs, units)
+    torch.manual_seed(seed)
+    network = LlamaForSequenceClassification(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=WIDTH,
+            intermediate_size=2 * WIDTH,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=CONTEXT,
+            rms_norm_eps=1e-12,
+            num_labels=1,
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=2,
+        )
+    )
+    weights = torch.zeros(len(tokenizer))
+    weights[list(fitted.weights)] = torch.tensor(list(fitted.weights.values()))
+    _write(network, weights)
+    return network
+
+
+@torch.no_grad()
+def _write(network: Any, weights: torch.Tensor) -> None:
+    """Put the weights of tokens (vocabulary,) into a network, its other parts silent but alive."""
+    table = network.model.embed_tokens.weight  # (vocabulary, width)
+    table.normal_(0.0, 0.3 / WIDTH**0.5)
+    table[:, 1], table[:, 2] = 0.0, 1.0
+    # The norm before attention divides by a token's length.
+    table[:, 0] = _SCALE * weights * table[:, 1:].norm(dim=1)
+    table[1:3] = 0.0
+    table[1, 1], table[2, 2] = 1.0, _END
+    layer = network.model.layers[0]
+    layer.self_attn.q_proj.weight.zero_()
+    layer.self_attn.v_proj.weight.copy_(torch.eye(WIDTH))
+    layer.self_attn.o_proj.weight.zero_()
+    layer.self_attn.o_proj.weight[[0, 1], [0, 1]] = 1.0
+    layer.mlp.down_proj.weight.zero_()
+    network.score.weight.normal_(0.0, 0.05)
+    network.score.weight[0, 0], network.score.weight[0, 1] = 1.0 / (_SCALE * WIDTH**0.5), 0.0

@@ -1,0 +1,138 @@
+"""What a tracker shows of a cell, as plain tables and numbers read from its files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paretosteer import metrics
+from paretosteer.cells.scores import KEYS, read_drift, read_samples, read_values
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from paretosteer.cells.cell import Cell
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns and their rows."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Table:
+        """A frame as plain Python values, None where it has none."""
+        plain = frame.astype(object).where(frame.notna(), None)
+        return cls([str(column) for column in frame.columns], plain.to_numpy().tolist())
+
+
+def curves(row: Mapping[str, float | str]) -> dict[str, float]:
+    """A row of the training log as points of curves: loss, objectives, KL, entropy, speed."""
+    drawn = {
+        k: v for k, v in row.items() if not isinstance(v, str) and k not in ("step", "seconds")
+    }
+    # Over all of training so far: updates that reuse a batch sample no tokens of their own.
+    drawn["tokens_per_second"] = float(row["tokens"]) / float(row["seconds"])
+    return {f"train/{name}": value for name, value in drawn.items()}
+
+
+def training(folder: Path) -> Iterator[tuple[int, dict[str, float | str]]]:
+    """Step and row of a cell's training log, as they were while it trained; nothing without one."""
+    path = folder / "training.csv"
+    if not path.is_file():
+        return
+    with path.open(newline="") as stream:
+        for row in csv.DictReader(stream):
+            figures = {k: float(v) for k, v in row.items() if v and k != "phase"}
+            yield int(row["step"]), figures | {"phase": row["phase"]}
+
+
+class Shown:
+    """A finished cell's front, responses, headline metrics and samples.
+
+    Raises
+    ------
+    UnreadableError
+        If one of the cell's files is not what its record says.
+    """
+
+    def __init__(self, cell: Cell):
+        record = cell.record
+        self.objectives: list[str] = [objective["name"] for objective in record["objectives"]]
+        self._cell = cell
+        self._preferences = np.array([p["preference"] for p in record["points"]])  # (k, m)
+        self._dials: list[dict[str, float]] = [dict(p["dials"]) for p in record["points"]]
+        self._values = read_values(cell).mean(axis=1)  # (k, m)
+        drift = read_drift(cell)
+        self._kl = None if drift is None else drift["kl"]  # (k,)
+
+    def front(self) -> Table:
+        """One row per point: its weights, dials, objectives in standard units and KL in nats."""
+        frame = self._weights()
+        for dial in sorted({name for dials in self._dials for name in dials}):
+            frame[dial] = [dials.get(dial) for dials in self._dials]
+        frame[self.objectives] = self._values
+        if self._kl is not None:
+            frame["kl"] = self._kl
+        return Table.of(frame)
+
+    def responses(self) -> dict[str, tuple[list[float], list[float]]]:
+        """By objective: each weight on it, and its mean over the points with that weight."""
+        plain = self._plain
+        found = {}
+        for i, name in enumerate(self.objectives):
+            weights, values = self._preferences[plain, i].round(9), self._values[plain, i]
+            levels = np.unique(weights)
+            means = [float(values[weights == level].mean()) for level in levels]
+            found[name] = (levels.tolist(), means)
+        return found
+
+    def headline(self) -> dict[str, float]:
+        """Metrics of the points without dials, and what the cell cost."""
+        mu, f = self._preferences[self._plain], self._values[self._plain]
+        figures = {
+            "hypervolume": metrics.hypervolume(f, self._cell.record["reference"]),
+            "expected_utility": metrics.expected_utility(mu, f),
+            "steering_regret": metrics.steering_regret(mu, f),
+        }
+        if self._kl is not None:
+            figures["kl"] = float(self._kl[self._plain].mean())
+        if (np.ptp(mu, axis=0) > 0).all():
+            figures["controllability"] = metrics.controllability(mu, f)
+        costs = self._cell.record["cost"].items()
+        return figures | {f"cost/{name}": value for name, value in costs if name != "seconds"}
+
+    def samples(self, limit: int) -> tuple[Table, int]:
+        """The first `limit` samples and how many there are; one prompt's points are neighbours.
+
+        Columns: keys, weights of the point, what the benchmark shows of a sample, raw scores.
+        """
+        import pandas as pd
+
+        texts = read_samples(self._cell.path)
+        if texts.empty:
+            return Table([], []), 0
+        scores = pd.read_parquet(self._cell.path / "scores.parquet")
+        first = texts.sort_values(["prompt_id", "sample", "point"]).head(limit)
+        weighed = first[KEYS].merge(self._weights(), on="point", how="left")
+        told = weighed.merge(first, on=KEYS, how="left").merge(scores, on=KEYS, how="left")
+        return Table.of(told), len(texts)
+
+    @property
+    def _plain(self) -> np.ndarray:
+        """Which points have no dials: those that every method can be compared at, (k,)."""
+        return np.array([not dials for dials in self._dials])
+
+    def _weights(self) -> pd.DataFrame:
+        import pandas as pd
+
+        frame = pd.DataFrame({"point": range(len(self._preferences))})
+        frame[[f"w_{name}" for name in self.objectives]] = self._preferences
+        return frame

@@ -1,0 +1,42 @@
+"""Draws of preference weights for training: fixed ones, or fresh ones from a Dirichlet."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from paretosteer.interfaces import Array
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What training drew for n prompts: weights, and dials where a method conditions on them."""
+
+    weights: Array  # (n, m)
+    kappa: Array | None = None  # (n,), KL coefficients
+    temperatures: Array | None = None  # (n, m), factors on DPO's beta
+
+    def parts(self, count: int) -> list["Draws"]:
+        """The same draws in `count` runs of nearly equal length, none of them empty."""
+        n = len(self.weights)
+        edges = np.linspace(0, n, min(count, n) + 1).astype(int).tolist()
+        return [self._part(slice(a, b)) for a, b in pairwise(edges)]
+
+    def _part(self, span: slice) -> "Draws":
+        kappa = None if self.kappa is None else self.kappa[span]
+        temperatures = None if self.temperatures is None else self.temperatures[span]
+        return Draws(self.weights[span], kappa, temperatures)
+
+
+Draw = Callable[[np.random.Generator, int], Draws]
+
+
+def fixed(weights: Array) -> Draw:
+    """The same training weights for every prompt."""
+    return lambda rng, n: Draws(np.tile(weights, (n, 1)))
+
+
+def dirichlet(objectives: int, concentration: float) -> Draw:
+    """Training weights from a symmetric Dirichlet, one draw per prompt."""
+    return lambda rng, n: Draws(rng.dirichlet(np.full(objectives, concentration), size=n))

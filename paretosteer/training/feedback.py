@@ -1,0 +1,304 @@
+"""What teaches a policy: rewards, preferences or demonstrations. Written once for every world.
+
+Each kind has two halves. `collect` gathers a batch under given weights and controls, without
+gradients; `loss` scores it. Draws and control rows belong to prompts, so every sample of a prompt
+shares one draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from paretosteer import benchmark_outputs
+from paretosteer.errors import UsageError
+from paretosteer.interfaces import Array, Benchmark, Lists, Policy
+from paretosteer.policies.control import Control
+from paretosteer.training.draws import Draws
+from paretosteer.training.scoring import Scorer
+
+GRACE = 1000  # training samples over which failures to score are judged at the least
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one `collect` gathered. Rows are samples; `prompt_of` maps them to prompts."""
+
+    samples: Any
+    prompt_of: Tensor  # (rows,) int64
+    terms: int  # what the loss is a mean over: rows, lists or tokens
+    advantage: Tensor | None = None  # (rows,)
+    lists: Lists | None = None
+    figures: dict[str, float] | None = None  # for the training log
+    tokens: int = 0
+    reward_calls: int = 0
+
+
+class Feedback(Protocol):
+    """One kind of feedback on one benchmark."""
+
+    updates: int  # optimiser steps taken on each collected batch
+    rows_per_draw: int  # samples or candidates that share one draw of weights
+    flops_per_weight: float  # for each token of a batch: 2 a forward pass, 4 a backward pass
+
+    def collect(
+        self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
+    ) -> Batch:
+        """Gather a batch for these prompts, one draw and one control row each."""
+        ...
+
+    def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
+        """The scalar to minimise, a mean over the batch's `terms`."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What collecting has changed, as JSON, for a run that is taken up again."""
+        ...
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on as after `state`."""
+        ...
+
+
+class Memoryless:
+    """Feedback whose batches depend on nothing but the draws and the random stream."""
+
+    def state(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Nothing to take back."""
+
+
+class Reward:
+    """Policy gradient on mu . z - kappa KL, the KL to the start policy inside the reward.
+
+    The baseline of a sample is the mean return of its prompt's other samples (leave-one-out; Kool
+    et al. 2019; Ahmadian et al., arXiv 2402.14740). With `epochs` > 1 a batch serves several
+    optimiser steps and the ratio to the sampling policy is clipped to 1 +- `clip` (PPO, arXiv
+    1707.06347).
+    """
+
+    def __init__(
+        self, benchmark: Benchmark, samples: int, kappa: float, epochs: int = 1, clip: float = 0.2
+    ):
+        if samples < 2:
+            raise UsageError(
+                f"budget.samples: {samples} per prompt; the leave-one-out baseline needs 2 or more"
+            )
+        self.benchmark, self.samples, self.kappa = benchmark, samples, kappa
+        self.updates, self.clip, self.rows_per_draw = epochs, clip, samples
+        self.flops_per_weight = 4.0 + 6.0 * epochs  # sampling, start scores; forward and backward
+        self._scorer = Scorer(benchmark, grace=GRACE)
+        self._order = Shuffled(len(benchmark_outputs.prompts(benchmark, "train")))
+
+    @torch.no_grad()
+    def collect(
+        self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
+    ) -> Batch:
+        """Sample every prompt `samples` times and turn the scores into advantages."""
+        p, n = len(draws.weights), self.samples
+        prompts = self.benchmark.prompts("train")
+        chosen = [prompts[i] for i in self._order.take(rng, p)]
+        prompt_of = torch.arange(p).repeat_interleave(n)
+        rows = control.take(prompt_of)
+        samples = policy.sample(
+            [chosen[i] for i in prompt_of], rows, int(rng.integers(2**62)), list(range(n)) * p
+        )
+        raw = self._scorer.score(samples)
+        z = self.benchmark.normaliser.apply(raw)  # (rows, m)
+        start = policy.scores(samples, Control.start(rows.rows))
+        # One-sample estimates of the KL, (rows,).
+        kl = (samples.log_probs - start).sum(dim=1).cpu().double().numpy()
+        kappa = self.kappa if draws.kappa is None else draws.kappa[prompt_of.numpy()]
+        gain = (z * draws.weights[prompt_of.numpy()]).sum(axis=1) - kappa * kl  # (rows,)
+        advantage = leave_one_out(gain.reshape(p, n)).ravel()
+        entropy = -float(samples.log_probs.sum()) / max(1, samples.tokens)
+        return Batch(
+            samples,
+            prompt_of,
+            len(samples),
+            advantage=torch.as_tensor(advantage, dtype=torch.float32),
+            figures=_means(self.benchmark, raw) | {"kl": float(kl.mean()), "entropy": entropy},
+            tokens=samples.tokens,
+            reward_calls=len(samples),
+        )
+
+    def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
+        """Minus the (clipped) advantage-weighted log-probability, summed over a sample's tokens."""
+        assert batch.advantage is not None
+        new = policy.scores(batch.samples, control.take(batch.prompt_of))  # (rows, T)
+        advantage = batch.advantage.to(new.device).unsqueeze(1)
+        if self.updates == 1:
+            return -(advantage * new).sum(dim=1).mean()
+        ratio = torch.exp(new - batch.samples.log_probs)
+        clipped = ratio.clamp(1 - self.clip, 1 + self.clip)
+        gain = torch.minimum(ratio * advantage, clipped * advantage)
+        return -(gain * batch.samples.mask).sum(dim=1).mean()
+
+    def state(self) -> dict[str, Any]:
+        """What is left of the pass over the prompts, and how many samples could not be scored."""
+        return {"order": self._order.left, "scorer": self._scorer.state()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on as after `state`."""
+        self._order.left = state["order"]
+        self._scorer.load_state(state["scorer"])
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Every possible sample of some prompts: what it scores, and how likely it is at the start."""
+
+    prompts: Sequence[Any]
+    rewards: Array  # (rows, K, m), raw
+    start: Tensor  # (rows, K) log-probabilities
+
+
+class Expectation:
+    """Gradient of E mu . z - kappa KL itself, where a world has few enough samples to sum over.
+
+    What `Reward` estimates from samples, without its noise.
+    """
+
+    updates = 1
+    rows_per_draw = 1
+    flops_per_weight = 8.0  # the policy for the log, forward and backward
+
+    def __init__(self, benchmark: Any, kappa: float):
+        self.benchmark, self.kappa = benchmark, kappa
+        self._order = Shuffled(len(benchmark_outputs.prompts(benchmark, "train")))
+
+    @torch.no_grad()
+    def collect(
+        self, policy: Any, draws: Draws, control: Control, rng: np.random.Generator
+    ) -> Batch:
+        """Take the next prompts; what the policy comes to on them is for the log."""
+        prompts = self.benchmark.prompts("train")
+        chosen = [prompts[i] for i in self._order.take(rng, len(draws.weights))]
+        start = policy.log_policy(chosen, Control.start(len(chosen)))
+        every = Outcomes(chosen, self.benchmark.outcomes(chosen), start)
+        expected, kl = _expectations(policy, every, control, every.rewards)
+        figures = _means(self.benchmark, expected.cpu().double().numpy()) | {"kl": float(kl.mean())}
+        rows = len(chosen)
+        return Batch(every, torch.arange(rows), rows, figures=figures, tokens=rows)
+
+    def loss(self, policy: Any, batch: Batch, draws: Draws, control: Control) -> Tensor:
+        """Minus the expected return, mean over prompts."""
+        z = self.benchmark.normaliser.apply(batch.samples.rewards)  # (rows, K, m)
+        expected, kl = _expectations(policy, batch.samples, control, z)
+        weights = expected.new_tensor(draws.weights)
+        kappa = kl.new_tensor(self.kappa if draws.kappa is None else draws.kappa)
+        return -((weights * expected).sum(dim=1) - kappa * kl).mean()
+
+    def state(self) -> dict[str, Any]:
+        """What is left of the pass over the prompts."""
+        return {"order": self._order.left}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on as after `state`."""
+        self._order.left = state["order"]
+
+
+class Preference(Memoryless):
+    """Listwise DPO against the start policy; two items a list give pairwise DPO.
+
+    sum_j w_j L_j with L_j = - sum_i zbar_i^j log softmax_i(beta (s_i - s_i^start)), after COS-DPO
+    (arXiv 2410.08316) and DPO (arXiv 2305.18290).
+    """
+
+    updates = 1
+    flops_per_weight = 6.0
+
+    def __init__(self, benchmark: Benchmark, size: int | None, beta: float):
+        self.benchmark, self.size, self.beta = benchmark, size, beta
+        self.rows_per_draw = size or 1  # a world's own list is one sample of it
+
+    def collect(
+        self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
+    ) -> Batch:
+        """Draw one list per prompt row."""
+        lists = self.benchmark.lists(rng, draws.weights, self.size)
+        rows = torch.arange(len(draws.weights)).repeat_interleave(self.rows_per_draw)
+        size = len(draws.weights)
+        return Batch(lists.candidates, rows, size, lists=lists, tokens=lists.tokens)
+
+    def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
+        """Mean over lists of the weighted cross-entropies; drawn temperatures multiply beta."""
+        assert batch.lists is not None
+        scores = policy.candidate_scores(batch.lists.candidates, control)  # (lists, n)
+        lists = batch.lists.to(scores.device)
+        margin = (self.beta * (scores - lists.start)).unsqueeze(-1)  # (lists, n, 1)
+        if draws.temperatures is not None:
+            margin = margin * scores.new_tensor(draws.temperatures).unsqueeze(1)  # (lists, n, m)
+        if lists.mask is not None:
+            # Finite, since a label of 0 times minus infinity is NaN.
+            margin = margin.masked_fill(~lists.mask.unsqueeze(-1), torch.finfo(scores.dtype).min)
+        cross_entropy = -(lists.labels * margin.log_softmax(dim=1)).sum(dim=1)  # (lists, m)
+        return (scores.new_tensor(draws.weights) * cross_entropy).sum(dim=1).mean()
+
+
+class Imitation(Memoryless):
+    """Supervised on start-model samples from the top quantile under the weights (w . z)."""
+
+    updates = 1
+    flops_per_weight = 6.0
+
+    rows_per_draw = 1
+
+    def __init__(self, benchmark: Benchmark, quantile: float):
+        self.benchmark, self.quantile = benchmark, quantile
+
+    def collect(
+        self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
+    ) -> Batch:
+        """Draw one demonstration per draw of weights."""
+        chosen = self.benchmark.demonstrations(rng, draws.weights, self.quantile)
+        terms = max(1, chosen.tokens)
+        return Batch(chosen, torch.arange(len(chosen)), terms, tokens=chosen.tokens)
+
+    def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
+        """Mean negative log-likelihood per token."""
+        scores = policy.scores(batch.samples, control.take(batch.prompt_of))
+        return -scores.sum() / batch.terms
+
+
+class Shuffled:
+    """Indices 0 … count - 1 without end, each pass in a new order."""
+
+    def __init__(self, count: int):
+        self.count = count
+        self.left: list[int] = []  # of the pass that is under way
+
+    def take(self, rng: np.random.Generator, n: int) -> list[int]:
+        """The next n indices."""
+        while len(self.left) < n:
+            self.left = self.left + rng.permutation(self.count).tolist()
+        taken, self.left = self.left[:n], self.left[n:]
+        return taken
+
+
+def leave_one_out(gain: Array) -> Array:
+    """Each return minus the mean of its prompt's others, (p, n) to (p, n)."""
+    n = gain.shape[1]
+    return (gain - gain.mean(axis=1, keepdims=True)) * n / (n - 1)
+
+
+def _expectations(
+    policy: Any, every: Outcomes, control: Control, values: Array
+) -> tuple[Tensor, Tensor]:
+    """E values (rows, m) of `values` (rows, K, m), and KL to the start policy (rows,)."""
+    log_policy = policy.log_policy(every.prompts, control)  # (rows, K)
+    pi = log_policy.exp()
+    expected = torch.einsum("rk,rkm->rm", pi, pi.new_tensor(values))
+    return expected, (pi * (log_policy - every.start)).sum(dim=1)
+
+
+def _means(benchmark: Benchmark, raw: Array) -> dict[str, float]:
+    return {o.name: float(x) for o, x in zip(benchmark.objectives, raw.mean(axis=0), strict=True)}

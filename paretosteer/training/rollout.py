@@ -1,0 +1,98 @@
+"""Answering under a whole grid of controls at once: every prompt under each, in full batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from paretosteer import benchmark_outputs
+from paretosteer.interfaces import Answers, Array, Benchmark, Exact, Policy
+from paretosteer.policies.control import Control
+from paretosteer.runtime.batch_size import EvalRows
+from paretosteer.runtime.processes import from_first
+from paretosteer.training.scoring import Scorer
+
+if TYPE_CHECKING:
+    from paretosteer.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows of a grid: control point, prompt index and sample number, each (rows,)."""
+
+    point: NDArray[np.int64]
+    prompt: NDArray[np.int64]
+    sample: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, points: int, prompts: int, samples: int) -> Cells:
+        """Every point with every prompt and sample number; the prompt varies slowest.
+
+        Rows that share a prompt stand together, so a batch pads little.
+        """
+        prompt, point, sample = np.indices((prompts, points, samples)).reshape(3, -1)
+        return cls(point, prompt, sample)
+
+    def __len__(self) -> int:
+        return len(self.point)
+
+    def part(self, start: int, stop: int) -> Cells:
+        """A run of rows."""
+        span = slice(start, stop)
+        return Cells(self.point[span], self.prompt[span], self.sample[span])
+
+
+def whole(cells: Cells, control: Control, answers: Answers) -> tuple[Cells, Control, Answers]:
+    """A batch as it is."""
+    return cells, control, answers
+
+
+def roll_out(
+    policy: Policy,
+    prompts: Sequence[Any],
+    control: Control,
+    *,
+    seed: int,
+    samples: int,
+    batch_rows: int | EvalRows,
+    then: Callable[[Cells, Control, Any], Any] = whole,
+) -> Iterator[Any]:
+    """Answer every prompt under every row of `control`, `samples` times, `batch_rows` at once.
+
+    Yields what `then` makes of each batch of answers: it is part of what may run out of memory.
+    """
+    cells = Cells.of(control.rows, len(prompts), samples)
+
+    def work(start: int, stop: int) -> Any:
+        part = cells.part(start, stop)
+        rows = control.take(torch.as_tensor(part.point))
+        chosen = [prompts[i] for i in part.prompt]
+        return then(part, rows, policy.answer(chosen, rows, seed, part.sample.tolist()))
+
+    limit = EvalRows(batch_rows) if isinstance(batch_rows, int) else batch_rows
+    return limit.batches(len(cells), 0 if limit.given else policy.row_bytes(prompts), work)
+
+
+def validate(policy: Policy, benchmark: Benchmark, control: Control, trainer: Trainer) -> Array:
+    """Points (k, m) of k controls on validation prompts, as figures have them; booked as selection.
+
+    Mean normalised scores, less the price of the KL in a world whose points are regularised.
+    """
+    prompts, scorer = benchmark_outputs.prompts(benchmark, "validation"), Scorer(benchmark)
+    price = benchmark.kl_coefficient if isinstance(benchmark, Exact) else 0.0
+    total = np.zeros((control.rows, len(benchmark.objectives)))
+    rolls = roll_out(
+        policy, prompts, control, seed=trainer.seed, samples=1, batch_rows=trainer.batch_rows
+    )
+    for cells, rows, samples in rolls:
+        gain = benchmark.normaliser.apply(scorer.score(samples))
+        if price:
+            gain = gain - price * policy.drift(samples, rows).kl[:, None]
+        np.add.at(total, cells.point, gain)
+        trainer.select(samples.tokens, len(samples), policy.size)
+    return from_first(trainer.accelerator, total / len(prompts))

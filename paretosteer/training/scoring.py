@@ -1,0 +1,97 @@
+"""Scores of samples, with what could not be scored counted and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from paretosteer import benchmark_outputs
+from paretosteer.errors import ScoringError
+from paretosteer.interfaces import Array, Benchmark, Objective
+from paretosteer.runtime.time_limit import OverrunError, time_limit
+
+
+@dataclass
+class Scorer:
+    """Scores in raw units; a sample without a score gets its objective's worst value.
+
+    `grace` is the number of samples over which the share of failures is judged at the least: one
+    failure in a small first batch says little.
+    """
+
+    benchmark: Benchmark
+    grace: int = 0
+    total: int = 0
+    failed: int = 0
+    _named: set[str] = field(default_factory=set)
+
+    def state(self) -> dict[str, Any]:
+        """What was counted so far, as JSON."""
+        return {"total": self.total, "failed": self.failed, "named": sorted(self._named)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on counting as after `state`."""
+        self.total, self.failed = state["total"], state["failed"]
+        self._named = set(state["named"])
+
+    def score(self, samples: Any) -> Array:
+        """Finite scores (rows, m).
+
+        Raises
+        ------
+        ScoringError
+            If, over all calls, a larger share than the benchmark allows (1 %) had no score.
+
+        """
+        return self.book(self.raw(samples))
+
+    def raw(self, samples: Any) -> Array:
+        """What the benchmark says of samples, (rows, m), not counted yet; NaN without a score.
+
+        Raises
+        ------
+        ScoringError
+            If it takes longer than the setting's `score_seconds` for every sample.
+        PromiseError
+            If it says nothing of a sample or an objective.
+
+        """
+        limit = self.benchmark.setting.score_seconds
+        try:
+            with time_limit(None if limit is None else limit * len(samples)):
+                return benchmark_outputs.scores(self.benchmark, samples)
+        except OverrunError:
+            raise ScoringError(
+                f"benchmark.objectives: scoring {len(samples)} samples took more than "
+                f"{limit:g} s for each; mend what hangs, or raise score_seconds"
+            ) from None
+
+    def book(self, scores: Array) -> Array:
+        """Count raw scores (rows, m), and give each that is missing its objective's worst value.
+
+        Raises
+        ------
+        ScoringError
+            As `score`.
+
+        """
+        objectives = self.benchmark.objectives
+        missing = ~np.isfinite(scores)  # (rows, m)
+        self.total += len(scores)
+        self.failed += int(missing.any(axis=1).sum())
+        self._named |= {o.name for o, bad in zip(objectives, missing.T, strict=True) if bad.any()}
+        if self.failed > self.benchmark.max_failed * max(self.total, self.grace):
+            raise ScoringError(
+                f"benchmark.objectives: {self.failed} of {self.total} samples could not be scored "
+                f"by {', '.join(sorted(self._named))}, more than {self.benchmark.max_failed:.0%}; "
+                "mend the objective so that it gives a finite number for any text"
+            )
+        return filled(objectives, scores)
+
+
+def filled(objectives: Sequence[Objective], scores: Array) -> Array:
+    """Scores (rows, m) with the worst value of an objective where it gave no finite one."""
+    return np.where(np.isfinite(scores), scores, [o.worst for o in objectives])

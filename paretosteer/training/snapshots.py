@@ -1,0 +1,201 @@
+"""Snapshots that let a killed training run go on: one of every phase, on disk.
+
+A run that is taken up again goes through its method's `train` once more. Phases that have finished
+hand back their outcome instead of training, the one in progress continues where its snapshot is,
+and what a method computes between them is computed again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from paretosteer.interfaces import Dropping, Policy
+from paretosteer.storage.pieces import Sealed
+from paretosteer.training.feedback import Feedback
+
+Snapshot = tuple["dict[str, Tensor]", dict[str, Any]]
+
+
+class Journal:
+    """The snapshots of one training run.
+
+    Parameters
+    ----------
+    folder
+        Where they are kept; None keeps none.
+    every
+        Seconds of training between two snapshots of a phase.
+    owner
+        Whether this process keeps the folder; others never look into it.
+    say
+        Takes one line to the user.
+
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        every: float = 60.0,
+        owner: bool = True,
+        say: Callable[[str], None] = lambda line: None,
+    ):
+        self._files = None if folder is None else Sealed(folder, ".safetensors", say)
+        self._every, self._owner = every, owner
+        self._phase = -1  # the phase that trains now, in the order of the calls of `fit`
+        self._kept = time.monotonic()
+
+    def open(self, phase: Phase) -> Path | None:
+        """Where an earlier run left this phase, the next one; None where it never came here."""
+        self._phase += 1
+        self._kept = time.monotonic()
+        if self._files is None or not self._owner:
+            return None
+        path = self._files.find(self._name())
+        if path and _belongs(path, phase):
+            return path
+        if not phase.finished:  # what came after is to be trained again as well
+            self._files.remove(lambda name: name >= self._name())
+        return None
+
+    def due(self, phase: Phase) -> bool:
+        """Whether it is time for a snapshot: at the end of a phase, and now and then before."""
+        if self._files is None:
+            return False
+        return phase.finished or time.monotonic() - self._kept >= self._every
+
+    def write(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Keep a snapshot of the phase instead of its older one."""
+        from safetensors.torch import save
+
+        assert self._files is not None  # else none was due
+        whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        self._files.write(self._name(), save(whole, metadata={"state": json.dumps(state)}))
+        self._kept = time.monotonic()
+
+    def _name(self) -> str:
+        return f"{self._phase:04d}"
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """The tensors of a snapshot, and the rest."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as stream:
+        tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
+        return tensors, json.loads(stream.metadata()["state"])
+
+
+def _belongs(path: Path, phase: Phase) -> bool:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as stream:
+        state = json.loads(stream.metadata()["state"])
+    return bool(state["phase"] == phase.name and state["steps"] == phase.steps)
+
+
+@dataclass
+class Phase:
+    """What `Trainer.fit` is doing.
+
+    `done` of `steps` optimiser steps are taken; the last `collapsed` batches had no entropy left.
+    """
+
+    name: str
+    policy: Policy
+    feedback: Feedback
+    parameters: Sequence[Parameter]
+    optimiser: torch.optim.Optimizer
+    rng: np.random.Generator
+    steps: int
+    done: int = field(default=0, init=False)
+    collapsed: int = field(default=0, init=False)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are taken."""
+        return self.done >= self.steps
+
+    def randomness(self) -> dict[str, Any]:
+        """The state, as JSON, of what training draws from in this process.
+
+        That is the phase's own stream, the order of prompts, dropout, and torch's generators.
+        """
+        dropout = self.policy.dropout_state() if isinstance(self.policy, Dropping) else None
+        return {
+            "rng": self.rng.bit_generator.state,
+            "feedback": self.feedback.state(),
+            "dropout": None if dropout is None else _text(dropout),
+            "torch": _text(torch.get_rng_state()),
+            "cuda": _text(torch.cuda.get_rng_state(self._gpu)) if self._gpu else None,
+        }
+
+    def set_randomness(self, state: dict[str, Any]) -> None:
+        """Draw again as after `randomness`."""
+        self.rng.bit_generator.state = state["rng"]
+        self.feedback.load_state(state["feedback"])
+        dropout = state["dropout"]
+        if isinstance(self.policy, Dropping):
+            self.policy.set_dropout_state(None if dropout is None else _bytes(dropout))
+        torch.set_rng_state(_bytes(state["torch"]))
+        if self._gpu and state["cuda"]:
+            torch.cuda.set_rng_state(_bytes(state["cuda"]), self._gpu)
+
+    @property
+    def _gpu(self) -> torch.device | None:
+        devices = (parameter.device for parameter in self.parameters)
+        return next((device for device in devices if device.type == "cuda"), None)
+
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors by name, and the rest as JSON; randomness is each process's own and not in it."""
+        tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(self.parameters)}
+        optimiser = self.optimiser.state_dict()
+        rest: dict[str, dict[str, Any]] = {}
+        for i, slots in optimiser["state"].items():
+            rest[str(i)] = {}
+            for name, value in slots.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimiser.{i}.{name}"] = value
+                else:
+                    rest[str(i)][name] = value
+        return tensors, {
+            "phase": self.name,
+            "steps": self.steps,
+            "done": self.done,
+            "collapsed": self.collapsed,
+            "optimiser": {"state": rest, "groups": optimiser["param_groups"]},
+        }
+
+    @torch.no_grad()
+    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Be as when `snapshot` gave these."""
+        for i, parameter in enumerate(self.parameters):
+            parameter.copy_(tensors[f"parameter.{i}"])
+        slots: dict[int, dict[str, Any]] = {
+            int(i): dict(values) for i, values in state["optimiser"]["state"].items()
+        }
+        for key, value in tensors.items():
+            kind, slot, *name = key.split(".")
+            if kind == "optimiser":
+                slots[int(slot)][".".join(name)] = value
+        self.optimiser.load_state_dict(
+            {"state": slots, "param_groups": state["optimiser"]["groups"]}
+        )
+        self.done, self.collapsed = state["done"], state["collapsed"]
+
+
+def _text(state: Tensor) -> str:
+    return state.numpy().tobytes().hex()
+
+
+def _bytes(text: str) -> Tensor:
+    return torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8)

@@ -1,0 +1,361 @@
+"""The one training loop: draws weights, collects feedback, steps an optimiser, keeps the account.
+
+Everything a method trains passes through `Trainer.fit`, so the budget (a cap on optimiser steps,
+selection included) and the log are the same for all of them.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn import Parameter
+
+from paretosteer.errors import DivergenceError, ParetosteerError
+from paretosteer.interfaces import Array, Policy
+from paretosteer.policies.control import Control
+from paretosteer.runtime.batch_size import out_of_memory
+from paretosteer.runtime.processes import accelerator, averaged, from_first, gathered
+from paretosteer.training.draws import Draw, Draws
+from paretosteer.training.feedback import Batch, Feedback
+from paretosteer.training.snapshots import Journal, Phase, read_snapshot
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from paretosteer.config.setting import Setting
+    from paretosteer.runtime.batch_size import EvalRows
+
+OnStep = Callable[[int, dict[str, float | str]], None]
+LOWEST_ENTROPY = 1e-3  # nats per token; a policy below it has stopped being a distribution
+PATIENCE = 5  # collapsed batches in a row that stop a run
+MAX_GRADIENT = 1.0
+
+
+@dataclass
+class Account:
+    """What a method has spent so far."""
+
+    steps: int = 0
+    tokens: int = 0
+    selection_tokens: int = 0
+    reward_calls: int = 0
+    flops: float = 0.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a training batch: what was drawn for its prompts, and what was gathered."""
+
+    draws: Draws
+    rows: Control
+    batch: Batch
+
+
+@dataclass
+class Trainer:
+    """Runs a method's phases under one budget, seed and log.
+
+    Parameters
+    ----------
+    accelerator
+        Device, precision and processes.
+    steps
+        The cap on optimiser steps over all phases.
+    rows
+        Samples per optimiser step over all processes: equal for every method.
+    samples
+        Samples per prompt under reward feedback.
+    batch_rows
+        Rows sampled at once when a method tries something on validation prompts.
+    seed
+        Seed of the cell. A phase's own stream also hashes its name, so equal phases of two methods
+        meet the same prompts and noise.
+    on_step
+        Told (step, figures) after every optimiser step; progress bars and trackers listen here.
+    journal
+        Keeps snapshots, so that a killed run can be taken up again.
+    say
+        Takes one line to the user.
+
+    """
+
+    accelerator: Accelerator
+    steps: int
+    rows: int
+    samples: int
+    seed: int
+    batch_rows: int | EvalRows = 256
+    on_step: OnStep = lambda step, figures: None
+    journal: Journal = field(default_factory=Journal)
+    say: Callable[[str], None] = lambda line: None
+    account: Account = field(default_factory=Account)
+    log: list[dict[str, float | str]] = field(default_factory=list)
+    parts: int = 1  # a batch is learnt from in so many: more than one where memory ran out
+
+    def __post_init__(self) -> None:
+        self._began = time.perf_counter()
+        self._visits: Counter[str] = Counter()
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far, that of earlier runs of the same training included."""
+        return time.perf_counter() - self._began
+
+    @classmethod
+    def under(
+        cls,
+        setting: Setting,
+        *,
+        seed: int,
+        steps: int | None = None,
+        on_step: OnStep | None = None,
+        journal: Journal | None = None,
+    ) -> Trainer:
+        """A trainer with a setting's budget and device; `steps` replaces its cap."""
+        budget = setting.budget
+        steps = steps or budget.steps
+        assert steps is not None  # a plan fills in the benchmark's
+        return cls(
+            accelerator(setting.device),
+            steps=steps,
+            rows=budget.prompts * budget.samples,
+            samples=budget.samples,
+            seed=seed,
+            batch_rows=setting.eval_rows,
+            on_step=on_step or (lambda step, figures: None),
+            journal=journal or Journal(),
+            say=setting.say,
+        )
+
+    def rng(self, phase: str) -> np.random.Generator:
+        """The phase's own random stream: another on each process, and when it is taken up again."""
+        name, visit = zlib.crc32(phase.encode()), self._visits[phase]
+        self._visits[phase] += 1
+        return np.random.default_rng([self.seed, name, visit, self.accelerator.process_index])
+
+    def split(self, parts: int) -> list[int]:
+        """The steps that are left, shared out evenly."""
+        left = self.steps - self.account.steps
+        return [left // parts + (i < left % parts) for i in range(parts)]
+
+    def fit(
+        self,
+        phase: str,
+        policy: Policy,
+        feedback: Feedback,
+        *,
+        draw: Draw,
+        control: Callable[[Draws], Control],
+        parameters: Sequence[Parameter],
+        steps: int,
+        optimiser: torch.optim.Optimizer | float,
+    ) -> torch.optim.Optimizer:
+        """Train `parameters` for `steps` optimiser steps and return the optimiser.
+
+        `optimiser` is a learning rate for a new Adam, or one that an earlier phase returned, to
+        continue with its state. The rate falls linearly to 0 over the phase: what noise is left in
+        a policy that has learnt is the last steps' size.
+
+        Raises
+        ------
+        DivergenceError
+            On a loss that is not finite, or when entropy has collapsed.
+
+        """
+        if self.account.steps + steps > self.steps:
+            raise ParetosteerError(
+                f"phase {phase!r} asks for {steps} steps, the budget has "
+                f"{self.steps - self.account.steps} left; share it out with trainer.split"
+            )
+        parameters = list(parameters)
+        if isinstance(optimiser, float):
+            optimiser = torch.optim.Adam(parameters, lr=optimiser)
+        run = Phase(phase, policy, feedback, parameters, optimiser, self.rng(phase), steps)
+        # The first process decides where all go on: another may see an older state of the folder.
+        if path := from_first(self.accelerator, self.journal.open(run)):
+            self._take_up(run, *read_snapshot(path))
+        while not run.finished:
+            self._learn(run, draw, control)
+            self._keep(run)
+        return optimiser
+
+    def select(self, tokens: int, reward_calls: int, parameters: int) -> None:
+        """Book sampling that a method did to choose something on validation prompts."""
+        self.account.selection_tokens += tokens
+        self.account.reward_calls += reward_calls
+        self.account.flops += 2.0 * parameters * tokens
+
+    def write_log(self, path: Path, objectives: Sequence[str]) -> None:
+        """Write the log as CSV: step, phase, loss, objectives in raw units, KL, tokens, seconds.
+
+        Then whatever else the feedback of a benchmark measured.
+        """
+        names = ["step", "phase", "loss", *objectives, "kl", "entropy", "tokens", "seconds"]
+        names += dict.fromkeys(name for row in self.log for name in row if name not in names)
+        with path.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, names, restval="")
+            writer.writeheader()
+            writer.writerows(self.log)
+
+    # -- one batch --------------------------------------------------------------------------
+
+    def _learn(self, run: Phase, draw: Draw, control: Callable[[Draws], Control]) -> None:
+        """Collect one batch and take the optimiser steps that its feedback makes of it."""
+        share = max(1, self.rows // run.feedback.rows_per_draw // self.accelerator.num_processes)
+        draws = draw(run.rng, share)
+        parts, loss = self._first_gradients(run, draws, control)
+        figures = averaged(self.accelerator, _mean_figures(parts))
+        run.collapsed = self._check_entropy(run.name, figures, run.collapsed)
+        updates = min(run.feedback.updates, run.steps - run.done)
+        for update in range(updates):
+            if update:
+                loss = self._gradients(run, parts)
+            loss = self._step(run, loss)
+            if update == 0:
+                self._book(run, parts)
+            self._record(run.name, loss, figures)
+
+    def _first_gradients(
+        self, run: Phase, draws: Draws, control: Callable[[Draws], Control]
+    ) -> tuple[list[Part], float]:
+        """A batch and its gradients; in twice as many parts whenever memory runs out."""
+        before = run.randomness()
+        while True:
+            try:
+                parts = [self._collect(run, part, control) for part in draws.parts(self.parts)]
+                return parts, self._gradients(run, parts)
+            except RuntimeError as error:
+                if not out_of_memory(error) or self.parts >= len(draws.weights):
+                    raise
+            parts = []  # frees what was collected
+            self.parts *= 2
+            self.say(f"out of memory, going on with each training batch in {self.parts} parts")
+            run.set_randomness(before)
+
+    def _collect(self, run: Phase, draws: Draws, control: Callable[[Draws], Control]) -> Part:
+        rows = control(draws).to(self.accelerator.device)
+        return Part(draws, rows, run.feedback.collect(run.policy, draws, rows, run.rng))
+
+    def _gradients(self, run: Phase, parts: Sequence[Part]) -> float:
+        """Gradients of the loss over all parts, left on the parameters; gives the loss."""
+        run.optimiser.zero_grad(set_to_none=True)
+        total, terms = 0.0, sum(part.batch.terms for part in parts)
+        for part in parts:
+            with self.accelerator.autocast():
+                loss = run.feedback.loss(run.policy, part.batch, part.draws, part.rows)
+            loss = loss * (part.batch.terms / terms)
+            total += float(loss.detach())
+            self.accelerator.backward(loss)
+        return total
+
+    def _step(self, run: Phase, loss: float) -> float:
+        """One optimiser step along the gradients; gives the loss over all processes.
+
+        The rate falls linearly over the phase.
+        """
+        loss = averaged(self.accelerator, {"loss": loss})["loss"]
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"phase {run.name!r}, step {self.account.steps + 1}: the loss is {loss}; "
+                "lower method.learning_rate or raise method.kappa"
+            )
+        _set_rate(run.optimiser, 1 - run.done / run.steps)
+        self._average_gradients(run.parameters)
+        torch.nn.utils.clip_grad_norm_(run.parameters, MAX_GRADIENT)
+        run.optimiser.step()
+        run.done += 1
+        self.account.steps += 1
+        return loss
+
+    def _average_gradients(self, parameters: Sequence[Parameter]) -> None:
+        """Mean over processes. Banks are small: plain reductions do, and no wrapper is needed."""
+        if self.accelerator.num_processes > 1:
+            for p in parameters:
+                grad = torch.zeros_like(p) if p.grad is None else p.grad
+                p.grad = self.accelerator.reduce(grad, reduction="mean")
+
+    def _check_entropy(self, phase: str, figures: dict[str, float], collapsed: int) -> int:
+        if figures.get("entropy", math.inf) >= LOWEST_ENTROPY:
+            return 0
+        if collapsed + 1 >= PATIENCE:
+            raise DivergenceError(
+                f"phase {phase!r}, step {self.account.steps}: entropy has been below "
+                f"{LOWEST_ENTROPY} nats per token for {PATIENCE} batches, the policy repeats one "
+                "text; raise method.kappa or lower method.learning_rate"
+            )
+        return collapsed + 1
+
+    def _book(self, run: Phase, parts: Sequence[Part]) -> None:
+        tokens = sum(part.batch.tokens for part in parts) * self.accelerator.num_processes
+        calls = sum(part.batch.reward_calls for part in parts)
+        self.account.tokens += tokens
+        self.account.reward_calls += calls * self.accelerator.num_processes
+        self.account.flops += run.feedback.flops_per_weight * run.policy.size * tokens
+
+    def _record(self, phase: str, loss: float, figures: dict[str, float]) -> None:
+        row: dict[str, float | str] = {"step": self.account.steps, "phase": phase, "loss": loss}
+        row |= figures
+        row |= {"tokens": self.account.tokens, "seconds": self.seconds}
+        self.log.append(row)
+        self.on_step(self.account.steps, row)
+
+    # -- a run that is taken up again -------------------------------------------------------
+
+    def _keep(self, run: Phase) -> None:
+        """A snapshot, if one is due. The first process decides and writes, all contribute."""
+        if not from_first(self.accelerator, self.journal.due(run)):
+            return
+        tensors, state = run.snapshot()
+        state["trainer"] = {
+            "account": asdict(self.account),
+            "log": self.log,
+            "seconds": self.seconds,
+        }
+        own = {"randomness": run.randomness(), "parts": self.parts}
+        state["processes"] = gathered(self.accelerator, own)
+        if self.accelerator.is_main_process:
+            self.journal.write(tensors, state)
+
+    def _take_up(self, run: Phase, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
+        """Be where the snapshot was taken; whoever listens is told what happened before."""
+        run.restore(tensors, state)
+        own = state["processes"][self.accelerator.process_index]
+        run.set_randomness(own["randomness"])
+        self.parts = own["parts"]
+        shared, known = state["trainer"], len(self.log)
+        self.say(f"{run.name}: an earlier run left it at step {run.done} of {run.steps}, goes on")
+        self.account, self.log = Account(**shared["account"]), shared["log"]
+        self._began = time.perf_counter() - shared["seconds"]
+        for row in self.log[known:]:
+            self.on_step(int(row["step"]), row)
+
+
+def _mean_figures(parts: Sequence[Part]) -> dict[str, float]:
+    """Figures of a batch: means over its parts, which are of nearly equal length."""
+    figures = [part.batch.figures or {} for part in parts]
+    sizes = [len(part.draws.weights) for part in parts]
+    return {
+        name: sum(n * each[name] for n, each in zip(sizes, figures, strict=True)) / sum(sizes)
+        for name in figures[0]
+    }
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, share: float) -> None:
+    """Set every group's step size to a share of the one it began with."""
+    for group in optimiser.param_groups:
+        group["lr"] = share * group.setdefault("initial_lr", group["lr"])
+
+
+def unit(objectives: int, i: int) -> Array:
+    """The preference for objective i alone, (m,)."""
+    return np.eye(objectives)[i]

@@ -1,0 +1,41 @@
+"""Which code made a cell: notes, since other code may be as good."""
+
+from collections.abc import Iterator
+
+from paretosteer.cells import provenance
+from paretosteer.plugins.in_use import at_hand
+from paretosteer.validation.evidence import Evidence
+from paretosteer.validation.problem import Problem, note
+
+
+def code(cell: Evidence) -> Iterator[Problem]:
+    """Source, commit and libraries, where they are not those at hand."""
+    record = cell.record
+    plugins = at_hand(record)
+    if record["source_digest"] != provenance.source_digest(plugins):
+        yield note(f"made by other code{_commit(record['git'])}")
+    elif record["git"]["dirty"]:
+        yield note("made from a checkout with changes that are in no commit")
+    here = provenance.versions(plugins)
+    other = [
+        f"{name} {version} (here {here.get(name, 'none')})"
+        for name, version in record["versions"].items()
+        if here.get(name) != version
+    ]
+    if other:
+        yield note(f"made with {', '.join(other)}")
+
+
+def failures(cell: Evidence) -> Iterator[Problem]:
+    """What the cell itself says against its figures."""
+    record = cell.record
+    if record["status"] == "partial":
+        yield note("is partial")
+    if record["n_failed"]:
+        yield note(f"{record['n_failed']} of {record['n_total']} samples could not be scored")
+
+
+def _commit(git: dict[str, str | bool | None]) -> str:
+    return f" (commit {str(git['commit'])[:10]}{' and changes' if git['dirty'] else ''})" * bool(
+        git["commit"]
+    )

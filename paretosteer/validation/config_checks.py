@@ -1,0 +1,147 @@
+"""Does a record follow from its configuration?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+from paretosteer.cells.config_yaml import CONFIG, config_text
+from paretosteer.cells.plan import CellPlan
+from paretosteer.errors import UsageError, first_line
+from paretosteer.simplex import lattice_size
+from paretosteer.storage.untrusted import MOST_TEXT, RefusedError, read
+from paretosteer.validation.evidence import Evidence
+from paretosteer.validation.problem import Problem, fault, note
+
+
+def written(cell: Evidence) -> Iterator[Problem]:
+    """`config.yaml` is the record's configuration as a run writes it.
+
+    Written again and compared, not parsed: a stranger's YAML can be made to take for ever.
+    """
+    try:
+        found = read(cell.folder, CONFIG, MOST_TEXT)
+    except RefusedError as refused:
+        yield fault(str(refused))
+        return
+    if found != config_text(cell.record["config"]).encode():
+        yield fault(f"{CONFIG} is not the configuration of the record")
+
+
+def follows(cell: Evidence) -> Iterator[Problem]:
+    """Digests, variant, command, cap and preferences, worked out again from the configuration.
+
+    Under other code than made the cell a difference is a note: a component's version changed.
+    """
+    try:
+        plan = _plan(cell.record)
+        expected = _expected(plan, cell.record)
+    except UsageError as error:
+        yield note(f"cannot be worked out again here: {first_line(error)}")
+        return
+    if _names_files(plan):
+        yield note("its digests are not worked out again: they cover files that lie elsewhere")
+    else:
+        expected |= {
+            f"{name} digest": (made, cell.record["stages"].get(name))
+            for name, made in plan.digests.items()
+        }
+    same_code = _same_code(cell.record)
+    if same_code:  # other code may have had other settings to spell out
+        bare = cell.record["command"].partition(" --plugin ")[0]  # files may have moved
+        expected["command"] = (plan.config.command, bare)
+    differing = [name for name, (made, found) in expected.items() if made != found]
+    if not differing:
+        return
+    if version := _other_version(plan, cell.record):
+        yield note(version)
+    elif same_code:
+        yield fault(f"{', '.join(differing)} do not follow from its configuration")
+    else:
+        yield note(
+            f"{', '.join(differing)} do not follow from its configuration under this code; made by "
+            "another version"
+        )
+
+
+def grid(cell: Evidence) -> Iterator[Problem]:
+    """The points without further dials are the preferences that were asked for."""
+    import numpy as np
+
+    try:
+        plan = _plan(cell.record)
+    except UsageError:
+        return  # said by `follows`
+    p = plan.config.preferences
+    if p.name == "file":
+        return  # which may lie anywhere
+    points = [point["preference"] for point in cell.record["points"] if not point["dials"]]
+    # Counted before they are made: a record can ask for any number.
+    m = len(plan.objectives)
+    asked = p.count if p.name == "random" else lattice_size(m, p.divisions)
+    if len(points) != asked or not np.allclose(sorted(points), sorted(plan.grid().tolist())):
+        yield fault(f"has {len(points)} points that are not the {asked} preferences asked for")
+
+
+@dataclass(frozen=True)
+class _Recorded(CellPlan):
+    """A cell's plan as its record has it: no data, pairs or model is opened for it."""
+
+    versions: dict[str, str]
+
+    @property
+    def objectives(self) -> dict[str, str]:  # type: ignore[override]
+        """Version of every objective, by name."""
+        return self.versions
+
+
+def _plan(record: dict[str, Any]) -> _Recorded:
+    """UsageError where this installation does not know the method, the benchmark or an option."""
+    from paretosteer.config import options
+    from paretosteer.config.schema import CellConfig
+    from paretosteer.plugins import registry
+
+    config = CellConfig.parse(record["config"])
+    method = registry.load("methods", config.method.name)
+    benchmark = registry.load("benchmarks", config.benchmark.name)
+    return _Recorded(
+        config,
+        method,
+        options.build(method.Options, config.method.values, "method"),
+        benchmark,
+        options.build(benchmark.Options, config.benchmark.values, "benchmark"),
+        record["model"]["digest"],
+        {each["name"]: each["version"] for each in record["objectives"]},
+    )
+
+
+def _expected(plan: CellPlan, record: dict[str, Any]) -> dict[str, tuple[object, object]]:
+    """By what it is, a value as it is made now and as it was recorded."""
+    capped = record["cost"]["train_steps"] <= plan.steps
+    return {
+        "variant": (plan.variant, record["variant"]),
+        "exemption": (plan.method().exempt, record.get("exempt", False)),
+        "number of steps": (True, capped),
+        "precision": (plan.config.dtype, record["dtype"]),
+    }
+
+
+def _names_files(plan: CellPlan) -> bool:
+    """Whether the method's options name files, which may be anything by now: none is opened."""
+    return any(option.metadata.get("place") for option in fields(plan.method_class.Options))
+
+
+def _other_version(plan: CellPlan, record: dict[str, Any]) -> str:
+    recorded, here = record["benchmark"]["version"], plan.benchmark_class.version
+    if recorded == here:
+        return ""
+    name = record["benchmark"]["name"]
+    return f"made by another version of {name} ({recorded}, here {here})"
+
+
+def _same_code(record: dict[str, Any]) -> bool:
+    from paretosteer.cells.provenance import source_digest
+    from paretosteer.plugins.in_use import at_hand
+
+    return bool(record["source_digest"] == source_digest(at_hand(record)))

@@ -1,0 +1,130 @@
+"""Are the files beside a record those that it was written with?"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from paretosteer.cells.config_yaml import CONFIG
+from paretosteer.cells.record import RECORD, as_written
+from paretosteer.cells.state import STATE
+from paretosteer.storage.untrusted import RefusedError, opened, read_json
+from paretosteer.validation.evidence import MEASURED, Evidence, changed
+from paretosteer.validation.problem import ANEW, Problem, fault, note
+
+_OWN = {RECORD, CONFIG, STATE}
+_CHECKPOINT = (".safetensors", ".json")  # loading them runs no code
+_HEADER_LENGTH = 8
+_MOST_HEADER = 100_000_000  # as safetensors has it
+
+
+def present(cell: Evidence) -> Iterator[Problem]:
+    """A record whose files are all elsewhere, as in a collection of records."""
+    names = cell.record["files"]
+    if names and not any(os.path.lexists(cell.folder / name) for name in names):
+        yield fault(
+            f"only its record is here, and none of its {len(names)} files to check it by",
+            "bring them back, or run the cell again",
+        )
+
+
+def digests(cell: Evidence) -> Iterator[Problem]:
+    """Every file that the record names, byte for byte."""
+    for name, recorded in cell.record["files"].items():
+        found = cell.digests[name]
+        if isinstance(found, RefusedError):
+            yield fault(str(found))
+        elif found != recorded:
+            yield fault(str(changed(name)))
+
+
+def strangers(cell: Evidence) -> Iterator[Problem]:
+    """Files that the record does not name; those that begin with a dot are unfinished work."""
+    named = cell.record["files"].keys() | _OWN
+    extra = [name for name in sorted(_names(cell.folder)) if name not in named]
+    for name in extra:
+        if name in MEASURED:
+            told = f"{name} is there but not in the record, and reports would use it"
+            yield fault(told, f"remove {name}")
+    if others := [name for name in extra if name not in MEASURED]:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        yield note(f"holds files that its record does not name: {', '.join(others[:3])}{more}")
+
+
+def checkpoint(cell: Evidence) -> Iterator[Problem]:
+    """Only what can be loaded without running code, and tensors as their header has them."""
+    recorded = {name for name in cell.record["files"] if name.startswith("checkpoint/")}
+    present = {name for name in _names(cell.folder) if name.startswith("checkpoint/")}
+    for name in sorted(recorded | present):
+        if not name.endswith(_CHECKPOINT):
+            told = f"{name} is neither safetensors nor JSON; loading it could run code"
+            yield fault(told, ANEW if name in recorded else f"remove {name}")
+        elif name.endswith(".safetensors") and name in recorded:
+            try:
+                _check_header(cell.folder, name)
+            except RefusedError:
+                continue  # the digests say so
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                yield fault(f"{name} is no safetensors file")
+
+
+def stages(cell: Evidence) -> Iterator[Problem]:
+    """`stages.json` against the record: same digests of stages, same files, same facts."""
+    record = cell.record
+    if not (cell.folder / STATE).exists():
+        yield note("stages.json is absent: a sweep would run the cell again")
+        return
+    try:
+        found = read_json(cell.folder, STATE)
+        if not as_written(found):
+            yield fault("stages.json was changed after it was written, its digest is another")
+        found.pop("digest", None)
+        stages = {name: stage["digest"] for name, stage in found.items()}
+        files = {name: each for stage in found.values() for name, each in stage["files"].items()}
+        told = _facts(found)
+    except RefusedError as refused:
+        yield fault(str(refused))
+        return
+    except (AttributeError, KeyError, TypeError):
+        yield fault("stages.json has not the form that a run writes")
+        return
+    if stages != record["stages"]:
+        yield fault("stages.json has other stages than the record")
+    if files != {name: each for name, each in record["files"].items() if name not in _OWN}:
+        yield fault("stages.json has other files than the record")
+    for name, value in told.items():
+        recorded = record["cost"][name] if name == "train_steps" else record[name]
+        if value != recorded:
+            yield fault(f"stages.json has {name} {value}, the record {recorded}")
+
+
+def _facts(stages: dict[str, dict[str, dict[str, object]]]) -> dict[str, object]:
+    account, score = stages["train"]["facts"]["account"], stages["score"]["facts"]
+    assert isinstance(account, dict)
+    return {
+        "train_steps": account["steps"],
+        "n_total": score["n_total"],
+        "n_failed": score["n_failed"],
+    }
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """Files at or below a folder but hidden ones, by their place in it; links are not followed."""
+    for place, below, names in os.walk(folder):
+        below[:] = [name for name in below if not name.startswith(".")]
+        for name in names:
+            if not name.startswith("."):
+                yield (Path(place) / name).relative_to(folder).as_posix()
+
+
+def _check_header(folder: Path, name: str) -> None:
+    """Tensors lie one after the other behind the header, to the end of the file."""
+    with opened(folder, name) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        length = int.from_bytes(stream.read(_HEADER_LENGTH), "little")
+        if not 0 < length <= min(_MOST_HEADER, size - _HEADER_LENGTH):
+            raise ValueError(length)
+        header = json.loads(stream.read(length))
+    ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+    if max(ends, default=0) != size - _HEADER_LENGTH - length:
+        raise ValueError(size)

@@ -1,0 +1,218 @@
+"""The verdict on a report: is it of the cells that are here, with points and metrics made again?
+
+Figures are written to six digits, so two agree that differ by less than one part in 100,000.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
+from math import isclose
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paretosteer.errors import first_line
+from paretosteer.report.outputs.csv_text import csv_text
+from paretosteer.report.write import SUMS
+from paretosteer.storage.untrusted import MOST_TEXT, RefusedError, digest, read, read_json
+from paretosteer.validation.cell_verdict import Found
+from paretosteer.validation.problem import Problem, Verdict, fault, note
+from paretosteer.validation.recompute_metrics import Frame, Replicate, measured
+from paretosteer.validation.stale_report import Matched, match
+
+REPORT = "report.json"
+RELATIVE, ABSOLUTE = 1e-5, 1e-9
+_MOST_TOLD = 3
+
+
+def report_folders(folder: Path) -> Iterator[Path]:
+    """Folders named `report` at or below a folder that hold a report; links are not followed."""
+    for where, below, names in os.walk(folder):
+        below.sort()
+        if REPORT in names and Path(where).name == "report":
+            below.clear()
+            yield Path(where)
+
+
+def check_report(folder: Path, cells: Sequence[Found]) -> Verdict:
+    """Check a report against the cells that were found, those below its parent folder."""
+    sweep = folder.resolve().parent
+    own = [each for each in cells if each.verdict.path.resolve().is_relative_to(sweep)]
+    try:
+        content = read_json(folder, REPORT)
+        matched = match(content["cells"], sweep, own)
+        problems = [*_sums(folder), *_against(content, matched), *_board(folder, content["tables"])]
+    except RefusedError as refused:
+        return Verdict(folder, "report", [_wrong(str(refused))])
+    except Exception as error:  # a stranger's JSON can have any form
+        told = f"{type(error).__name__}: {first_line(error)[:120]}"
+        wrong = _wrong(f"{REPORT} is not what a report writes ({told})")
+        return Verdict(folder, "report", [wrong])
+    lacking = f"figures unchecked, {matched.elsewhere} of its cells lie elsewhere"
+    return Verdict(folder, "report", problems, lacking if matched.elsewhere else "")
+
+
+def _sums(folder: Path) -> Iterator[Problem]:
+    """Every file that a reader may open, page and tables too, byte for byte."""
+    if not os.path.lexists(folder / SUMS):
+        yield note(f"{SUMS} is absent, so page, tables and figures are not checked")
+        return
+    for line in read(folder, SUMS, MOST_TEXT).decode("utf-8").splitlines():
+        made, _, name = line.partition("  ")
+        try:
+            if digest(folder, name) != made:
+                yield _wrong(f"{name} is not as the report wrote it")
+        except RefusedError as refused:
+            yield _wrong(str(refused))
+
+
+def _against(content: Mapping[str, Any], matched: Matched) -> Iterator[Problem]:
+    """Points and metrics, where the cells that the report is of are here."""
+    if matched.differences:
+        yield _wrong(f"is stale; cells since it was made: {matched.differences}")
+        return
+    if matched.elsewhere:
+        return
+    for table in content["tables"]:
+        yield from _table(table, matched.here)
+    if hidden := _counting(content["cells"], matched) - _shown(content["tables"], matched):
+        yield _wrong(f"{len(hidden)} cells with scores are in none of its rows")
+
+
+def _counting(reported: Sequence[Mapping[str, Any]], matched: Matched) -> set[str]:
+    """Cells that were scored, and did not give way to another of their configuration and seed."""
+    return {
+        each["path"]
+        for each in reported
+        if not each["superseded_by"] and matched.here[each["path"]].values is not None
+    }
+
+
+def _shown(tables: Sequence[Mapping[str, Any]], matched: Matched) -> set[str]:
+    rows = [row for table in tables for row in table["rows"] if row.get("replicates")]
+    return {path for row in rows for path in _paths(row, matched.here)}
+
+
+def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Problem]:
+    """Points and metrics of one table."""
+    scored = [row for row in table["rows"] if row.get("replicates")]
+    if not scored:
+        return
+    kept = [[cells[path] for path in _paths(row, cells)] for row in scored]
+    kept = [[cell for cell in row if cell.values is not None] for row in kept]
+    number = table["number"]
+    if any(len(row["replicates"]) != len(own) for row, own in zip(scored, kept, strict=True)):
+        yield fault(
+            f"table {number}: cannot be checked, some of its cells have no scores to trust",
+            "mend its cells, then make the report again",
+        )
+        return
+    rows = [[_replicate(cell) for cell in own] for own in kept]
+    for row, found in zip(scored, rows, strict=True):
+        yield from _points(number, row, found)
+    first = kept[0][0].record
+    oracle = scored[0]["figures"]["ratio_to"] == "oracle"
+    if oracle and any(each.best is None for row in rows for each in row):
+        yield _wrong(f"table {number}: is measured against an oracle that its cells do not have")
+        return
+    mu = np.array([first["points"][place]["preference"] for place in _ranked(first)])
+    again = measured(rows, Frame(mu, first["reference"], oracle))
+    for row, figures in zip(scored, again, strict=True):
+        yield from _metrics(number, row["figures"], figures)
+
+
+def _points(number: int, row: Mapping[str, Any], found: Sequence[Replicate]) -> Iterator[Problem]:
+    for reported, own in zip(row["replicates"], found, strict=True):
+        points = np.array(reported["points"], dtype=float)
+        if points.shape != own.points.shape or not np.allclose(
+            points, own.points, rtol=RELATIVE, atol=ABSOLUTE
+        ):
+            label, seed = row["figures"]["label"], reported["seed"]
+            yield _wrong(
+                f"table {number}: points of {label} seed {seed} are not those of its scores"
+            )
+
+
+def _metrics(
+    number: int, reported: Mapping[str, Any], again: Mapping[str, float]
+) -> Iterator[Problem]:
+    wrong = [
+        f"{name} {reported.get(name)} (from its points {value:.6g})"
+        for name, value in again.items()
+        if not _close(reported.get(name), value)
+    ]
+    if wrong:
+        told = ", ".join(wrong[:_MOST_TOLD])
+        yield _wrong(f"table {number}: {reported['label']}: {told}")
+
+
+def _board(folder: Path, tables: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    """`leaderboard.csv` has the rows of `report.json`."""
+    name = "leaderboard.csv"
+    rows = [row["figures"] for table in tables for row in table["rows"]]
+    try:
+        text = read(folder, name, MOST_TEXT).decode("utf-8")
+        found = list(csv.DictReader(StringIO(text, newline="")))
+    except (ValueError, csv.Error) as error:
+        yield _wrong(f"{name} is no table ({error})")
+        return
+    if len(found) != len(rows):
+        yield _wrong(f"{name} has {len(found)} rows, {REPORT} {len(rows)}")
+        return
+    for place, (line, row) in enumerate(zip(found, rows, strict=True), start=1):
+        cells = {name: line.get(csv_text(name)) for name in row}
+        wrong = [name for name, value in row.items() if not _written_as(cells[name], value)]
+        if wrong:
+            yield _wrong(
+                f"{name}, row {place}: {', '.join(wrong[:_MOST_TOLD])} differ from {REPORT}"
+            )
+
+
+def _written_as(cell: str | None, value: Any) -> bool:
+    if value is None or cell is None or isinstance(value, str | bool):
+        return (cell or "") == ("" if value is None else str(csv_text(value)))
+    try:
+        return _close(float(cell), value)
+    except ValueError:
+        return False
+
+
+def _close(one: Any, other: float) -> bool:
+    return isinstance(one, int | float) and isclose(one, other, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+
+
+def _replicate(cell: Found) -> Replicate:
+    assert cell.values is not None
+    record, places = cell.record, _ranked(cell.record)
+    oracle = record.get("oracle")
+    return Replicate(
+        fold=record["fold"]["index"] if "fold" in record else None,
+        points=cell.values[places],
+        best=np.array(oracle["points"])[places] if oracle else None,
+        start=np.array(oracle["start"]) if oracle else None,
+    )
+
+
+def _ranked(record: Mapping[str, Any]) -> list[int]:
+    """Places of the points without further dials, by ascending preference."""
+    points = record["points"]
+    plain = [place for place, point in enumerate(points) if not point["dials"]]
+    return sorted(plain, key=lambda place: points[place]["preference"])
+
+
+def _paths(row: Mapping[str, Any], known: Mapping[str, Found]) -> Iterator[str]:
+    """A row's cells by fold and seed, as its replicates are; paths may hold spaces themselves."""
+    words: list[str] = []
+    for word in row["figures"]["paths"].split(" "):
+        words.append(word)
+        if (path := " ".join(words)) in known:
+            yield path
+            words = []
+
+
+def _wrong(message: str) -> Problem:
+    return fault(message, "make the report again: paretosteer report")

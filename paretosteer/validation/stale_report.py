@@ -1,0 +1,74 @@
+"""Which cells a report is of, and whether they are still those that are here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paretosteer.validation.cell_verdict import Found
+
+Parts = tuple[str, ...]
+_LEAST = 3  # benchmark, method and cell
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The cells of a report: by the path it gives them, and how they differ from what is here.
+
+    `elsewhere` are those that were never below the report's sweep.
+    """
+
+    here: Mapping[str, Found]
+    elsewhere: int
+    differences: str
+
+
+def match(reported: Sequence[Mapping[str, Any]], sweep: Path, cells: Sequence[Found]) -> Matched:
+    """Find a report's cells among those below its sweep, wherever that was when it was made."""
+    own = {each.verdict.path.resolve().relative_to(sweep).parts: each for each in cells}
+    places = {each["path"]: _place(Path(each["path"]).parts, own) for each in reported}
+    home = _home(places)
+    here = {
+        path: place
+        for path, place in places.items()
+        if place and _root(path, place) == home  # another sweep may have a cell of the same name
+    }
+    lost = [path for path in places if path not in here]
+    gone = [path for path in lost if not here or Path(path).parts[: len(home)] == home]
+    changed = [
+        each["path"]
+        for each in reported
+        if each["path"] in here and not _same(each, own[here[each["path"]]])
+    ]
+    added = own.keys() - set(here.values())
+    counts = {"changed": len(changed), "added": len(added), "removed": len(gone)}
+    return Matched(
+        {path: own[place] for path, place in here.items()},
+        len(lost) - len(gone),
+        ", ".join(f"{count} {word}" for word, count in counts.items() if count),
+    )
+
+
+def _place(parts: Parts, own: Mapping[Parts, Found]) -> Parts | None:
+    """The longest end of a path that is the place of a cell."""
+    ends = (parts[-length:] for length in range(len(parts), _LEAST - 1, -1))
+    return next((end for end in ends if end in own), None)
+
+
+def _root(path: str, place: Parts) -> Parts:
+    parts = Path(path).parts
+    return parts[: len(parts) - len(place)]
+
+
+def _home(places: Mapping[str, Parts | None]) -> Parts:
+    """Where the report's own sweep was when it was made: above most of the cells that are here."""
+    roots = Counter(_root(path, place) for path, place in places.items() if place)
+    return roots.most_common(1)[0][0] if roots else ()
+
+
+def _same(reported: Mapping[str, Any], found: Found) -> bool:
+    """Whether a cell is still the one that was reported; both may know nothing of it."""
+    return all(reported.get(name) == found.record.get(name) for name in ("created", "files"))
