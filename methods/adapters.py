@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.config.options import option
 from paretosteer.errors import UnsupportedError, UsageError
-from paretosteer.interfaces import Array, Benchmark
+from paretosteer.interfaces import Array
 from paretosteer.method import Method
 from paretosteer.methods.bone_soup import check_beta, coefficients
 from paretosteer.policies.conditioning import Unconditioned
@@ -96,7 +97,7 @@ class Adapters(Method):
         """Read the adapters into banks, and train nothing."""
         from paretosteer.text.peft_adapters import add_adapters, read_adapter
 
-        self.start(benchmark, trainer.seed)
+        self.build_policy(benchmark, trainer.seed)
         adapters = list(map(read_adapter, _folders(self.options)))
         add_adapters(self._text_policy(benchmark.name), adapters)
         for parameter in self.policy.parameters():
@@ -119,7 +120,7 @@ class Adapters(Method):
 
     def load(self, folder: Path, benchmark: Benchmark) -> None:
         """Take up what `save` wrote, wherever the adapters are by now."""
-        self.start(benchmark, seed=0)
+        self.build_policy(benchmark, seed=0)
         state = read_tensors(folder / "policy.safetensors")
         scales: dict[str, list[float]] = json.loads((folder / SCALES).read_text())
         self._text_policy(benchmark.name).add_banks(

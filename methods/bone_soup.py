@@ -14,9 +14,10 @@ from typing import Literal
 import numpy as np
 from torch.optim import Optimizer
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.config.options import option
 from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array, Benchmark
+from paretosteer.interfaces import Array
 from paretosteer.method import Method, TrainingOptions
 from paretosteer.metrics import hypervolume
 from paretosteer.policies.conditioning import Banks
@@ -78,7 +79,7 @@ class BoneSoup(Method):
         """Seek beta, train its backbones to the end of the budget, choose the extrapolation."""
         m, o = len(benchmark.objectives), self.options
         betas = self._betas()
-        self.start(benchmark, trainer.seed, self.conditioning(m * len(betas)))
+        self.build_policy(benchmark, trainer.seed, self.conditioning(m * len(betas)))
         candidates = [
             Candidate(
                 beta,

@@ -14,9 +14,10 @@ from typing import Literal
 
 import numpy as np
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.config.options import option
 from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array, Benchmark
+from paretosteer.interfaces import Array
 from paretosteer.method import Method, TrainingOptions
 from paretosteer.policies.conditioning import Banks, Conditioning, PromptText, Scope
 from paretosteer.policies.control import Control
@@ -67,7 +68,7 @@ class CLP(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Spend the whole budget on one model."""
-        self.start(benchmark, trainer.seed)
+        self.build_policy(benchmark, trainer.seed)
         trainer.fit(
             "all preferences",
             self.policy,

@@ -15,9 +15,10 @@ from typing import Literal
 import numpy as np
 import torch
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.config.options import option
 from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array, Benchmark, Point
+from paretosteer.interfaces import Array, Point
 from paretosteer.method import Method, TrainingOptions
 from paretosteer.policies.conditioning import Banks, Conditioning, Features
 from paretosteer.policies.control import Control
@@ -79,7 +80,7 @@ class COSDPO(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Spend the whole budget on one policy."""
-        self.start(benchmark, trainer.seed)
+        self.build_policy(benchmark, trainer.seed)
         trainer.fit(
             "all preferences",
             self.policy,

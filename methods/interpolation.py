@@ -14,8 +14,9 @@ from typing import Literal
 
 import numpy as np
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.config.options import option
-from paretosteer.interfaces import Array, Benchmark, Point
+from paretosteer.interfaces import Array, Point
 from paretosteer.method import Method, TrainingOptions
 from paretosteer.policies.conditioning import Banks
 from paretosteer.policies.control import Control
@@ -46,7 +47,7 @@ class Interpolation(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train the anchors one after the other, sharing the budget evenly."""
-        self.start(benchmark, trainer.seed)
+        self.build_policy(benchmark, trainer.seed)
         for bank, steps in enumerate(trainer.split(2 * self.m)):
             end, i = divmod(bank, self.m)
             feedback = self.feedback(benchmark, trainer, "imitation")

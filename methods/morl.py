@@ -13,8 +13,9 @@ from typing import Literal
 
 import numpy as np
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.config.options import option
-from paretosteer.interfaces import Array, Benchmark
+from paretosteer.interfaces import Array
 from paretosteer.method import Method, TrainingOptions
 from paretosteer.policies.conditioning import Banks
 from paretosteer.policies.control import Control
@@ -47,7 +48,7 @@ class MORL(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train every model, with the whole budget or its share of it."""
-        self.start(benchmark, trainer.seed)
+        self.build_policy(benchmark, trainer.seed)
         grid = self._grid(self.m)
         trainer.steps = self.total_steps(trainer.steps, self.m)
         for i, (mu, steps) in enumerate(zip(grid, trainer.split(len(grid)), strict=True)):

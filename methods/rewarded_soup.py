@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.config.options import option
-from paretosteer.interfaces import Array, Benchmark
+from paretosteer.interfaces import Array
 from paretosteer.method import Method, TrainingOptions
 from paretosteer.policies.conditioning import Banks
 from paretosteer.policies.control import Control
@@ -38,7 +39,7 @@ class RewardedSoup(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train the specialists one after the other, sharing the budget evenly."""
-        self.start(benchmark, trainer.seed)
+        self.build_policy(benchmark, trainer.seed)
         for i, steps in enumerate(trainer.split(self.m)):
             feedback = self.feedback(benchmark, trainer, self.options.feedback)
             self.train_bank(i, f"bank {i}", unit(self.m, i), feedback, trainer, steps)

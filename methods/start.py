@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from paretosteer.interfaces import Array, Benchmark
+from paretosteer.benchmark import Benchmark
+from paretosteer.interfaces import Array
 from paretosteer.method import Method
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.policies.control import Control
@@ -29,7 +30,7 @@ class Start(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train nothing."""
-        self.start(benchmark, trainer.seed)
+        self.build_policy(benchmark, trainer.seed)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.errors import PromiseError
-from paretosteer.interfaces import Array, Benchmark
+from paretosteer.interfaces import Array
 
 if TYPE_CHECKING:
     pass

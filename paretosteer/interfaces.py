@@ -14,14 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    import pandas as pd
     import torch
     from torch import Tensor
     from torch.nn import Parameter
 
-    from paretosteer.config.setting import Setting
-    from paretosteer.metrics.normalise import Normaliser
-    from paretosteer.policies.conditioning import Conditioning
     from paretosteer.policies.control import Control
 
 Array = NDArray[np.float64]
@@ -120,11 +116,11 @@ class Policy(Protocol):
         """How far answers under these controls are from the start policy."""
         ...
 
-    def scores(self, samples: Any, control: Control) -> Tensor:
+    def log_probs(self, samples: Any, control: Control) -> Tensor:
         """Log-probabilities (rows, T) under each row's control, 0 outside the mask."""
         ...
 
-    def candidate_scores(self, candidates: Any, control: Control) -> Tensor:
+    def list_log_probs(self, candidates: Any, control: Control) -> Tensor:
         """Scores (lists, n) of the candidates of lists, one control row per list."""
         ...
 
@@ -202,114 +198,6 @@ class Oracle:
 
     points: Array
     start: Array
-
-
-class Benchmark(Protocol):
-    """A world: prompts, a start policy, objectives, data for each feedback it supports, scores."""
-
-    @property
-    def name(self) -> str:
-        """The name that it is registered under."""
-        ...
-
-    @property
-    def version(self) -> str:
-        """Raised when the same method would get other figures."""
-        ...
-
-    @property
-    def prompts_version(self) -> str:
-        """Raised when prompts change under the same ids."""
-        ...
-
-    @property
-    def model_name(self) -> str:
-        """The start model as tables name it."""
-        ...
-
-    @property
-    def objectives(self) -> tuple[Objective, ...]:
-        """What is steered, in the order of every weight vector."""
-        ...
-
-    @property
-    def reference(self) -> tuple[float, ...]:
-        """Reference point of the hypervolume, in the start model's standard units, (m,)."""
-        ...
-
-    @property
-    def feedback(self) -> Mapping[str, str]:
-        """Each feedback kind that it supports, and what that is in a few words."""
-        ...
-
-    @property
-    def max_failed(self) -> float:
-        """Share of samples that may stay unscored before a cell fails (0.01)."""
-        ...
-
-    @property
-    def options(self) -> Any:
-        """What it was built with."""
-        ...
-
-    @classmethod
-    def training_defaults(cls, options: Any) -> Mapping[str, Any]:
-        """Values of the training options that a method leaves to the benchmark."""
-        ...
-
-    @property
-    def fold(self) -> Fold | None:
-        """Which part of a cross-validation this is, if any."""
-        ...
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What a reader of its figures must know, in sentences."""
-        ...
-
-    @property
-    def setting(self) -> Setting:
-        """What it was built under: model, budget, device."""
-        ...
-
-    @property
-    def normaliser(self) -> Normaliser:
-        """Mean and deviation of the start model's scores on calibration prompts."""
-        ...
-
-    def prompts(self, split: str) -> Sequence[Any]:
-        """The prompts of one split (train, calibration, validation, test)."""
-        ...
-
-    def start_policy(self, conditioning: Conditioning, seed: int) -> Policy:
-        """A policy equal to the start model until it is trained."""
-        ...
-
-    def score(self, samples: Any) -> Array:
-        """Raw scores (rows, m); NaN where a sample cannot be scored."""
-        ...
-
-    def describe(self, samples: Any) -> list[dict[str, str]]:
-        """What `samples.jsonl` keeps of each row; an empty list in a world with nothing to show."""
-        ...
-
-    def recall(self, shown: pd.DataFrame) -> Any:
-        """Samples that can be scored again from what `describe` kept."""
-        ...
-
-    def lists(self, rng: np.random.Generator, weights: Array, size: int | None) -> Lists:
-        """For each row of `weights` (lists, m), one list (feedback kind `preference`).
-
-        It has `size` candidates, or is one of the world's own lists whole. Where every list has
-        labels of all objectives, the values of the weights do not matter. Where a list has them
-        of one objective alone, that is drawn by the weights and its labels are scaled, so that
-        sum_j w_j L_j has the same expectation.
-        """
-        ...
-
-    def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> Samples:
-        """For each row of `weights` (rows, m), a sample of its top quantile (`imitation`)."""
-        ...
 
 
 @runtime_checkable

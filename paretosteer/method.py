@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.config import options
 from paretosteer.config.options import option
 from paretosteer.errors import UnsupportedError, UsageError, did_you_mean
-from paretosteer.interfaces import Array, Benchmark, Exact, Objective, Point, Policy
+from paretosteer.interfaces import Array, Exact, Objective, Point, Policy
 from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
 from paretosteer.simplex import check
@@ -123,7 +124,7 @@ class Method(ABC):
         self.objectives = objectives
         self.check(self.m)
 
-    def start(
+    def build_policy(
         self, benchmark: Benchmark, seed: int, conditioning: Conditioning | None = None
     ) -> None:
         """Make the untrained policy under this method's conditioning."""
@@ -196,7 +197,7 @@ class Method(ABC):
 
     def load(self, folder: Path, benchmark: Benchmark) -> None:
         """Take up again what `save` wrote, on the benchmark that it was trained on."""
-        self.start(benchmark, seed=0)
+        self.build_policy(benchmark, seed=0)
         self.selection = json.loads((folder / "method.json").read_text())
         self.policy.load_state(read_tensors(folder / "policy.safetensors"))
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.config import options
-from paretosteer.interfaces import Benchmark
 from paretosteer.method import Method
 from paretosteer.plugins import registry
 from paretosteer.training.trainer import Trainer

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import torch
 
-from paretosteer.benchmark import World, own_model_only
+from paretosteer.benchmark import Benchmark, own_model_only
 from paretosteer.benchmarks.bandit.conflicting_rewards import (
     best_policies,
     conflicting,
@@ -18,7 +18,6 @@ from paretosteer.benchmarks.bandit.conflicting_rewards import (
 )
 from paretosteer.benchmarks.bandit.policy import (
     Actions,
-    BanditPolicy,
     Candidates,
     Context,
     Distributions,
@@ -43,7 +42,7 @@ TEACHER = 64  # random features that rewards are made of
 SPLITS = ("train", "calibration", "validation", "test")
 
 
-class Bandit(World):
+class Bandit(Benchmark):
     """K actions per context, m conflicting rewards, a start policy, and the optimum in closed form.
 
     With KL coefficient kappa the best policy for mu is pi_0 exp(mu . z / kappa), normalised. Points
@@ -127,7 +126,7 @@ class Bandit(World):
         """The contexts of a split."""
         return self._contexts[name]
 
-    def start_policy(self, conditioning: Conditioning, seed: int) -> BanditPolicy:
+    def start_policy(self, conditioning: Conditioning, seed: int) -> TabularPolicy | NetworkPolicy:
         """The start policy under a conditioning, nothing trained yet."""
         if isinstance(self._start, Perceptron):
             return NetworkPolicy(self._start, self._features, conditioning, seed)

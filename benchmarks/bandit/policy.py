@@ -113,11 +113,11 @@ class BanditPolicy:
         kl = (policy * (answers.log_policy - start)).sum(dim=1)
         return Drift.of(kl, -(policy * start).sum(dim=1), torch.ones(len(answers)))
 
-    def scores(self, samples: Actions, control: Control) -> Tensor:
+    def log_probs(self, samples: Actions, control: Control) -> Tensor:
         """Log-probability (rows, 1) of each row's action."""
         return self.log_policy(samples.contexts, control).gather(1, samples.action.unsqueeze(1))
 
-    def candidate_scores(self, candidates: Candidates, control: Control) -> Tensor:
+    def list_log_probs(self, candidates: Candidates, control: Control) -> Tensor:
         """Log-probabilities (lists, n) of the actions to compare."""
         return self.log_policy(candidates.contexts, control).gather(1, candidates.actions)
 

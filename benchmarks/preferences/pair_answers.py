@@ -98,7 +98,7 @@ class Answers:
         start = torch.zeros(len(self.ids))
         for place in range(0, len(order), ROWS):
             rows = order[place : place + ROWS].tolist()
-            scores = policy.scores(self.take(rows, device), Control.start(len(rows)))
+            scores = policy.log_probs(self.take(rows, device), Control.start(len(rows)))
             start[rows] = scores.sum(dim=1).float().cpu()
         return start
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 
-from paretosteer.benchmark import World, own_model_only
+from paretosteer.benchmark import Benchmark, own_model_only
 from paretosteer.benchmarks.ranking.ndcg_scores import padded_labels, score_rankings
 from paretosteer.benchmarks.ranking.policy import Documents, RankingPolicy, Rankings, Scored
 from paretosteer.benchmarks.ranking.queries import Query
@@ -52,7 +52,7 @@ class Pool:
     z: Array  # (samples, m)
 
 
-class Ranking(World):
+class Ranking(Benchmark):
     """Queries with documents; a ranker sorts each query's documents, objectives are NDCG@10.
 
     The first objective is the data's own relevance. Each auxiliary objective is a feature column,

@@ -138,12 +138,12 @@ class RankingPolicy(ConditionedPerceptron):
         kl = (own.exp() * (own - log_start)).sum(dim=1)
         return Drift.of(kl, -(own.exp() * log_start).sum(dim=1), answers.mask.sum(dim=1))
 
-    def scores(self, samples: Rankings, control: Control) -> Tensor:
+    def log_probs(self, samples: Rankings, control: Control) -> Tensor:
         """Log-probability (rows, T) of each place's document among those not yet placed."""
         scores, _ = self.document_scores(samples.queries, control)
         return self._log_probs(scores, samples.order, samples.mask)
 
-    def candidate_scores(self, candidates: Documents, control: Control) -> Tensor:
+    def list_log_probs(self, candidates: Documents, control: Control) -> Tensor:
         """Scores (lists, n) of the documents to compare."""
         scores, _ = self.document_scores(candidates.queries, control)
         return scores if candidates.chosen is None else scores.gather(1, candidates.chosen)

@@ -22,8 +22,8 @@ from paretosteer.method import Method
 from paretosteer.policies.control import Control
 from paretosteer.runtime.batch_size import MOST
 from paretosteer.runtime.progress import say
-from paretosteer.storage.pieces import Sealed
-from paretosteer.training.rollout import Cells, roll_out
+from paretosteer.storage.pieces import Pieces
+from paretosteer.training.rollout import GridRows, roll_out
 from paretosteer.training.scoring import Scorer, filled
 
 DRIFT = ["kl", "start_nll", "tokens"]
@@ -105,7 +105,7 @@ class Evaluation:
 
         A block in which something is missing is not kept: what failed may work the next time.
         """
-        files, blocks = Sealed(kept, ".parquet", say), self._blocks()
+        files, blocks = Pieces(kept, ".parquet", say), self._blocks()
         pieces = []
         for block in blocks:
             name = f"{block.start:06d}"
@@ -128,7 +128,7 @@ class Evaluation:
     def _sampled(self, block: Block) -> pd.DataFrame:
         """Keys, distance from the start policy, likelihood there, length, and how it looks."""
 
-        def measured(cells: Cells, rows: Control, samples: Any) -> tuple[pd.DataFrame, Any]:
+        def measured(cells: GridRows, rows: Control, samples: Any) -> tuple[pd.DataFrame, Any]:
             drift = self.method.policy.drift(samples, rows)
             frame = self._index(cells, block).assign(
                 kl=drift.kl, start_nll=drift.start_nll, tokens=drift.tokens.astype(int)
@@ -157,7 +157,7 @@ class Evaluation:
         """Samples with their keys: recalled, or drawn once more where the world keeps none."""
         if texts.empty:
 
-            def indexed(cells: Cells, rows: Control, samples: Any) -> tuple[pd.DataFrame, Any]:
+            def indexed(cells: GridRows, rows: Control, samples: Any) -> tuple[pd.DataFrame, Any]:
                 return self._index(cells, block), samples
 
             yield from self._rolls(block, indexed)
@@ -165,7 +165,7 @@ class Evaluation:
             chosen = texts[texts["point"].isin(block)].reset_index(drop=True)
             yield chosen[KEYS], self.benchmark.recall(chosen)
 
-    def _rolls(self, block: Block, then: Callable[[Cells, Control, Any], Any]) -> Iterator[Any]:
+    def _rolls(self, block: Block, then: Callable[[GridRows, Control, Any], Any]) -> Iterator[Any]:
         return roll_out(
             self.method.policy,
             self.prompts,
@@ -176,7 +176,7 @@ class Evaluation:
             then=then,
         )
 
-    def _index(self, cells: Cells, block: Block) -> pd.DataFrame:
+    def _index(self, cells: GridRows, block: Block) -> pd.DataFrame:
         ids = [self.prompts[i].id for i in cells.prompt]
         point = cells.point + block.start
         return pd.DataFrame({"point": point, "prompt_id": ids, "sample": cells.sample})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.cells import provenance
 from paretosteer.cells.config_yaml import CONFIG
 from paretosteer.cells.plan import cell_folder, plan_cell
@@ -24,7 +25,7 @@ from paretosteer.errors import (
     disk_problem,
     said,
 )
-from paretosteer.interfaces import Benchmark, Exact, Rewarded
+from paretosteer.interfaces import Exact, Rewarded
 from paretosteer.plugins import in_use
 from paretosteer.runtime.progress import say
 from paretosteer.runtime.secrets import redact

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.conformance.finding import Findings, NotChecked, fault
 from paretosteer.conformance.subject import BANKS, SEED, BenchmarkSubject
 from paretosteer.errors import UnsupportedError
-from paretosteer.interfaces import Array, Benchmark
+from paretosteer.interfaces import Array
 from paretosteer.method import Method, TrainingOptions
 from paretosteer.policies.conditioning import Banks
 from paretosteer.policies.control import Control
@@ -31,7 +32,7 @@ class OneStep(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """One step."""
-        self.start(benchmark, trainer.seed)
+        self.build_policy(benchmark, trainer.seed)
         middle = np.full(self.m, 1 / self.m)
         feedback = self.feedback(benchmark, trainer, self.kind)
         self.train_bank(0, self.kind, middle, feedback, trainer, 1)
@@ -94,12 +95,12 @@ def preference_lists(subject: BenchmarkSubject) -> Findings:
     if (lists.labels < 0).any() or not torch.isfinite(lists.labels).all() or not (total > 0).any():
         yield fault("labels are negative, missing, or all 0", "give shares of each list")
     with torch.no_grad():
-        found = subject.start.candidate_scores(lists.candidates, Control.start(len(weights)))
+        found = subject.start.list_log_probs(lists.candidates, Control.start(len(weights)))
     apart = (found.cpu() - lists.start.cpu()).abs()
     if lists.mask is not None:
         apart = apart[lists.mask.cpu()]
     if not float(apart.max()) <= ATOL:
         yield fault(
             f"their start scores are up to {float(apart.max()):.3g} nats from the start policy's",
-            "take them from candidate_scores under Control.start",
+            "take them from list_log_probs under Control.start",
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from paretosteer.benchmark import World
+from paretosteer.benchmark import Benchmark
 from paretosteer.cells.plan import RESERVED
 from paretosteer.conformance.finding import Findings, fault, note
 from paretosteer.conformance.subject import SEED, BenchmarkSubject
@@ -138,7 +138,7 @@ def rebuilding(subject: BenchmarkSubject) -> Findings:
     prompts, _ = subject.rows
     start = again.start_policy(Unconditioned(), SEED)
     control = Control.start(len(prompts))
-    own, other = (policy.scores(subject.samples, control) for policy in (subject.start, start))
+    own, other = (policy.log_probs(subject.samples, control) for policy in (subject.start, start))
     if not np.allclose(own.detach().cpu(), other.detach().cpu(), atol=1e-4):
         yield fault("the start policy is another", "draw its weights from a fixed seed")
     for name in changed(before):
@@ -148,5 +148,5 @@ def rebuilding(subject: BenchmarkSubject) -> Findings:
 
 def _ids(world: Any, split: str) -> list[str]:
     """Of all prompts of a split, also of those that the budget leaves out."""
-    whole = world.split(split) if isinstance(world, World) else world.prompts(split)
+    whole = world.split(split) if isinstance(world, Benchmark) else world.prompts(split)
     return [prompt.id for prompt in whole]

@@ -91,7 +91,10 @@ def scores_of_samples(subject: BenchmarkSubject) -> Findings:
     prompts, numbers = subject.rows
     control = _mixed(len(prompts))
     samples = policy.sample(prompts, control, SEED, numbers)
-    drawn, scored = samples.log_probs.float().cpu(), policy.scores(samples, control).detach().cpu()
+    drawn, scored = (
+        samples.log_probs.float().cpu(),
+        policy.log_probs(samples, control).detach().cpu(),
+    )
     mask = samples.mask.cpu()
     if drawn.shape != scored.shape or drawn.shape != mask.shape:
         yield fault(
@@ -114,7 +117,7 @@ def rows_keep_apart(subject: BenchmarkSubject) -> Findings:
     """Rows under different controls score as each does alone, and gradients reach the banks."""
     policy, samples = subject.moved(), subject.samples
     controls = _mixed(len(samples))
-    scores = policy.scores(samples, controls)
+    scores = policy.log_probs(samples, controls)
     together = scores.detach().float().cpu().numpy().sum(axis=1)
     for row in (0, len(samples) - 1):
         same = controls.take(torch.full((len(samples),), row))
@@ -179,7 +182,7 @@ def _mixed(rows: int) -> Control:
 
 @torch.no_grad()
 def _scores(policy: Policy, samples: Any, control: Control) -> Array:
-    return policy.scores(samples, control).double().cpu().numpy()
+    return policy.log_probs(samples, control).double().cpu().numpy()
 
 
 def _traits(subject: BenchmarkSubject, answers: Any) -> Array:

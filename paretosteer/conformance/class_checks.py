@@ -6,17 +6,16 @@ import inspect
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.config import options
 from paretosteer.conformance.finding import Findings, NotChecked, fault, note
 from paretosteer.conformance.plugin import PluginClass
 from paretosteer.errors import UsageError
-from paretosteer.interfaces import Benchmark
 from paretosteer.method import Method
 
 KINDS = ("reward", "preference", "imitation")
 BUDGETS = ("smoke", "quick", "full")
 CALLS = {"conditioning": 1, "train": 2, "control": 2}  # positional arguments beside self
-PLANNED = ("Options", "steps", "float32_only", "model_key", "objective_versions")
 
 
 def interface(plugin: PluginClass) -> Findings:
@@ -108,18 +107,17 @@ def _method(kind: type) -> Findings:
 
 
 def _benchmark(kind: Any, name: str) -> Findings:
-    """A benchmark need not be a World, but it needs every part of one."""
-    promised = [part for part in vars(Benchmark) if not part.startswith("_")]
-    late = {"objectives", "options", "setting"}  # which building sets
-    missing = [
-        part for part in (*promised, *PLANNED) if part not in late and not hasattr(kind, part)
+    """Every member of the contract is there."""
+    declared = [
+        part for part in ("name", "version", "feedback", "Options") if not hasattr(kind, part)
     ]
-    if missing:
+    if not issubclass(kind, Benchmark):
         yield fault(
-            f"has no {', '.join(missing)}",
-            "derive it from paretosteer.benchmark.World, which has the usual answers, and define "
-            "these",
+            f"{kind.__name__} is not a Benchmark", "derive it from paretosteer.benchmark.Benchmark"
         )
+        return
+    if declared:
+        yield fault(f"has no {', '.join(declared)}", "define these in the class")
         return
     if kind.name != name:
         yield fault(f"is registered as {name} but calls itself {kind.name!r}", "use one name")

@@ -111,4 +111,4 @@ def _files(folder: Path) -> Findings:
 
 @torch.no_grad()
 def _scores(method: Method, subject: MethodSubject) -> torch.Tensor:
-    return method.policy.scores(subject.samples, method.control(subject.probes))
+    return method.policy.log_probs(subject.samples, method.control(subject.probes))

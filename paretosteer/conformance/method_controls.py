@@ -52,7 +52,7 @@ def controls(subject: MethodSubject) -> Findings:
     yield from _whole(control, len(probes))
     yield from _rows(subject, control)
     with torch.no_grad():
-        scores = method.policy.scores(subject.samples, control)
+        scores = method.policy.log_probs(subject.samples, control)
     if not torch.isfinite(scores).all():
         yield fault("scores under the controls are not finite", "keep the control in range")
 

@@ -30,7 +30,9 @@ def training(subject: MethodSubject) -> Findings:
         raise subject.outcome
     method = subject.outcome.method
     if not hasattr(method, "policy") or not hasattr(method, "objectives"):
-        yield fault("train made no policy", "begin it with self.start(benchmark, trainer.seed)")
+        yield fault(
+            "train made no policy", "begin it with self.build_policy(benchmark, trainer.seed)"
+        )
 
 
 def budget(subject: MethodSubject) -> Findings:
@@ -112,7 +114,7 @@ def start_policy(subject: MethodSubject) -> Findings:
     start = subject.benchmark.start_policy(Unconditioned(), SEED)
     control = Control.start(len(subject.probes))
     with torch.no_grad():
-        apart = subject.trained.method.policy.scores(subject.samples, control) - start.scores(
+        apart = subject.trained.method.policy.log_probs(subject.samples, control) - start.log_probs(
             subject.samples, control
         )
     if not apart.abs().max() <= ATOL:
@@ -159,6 +161,6 @@ def _same_control(one: Method, other: Method, subject: MethodSubject) -> bool:
 def _moved(subject: MethodSubject, trained: Training) -> bool:
     """Whether the policy differs from the untrained one that has the same tensors."""
     untrained = subject.make()
-    untrained.start(subject.benchmark, SEED)
+    untrained.build_policy(subject.benchmark, SEED)
     before, after = untrained.policy.state(), trained.state
     return before.keys() == after.keys() and differing(before, after) is not None

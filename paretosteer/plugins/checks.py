@@ -21,9 +21,9 @@ def _method(name: str, found: Any) -> str | None:
 
 
 def _benchmark(name: str, found: Any) -> str | None:
-    from paretosteer.benchmark import World
+    from paretosteer.benchmark import Benchmark
 
-    if wrong := _class(found, World):
+    if wrong := _class(found, Benchmark):
         return wrong
     if not hasattr(found, "feedback"):
         return "has no feedback; say which kinds it gives"

@@ -15,7 +15,7 @@ from paretosteer.storage.untrusted import RefusedError, digest
 _LENGTH = 16  # hexadecimal digits
 
 
-class Sealed:
+class Pieces:
     """Files of one suffix in a folder, by name; `say` is told of those that are damaged."""
 
     def __init__(self, folder: Path, suffix: str, say: Callable[[str], None] = lambda line: None):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from paretosteer.benchmark import World
+from paretosteer.benchmark import Benchmark
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Lists, Objective
 from paretosteer.metrics import MetricError, Normaliser
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 SHARED_SEED = 0  # of everything that all cells of a benchmark share, whatever their own seed
 
 
-class TextBenchmark(World):
+class TextBenchmark(Benchmark):
     """A language model continues or answers prompts.
 
     A subclass gives prompts, objectives with their scores (`ScoredByFunctions`, or

@@ -140,7 +140,7 @@ class TextPolicy(Conditioned[BankedLinear]):
         texts = response_texts(self.model, response, mask)
         return TextSamples(tuple(prompts), tuple(samples), response, mask, log_probs, tuple(texts))
 
-    def scores(self, samples: TextSamples, control: Control) -> Tensor:
+    def log_probs(self, samples: TextSamples, control: Control) -> Tensor:
         """Log-probability (rows, T) of every response token, 0 outside the mask.
 
         Under the distribution that training samples from: its temperature, its top-k.
@@ -165,16 +165,16 @@ class TextPolicy(Conditioned[BankedLinear]):
         log-ratio of the answer under what training regularised is finite, is 0 for the start model
         and has the unit of the KL; only it is no draw, so it may be below 0.
         """
-        start = self.scores(answers, Control.start(control.rows)).sum(dim=1)
-        drawn = answers.log_probs if self.answering is None else self.scores(answers, control)
+        start = self.log_probs(answers, Control.start(control.rows)).sum(dim=1)
+        drawn = answers.log_probs if self.answering is None else self.log_probs(answers, control)
         own = drawn.sum(dim=1)
         return Drift.of(own - start, -start, answers.mask.sum(dim=1))
 
-    def candidate_scores(self, candidates: TextSamples, control: Control) -> Tensor:
+    def list_log_probs(self, candidates: TextSamples, control: Control) -> Tensor:
         """Sequence log-probabilities (lists, n): rows are lists, candidate by candidate."""
         size = len(candidates) // control.rows
         rows = torch.arange(control.rows).repeat_interleave(size)
-        return self.scores(candidates, control.take(rows)).sum(dim=1).view(control.rows, size)
+        return self.log_probs(candidates, control.take(rows)).sum(dim=1).view(control.rows, size)
 
     def _streams(
         self, prompts: Sequence[Prompt], control: Control, new_tokens: int, held: bool = False

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from paretosteer import benchmark_outputs
+from paretosteer.benchmark import Benchmark
 from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array, Benchmark, Lists, Policy
+from paretosteer.interfaces import Array, Lists, Policy
 from paretosteer.policies.control import Control
 from paretosteer.training.draws import Draws
 from paretosteer.training.scoring import Scorer
@@ -113,7 +114,7 @@ class Reward:
         )
         raw = self._scorer.score(samples)
         z = self.benchmark.normaliser.apply(raw)  # (rows, m)
-        start = policy.scores(samples, Control.start(rows.rows))
+        start = policy.log_probs(samples, Control.start(rows.rows))
         # One-sample estimates of the KL, (rows,).
         kl = (samples.log_probs - start).sum(dim=1).cpu().double().numpy()
         kappa = self.kappa if draws.kappa is None else draws.kappa[prompt_of.numpy()]
@@ -133,7 +134,7 @@ class Reward:
     def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
         """Minus the (clipped) advantage-weighted log-probability, summed over a sample's tokens."""
         assert batch.advantage is not None
-        new = policy.scores(batch.samples, control.take(batch.prompt_of))  # (rows, T)
+        new = policy.log_probs(batch.samples, control.take(batch.prompt_of))  # (rows, T)
         advantage = batch.advantage.to(new.device).unsqueeze(1)
         if self.updates == 1:
             return -(advantage * new).sum(dim=1).mean()
@@ -232,16 +233,21 @@ class Preference(Memoryless):
     def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
         """Mean over lists of the weighted cross-entropies; drawn temperatures multiply beta."""
         assert batch.lists is not None
-        scores = policy.candidate_scores(batch.lists.candidates, control)  # (lists, n)
-        lists = batch.lists.to(scores.device)
-        margin = (self.beta * (scores - lists.start)).unsqueeze(-1)  # (lists, n, 1)
+        log_probs = policy.list_log_probs(batch.lists.candidates, control)  # (lists, n)
+        lists = batch.lists.to(log_probs.device)
+        implicit_reward = (self.beta * (log_probs - lists.start)).unsqueeze(-1)  # (lists, n, 1)
         if draws.temperatures is not None:
-            margin = margin * scores.new_tensor(draws.temperatures).unsqueeze(1)  # (lists, n, m)
+            implicit_reward = implicit_reward * log_probs.new_tensor(draws.temperatures).unsqueeze(
+                1
+            )  # (lists, n, m)
         if lists.mask is not None:
             # Finite, since a label of 0 times minus infinity is NaN.
-            margin = margin.masked_fill(~lists.mask.unsqueeze(-1), torch.finfo(scores.dtype).min)
-        cross_entropy = -(lists.labels * margin.log_softmax(dim=1)).sum(dim=1)  # (lists, m)
-        return (scores.new_tensor(draws.weights) * cross_entropy).sum(dim=1).mean()
+            padded = ~lists.mask.unsqueeze(-1)
+            implicit_reward = implicit_reward.masked_fill(padded, torch.finfo(log_probs.dtype).min)
+        cross_entropy = -(lists.labels * implicit_reward.log_softmax(dim=1)).sum(
+            dim=1
+        )  # (lists, m)
+        return (log_probs.new_tensor(draws.weights) * cross_entropy).sum(dim=1).mean()
 
 
 class Imitation(Memoryless):
@@ -265,8 +271,8 @@ class Imitation(Memoryless):
 
     def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
         """Mean negative log-likelihood per token."""
-        scores = policy.scores(batch.samples, control.take(batch.prompt_of))
-        return -scores.sum() / batch.terms
+        log_probs = policy.log_probs(batch.samples, control.take(batch.prompt_of))
+        return -log_probs.sum() / batch.terms
 
 
 class Shuffled:

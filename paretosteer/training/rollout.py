@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from paretosteer import benchmark_outputs
-from paretosteer.interfaces import Answers, Array, Benchmark, Exact, Policy
+from paretosteer.benchmark import Benchmark
+from paretosteer.interfaces import Answers, Array, Exact, Policy
 from paretosteer.policies.control import Control
 from paretosteer.runtime.batch_size import EvalRows
 from paretosteer.runtime.processes import from_first
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Cells:
+class GridRows:
     """Rows of a grid: control point, prompt index and sample number, each (rows,)."""
 
     point: NDArray[np.int64]
@@ -30,7 +31,7 @@ class Cells:
     sample: NDArray[np.int64]
 
     @classmethod
-    def of(cls, points: int, prompts: int, samples: int) -> Cells:
+    def of(cls, points: int, prompts: int, samples: int) -> GridRows:
         """Every point with every prompt and sample number; the prompt varies slowest.
 
         Rows that share a prompt stand together, so a batch pads little.
@@ -41,13 +42,13 @@ class Cells:
     def __len__(self) -> int:
         return len(self.point)
 
-    def part(self, start: int, stop: int) -> Cells:
+    def part(self, start: int, stop: int) -> GridRows:
         """A run of rows."""
         span = slice(start, stop)
-        return Cells(self.point[span], self.prompt[span], self.sample[span])
+        return GridRows(self.point[span], self.prompt[span], self.sample[span])
 
 
-def whole(cells: Cells, control: Control, answers: Answers) -> tuple[Cells, Control, Answers]:
+def whole(cells: GridRows, control: Control, answers: Answers) -> tuple[GridRows, Control, Answers]:
     """A batch as it is."""
     return cells, control, answers
 
@@ -60,13 +61,13 @@ def roll_out(
     seed: int,
     samples: int,
     batch_rows: int | EvalRows,
-    then: Callable[[Cells, Control, Any], Any] = whole,
+    then: Callable[[GridRows, Control, Any], Any] = whole,
 ) -> Iterator[Any]:
     """Answer every prompt under every row of `control`, `samples` times, `batch_rows` at once.
 
     Yields what `then` makes of each batch of answers: it is part of what may run out of memory.
     """
-    cells = Cells.of(control.rows, len(prompts), samples)
+    cells = GridRows.of(control.rows, len(prompts), samples)
 
     def work(start: int, stop: int) -> Any:
         part = cells.part(start, stop)

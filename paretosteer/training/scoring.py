@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from paretosteer import benchmark_outputs
+from paretosteer.benchmark import Benchmark
 from paretosteer.errors import ScoringError
-from paretosteer.interfaces import Array, Benchmark, Objective
+from paretosteer.interfaces import Array, Objective
 from paretosteer.runtime.time_limit import OverrunError, time_limit
 
 

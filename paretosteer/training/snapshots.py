@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from paretosteer.interfaces import Dropping, Policy
-from paretosteer.storage.pieces import Sealed
+from paretosteer.storage.pieces import Pieces
 from paretosteer.training.feedback import Feedback
 
 Snapshot = tuple["dict[str, Tensor]", dict[str, Any]]
@@ -49,7 +49,7 @@ class Journal:
         owner: bool = True,
         say: Callable[[str], None] = lambda line: None,
     ):
-        self._files = None if folder is None else Sealed(folder, ".safetensors", say)
+        self._files = None if folder is None else Pieces(folder, ".safetensors", say)
         self._every, self._owner = every, owner
         self._phase = -1  # the phase that trains now, in the order of the calls of `fit`
         self._kept = time.monotonic()

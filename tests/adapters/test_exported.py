@@ -37,7 +37,7 @@ def check_same(cell: Restored, network: object, prefix: str) -> None:
     policy, prompts = cell.method.policy, cell.benchmark.prompts("test")[:2]
     control = cell.control([MU, MU])
     samples = policy.sample(prompts, control, 0, [0, 0])
-    expected = policy.scores(samples, control)  # type: ignore[attr-defined]
+    expected = policy.log_probs(samples, control)  # type: ignore[attr-defined]
     for row, prompt in enumerate(prompts):
         response = samples.response[row][samples.mask[row]]  # type: ignore[attr-defined]
         ids = cell.benchmark.model.tokenizer(prefix + prompt.text)["input_ids"]

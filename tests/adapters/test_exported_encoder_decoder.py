@@ -42,7 +42,7 @@ def test_what_is_exported_gives_the_policy_s_scores(t5: Path, tmp_path: Path, fo
             decoder_input_ids=torch.cat([torch.tensor([[start]]), response[:, :-1]], dim=1),
         ).logits
     found = logits.log_softmax(-1).gather(-1, response.unsqueeze(-1)).squeeze(-1)
-    expected = cell.method.policy.scores(samples, control)  # type: ignore[attr-defined]
+    expected = cell.method.policy.log_probs(samples, control)  # type: ignore[attr-defined]
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
 
 

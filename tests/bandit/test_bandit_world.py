@@ -137,7 +137,7 @@ def test_pairs_come_from_the_start_policy_with_bradley_terry_labels(tabular):
     apart = rewards[rows, first] - rewards[rows, second]  # (lists, m)
     np.testing.assert_allclose(lists.labels[:, 0], 1 / (1 + np.exp(-apart)), atol=1e-6)
     policy = tabular.start_policy(Banks(2, 8, 8.0), seed=0)
-    start = policy.candidate_scores(lists.candidates, Control.start(4000))
+    start = policy.list_log_probs(lists.candidates, Control.start(4000))
     torch.testing.assert_close(lists.start, start)
     expected = policy.log_policy(lists.candidates.contexts, Control.start(4000)).exp().mean(dim=0)
     drawn = torch.bincount(first, minlength=16) / 4000
@@ -165,7 +165,7 @@ def test_noise_belongs_to_context_and_sample_number(tabular):
     together = policy.sample(prompts, control, 3, [0] * 8)
     alone = policy.sample(prompts[5:6], control.take(torch.tensor([0])), 3, [0])
     assert alone.action[0] == together.action[5]
-    torch.testing.assert_close(policy.scores(together, control), together.log_probs)
+    torch.testing.assert_close(policy.log_probs(together, control), together.log_probs)
 
 
 def test_a_common_temperature_needs_no_training(tabular):

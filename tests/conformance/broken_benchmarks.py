@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from paretosteer.benchmark import World
+from paretosteer.benchmark import Benchmark
 from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.benchmarks.bandit.policy import Actions, TabularPolicy
 from paretosteer.config.options import option
@@ -37,7 +37,7 @@ class Bare:
         pass
 
 
-class HalfWorld(World):
+class HalfWorld(Benchmark):
     name, version = "half", "1"
     feedback: ClassVar[Mapping[str, str]] = {"reward": "…"}
 
@@ -234,8 +234,8 @@ class NoiseByPlace(Policed):
 
 
 class Warm(TabularPolicy):
-    def scores(self, samples, control):
-        return super().scores(samples, control) / 2
+    def log_probs(self, samples, control):
+        return super().log_probs(samples, control) / 2
 
 
 class ScoredWarm(Policed):
@@ -255,8 +255,8 @@ class RowsMixed(Policed):
 
 
 class Detached(TabularPolicy):
-    def scores(self, samples, control):
-        return super().scores(samples, control).detach().requires_grad_()
+    def log_probs(self, samples, control):
+        return super().log_probs(samples, control).detach().requires_grad_()
 
 
 class NoGradient(Policed):
@@ -378,8 +378,8 @@ class Unbuilt(Bandit):
 
 
 BENCHMARKS: list[tuple[type, str, str]] = [
-    (Bare, "interface", "has no prompts_version, model_name"),
-    (HalfWorld, "interface", "has no model_name"),
+    (Bare, "interface", "Bare is not a Benchmark"),
+    (HalfWorld, "interface", "does not define model_key, model_name"),
     (Misspelt, "interface", "feedback names 'rewards'"),
     (NoQuick, "interface", "steps has no quick, full"),
     (Unhelpful, "options and help", "option noise has no help"),

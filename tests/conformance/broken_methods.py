@@ -156,7 +156,7 @@ class ByHand(RewardedSoup):
         return 0
 
     def train(self, benchmark, trainer):
-        self.start(benchmark, trainer.seed)
+        self.build_policy(benchmark, trainer.seed)
         with torch.no_grad():
             for i, p in enumerate(self.policy.parameters()):
                 p += i + trainer.seed + 1.0
@@ -191,7 +191,7 @@ class OwnGenerator(RewardedSoup):
     """The same in every run, but nobody can take it up in the middle."""
 
     def train(self, benchmark, trainer):
-        self.start(benchmark, trainer.seed)
+        self.build_policy(benchmark, trainer.seed)
         own = np.random.default_rng(trainer.seed)
         trainer.fit(
             "all",
@@ -394,7 +394,7 @@ class SeesTheDraw(RewardedSoup):
     """Its own draw of weights, from the generator that it is given."""
 
     def train(self, benchmark, trainer):
-        self.start(benchmark, trainer.seed)
+        self.build_policy(benchmark, trainer.seed)
         for i, steps in enumerate(trainer.split(self.m)):
             trainer.fit(
                 f"bank {i}",

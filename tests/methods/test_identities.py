@@ -123,7 +123,7 @@ def test_clp_at_the_vertices_has_rewarded_soups_gradients():
     policies, gradients = [], []
     for name in ("rewarded_soup", "clp"):
         method = make(name)
-        method.start(world, 0)
+        method.build_policy(world, 0)
         policies.append(method)
     for i in range(2):
         draws = Draws(np.tile(np.eye(2)[i], (4, 1)))
@@ -171,7 +171,7 @@ def test_common_temperature_needs_no_training():
         def __init__(self, values):
             self.values = values
 
-        def candidate_scores(self, candidates, control):
+        def list_log_probs(self, candidates, control):
             return self.values
 
     batch = type("Batch", (), {"lists": lists})()
@@ -210,13 +210,13 @@ def test_pairwise_dpo_is_the_list_of_two():
     world = TableWorld()
     lists = world.lists(np.random.default_rng(0), np.ones((6, 2)), 2)
     method = make("rewarded_soup")
-    method.start(world, 0)
+    method.build_policy(world, 0)
     with torch.no_grad():
         method.policy.banks[0].normal_(generator=torch.Generator().manual_seed(0))
     control, draws = Control.bank([0] * 6), Draws(np.tile([1.0, 0.0], (6, 1)))
     batch = type("Batch", (), {"lists": lists})()
     found = Preference(world, 2, 0.3).loss(method.policy, batch, draws, control)
-    s = method.policy.candidate_scores(lists.candidates, control)
+    s = method.policy.list_log_probs(lists.candidates, control)
     margin = 0.3 * ((s[:, 0] - lists.start[:, 0]) - (s[:, 1] - lists.start[:, 1]))
     p = lists.labels[:, 0, 0]
     log_sigmoid = torch.nn.functional.logsigmoid
@@ -346,7 +346,7 @@ def test_policy_gradient_points_at_the_regularised_optimum():
     """In the table the optimum is log pi_0 + mu . r / kappa; there the exact gradient vanishes."""
     world = TableWorld()
     method = make("rewarded_soup")
-    method.start(world, 0)
+    method.build_policy(world, 0)
     kappa = 0.5
     with torch.no_grad():
         method.policy.banks[0].copy_(world.rewards[..., 0] / kappa)
@@ -392,7 +392,7 @@ def test_collapsed_entropy_stops_the_run():
 
 def test_a_phase_beyond_the_budget_is_refused():
     world, method = TableWorld(), make("rewarded_soup")
-    method.start(world, 0)
+    method.build_policy(world, 0)
     feedback = Reward(world, 8, 0.1)
     with pytest.raises(ParetosteerError, match="asks for 9 steps, the budget has 5 left"):
         method.train_bank(0, "bank 0", np.array([1.0, 0]), feedback, trainer(5), 9)

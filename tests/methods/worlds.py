@@ -85,12 +85,12 @@ class TablePolicy:
         action = torch.multinomial(log_probs.exp(), 1, generator=generator)
         return Actions(context, action.squeeze(1), log_probs.gather(1, action))
 
-    def scores(self, samples, control):
+    def log_probs(self, samples, control):
         rows = torch.arange(len(samples))
         log_probs = self.table(control)[rows, samples.context]
         return log_probs.gather(1, samples.action.unsqueeze(1))
 
-    def candidate_scores(self, candidates, control):
+    def list_log_probs(self, candidates, control):
         context, action = candidates  # (lists,), (lists, n)
         log_probs = self.table(control)[torch.arange(len(context)), context]
         return log_probs.gather(1, action)

@@ -62,7 +62,7 @@ def test_start_scores_are_the_policy_s_own_row_by_row(model, answers, tmp_path, 
     setting = SimpleNamespace(say=print, device=CPU)
     start = answers.start_scores(policy, {"model": "tiny"}, setting)
     for row in range(len(answers.ids)):
-        alone = policy.scores(answers.take([row], CPU), Control.start(1)).sum()
+        alone = policy.log_probs(answers.take([row], CPU), Control.start(1)).sum()
         torch.testing.assert_close(start[row], alone, atol=1e-4, rtol=1e-5)
 
     def fails(*_):

@@ -75,7 +75,7 @@ def test_a_list_is_a_human_pair_labelled_for_one_objective(world):
 def test_the_loss_has_the_expectation_of_the_weighted_losses(world):
     """Over all pairs: sum_j w_j L_j, and at the start policy log 2 exactly."""
     method = make_method("cos_dpo")
-    method.start(world, seed=0)
+    method.build_policy(world, seed=0)
     for p in method.policy.parameters():
         p.data.add_(0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
     pairs = {name: world.data.pairs(name, "train") for name in world.data.names}
@@ -90,7 +90,7 @@ def test_the_loss_has_the_expectation_of_the_weighted_losses(world):
         rows = 2 * sum(map(len, pairs.values()))
         every = world.answers.take(range(rows), torch.device("cpu"))
         one = method.control(np.tile([0.3, 0.7], (rows // 2, 1)))
-        s = method.policy.candidate_scores(every, one) - world._start_scores.view(-1, 2)
+        s = method.policy.list_log_probs(every, one) - world._start_scores.view(-1, 2)
         loss = -torch.nn.functional.logsigmoid(0.1 * (s[:, 0] - s[:, 1]))
         own = loss.split([len(part) for part in pairs.values()])
     expected = 0.3 * own[0].mean() + 0.7 * own[1].mean()
@@ -99,7 +99,7 @@ def test_the_loss_has_the_expectation_of_the_weighted_losses(world):
 
 def test_start_labels_cost_log_two(world):
     method = make_method("rewarded_soup", feedback="preference")
-    method.start(world, seed=0)  # banks begin at zero
+    method.build_policy(world, seed=0)  # banks begin at zero
     draws = Draws(np.tile([0.5, 0.5], (16, 1)))
     feedback, control = Preference(world, 2, 0.1), method.control(draws.weights)
     batch = feedback.collect(method.policy, draws, control, np.random.default_rng(0))

@@ -44,7 +44,7 @@ def gradients(model: str | None) -> dict[str, torch.Tensor]:
     method = make_method("clp")
     trainer = Trainer.under(world.setting, seed=0, steps=1)
     trainer.rng = lambda phase: np.random.default_rng(0)  # type: ignore[method-assign]
-    method.start(world, 0)
+    method.build_policy(world, 0)
     parameters = method.policy.parameters()
     for parameter in parameters:
         parameter.data.add_(0.01)  # so that no gradient vanishes

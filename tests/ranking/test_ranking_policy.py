@@ -49,7 +49,7 @@ def test_the_probabilities_of_all_orders_sum_to_one():
     rows = [QUERIES[0]] * len(orders)
     one = control.take(torch.zeros(24, dtype=torch.int64))
     samples = Rankings.of(rows, [np.array(o) for o in orders], 10, torch.device("cpu"))
-    total = made.scores(samples, one).sum(dim=1).exp().sum()
+    total = made.log_probs(samples, one).sum(dim=1).exp().sum()
     assert total.item() == pytest.approx(1, abs=1e-5)
 
 
@@ -61,7 +61,7 @@ def test_samples_follow_their_probabilities():
     expected = scores[0].softmax(dim=0)
     drawn = torch.bincount(samples.order[:, 0], minlength=4) / rows
     torch.testing.assert_close(drawn, expected.detach(), atol=0.03, rtol=0)
-    torch.testing.assert_close(made.scores(samples, control), samples.log_probs)
+    torch.testing.assert_close(made.log_probs(samples, control), samples.log_probs)
 
 
 @pytest.mark.parametrize("attention", [False, True])
@@ -162,8 +162,8 @@ def test_a_sampled_ranking_scores_as_its_order():
 def test_only_chosen_documents_are_compared():
     made, control = policy(), soup(2)
     chosen = torch.tensor([[3, 0], [1, 8]])
-    picked = made.candidate_scores(Documents(tuple(QUERIES[:2]), chosen), control)
-    every = made.candidate_scores(Documents(tuple(QUERIES[:2])), control)
+    picked = made.list_log_probs(Documents(tuple(QUERIES[:2]), chosen), control)
+    every = made.list_log_probs(Documents(tuple(QUERIES[:2])), control)
     torch.testing.assert_close(picked, every.gather(1, chosen))
 
 

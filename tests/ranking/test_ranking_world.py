@@ -77,7 +77,7 @@ def test_labels_of_a_list_are_shares_and_start_scores_its_own(world):
     torch.testing.assert_close(lists.labels.sum(dim=1), torch.ones(8, 3))
     assert not lists.labels[~lists.mask].any()
     policy = world.start_policy(make_method("cos_dpo").conditioning(3), seed=0)
-    found = policy.candidate_scores(lists.candidates, Control.start(8))
+    found = policy.list_log_probs(lists.candidates, Control.start(8))
     torch.testing.assert_close(found, lists.start)
 
 
@@ -102,7 +102,7 @@ def test_padding_takes_no_part_in_the_loss(world):
     """The same queries in one batch and alone have the same loss."""
     feedback = Preference(world, None, 0.5)
     method = make_method("rewarded_soup", feedback="preference")
-    method.start(world, seed=0)
+    method.build_policy(world, seed=0)
     generator = torch.Generator().manual_seed(0)
     for p in method.policy.parameters():
         p.data.add_(0.2 * torch.randn(p.shape, generator=generator))
@@ -138,7 +138,7 @@ def test_a_common_temperature_needs_no_training(world):
 
     def scores(beta):
         method = make_method("rewarded_soup", feedback="preference", rank=32, alpha=32.0)
-        method.start(world, seed=0)
+        method.build_policy(world, seed=0)
         trainer = make_trainer(world, seed=0, steps=1500)
         trainer.fit(
             "one",
@@ -182,7 +182,7 @@ def test_the_second_dial_is_an_axis_of_the_points(world):
 def test_the_start_ranker_learnt_relevance(world):
     queries = world.prompts("validation")
     method = make_method("start")
-    method.start(world, seed=0)
+    method.build_policy(world, seed=0)
     answers = method.policy.answer(queries, Control.start(len(queries)), 0, [0] * len(queries))
     labels, mask = padded_labels(queries, answers.scores.shape[1])
     chance = ndcg(np.zeros(mask.shape), labels, mask).mean(axis=0)

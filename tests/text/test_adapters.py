@@ -62,7 +62,7 @@ def test_adapters_of_different_rank_and_target_mix(llama, tmp_path):
     control = Control.soup([[0.4, -0.6], [1.5, 0.0]])
     samples = policy.sample(PROMPTS, control, 0, [0, 0])
     torch.testing.assert_close(
-        policy.scores(samples, control), samples.log_probs, atol=1e-5, rtol=1e-4
+        policy.log_probs(samples, control), samples.log_probs, atol=1e-5, rtol=1e-4
     )
     only_a = TextPolicy(llama, Unconditioned(), Decoding(4), seed=0)
     add_adapters(only_a, [read_adapter(tmp_path / "a")])

@@ -114,7 +114,7 @@ def test_a_policy_scores_near_float32(model, half):
     exact, policy = banked(model), banked(half)
     samples = exact.sample(PROMPTS, CONTROL, 0, [0, 0])
     with torch.no_grad():
-        found, expected = policy.scores(samples, CONTROL), exact.scores(samples, CONTROL)
+        found, expected = policy.log_probs(samples, CONTROL), exact.log_probs(samples, CONTROL)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, expected, rtol=0.03, atol=0.05)
 
@@ -124,7 +124,7 @@ def test_a_policy_scores_what_it_sampled(half):
     policy = banked(half)
     samples = policy.sample(PROMPTS, CONTROL, 0, [0, 0])
     with torch.no_grad():
-        scores = policy.scores(samples, CONTROL)
+        scores = policy.log_probs(samples, CONTROL)
     torch.testing.assert_close(scores, samples.log_probs, rtol=0.03, atol=0.05)
 
 
@@ -133,5 +133,5 @@ def test_banks_off_is_the_start_model_itself(half):
     samples = policy.sample(PROMPTS, CONTROL, 0, [0, 0])
     plain = TextPolicy(half, Banks(1, 2, 4.0), Decoding(8), seed=0)
     with torch.no_grad():
-        found = policy.scores(samples, Control.start(2))
-        assert torch.equal(found, plain.scores(samples, Control.start(2)))
+        found = policy.log_probs(samples, Control.start(2))
+        assert torch.equal(found, plain.log_probs(samples, Control.start(2)))

@@ -63,7 +63,7 @@ def test_sampled_and_scored_agree_under_top_k(any_model):
     for sharpness in (None, torch.tensor([0.5, 2.0])):
         dialled = Control("soup", 2, control.values, sharpness=sharpness)
         samples = policy.sample(PROMPTS, dialled, 0, [0, 1])
-        scores = policy.scores(samples, dialled)
+        scores = policy.log_probs(samples, dialled)
         torch.testing.assert_close(scores, samples.log_probs, atol=1e-5, rtol=1e-4)
 
 
@@ -71,16 +71,16 @@ def test_log_ratios_under_top_k_are_finite_and_zero_at_the_start(llama):
     policy, start = policies(llama, Decoding(10, top_k=3))
     control = Control.soup(torch.tensor([[3.0, 0.0], [0.0, 3.0]]))
     samples = policy.sample(PROMPTS, control, 0, [0, 1])
-    ratio = samples.log_probs - policy.scores(samples, Control.start(2))
+    ratio = samples.log_probs - policy.log_probs(samples, Control.start(2))
     assert ratio.isfinite().all() and ratio.abs().sum() > 1
     with torch.no_grad():  # some of them are not among the start model's three
-        alone = start.scores(samples, Control.start(2))
+        alone = start.log_probs(samples, Control.start(2))
     wide = TextPolicy(llama, Unconditioned(), Decoding(10), seed=0)
-    all_ = wide.scores(samples, Control.start(2))
+    all_ = wide.log_probs(samples, Control.start(2))
     assert (alone[samples.mask] > all_[samples.mask]).all()
     same = start.sample(PROMPTS, Control.start(2), 0, [0, 1])
     torch.testing.assert_close(
-        same.log_probs, start.scores(same, Control.start(2)), atol=1e-5, rtol=1e-4
+        same.log_probs, start.log_probs(same, Control.start(2)), atol=1e-5, rtol=1e-4
     )
 
 
@@ -108,7 +108,9 @@ def test_answers_are_greedy_and_samples_are_not(any_model):
     # Of all tokens that there are, each is the likeliest.
     plain = TextPolicy(any_model, Banks(2, 2, 4.0), Decoding(10), seed=0)
     plain.load_state(policy.state())
-    torch.testing.assert_close(plain.scores(first, control), first.log_probs, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        plain.log_probs(first, control), first.log_probs, atol=1e-5, rtol=1e-4
+    )
     assert (first.log_probs[first.mask] >= -np.log(len(any_model.tokenizer))).all()
 
 
@@ -126,8 +128,8 @@ def test_the_drift_of_greedy_answers_is_under_the_training_distribution(llama):
     control = Control.soup(torch.tensor([[1.0, 0.0], [0.3, 0.7]]))
     answers = policy.answer(PROMPTS, control, 0, [0, 0])
     with torch.no_grad():
-        own = policy.scores(answers, control).sum(dim=1)
-        reference = start.scores(answers, Control.start(2)).sum(dim=1)
+        own = policy.log_probs(answers, control).sum(dim=1)
+        reference = start.log_probs(answers, Control.start(2)).sum(dim=1)
     drift = policy.drift(answers, control)
     np.testing.assert_allclose(drift.kl, (own - reference).numpy(), rtol=1e-5)
     assert np.isfinite(drift.kl).all() and np.abs(drift.kl).min() > 0.01
@@ -139,6 +141,6 @@ def test_the_drift_of_samples_is_from_what_they_were_drawn_with(llama):
     policy, _ = policies(llama, Decoding(10), None)
     control = Control.soup(torch.tensor([[1.0, 0.0], [0.3, 0.7]]))
     answers = policy.answer(PROMPTS, control, 0, [0, 0])
-    start = policy.scores(answers, Control.start(2)).sum(dim=1)
+    start = policy.log_probs(answers, Control.start(2)).sum(dim=1)
     expected = answers.log_probs.sum(dim=1) - start
     assert policy.drift(answers, control).kl.tolist() == expected.double().tolist()

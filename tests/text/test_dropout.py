@@ -36,7 +36,7 @@ def test_what_is_sampled_or_measured_has_no_dropout(any_model, control):
     one, two = written(plain, control), written(dropping, control)
     assert one.texts == two.texts and torch.equal(one.log_probs, two.log_probs)
     with torch.no_grad():
-        assert torch.equal(plain.scores(one, control), dropping.scores(one, control))
+        assert torch.equal(plain.log_probs(one, control), dropping.log_probs(one, control))
     for a, b in zip(plain.drift(one, control).kl, dropping.drift(one, control).kl, strict=True):
         assert a == b
 
@@ -46,23 +46,23 @@ def test_a_training_pass_has_it_and_the_start_model_never(any_model, control):
     policy = trained(any_model, 0.5)
     samples = written(policy, control)
     with torch.no_grad():
-        measured = policy.scores(samples, control)
-    learning = policy.scores(samples, control)
+        measured = policy.log_probs(samples, control)
+    learning = policy.log_probs(samples, control)
     assert learning.requires_grad and not torch.allclose(learning, measured)
-    assert not torch.allclose(learning, policy.scores(samples, control))  # drawn anew
+    assert not torch.allclose(learning, policy.log_probs(samples, control))  # drawn anew
     start = Control.start(2)
     with torch.no_grad():
-        expected = policy.scores(samples, start)
-    assert torch.equal(policy.scores(samples, start), expected)
+        expected = policy.log_probs(samples, start)
+    assert torch.equal(policy.log_probs(samples, start), expected)
 
 
 def test_draws_are_the_policys_own(llama):
     """Neither torch's global generator nor another policy changes what is dropped."""
     first, second = trained(llama, 0.3), trained(llama, 0.3)
     samples = written(first)
-    one = first.scores(samples, SOUP)
+    one = first.log_probs(samples, SOUP)
     torch.manual_seed(99)
-    torch.testing.assert_close(second.scores(samples, SOUP), one, rtol=0, atol=0)
+    torch.testing.assert_close(second.log_probs(samples, SOUP), one, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_banks_that_are_always_on_have_it_too(llama, conditioning, control):
     policy = trained(llama, 0.0, conditioning)
     samples = written(policy, control)
     with torch.no_grad():
-        measured = policy.scores(samples, control)
-    assert not torch.allclose(policy.scores(samples, control), measured)
+        measured = policy.log_probs(samples, control)
+    assert not torch.allclose(policy.log_probs(samples, control), measured)
 
 
 def test_the_expected_output_is_that_without_dropout():

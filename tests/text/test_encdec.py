@@ -96,7 +96,7 @@ def test_banks_are_in_encoder_and_decoder(seq2seq):
 def test_gradients_reach_encoder_and_decoder(t5):
     policy = TextPolicy(t5, Banks(2, 2, 4.0), Decoding(5), seed=0)
     samples = policy.sample(PROMPTS, Control.start(3), 0, [0] * 3)
-    policy.scores(samples, Control.soup(torch.full((3, 2), 0.5))).sum().backward()
+    policy.log_probs(samples, Control.soup(torch.full((3, 2), 0.5))).sum().backward()
     assert all(layer.B[0].grad.abs().sum() > 0 for layer in policy.layers.values())
 
 
@@ -105,7 +105,7 @@ def test_soft_prompts_stand_before_the_encoders_text(seq2seq, bank):
     policy = TextPolicy(seq2seq, Features(2, 3, 8, bank, 4.0), Decoding(5), seed=0)
     control = Control.features(torch.rand(3, 2))
     samples = policy.sample(PROMPTS, control, 0, [0] * 3)
-    scores = policy.scores(samples, control)
+    scores = policy.log_probs(samples, control)
     torch.testing.assert_close(scores, samples.log_probs, atol=1e-5, rtol=1e-4)
     inputs = encoder_inputs(seq2seq)
     text = seq2seq.network.get_input_embeddings()(inputs["input_ids"])
@@ -172,7 +172,7 @@ def test_a_merged_model_is_saved_and_loads(seq2seq, scope, tmp_path):
     loaded = load_model(str(tmp_path), CPU, torch.float32)
     assert type(loaded.network) is type(seq2seq.network) and loaded.encoder_decoder
     alone = TextPolicy(loaded, Unconditioned(), Decoding(6), seed=0)
-    scores = alone.scores(samples, Control.start(3))
+    scores = alone.log_probs(samples, Control.start(3))
     torch.testing.assert_close(scores, samples.log_probs, atol=2e-5, rtol=1e-4)
 
 
@@ -182,7 +182,7 @@ def test_half_precision_samples_scores_and_trains(seq2seq):
     policy = TextPolicy(half, Banks(2, 2, 4.0), Decoding(8), seed=0)
     control = Control.soup(torch.rand(3, 2))
     samples = policy.sample(PROMPTS, control, 0, [0] * 3)
-    scores = policy.scores(samples, control)
+    scores = policy.log_probs(samples, control)
     torch.testing.assert_close(scores, samples.log_probs, atol=0.3, rtol=0.1)
     scores.sum().backward()
     assert all(p.dtype == torch.float32 and p.grad is not None for p in policy.parameters())

@@ -92,5 +92,5 @@ def test_padding_with_the_end_token_hides_no_end(tmp_path):
     for row, n in enumerate(lengths):
         ended = samples.response[row, n - 1] == tokenizer.eos_token_id
         assert ended or n == 30
-    scores = policy.scores(samples, Control.start(6))
+    scores = policy.log_probs(samples, Control.start(6))
     torch.testing.assert_close(scores, samples.log_probs, atol=1e-5, rtol=1e-4)

@@ -39,11 +39,11 @@ def test_batched_rows_equal_materialised_models(any_model, scope):
     policy = banked(any_model, scope=scope)
     coefficients = torch.tensor([[1.75, -0.75, 0.2], [0.0, 1.0, 0.0], [-0.3, 0.5, 0.8]])
     samples = written(policy, PROMPTS, Control.soup(coefficients))
-    batched = policy.scores(samples, Control.soup(coefficients))
+    batched = policy.log_probs(samples, Control.soup(coefficients))
     for row, c in enumerate(coefficients):
         plain = LanguageModel(policy.materialise(c), any_model.tokenizer, "plain")
         alone = TextPolicy(plain, Unconditioned(), DECODING, seed=0)
-        scores = alone.scores(samples.take([row]), Control.start(1))
+        scores = alone.log_probs(samples.take([row]), Control.start(1))
         width = scores.shape[1]
         torch.testing.assert_close(batched[row, :width], scores[0], atol=2e-5, rtol=1e-4)
 
@@ -60,17 +60,17 @@ def test_materialising_leaves_the_policy_and_the_start_model_alone(any_model):
 def test_no_coefficient_and_switched_off_are_the_start_model(any_model):
     policy, start = banked(any_model), TextPolicy(any_model, Unconditioned(), DECODING, seed=0)
     samples = written(start, PROMPTS, Control.start(3))
-    expected = start.scores(samples, Control.start(3))
-    torch.testing.assert_close(policy.scores(samples, Control.start(3)), expected)
-    torch.testing.assert_close(policy.scores(samples, Control.soup(torch.zeros(3, 3))), expected)
+    expected = start.log_probs(samples, Control.start(3))
+    torch.testing.assert_close(policy.log_probs(samples, Control.start(3)), expected)
+    torch.testing.assert_close(policy.log_probs(samples, Control.soup(torch.zeros(3, 3))), expected)
 
 
 def test_one_bank_per_row_is_its_one_hot_soup(llama):
     policy = banked(llama)
     samples = written(policy, PROMPTS, Control.start(3))
     for index in ([0, 1, 2], [1, 1, 1]):
-        chosen = policy.scores(samples, Control.bank(index))
-        soup = policy.scores(samples, Control.soup(torch.eye(3)[index]))
+        chosen = policy.log_probs(samples, Control.bank(index))
+        soup = policy.log_probs(samples, Control.soup(torch.eye(3)[index]))
         torch.testing.assert_close(chosen, soup, atol=1e-5, rtol=1e-4)
 
 
@@ -91,8 +91,8 @@ def test_averaging_factors_is_not_the_soup(llama):
     plain = LanguageModel(factors.materialise(half), llama.tokenizer, "plain")
     alone = TextPolicy(plain, Unconditioned(), DECODING, seed=0)
     torch.testing.assert_close(
-        factors.scores(samples, control),
-        alone.scores(samples, Control.start(3)),
+        factors.log_probs(samples, control),
+        alone.log_probs(samples, Control.start(3)),
         atol=1e-5,
         rtol=1e-4,
     )
@@ -120,7 +120,7 @@ def test_sampling_and_scoring_agree(any_model):
     ]:
         policy = TextPolicy(any_model, conditioning, DECODING, seed=0)
         samples = written(policy, PROMPTS, control)
-        scores = policy.scores(samples, control)
+        scores = policy.log_probs(samples, control)
         torch.testing.assert_close(scores, samples.log_probs, atol=1e-5, rtol=1e-4)
         assert (scores[~samples.mask] == 0).all()
 
@@ -150,17 +150,17 @@ def test_sharpness_moves_between_start_and_policy(llama):
 
     def scores(sharpness):
         rows = torch.full((3,), sharpness)
-        return policy.scores(samples, Control("soup", 3, soup.values, sharpness=rows))
+        return policy.log_probs(samples, Control("soup", 3, soup.values, sharpness=rows))
 
-    torch.testing.assert_close(scores(1.0), policy.scores(samples, soup))
-    torch.testing.assert_close(scores(0.0), policy.scores(samples, Control.start(3)))
+    torch.testing.assert_close(scores(1.0), policy.log_probs(samples, soup))
+    torch.testing.assert_close(scores(0.0), policy.log_probs(samples, Control.start(3)))
 
 
 def test_features_steer_and_their_gradient_arrives(llama):
     policy = TextPolicy(llama, Features(2, 3, 8), DECODING, seed=0)
     samples = written(policy, PROMPTS, Control.features(torch.eye(2)[[0, 0, 0]]))
     first, second = (
-        policy.scores(samples, Control.features(torch.eye(2)[[i] * 3])) for i in (0, 1)
+        policy.log_probs(samples, Control.features(torch.eye(2)[[i] * 3])) for i in (0, 1)
     )
     assert not torch.allclose(first, second)
     first.sum().backward()
@@ -172,7 +172,7 @@ def test_state_round_trip_and_refusal(llama, tmp_path):
     other.load_state(policy.state())
     samples = written(policy, PROMPTS, Control.start(3))
     control = Control.soup(torch.rand(3, 3))
-    assert torch.equal(other.scores(samples, control), policy.scores(samples, control))
+    assert torch.equal(other.log_probs(samples, control), policy.log_probs(samples, control))
     with pytest.raises(UsageError, match="do not fit this policy"):
         TextPolicy(llama, Banks(2, 2, 4.0), DECODING, seed=0).load_state(policy.state())
 
@@ -180,9 +180,9 @@ def test_state_round_trip_and_refusal(llama, tmp_path):
 def test_keeping_banks_reorders_them(llama):
     policy = banked(llama)
     samples = written(policy, PROMPTS, Control.start(3))
-    expected = policy.scores(samples, Control.bank([2, 2, 2]))
+    expected = policy.log_probs(samples, Control.bank([2, 2, 2]))
     policy.keep_banks([2, 0])
-    torch.testing.assert_close(policy.scores(samples, Control.bank([0, 0, 0])), expected)
+    torch.testing.assert_close(policy.log_probs(samples, Control.bank([0, 0, 0])), expected)
     assert len(policy.parameters()) == 4 * len(policy.layers)
 
 
@@ -201,7 +201,7 @@ def test_no_response_ends_early_and_scoring_knows(any_model):
     samples = written(policy, PROMPTS, Control.start(3))
     assert samples.mask.sum(dim=1).tolist() == [10, 10, 10]  # nine tokens and the end
     torch.testing.assert_close(
-        policy.scores(samples, Control.start(3)), samples.log_probs, atol=1e-4, rtol=1e-4
+        policy.log_probs(samples, Control.start(3)), samples.log_probs, atol=1e-4, rtol=1e-4
     )
 
 
@@ -211,7 +211,7 @@ def test_half_precision_samples_scores_and_trains(llama):
     half = banked(LanguageModel(network, llama.tokenizer, "half"))
     control = Control.soup(torch.rand(3, 3))
     samples = written(half, PROMPTS, control)
-    scores = half.scores(samples, control)
-    torch.testing.assert_close(scores, full.scores(samples, control), atol=0.3, rtol=0.1)
+    scores = half.log_probs(samples, control)
+    torch.testing.assert_close(scores, full.log_probs(samples, control), atol=0.3, rtol=0.1)
     scores.sum().backward()
     assert all(p.dtype == torch.float32 and p.grad is not None for p in half.parameters())

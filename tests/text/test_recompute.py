@@ -45,7 +45,7 @@ def policies(model, conditioning):
 
 
 def gradients(policy, samples, control):
-    scores = policy.scores(samples, control)
+    scores = policy.log_probs(samples, control)
     (scores.sum(dim=1) * torch.tensor([1.0, -0.5])).sum().backward()
     return scores.detach(), [p.grad for p in policy.parameters()]
 
@@ -71,7 +71,9 @@ def test_gradients_do_not_depend_on_what_is_mixed_meanwhile(llama):
     results = []
     for policy in policies(llama, conditioning):
         samples = policy.sample(PROMPTS, control, 0, [0, 0])
-        loss = policy.scores(samples, control).sum() - policy.scores(samples, other).sum() ** 2
+        loss = (
+            policy.log_probs(samples, control).sum() - policy.log_probs(samples, other).sum() ** 2
+        )
         with policy.mixed(Control.start(2)):
             loss.backward()
         results.append([p.grad for p in policy.parameters()])
@@ -91,7 +93,7 @@ class Kept:
 
     def of(self, policy, samples, control):
         with torch.autograd.graph.saved_tensors_hooks(self.pack, lambda x: x):
-            policy.scores(samples, control)
+            policy.log_probs(samples, control)
         return sum(self.tensors.values())
 
 
@@ -117,7 +119,7 @@ def test_nothing_drops_out_and_sampling_keeps_its_cache(model):
     conditioning, control = CASES["soup"]
     _, policy = policies(model, conditioning)
     samples = policy.sample(PROMPTS, control, 0, [0, 0])
-    first, second = (policy.scores(samples, control) for _ in range(2))
+    first, second = (policy.log_probs(samples, control) for _ in range(2))
     assert torch.equal(first, second)
     torch.testing.assert_close(first.detach(), samples.log_probs, rtol=1e-4, atol=1e-5)
     switched = (GradientCheckpointingLayer, nn.Dropout)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from paretosteer.benchmark import Benchmark
 from paretosteer.config.options import option
-from paretosteer.interfaces import Array, Benchmark
+from paretosteer.interfaces import Array
 from paretosteer.method import Method, TrainingOptions
 from paretosteer.policies.conditioning import Banks
 from paretosteer.policies.control import Control
@@ -42,7 +43,7 @@ class MyMethod(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """What is trained on which weights; the banks share the budget's steps evenly."""
-        self.start(benchmark, trainer.seed)
+        self.build_policy(benchmark, trainer.seed)
         for i, steps in enumerate(trainer.split(self.m)):
             feedback = self.feedback(benchmark, trainer, self.options.feedback)
             self.train_bank(i, f"bank {i}", self._weights(i), feedback, trainer, steps)
