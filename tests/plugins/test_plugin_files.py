@@ -67,7 +67,7 @@ def test_several_files_one_after_another(file: Path, site: Path) -> None:
         ("paretosteer_plugins = {'metrics': {'../a': 1}}\n", ": metric '../a' is no name; use"),
         (
             "paretosteer_plugins = {'objectives': {'a': len}}\n",
-            "is no paretosteer.text.function_objectives",
+            "is no paretosteer.text.objective",
         ),
     ],
 )

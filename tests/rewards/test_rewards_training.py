@@ -7,7 +7,7 @@ import torch
 from paretosteer.errors import UsageError
 from paretosteer.text.dialogue import Turn
 from paretosteer.text.pairs import Pair
-from paretosteer.text.rewards import RewardSpec, RewardTraining, holdout, load_reward, train_reward
+from paretosteer.text.rewards import RewardSpec, RewardTraining, halves, load_reward, train_reward
 from paretosteer.text.rewards.accuracy import accuracy, calibration_error, margins_of, slope
 from paretosteer.text.rewards.bag_of_words import (
     _differences,
@@ -141,7 +141,7 @@ def test_calibration_of_margins_drawn_from_their_own_probabilities():
 
 
 def test_halves_share_no_prompt_and_lose_no_pair():
-    proxy, judge = holdout([*TRAIN, *TRAIN[:20]])
+    proxy, judge = halves([*TRAIN, *TRAIN[:20]])
     assert len(proxy) + len(judge) == len(TRAIN) + 20
     assert not {p.key for p in proxy} & {p.key for p in judge}
     assert 60 < len(judge) < 120
