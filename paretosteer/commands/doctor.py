@@ -1,14 +1,13 @@
-"""`paretosteer doctor`: what this machine is, and what would make a run slow or fail."""
+"""`paretosteer doctor`: versions and devices, and what would make a run slow or fail."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretosteer.commands.arguments import command, quiet
-from paretosteer.runtime.terminal import printable
+from paretosteer.findings import print_findings
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
@@ -39,11 +38,4 @@ def _doctor(args: argparse.Namespace) -> int:
     quiet()
     from paretosteer.doctor import examine
 
-    findings = []
-    for finding in examine(args.sweep_dir):
-        findings.append(finding)
-        if not args.json:
-            print(printable(finding.line), flush=True)
-    if args.json:
-        print(json.dumps([finding.as_dict() for finding in findings], indent=1))
-    return 1 if any(finding.level == "fail" for finding in findings) else 0
+    return print_findings(examine(args.sweep_dir), args.json)

@@ -14,7 +14,7 @@ from paretosteer.runtime.terminal import line
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
-    from paretosteer.validation.problem import Verdict
+    from paretosteer.validation.verdict import Verdict
 
 
 def add(commands: Commands) -> None:

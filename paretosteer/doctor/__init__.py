@@ -1,31 +1,31 @@
-"""What this machine is, and what of it would make a run slow or fail.
+"""Examine the machine: versions and devices, and what would make a run slow or fail.
 
 from paretosteer.doctor import examine
 
 for finding in examine("results/mine"):
-    print(finding.line)
+    print(finding)
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from paretosteer.doctor.finding import Finding, Probe
+from paretosteer.findings import Finding
 
 __all__ = ["examine"]
+
+Probe = Callable[[Path], Iterator[Finding]]  # given the folder that sweeps will write to
 
 _PATIENCE = 20  # seconds; a folder on a server that is gone answers never
 
 
 def examine(sweep_dir: str | os.PathLike[str]) -> Iterator[Finding]:
-    """Everything that was found. A probe that fails, or never ends, is a finding itself."""
+    """Yield every finding. A probe that raises, or never ends, is a finding itself."""
     from paretosteer.doctor import (
         folders,
         hardware,
@@ -41,7 +41,6 @@ def examine(sweep_dir: str | os.PathLike[str]) -> Iterator[Finding]:
 
 
 def _findings(probe: Probe, folder: Path) -> list[Finding]:
-    from paretosteer.doctor.finding import Finding
     from paretosteer.runtime.secrets import redact
 
     what = probe.__name__.replace("_", " ")
@@ -61,5 +60,5 @@ def _findings(probe: Probe, folder: Path) -> list[Finding]:
         found = answer.get(timeout=_PATIENCE)
     except Empty:
         remedy = "look at what it reads: a file system or driver hangs"
-        return [Finding("fail", what, f"no answer in {_PATIENCE} s", remedy)]
+        return [Finding("fault", what, f"no answer in {_PATIENCE} s", remedy)]
     return [replace(each, found=redact(each.found)) for each in found]

@@ -8,7 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from paretosteer.doctor.finding import Finding, Probe, size
+from paretosteer.doctor import Probe
+from paretosteer.findings import Finding
+from paretosteer.runtime.terminal import byte_size
 from paretosteer.storage import cache
 from paretosteer.storage.atomic import in_the_way, nearest
 from paretosteer.storage.locks import holder
@@ -38,28 +40,28 @@ def _place(what: str, folder: Path, remedy: str) -> Iterator[Finding]:
     there = nearest(folder)
     told = f"{folder} ({'there' if there == folder.absolute() else 'not there yet'})"
     if found := in_the_way(there):
-        yield Finding("fail", what, f"{there} is {found}", remedy)
+        yield Finding("fault", what, f"{there} is {found}", remedy)
         return
     yield Finding("ok", what, told)
     free = shutil.disk_usage(there).free
-    disk = f"{size(free)} free on {_file_system(there) or 'an unknown file system'}"
+    disk = f"{byte_size(free)} free on {_file_system(there) or 'an unknown file system'}"
     if free < _LEAST_DISK:
-        yield Finding("fail", f"{what} disk", disk, f"free some, or {remedy}")
+        yield Finding("fault", f"{what} disk", disk, f"free some, or {remedy}")
     elif _file_system(there) in _NETWORKS:
         slow = "small files are slow on a network, and locks may not hold between machines"
-        yield Finding("slow", f"{what} disk", disk, f"{slow}; {remedy}")
+        yield Finding("note", f"{what} disk", disk, f"{slow}; {remedy}")
     else:
         yield Finding("ok", f"{what} disk", disk)
     try:
         holds = _locks(there)
     except OSError as error:
         told = f"cannot be written ({error.strerror or error})"
-        yield Finding("fail", f"{what} locks", told, remedy)
+        yield Finding("fault", f"{what} locks", told, remedy)
         return
     if holds:
         yield Finding("ok", f"{what} locks", "files can be written and locked")
     else:
-        yield Finding("fail", f"{what} locks", "a lock keeps nobody out", remedy)
+        yield Finding("fault", f"{what} locks", "a lock keeps nobody out", remedy)
 
 
 def _file_system(folder: Path) -> str:
@@ -92,9 +94,9 @@ def _contents(root: Path) -> str:
     for place, _, names in os.walk(root):
         files += len(names)
         if files > _MOST_FILES:
-            return f"{told}; more than {_MOST_FILES} files, {size(amount)} and more"
+            return f"{told}; more than {_MOST_FILES} files, {byte_size(amount)} and more"
         amount += sum((Path(place) / name).lstat().st_size for name in names)
-    return f"{told or 'nothing'}; {size(amount)}"
+    return f"{told or 'nothing'}; {byte_size(amount)}"
 
 
 def _manifests(kind: Path) -> list[Path]:
@@ -108,11 +110,11 @@ def _unfinished(root: Path) -> Iterator[Finding]:
     for lock in sorted(root.glob("*/*.lock")):
         if who := holder(lock):
             told = f"{lock.parent.name}/{lock.stem} is being made by {who}"
-            yield Finding("slow", "cache lock", told, "runs that need it wait for it")
+            yield Finding("note", "cache lock", told, "runs that need it wait for it")
     drafts = [path for path in sorted(root.glob("*/.draft-*")) if not holder(_lock(path))]
     if drafts:
         amount = sum(each.lstat().st_size for path in drafts for each in path.rglob("*"))
-        told = f"{len(drafts)} left by runs that were killed, {size(amount)}"
+        told = f"{len(drafts)} left by runs that were killed, {byte_size(amount)}"
         yield Finding("ok", "cache drafts", told, f"rm -r {drafts[0]}{' …' * (len(drafts) > 1)}")
 
 

@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from paretosteer.doctor.finding import Finding, Probe, size
+from paretosteer.doctor import Probe
+from paretosteer.findings import Finding
+from paretosteer.runtime.terminal import byte_size
 
 _BUSY = 0.75  # load per usable core above which threads wait for each other
 _LEAST_MEMORY = 1e9  # a smoke run takes half of it
@@ -32,10 +34,10 @@ def threads(_: Path) -> Iterator[Finding]:
     told = f"torch would take {count} on {usable:g} cores, load average {load:.1f}"
     if count > usable:
         remedy = f"threads={max(1, int(usable))}: more than there are cores wait for each other"
-        yield Finding("slow", "threads", told, remedy)
+        yield Finding("note", "threads", told, remedy)
     elif load > _BUSY * usable:
         remedy = "others use the cores; wait, or threads=1 (small models take one anyway)"
-        yield Finding("slow", "threads", told, remedy)
+        yield Finding("note", "threads", told, remedy)
     else:
         yield Finding("ok", "threads", f"{told}; small models take one")
 
@@ -51,11 +53,11 @@ def gpus(_: Path) -> Iterator[Finding]:
         free, total = torch.cuda.mem_get_info(index)
         bf16 = torch.cuda.get_device_capability(index) >= (8, 0) or torch.version.hip is not None
         told = (
-            f"{torch.cuda.get_device_name(index)}, {size(free)} of {size(total)} free, "
+            f"{torch.cuda.get_device_name(index)}, {byte_size(free)} of {byte_size(total)} free, "
             f"{'bfloat16' if bf16 else 'no bfloat16: computes in float32'}"
         )
         if free < total / 2:
-            yield Finding("slow", f"cuda:{index}", told, "others use it; choose device=cuda:N")
+            yield Finding("note", f"cuda:{index}", told, "others use it; choose device=cuda:N")
         else:
             yield Finding("ok", f"cuda:{index}", told)
 
@@ -65,14 +67,17 @@ def memory(_: Path) -> Iterator[Finding]:
     import psutil
 
     machine = psutil.virtual_memory()
-    free, told = machine.available, f"{size(machine.available)} of {size(machine.total)} free"
+    free, told = (
+        machine.available,
+        f"{byte_size(machine.available)} of {byte_size(machine.total)} free",
+    )
     limit = _number(_CGROUP / "memory.max")
     if limit is not None and limit < machine.total:
         used = _number(_CGROUP / "memory.current") or 0
         free = min(free, int(limit - used))
-        told += f", the control group allows {size(limit)}"
+        told += f", the control group allows {byte_size(limit)}"
     if free < _LEAST_MEMORY:
-        yield Finding("fail", "memory", told, "free some, or budget.eval_rows=16")
+        yield Finding("fault", "memory", told, "free some, or budget.eval_rows=16")
     else:
         yield Finding("ok", "memory", told)
 
@@ -116,7 +121,7 @@ def _without_cuda() -> Iterator[Finding]:
         built = torch.version.cuda or "the CPU only"
         remedy = "install the torch that fits the driver (https://pytorch.org)"
         yield Finding(
-            "slow", "GPU", f"there is one, but torch, built for {built}, has none", remedy
+            "note", "GPU", f"there is one, but torch, built for {built}, has none", remedy
         )
     else:
         yield Finding("ok", "GPU", "none; the CPU serves models up to some 100 million weights")

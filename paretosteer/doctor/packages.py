@@ -13,8 +13,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from paretosteer.doctor.finding import Finding, Probe
+from paretosteer.doctor import Probe
 from paretosteer.errors import first_line
+from paretosteer.findings import Finding
 
 _OURS = "paretosteer"
 _TOLD = ("torch", "transformers", "peft", "accelerate", "datasets", "numpy", "pandas", "moocore")
@@ -40,7 +41,7 @@ def python(_: Path) -> Iterator[Finding]:
     if SpecifierSet(wanted).contains(here, prereleases=True):
         yield Finding("ok", "python", told)
     else:
-        yield Finding("fail", "python", told, f"paretosteer needs {wanted}")
+        yield Finding("fault", "python", told, f"paretosteer needs {wanted}")
     yield Finding("ok", _OURS, f"{__version__} ({Path(__file__).parent.parent})")
 
 
@@ -54,7 +55,7 @@ def libraries(_: Path) -> Iterator[Finding]:
         return
     for each in unmet:
         yield Finding(
-            "fail",
+            "fault",
             str(each.name),
             f"{_version(each.name) or 'not installed'}, needed {each.specifier}",
             f"pip install '{each.name}{each.specifier}'",
@@ -68,7 +69,7 @@ def imports(_: Path) -> Iterator[Finding]:
             import_module(name)
         except Exception as error:
             told = f"cannot be imported: {type(error).__name__}: {first_line(error)}"
-            yield Finding("fail", name, told, f"pip install --force-reinstall {name}")
+            yield Finding("fault", name, told, f"pip install --force-reinstall {name}")
 
 
 def conflicts(_: Path) -> Iterator[Finding]:
@@ -88,7 +89,7 @@ def conflicts(_: Path) -> Iterator[Finding]:
     if broken:
         more = f"; {len(broken) - _MOST_TOLD} more" if len(broken) > _MOST_TOLD else ""
         told = "; ".join(sorted(broken)[:_MOST_TOLD]) + more
-        yield Finding("fail", "conflicts", told, "install paretosteer into a new environment")
+        yield Finding("fault", "conflicts", told, "install paretosteer into a new environment")
     else:
         yield Finding("ok", "conflicts", f"none among {len(seen)} packages")
 

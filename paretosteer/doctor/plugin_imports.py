@@ -7,8 +7,9 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import get_args
 
-from paretosteer.doctor.finding import Finding, Probe
+from paretosteer.doctor import Probe
 from paretosteer.errors import UsageError, first_line
+from paretosteer.findings import Finding
 from paretosteer.plugins import registry
 
 _GROUPS: tuple[registry.Group, ...] = get_args(registry.Group)
@@ -24,7 +25,7 @@ def plugins(_: Path) -> Iterator[Finding]:
         for name in own & set(known):
             if "module is missing" in registry.summary(group, name):
                 yield Finding(
-                    "fail", f"{group} {name}", "its module is missing", "install it again"
+                    "fault", f"{group} {name}", "its module is missing", "install it again"
                 )
         for name in sorted(set(known) - own):
             yield _plugin(group, name)
@@ -35,7 +36,7 @@ def _plugin(group: registry.Group, name: str) -> Finding:
         found = registry.load(group, name)
     except UsageError as error:
         told, _, remedy = first_line(error).rpartition("; ")
-        return Finding("fail", f"plug-in {name}", told, remedy)
+        return Finding("fault", f"plug-in {name}", told, remedy)
     return Finding("ok", f"plug-in {name}", f"{found.__module__}: {registry.summary(group, name)}")
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from paretosteer.doctor.finding import Finding, Probe
+from paretosteer.doctor import Probe
+from paretosteer.findings import Finding
 
 _TRUE = {"1", "on", "yes", "true"}
 

@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from paretosteer.doctor.finding import Finding, Probe, size
+from paretosteer.doctor import Probe
+from paretosteer.findings import Finding
+from paretosteer.runtime.terminal import byte_size
 
 _SHARED = Path("/dev/shm")
 _LEAST_SHARED = 1e9  # processes of joblib and torch pass arrays through it
@@ -21,7 +23,7 @@ def open_files(_: Path) -> Iterator[Finding]:
     told = f"{_count(soft)} (at most {_count(hard)})"
     if soft != resource.RLIM_INFINITY and soft < _LEAST_FILES:
         remedy = "ulimit -n 4096: several cells at once open more"
-        yield Finding("fail", "open files", told, remedy)
+        yield Finding("fault", "open files", told, remedy)
     else:
         yield Finding("ok", "open files", told)
 
@@ -30,10 +32,10 @@ def shared_memory(_: Path) -> Iterator[Finding]:
     """What processes can pass each other."""
     place = os.statvfs(_SHARED)
     free, total = place.f_bavail * place.f_frsize, place.f_blocks * place.f_frsize
-    told = f"{size(free)} of {size(total)} free in {_SHARED}"
+    told = f"{byte_size(free)} of {byte_size(total)} free in {_SHARED}"
     if free < _LEAST_SHARED:
         remedy = "a larger one (docker run --shm-size=4g), or one process: launcher=basic"
-        yield Finding("slow", "shared memory", told, remedy)
+        yield Finding("note", "shared memory", told, remedy)
     else:
         yield Finding("ok", "shared memory", told)
 

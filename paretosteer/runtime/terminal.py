@@ -23,6 +23,15 @@ def line(text: object) -> str:
     return printable(redact(str(text))).replace("\n", r"\n")
 
 
+def byte_size(count: float) -> str:
+    """Bytes in the largest unit that keeps the number above one: 1.5 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
 def _steers(character: str) -> bool:
     return unicodedata.category(character) in {"Cc", "Cs"} or character in _TURNING
 

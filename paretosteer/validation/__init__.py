@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from paretosteer.errors import UsageError
 
 if TYPE_CHECKING:
-    from paretosteer.validation.problem import Verdict
+    from paretosteer.validation.verdict import Verdict
 
 __all__ = ["validate"]
 

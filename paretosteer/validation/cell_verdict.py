@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.record import MOST_BYTES, RECORD, problem, reason
 from paretosteer.errors import PLUGIN_ERRORS, first_line
+from paretosteer.findings import Finding, fault
 from paretosteer.storage.locks import LOCK, holder
 from paretosteer.storage.untrusted import RefusedError, read_json
 from paretosteer.validation import (
@@ -20,7 +21,7 @@ from paretosteer.validation import (
     vectors,
 )
 from paretosteer.validation.evidence import Check, Evidence
-from paretosteer.validation.problem import Problem, Verdict, fault
+from paretosteer.validation.verdict import Verdict
 
 if TYPE_CHECKING:
     from paretosteer.interfaces import Array
@@ -75,21 +76,21 @@ def check_cell(folder: Path) -> Found:
         return Found(Verdict(folder, "cell", reason=told), record, None)
     cell = Evidence(folder, record)
     unfit = _run(_FIRST, cell)
-    problems = unfit or _run(_CHECKS, cell)
-    ordered = sorted(problems, key=lambda problem: problem.is_note)
-    return Found(Verdict(folder, "cell", ordered), _summary(record), cell.values)
+    verdict = Verdict(folder, "cell", unfit or _run(_CHECKS, cell))
+    return Found(verdict, _summary(record), cell.values)
 
 
-def _run(checks: tuple[Check, ...], cell: Evidence) -> list[Problem]:
-    """What the checks find; one that cannot be made is a fault and stops none of the others."""
-    problems = []
+def _run(checks: tuple[Check, ...], cell: Evidence) -> list[Finding]:
+    """Findings of the checks. One that raises is a fault and stops none of the others."""
+    findings = []
     for check in checks:
         try:
-            problems += list(check(cell))
+            findings += [replace(finding, check=check.__name__) for finding in check(cell)]
         except PLUGIN_ERRORS as error:  # whatever somebody's files do to a library underneath
             told = f"{type(error).__name__}: {first_line(error)[:120]}"
-            problems.append(fault(f"{check.__name__} could not be checked ({told})"))
-    return problems
+            found = f"{check.__name__} could not be checked ({told})"
+            findings.append(Finding("fault", check.__name__, found))
+    return findings
 
 
 def _missing(folder: Path) -> str:

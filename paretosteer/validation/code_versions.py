@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from paretosteer.cells import provenance
+from paretosteer.findings import Finding, note
 from paretosteer.plugins.in_use import at_hand
 from paretosteer.validation.evidence import Evidence
-from paretosteer.validation.problem import Problem, note
 
 
-def code(cell: Evidence) -> Iterator[Problem]:
+def code(cell: Evidence) -> Iterator[Finding]:
     """Source, commit and libraries, where they are not those at hand."""
     record = cell.record
     plugins = at_hand(record)
@@ -26,7 +26,7 @@ def code(cell: Evidence) -> Iterator[Problem]:
         yield note(f"made with {', '.join(other)}")
 
 
-def failures(cell: Evidence) -> Iterator[Problem]:
+def failures(cell: Evidence) -> Iterator[Finding]:
     """What the cell itself says against its figures."""
     record = cell.record
     if record["status"] == "partial":

@@ -9,13 +9,13 @@ from typing import Any
 from paretosteer.cells.config_yaml import CONFIG, config_text
 from paretosteer.cells.plan import CellPlan
 from paretosteer.errors import UsageError, first_line
+from paretosteer.findings import Finding, fault, note
 from paretosteer.simplex import lattice_size
 from paretosteer.storage.untrusted import MOST_TEXT, RefusedError, read
 from paretosteer.validation.evidence import Evidence
-from paretosteer.validation.problem import Problem, fault, note
 
 
-def written(cell: Evidence) -> Iterator[Problem]:
+def written(cell: Evidence) -> Iterator[Finding]:
     """`config.yaml` is the record's configuration as a run writes it.
 
     Written again and compared, not parsed: a stranger's YAML can be made to take for ever.
@@ -29,7 +29,7 @@ def written(cell: Evidence) -> Iterator[Problem]:
         yield fault(f"{CONFIG} is not the configuration of the record")
 
 
-def follows(cell: Evidence) -> Iterator[Problem]:
+def follows(cell: Evidence) -> Iterator[Finding]:
     """Digests, variant, command, cap and preferences, worked out again from the configuration.
 
     Under other code than made the cell a difference is a note: a component's version changed.
@@ -65,7 +65,7 @@ def follows(cell: Evidence) -> Iterator[Problem]:
         )
 
 
-def grid(cell: Evidence) -> Iterator[Problem]:
+def grid(cell: Evidence) -> Iterator[Finding]:
     """The points without further dials are the preferences that were asked for."""
     import numpy as np
 

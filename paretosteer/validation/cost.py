@@ -4,14 +4,14 @@ import csv
 from collections.abc import Iterator
 from io import StringIO
 
+from paretosteer.findings import Finding, fault
 from paretosteer.storage.untrusted import RefusedError
 from paretosteer.validation.evidence import Evidence
-from paretosteer.validation.problem import Problem, fault
 
 _LOG = "training.csv"
 
 
-def cost(cell: Evidence) -> Iterator[Problem]:
+def cost(cell: Evidence) -> Iterator[Finding]:
     """No cell is over its cap."""
     account = cell.record["cost"]
     cap = cell.record["config"].get("budget", {}).get("steps")
@@ -23,7 +23,7 @@ def cost(cell: Evidence) -> Iterator[Problem]:
         )
 
 
-def log(cell: Evidence) -> Iterator[Problem]:
+def log(cell: Evidence) -> Iterator[Finding]:
     """The last step of the training log is the record's number of steps."""
     if _LOG not in cell.record["files"]:
         return

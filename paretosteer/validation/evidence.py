@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.scores import MOST_ROWS
 from paretosteer.errors import first_line
+from paretosteer.findings import Finding
 from paretosteer.storage.untrusted import RefusedError, digest, read
-from paretosteer.validation.problem import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,4 +96,4 @@ def changed(name: str) -> RefusedError:
     return RefusedError(f"{name} is not the file that was recorded (its digest differs)")
 
 
-Check = Callable[[Evidence], Iterator[Problem]]
+Check = Callable[[Evidence], Iterator[Finding]]

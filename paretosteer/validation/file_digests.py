@@ -8,9 +8,10 @@ from pathlib import Path
 from paretosteer.cells.config_yaml import CONFIG
 from paretosteer.cells.record import RECORD, as_written
 from paretosteer.cells.state import STATE
+from paretosteer.findings import Finding, fault, note
 from paretosteer.storage.untrusted import RefusedError, opened, read_json
 from paretosteer.validation.evidence import MEASURED, Evidence, changed
-from paretosteer.validation.problem import ANEW, Problem, fault, note
+from paretosteer.validation.verdict import OVERWRITE
 
 _OWN = {RECORD, CONFIG, STATE}
 _CHECKPOINT = (".safetensors", ".json")  # loading them runs no code
@@ -18,7 +19,7 @@ _HEADER_LENGTH = 8
 _MOST_HEADER = 100_000_000  # as safetensors has it
 
 
-def present(cell: Evidence) -> Iterator[Problem]:
+def present(cell: Evidence) -> Iterator[Finding]:
     """A record whose files are all elsewhere, as in a collection of records."""
     names = cell.record["files"]
     if names and not any(os.path.lexists(cell.folder / name) for name in names):
@@ -28,7 +29,7 @@ def present(cell: Evidence) -> Iterator[Problem]:
         )
 
 
-def digests(cell: Evidence) -> Iterator[Problem]:
+def digests(cell: Evidence) -> Iterator[Finding]:
     """Every file that the record names, byte for byte."""
     for name, recorded in cell.record["files"].items():
         found = cell.digests[name]
@@ -38,7 +39,7 @@ def digests(cell: Evidence) -> Iterator[Problem]:
             yield fault(str(changed(name)))
 
 
-def strangers(cell: Evidence) -> Iterator[Problem]:
+def strangers(cell: Evidence) -> Iterator[Finding]:
     """Files that the record does not name; those that begin with a dot are unfinished work."""
     named = cell.record["files"].keys() | _OWN
     extra = [name for name in sorted(_names(cell.folder)) if name not in named]
@@ -51,14 +52,14 @@ def strangers(cell: Evidence) -> Iterator[Problem]:
         yield note(f"holds files that its record does not name: {', '.join(others[:3])}{more}")
 
 
-def checkpoint(cell: Evidence) -> Iterator[Problem]:
+def checkpoint(cell: Evidence) -> Iterator[Finding]:
     """Only what can be loaded without running code, and tensors as their header has them."""
     recorded = {name for name in cell.record["files"] if name.startswith("checkpoint/")}
     present = {name for name in _names(cell.folder) if name.startswith("checkpoint/")}
     for name in sorted(recorded | present):
         if not name.endswith(_CHECKPOINT):
             told = f"{name} is neither safetensors nor JSON; loading it could run code"
-            yield fault(told, ANEW if name in recorded else f"remove {name}")
+            yield fault(told, OVERWRITE if name in recorded else f"remove {name}")
         elif name.endswith(".safetensors") and name in recorded:
             try:
                 _check_header(cell.folder, name)
@@ -68,7 +69,7 @@ def checkpoint(cell: Evidence) -> Iterator[Problem]:
                 yield fault(f"{name} is no safetensors file")
 
 
-def stages(cell: Evidence) -> Iterator[Problem]:
+def stages(cell: Evidence) -> Iterator[Finding]:
     """`stages.json` against the record: same digests of stages, same files, same facts."""
     record = cell.record
     if not (cell.folder / STATE).exists():

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
+from paretosteer.findings import Finding, fault
 from paretosteer.validation.evidence import Evidence
-from paretosteer.validation.problem import Problem, fault
 
 _MOVE = "put the folder back where it was, or run the cell again"
 
 
-def place(cell: Evidence) -> Iterator[Problem]:
+def place(cell: Evidence) -> Iterator[Finding]:
     """Identity, seed, method and benchmark against the names of the folders."""
     record = cell.record
     expected = (

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from paretosteer.cells.scores import KEYS, MOST
+from paretosteer.findings import Finding, fault
 from paretosteer.storage.untrusted import RefusedError
 from paretosteer.validation.evidence import Evidence
-from paretosteer.validation.problem import Problem, fault
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from paretosteer.interfaces import Array
 
 
-def counts(cell: Evidence) -> Iterator[Problem]:
+def counts(cell: Evidence) -> Iterator[Finding]:
     """The record's numbers of samples add up."""
     record = cell.record
     if record["n_scored"] + record["n_failed"] != record["n_total"]:
@@ -34,7 +34,7 @@ def counts(cell: Evidence) -> Iterator[Problem]:
         )
 
 
-def scores(cell: Evidence) -> Iterator[Problem]:
+def scores(cell: Evidence) -> Iterator[Finding]:
     """Keys complete and unique, scores finite; the cell's points are made from them."""
     try:
         raw, cell.keys = _cube(cell, "scores.parquet", cell.names)
@@ -47,7 +47,7 @@ def scores(cell: Evidence) -> Iterator[Problem]:
     cell.values = (by_prompt - penalty).mean(axis=1)
 
 
-def others(cell: Evidence) -> Iterator[Problem]:
+def others(cell: Evidence) -> Iterator[Finding]:
     """Drift, judges' scores and samples have the keys of the scores."""
     tables = {"drift.parquet": ["kl", "start_nll", "tokens"], "judge.parquet": cell.names}
     if cell.keys is None:
@@ -65,7 +65,7 @@ def others(cell: Evidence) -> Iterator[Problem]:
         yield from _texts(cell, cell.keys)
 
 
-def _texts(cell: Evidence, expected: pd.DataFrame) -> Iterator[Problem]:
+def _texts(cell: Evidence, expected: pd.DataFrame) -> Iterator[Finding]:
     """`samples.jsonl`: empty in a world without text, else a line per row of the scores."""
     try:
         lines = cell.content("samples.jsonl").split(b"\n")

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from paretosteer.errors import first_line
+from paretosteer.findings import Finding, fault, note
 from paretosteer.report.outputs.csv_text import csv_text
 from paretosteer.report.write import SUMS
 from paretosteer.storage.untrusted import MOST_TEXT, RefusedError, digest, read, read_json
 from paretosteer.validation.cell_verdict import Found
-from paretosteer.validation.problem import Problem, Verdict, fault, note
 from paretosteer.validation.recompute_metrics import Frame, Replicate, measured
 from paretosteer.validation.stale_report import Matched, match
+from paretosteer.validation.verdict import Verdict
 
 REPORT = "report.json"
 RELATIVE, ABSOLUTE = 1e-5, 1e-9
@@ -45,7 +46,7 @@ def check_report(folder: Path, cells: Sequence[Found]) -> Verdict:
     try:
         content = read_json(folder, REPORT)
         matched = match(content["cells"], sweep, own)
-        problems = [*_sums(folder), *_against(content, matched), *_board(folder, content["tables"])]
+        findings = [*_sums(folder), *_against(content, matched), *_board(folder, content["tables"])]
     except RefusedError as refused:
         return Verdict(folder, "report", [_wrong(str(refused))])
     except Exception as error:  # a stranger's JSON can have any form
@@ -53,10 +54,10 @@ def check_report(folder: Path, cells: Sequence[Found]) -> Verdict:
         wrong = _wrong(f"{REPORT} is not what a report writes ({told})")
         return Verdict(folder, "report", [wrong])
     lacking = f"figures unchecked, {matched.elsewhere} of its cells lie elsewhere"
-    return Verdict(folder, "report", problems, lacking if matched.elsewhere else "")
+    return Verdict(folder, "report", findings, lacking if matched.elsewhere else "")
 
 
-def _sums(folder: Path) -> Iterator[Problem]:
+def _sums(folder: Path) -> Iterator[Finding]:
     """Every file that a reader may open, page and tables too, byte for byte."""
     if not os.path.lexists(folder / SUMS):
         yield note(f"{SUMS} is absent, so page, tables and figures are not checked")
@@ -70,7 +71,7 @@ def _sums(folder: Path) -> Iterator[Problem]:
             yield _wrong(str(refused))
 
 
-def _against(content: Mapping[str, Any], matched: Matched) -> Iterator[Problem]:
+def _against(content: Mapping[str, Any], matched: Matched) -> Iterator[Finding]:
     """Points and metrics, where the cells that the report is of are here."""
     if matched.differences:
         yield _wrong(f"is stale; cells since it was made: {matched.differences}")
@@ -97,7 +98,7 @@ def _shown(tables: Sequence[Mapping[str, Any]], matched: Matched) -> set[str]:
     return {path for row in rows for path in _paths(row, matched.here)}
 
 
-def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Problem]:
+def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Finding]:
     """Points and metrics of one table."""
     scored = [row for row in table["rows"] if row.get("replicates")]
     if not scored:
@@ -125,7 +126,7 @@ def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Pro
         yield from _metrics(number, row["figures"], figures)
 
 
-def _points(number: int, row: Mapping[str, Any], found: Sequence[Replicate]) -> Iterator[Problem]:
+def _points(number: int, row: Mapping[str, Any], found: Sequence[Replicate]) -> Iterator[Finding]:
     for reported, own in zip(row["replicates"], found, strict=True):
         points = np.array(reported["points"], dtype=float)
         if points.shape != own.points.shape or not np.allclose(
@@ -139,7 +140,7 @@ def _points(number: int, row: Mapping[str, Any], found: Sequence[Replicate]) -> 
 
 def _metrics(
     number: int, reported: Mapping[str, Any], again: Mapping[str, float]
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     wrong = [
         f"{name} {reported.get(name)} (from its points {value:.6g})"
         for name, value in again.items()
@@ -150,7 +151,7 @@ def _metrics(
         yield _wrong(f"table {number}: {reported['label']}: {told}")
 
 
-def _board(folder: Path, tables: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+def _board(folder: Path, tables: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """`leaderboard.csv` has the rows of `report.json`."""
     name = "leaderboard.csv"
     rows = [row["figures"] for table in tables for row in table["rows"]]
@@ -214,5 +215,5 @@ def _paths(row: Mapping[str, Any], known: Mapping[str, Found]) -> Iterator[str]:
             words = []
 
 
-def _wrong(message: str) -> Problem:
+def _wrong(message: str) -> Finding:
     return fault(message, "make the report again: paretosteer report")

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from paretosteer.cells.scores import KEYS
+from paretosteer.findings import Finding, fault
 from paretosteer.validation.evidence import Evidence
-from paretosteer.validation.problem import Problem, fault
 
 TOLERANCE = 1e-6  # of a preference's sum, as everywhere
 
 
-def vectors(cell: Evidence) -> Iterator[Problem]:
+def vectors(cell: Evidence) -> Iterator[Finding]:
     """One value per objective in every vector."""
     record, m = cell.record, len(cell.names)
     oracle = record.get("oracle", {"points": [], "start": [0.0] * m})
@@ -30,7 +30,7 @@ def vectors(cell: Evidence) -> Iterator[Problem]:
         yield fault("objectives: a name is there twice or is that of a key of the scores")
 
 
-def preferences(cell: Evidence) -> Iterator[Problem]:
+def preferences(cell: Evidence) -> Iterator[Finding]:
     """Points lie on the simplex, and none is there twice."""
     seen = set()
     for place, point in enumerate(cell.record["points"]):

@@ -14,10 +14,19 @@ import torch
 
 from paretosteer import doctor
 from paretosteer.commands.main import main
-from paretosteer.doctor import folders, hardware, packages, plugin_imports, services, system_limits
-from paretosteer.doctor.finding import Finding, Probe, size
+from paretosteer.doctor import (
+    Probe,
+    folders,
+    hardware,
+    packages,
+    plugin_imports,
+    services,
+    system_limits,
+)
 from paretosteer.errors import UsageError
+from paretosteer.findings import Finding
 from paretosteer.plugins import registry
+from paretosteer.runtime.terminal import byte_size
 from paretosteer.storage.cache import cached
 
 HERE = Path()
@@ -30,7 +39,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lines(probe: Probe, folder: Path = HERE) -> str:
-    return "\n".join(finding.line for finding in probe(folder))
+    return "\n".join(str(finding) for finding in probe(folder))
 
 
 def test_the_command_has_a_line_for_everything(
@@ -38,8 +47,8 @@ def test_the_command_has_a_line_for_everything(
 ) -> None:
     assert main(["doctor", "--sweep-dir", str(tmp_path / "new")]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert all(line.split()[0] in ("ok", "slow", "fail") and ": " in line for line in told)
-    looked_at = {line[6:].partition(":")[0] for line in told}
+    assert all(line.split()[0] in ("ok", "note", "fault") and ": " in line for line in told)
+    looked_at = {line[7:].partition(":")[0] for line in told}
     assert looked_at >= {"python", "paretosteer", "libraries", "conflicts", "extra slurm"}
     assert looked_at >= {"methods", "benchmarks", "cores", "threads", "memory", "open files"}
     assert looked_at >= {"sweep_dir", "sweep_dir disk", "sweep_dir locks", "cache", "wandb", "hub"}
@@ -52,8 +61,8 @@ def test_it_is_there_for_programs_and_fails_where_a_run_would(
     (tmp_path / "file").touch()
     assert main(["doctor", "--json", "--sweep-dir", str(tmp_path / "file" / "results")]) == 1
     told = json.loads(capsys.readouterr().out)
-    (failed,) = [each for each in told if each["level"] == "fail"]
-    assert failed["what"] == "sweep_dir"
+    (failed,) = [each for each in told if each["severity"] == "fault"]
+    assert failed["check"] == "sweep_dir"
     assert failed["found"].endswith("is a file")
     assert failed["remedy"] == "choose another sweep_dir"
 
@@ -71,10 +80,10 @@ def test_a_probe_that_breaks_or_hangs_is_a_line(monkeypatch: pytest.MonkeyPatch)
     for module in (packages, plugin_imports, system_limits, folders, services):
         monkeypatch.setattr(module, "PROBES", ())
     monkeypatch.setattr(hardware, "PROBES", (no_proc, hanging))
-    assert [finding.line for finding in doctor.examine(HERE)] == [
-        "ok    first: seen",
-        "ok    no proc: cannot be found out here (FileNotFoundError: no /proc)",
-        "fail  hanging: no answer in 0.2 s; look at what it reads: a file system or driver hangs",
+    assert [str(finding) for finding in doctor.examine(HERE)] == [
+        "ok     first: seen",
+        "ok     no proc: cannot be found out here (FileNotFoundError: no /proc)",
+        "fault  hanging: no answer in 0.2 s; look at what it reads: a file system or driver hangs",
     ]
 
 
@@ -114,9 +123,9 @@ def test_versions_too_old_fail_with_a_remedy(monkeypatch: pytest.MonkeyPatch) ->
     real = packages._version
     monkeypatch.setattr(packages, "_version", lambda name: old.get(name, real(name)))
     told = lines(packages.libraries)
-    assert "fail  torch: 1.0, needed >=2.6; pip install 'torch>=2.6'" in told
-    assert "fail  peft: not installed, needed >=0.18" in told
-    assert "fail  conflicts: accelerate needs torch" in lines(packages.conflicts)
+    assert "fault  torch: 1.0, needed >=2.6; pip install 'torch>=2.6'" in told
+    assert "fault  peft: not installed, needed >=0.18" in told
+    assert "fault  conflicts: accelerate needs torch" in lines(packages.conflicts)
 
 
 def test_an_extra_that_is_absent_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,10 +140,10 @@ def test_an_extra_that_is_absent_is_offered(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_broken_library_and_a_broken_plugin_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "_COMPILED", ("numpy", "no_such_library"))
-    assert "fail  no_such_library: cannot be imported: ModuleNotFoundError" in lines(
+    assert "fault  no_such_library: cannot be imported: ModuleNotFoundError" in lines(
         packages.imports
     )
-    assert "ok    objectives: the built-in ones\nok    metrics: the built-in ones" in lines(
+    assert "ok     objectives: the built-in ones\nok     metrics: the built-in ones" in lines(
         plugin_imports.plugins
     )
     names, load = registry.names, registry.load
@@ -147,15 +156,17 @@ def test_a_broken_library_and_a_broken_plugin_fail(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(registry, "names", lambda group: [*names(group), "mine"])
     monkeypatch.setattr(registry, "load", broken)
     told = lines(plugin_imports.plugins)
-    assert "fail  plug-in mine: method 'mine' cannot be imported: ImportError: x; repair it" in told
+    assert (
+        "fault  plug-in mine: method 'mine' cannot be imported: ImportError: x; repair it" in told
+    )
 
 
 @pytest.mark.parametrize(
     ("count", "load", "quota", "expected"),
     [
-        (8, 0.0, "200000 100000", "slow  threads: torch would take 8 on 2 cores"),
-        (1, 9.0, "max 100000", "slow  threads: torch would take 1 on 4 cores, load average 9.0"),
-        (2, 0.1, "max 100000", "ok    threads: torch would take 2 on 4 cores"),
+        (8, 0.0, "200000 100000", "note   threads: torch would take 8 on 2 cores"),
+        (1, 9.0, "max 100000", "note   threads: torch would take 1 on 4 cores, load average 9.0"),
+        (2, 0.1, "max 100000", "ok     threads: torch would take 2 on 4 cores"),
     ],
 )
 def test_threads_against_cores(
@@ -184,11 +195,11 @@ def test_a_gpu_with_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(torch, "cuda", fake)
     busy, free = hardware.gpus(HERE)
-    assert busy.line == (
-        "slow  cuda:0: GPU, 4 GB of 48 GB free, no bfloat16: computes in float32; "
+    assert str(busy) == (
+        "note   cuda:0: GPU, 4 GB of 48 GB free, no bfloat16: computes in float32; "
         "others use it; choose device=cuda:N"
     )
-    assert free.line == "ok    cuda:1: GPU, 40 GB of 48 GB free, bfloat16"
+    assert str(free) == "ok     cuda:1: GPU, 40 GB of 48 GB free, bfloat16"
 
 
 def test_little_memory_few_files_and_little_shared_memory(
@@ -198,12 +209,16 @@ def test_little_memory_few_files_and_little_shared_memory(
     (tmp_path / "memory.current").write_text("900000000")
     monkeypatch.setattr(hardware, "_CGROUP", tmp_path)
     told = lines(hardware.memory)
-    assert told.startswith("fail  memory:") and "the control group allows 1 GB" in told
+    assert told.startswith("fault  memory:") and "the control group allows 1 GB" in told
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 1024))
-    assert lines(system_limits.open_files).startswith("fail  open files: 64 (at most 1024); ulimit")
+    assert lines(system_limits.open_files).startswith(
+        "fault  open files: 64 (at most 1024); ulimit"
+    )
     fake = SimpleNamespace(f_bavail=64, f_blocks=64, f_frsize=1_000_000)
     monkeypatch.setattr(os, "statvfs", lambda _: fake)
-    assert lines(system_limits.shared_memory).startswith("slow  shared memory: 64 MB of 64 MB free")
+    assert lines(system_limits.shared_memory).startswith(
+        "note   shared memory: 64 MB of 64 MB free"
+    )
 
 
 def test_a_network_a_full_disk_and_a_lock_that_does_not_hold(
@@ -213,15 +228,15 @@ def test_a_network_a_full_disk_and_a_lock_that_does_not_hold(
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: [mount])
     assert "free on nfs4; small files are slow on a network" in lines(folders.sweep_dir, tmp_path)
     monkeypatch.setattr(folders, "_LEAST_DISK", 1e30)
-    assert "fail  sweep_dir disk:" in lines(folders.sweep_dir, tmp_path)
+    assert "fault  sweep_dir disk:" in lines(folders.sweep_dir, tmp_path)
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)
-    assert "fail  sweep_dir locks: a lock keeps nobody out" in lines(folders.sweep_dir, tmp_path)
+    assert "fault  sweep_dir locks: a lock keeps nobody out" in lines(folders.sweep_dir, tmp_path)
 
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
-    assert "fail  sweep_dir locks: cannot be written (Permission denied)" in lines(
+    assert "fault  sweep_dir locks: cannot be written (Permission denied)" in lines(
         folders.sweep_dir, tmp_path
     )
 
@@ -238,13 +253,13 @@ def test_the_cache_with_its_entries_drafts_and_locks(cache: Path) -> None:
         told = lines(folders.cache_folder)
     assert "cache holds: 1 model; 5." in told
     assert "start models: stories (30 steps)" in told
-    assert f"slow  cache lock: model/busy is being made by process {os.getpid()}" in told
+    assert f"note   cache lock: model/busy is being made by process {os.getpid()}" in told
     assert f"cache drafts: 1 left by runs that were killed, 0 B; rm -r {folder.parent}" in told
     assert "is being made" not in lines(folders.cache_folder)
 
 
 def test_sizes_as_people_write_them() -> None:
-    assert [size(amount) for amount in (0, 999, 1500, 2e9, 3e12)] == [
+    assert [byte_size(amount) for amount in (0, 999, 1500, 2e9, 3e12)] == [
         "0 B",
         "999 B",
         "1.5 kB",

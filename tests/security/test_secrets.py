@@ -10,8 +10,8 @@ import pytest
 
 from paretosteer.cells.record_content import error
 from paretosteer.doctor import examine, folders
-from paretosteer.doctor.finding import Finding
 from paretosteer.errors import UsageError
+from paretosteer.findings import Finding
 from paretosteer.runtime.secrets import redact
 from paretosteer.sweeps.compose import compose_cell, compose_sweep
 
@@ -163,7 +163,7 @@ def test_the_doctor_says_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         yield Finding("ok", "a place", f"{TOKEN} at https://user:p@ss@host")
 
     monkeypatch.setattr(folders, "PROBES", [leaks])
-    assert "ok    a place: hf*** at https://***@host" in [each.line for each in examine(tmp_path)]
+    assert "ok     a place: hf*** at https://***@host" in [str(each) for each in examine(tmp_path)]
 
 
 @pytest.mark.parametrize("text", PLAIN)

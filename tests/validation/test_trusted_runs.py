@@ -19,7 +19,7 @@ from paretosteer.cells.record import sealed
 from paretosteer.commands.main import main
 from paretosteer.report import write_report
 from paretosteer.validation import validate
-from paretosteer.validation.problem import Verdict
+from paretosteer.validation.verdict import Verdict
 
 
 @pytest.fixture(scope="module")
