@@ -6,7 +6,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 STALE := build/lib build/bdist.*
 
 .PHONY: setup quickstart reference test test-readme test-lowest test-pythons test-faults test-slurm \
-	test-ray test-wheel test-plugin audit lint types speed scale coverage clean
+	test-ray test-wheel test-plugin compare audit lint types speed scale coverage clean
 
 setup: .venv/.installed
 
@@ -75,6 +75,11 @@ scale: setup
 # Simulates tables of known truth and counts how often the report's intervals hold it: minutes.
 coverage: setup
 	$(BIN)/python tests/coverage_study.py
+
+# The figures of the code in this folder against those of another commit, on the real inputs in DATA:
+#   make compare COMMIT=9575973 DATA=../shared/data
+compare: setup
+	tests/compare_commits.sh $(COMMIT) $(DATA) $(BIN) $(SWEEPS)
 
 # A wheel works from any folder, with nothing of the checkout in reach.
 test-wheel: setup

@@ -1,0 +1,37 @@
+# The public API, one line for each name. `lazy_loader` imports a name when it is first used; type
+# checkers and editors read this file.
+
+from .benchmark import Benchmark as Benchmark
+from .cells.frames import load_cells as load_cells
+from .cells.frames import load_points as load_points
+from .cells.frames import load_scores as load_scores
+from .config.options import option as option
+from .errors import UnsupportedError as UnsupportedError
+from .errors import UsageError as UsageError
+from .interfaces import Array as Array
+from .interfaces import Lists as Lists
+from .interfaces import Objective as Objective
+from .interfaces import Point as Point
+from .method import Method as Method
+from .method import TrainingOptions as TrainingOptions
+from .notebook import make_benchmark as make_benchmark
+from .notebook import make_method as make_method
+from .notebook import make_trainer as make_trainer
+from .policies.conditioning import Banks as Banks
+from .policies.conditioning import Conditioning as Conditioning
+from .policies.conditioning import Features as Features
+from .policies.conditioning import PromptText as PromptText
+from .policies.conditioning import Unconditioned as Unconditioned
+from .policies.control import Control as Control
+from .report.outputs.leaderboard import leaderboard as leaderboard
+from .serving.restore import restore_cell as restore_cell
+from .training.draws import Draw as Draw
+from .training.draws import Draws as Draws
+from .training.draws import dirichlet as dirichlet
+from .training.draws import fixed as fixed
+from .training.feedback import Feedback as Feedback
+from .training.rollout import validate as validate
+from .training.trainer import Trainer as Trainer
+from .training.trainer import unit as unit
+
+__version__: str

@@ -1,0 +1,21 @@
+"""The public API: `paretosteer` lists its names, each can be imported, and listing costs nothing."""
+
+import subprocess
+import sys
+
+import paretosteer
+
+
+def test_every_listed_name_can_be_imported() -> None:
+    names = dir(paretosteer)
+    assert {"Method", "Benchmark", "Banks", "Control", "option", "Trainer", "load_cells"} <= {
+        *names
+    }
+    assert all(getattr(paretosteer, name) is not None for name in names)
+    assert {*names} == {*paretosteer.__all__}
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import paretosteer, sys; dir(paretosteer); print({'torch', 'numpy', 'pandas'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
