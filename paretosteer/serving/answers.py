@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from paretosteer import benchmark_outputs
-from paretosteer.interfaces import Array
+from paretosteer.interfaces import Array, Policy
 from paretosteer.policies.control import Control
+from paretosteer.text.benchmark import TextBenchmark
 from paretosteer.training.rollout import roll_out
-
-if TYPE_CHECKING:
-    from paretosteer.serving.restore import Restored
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,8 @@ class Answer:
 
 
 def answers(
-    cell: Restored,
+    benchmark: TextBenchmark,
+    policy: Policy,
     prompts: Sequence[str],
     preferences: Array,
     control: Control,
@@ -35,21 +34,20 @@ def answers(
     seed: int,
 ) -> list[Answer]:
     """Answer every prompt at every preference (k, m), whose control rows are given."""
-    typed = [cell.benchmark.typed(prompt) for prompt in prompts]
-    rows = cell.benchmark.setting.eval_rows
+    typed = [benchmark.typed(prompt) for prompt in prompts]
+    rows = benchmark.setting.eval_rows
     found: list[Answer] = []
-    rolls: Any = roll_out(
-        cell.method.policy, typed, control, seed=seed, samples=samples, batch_rows=rows
-    )
+    rolls: Any = roll_out(policy, typed, control, seed=seed, samples=samples, batch_rows=rows)
+    names = [objective.name for objective in benchmark.objectives]
     for cells, _, written in rolls:
-        scores = benchmark_outputs.scores(cell.benchmark, written)  # (rows, m)
+        scores = benchmark_outputs.scores(benchmark, written)  # (rows, m)
         found += [
             Answer(
                 prompts[cells.prompt[row]],
                 tuple(preferences[cells.point[row]].tolist()),
                 int(cells.sample[row]),
                 text,
-                dict(zip(cell.objectives, scores[row].tolist(), strict=True)),
+                dict(zip(names, scores[row].tolist(), strict=True)),
             )
             for row, text in enumerate(written.texts)
         ]

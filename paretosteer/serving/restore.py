@@ -91,7 +91,8 @@ class Restored:
         for prompt in prompts:
             _check_prompt(prompt)
         mu = self._preferences(preferences)
-        return answers(self, prompts, mu, self.control(mu, dials), samples, seed)
+        control = self.control(mu, dials)
+        return answers(self.benchmark, self.method.policy, prompts, mu, control, samples, seed)
 
     def export(
         self,
@@ -113,7 +114,23 @@ class Restored:
         from paretosteer.serving.export_folder import export
 
         self._need_text()
-        export(self, preference, Path(out), form, dials or {})
+        control = self.control([preference], dials)
+        about = self._about(preference, dials or {})
+        export(self.method.policy, control, Path(out), form, about)
+
+    def _about(self, preference: Sequence[float], dials: Mapping[str, float]) -> dict[str, Any]:
+        """What an exported policy is, for programs."""
+        plan = self.plan
+        return {
+            "cell": self.folder.resolve().name,
+            "benchmark": plan.config.benchmark.name,
+            "method": plan.config.method.name,
+            "variant": plan.variant,
+            "seed": plan.config.seed,
+            "start_model": {"name": self.benchmark.model_name, "digest": plan.model_key},
+            "preference": dict(zip(self.objectives, map(float, preference), strict=True)),
+            "dials": dict(dials),
+        }
 
     def _need_text(self) -> None:
         if not has_text(self.plan.benchmark_class):
