@@ -1,16 +1,17 @@
-"""Checks of the class alone, before anything is built: what `list`, plans and digests read."""
+"""Checks of a class before anything is built: what `list`, plans and digests read of it."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from paretosteer.benchmark import Benchmark
 from paretosteer.config import options
-from paretosteer.conformance.finding import Findings, NotChecked, fault, note
-from paretosteer.conformance.plugin import PluginClass
+from paretosteer.conformance.fixtures import Candidate, NotChecked
 from paretosteer.errors import UsageError
+from paretosteer.findings import Finding, fault, note
 from paretosteer.method import Method
 
 KINDS = ("reward", "preference", "imitation")
@@ -18,34 +19,34 @@ BUDGETS = ("smoke", "quick", "full")
 CALLS = {"conditioning": 1, "train": 2, "control": 2}  # positional arguments beside self
 
 
-def interface(plugin: PluginClass) -> Findings:
-    """It has all that is called, a version, and a module that says in a line what it is."""
-    kind = plugin.kind
+def interface(candidate: Candidate) -> Iterator[Finding]:
+    """The class defines every required member."""
+    kind = candidate.cls
     if not inspect.isclass(kind):
         yield fault(
-            f"{plugin.name} names {type(kind).__name__} {kind!r}",
-            f"let the entry point of {plugin.name} name a class",
+            f"{candidate.name} names {type(kind).__name__} {kind!r}",
+            f"name a class in the entry point of {candidate.name}",
         )
         return
-    yield from _method(kind) if plugin.group == "methods" else _benchmark(kind, plugin.name)
+    yield from _method(kind) if candidate.group == "methods" else _benchmark(kind, candidate.name)
     if missing := sorted(getattr(kind, "__abstractmethods__", ())):
         yield fault(f"does not define {', '.join(missing)}", "define what is missing")
     if not isinstance(getattr(kind, "version", None), str):
         yield fault(
             f"version is {getattr(kind, 'version', None)!r}",
-            'write version = "1" in the class, and raise it when the same options mean other work',
+            'write version = "1" in the class, and raise it when its results change',
         )
     module = inspect.getmodule(kind)
     if module is None or not (module.__doc__ or "").strip():
         yield note(
             "its module has no docstring",
-            "begin the file with one: its first line is what `paretosteer list` shows",
+            "add one: `paretosteer list` shows its first line",
         )
 
 
-def options_and_help(plugin: PluginClass) -> Findings:
-    """Options are a frozen dataclass; each has help and a default that passes its own check."""
-    kind = getattr(plugin.kind, "Options", None)
+def options_and_help(candidate: Candidate) -> Iterator[Finding]:
+    """Options are a frozen dataclass, and each has help and a valid default."""
+    kind = getattr(candidate.cls, "Options", None)
     if not (inspect.isclass(kind) and is_dataclass(kind)):
         yield fault(
             f"Options is {kind!r}",
@@ -53,7 +54,7 @@ def options_and_help(plugin: PluginClass) -> Findings:
         )
         return
     if not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        yield note("Options may be changed after they were checked", "say frozen=True")
+        yield note("Options may be changed after they were checked", "set frozen=True")
     for row in fields(kind):
         try:
             value = options.default(row)
@@ -65,16 +66,16 @@ def options_and_help(plugin: PluginClass) -> Findings:
                 f"option {row.name} has no help", f'declare it as {row.name} = option(…, "…")'
             )
         try:
-            options.build(kind, {row.name: value}, plugin.section)
+            options.build(kind, {row.name: value}, candidate.section)
         except UsageError as error:
             yield fault(
                 f"the default of {row.name} is refused: {error}", "give a default of its own type"
             )
 
 
-def wrong_options(plugin: PluginClass) -> Findings:
+def wrong_options(candidate: Candidate) -> Iterator[Finding]:
     """An unknown option and a value of the wrong type are refused in one line."""
-    kind, section = getattr(plugin.kind, "Options", None), plugin.section
+    kind, section = getattr(candidate.cls, "Options", None), candidate.section
     if not (inspect.isclass(kind) and is_dataclass(kind)):
         raise NotChecked("it has no Options")
     for name in ["no_such_option", *(row.name for row in fields(kind))]:
@@ -90,13 +91,13 @@ def wrong_options(plugin: PluginClass) -> Findings:
 CLASS_CHECKS = (interface, options_and_help, wrong_options)
 
 
-def _method(kind: type) -> Findings:
+def _method(kind: type) -> Iterator[Finding]:
     if not issubclass(kind, Method):
-        yield fault(f"{kind.__name__} is no Method", "derive it from paretosteer.method.Method")
+        yield fault(f"{kind.__name__} is not a Method", "derive it from paretosteer.method.Method")
     for name, count in CALLS.items():
         call = getattr(kind, name, None)
         if call is None:
-            continue  # an abstract method, or no method at all: said above
+            continue  # reported as abstract or as not a Method
         try:
             inspect.signature(call).bind(*[None] * (count + 1))
         except TypeError as error:
@@ -106,8 +107,7 @@ def _method(kind: type) -> Findings:
             )
 
 
-def _benchmark(kind: Any, name: str) -> Findings:
-    """Every member of the contract is there."""
+def _benchmark(kind: Any, name: str) -> Iterator[Finding]:
     declared = [
         part for part in ("name", "version", "feedback", "Options") if not hasattr(kind, part)
     ]
@@ -127,6 +127,4 @@ def _benchmark(kind: Any, name: str) -> Findings:
             f"name what it supports of {', '.join(KINDS)}",
         )
     if lacking := [budget for budget in BUDGETS if budget not in kind.steps]:
-        yield fault(
-            f"steps has no {', '.join(lacking)}", "name the optimiser steps of every budget"
-        )
+        yield fault(f"steps has no {', '.join(lacking)}", "give the steps of every budget")

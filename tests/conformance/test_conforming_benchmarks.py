@@ -7,7 +7,7 @@ from broken_benchmarks import BENCHMARKS, NOTES, NoPrompts, Shown, Unbuilt
 from small_model import write_lora, write_model
 
 from paretosteer.conformance import Finding, check_benchmark, check_method, faults
-from paretosteer.conformance.benchmark import CHECKS
+from paretosteer.conformance.benchmark_checks import DECLARATION_CHECKS, SAMPLING_CHECKS
 from paretosteer.conformance.class_checks import CLASS_CHECKS
 from paretosteer.errors import UsageError
 
@@ -24,7 +24,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def lines(found: list[Finding], level: str, check: str) -> list[str]:
-    return [f.found for f in found if (f.level, f.check) == (level, check)]
+    return [f.found for f in found if (f.severity, f.check) == (level, check)]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_built_in_benchmark_conforms(name: str, overrides: list[str]) -> None:
 def test_stories_conform_on_a_model_of_ones_own(model: Path) -> None:
     found = check_benchmark("stories", *STORIES, f"model.path={model}")
     assert not faults(found), "\n".join(map(str, found))
-    for check in ("odd samples", "shown again", "start policy"):
+    for check in ("odd samples", "recall", "start policy"):
         assert lines(found, "ok", check)
 
 
@@ -66,7 +66,7 @@ def test_methods_conform_on_text(overrides: list[str], model: Path) -> None:
 def test_a_class_that_shows_its_samples_conforms_without_being_registered() -> None:
     found = check_benchmark(Shown, "benchmark.actions=12")
     assert not faults(found), "\n".join(map(str, found))
-    assert lines(found, "ok", "odd samples") and lines(found, "ok", "shown again")
+    assert lines(found, "ok", "odd samples") and lines(found, "ok", "recall")
 
 
 @pytest.mark.parametrize(("benchmark", "check", "told"), BENCHMARKS)
@@ -84,7 +84,10 @@ def test_what_is_worth_knowing_is_noted(benchmark: type, check: str, told: str) 
 
 
 def test_every_check_has_been_seen_to_fail() -> None:
-    checks = {check.__name__.replace("_", " ") for check in (*CLASS_CHECKS, *CHECKS)}
+    checks = {
+        check.__name__.replace("_", " ")
+        for check in (*CLASS_CHECKS, *DECLARATION_CHECKS, *SAMPLING_CHECKS)
+    }
     assert {check for _, check, _ in BENCHMARKS} == checks
 
 
@@ -97,7 +100,7 @@ def test_one_that_cannot_be_built_is_a_finding() -> None:
 def test_without_prompts_nothing_is_sampled() -> None:
     found = check_benchmark(NoPrompts)  # it would look for the next training prompt for ever
     assert {finding.check for finding in faults(found)} == {"splits"}
-    assert found[-1].found == "not checked: mend the splits first"
+    assert found[-1].found == "not checked: fix the splits first"
 
 
 def test_wrong_overrides_are_the_users() -> None:

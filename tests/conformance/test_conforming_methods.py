@@ -10,7 +10,7 @@ from broken_methods import METHODS, NOTES, SeesTheDraw, Sound
 
 from paretosteer.conformance import Finding, check_method, faults
 from paretosteer.conformance.class_checks import CLASS_CHECKS
-from paretosteer.conformance.method import CHECKS
+from paretosteer.conformance.method_checks import METHOD_CHECKS
 from paretosteer.errors import UsageError
 
 STEPS = "budget.steps=40"
@@ -25,14 +25,14 @@ def _restored() -> Iterator[None]:
 
 
 def lines(found: list[Finding], level: str, check: str) -> list[str]:
-    return [f.found for f in found if (f.level, f.check) == (level, check)]
+    return [f.found for f in found if (f.severity, f.check) == (level, check)]
 
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_built_in_method_conforms_and_steers(name: str) -> None:
     found = check_method(name)
-    assert {finding.level for finding in found} == {"ok"}, "\n".join(map(str, found))
-    assert len(found) == len(CLASS_CHECKS) + len(CHECKS)
+    assert {finding.severity for finding in found} == {"ok"}, "\n".join(map(str, found))
+    assert len(found) == len(CLASS_CHECKS) + len(METHOD_CHECKS)
 
 
 @pytest.mark.parametrize("name", ["rewarded_soup", "cos_dpo"])
@@ -54,7 +54,7 @@ def test_what_does_not_steer_is_noted_and_no_fault(name: str, overrides: list[st
 @pytest.mark.parametrize("method", [Sound, SeesTheDraw])
 def test_a_class_is_checked_without_being_registered(method: type) -> None:
     found = check_method(method, "method.rank=4", STEPS)
-    assert {finding.level for finding in found} == {"ok"}, "\n".join(map(str, found))
+    assert {finding.severity for finding in found} == {"ok"}, "\n".join(map(str, found))
 
 
 @pytest.mark.parametrize(("method", "check", "told"), METHODS)
@@ -80,7 +80,7 @@ def test_a_module_that_says_nothing_of_itself_is_noted(monkeypatch: pytest.Monke
 
 
 def test_every_check_has_been_seen_to_fail() -> None:
-    checks = {check.__name__.replace("_", " ") for check in (*CLASS_CHECKS, *CHECKS)}
+    checks = {check.__name__.replace("_", " ") for check in (*CLASS_CHECKS, *METHOD_CHECKS)}
     assert {check for _, check, _ in METHODS} == checks
 
 
@@ -89,7 +89,7 @@ def test_a_crash_is_one_finding_and_the_rest_goes_on() -> None:
     found = check_method(stops, STEPS)
     assert [finding.check for finding in faults(found)] == ["training"]
     assert lines(found, "ok", "planning")
-    assert lines(found, "note", "controls") == ["not checked: it could not be trained"]
+    assert lines(found, "note", "controls") == ["not checked: training failed"]
 
 
 @pytest.mark.parametrize(
