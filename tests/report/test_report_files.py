@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,14 @@ def test_hostile_text_is_only_text(tmp_path: Path) -> None:
     assert not any(name.startswith("on") or value == "x" for name, value in page.attributes)
     assert r"\input{" not in (report.folder / "leaderboard.tex").read_text()
     assert " <img" not in (report.folder / "leaderboard.md").read_text()
+
+
+def test_no_template_turns_escaping_off() -> None:
+    templates = sorted(files("paretosteer.report.page").joinpath("templates").iterdir())
+    assert len(templates) > 5
+    for template in templates:
+        text = template.read_text(encoding="utf-8")
+        assert not re.search(r"\|\s*safe\b|autoescape", text), template.name
 
 
 def test_figures_are_the_same_each_time(sweep: Path) -> None:

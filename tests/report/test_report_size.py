@@ -9,8 +9,8 @@ from report_cells import EDGE, concave, only, write_cell
 
 from paretosteer.report import write_report
 from paretosteer.report.page.carried_texts import BYTES, keep, texts_data
-from paretosteer.report.page.html import safe_json
 from paretosteer.report.page.sample_texts import Sample, Written, written
+from paretosteer.report.page.script_json import safe_json
 
 MOST = 10_000_000
 GRID = [[i / 10, j / 10, (10 - i - j) / 10] for i in range(11) for j in range(11 - i)]  # 66

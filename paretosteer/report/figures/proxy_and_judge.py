@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paretosteer.report.analysis.comparable import Setting
-from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.analysis.evaluate import TableResult
 from paretosteer.report.figures.canvas import PANEL, legend, panels, plain
 from paretosteer.report.figures.style import Theme, styles
-from paretosteer.report.page.html import Markup, element, join, plain_table, row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,35 +43,3 @@ def draw_judged(result: TableResult, setting: Setting, theme: Theme) -> "Figure"
     axes[0].set_ylabel("judge (start-model standard units)")
     legend(figure, result, made, theme, oracle=False)
     return figure
-
-
-def judged_table(result: TableResult) -> Markup:
-    """Each objective with the most weight on it, by proxy and by judge."""
-    setting = result.table.setting
-    assert setting  # a judged table has one
-    best = np.array(setting.preferences).argmax(axis=0)  # (m,) places
-    head = ["Method", *(f"{name}: {who}" for name in setting.names for who in ("proxy", "judge"))]
-    return join(
-        element(
-            "p",
-            "Every objective where it has the most weight: by the reward model that training saw "
-            "(proxy) and by another that nothing was trained on (judge). What the judge does not "
-            "see is likely the proxy's own.",
-            class_="soft",
-        ),
-        plain_table([_line(each, best.tolist()) for each in result.scored], head),
-    )
-
-
-def _line(each: RowResult, best: list[int]) -> Markup:
-    assert each.curves  # scored
-    judged = each.curves.judged
-    pairs = [
-        (each.curves.band.mean[place, i], None if judged is None else judged[place, i])
-        for i, place in enumerate(best)
-    ]
-    texts = ["–" if value is None else f"{value:z.2f}" for pair in pairs for value in pair]
-    return row(
-        each.row.label + ("*" if each.row.exempt else ""),
-        *(element("td", text.replace("-", "−")) for text in texts),
-    )

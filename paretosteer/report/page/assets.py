@@ -1,7 +1,7 @@
-"""What makes the page move: its own scripts and Plotly, all inside the one file.
+"""Styles and scripts of the page, Plotly among them, all inside the one file.
 
 Plotly is packed, so that the page stays small, and the browser unpacks it. The page's policy
-names each script by its digest: nothing that a record holds could run even if it became markup.
+names each script by its digest.
 """
 
 import gzip
@@ -9,9 +9,9 @@ from base64 import b64encode
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from string import Template
+from typing import Any
 
-from paretosteer.report.page.html import Markup, element, join
+from markupsafe import Markup
 
 _WEB = files("paretosteer.report").joinpath("web")
 _SCRIPTS = (
@@ -29,40 +29,15 @@ _SCRIPTS = (
 )
 
 
-def whole_page(title: str, body: Markup, data: Markup, plots: bool) -> str:
-    """The page's file.
-
-    Parameters
-    ----------
-    title, body
-        What it says.
-    data
-        The script element with what is drawn.
-    plots
-        Whether there is anything to plot; Plotly is left out where not.
-    """
-    own = _own_script()
-    plotly = [element("script", _packed_plotly(), type="text/plain", id="plotly")] if plots else []
-    digests = [_digest(own), *([_digest(_plotly())] if plots else [])]
-    return Template(_read("page.html")).substitute(
-        title=title,
-        style=_read("page.css"),
-        policy=_policy(digests),
-        body=body,
-        scripts=join(data, "\n", *plotly, "\n", element("script", Markup(own))),
-    )
-
-
-def _policy(digests: list[str]) -> str:
-    scripts = " ".join(f"'sha256-{each}'" for each in digests)
-    return (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
-        f"form-action 'none'; script-src {scripts}"
-    )
-
-
-def _digest(script: str) -> str:
-    return b64encode(sha256(script.encode()).digest()).decode()
+def assets(plots: bool) -> dict[str, Any]:
+    """Data of `base.html`; Plotly is left out where there is nothing to plot."""
+    scripts = [_own_script(), *([_plotly()] if plots else [])]
+    return {
+        "style": Markup(_read("page.css")),
+        "script": Markup(_own_script()),
+        "plotly": _packed_plotly() if plots else "",
+        "digests": [b64encode(sha256(each.encode()).digest()).decode() for each in scripts],
+    }
 
 
 @cache
@@ -84,6 +59,6 @@ def _plotly() -> str:
 
 
 @cache
-def _packed_plotly() -> Markup:
+def _packed_plotly() -> str:
     """The same characters each time: no date in the archive."""
-    return Markup(b64encode(gzip.compress(_plotly().encode(), mtime=0)).decode())
+    return b64encode(gzip.compress(_plotly().encode(), mtime=0)).decode()

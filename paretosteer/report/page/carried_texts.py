@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from paretosteer.report.analysis.evaluate import TableResult
-from paretosteer.report.page.html import safe_json
 from paretosteer.report.page.sample_texts import Sample, Written
+from paretosteer.report.page.script_json import safe_json
 
 # Of the whole page, all tables together; the rest of it is plots, figures and provenance.
 BYTES = 4_000_000

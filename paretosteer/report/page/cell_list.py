@@ -8,26 +8,28 @@ from typing import Any
 
 from paretosteer.cells.cell import Cell
 from paretosteer.report.analysis.tables import Tables
-from paretosteer.report.page.html import Markup, element, plain_table, row
 
 # Each cell's provenance is a few thousand characters, and a hundred columns are not read.
 _MOST_CELLS, _MOST_TURNS = 300, 20
 
-_SAFE = {"ok": "✓ ok", "partial": "◐ partial"}
+_MARKS = {"ok": "✓", "partial": "◐"}
 
 
-def cells_section(found: Tables) -> Markup:
+def cell_list(found: Tables) -> dict[str, Any]:
     """All cells: those that did not end well first, with their reasons, then provenance of each."""
-    wrong = [cell for cell in found.cells if cell.status != "ok"]
-    return element(
-        "section",
-        element("h2", "Cells", id="cells"),
-        _grid(found.cells),
-        *([element("h3", "Not ok"), _reasons(wrong[:_MOST_CELLS])] if wrong else []),
-        element("h3", "Provenance"),
-        *_left_out(len(found.cells)),
-        *(_provenance(cell, found.superseded) for cell in _chosen(found.cells)),
-    )
+    return {
+        "count": len(found.cells),
+        "statuses": Counter(cell.status for cell in found.cells),
+        **_grid(found.cells),
+        "problems": [cell for cell in found.cells if cell.status != "ok"][:_MOST_CELLS],
+        "provenance": [
+            {
+                "title": f"{_configuration(cell)}, {_named(cell.seed, cell.fold)}: {cell.status}",
+                "facts": list(_facts(cell, found.superseded)),
+            }
+            for cell in _chosen(found.cells)
+        ],
+    }
 
 
 def _chosen(cells: Sequence[Cell]) -> list[Cell]:
@@ -41,39 +43,39 @@ def _chosen(cells: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _left_out(count: int) -> list[Markup]:
-    if count <= _MOST_CELLS:
-        return []
-    told = (
-        f"{_MOST_CELLS} of {count} cells: those not ok, then one of every configuration, then "
-        "others. All are in report.json, and each in its own record.json."
-    )
-    return [element("p", told, class_="soft")]
-
-
-def _grid(cells: Sequence[Cell]) -> Markup:
+def _grid(cells: Sequence[Cell]) -> dict[str, Any]:
     """Configurations by seeds and folds; of many of these, how many cells ended how."""
     turns = sorted({_turn(cell) for cell in cells if cell.seed is not None})
-    rows: dict[tuple[str, str, str], dict[tuple[int, int | None], list[Cell]]] = {}
-    for cell in cells:
-        own = rows.setdefault((cell.benchmark, cell.method, cell.variant), {})
-        own.setdefault(_turn(cell), []).append(cell)
     few = len(turns) <= _MOST_TURNS
-    columns = [_named(seed, fold or None) for fold, seed in turns] if few else ["Cells"]
-    head = ["Method", "Benchmark", *columns]
-    lines = [
-        row(
-            f"{method} {variant}".strip(),
-            element("td", benchmark),
-            *(
-                [_statuses(by_turn.get(turn, [])) for turn in turns]
-                if few
-                else [_counted([cell for own in by_turn.values() for cell in own])]
-            ),
-        )
-        for (benchmark, method, variant), by_turn in sorted(rows.items())
-    ]
-    return plain_table(lines, head)
+    rows: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        rows.setdefault((cell.benchmark, cell.method, cell.variant), []).append(cell)
+
+    def entries(own: Sequence[Cell]) -> list[dict[str, Any]]:
+        if not few:
+            counts = Counter(cell.status for cell in own)
+            marks = [f"{count} {_mark(status)}" for status, count in counts.items()]
+            return [{"text": ", ".join(marks), "ok": set(counts) == {"ok"}}]
+        by_turn = [[cell.status for cell in own if _turn(cell) == turn] for turn in turns]
+        return [
+            {"text": ", ".join(map(_mark, each)), "ok": set(each) <= {"ok"}} for each in by_turn
+        ]
+
+    return {
+        "columns": [_named(seed, fold or None) for fold, seed in turns] if few else ["Cells"],
+        "grid": [
+            {"name": _configuration(own[0]), "benchmark": own[0].benchmark, "entries": entries(own)}
+            for _, own in sorted(rows.items())
+        ],
+    }
+
+
+def _mark(status: str) -> str:
+    return f"{_MARKS.get(status, '✗')} {status}"
+
+
+def _configuration(cell: Cell) -> str:
+    return f"{cell.method} {cell.variant}".strip()
 
 
 def _turn(cell: Cell) -> tuple[int, int | None]:
@@ -84,53 +86,18 @@ def _named(seed: int | None, fold: int | None) -> str:
     return f"seed {seed}" if fold is None else f"seed {seed}, fold {fold}"
 
 
-def _statuses(cells: Sequence[Cell]) -> Markup:
-    marks = [_SAFE.get(cell.status, f"✗ {cell.status}") for cell in cells]
-    fine = all(cell.status == "ok" for cell in cells)
-    return element("td", ", ".join(marks), class_="ok" if fine else "not-ok")
-
-
-def _counted(cells: Sequence[Cell]) -> Markup:
-    """How many cells ended how."""
-    counts = Counter(cell.status for cell in cells)
-    marks = [f"{count} {_SAFE.get(status, f'✗ {status}')}" for status, count in counts.items()]
-    return element("td", ", ".join(marks), class_="ok" if set(counts) == {"ok"} else "not-ok")
-
-
-def _reasons(cells: Sequence[Cell]) -> Markup:
-    return plain_table(
-        [
-            row(
-                str(cell.path),
-                element("td", cell.status, class_="not-ok"),
-                element("td", cell.reason, class_="words"),
-            )
-            for cell in cells
-        ]
-    )
-
-
-def _provenance(cell: Cell, superseded: Mapping[Path, Path]) -> Markup:
-    name = f"{cell.method} {cell.variant}".strip()
-    facts = list(_facts(cell))
-    if cell.path in superseded:
-        facts.append(("superseded by", f"{superseded[cell.path]}, which counts in its place"))
-    parts = [part for key, value in facts for part in (element("dt", key), element("dd", value))]
-    return element(
-        "details",
-        element("summary", f"{name}, {_named(cell.seed, cell.fold)}: {cell.status}"),
-        element("dl", *parts),
-    )
-
-
-def _facts(cell: Cell) -> Iterator[tuple[str, str]]:
-    record = cell.record
+def _facts(cell: Cell, superseded: Mapping[Path, Path]) -> Iterator[tuple[str, str]]:
     yield "path", str(cell.path)
     if cell.reason:
         yield "reason", cell.reason
-    if not record:
-        return
-    yield "command", element("code", record["command"])
+    if cell.record:
+        yield from _recorded(cell.record)
+    if cell.path in superseded:
+        yield "superseded by", f"{superseded[cell.path]}, which counts in its place"
+
+
+def _recorded(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "command", record["command"]
     yield "identity", record["identity"]
     yield "created", record["created"]
     if "git" in record:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from paretosteer.report.analysis.budgets import ladders
 from paretosteer.report.analysis.comparable import Setting
@@ -13,8 +14,8 @@ from paretosteer.report.figures.style import Style, styles
 from paretosteer.report.outputs.columns import COSTS, present
 from paretosteer.report.outputs.report_json import plain
 from paretosteer.report.page.carried_texts import BYTES, texts_data
-from paretosteer.report.page.html import Markup, element, safe_json
 from paretosteer.report.page.sample_texts import Written
+from paretosteer.report.page.script_json import safe_json
 
 # Axes of the plot of quality against cost; the others are shown in the table of costs.
 _COSTS = ("train_steps", "train_tokens", "flops", "seconds_train", "stored_bytes")
@@ -22,11 +23,10 @@ _COSTS = ("train_steps", "train_tokens", "flops", "seconds_train", "stored_bytes
 _BILL = ("train_steps", "flops", "seconds_train")  # what a card of the dial tells of them
 
 
-def page_data(results: Sequence[TableResult], texts: Sequence[Written]) -> Markup:
-    """Every scored table as a script element that holds JSON."""
+def plot_data(results: Sequence[TableResult], texts: Sequence[Written]) -> Markup:
+    """JSON of every scored table."""
     scored = [pair for pair in zip(results, texts, strict=True) if pair[0].scored]
-    content = [_table(result, own, BYTES // len(scored)) for result, own in scored]
-    return element("script", safe_json(content), type="application/json", id="tables")
+    return safe_json([_table(result, own, BYTES // len(scored)) for result, own in scored])
 
 
 def _table(result: TableResult, texts: Written, allowed: int) -> dict[str, Any]:

@@ -1,47 +1,30 @@
 """The page's table of oracle regret at single preferences."""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.report.analysis.comparable import vector_words
-from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.analysis.evaluate import TableResult
 from paretosteer.report.analysis.oracle import Places
-from paretosteer.report.page.html import Markup, element, plain_table, row
 
 _MOST = 12  # columns that can be read side by side
 
 
-def regret_table(result: TableResult) -> Markup:
-    """Methods by preferences, folded away; nothing where the table has no regret."""
-    setting, oracle = result.table.setting, result.oracle
-    if not setting or not oracle or not result.regretted:
-        return Markup()
+def regret_table(result: TableResult) -> dict[str, Any]:
+    """Methods by preferences."""
+    oracle = result.oracle
+    assert oracle  # of a table with regret
     asked = oracle.preferences[oracle.places]  # (n, m)
     places = _readable(asked)[::-1]  # all weight on the first objective first, as sweeps write it
-    some = f" {len(places)} of {len(asked)} preferences, all in report.json."
-    head = ["Method", *(vector_words(asked[place]) for place in places)]
-    return element(
-        "details",
-        element("summary", "Regret by preference"),
-        element(
-            "p",
-            "Share of what could be learnt at a preference that the method leaves. Preferences "
-            f"weigh {', '.join(setting.names)}.{some if len(places) < len(asked) else ''}",
-            class_="soft",
-        ),
-        plain_table([_row(each, places) for each in result.scored], head),
-    )
-
-
-def _row(each: RowResult, places: Places) -> Markup:
-    assert each.curves and each.curves.regret  # of a table with regret
-    values = each.curves.regret.band.mean[places]
-    return row(
-        each.row.label + ("*" if each.row.exempt else ""),
-        *(element("td", f"{value:z.4f}".replace("-", "−")) for value in values),
-    )
+    rows = []
+    for each in result.scored:
+        assert each.curves and each.curves.regret
+        rows.append((each.row, each.curves.regret.band.mean[places]))
+    columns = [vector_words(asked[place]) for place in places]
+    return {"columns": columns, "rows": rows, "count": len(asked)}
 
 
 def _readable(preferences: FloatArray) -> Places:
