@@ -83,7 +83,7 @@ def _milliseconds_to_decide(sweep: Path, cells: int) -> float:
     began = time.process_time()
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         for config in configs:
-            run_cell(config, make_tracker(config.tracker))
+            run_cell(plan_cell(config), make_tracker(config.tracker))
     return 1000 * (time.process_time() - began) / len(configs)
 
 

@@ -122,7 +122,7 @@ def test_a_new_grid_samples_again_but_trains_nothing(
         "preferences.divisions=4",
     ]
     assert main(command) == 0
-    assert "training found, not repeated" in capfd.readouterr().err
+    assert "training is finished, not repeated" in capfd.readouterr().err
     assert (cell(tmp_path, "clp") / "training.csv").stat().st_mtime_ns == trained
     assert len(read_record(cell(tmp_path, "clp"))["points"]) == 5
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.cells.cell_name import seed_of
 from paretosteer.cells.config_yaml import CONFIG
-from paretosteer.cells.discovery import CELL_NAME, cells_below
+from paretosteer.cells.discovery import cells_below
 from paretosteer.cells.record import RECORD, read_record, reason
 from paretosteer.errors import UsageError
 from paretosteer.storage.atomic import regular
@@ -68,9 +69,7 @@ class Cell:
     @property
     def seed(self) -> int | None:
         """The cell's seed, from its record or its folder's name."""
-        named = CELL_NAME.fullmatch(self.path.name)
-        seed = self.record.get("seed", named and named[1])
-        return None if seed is None else int(seed)
+        return int(self.record["seed"]) if self.record else seed_of(self.path.name)
 
     @property
     def fold(self) -> int | None:

@@ -1,12 +1,11 @@
-"""`config.yaml` of a cell: its configuration, resolved, for people and for tools.
+"""`config.yaml` of a cell: its resolved configuration, for people and for tools.
 
-A run never reads it, so what was changed in it changes no figure; the record has the same again.
+Runs never read it, so editing it changes no result; the record holds the same configuration.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,13 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
         draft.write_text(config_text(config), encoding="utf-8")
 
 
-def keep_config(folder: Path, record: Mapping[str, Any], say: Callable[[str], None]) -> None:
-    """Write it again, and say so, where it is not what the record was written with."""
+def restore_config(folder: Path, record: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    """Write the file again, with a note, if it is not the one that the record names."""
     try:
         found = digest(folder, CONFIG)
     except RefusedError:
         found = None
-    # Earlier versions did not record its digest, and making the text takes longer than all else.
-    if found != (record["files"].get(CONFIG) or _digest(record["config"])):
+    if found != record["files"].get(CONFIG):
         say(f"{folder.name}: {CONFIG} is missing or damaged, written again")
         write_config(folder, record["config"])
 
@@ -39,7 +37,3 @@ def config_text(config: Mapping[str, Any]) -> str:
     from omegaconf import OmegaConf
 
     return OmegaConf.to_yaml(config)
-
-
-def _digest(config: Mapping[str, Any]) -> str:
-    return sha256(config_text(config).encode()).hexdigest()

@@ -1,13 +1,13 @@
 """Sampling and scoring of a trained method, preference by preference.
 
-Points are taken in blocks of about one batch. What a block came to is kept at once, so that a cell
-that is killed goes on with the next one; blocks depend on the configuration alone, and so does
-every batch in them.
+Points are taken in blocks of about one batch. The result of a block is written at once, so a killed
+cell resumes with the next block. Blocks depend on the configuration alone, and so does every batch.
 """
 
 from __future__ import annotations
 
 import io
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,22 +27,22 @@ from paretosteer.training.rollout import GridRows, roll_out
 from paretosteer.training.scoring import Scorer, filled
 
 DRIFT = ["kl", "start_nll", "tokens"]
-_JUDGED = "judged "  # before the names of a judge's columns in a piece
+_JUDGED = "judged "  # prefix of a judge's columns in a piece
 
 Block = range  # of points
 
 
 class Evaluation:
-    """What a method's points are worth on test prompts.
+    """Sampling and scoring of a trained method at its points, on the test prompts.
 
     Parameters
     ----------
     method, benchmark
-        Trained, and where.
+        The trained method and the benchmark it was trained on.
     points
-        What to evaluate.
+        Preferences with dials to evaluate.
     seed, samples
-        Of the noise, and how many to draw of each prompt.
+        Seed of the noise, and the number of samples per prompt.
 
     """
 
@@ -51,22 +51,22 @@ class Evaluation:
     ):
         self.method, self.benchmark, self.points = method, benchmark, points
         self.seed, self.samples = seed, samples
-        self.seconds = 0.0  # what all blocks took, those of earlier runs included
+        self.seconds = 0.0  # over all blocks, those of interrupted runs included
         self.prompts = benchmark.prompts("test")
 
     def sample(self, kept: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-        """Drift of every sample, and what samples look like where the world can show it."""
+        """Drift of every sample, and its text where the benchmark can show it."""
         table = self._pieces(kept, self._sampled)
         shown = [name for name in table if name not in {*KEYS, *DRIFT}]
         return table[KEYS + DRIFT], table[KEYS + shown] if shown else None
 
     def score(self, kept: Path, cell: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, Scorer]:
-        """Raw scores of the samples of a cell, a judge's if there is one, and what was counted.
+        """Raw scores of the samples, a judge's scores if there is one, and the counts of failures.
 
         Raises
         ------
         ScoringError
-            If too many samples cannot be scored, or scoring hangs.
+            If too many samples cannot be scored, or scoring does not end.
 
         """
         objectives = self.benchmark.objectives
@@ -87,6 +87,16 @@ class Evaluation:
         frame[names] = filled(objectives, frame[names].to_numpy())
         return table[KEYS + names], frame, scorer
 
+    def switch_seconds(self) -> float:
+        """Time from a new preference to a policy that serves it: nothing is loaded or merged."""
+        mu = np.array([self.points[0].preference])  # (1, m)
+        taken = []
+        for _ in range(5):
+            began = time.perf_counter()
+            self.method.control(mu).to(self.benchmark.setting.device)
+            taken.append(time.perf_counter() - began)
+        return statistics.median(taken)
+
     def control(self, block: Block) -> Control:
         """The control rows of a block of points."""
         points = [self.points[i] for i in block]
@@ -101,9 +111,9 @@ class Evaluation:
         make: Callable[[Block], pd.DataFrame],
         then: Callable[[pd.DataFrame], object] = lambda piece: None,
     ) -> pd.DataFrame:
-        """The table of all blocks, by point, prompt and sample; those found are not made again.
+        """The table of all blocks, by point, prompt and sample; blocks on disk are not repeated.
 
-        A block in which something is missing is not kept: what failed may work the next time.
+        A block with missing values is not written: what failed may work the next time.
         """
         files, blocks = Pieces(kept, ".parquet", say), self._blocks()
         pieces = []
@@ -112,10 +122,10 @@ class Evaluation:
             path = files.find(name)
             piece = _timed(make, block) if path is None else pd.read_parquet(path)
             then(piece)
-            last = block is blocks[-1]  # after it the whole is written
+            last = block is blocks[-1]  # the whole table is written right after it
             if path is None and not last and not piece.isna().any(axis=None):
                 files.write(name, _parquet(piece))
-            self.seconds += piece.attrs.pop("seconds")  # no part of what a cell's files say
+            self.seconds += piece.attrs.pop("seconds")  # not part of the result
             pieces.append(piece)
         table = pd.concat(pieces, ignore_index=True)
         return table.sort_values(KEYS, kind="stable", ignore_index=True)
@@ -126,7 +136,7 @@ class Evaluation:
         return [points[first : first + size] for first in range(0, len(points), size)]
 
     def _sampled(self, block: Block) -> pd.DataFrame:
-        """Keys, distance from the start policy, likelihood there, length, and how it looks."""
+        """Keys, KL and likelihood against the start policy, length, and text."""
 
         def measured(cells: GridRows, rows: Control, samples: Any) -> tuple[pd.DataFrame, Any]:
             drift = self.method.policy.drift(samples, rows)
@@ -142,7 +152,7 @@ class Evaluation:
         return pd.concat(frames, ignore_index=True)
 
     def _scored(self, block: Block, texts: pd.DataFrame, scorer: Scorer) -> pd.DataFrame:
-        """Keys and raw scores, those of a judge beside them."""
+        """Keys and raw scores, with those of a judge if there is one."""
         frames = []
         for index, samples in self._samples(block, texts):
             frame = self._with(index, "", scorer.raw(samples))
@@ -154,7 +164,7 @@ class Evaluation:
         return pd.concat(frames, ignore_index=True)
 
     def _samples(self, block: Block, texts: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, Any]]:
-        """Samples with their keys: recalled, or drawn once more where the world keeps none."""
+        """Samples with their keys: read back, or drawn again where the benchmark writes no text."""
         if texts.empty:
 
             def indexed(cells: GridRows, rows: Control, samples: Any) -> tuple[pd.DataFrame, Any]:
@@ -182,13 +192,13 @@ class Evaluation:
         return pd.DataFrame({"point": point, "prompt_id": ids, "sample": cells.sample})
 
     def _with(self, frame: pd.DataFrame, prefix: str, scores: Array) -> pd.DataFrame:
-        """The frame with scores (rows, m), a column for each objective."""
+        """The frame with scores (rows, m), one column per objective."""
         names = [prefix + objective.name for objective in self.benchmark.objectives]
         return frame.assign(**dict(zip(names, np.asarray(scores, dtype=float).T, strict=True)))
 
 
 def _timed(make: Callable[[Block], pd.DataFrame], block: Block) -> pd.DataFrame:
-    """What is made of a block, with the seconds that it took, which Parquet keeps too."""
+    """The table of a block; the seconds it took are an attribute, which Parquet stores."""
     began = time.perf_counter()
     piece = make(block)
     piece.attrs["seconds"] = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""What a cell is: its classes and options, and the digest of every stage."""
+"""The plan of a cell: its classes and options, and the digest of every stage."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer import method_outputs, simplex
+from paretosteer.cells.cell_name import IDENTITY_LENGTH, cell_name
 from paretosteer.cells.state import State
 from paretosteer.config import options
 from paretosteer.config.schema import Budget, CellConfig
@@ -30,7 +31,7 @@ VERSIONS = {"train": "2", "sample": "1", "score": "1"}
 
 @dataclass(frozen=True)
 class CellPlan:
-    """One cell before it runs: names looked up, options checked, digests made."""
+    """One cell before it runs: names looked up, options checked, digests computed."""
 
     config: CellConfig
     method_class: Any
@@ -41,17 +42,17 @@ class CellPlan:
 
     @classmethod
     def of(cls, config: CellConfig) -> CellPlan:
-        """Look everything up; UsageError where a name or an option is wrong.
+        """Look up method and benchmark; UsageError where a name or an option is wrong.
 
-        What the configuration leaves to the benchmark is filled in: the plan's own `config` says
-        everything, and running it again does not depend on a default.
+        What the configuration leaves to the benchmark is filled in, so the plan's own `config` is
+        complete: running it again does not depend on a default.
         """
         method = registry.load("methods", config.method.name)
         return cls.of_classes(config, method, registry.load("benchmarks", config.benchmark.name))
 
     @classmethod
     def of_classes(cls, config: CellConfig, method: Any, benchmark: Any) -> CellPlan:
-        """The plan of classes at hand, whatever is registered under their names."""
+        """The plan for these classes, whatever is registered under their names."""
         chosen = options.build(method.Options, config.method.values, "method")
         world = options.build(benchmark.Options, config.benchmark.values, "benchmark")
         filled = options.left_open(chosen, benchmark.training_defaults(world))
@@ -73,7 +74,7 @@ class CellPlan:
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """Digest of each stage: exactly what its output depends on, chained."""
+        """Digest of each stage: covers exactly what its output depends on, chained."""
         c = self.config
         budget = c.budget.model_dump()
         evaluation = {"test_prompts", "test_samples"}
@@ -124,11 +125,11 @@ class CellPlan:
     @property
     def identity(self) -> str:
         """The training digest, shortened: names the cell's folder."""
-        return self.digests["train"][:10]
+        return self.digests["train"][:IDENTITY_LENGTH]
 
     @property
     def folder(self) -> Path:
-        """Where the cell's files are."""
+        """Path of the cell's folder."""
         return cell_folder(self.config, self.identity)
 
     @property
@@ -138,25 +139,43 @@ class CellPlan:
 
     @property
     def state(self) -> State:
-        """What the folder says is done."""
+        """Which stages are finished, as read from the folder now."""
         return State(self.folder)
 
     @property
     def steps(self) -> int:
-        """Optimiser steps that training may take at most."""
+        """Largest number of optimiser steps that training may take."""
         assert self.config.budget.steps is not None  # filled in by `of`
         name, cap = self.config.method.name, self.config.budget.steps
         return method_outputs.total_steps(name, self.method(), cap, len(self.objectives))
 
+    @property
+    def title(self) -> str:
+        """Name of the cell beside its training bar."""
+        return " ".join(f"{self.config.method.name} {self.variant} seed {self.config.seed}".split())
+
     @cached_property
     def variant(self) -> str:
-        """What distinguishes this configuration among those of its method."""
+        """Label of the options that differ from the method's defaults."""
         own = self.benchmark_class.training_defaults(self.benchmark_options)
         return options.variant(self.method_options, own)
 
     def method(self) -> Any:
-        """The method, not yet trained or loaded."""
+        """A new instance of the method, neither trained nor loaded."""
         return self.method_class(self.method_options)
+
+    def check_inputs(self) -> None:
+        """UsageError where files that the digests cover have changed since the plan was made.
+
+        A sweep plans its cells before the first one runs, which may be hours before the last.
+        """
+        model_key = self.benchmark_class.model_key(self.config, self.benchmark_options)
+        content_key = self.method_class.content_key(self.method_options)
+        if (model_key, content_key) != (self.model_key, self.content_key):
+            raise UsageError(
+                f"{self.folder.name}: the files of its model, data or method have changed since "
+                "the cell was planned; run the command again"
+            )
 
     def grid(self) -> Array:
         """The preferences to evaluate, (k, m)."""
@@ -169,7 +188,7 @@ class CellPlan:
 
 
 def _budget(config: CellConfig, steps: Mapping[str, int]) -> Budget:
-    """The budget with its steps, the benchmark's own where it names none."""
+    """The budget with its number of steps, by default the benchmark's for a budget of that name."""
     budget = config.budget
     if budget.steps is None and budget.name not in steps:
         raise UsageError(
@@ -180,7 +199,7 @@ def _budget(config: CellConfig, steps: Mapping[str, int]) -> Budget:
 
 
 def _dtype(config: CellConfig, benchmark: Any) -> str:
-    """The precision with `auto` resolved: what digests, records and comparisons see."""
+    """The precision with `auto` resolved, as digests, records and comparisons see it."""
     from paretosteer.runtime.devices import resolve_dtype
 
     if config.dtype == "auto" and benchmark.float32_only:
@@ -189,21 +208,21 @@ def _dtype(config: CellConfig, benchmark: Any) -> str:
 
 
 def cell_folder(config: CellConfig, identity: str) -> Path:
-    """Where a cell of this identity has its files."""
-    return config.folder / f"seed{config.seed}-{identity}"
+    """Path of the folder of a cell with this identity."""
+    return config.folder / cell_name(config.seed, identity)
 
 
 def plan_cell(config: CellConfig) -> CellPlan:
-    """The plan of one cell; UsageError where its configuration cannot work."""
+    """Plan one cell; UsageError where its configuration cannot work."""
     plan = CellPlan.of(config)
     if taken := RESERVED & plan.objectives.keys():
         raise UsageError(
-            f"benchmark: an objective is called {min(taken)!r}, which is a column of its own in "
-            "scores or logs; give it another name"
+            f"benchmark: an objective is called {min(taken)!r}, which is a reserved column of "
+            "scores and logs; rename the objective"
         )
     plan.method().check(len(plan.objectives))
-    _ = plan.steps  # a whole number, or it says so
-    _ = plan.content_key  # says so where the files that it digests cannot be used
+    _ = plan.steps  # raises unless it is a whole number
+    _ = plan.content_key  # raises where the files that it digests cannot be used
     if config.preferences.name == "file":
         plan.grid()
     return plan

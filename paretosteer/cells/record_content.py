@@ -7,19 +7,18 @@ import traceback
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from paretosteer.benchmark import Benchmark
 from paretosteer.cells import provenance
+from paretosteer.cells.cell_name import IDENTITY_LENGTH
 from paretosteer.cells.config_yaml import CONFIG
-from paretosteer.cells.plan import cell_folder, plan_cell
+from paretosteer.cells.plan import cell_folder
 from paretosteer.cells.record import write_record
 from paretosteer.cells.state import STAGES
 from paretosteer.errors import (
-    PLUGIN_ERRORS,
     ParetosteerError,
     UsageError,
     disk_problem,
@@ -85,28 +84,25 @@ def _told(text: str) -> str:
     return printable(redact(text))
 
 
-def failed_record(config: CellConfig, found: Exception | SystemExit) -> dict[str, Any]:
-    """Write the record of a cell in a sweep that could not even begin.
+def failed_record(
+    config: CellConfig, plan: CellPlan | None, found: Exception | SystemExit
+) -> dict[str, Any]:
+    """Write the record of a cell of a sweep that could not be planned (no `plan`) or prepared.
 
-    Where nothing can be written, the cell stays without one, and counts as failed all the same.
-    Where another job works on it, the record is for that one to write.
+    Where nothing can be written, the cell has no record, and counts as failed all the same. Where
+    another job is working on it, writing the record is left to that job.
     """
-    folder, beginning = _begun(config)
+    if plan is None:
+        everything = config.model_dump(exclude={"sweep_dir", "tracker"})
+        identity = digest(everything)[:IDENTITY_LENGTH]
+        folder, beginning = cell_folder(config, identity), head(config, identity, "", "")
+    else:
+        version = plan.benchmark_class.version
+        folder, beginning = plan.folder, head(plan.config, plan.identity, plan.variant, version)
     record = beginning | {"status": "failed", "error": error(found, "prepare"), "stages": {}}
     with suppress(OSError, UsageError), owned(folder, say, wait=False):
         record = write_record(folder, record)
     return record
-
-
-def _begun(config: CellConfig) -> tuple[Path, dict[str, Any]]:
-    """The folder of a cell and how its record begins, even where it cannot be planned."""
-    try:
-        plan = plan_cell(config)
-    except PLUGIN_ERRORS:  # which is what the record is going to say
-        identity = digest(config.model_dump(exclude={"sweep_dir", "tracker"}))[:10]
-        return cell_folder(config, identity), head(config, identity, "", "")
-    version = plan.benchmark_class.version
-    return plan.folder, head(plan.config, plan.identity, plan.variant, version)
 
 
 def results(

@@ -1,4 +1,4 @@
-"""What a stage of a cell keeps until it is finished, and the lock that makes one job its owner."""
+"""Resume a stage of a cell from the pieces that an interrupted run left."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from paretosteer.storage.atomic import remove, remove_drafts
 from paretosteer.storage.digest import digest
 
 
-class Unfinished:
-    """Folders inside a cell's, one per stage; a stage that is finished leaves none.
+class PartialStages:
+    """One folder of pieces per unfinished stage, inside the cell's folder.
 
-    Only the same code, libraries and kind of device go on with what lies there, so that a cell
-    which was interrupted ends as if it had not been.
+    Their names cover code, libraries and kind of device. Only a run with the same ones resumes from
+    the pieces, so an interrupted cell ends with the same results as an undisturbed one.
     """
 
     def __init__(self, plan: CellPlan, device: str, processes: int = 1):
@@ -29,29 +29,29 @@ class Unfinished:
         self._keys = {stage: digest([plan.digests[stage], *around])[:10] for stage in STAGES}
 
     def folder(self, stage: str) -> Path:
-        """Where this stage keeps its pieces."""
+        """Path of the folder of a stage."""
         return self._cell / f".{stage}-{self._keys[stage]}"
 
     def tidy(self, say: Callable[[str], None]) -> None:
-        """Remove drafts, and pieces that nothing can go on with."""
+        """Remove drafts, and pieces from which this run cannot resume."""
         remove_drafts(self._cell)
         current = {self.folder(stage) for stage in STAGES}
         for stage in STAGES:
             for path in self._cell.glob(f".{stage}-*"):
                 if path not in current:
-                    say(f"{self._cell.name}: {stage} was begun under another setting, begun again")
+                    say(f"{self._cell.name}: {stage} was started under another setting, restarted")
                 elif path.is_symlink() or not path.is_dir():
-                    say(f"{self._cell.name}: {path.name} is no folder, {stage} is begun again")
+                    say(f"{self._cell.name}: {path.name} is not a folder, {stage} is restarted")
                 else:
                     continue
                 remove(path)
 
     def clear(self, stage: str) -> None:
         """Remove the pieces of a stage that is finished."""
-        with suppress(OSError):  # what is left does no harm
+        with suppress(OSError):  # leftovers do no harm
             remove(self.folder(stage))
 
     def clear_after(self, stage: str) -> None:
-        """Remove the pieces of later stages: this one is done again, perhaps with another end."""
+        """Remove the pieces of later stages: they depend on this one, which runs again."""
         for later in STAGES[STAGES.index(stage) + 1 :]:
             self.clear(later)

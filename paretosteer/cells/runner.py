@@ -1,258 +1,172 @@
-"""One cell from its configuration to its record: train, sample, score, then the record, last."""
+"""Run one cell: train → sample → score → record. The record is written last."""
 
 from __future__ import annotations
 
-import gc
-import json
-import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 
 from paretosteer import benchmark_outputs, method_outputs
 from paretosteer.cells import record_content
 from paretosteer.cells.config_yaml import write_config
 from paretosteer.cells.evaluation import Evaluation
-from paretosteer.cells.plan import CellPlan, plan_cell
+from paretosteer.cells.plan import CellPlan
+from paretosteer.cells.process_group import ProcessGroup
 from paretosteer.cells.record import RECORD, write_record
-from paretosteer.cells.resume import Unfinished
-from paretosteer.cells.reuse import say_if_damaged, settled
-from paretosteer.cells.state import State
-from paretosteer.config.schema import CellConfig
+from paretosteer.cells.resume import PartialStages
+from paretosteer.cells.reuse import existing_record, warn_if_damaged
+from paretosteer.cells.stage_files import write_checkpoint, write_json_lines, write_table
 from paretosteer.config.setting import Setting
-from paretosteer.errors import (
-    PLUGIN_ERRORS,
-    DivergenceError,
-    UnsupportedError,
-    UsageError,
-    stops_job,
-)
-from paretosteer.interfaces import Point
-from paretosteer.runtime import peak_memory
-from paretosteer.runtime.processes import accelerator, are_several, from_first, parting
+from paretosteer.errors import PLUGIN_ERRORS, UnsupportedError, stops_job
+from paretosteer.runtime import memory
+from paretosteer.runtime.processes import accelerator, are_several
 from paretosteer.runtime.progress import say, training_bar
-from paretosteer.storage.atomic import atomic_folder, atomic_write, remove
+from paretosteer.storage.atomic import atomic_write, remove
 from paretosteer.storage.locks import owned
 from paretosteer.tracking import Tracker
 from paretosteer.training.snapshots import Journal
 from paretosteer.training.trainer import OnStep, Trainer
 
-GRACE = 10.0  # seconds for the first process to record an error that it may have met as well
 
+def run_cell(plan: CellPlan, tracker: Tracker) -> dict[str, Any] | None:
+    """Run the missing stages of a cell and return its record.
 
-def run_cell(config: CellConfig, tracker: Tracker) -> dict[str, Any] | None:
-    """Run what is missing of a cell and return its record.
-
-    A cell that fails, or that its benchmark cannot serve, gets a record that says so. Where
-    `accelerate launch` started several processes, all but the first help to train, and return None.
+    A cell that fails, or that its benchmark does not support, gets a record with the reason. Where
+    `accelerate launch` started several processes, all but the first only help to train; they return
+    None.
 
     Raises
     ------
     UsageError
-        Before anything is written, where the configuration names what does not exist.
+        If the cell cannot be prepared. Nothing has been written then.
 
     """
-    plan = plan_cell(config)
-    if are_several():
-        return _together(_Run(plan, tracker))
-    if (record := settled(plan)) is not None:
+    if not are_several() and (record := existing_record(plan)) is not None:
         return record
-    with _Run(plan, tracker) as run, owned(plan.folder, say):
-        # Another job may have done it meanwhile.
-        return settled(plan) or _recorded(run)
-
-
-def _together(run: _Run) -> dict[str, Any] | None:
-    """Run a cell in several processes: the first decides what there is to do, and tells."""
-    with run, parting(run.accelerator):
-        if not run.accelerator.is_main_process:
-            run.follow()
-            return None
-        try:
-            with owned(run.plan.folder, say, wait=False):
-                return settled(run.plan) or _recorded(run)
-        finally:
-            run.tell(training=False)
-
-
-def _recorded(run: _Run) -> dict[str, Any]:
-    """Run a cell that this job owns, and write its record, last."""
-    plan, tracker = run.plan, run.tracker
-    config = plan.config.model_dump(mode="json")
-    run.unfinished.tidy(say)
-    say_if_damaged(plan)
-    remove(plan.folder / RECORD)  # an older state of this cell is not its result
-    write_config(plan.folder, config)
-    tracker.start(config, plan.folder, plan.identity)
     try:
-        record = _outcome(run)
-        record = write_record(plan.folder, record)
-        tracker.cell(plan.folder)
+        return _run(CellRun(plan, tracker))
     finally:
-        tracker.finish()
-    return record
+        memory.free_memory()  # a sweep runs many cells in one process
 
 
-def _outcome(run: _Run) -> dict[str, Any]:
-    """The record of what became of a cell."""
-    try:
-        return run.everything()
-    except UnsupportedError as reason:
-        return run.record("unsupported", reason=str(reason))
-    except PLUGIN_ERRORS as error:
-        if stops_job(error):
-            raise
-        return run.record("failed", error=record_content.error(error, run.doing))
+def _run(run: CellRun) -> dict[str, Any] | None:
+    with run.group:
+        if not run.group.is_first:
+            run.group.follow(lambda: run.method.train(run.benchmark, run.trainer()))
+            return None
+        with owned(run.plan.folder, say, wait=not are_several()):
+            # Another job may have finished the cell in the meantime.
+            return existing_record(run.plan) or run.write_record()
 
 
-class _Run:
-    """The state of one run: what is loaded, what it took."""
+class CellRun:
+    """One run of a cell. `stages` is the sequence; the other methods are its steps."""
 
     def __init__(self, plan: CellPlan, tracker: Tracker):
+        """Build benchmark and method. Nothing is written to the cell's folder yet."""
         self.plan, self.tracker = plan, tracker
-        self.seconds: dict[str, float] = {}
-        self.doing = "prepare"
-        self.told = False
-
-    def __enter__(self) -> _Run:
-        try:
-            with self.stage("prepare"):
-                self.prepare()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage, and remember it for the error if it fails."""
-        self.doing, began = name, time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - began
-
-    def prepare(self) -> None:
-        """Build benchmark and method; nothing of the cell is written yet."""
-        config, plan = self.plan.config, self.plan
-        peak_memory.start_watching()
-        torch.manual_seed(config.seed)
+        self.config, self.folder = plan.config, plan.folder
+        self.stage = "prepare"  # named in the record if the cell fails
+        plan.check_inputs()
+        memory.reset_peak()
+        torch.manual_seed(self.config.seed)
         self.method = plan.method()
-        self.setting = Setting.of(config, plan.model_key, say)
+        self.setting = Setting.of(self.config, plan.model_key, say)
         self.benchmark = plan.benchmark_class(plan.benchmark_options, self.setting)
         self.method.bind(self.benchmark.objectives)
         self.method.prepare(self.benchmark)
-        self.points: list[Point] = method_outputs.points(
-            config.method.name, self.method, plan.grid()
-        )
+        self.points = method_outputs.points(self.config.method.name, self.method, plan.grid())
         for split in benchmark_outputs.NEEDED:
             benchmark_outputs.prompts(self.benchmark, split)
-        self.accelerator = accelerator(self.setting.device)
-        processes = self.accelerator.num_processes
-        self.unfinished = Unfinished(plan, self.setting.device.type, processes)
+        self.group = ProcessGroup(accelerator(self.setting.device))
+        self.partial = PartialStages(plan, self.setting.device.type, self.group.size)
 
-    def everything(self) -> dict[str, Any]:
-        """Do the stages that are missing."""
-        self.state: State = self.plan.state
-        for damage in self.state.damage(self.plan.digests):
-            say(f"{self.plan.folder.name}: {damage}")
+    def stages(self) -> dict[str, Any]:
+        """Train, sample and score, as far as an earlier run did not; then gather the record."""
         done = self.state.finished(self.plan.digests)
         for stage in done:
-            self.unfinished.clear(stage)
-        checkpoint = self.plan.folder / "checkpoint"
-        self.tell(training="train" not in done)
+            self.partial.clear(stage)
+        self.group.announce(training="train" not in done)
         if "train" in done:
-            say(f"{self.plan.folder.name}: training found, not repeated")
-            self.method.load(checkpoint, self.benchmark)
+            say(f"{self.folder.name}: training is finished, not repeated")
+            self.method.load(self.folder / "checkpoint", self.benchmark)
         else:
-            self.train(checkpoint)
+            self.train()
         if "sample" not in done:
             self.sample()
         if "score" not in done:
             self.score()
-        found = record_content.results(self.plan, self.state, self.benchmark, self.points)
-        return self.record("ok", **found)
+        results = record_content.results(self.plan, self.state, self.benchmark, self.points)
+        return self.record("ok", **results)
 
-    def train(self, checkpoint: Path) -> None:
-        """Train within the budget; checkpoint and log are the stage's files."""
-        config = self.plan.config
-        title = f"{config.method.name} {self.plan.variant} seed {config.seed}".replace("  ", " ")
-        self.unfinished.clear_after("train")
-        with self.stage("normaliser"):
-            _ = self.benchmark.normaliser
-        with self.stage("train"), training_bar(title, self.plan.steps) as show:
+    def train(self) -> None:
+        """Train within the budget. Writes `checkpoint/` and `training.csv`."""
+        self.partial.clear_after("train")
+        self.stage, began = "normaliser", time.perf_counter()
+        _ = self.benchmark.normaliser  # computed here, so that training is not charged for it
+        normaliser_seconds = time.perf_counter() - began
 
-            def on_step(step: int, row: dict[str, float | str]) -> None:
+        self.stage = "train"
+        with training_bar(self.plan.title, self.plan.steps) as show:
+
+            def on_step(step: int, row: Mapping[str, float | str]) -> None:
                 show(step, row)
                 self.tracker.log(step, row)
 
             trainer = self.trainer(on_step)
             self.method.train(self.benchmark, trainer)
-        with atomic_folder(checkpoint) as draft:
-            method_outputs.save(config.method.name, self.method, draft)
-        with atomic_write(self.plan.folder / "training.csv") as path:
+
+        files = write_checkpoint(self.folder, self.config.method.name, self.method)
+        with atomic_write(self.folder / "training.csv") as path:
             trainer.write_log(path, [o.name for o in self.benchmark.objectives])
-        files = [str(f.relative_to(self.plan.folder)) for f in sorted(checkpoint.iterdir())]
+        weights = [p.numel() for p in self.method.policy.parameters() if p.requires_grad]
         facts = {
             "account": asdict(trainer.account),
             "parts": trainer.parts,
-            "processes": self.accelerator.num_processes,
-            "seconds": {"normaliser": self.seconds["normaliser"], "train": trainer.seconds},
-            "trained_parameters": sum(
-                p.numel() for p in self.method.policy.parameters() if p.requires_grad
-            ),
-            "stored_bytes": sum((self.plan.folder / name).stat().st_size for name in files),
-            "peak_memory_bytes": peak_memory.peak(),
+            "processes": self.group.size,
+            "seconds": {"normaliser": normaliser_seconds, "train": trainer.seconds},
+            "trained_parameters": sum(weights),
+            "stored_bytes": sum((self.folder / name).stat().st_size for name in files),
+            "peak_memory_bytes": memory.peak(),
             "selection": self.method.selection,
         }
         self.finish("train", [*files, "training.csv"], facts)
 
     def sample(self) -> None:
-        """Sample every test prompt at every point; keep what was written and how far it drifted."""
-        self.unfinished.clear_after("sample")
-        evaluation, name = self.evaluation, self.plan.folder.name
-        say(f"{name}: sampling {len(self.points)} points x {len(evaluation.prompts)} prompts")
-        with self.stage("sample"):
-            drift, texts = evaluation.sample(self.unfinished.folder("sample"))
-        with atomic_write(self.plan.folder / "samples.jsonl") as path:
-            _write_lines(path, texts)
-        self._write_frame("drift.parquet", drift)
+        """Sample every test prompt at every point. Writes `samples.jsonl` and `drift.parquet`."""
+        self.stage, evaluation = "sample", self.evaluation()
+        self.partial.clear_after("sample")
+        prompts = len(evaluation.prompts)
+        say(f"{self.folder.name}: sampling {len(self.points)} points x {prompts} prompts")
+        drift, texts = evaluation.sample(self.partial.folder("sample"))
+        files = [
+            write_json_lines(self.folder / "samples.jsonl", texts),
+            write_table(self.folder / "drift.parquet", drift),
+        ]
         facts = {
             "seconds": evaluation.seconds,
-            "switch_seconds": self._switch_seconds(),
+            "switch_seconds": evaluation.switch_seconds(),
             "eval_rows": self.setting.eval_rows.used,
-            "peak_memory_bytes": peak_memory.peak(),
+            "peak_memory_bytes": memory.peak(),
         }
-        self.finish("sample", ["samples.jsonl", "drift.parquet"], facts)
+        self.finish("sample", files, facts)
 
     def score(self) -> None:
-        """Score what was sampled, in raw units; too many failures fail the cell."""
-        evaluation = self.evaluation
-        with self.stage("score"):
-            kept = self.unfinished.folder("score")
-            scores, judged, scorer = evaluation.score(kept, self.plan.folder)
-        files = {"scores.parquet": scores} | ({} if judged is None else {"judge.parquet": judged})
-        for name, frame in files.items():
-            self._write_frame(name, frame)
+        """Score the samples in raw units. Writes `scores.parquet`, with a judge `judge.parquet`."""
+        self.stage, evaluation = "score", self.evaluation()
+        scores, judged, scorer = evaluation.score(self.partial.folder("score"), self.folder)
+        files = [write_table(self.folder / "scores.parquet", scores)]
+        if judged is not None:
+            files.append(write_table(self.folder / "judge.parquet", judged))
         facts = {
             "seconds": evaluation.seconds,
             "n_total": scorer.total,
             "n_failed": scorer.failed,
         }
-        self.finish("score", list(files), facts)
-
-    def finish(self, name: str, files: list[str], facts: dict[str, Any]) -> None:
-        """Book a finished stage; its pieces have served."""
-        self.state.finish(name, self.plan.digests[name], files, facts)
-        self.unfinished.clear(name)
+        self.finish("score", files, facts)
 
     def record(self, status: str, **more: Any) -> dict[str, Any]:
         """The record of the cell as it stands."""
@@ -264,67 +178,47 @@ class _Run:
         record["stages"] = {name: stage["digest"] for name, stage in self.state.stages.items()}
         return record | more
 
-    def close(self) -> None:
-        """Free what the cell held: a sweep runs many in one process."""
-        self.__dict__.pop("method", None)
-        self.__dict__.pop("benchmark", None)
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+    # -- around the stages --------------------------------------------------------------------
 
-    # -- several processes ------------------------------------------------------------------
-
-    def tell(self, training: bool) -> None:
-        """Tell the other processes of this cell, once, whether there is anything to train."""
-        if not self.told:
-            from_first(self.accelerator, training)
-        self.told = True
-
-    def follow(self) -> None:
-        """Train along with the first process, which keeps what comes of it."""
-        if not from_first(self.accelerator, False):
-            return
+    def write_record(self) -> dict[str, Any]:
+        """Run the stages, whatever becomes of them, and write the record."""
+        config = self.config.model_dump(mode="json")
+        self.partial.tidy(say)
+        warn_if_damaged(self.plan)
+        remove(self.folder / RECORD)  # that of an earlier state is not the result of this run
+        write_config(self.folder, config)
+        self.state = self.plan.state
+        for damage in self.state.damage(self.plan.digests):
+            say(f"{self.folder.name}: {damage}")
+        self.tracker.start(config, self.folder, self.plan.identity)
         try:
-            self.method.train(self.benchmark, self.trainer())
-        except (UnsupportedError, DivergenceError, UsageError):
-            return  # every process met it, and the first says so
-        except PLUGIN_ERRORS:
-            time.sleep(GRACE)
-            raise
+            record = write_record(self.folder, self._outcome())
+            self.tracker.cell(self.folder)
+        finally:
+            self.tracker.finish()
+        return record
 
-    # -- parts ------------------------------------------------------------------------------
+    def _outcome(self) -> dict[str, Any]:
+        try:
+            return self.stages()
+        except UnsupportedError as reason:
+            return self.record("unsupported", reason=str(reason))
+        except PLUGIN_ERRORS as error:
+            if stops_job(error):
+                raise
+            return self.record("failed", error=record_content.error(error, self.stage))
+
+    def finish(self, stage: str, files: list[str], facts: dict[str, Any]) -> None:
+        """Mark a stage as finished; the pieces it was made of can go."""
+        self.state.finish(stage, self.plan.digests[stage], files, facts)
+        self.partial.clear(stage)
 
     def trainer(self, on_step: OnStep | None = None) -> Trainer:
-        """The trainer of this cell; what it has learnt can be taken up again."""
-        config, first = self.plan.config, self.accelerator.is_main_process
-        kept = self.unfinished.folder("train")
-        journal = Journal(kept, config.checkpoint_seconds, first, say)
-        return Trainer.under(self.setting, seed=config.seed, on_step=on_step, journal=journal)
+        """A trainer that writes snapshots and resumes from them."""
+        every, first = self.config.checkpoint_seconds, self.group.is_first
+        journal = Journal(self.partial.folder("train"), every, first, say)
+        return Trainer.under(self.setting, seed=self.config.seed, on_step=on_step, journal=journal)
 
-    @property
     def evaluation(self) -> Evaluation:
-        """The trained method on its points."""
-        config = self.plan.config
-        samples = config.budget.test_samples
-        return Evaluation(self.method, self.benchmark, self.points, config.seed, samples)
-
-    def _write_frame(self, name: str, frame: pd.DataFrame) -> None:
-        with atomic_write(self.plan.folder / name) as path:
-            frame.to_parquet(path, index=False)
-
-    def _switch_seconds(self) -> float:
-        """Time from a new preference to a policy that serves it: nothing is loaded or merged."""
-        mu, device = np.array([self.points[0].preference]), self.setting.device
-        taken = []
-        for _ in range(5):
-            began = time.perf_counter()
-            self.method.control(mu).to(device)
-            taken.append(time.perf_counter() - began)
-        return statistics.median(taken)
-
-
-def _write_lines(path: Path, texts: pd.DataFrame | None) -> None:
-    """One JSON object per row; an empty file where there is nothing to show."""
-    rows = [] if texts is None else texts.to_dict("records")
-    with path.open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        samples = self.config.budget.test_samples
+        return Evaluation(self.method, self.benchmark, self.points, self.config.seed, samples)

@@ -1,4 +1,4 @@
-"""Which stages of a cell are finished, with which files, and whether those are still whole."""
+"""The finished stages of a cell, their files, and whether those are still intact."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ STATE = "stages.json"  # digest and files of every finished stage
 
 
 class State:
-    """`stages.json` of a cell's folder: which stages are finished, with what, at what cost."""
+    """`stages.json` of a cell's folder: its finished stages, their files and their cost."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.stages: dict[str, Any] = _read(folder)
-        self._found: dict[str, str | None] = {}  # digests; files may be large, each is read once
+        self._digests: dict[str, str | None] = {}  # files may be large, each is read once
 
     def finished(self, digests: dict[str, str]) -> list[str]:
-        """Stages done under these digests with their files whole, up to the first that is not."""
+        """Stages finished under these digests with intact files, up to the first that is not."""
         done = []
         for name in STAGES:
             stage = self.stages.get(name)
@@ -35,28 +35,28 @@ class State:
         return done
 
     def damage(self, digests: dict[str, str]) -> Iterator[str]:
-        """What a stage that counts should have left and did not, one line each."""
+        """One line per missing or damaged file of a stage that would otherwise be reused."""
         if not self.stages and os.path.lexists(self.folder / STATE):
-            yield f"{STATE} is damaged, every stage is done again"
+            yield f"{STATE} is damaged, every stage runs again"
         for name, stage in self.stages.items():
             if stage["digest"] == digests[name]:
                 for file, known in stage["files"].items():
-                    if not self._as_booked(file, known):
-                        yield f"{file} is missing or damaged, stage {name!r} is done again"
+                    if not self._is_intact(file, known):
+                        yield f"{file} is missing or damaged, stage {name!r} runs again"
 
     def finish(self, name: str, digest: str, files: list[str], facts: dict[str, Any]) -> None:
-        """Book a stage; those after it are void."""
+        """Mark a stage as finished, and those after it as not."""
         kept = STAGES[: STAGES.index(name)]
         self.stages = {k: v for k, v in self.stages.items() if k in kept}
-        found = {file: file_digest(self.folder / file) for file in files}
-        self.stages[name] = {"digest": digest, "files": found, "facts": facts}
-        self._found |= found
+        digests = {file: file_digest(self.folder / file) for file in files}
+        self.stages[name] = {"digest": digest, "files": digests, "facts": facts}
+        self._digests |= digests
         write_json(self.folder / STATE, sealed(self.stages))
 
     def facts(self, name: str) -> dict[str, Any]:
-        """What a finished stage left to be recorded."""
-        found: dict[str, Any] = self.stages[name]["facts"]
-        return found
+        """What a finished stage has for the record, such as its cost."""
+        facts: dict[str, Any] = self.stages[name]["facts"]
+        return facts
 
     @property
     def files(self) -> dict[str, str]:
@@ -68,23 +68,23 @@ class State:
         return self.files.items() <= files.items()
 
     def whole(self, name: str) -> bool:
-        """Whether a stage was finished, under whatever digest, and left files that are still so."""
+        """Whether a stage was finished, under any digest, and its files are intact."""
         return name in self.stages and self._whole(self.stages[name]["files"])
 
     def _whole(self, files: dict[str, str]) -> bool:
-        return all(self._as_booked(name, known) for name, known in files.items())
+        return all(self._is_intact(name, known) for name, known in files.items())
 
-    def _as_booked(self, name: str, known: str) -> bool:
-        if name not in self._found:
+    def _is_intact(self, name: str, known: str) -> bool:
+        if name not in self._digests:
             try:
-                self._found[name] = untrusted.digest(self.folder, name)
+                self._digests[name] = untrusted.digest(self.folder, name)
             except untrusted.RefusedError:
-                self._found[name] = None
-        return self._found[name] == known
+                self._digests[name] = None
+        return self._digests[name] == known
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """The booked stages; none where there are none, or not as `State.finish` wrote them."""
+    """The finished stages; none if the file is absent or not as `State.finish` wrote it."""
     try:
         stages = untrusted.read_json(folder, STATE)
     except untrusted.RefusedError:

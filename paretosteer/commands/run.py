@@ -12,7 +12,7 @@ from paretosteer.runtime.terminal import line
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
-    from paretosteer.sweeps.sweep import Planned
+    from paretosteer.sweeps.sweep import PlannedCell
 
 _OVERRIDES = """settings, as Hydra overrides: a group (method, benchmark, model, budget,
 preferences, tracker, launcher, experiment) or one value in it, such as method.rank=4"""
@@ -59,18 +59,18 @@ def _run(args: argparse.Namespace) -> int:
     from paretosteer.sweeps.compose import compose_cell
     from paretosteer.sweeps.sweep import announce, begin, plan, report_folders, run_one
 
-    config = compose_cell(_overrides(args))
-    planned, anew = plan([config]), args.overwrite == "all"
+    (cell,) = cells = plan([compose_cell(_overrides(args))])
+    anew = args.overwrite == "all"
     if args.dry_run:
-        return _show(planned, anew)
-    begin(planned, anew)
-    record = run_one(config)
-    if record is None:  # another process of this cell does the rest
+        return _show(cells, anew)
+    begin(cells, anew)
+    record = run_one(cell)
+    if record is None:  # the first process of this cell does the rest
         return 0
-    announce(record, config)
+    announce(record, cell.config)
     if record["status"] == "failed":
         return 2 if record["error"]["type"] == "UsageError" else 1
-    report_folders([config.sweep_dir])
+    report_folders([cell.config.sweep_dir])
     return 0
 
 
@@ -82,40 +82,39 @@ def _sweep(args: argparse.Namespace) -> int:
 
     if are_several():
         raise UsageError(
-            "sweep: started in several processes, which only one cell can use; say "
+            "sweep: started in several processes, which only `run` can use; use "
             "`accelerate launch … -m paretosteer run …`, or choose a launcher"
         )
 
     overrides = _overrides(args)
-    cells = compose_sweep(overrides)
-    planned, anew = plan(cells), args.overwrite == "all"
+    cells, anew = plan(compose_sweep(overrides)), args.overwrite == "all"
     if args.dry_run:
-        return _show(planned, anew)
-    begin(planned, anew)
+        return _show(cells, anew)
+    begin(cells, anew)
     return run_sweep(overrides, cells)
 
 
 def _overrides(args: argparse.Namespace) -> list[str]:
-    """Overrides, with what every job of the sweep must know of `--overwrite`."""
+    """Overrides, including what every job of the sweep must know about `--overwrite`."""
     return [*args.overrides, *(["overwrite=never"] if args.overwrite == "never" else [])]
 
 
-def _show(planned: Sequence[Planned], anew: bool) -> int:
+def _show(cells: Sequence[PlannedCell], anew: bool) -> int:
     """Print the cells; exit code 2 if one of them cannot run."""
-    done = [_done(cell, anew) for cell in planned]
-    costs = [_cost(cell, stages) for cell, stages in zip(planned, done, strict=True)]
+    done = [_done(cell, anew) for cell in cells]
+    costs = [_cost(cell, stages) for cell, stages in zip(cells, done, strict=True)]
     header = ("method", "variant", "benchmark", "model", "seed", "stages", "steps", "rows")
-    print(table(header, [_row(*each) for each in zip(planned, done, costs, strict=True)]))
+    print(table(header, [_row(*each) for each in zip(cells, done, costs, strict=True)]))
     steps, rows = (sum(column) for column in zip(*costs, strict=True))
-    print(f"\n{len(planned)} cells; left to train: {steps} optimiser steps on {rows} rows at most")
-    problems = [(cell, cell.problem) for cell in planned if cell.problem]
+    print(f"\n{len(cells)} cells; left to train: {steps} optimiser steps on {rows} rows at most")
+    problems = [(cell, cell.problem) for cell in cells if cell.problem]
     for cell, problem in problems:
         who = f"{cell.config.method.name} seed {cell.config.seed}"
         print(line(f"cannot run {who}: {said(problem)}"))
     return 2 if problems else 0
 
 
-def _row(cell: Planned, done: str, cost: tuple[int, int]) -> tuple[object, ...]:
+def _row(cell: PlannedCell, done: str, cost: tuple[int, int]) -> tuple[object, ...]:
     config, plan = cell.config, cell.plan
     model = config.model.path or config.model.name
     place = (config.benchmark.name, model, config.seed)
@@ -124,20 +123,20 @@ def _row(cell: Planned, done: str, cost: tuple[int, int]) -> tuple[object, ...]:
     return (config.method.name, plan.variant, *place, done or "to do", *cost)
 
 
-def _done(cell: Planned, anew: bool) -> str:
-    """What of a cell is not done again, in words; nothing where all of it is to do."""
-    from paretosteer.cells.reuse import left_alone
+def _done(cell: PlannedCell, anew: bool) -> str:
+    """The part of a cell that does not run again, in words; empty where all of it has to run."""
+    from paretosteer.cells.reuse import skipped_record
 
     if cell.plan is None or anew:
         return ""
     cached = cell.plan.cached_stages
-    if "score" not in cached and (record := left_alone(cell.plan)):
+    if "score" not in cached and (record := skipped_record(cell.plan)):
         return f"{record['status']} before, left alone"
     return f"cached: {', '.join(cached)}" if cached else ""
 
 
-def _cost(cell: Planned, done: str) -> tuple[int, int]:
-    """Optimiser steps that a cell still has to take, and the rows that they learn from."""
+def _cost(cell: PlannedCell, done: str) -> tuple[int, int]:
+    """Optimiser steps that a cell still has to take, and the rows they train on."""
     if cell.plan is None or done:  # training is the first stage
         return 0, 0
     budget, steps = cell.config.budget, cell.plan.steps

@@ -1,4 +1,4 @@
-"""The processes of one cell, where `accelerate launch` started several, and what they share.
+"""The processes of one cell, where `accelerate launch` started several.
 
 All of them train. The first owns the cell: it alone writes, samples and scores.
 """
@@ -6,8 +6,7 @@ All of them train. The first owns the cell: it alone writes, samples and scores.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -28,21 +27,12 @@ def are_several() -> bool:
 
 
 def accelerator(device: torch.device) -> Accelerator:
-    """Device and processes of this cell; joins the others where there are any."""
+    """Device and processes of this cell; joins the other processes if there are any."""
     if are_several():
-        import torch._dynamo  # noqa: F401 (imported later, it would keep the group for ever)
+        import torch._dynamo  # noqa: F401 (a later import would keep the group alive)
     from accelerate import Accelerator
 
     return Accelerator(cpu=device.type == "cpu")
-
-
-@contextmanager
-def parting(accelerator: Accelerator) -> Iterator[None]:
-    """Leave the group of processes at the end: whoever ends in it may abort in a thread of gloo."""
-    try:
-        yield
-    finally:
-        accelerator.end_training()
 
 
 def from_first(accelerator: Accelerator, value: T) -> T:

@@ -54,14 +54,14 @@ LOCK = ".lock"
 
 @contextmanager
 def owned(folder: Path, say: Callable[[str], None], wait: bool = True) -> Iterator[None]:
-    """Own the folder of a cell or of a report; wait for another job that does.
+    """Own the folder of a cell or of a report, by default after waiting for another owner.
 
     A job that dies owns nothing.
 
     Raises
     ------
     UsageError
-        If another job owns it, and it is not to be waited for.
+        If another job owns it and `wait` is false.
 
     """
     from filelock import FileLock, Timeout
@@ -72,8 +72,10 @@ def owned(folder: Path, say: Callable[[str], None], wait: bool = True) -> Iterat
         lock.acquire(timeout=0)
     except Timeout:
         if not wait:
-            raise UsageError(f"{folder}: another job works on it; wait for it") from None
-        say(f"{folder}: another job works on it, waiting for it")
+            raise UsageError(
+                f"another job is working on {folder}; wait for it, or stop it"
+            ) from None
+        say(f"another job is working on {folder}, waiting for it")
         lock.acquire()
     try:
         yield

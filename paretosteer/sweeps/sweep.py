@@ -1,9 +1,10 @@
-"""Running cells: one, or a Hydra multirun that ends with the report.
+"""Run cells: one, or a Hydra multirun that ends with the report.
 
-Hydra ends a sweep in which a job raised. So a job here never raises: it leaves a failed record.
-What the sweep came to is read from disk at its end, whichever launcher ran its jobs. Composing
-takes Hydra longer than all else that a finished cell needs, so the cells are composed once before
-the sweep and not again after it.
+Hydra ends a sweep in which a job raised, so a job here never raises: it writes a failed record.
+The outcome of a sweep is read from disk at its end, whichever launcher ran its jobs.
+
+Every cell is composed and planned once, before the first one runs. The plans are handed to the jobs
+that run in this process and to the end of the sweep; a job in another process plans its own cell.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hydra.errors import HydraException
 from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
+from paretosteer.cells.cell_name import cell_name
 from paretosteer.cells.record import read_record
 from paretosteer.config.schema import CellConfig
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, said, stops_job
@@ -37,70 +39,76 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A cell of a sweep before it runs: its plan, or why it has none."""
+class PlannedCell:
+    """A cell before it runs: its plan, or the problem for which it has none."""
 
     config: CellConfig
     plan: CellPlan | None
     problem: Exception | SystemExit | None = None
 
+    @classmethod
+    def of(cls, config: CellConfig) -> PlannedCell:
+        from paretosteer.cells.plan import plan_cell
 
-def plan(cells: Sequence[CellConfig]) -> list[Planned]:
-    """The plan of every cell; UsageError where not a single one can run."""
-    planned = [_plan(config) for config in cells]
-    problems = [cell.problem for cell in planned if cell.problem]
-    if len(problems) == len(planned) and all(isinstance(p, UsageError) for p in problems):
+        try:
+            return cls(config, plan_cell(config))
+        except PLUGIN_ERRORS as error:  # a plug-in's error belongs to its own cells only
+            return cls(config, None, error)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the cell failed, after the sweep; one without a valid record did."""
+        if self.plan is None:
+            return True
+        try:
+            return bool(read_record(self.plan.folder)["status"] == "failed")
+        except UsageError:
+            return True
+
+
+def plan(configs: Sequence[CellConfig]) -> list[PlannedCell]:
+    """Plan every cell; UsageError where none of them can run."""
+    cells = [PlannedCell.of(config) for config in configs]
+    problems = [cell.problem for cell in cells if cell.problem]
+    if len(problems) == len(cells) and all(isinstance(p, UsageError) for p in problems):
         raise UsageError("; ".join(dict.fromkeys(map(str, problems))))
-    return planned
+    return cells
 
 
-def _plan(config: CellConfig) -> Planned:
-    from paretosteer.cells.plan import plan_cell
-
-    try:
-        return Planned(config, plan_cell(config))
-    except PLUGIN_ERRORS as error:  # a plug-in's error belongs to its own cells only
-        return Planned(config, None, error)
-
-
-def begin(planned: Sequence[Planned], anew: bool) -> None:
-    """Before the first cell runs: see that results can be written, and forget old ones if asked.
+def begin(cells: Sequence[PlannedCell], anew: bool) -> None:
+    """Before the first cell runs: check that results can be written; with `anew` delete old ones.
 
     Raises
     ------
     UsageError
-        If a folder cannot be written, or a cell to be forgotten is being run.
+        If a folder cannot be written, or another job is working on a cell to be deleted.
 
     """
-    for folder in sorted({cell.config.sweep_dir for cell in planned}):
+    for folder in sorted({cell.config.sweep_dir for cell in cells}):
         check_writable(folder)
     if anew and is_first():
-        from paretosteer.cells.reuse import forget
+        from paretosteer.cells.reuse import delete_results
 
-        forget([cell.plan for cell in planned if cell.plan])
+        delete_results([cell.plan for cell in cells if cell.plan])
 
 
-def run_one(config: CellConfig) -> Record | None:
-    """Run one cell; gives its record, None in a process that only helps to train it.
-
-    Raises
-    ------
-    UsageError
-        If it cannot even begin.
-
-    """
+def run_one(cell: PlannedCell) -> Record | None:
+    """Run one cell. Gives its record, or None in a process that only helps to train it."""
     from paretosteer.cells.runner import run_cell
 
-    record: Record | None = run_cell(config, tracker=make_tracker(config.tracker))
+    if cell.plan is None:
+        assert cell.problem is not None
+        raise cell.problem
+    record: Record | None = run_cell(cell.plan, make_tracker(cell.config.tracker))
     return record
 
 
-def run_sweep(overrides: Sequence[str], cells: Sequence[CellConfig]) -> int:
+def run_sweep(overrides: Sequence[str], cells: Sequence[PlannedCell]) -> int:
     """Run a sweep of these cells, then its report. Gives the exit code: 1 if a cell failed."""
     launched = True
     with hydra_app() as hydra:
         try:
-            hydra.multirun(CONFIG, job, [*per_cell(overrides), "hydra.mode=MULTIRUN"])
+            hydra.multirun(CONFIG, Job(cells), [*per_cell(overrides), "hydra.mode=MULTIRUN"])
         except HydraException:
             raise
         except Exception as error:  # jobs raise nothing, so a launcher or its scheduler did
@@ -110,40 +118,51 @@ def run_sweep(overrides: Sequence[str], cells: Sequence[CellConfig]) -> int:
     return failed if launched else 1
 
 
-def job(resolved: DictConfig) -> str:
-    """Hydra's task function: one cell of a sweep, in whatever process. Gives its status."""
-    from paretosteer.cells.record_content import failed_record
+class Job:
+    """Hydra's task function: runs one cell of a sweep. In another process it knows no plans."""
 
-    os.chdir(get_original_cwd())  # a worker that was there before the sweep is anywhere
-    config = parse(resolved)
-    try:
-        record = run_one(config)
-    except PLUGIN_ERRORS as error:
-        if stops_job(error):
-            raise
-        record = failed_record(config, error)
-    assert record is not None  # a sweep is one process
-    announce(record, config)
-    return str(record["status"])
+    def __init__(self, cells: Sequence[PlannedCell] = ()):
+        self._planned = {repr(cell.config): cell for cell in cells}
+
+    def __reduce__(self) -> tuple[type[Job], tuple[()]]:
+        return Job, ()  # classes of single-file plug-ins, which plans hold, cannot be pickled
+
+    def __call__(self, composed: DictConfig) -> str:
+        """Run the cell, or write the record of why it cannot run. Gives its status."""
+        os.chdir(get_original_cwd())  # a worker that existed before the sweep is anywhere
+        config = parse(composed)
+        cell = self._planned.get(repr(config)) or PlannedCell.of(config)
+        try:
+            record = run_one(cell)
+        except PLUGIN_ERRORS as error:
+            if stops_job(error):
+                raise
+            from paretosteer.cells.record_content import failed_record
+
+            record = failed_record(config, cell.plan, error)
+        assert record is not None  # a sweep is one process
+        announce(record, config)
+        return str(record["status"])
 
 
-def finish_sweep(cells: Sequence[CellConfig]) -> int:
-    """Write and print the report of a sweep's cells; 1 if it, or one of them, failed."""
-    failed = [cell for cell in map(_plan, cells) if _failed(cell)]
-    folders = sorted({config.sweep_dir for config in cells})
+def finish_sweep(cells: Sequence[PlannedCell]) -> int:
+    """Write and print the report of a sweep's cells; 1 if the report or one of the cells failed."""
+    failed = [cell for cell in cells if cell.failed]
+    folders = sorted({cell.config.sweep_dir for cell in cells})
     try:
         report = report_folders(folders)
     except PLUGIN_ERRORS as error:
-        print(f"paretosteer: the report failed: {_told(error)}", file=sys.stderr)
+        reason = line(f"{type(error).__name__}: {said(error)}")
+        print(f"paretosteer: the report failed: {reason}", file=sys.stderr)
         return 1
-    make_tracker(cells[0].tracker).report(Path(folders[0]), report)
+    make_tracker(cells[0].config.tracker).report(Path(folders[0]), report)
     if failed:
         print(f"{len(failed)} of {len(cells)} cells failed", file=sys.stderr)
     return 1 if failed else 0
 
 
 def report_folders(folders: Sequence[str | Path]) -> Report:
-    """What `paretosteer report` does: write the report and print the leaderboard."""
+    """Write the report of these folders and print the leaderboard, as `paretosteer report` does."""
     from paretosteer.report import print_leaderboard, write_report
 
     report = write_report([Path(folder) for folder in folders])
@@ -152,23 +171,9 @@ def report_folders(folders: Sequence[str | Path]) -> Report:
 
 
 def announce(record: Record, config: CellConfig) -> None:
-    """One line about a finished cell."""
+    """Print one line about a finished cell."""
     error = record.get("error") or {}
     reason = error.get("message") or record.get("reason") or ""
-    place = config.folder / f"seed{record['seed']}-{record['identity']}"
-    told = f"{record['status']}: {place}" + (f": {reason}" if reason else "")
-    print(line(told), file=sys.stderr if error else sys.stdout, flush=True)
-
-
-def _failed(cell: Planned) -> bool:
-    """Whether a cell of a finished sweep failed; one that left no valid record did."""
-    if cell.plan is None:
-        return True
-    try:
-        return bool(read_record(cell.plan.folder)["status"] == "failed")
-    except UsageError:
-        return True
-
-
-def _told(error: Exception | SystemExit) -> str:
-    return line(f"{type(error).__name__}: {said(error)}")
+    folder = config.folder / cell_name(record["seed"], record["identity"])
+    text = f"{record['status']}: {folder}" + (f": {reason}" if reason else "")
+    print(line(text), file=sys.stderr if error else sys.stdout, flush=True)

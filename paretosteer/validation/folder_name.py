@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from paretosteer.cells.cell_name import IDENTITY_LENGTH, cell_name
 from paretosteer.findings import Finding, fault
 from paretosteer.validation.evidence import Evidence
 
@@ -14,13 +15,13 @@ def place(cell: Evidence) -> Iterator[Finding]:
     expected = (
         record["benchmark"]["name"],
         record["method"],
-        f"seed{record['seed']}-{record['identity']}",
+        cell_name(record["seed"], record["identity"]),
     )
     found = cell.folder.resolve().parts[-3:]
     if found != expected:
         yield fault(f"lies at {'/'.join(found)}, its record is of {'/'.join(expected)}", _MOVE)
     train = record["stages"].get("train")
-    if train is None or train[:10] != record["identity"]:
+    if train is None or train[:IDENTITY_LENGTH] != record["identity"]:
         yield fault(f"identity {record['identity']} does not begin its training digest")
     said = {"benchmark": expected[0], "method": expected[1], "seed": record["seed"]}
     for key, value in said.items():

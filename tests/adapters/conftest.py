@@ -4,7 +4,7 @@ import pytest
 from small_model import SMALL, write_lora, write_model
 
 from paretosteer.sweeps.compose import compose_cell
-from paretosteer.sweeps.sweep import run_one
+from paretosteer.sweeps.sweep import PlannedCell, run_one
 
 FAST = "method.learning_rate=0.1"  # a few steps leave the start model far behind
 TRAINED = {
@@ -42,7 +42,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, Pa
         start = tied if name == "head" else model
         where = [f"sweep_dir='{folder / name}'", "model=hf", f"model.path='{start}'"]
         config = compose_cell([*where, *SMALL, *words])
-        record = run_one(config)
+        record = run_one(PlannedCell.of(config))
         assert record["status"] == "ok"
         found[name] = config.folder / f"seed0-{record['identity']}"
     return found

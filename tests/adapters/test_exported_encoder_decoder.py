@@ -11,7 +11,7 @@ from transformers import AutoModelForSeq2SeqLM
 from paretosteer import restore_cell
 from paretosteer.errors import UsageError
 from paretosteer.sweeps.compose import compose_cell
-from paretosteer.sweeps.sweep import run_one
+from paretosteer.sweeps.sweep import PlannedCell, run_one
 
 MU = [0.3, 0.7]
 
@@ -19,7 +19,7 @@ MU = [0.3, 0.7]
 def trained(folder: Path, model: Path, *words: str) -> Path:
     where = [f"sweep_dir='{folder}'", "model=hf", f"model.path='{model}'"]
     config = compose_cell([*where, *SMALL, "method.learning_rate=0.1", *words])
-    return config.folder / f"seed0-{run_one(config)['identity']}"
+    return config.folder / f"seed0-{run_one(PlannedCell.of(config))['identity']}"
 
 
 @pytest.fixture(scope="module")

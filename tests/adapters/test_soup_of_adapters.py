@@ -19,7 +19,7 @@ from paretosteer.cells.plan import plan_cell
 from paretosteer.cells.record import read_record, sealed
 from paretosteer.commands.main import main
 from paretosteer.sweeps.compose import compose_cell
-from paretosteer.sweeps.sweep import run_one
+from paretosteer.sweeps.sweep import PlannedCell, run_one
 
 IDS = torch.tensor([[5, 6, 7, 8, 9]])
 
@@ -47,7 +47,11 @@ def souped(
     folder = tmp_path_factory.mktemp("souped")
     bone = ["method.coefficients=bone_soup", "method.beta=0.7"]
     for name, more in (("plain", []), ("bone", bone)):
-        run_one(compose_cell([*words(model, adapters, *more), f"sweep_dir='{folder / name}'"]))
+        run_one(
+            PlannedCell.of(
+                compose_cell([*words(model, adapters, *more), f"sweep_dir='{folder / name}'"])
+            )
+        )
     return {name: only_cell(folder / name) for name in ("plain", "bone")}
 
 
@@ -146,7 +150,12 @@ def test_exported_ends_souped_again_write_the_same(
     ends = [tmp_path / "one", tmp_path / "two"]
     for end, vertex in zip(ends, ([1.0, 0.0], [0.0, 1.0]), strict=True):
         cell.export(vertex, end, form="peft")
-    assert run_one(compose_cell([*words(model, ends), f"sweep_dir='{tmp_path}'"]))["status"] == "ok"
+    assert (
+        run_one(PlannedCell.of(compose_cell([*words(model, ends), f"sweep_dir='{tmp_path}'"])))[
+            "status"
+        ]
+        == "ok"
+    )
     again = only_cell(tmp_path) / "samples.jsonl"
     assert again.read_text() == (cells["bone_soup"] / "samples.jsonl").read_text()
 

@@ -37,16 +37,16 @@ class Lab:
         what = {"cached_stages": stages, "steps": 120, "variant": "full"}
         return SimpleNamespace(config=config, folder=folder, **what)
 
-    def run_cell(self, config: CellConfig, tracker: Tracker) -> dict[str, Any]:
+    def run_cell(self, plan: SimpleNamespace, tracker: Tracker) -> dict[str, Any]:
         """Run: an exception is raised, a status recorded."""
-        folder = self.plan_cell(config).folder
+        config = plan.config
         fate = self.fate.get(config.method.name, "failed")
         self.ran.append((config.method.name, config.seed))
         if isinstance(fate, BaseException):
             raise fate
-        return self.record(config, folder, fate, "diverged")
+        return self.record(config, plan.folder, fate, "diverged")
 
-    def failed_record(self, config: CellConfig, error: Exception) -> dict[str, Any]:
+    def failed_record(self, config: CellConfig, plan: object, error: Exception) -> dict[str, Any]:
         """Record what could not begin."""
         return self.record(config, config.folder / f"seed{config.seed}-refused", "failed", error)
 
@@ -161,12 +161,11 @@ def test_a_report_that_fails_is_an_error(
 def test_a_launcher_that_fails_still_gets_its_cells_reported(
     lab: Lab, output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lost(resolved: object) -> None:
+    def lost(job: object, composed: object) -> None:
         raise ConnectionError("the scheduler is gone")
 
-    monkeypatch.setattr(
-        "paretosteer.sweeps.sweep.job", lost
-    )  # a launcher raises what its job raised
+    # A launcher raises what its job raised.
+    monkeypatch.setattr("paretosteer.sweeps.sweep.Job.__call__", lost)
     assert main(["sweep", "method=clp", "sweep_dir=out"]) == 1
     assert lab.reported == [[Path("out")]]
     assert "the launcher failed: ConnectionError: the scheduler is gone" in output()[1]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from paretosteer.cells import runner
-from paretosteer.cells.plan import CellPlan
+from paretosteer.cells.plan import CellPlan, plan_cell
 from paretosteer.config.schema import CellConfig
 from paretosteer.sweeps.compose import compose_cell
 from paretosteer.tracking import make_tracker
@@ -27,13 +27,17 @@ def config(folder: Path, *overrides: str) -> CellConfig:
     return _composed((*SMALL, *overrides)).model_copy(update={"sweep_dir": str(folder)})
 
 
+def plan(folder: Path, *overrides: str) -> CellPlan:
+    return plan_cell(config(folder, *overrides))
+
+
 def run_cell(folder: Path, *overrides: str) -> dict[str, Any]:
-    cell = config(folder, *overrides)
-    return runner.run_cell(cell, make_tracker(cell.tracker))
+    cell = plan(folder, *overrides)
+    return runner.run_cell(cell, make_tracker(cell.config.tracker))
 
 
 def cell_folder(folder: Path, *overrides: str) -> Path:
-    return CellPlan.of(config(folder, *overrides)).folder
+    return plan(folder, *overrides).folder
 
 
 def contents(cell: Path) -> dict[str, Any]:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 from dying import Death, watching
-from small_cells import cell_folder, config, contents, names, run_cell
+from small_cells import cell_folder, contents, names, plan, run_cell
 
 from paretosteer.cells import evaluation
 from paretosteer.cells.cell import read_cell
-from paretosteer.cells.plan import CellPlan
-from paretosteer.cells.reuse import forget
+from paretosteer.cells.reuse import delete_results
 from paretosteer.report import write, write_report
 from paretosteer.storage import cache
 from paretosteer.validation import validate
@@ -105,7 +104,7 @@ def test_another_evaluation_of_a_cell(finished: Path, tmp_path: Path) -> None:
 
 def test_overwriting(finished: Path, tmp_path: Path) -> None:
     def overwrite(folder: Path) -> None:
-        forget([CellPlan.of(config(folder, CLP))])
+        delete_results([plan(folder, CLP)])
         run_cell(folder, CLP)
 
     all_go_on(damaged(finished, tmp_path), [CLP], overwrite, every=3)

@@ -72,7 +72,7 @@ def test_a_damaged_file_is_made_again(
     damage(cell / file)
     assert run_cell(tmp_path, *CELL)["status"] == "ok"
     told = capfd.readouterr().err
-    assert f"{file} is missing or damaged, stage {stage!r} is done again" in told
+    assert f"{file} is missing or damaged, stage {stage!r} runs again" in told
     assert contents(cell) == expected
     assert ("sampling" in told.split("done again")[-1]) is (stage != "score")
 
@@ -89,7 +89,7 @@ def test_damaged_texts_are_written_again(
     damage(cell / "samples.jsonl")
     assert run_cell(tmp_path / "cells", *text)["status"] == "ok"
     told = capfd.readouterr().err
-    assert "samples.jsonl is missing or damaged, stage 'sample' is done again" in told
+    assert "samples.jsonl is missing or damaged, stage 'sample' runs again" in told
     assert contents(cell) == expected
 
 
@@ -103,7 +103,7 @@ def test_a_damaged_record_is_written_again_from_the_stages(
     capfd.readouterr()
     run_cell(tmp_path, *CELL)
     told = capfd.readouterr().err
-    assert "sampling" not in told and "training found, not repeated" in told
+    assert "sampling" not in told and "training is finished, not repeated" in told
     assert ("record.json: cannot be read" in told) is (damage is not remove)
     assert ("written again" in told) is (damage is not remove)
     after = read_record(cell)
@@ -131,7 +131,7 @@ def test_damaged_stages_are_all_done_again(
     expected = contents(cell)
     (cell / "stages.json").write_text(text)
     assert run_cell(tmp_path, *CELL)["status"] == "ok"
-    assert "stages.json is damaged, every stage is done again" in capfd.readouterr().err
+    assert "stages.json is damaged, every stage runs again" in capfd.readouterr().err
     assert contents(cell) == expected
     assert set(State(cell).stages) == {"train", "sample", "score"}
 
@@ -166,7 +166,7 @@ def test_a_damaged_piece_of_an_unfinished_stage_is_made_again(
     run_cell(whole, *CELL)
     died = tmp_path / "died"
     with monkeypatch.context() as patch, pytest.raises(Death):
-        patch.setattr("paretosteer.cells.runner._Run.finish", _dies_in(stage))
+        patch.setattr("paretosteer.cells.runner.CellRun.finish", _dies_in(stage))
         run_cell(died, *CELL)
     cell = cell_folder(died, *CELL)
     pieces = sorted(next(cell.glob(f".{stage}-*")).iterdir())
@@ -177,11 +177,11 @@ def test_a_damaged_piece_of_an_unfinished_stage_is_made_again(
 
 
 def _dies_in(stage: str) -> Callable[..., None]:
-    from paretosteer.cells.runner import _Run
+    from paretosteer.cells.runner import CellRun
 
-    finish = _Run.finish
+    finish = CellRun.finish
 
-    def finish_or_die(self: _Run, name: str, *rest: object) -> None:
+    def finish_or_die(self: CellRun, name: str, *rest: object) -> None:
         if name == stage:
             raise Death
         finish(self, name, *rest)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from dying import Death, watching
 from safetensors.numpy import load_file
-from small_cells import SMALL, cell_folder, config, contents, run_cell
+from small_cells import SMALL, cell_folder, contents, plan, run_cell
 from small_model import write_model
 
 from paretosteer.benchmarks.bandit.benchmark import Bandit
@@ -287,7 +287,7 @@ def test_a_clock_that_jumps_changes_no_figure(
                 raise Death
 
     with pytest.raises(Death):
-        runner.run_cell(config(tmp_path / "jumped", *cell), Killer())
+        runner.run_cell(plan(tmp_path / "jumped", *cell), Killer())
     folder = cell_folder(tmp_path / "jumped", *cell)
     for path in next(folder.glob(".train-*")).iterdir():
         os.utime(path, (now() + day, now() + day))  # kept by a server whose clock is ahead
@@ -351,5 +351,5 @@ def test_a_cell_that_is_being_run_is_not_overwritten(
     with owned(folder, print):
         command = ["run", *SMALL, CLP, f"sweep_dir={tmp_path}", "--overwrite", "all"]
         assert main(command) == 2
-    assert f"another job works on {folder}" in capfd.readouterr().err
+    assert f"another job is working on {folder}" in capfd.readouterr().err
     assert contents(folder) == before and read_record(folder)["status"] == "ok"

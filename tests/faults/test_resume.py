@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from dying import Death
-from small_cells import cell_folder, config, contents, run_cell
+from small_cells import cell_folder, contents, plan, run_cell
 from small_model import write_model
 
 from paretosteer.benchmarks.bandit.benchmark import Bandit
@@ -59,7 +59,7 @@ def test_a_language_model_goes_on_to_the_same_result(tmp_path: Path, dropout: st
     assert run_cell(tmp_path / "whole", *overrides)["status"] == "ok"
     for last in (2, 3, 4):
         with pytest.raises(Death):
-            runner.run_cell(config(tmp_path / "killed", *overrides), Killer(last))
+            runner.run_cell(plan(tmp_path / "killed", *overrides), Killer(last))
     run_cell(tmp_path / "killed", *overrides)
     whole, killed = (cell_folder(tmp_path / name, *overrides) for name in ("whole", "killed"))
     assert contents(killed) == contents(whole)
@@ -92,7 +92,7 @@ def test_training_goes_on_to_the_same_result(
     steps = record["cost"]["train_steps"]
     for last in (steps, steps // 2, max(1, steps // 2 - 1)):  # killed again, at another place
         with pytest.raises(Death):
-            runner.run_cell(config(tmp_path / "killed", *overrides), Killer(last))
+            runner.run_cell(plan(tmp_path / "killed", *overrides), Killer(last))
         steps = record["cost"]["train_steps"]
     again = run_cell(tmp_path / "killed", *overrides)
     whole, killed = (cell_folder(tmp_path / name, *overrides) for name in ("whole", "killed"))
@@ -105,7 +105,7 @@ def test_training_goes_on_to_the_same_result(
 def test_steps_that_were_taken_are_not_taken_again(tmp_path: Path, batches: list[str]) -> None:
     overrides = ("method=clp", "budget.steps=6", "checkpoint_seconds=0")
     with pytest.raises(Death):
-        runner.run_cell(config(tmp_path, *overrides), Killer(5))
+        runner.run_cell(plan(tmp_path, *overrides), Killer(5))
     told: list[int] = []
 
     class Listener(Tracker):
@@ -113,7 +113,7 @@ def test_steps_that_were_taken_are_not_taken_again(tmp_path: Path, batches: list
             told.append(step)
 
     batches.clear()
-    runner.run_cell(config(tmp_path, *overrides), Listener())
+    runner.run_cell(plan(tmp_path, *overrides), Listener())
     assert told == [1, 2, 3, 4, 5, 6]  # a tracker has the whole curve again
     assert len(batches) == 2  # the fifth, of which there was no snapshot yet, and the sixth
 
@@ -200,12 +200,12 @@ def test_other_code_begins_a_stage_anew(
 ) -> None:
     overrides = ("method=rewarded_soup", "budget.steps=6", "checkpoint_seconds=0")
     with pytest.raises(Death):
-        runner.run_cell(config(tmp_path, *overrides), Killer(4))
+        runner.run_cell(plan(tmp_path, *overrides), Killer(4))
     monkeypatch.setattr("paretosteer.cells.provenance.source_digest", lambda *_: "0" * 64)
     batches.clear()
     assert run_cell(tmp_path, *overrides)["status"] == "ok"
     assert len(batches) == 6
-    assert "train was begun under another setting, begun again" in capfd.readouterr().err
+    assert "train was started under another setting, restarted" in capfd.readouterr().err
 
 
 def test_a_phase_that_changed_its_shape_is_trained(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from paretosteer import make_benchmark, make_method
 from paretosteer.policies.control import Control
-from paretosteer.runtime.processes import accelerator, is_first, parting
+from paretosteer.runtime.processes import accelerator, is_first
 from paretosteer.training.draws import Draws
 from paretosteer.training.feedback import Expectation, Reward, Shuffled
 from paretosteer.training.trainer import Trainer
@@ -67,7 +67,8 @@ def gradients(model: str | None) -> dict[str, torch.Tensor]:
 
 if __name__ == "__main__":
     out, *model = sys.argv[1:]
-    with parting(accelerator(torch.device("cpu"))):
-        found = gradients(model[0] if model else None)
-        if is_first():
-            save_file(found, Path(out), {"processes": os.environ["WORLD_SIZE"]})
+    processes = accelerator(torch.device("cpu"))
+    found = gradients(model[0] if model else None)
+    if is_first():
+        save_file(found, Path(out), {"processes": os.environ["WORLD_SIZE"]})
+    processes.end_training()

@@ -10,6 +10,7 @@ import torch
 from transformers import BartConfig, GPT2Config, LlamaConfig, Qwen2Config, T5Config
 
 from paretosteer.benchmarks.bandit.policy import BanditPolicy
+from paretosteer.cells.plan import plan_cell
 from paretosteer.cells.runner import run_cell
 from paretosteer.policies.conditioning import Banks, Unconditioned
 from paretosteer.policies.control import Control
@@ -216,7 +217,7 @@ def test_a_cell_shrinks_records_it_and_scores_the_same(tmp_path, monkeypatch):
         config = compose_cell(
             ["benchmark=bandit", "method=morl", "budget=smoke", f"sweep_dir={tmp_path / name}"]
         )
-        record = run_cell(config, NoTracker())
+        record = run_cell(plan_cell(config), NoTracker())
         assert record["status"] == "ok"
         (scores,) = (tmp_path / name).rglob("scores.parquet")
         return record, pd.read_parquet(scores)

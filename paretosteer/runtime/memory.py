@@ -1,7 +1,8 @@
-"""Peak memory of one cell, though a sweep runs many cells in one process."""
+"""Memory of one cell, in a process that may run many: its peak, and giving it back."""
 
 from __future__ import annotations
 
+import gc
 import resource
 import sys
 from pathlib import Path
@@ -11,8 +12,8 @@ import torch
 _CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 
-def start_watching() -> None:
-    """Forget the peak so far; where the system cannot, the peak is the process's."""
+def reset_peak() -> None:
+    """Start a new peak. Where the system cannot, the peak stays that of the whole process."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     try:
@@ -22,7 +23,7 @@ def start_watching() -> None:
 
 
 def peak() -> int:
-    """Bytes: of the GPU where there is one, else the largest resident size since the start."""
+    """Peak in bytes: of the GPU where there is one, else of the resident size."""
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     try:
@@ -31,3 +32,10 @@ def peak() -> int:
     except (OSError, ValueError):
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def free_memory() -> None:
+    """Give back what nothing refers to any more, on the GPU as well."""
+    gc.collect()  # models hold reference cycles
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

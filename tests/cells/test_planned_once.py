@@ -1,0 +1,78 @@
+"""A cell is planned once in a process, and its plan is handed on."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from paretosteer.cells.plan import CellPlan
+from paretosteer.cells.record import read_record
+from paretosteer.commands.main import main
+from paretosteer.config.schema import CellConfig
+from paretosteer.sweeps.compose import compose_cell
+from paretosteer.sweeps.sweep import Job, PlannedCell
+
+SMALL = (
+    *("benchmark=bandit", "budget=smoke", "budget.steps=2", "budget.prompts=4"),
+    "preferences.divisions=1",
+)
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Method and seed of every configuration for which a plan is made."""
+    found: list[tuple[str, int]] = []
+    make = CellPlan.of.__func__  # type: ignore[attr-defined]
+
+    def of(kind: type[CellPlan], config: CellConfig) -> CellPlan:
+        found.append((config.method.name, config.seed))
+        return make(kind, config)
+
+    monkeypatch.setattr(CellPlan, "of", classmethod(of))
+    return found
+
+
+def test_a_run_plans_its_cell_once(tmp_path: Path, planned: list[tuple[str, int]]) -> None:
+    for _ in ("at first", "when it is finished"):
+        assert main(["run", *SMALL, "method=clp", f"sweep_dir={tmp_path}"]) == 0
+        assert planned == [("clp", 0)]
+        planned.clear()
+
+
+def test_a_sweep_plans_every_cell_once(tmp_path: Path, planned: list[tuple[str, int]]) -> None:
+    words = ["sweep", *SMALL, "method=clp,start", "seed=0,1", f"sweep_dir={tmp_path}"]
+    for _ in ("at first", "when it is finished"):
+        assert main(words) == 0
+        assert sorted(planned) == [("clp", 0), ("clp", 1), ("start", 0), ("start", 1)]
+        planned.clear()
+
+
+def test_a_cell_that_cannot_be_planned_is_not_planned_again(
+    tmp_path: Path, planned: list[tuple[str, int]]
+) -> None:
+    words = ["sweep", *SMALL, "method=clp", "seed=0,1", "budget.name=none", "budget.steps=2,null"]
+    assert main([*words, f"sweep_dir={tmp_path}"]) == 1
+    assert sorted(planned) == [("clp", 0), ("clp", 0), ("clp", 1), ("clp", 1)]
+    statuses = [read_record(path.parent)["status"] for path in tmp_path.rglob("record.json")]
+    assert sorted(statuses) == ["failed", "failed", "ok", "ok"]
+
+
+def test_a_job_in_another_process_knows_no_plans() -> None:
+    cell = PlannedCell.of(compose_cell([*SMALL, "method=clp"]))
+    assert not pickle.loads(pickle.dumps(Job([cell])))._planned
+
+
+def test_files_that_change_after_the_plan_was_made_fail_the_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from paretosteer.benchmarks.bandit.benchmark import Bandit
+
+    keys = iter(("at the plan", "at the run"))
+    monkeypatch.setattr(Bandit, "model_key", classmethod(lambda *args: next(keys)))
+    assert main(["run", *SMALL, "method=clp", f"sweep_dir={tmp_path}"]) == 2
+    assert "have changed since the cell was planned; run the command again" in (
+        capsys.readouterr().err
+    )
+    assert not list(tmp_path.iterdir())
