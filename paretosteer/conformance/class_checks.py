@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any
 
 from paretosteer.benchmark import Benchmark
 from paretosteer.config import options
@@ -13,35 +12,48 @@ from paretosteer.conformance.fixtures import Candidate, NotChecked
 from paretosteer.errors import UsageError
 from paretosteer.findings import Finding, fault, note
 from paretosteer.method import Method
+from paretosteer.plugins import checks
 
 KINDS = ("reward", "preference", "imitation")
 BUDGETS = ("smoke", "quick", "full")
-CALLS = {"conditioning": 1, "train": 2, "control": 2}  # positional arguments beside self
+CALLS = {"conditioning": 1, "train": 2, "control": 2}  # positional arguments besides self
 
 
 def interface(candidate: Candidate) -> Iterator[Finding]:
     """The class defines every required member."""
-    kind = candidate.cls
-    if not inspect.isclass(kind):
-        yield fault(
-            f"{candidate.name} names {type(kind).__name__} {kind!r}",
-            f"name a class in the entry point of {candidate.name}",
-        )
+    cls = candidate.cls
+    if problem := checks.fault(candidate.group, candidate.name, cls):
+        found, _, remedy = problem.rpartition("; ")
+        yield fault(f"{candidate.name} {found}", remedy)
         return
-    yield from _method(kind) if candidate.group == "methods" else _benchmark(kind, candidate.name)
-    if missing := sorted(getattr(kind, "__abstractmethods__", ())):
-        yield fault(f"does not define {', '.join(missing)}", "define what is missing")
-    if not isinstance(getattr(kind, "version", None), str):
-        yield fault(
-            f"version is {getattr(kind, 'version', None)!r}",
-            'write version = "1" in the class, and raise it when its results change',
-        )
-    module = inspect.getmodule(kind)
+    yield from _signatures(cls) if candidate.group == "methods" else _declarations(cls)
+    module = inspect.getmodule(cls)
     if module is None or not (module.__doc__ or "").strip():
         yield note(
             "its module has no docstring",
             "add one: `paretosteer list` shows its first line",
         )
+
+
+def _signatures(cls: type[Method]) -> Iterator[Finding]:
+    for name, count in CALLS.items():
+        try:
+            inspect.signature(getattr(cls, name)).bind(*[None] * (count + 1))
+        except TypeError as error:
+            yield fault(
+                f"{name} cannot be called as the package does: {error}",
+                f"give it the signature of Method.{name}",
+            )
+
+
+def _declarations(cls: type[Benchmark]) -> Iterator[Finding]:
+    if unknown := [repr(kind) for kind in cls.feedback if kind not in KINDS]:
+        yield fault(
+            f"feedback names {', '.join(unknown)}, which no method asks for",
+            f"name those supported of {', '.join(KINDS)}",
+        )
+    if missing := [budget for budget in BUDGETS if budget not in cls.steps]:
+        yield fault(f"steps has no {', '.join(missing)}", "give the steps of every budget")
 
 
 def options_and_help(candidate: Candidate) -> Iterator[Finding]:
@@ -89,42 +101,3 @@ def wrong_options(candidate: Candidate) -> Iterator[Finding]:
 
 
 CLASS_CHECKS = (interface, options_and_help, wrong_options)
-
-
-def _method(kind: type) -> Iterator[Finding]:
-    if not issubclass(kind, Method):
-        yield fault(f"{kind.__name__} is not a Method", "derive it from paretosteer.method.Method")
-    for name, count in CALLS.items():
-        call = getattr(kind, name, None)
-        if call is None:
-            continue  # reported as abstract or as not a Method
-        try:
-            inspect.signature(call).bind(*[None] * (count + 1))
-        except TypeError as error:
-            yield fault(
-                f"{name} cannot be called as the package does: {error}",
-                f"give it the signature of Method.{name}",
-            )
-
-
-def _benchmark(kind: Any, name: str) -> Iterator[Finding]:
-    declared = [
-        part for part in ("name", "version", "feedback", "Options") if not hasattr(kind, part)
-    ]
-    if not issubclass(kind, Benchmark):
-        yield fault(
-            f"{kind.__name__} is not a Benchmark", "derive it from paretosteer.benchmark.Benchmark"
-        )
-        return
-    if declared:
-        yield fault(f"has no {', '.join(declared)}", "define these in the class")
-        return
-    if kind.name != name:
-        yield fault(f"is registered as {name} but calls itself {kind.name!r}", "use one name")
-    if unknown := [repr(k) for k in kind.feedback if k not in KINDS]:
-        yield fault(
-            f"feedback names {', '.join(unknown)}, which no method asks for",
-            f"name what it supports of {', '.join(KINDS)}",
-        )
-    if lacking := [budget for budget in BUDGETS if budget not in kind.steps]:
-        yield fault(f"steps has no {', '.join(lacking)}", "give the steps of every budget")

@@ -378,7 +378,7 @@ class Unbuilt(Bandit):
 
 
 BENCHMARKS: list[tuple[type, str, str]] = [
-    (Bare, "interface", "Bare is not a Benchmark"),
+    (Bare, "interface", "of paretosteer.benchmark.Benchmark"),
     (HalfWorld, "interface", "does not define model_key, model_name"),
     (Misspelt, "interface", "feedback names 'rewards'"),
     (NoQuick, "interface", "steps has no quick, full"),

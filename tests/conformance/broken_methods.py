@@ -327,9 +327,9 @@ class SeveralLines(RewardedSoup):
 
 
 METHODS: list[tuple[type, str, str]] = [
-    (NoMethod, "interface", "NoMethod is not a Method"),
+    (NoMethod, "interface", "of paretosteer.method.Method"),
     (NoControl, "interface", "does not define control"),
-    (NumberedVersion, "interface", "version is 1"),
+    (NumberedVersion, "interface", "NumberedVersion has no version"),
     (NoDials, "interface", "control cannot be called as the package does"),
     (PlainOptions, "options and help", "Options is <class"),
     (NoDefault, "options and help", "option rank has no default"),
