@@ -1,4 +1,4 @@
-"""`paretosteer new`: a small package of your own to begin from, which works as it is."""
+"""`paretosteer new`: write a small working package to start a method from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paretosteer.plugins import registry
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
 
-# The template is itself a method that runs; these are its names.
+# Names in the template, which is itself a working method.
 MODULE, CLASS, TITLE = "my_method", "MyMethod", "My method"
 
 
@@ -26,23 +26,21 @@ def add(commands: Commands) -> None:
     parser = command(
         commands,
         "new",
-        "write a working skeleton of a method with its test",
+        "write a working skeleton of a method, with its test",
         _new,
         """paretosteer new method tilted_soup
         paretosteer new method tilted_soup --out ~/work/tilted""",
     )
-    parser.add_argument("kind", choices=("method",), help="what to write")
-    parser.add_argument("name", metavar="NAME", help="its name, such as tilted_soup")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="the folder to write (default: NAME)"
-    )
+    parser.add_argument("kind", choices=("method",), help="kind of skeleton")
+    parser.add_argument("name", metavar="NAME", help="name of the method, such as tilted_soup")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to create (default: NAME)")
 
 
 def _new(args: argparse.Namespace) -> int:
     folder = write_method(args.name, args.out or Path(args.name))
     module = folder / f"{args.name}.py"
     print(
-        f"{folder}: a method that works as it is; change {module}, then\n"
+        f"{folder}: a working method; edit {module}, then\n"
         f"  pytest {folder}\n"
         f"  paretosteer run --plugin {module} method={args.name} budget=smoke"
     )
@@ -50,16 +48,16 @@ def _new(args: argparse.Namespace) -> int:
 
 
 def write_method(name: str, folder: Path) -> Path:
-    """Write the skeleton of a method into a new folder; UsageError for a name that cannot be."""
+    """Write the skeleton of a method into a new folder; UsageError for an invalid name."""
     template = {file.name: file.read_text(encoding="utf-8") for file in _template()}
     _check_name(name, set(re.findall(r"\w+", template[f"{MODULE}.py"])))
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise UsageError(f"--out: {str(folder)!r} is there already; name a new folder") from None
+        raise UsageError(f"--out: {str(folder)!r} already exists; choose a new folder") from None
     except OSError as error:
         raise UsageError(
-            f"--out: {str(folder)!r} cannot be made ({error.strerror}); name a folder of yours"
+            f"--out: {str(folder)!r} cannot be created ({error.strerror}); choose a folder of yours"
         ) from None
     for file, text in template.items():
         place = folder / file.replace(MODULE, name)
@@ -68,22 +66,22 @@ def write_method(name: str, folder: Path) -> Path:
 
 
 def _check_name(name: str, used: set[str]) -> None:
-    """UsageError for what cannot be the name of a module, a method and a class."""
+    """UsageError if the name cannot serve for a module, a method and a class."""
     if not re.fullmatch("[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise UsageError(
-            f"name: {name!r} is no name of a module; use small letters, digits and underscores, "
-            "such as tilted_soup"
+            f"name: {name!r} is not a valid module name; use lowercase letters, digits and "
+            "underscores, such as tilted_soup"
         )
     if name in registry.names("methods"):
-        raise UsageError(f"name: there is a method {name!r} already; choose another")
+        raise UsageError(f"name: {name!r} is already a method; choose another")
     if name in used or _class(name) in used or find_spec(name) is not None:
         raise UsageError(
-            f"name: {name!r} would hide a module or class of that name; choose another"
+            f"name: {name!r} would shadow a module or class of that name; choose another"
         )
 
 
 def _renamed(text: str, name: str) -> str:
-    """The template's text under another name."""
+    """Text of the template with its names replaced."""
     title = name.replace("_", " ")
     for old, new in ((MODULE, name), (CLASS, _class(name)), (TITLE, title.capitalize())):
         text = text.replace(old, new)

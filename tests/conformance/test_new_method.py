@@ -62,19 +62,19 @@ def test_its_entry_point_its_table_and_its_summary_say_the_same(
     monkeypatch.syspath_prepend(folder)
     module = importlib.import_module("warm_soup")
     assert module.paretosteer_plugins == {"methods": {"warm_soup": module.WarmSoup}}
-    assert docstring(folder / "warm_soup.py").startswith("Warm soup: the line that")
+    assert docstring(folder / "warm_soup.py").startswith("Warm soup: the summary that")
 
 
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("clp", "there is a method 'clp' already"),
-        ("Soup", "is no name of a module"),
-        ("two words", "is no name of a module"),
-        ("../up", "is no name of a module"),
-        ("class", "is no name of a module"),
-        ("torch", "would hide a module or class of that name"),
-        ("banks", "would hide a module or class of that name"),
+        ("clp", "'clp' is already a method"),
+        ("Soup", "is not a valid module name"),
+        ("two words", "is not a valid module name"),
+        ("../up", "is not a valid module name"),
+        ("class", "is not a valid module name"),
+        ("torch", "would shadow a module or class of that name"),
+        ("banks", "would shadow a module or class of that name"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused(
@@ -91,12 +91,12 @@ def test_a_place_where_nothing_can_be_made_is_named(
 ) -> None:
     (here / "file").touch()
     assert main(["new", "method", "tilted_soup", "--out", "file/below"]) == 2
-    said = "--out: 'file/below' cannot be made (Not a directory); name a folder of yours"
+    said = "--out: 'file/below' cannot be created (Not a directory); choose a folder of yours"
     assert said in capsys.readouterr().err
 
 
 def test_nothing_is_written_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "mine").mkdir()
     assert main(["new", "method", "tilted_soup", "--out", "mine"]) == 2
-    assert "--out: 'mine' is there already; name a new folder" in capsys.readouterr().err
+    assert "--out: 'mine' already exists; choose a new folder" in capsys.readouterr().err
     assert not list((here / "mine").iterdir())

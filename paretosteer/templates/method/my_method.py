@@ -1,9 +1,9 @@
-"""My method: the line that `paretosteer list methods` shows of it.
+"""My method: the summary that `paretosteer list methods` shows.
 
-It begins as Rewarded Soup (arXiv 2306.04488), one bank of weights per objective, each trained on
-its own objective alone and mixed by the preference. Four places are yours to change: what carries
-the preference (`conditioning`), what is trained on which weights (`train`), how a preference
-becomes a control (`control`), and the options.
+This skeleton is Rewarded Soup (arXiv 2306.04488): one bank per objective, trained on that objective
+alone, and mixed according to the preference. Change four places: how the policy is conditioned
+(`conditioning`), what is trained on which weights (`train`), how a preference becomes a control
+(`control`), and the options.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from paretosteer.training.trainer import Trainer, unit
 class MyMethod(Method):
     """One bank per objective, trained on mostly that objective."""
 
-    version = "1"  # raise it when the same options come to mean other work
+    version = "1"  # raise it when the same options give different results
 
     @dataclass(frozen=True)
     class Options(TrainingOptions):
-        """Those of every trained method (rank, learning_rate, …), and its own."""
+        """Options of every trained method (rank, learning_rate, …), and two of its own."""
 
         feedback: Literal["reward", "preference"] = option("reward", "what teaches the banks")
         own: float = option(
@@ -37,12 +37,12 @@ class MyMethod(Method):
         )
 
     def conditioning(self, objectives: int) -> Banks:
-        """What carries the preference: low-rank banks on all linear layers, mixed row by row."""
+        """Low-rank banks on all linear layers, mixed separately in every row."""
         o = self.options
         return Banks(objectives, o.rank, o.alpha, dropout=o.dropout)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
-        """What is trained on which weights; the banks share the budget's steps evenly."""
+        """Train one bank after another; each gets an equal share of the budget's steps."""
         self.build_policy(benchmark, trainer.seed)
         for i, steps in enumerate(trainer.split(self.m)):
             feedback = self.feedback(benchmark, trainer, self.options.feedback)
@@ -51,18 +51,18 @@ class MyMethod(Method):
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """How preferences (k, m) become k rows of coefficients, (k, banks): here c = mu.
+        """Turn preferences (k, m) into soup coefficients (k, banks): here they are the same.
 
-        What it needs beside them from training belongs into `self.selection`, which is saved.
+        Put anything else that this needs from training into `self.selection`, which is saved.
         """
         return Control.soup(np.asarray(preferences))
 
     def _weights(self, i: int) -> Array:
-        """Training weights of bank i, (m,): `own` on its objective, the rest on the others."""
+        """Training weights of bank i, (m,): `own` on objective i, the rest shared by the others."""
         own = self.options.own
         others = (1 - own) / (self.m - 1)
         return others + (own - others) * unit(self.m, i)
 
 
-# What `--plugin` takes from this file; an installed package says so in its pyproject.toml.
+# Read by `--plugin`; an installed package declares entry points in its pyproject.toml instead.
 paretosteer_plugins = {"methods": {"my_method": MyMethod}}

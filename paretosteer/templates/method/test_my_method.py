@@ -1,4 +1,4 @@
-"""My method conforms, and its dial turns the right way."""
+"""My method conforms, and more weight on an objective gives more of it."""
 
 import numpy as np
 from paretosteer import make_benchmark, make_trainer
@@ -8,12 +8,10 @@ from my_method import MyMethod
 
 
 def test_it_conforms() -> None:
-    """Every promise that the rest of the package builds on."""
     assert not faults(check_method(MyMethod))
 
 
 def test_more_weight_on_an_objective_gives_more_of_it() -> None:
-    """From one end of the simplex over the middle to the other."""
     bandit = make_benchmark("bandit", budget="smoke")
     method = MyMethod(MyMethod.Options())
     method.train(bandit, make_trainer(bandit, seed=0, steps=100))
