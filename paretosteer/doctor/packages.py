@@ -1,4 +1,4 @@
-"""Versions of Python, of paretosteer and of what it is built on."""
+"""Python, the libraries and the plug-ins: their versions, and whether they import."""
 
 from __future__ import annotations
 
@@ -8,124 +8,73 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
+from typing import get_args
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 
 from paretosteer.doctor import Probe
-from paretosteer.errors import first_line
+from paretosteer.errors import UsageError, first_line
 from paretosteer.findings import Finding
+from paretosteer.plugins import registry
 
-_OURS = "paretosteer"
-_TOLD = ("torch", "transformers", "peft", "accelerate", "datasets", "numpy", "pandas", "moocore")
-_GIVES = {
-    "joblib": "several cells at once: launcher=joblib",
-    "slurm": "cells as jobs of a Slurm cluster",
-    "ray": "cells on a Ray cluster",
-    "rouge": "the ROUGE objectives of experiment=xsum",
-    "dashboards": "export-wandb --dashboard",
-}
-_DEVELOPERS = ("dev",)
+_SHOWN = ("torch", "transformers", "peft", "accelerate", "datasets", "numpy", "pandas", "moocore")
 _COMPILED = ("numpy", "pandas", "pyarrow", "torch")
-_MOST_TOLD = 5
+_GROUPS: tuple[registry.Group, ...] = get_args(registry.Group)
 
 
 def python(_: Path) -> Iterator[Finding]:
-    """Python's version, and ours, against what our metadata asks for."""
-    from paretosteer import __version__
-
-    here = platform.python_version()
-    wanted = distribution(_OURS).metadata["Requires-Python"] or ""
-    told = f"{here} ({sys.executable})"
-    if SpecifierSet(wanted).contains(here, prereleases=True):
-        yield Finding("ok", "python", told)
+    """Versions of Python and of paretosteer."""
+    found = f"{platform.python_version()} ({sys.executable})"
+    needed = distribution("paretosteer").metadata["Requires-Python"] or ""
+    if SpecifierSet(needed).contains(platform.python_version(), prereleases=True):
+        yield Finding("ok", "python", found)
     else:
-        yield Finding("fault", "python", told, f"paretosteer needs {wanted}")
-    yield Finding("ok", _OURS, f"{__version__} ({Path(__file__).parent.parent})")
+        yield Finding("fault", "python", found, f"paretosteer needs {needed}")
+    folder = Path(__file__).parent.parent
+    yield Finding("ok", "paretosteer", f"{version('paretosteer')} ({folder})")
 
 
 def libraries(_: Path) -> Iterator[Finding]:
-    """The libraries that we ask for ourselves."""
-    wanted = [each for each in _requirements(_OURS) if _applies(each)]
-    unmet = [each for each in wanted if _unmet(each)]
-    told = [f"{name} {found}" for name in _TOLD if (found := _version(name))]
-    if not unmet:
-        yield Finding("ok", "libraries", ", ".join(told))
-        return
-    for each in unmet:
-        yield Finding(
-            "fault",
-            str(each.name),
-            f"{_version(each.name) or 'not installed'}, needed {each.specifier}",
-            f"pip install '{each.name}{each.specifier}'",
-        )
+    """Versions of the libraries, against what paretosteer requires."""
+    shown = [f"{name} {found}" for name in _SHOWN if (found := _version(name))]
+    yield Finding("ok", "libraries", ", ".join(shown))
+    for text in distribution("paretosteer").requires or ():
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        name, needed = requirement.name, requirement.specifier
+        found = _version(name)
+        if found is None or not needed.contains(found, prereleases=True):
+            found = f"{found or 'not installed'}, needed {needed}"
+            yield Finding("fault", name, found, f"pip install '{name}{needed}'")
 
 
 def imports(_: Path) -> Iterator[Finding]:
-    """Whether what every run needs can be loaded: a library may be there, and broken."""
+    """Whether compiled libraries load: one may be installed and broken."""
     for name in _COMPILED:
         try:
             import_module(name)
         except Exception as error:
-            told = f"cannot be imported: {type(error).__name__}: {first_line(error)}"
-            yield Finding("fault", name, told, f"pip install --force-reinstall {name}")
+            found = f"cannot be imported: {type(error).__name__}: {first_line(error)}"
+            yield Finding("fault", name, found, f"pip install --force-reinstall {name}")
 
 
-def conflicts(_: Path) -> Iterator[Finding]:
-    """What the libraries ask of each other, as `pip check` says it."""
-    seen, waiting, broken = {_OURS}, [_OURS], []
-    while waiting:
-        owner = waiting.pop()
-        for each in _requirements(owner):
-            if not _applies(each):
-                continue
-            if owner != _OURS and (why := _unmet(each)):
-                broken.append(f"{owner} needs {each.name}{each.specifier}, {why}")
-            name = canonicalize_name(each.name)
-            if name not in seen and _version(name):
-                seen.add(name)
-                waiting.append(name)
-    if broken:
-        more = f"; {len(broken) - _MOST_TOLD} more" if len(broken) > _MOST_TOLD else ""
-        told = "; ".join(sorted(broken)[:_MOST_TOLD]) + more
-        yield Finding("fault", "conflicts", told, "install paretosteer into a new environment")
-    else:
-        yield Finding("ok", "conflicts", f"none among {len(seen)} packages")
+def plugins(_: Path) -> Iterator[Finding]:
+    """Whether plug-ins of other packages import. Importing all of ours would take seconds."""
+    for group in _GROUPS:
+        own = distribution("paretosteer").entry_points.select(group=f"paretosteer.{group}").names
+        for name in sorted(set(registry.names(group)) - own):
+            yield _plugin(group, name)
 
 
-def extras(_: Path) -> Iterator[Finding]:
-    """What can be installed beside, and what for."""
-    for extra in distribution(_OURS).metadata.get_all("Provides-Extra") or ():
-        if extra in _DEVELOPERS:
-            continue
-        wanted = [each for each in _requirements(_OURS) if _applies(each, extra) > _applies(each)]
-        gives = f" ({_GIVES[extra]})" if extra in _GIVES else ""
-        absent = [each.name for each in wanted if _unmet(each)]
-        if absent:
-            remedy = f"pip install 'paretosteer[{extra}]'"
-            yield Finding("ok", f"extra {extra}", f"not installed{gives}", remedy)
-        else:
-            yield Finding("ok", f"extra {extra}", f"installed{gives}")
-
-
-def _requirements(name: str) -> list[Requirement]:
+def _plugin(group: registry.Group, name: str) -> Finding:
     try:
-        return [Requirement(text) for text in distribution(name).requires or ()]
-    except PackageNotFoundError:
-        return []
-
-
-def _applies(requirement: Requirement, extra: str = "") -> bool:
-    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
-
-
-def _unmet(requirement: Requirement) -> str:
-    """Why a requirement is not met; nothing where it is."""
-    found = _version(requirement.name)
-    if found is None:
-        return "which is not installed"
-    return "" if requirement.specifier.contains(found, prereleases=True) else f"found {found}"
+        module = registry.load(group, name).__module__
+    except UsageError as error:
+        found, _, remedy = first_line(error).rpartition("; ")
+        return Finding("fault", f"plug-in {name}", found, remedy)
+    return Finding("ok", f"plug-in {name}", f"{group[:-1]} of {module}")
 
 
 def _version(name: str) -> str | None:
@@ -135,4 +84,4 @@ def _version(name: str) -> str | None:
         return None
 
 
-PROBES: tuple[Probe, ...] = (python, libraries, imports, conflicts, extras)
+PROBES: tuple[Probe, ...] = (python, libraries, imports, plugins)

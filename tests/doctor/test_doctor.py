@@ -1,4 +1,4 @@
-"""The doctor answers on odd machines, says what hurts, and tells no secret."""
+"""The doctor works on unusual machines, reports what hurts, and shows no secret."""
 
 import fcntl
 import json
@@ -14,20 +14,11 @@ import torch
 
 from paretosteer import doctor
 from paretosteer.commands.main import main
-from paretosteer.doctor import (
-    Probe,
-    folders,
-    hardware,
-    packages,
-    plugin_imports,
-    services,
-    system_limits,
-)
+from paretosteer.doctor import Probe, folders, machine, packages, services
 from paretosteer.errors import UsageError
 from paretosteer.findings import Finding
 from paretosteer.plugins import registry
 from paretosteer.runtime.terminal import byte_size
-from paretosteer.storage.cache import cached
 
 HERE = Path()
 
@@ -49,8 +40,7 @@ def test_the_command_has_a_line_for_everything(
     told = capsys.readouterr().out.splitlines()
     assert all(line.split()[0] in ("ok", "note", "fault") and ": " in line for line in told)
     looked_at = {line[7:].partition(":")[0] for line in told}
-    assert looked_at >= {"python", "paretosteer", "libraries", "conflicts", "extra slurm"}
-    assert looked_at >= {"methods", "benchmarks", "cores", "threads", "memory", "open files"}
+    assert looked_at >= {"python", "paretosteer", "libraries", "threads", "memory"}
     assert looked_at >= {"sweep_dir", "sweep_dir disk", "sweep_dir locks", "cache", "wandb", "hub"}
     assert list(tmp_path.iterdir()) == []
 
@@ -67,23 +57,17 @@ def test_it_is_there_for_programs_and_fails_where_a_run_would(
     assert failed["remedy"] == "choose another sweep_dir"
 
 
-def test_a_probe_that_breaks_or_hangs_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_that_breaks_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_proc(_: Path) -> Iterator[Finding]:
         yield Finding("ok", "first", "seen")
         raise FileNotFoundError("no /proc")
 
-    def hanging(_: Path) -> Iterator[Finding]:
-        os.read(os.pipe()[0], 1)
-        yield Finding("ok", "never", "")
-
-    monkeypatch.setattr(doctor, "_PATIENCE", 0.2)
-    for module in (packages, plugin_imports, system_limits, folders, services):
+    for module in (packages, folders, services):
         monkeypatch.setattr(module, "PROBES", ())
-    monkeypatch.setattr(hardware, "PROBES", (no_proc, hanging))
+    monkeypatch.setattr(machine, "PROBES", (no_proc,))
     assert [str(finding) for finding in doctor.examine(HERE)] == [
         "ok     first: seen",
-        "ok     no proc: cannot be found out here (FileNotFoundError: no /proc)",
-        "fault  hanging: no answer in 0.2 s; look at what it reads: a file system or driver hangs",
+        "ok     no proc: cannot be examined (FileNotFoundError: no /proc)",
     ]
 
 
@@ -125,26 +109,12 @@ def test_versions_too_old_fail_with_a_remedy(monkeypatch: pytest.MonkeyPatch) ->
     told = lines(packages.libraries)
     assert "fault  torch: 1.0, needed >=2.6; pip install 'torch>=2.6'" in told
     assert "fault  peft: not installed, needed >=0.18" in told
-    assert "fault  conflicts: accelerate needs torch" in lines(packages.conflicts)
-
-
-def test_an_extra_that_is_absent_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = packages._version
-    absent = {"rouge-score": None, "hydra-joblib-launcher": "1.2.0"}
-    monkeypatch.setattr(packages, "_version", lambda name: absent.get(name, real(name)))
-    told = lines(packages.extras)
-    assert "extra rouge: not installed (the ROUGE objectives of experiment=xsum); pip" in told
-    assert "extra joblib: installed" in told
-    assert "extra dev" not in told
 
 
 def test_a_broken_library_and_a_broken_plugin_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "_COMPILED", ("numpy", "no_such_library"))
     assert "fault  no_such_library: cannot be imported: ModuleNotFoundError" in lines(
         packages.imports
-    )
-    assert "ok     objectives: the built-in ones\nok     metrics: the built-in ones" in lines(
-        plugin_imports.plugins
     )
     names, load = registry.names, registry.load
 
@@ -155,7 +125,7 @@ def test_a_broken_library_and_a_broken_plugin_fail(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(registry, "names", lambda group: [*names(group), "mine"])
     monkeypatch.setattr(registry, "load", broken)
-    told = lines(plugin_imports.plugins)
+    told = lines(packages.plugins)
     assert (
         "fault  plug-in mine: method 'mine' cannot be imported: ImportError: x; repair it" in told
     )
@@ -178,11 +148,11 @@ def test_threads_against_cores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "cpu.max").write_text(quota)
-    monkeypatch.setattr(hardware, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(4), raising=False)
     monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
     monkeypatch.setattr(torch, "get_num_threads", lambda: count)
-    assert lines(hardware.threads).startswith(expected)
+    assert lines(machine.threads).startswith(expected)
 
 
 def test_a_gpu_with_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,10 +164,10 @@ def test_a_gpu_with_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         get_device_capability=lambda index: (7 + index, 5),
     )
     monkeypatch.setattr(torch, "cuda", fake)
-    busy, free = hardware.gpus(HERE)
+    busy, free = machine.gpus(HERE)
     assert str(busy) == (
         "note   cuda:0: GPU, 4 GB of 48 GB free, no bfloat16: computes in float32; "
-        "others use it; choose device=cuda:N"
+        "others use it; set device=cuda:N"
     )
     assert str(free) == "ok     cuda:1: GPU, 40 GB of 48 GB free, bfloat16"
 
@@ -207,18 +177,17 @@ def test_little_memory_few_files_and_little_shared_memory(
 ) -> None:
     (tmp_path / "memory.max").write_text("1000000000")
     (tmp_path / "memory.current").write_text("900000000")
-    monkeypatch.setattr(hardware, "_CGROUP", tmp_path)
-    told = lines(hardware.memory)
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    told = lines(machine.memory)
     assert told.startswith("fault  memory:") and "the control group allows 1 GB" in told
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 1024))
-    assert lines(system_limits.open_files).startswith(
-        "fault  open files: 64 (at most 1024); ulimit"
-    )
-    fake = SimpleNamespace(f_bavail=64, f_blocks=64, f_frsize=1_000_000)
+    fake = SimpleNamespace(f_bavail=64, f_frsize=1_000_000)
     monkeypatch.setattr(os, "statvfs", lambda _: fake)
-    assert lines(system_limits.shared_memory).startswith(
-        "note   shared memory: 64 MB of 64 MB free"
-    )
+    assert lines(machine.limits).splitlines() == [
+        "fault  open files: at most 64; ulimit -n 4096: several cells at once open more",
+        "note   shared memory: 64 MB free in /dev/shm; "
+        "enlarge it (docker run --shm-size=4g), or use one process: launcher=basic",
+    ]
 
 
 def test_a_network_a_full_disk_and_a_lock_that_does_not_hold(
@@ -230,7 +199,9 @@ def test_a_network_a_full_disk_and_a_lock_that_does_not_hold(
     monkeypatch.setattr(folders, "_LEAST_DISK", 1e30)
     assert "fault  sweep_dir disk:" in lines(folders.sweep_dir, tmp_path)
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)
-    assert "fault  sweep_dir locks: a lock keeps nobody out" in lines(folders.sweep_dir, tmp_path)
+    assert "fault  sweep_dir locks: a lock does not exclude others" in lines(
+        folders.sweep_dir, tmp_path
+    )
 
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -241,21 +212,11 @@ def test_a_network_a_full_disk_and_a_lock_that_does_not_hold(
     )
 
 
-def test_the_cache_with_its_entries_drafts_and_locks(cache: Path) -> None:
-    assert "(not there yet)" in lines(folders.cache_folder)
-    key = {"benchmark": "stories", "steps": 30}
-    folder = cached("model", key, lambda draft: (draft / "weights").write_bytes(b"w" * 5000))
-    folder.with_name(".draft-killed").mkdir()
-    folder.with_name(".draft-busy").mkdir()
-    lock = folder.with_name("busy.lock")
-    with lock.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        told = lines(folders.cache_folder)
-    assert "cache holds: 1 model; 5." in told
-    assert "start models: stories (30 steps)" in told
-    assert f"note   cache lock: model/busy is being made by process {os.getpid()}" in told
-    assert f"cache drafts: 1 left by runs that were killed, 0 B; rm -r {folder.parent}" in told
-    assert "is being made" not in lines(folders.cache_folder)
+def test_a_cache_that_is_not_there_yet_is_fine(cache: Path) -> None:
+    assert "ok     cache: " in lines(folders.cache_folder)
+    assert "(does not exist yet)" in lines(folders.cache_folder)
+    assert "ok     cache locks: files can be written and locked" in lines(folders.cache_folder)
+    assert not cache.exists()
 
 
 def test_sizes_as_people_write_them() -> None:
