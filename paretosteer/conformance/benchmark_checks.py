@@ -172,51 +172,52 @@ def rebuilding(fixture: BenchmarkFixture) -> Findings:
 
 def start_policy(fixture: BenchmarkFixture) -> Findings:
     """The untrained policy equals the start policy under every conditioning that is supported."""
-    rows, m = len(fixture.samples), fixture.m
+    rows, m, supported = len(fixture.samples), fixture.m, 0
     start = Control.start(rows)
-    soup, bank = _mixed_soup(rows), Control.bank(np.arange(rows) % 2)
-    of_banks = {"Control.start": start, "a soup": soup, "a bank": bank}
-    # Words and virtual tokens matter before any training, so only Control.start must not.
-    cases: list[tuple[Any, Mapping[str, Control]]] = [
-        (Banks(2, rank=4, alpha=4.0), of_banks),
-        (Banks(2, rank=4, alpha=4.0, scope="attention"), of_banks),
-        (Banks(2, rank=4, alpha=4.0, scope="head"), of_banks),
-        (PromptText(rank=4, alpha=4.0), {"Control.start": start}),
-        (Features(m), {"Control.start": start}),
-        (Features(m, rank=4, alpha=4.0), {"Control.start": start}),
-    ]
-    supported = 0
-    for conditioning, named_controls in cases:
+    for conditioning in (
+        Banks(2, rank=4, alpha=4.0),
+        Banks(2, rank=4, alpha=4.0, scope="attention"),
+        Banks(2, rank=4, alpha=4.0, scope="head"),
+        PromptText(rank=4, alpha=4.0),
+        Features(m),
+        Features(m, rank=4, alpha=4.0),
+    ):
         try:
             policy = fixture.benchmark.start_policy(conditioning, SEED)
         except UnsupportedError:
             continue
         supported += 1
+        named_controls = {"Control.start": start}
+        if isinstance(conditioning, Banks):  # words and virtual tokens matter even untrained
+            named_controls["a soup"] = _mixed_soup(rows)
+            named_controls["a bank"] = Control.bank(np.arange(rows) % 2)
         for name, control in named_controls.items():
             if (distance := _distance(policy, fixture, control)) > ATOL:
+                kind = type(conditioning).__name__
                 yield fault(
-                    f"{name} of an untrained {type(conditioning).__name__} is {distance:.3g} "
-                    "nats away",
+                    f"{name} of an untrained {kind} is {distance:.3g} nats away",
                     "initialise every change to zero, and switch it off for Control.start",
                 )
     if not supported:
         yield note("supports no conditioning", "methods can then only show the start model")
     if (distance := _distance(fixture.perturbed_banks(), fixture, start)) > ATOL:
         yield fault(
-            f"with trained banks, Control.start is {distance:.3g} nats away", "switch them off"
+            f"with trained banks, Control.start is {distance:.3g} nats away",
+            "switch every bank off",
         )
 
 
 def sampling(fixture: BenchmarkFixture) -> Findings:
     """Samples depend on the seed and the sample number, and on no global generator."""
+    rows = range(len(fixture.prompts))
     before = torch.random.get_rng_state()
-    again, other = (_draw(fixture, "sample", seed=seed) for seed in (SEED, SEED + 1))
+    again, other = (_draw(fixture, "sample", rows, seed) for seed in (SEED, SEED + 1))
     if not torch.equal(before, torch.random.get_rng_state()):
         yield fault("sampling draws from torch's global generator", KEYED_NOISE)
     first = _traits(fixture, fixture.samples)
-    if not _same(first, again):
+    if not _same(first, _traits(fixture, again)):
         yield fault("the same seed gave different samples", KEYED_NOISE)
-    if _same(first, other):
+    if _same(first, _traits(fixture, other)):
         yield fault("another seed gave the same samples", KEYED_NOISE)
     pairs = np.nan_to_num(first).reshape(-1, 2, first.shape[1])  # samples 0 and 1 of each prompt
     if np.array_equal(pairs[:, 0], pairs[:, 1]):
@@ -228,10 +229,11 @@ def common_random_numbers(fixture: BenchmarkFixture) -> Findings:
     rows = len(fixture.prompts)
     order = np.random.default_rng(SEED).permutation(rows).tolist()
     for name in ("sample", "answer"):
-        whole = _draw(fixture, name)
-        if not _same(_draw(fixture, name, order), whole[order]):
+        whole, turned = (_traits(fixture, _draw(fixture, name, x)) for x in (range(rows), order))
+        if not _same(turned, whole[order]):
             yield fault(f"{name} depends on the order of a batch", KEYED_NOISE)
-        if not _same(np.vstack([_draw(fixture, name, [i]) for i in range(rows)]), whole):
+        single = [_traits(fixture, _draw(fixture, name, [row])) for row in range(rows)]
+        if not _same(np.vstack(single), whole):
             yield fault(f"{name} depends on the size of a batch", KEYED_NOISE)
 
 
@@ -314,14 +316,10 @@ def _distance(policy: Policy, fixture: BenchmarkFixture, control: Control) -> fl
     return float(np.nan_to_num(difference, nan=np.inf).max())
 
 
-def _draw(
-    fixture: BenchmarkFixture, call: str, rows: Sequence[int] | None = None, seed: int = SEED
-) -> Array:
-    """Traits of what the start policy's `sample` or `answer` returns for some of the rows."""
-    rows = range(len(fixture.prompts)) if rows is None else rows
+def _draw(fixture: BenchmarkFixture, call: str, rows: Sequence[int], seed: int = SEED) -> Any:
+    """What the start policy's `sample` or `answer` returns for some of the rows."""
     prompts, numbers = ([column[i] for i in rows] for column in (fixture.prompts, fixture.numbers))
-    drawn = getattr(fixture.start, call)(prompts, Control.start(len(rows)), seed, numbers)
-    return _traits(fixture, drawn)
+    return getattr(fixture.start, call)(prompts, Control.start(len(rows)), seed, numbers)
 
 
 def _traits(fixture: BenchmarkFixture, answers: Any) -> Array:
@@ -355,7 +353,9 @@ def scores(fixture: BenchmarkFixture) -> Findings:
         yield fault("the same samples score differently", "make scoring deterministic")
     missing = (~np.isfinite(raw)).any(axis=1)
     if missing.mean() > benchmark.max_failed:
-        yield fault(f"{missing.sum()} of {len(raw)} start samples have no score", "score them")
+        yield fault(
+            f"{missing.sum()} of {len(raw)} start samples have no score", "give finite scores"
+        )
     for objective, column in zip(benchmark.objectives, raw.T, strict=True):
         lowest = float(np.min(column, where=np.isfinite(column), initial=np.inf))
         if lowest < objective.worst:

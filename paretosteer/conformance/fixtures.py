@@ -138,12 +138,8 @@ class MethodFixture:
                 f"{first_line(error)}); see `paretosteer check benchmark {name}`"
             ) from error
         self.m = len(self.benchmark.objectives)
-
-    @property
-    def cap(self) -> int:
-        """Optimiser steps of the budget."""
         assert self.plan.config.budget.steps is not None  # a plan fills in the benchmark's
-        return self.plan.config.budget.steps
+        self.cap = self.plan.config.budget.steps
 
     def new_method(self) -> Method:
         """A method that is neither trained nor loaded."""
@@ -208,15 +204,11 @@ class BenchmarkFixture:
         self.plan = CellPlan.of_classes(config, start, candidate.cls)
         self.setting = Setting.of(self.plan.config, self.plan.model_key, say)
         self.benchmark = self.build()
+        self.m = len(self.benchmark.objectives)
 
     def build(self) -> Any:
         """Build the benchmark anew."""
         return self.plan.benchmark_class(self.plan.benchmark_options, self.setting)
-
-    @property
-    def m(self) -> int:
-        """Number of objectives."""
-        return len(self.benchmark.objectives)
 
     @cached_property
     def start(self) -> Policy:

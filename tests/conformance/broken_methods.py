@@ -1,4 +1,4 @@
-"""Methods that are broken, each in one way. `sound` is what they would be otherwise."""
+"""Methods that are broken, each in one way, and one that is sound."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

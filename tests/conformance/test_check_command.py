@@ -1,4 +1,4 @@
-"""`paretosteer check` as a user meets it: lines, exit codes, JSON, nothing heavy for its help."""
+"""`paretosteer check` on the command line: lines, exit codes, JSON, and a fast --help."""
 
 import json
 import subprocess
