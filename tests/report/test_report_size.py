@@ -8,44 +8,44 @@ import pytest
 from report_cells import EDGE, concave, only, write_cell
 
 from paretosteer.report import write_report
-from paretosteer.report.page.carried_texts import BYTES, keep, texts_data
-from paretosteer.report.page.sample_texts import Sample, Written, written
+from paretosteer.report.page.carried_texts import BYTES, select, texts_data
+from paretosteer.report.page.sample_texts import Sample, SampleTexts, read_texts
 from paretosteer.report.page.script_json import safe_json
 
 MOST = 10_000_000
 GRID = [[i / 10, j / 10, (10 - i - j) / 10] for i in range(11) for j in range(11 - i)]  # 66
 
 
-def made_up(rows: int, prompts: int, count: int, text: str) -> Written:
+def made_up(rows: int, prompts: int, count: int, text: str) -> SampleTexts:
     names = {f"p{place:03d}": "Once upon a time" for place in range(prompts)}
     own = {name: {place: Sample(text, (0.5, 1.5, 2.5)) for place in range(count)} for name in names}
-    return Written(names, [own] * rows)
+    return SampleTexts(names, [own] * rows)
 
 
 @pytest.mark.parametrize("text", ["word " * 120, "<" * 600, "狐" * 600])
 def test_texts_keep_to_their_bytes(text: str) -> None:
     texts = made_up(rows=12, prompts=100, count=66, text=text)
-    kept = keep(texts, 66, BYTES)
-    assert 0 < len(kept.prompts) < 100
-    assert len(kept.places) == 66  # prompts go first
+    selection = select(texts, 66, BYTES)
+    assert 0 < len(selection.prompts) < 100
+    assert len(selection.places) == 66  # prompts go first
     entry = safe_json([text, 0.5, 1.5, 2.5]) + ","
-    size = 12 * 66 * len(kept.prompts) * len(entry.encode())
+    size = 12 * 66 * len(selection.prompts) * len(entry.encode())
     assert BYTES / 2 < size <= BYTES
 
 
 def test_preferences_go_where_one_prompt_is_too_much() -> None:
-    kept = keep(made_up(rows=12, prompts=3, count=66, text="word " * 120), 66, 100_000)
-    assert len(kept.prompts) == 1
-    assert kept.places == tuple(range(0, 66, 8))
+    selection = select(made_up(rows=12, prompts=3, count=66, text="word " * 120), 66, 100_000)
+    assert len(selection.prompts) == 1
+    assert selection.places == tuple(range(0, 66, 8))
 
 
 def test_page_says_what_it_left_out(tmp_path: Path) -> None:
     write_cell(tmp_path, "clp", concave(2.0), grid=EDGE)
     result = only(tmp_path)
-    whole = texts_data(result, written(result), BYTES)
-    assert whole and whole["told"] == "" and len(whole["prompts"]) == 12
-    part = texts_data(result, written(result), 2_000)
-    assert part and part["told"].endswith("texts of the first 8 of 12 prompts.")
+    whole = texts_data(result, read_texts(result), BYTES)
+    assert whole and whole["omission"] == "" and len(whole["prompts"]) == 12
+    part = texts_data(result, read_texts(result), 2_000)
+    assert part and part["omission"].endswith("texts of the first 8 of 12 prompts.")
     assert len(safe_json(part["rows"]).encode()) <= 2_000
 
 

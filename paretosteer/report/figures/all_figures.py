@@ -15,8 +15,8 @@ from paretosteer.report.figures.canvas import look
 from paretosteer.report.figures.front_planes import (
     CROSSED,
     SINGLE,
-    attained,
     draw_fronts,
+    has_band,
 )
 from paretosteer.report.figures.over_cost import draw_budgets, draw_drift
 from paretosteer.report.figures.over_weight import FLOOR, draw_regret, draw_responses
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure of a table: the stem of its file names, and what it shows, in words."""
+    """One figure of a table: the stem of its file names, its caption, and how it is drawn."""
 
     name: str
     caption: Callable[[TableResult], str]
@@ -38,7 +38,7 @@ class Drawing:
 
 
 def drawings(result: TableResult) -> tuple[Drawing, ...]:
-    """What is drawn of a table."""
+    """Drawings of a table."""
     if not result.scored:
         return ()
     has = {
@@ -59,8 +59,8 @@ def render(result: TableResult, drawing: Drawing, form: str, theme: Theme = LIGH
     with look(theme):
         figure = drawing.draw(result, setting, theme)
         buffer = io.BytesIO()
-        kept = {"Date": None} if form == "svg" else {"Software": None}
-        figure.savefig(buffer, format=form, dpi=160, metadata=kept)
+        metadata = {"Date": None} if form == "svg" else {"Software": None}
+        figure.savefig(buffer, format=form, dpi=160, metadata=metadata)
     return buffer.getvalue()
 
 
@@ -72,7 +72,7 @@ def _about_fronts(result: TableResult) -> str:
     )
     band = (
         f" Shaded is what between a quarter and three quarters of a method's {result.noun}s attain."
-        if any(attained(result, each) for each in result.scored)
+        if any(has_band(result, each) for each in result.scored)
         else ""
     )
     many = any(len(each.row.replicates) > SINGLE for each in result.scored)
@@ -101,19 +101,19 @@ def _about_regret(result: TableResult) -> str:
     bands = f" Bands are 95 % intervals over {result.unit}s." if result.outer else ""
     return (
         "The gap to the best policy for that preference: what merging or conditioning costs, as a "
-        "share of what could be learnt there. 0 is the best possible, 1 nothing learnt. Mean over "
-        f"all preferences with that weight.{bands} Where shares span more than two decades the "
-        f"axis is logarithmic, and shares below {FLOOR:g}, 0 among them, are drawn at {FLOOR:g}."
+        "share of the possible improvement there: 0 is the best possible, 1 no improvement. Mean "
+        f"over all preferences with that weight.{bands} Where shares span more than two decades, "
+        "the axis is logarithmic, and shares below "
+        f"{FLOOR:g}, 0 among them, are drawn at {FLOOR:g}."
     )
 
 
 def _about_drift(result: TableResult) -> str:
     assert result.equal_drift  # drawn where it is known
     return (
-        "What each method reaches without going far: hypervolume of its points whose KL from the "
-        f"start model is below a threshold, mean of a {result.noun}. The vertical line, "
-        f"{result.equal_drift.middle:.3g} nats, has half of all points that moved to its left; "
-        "the column “HV at equal drift” is read there."
+        "Hypervolume of each method's points whose KL from the start model is below a threshold; "
+        f"mean per {result.noun}. The vertical line is at {result.equal_drift.middle:.3g} nats, "
+        "the median KL of the points that moved; the column “HV at equal drift” is read there."
     )
 
 
@@ -126,8 +126,8 @@ def _about_budgets(result: TableResult) -> str:
 
 def _about_judged(result: TableResult) -> str:
     return (
-        "Would another judge agree? Every point by the reward model that training saw (proxy) and "
-        "by one that was taught by other pairs and that nothing was trained on (judge). Lines join "
+        "Would another judge agree? Every point by the reward model used in training (proxy) and "
+        "by one learnt from other pairs, on which no method was trained (judge). Lines join "
         "points in order of the objective's weight; on the diagonal both agree, and a line that "
         f"goes right without rising is reward hacking. Means of a {result.noun}'s points."
     )

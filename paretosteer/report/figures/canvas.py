@@ -53,14 +53,14 @@ def panels(count: int, height: float = PANEL, share: bool = False) -> tuple["Fig
 
 
 def legend(
-    figure: "Figure", result: TableResult, made: Sequence[Style], theme: Theme, oracle: bool
+    figure: "Figure", result: TableResult, looks: Sequence[Style], theme: Theme, oracle: bool
 ) -> None:
     """The rows in the table's order, and the oracle's line where it is drawn."""
     from matplotlib.lines import Line2D
 
     handles = [
         Line2D([], [], color=it.colour, marker=it.marker, linestyle=it.line, label=_label(each))
-        for each, it in zip(result.scored, made, strict=True)
+        for each, it in zip(result.scored, looks, strict=True)
     ]
     if oracle:
         handles.append(Line2D([], [], color=theme.ink, label="oracle", **ORACLE))

@@ -1,4 +1,4 @@
-"""Which rows of a long table are drawn: as many as can be told apart."""
+"""Rows of a long table that are drawn: as many as can be distinguished."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ def focus(result: TableResult) -> TableResult:
     for each in scored:
         place[each.row.label] = seen[each.row.method]
         seen[each.row.method] += 1
-    kept = set(sorted(place, key=place.__getitem__)[:MOST])
-    return replace(result, rows=tuple(each for each in scored if each.row.label in kept))
+    shown = set(sorted(place, key=place.__getitem__)[:MOST])
+    return replace(result, rows=tuple(each for each in scored if each.row.label in shown))
 
 
 def left_out(result: TableResult) -> Iterator[str]:

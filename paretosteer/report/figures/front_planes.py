@@ -34,12 +34,12 @@ def draw_fronts(result: TableResult, setting: Setting, theme: Theme) -> "Figure"
     """One panel per pair of objectives."""
     pairs = list(combinations(range(len(setting.names)), 2))
     figure, axes = panels(len(pairs))
-    made = styles([each.row.method for each in result.scored])
+    looks = styles([each.row.method for each in result.scored])
     for axis, (i, j) in zip(axes, pairs, strict=True):
-        _plane(axis, result, setting, made, (i, j), theme)
+        _plane(axis, result, setting, looks, (i, j), theme)
         axis.set_xlabel(axis_label(setting.names[i], setting))
         axis.set_ylabel(axis_label(setting.names[j], setting))
-    legend(figure, result, made, theme, oracle=result.oracle is not None)
+    legend(figure, result, looks, theme, oracle=result.oracle is not None)
     return figure
 
 
@@ -47,7 +47,7 @@ def _plane(
     axis: "Axes",
     result: TableResult,
     setting: Setting,
-    made: Sequence[Style],
+    looks: Sequence[Style],
     pair: tuple[int, int],
     theme: Theme,
 ) -> None:
@@ -58,9 +58,9 @@ def _plane(
         _best(axis, result.oracle, edge, pair, theme)
     else:
         _union(axis, result.union[:, pair], theme)
-    for each, look in zip(result.scored, made, strict=True):
+    for each, look in zip(result.scored, looks, strict=True):
         assert each.curves  # scored
-        if attained(result, each):
+        if has_band(result, each):
             _attainment(axis, each.curves.replicates, look)
         _front(axis, each.curves, edge, look, pair, theme)
     _name_ends(axis, result, edge, pair, [setting.names[i] for i in pair])
@@ -146,7 +146,7 @@ def _front(
         )
 
 
-def attained(result: TableResult, row: RowResult) -> bool:
+def has_band(result: TableResult, row: RowResult) -> bool:
     """Whether the row has an attainment band: two objectives, and enough replicates.
 
     In one plane of several, a band would leave out what the other objectives ask.

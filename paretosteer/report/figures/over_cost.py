@@ -1,4 +1,4 @@
-"""Quality against what it was bought with: drift from the start model, steps of training."""
+"""Quality against its cost: drift from the start model, steps of training."""
 
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,8 @@ def draw_drift(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
     assert drift  # what is drawn where it is known
     figure, (axis,) = panels(1, _HEIGHT)
     axis.axvline(drift.middle, color=theme.faint, linewidth=1, zorder=0)
-    made = styles([each.row.method for each in result.scored])
-    for each, look in zip(result.scored, made, strict=True):
+    looks = styles([each.row.method for each in result.scored])
+    for each, look in zip(result.scored, looks, strict=True):
         if each.row.label in drift.volumes:
             axis.step(
                 drift.thresholds,
@@ -37,16 +37,16 @@ def draw_drift(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
         axis.set_xscale("log")
     axis.set_xlabel("KL below (nats per sample)")
     axis.set_ylabel("hypervolume of the points below")
-    legend(figure, result, made, theme, oracle=False)
+    legend(figure, result, looks, theme, oracle=False)
     return figure
 
 
 def draw_budgets(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
     """Hypervolume against the cap on optimiser steps, one line per configuration."""
     figure, (axis,) = panels(1, _HEIGHT)
-    found = ladders(result.scored)
-    made = styles([ladder.rows[0].row.method for ladder in found])
-    for ladder, look in zip(found, made, strict=True):
+    lines = ladders(result.scored)
+    looks = styles([ladder.rows[0].row.method for ladder in lines])
+    for ladder, look in zip(lines, looks, strict=True):
         figures = [each.figures for each in ladder.rows]
         volumes = [each["hypervolume"] for each in figures]
         axis.errorbar(

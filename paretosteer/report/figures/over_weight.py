@@ -1,4 +1,4 @@
-"""Quantities against the weight of one objective: what it comes to, and what is left to learn."""
+"""Quantities against the weight of one objective: its value, and the oracle regret."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -31,20 +31,20 @@ _HEIGHT = PANEL * 0.95
 
 
 def draw_responses(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
-    """One panel per objective: what it comes to at each weight of it, with intervals."""
+    """One panel per objective: its value at each weight on it, with intervals."""
     figure, axes = panels(len(setting.names), _HEIGHT, share=True)
-    made = styles([each.row.method for each in result.scored])
+    looks = styles([each.row.method for each in result.scored])
     for i, axis in enumerate(axes):
         axis.axhline(0, color=theme.faint, linewidth=1, zorder=0)
         if result.oracle:
             _best(axis, result.oracle, i, theme)
-        for each, look in zip(result.scored, made, strict=True):
+        for each, look in zip(result.scored, looks, strict=True):
             assert each.curves  # scored
             _line(axis, each.curves.responses[i], look)
         _weights(axis, setting.names[i])
         axis.set_title(plain(setting.names[i]), loc="left", fontweight="bold")
     axes[0].set_ylabel(axis_label("objective", setting))
-    legend(figure, result, made, theme, oracle=result.oracle is not None)
+    legend(figure, result, looks, theme, oracle=result.oracle is not None)
     return figure
 
 
@@ -52,12 +52,12 @@ def draw_regret(result: TableResult, setting: Setting, theme: Theme) -> "Figure"
     """Oracle regret against the first objective's weight; of more than two, one panel for each."""
     names = setting.names if len(setting.names) > 2 else setting.names[:1]
     figure, axes = panels(len(names), _HEIGHT, share=True)
-    made = styles([each.row.method for each in result.scored])
+    looks = styles([each.row.method for each in result.scored])
     logarithmic = _spans_decades(result)
     for i, axis in enumerate(axes):
         for height in (0, 1):  # the best possible, nothing learnt
             axis.axhline(height, color=theme.faint, linewidth=1, zorder=0)
-        for each, look in zip(result.scored, made, strict=True):
+        for each, look in zip(result.scored, looks, strict=True):
             line = _regret(each)[i]
             _line(axis, [_raised(level) for level in line] if logarithmic else line, look)
         _weights(axis, names[i])
@@ -67,7 +67,7 @@ def draw_regret(result: TableResult, setting: Setting, theme: Theme) -> "Figure"
         axes[0].set_yscale("log")
     axes[0].set_ylim(*_limits(result, logarithmic))
     axes[0].set_ylabel("oracle regret (share of what could be learnt)")
-    legend(figure, result, made, theme, oracle=False)
+    legend(figure, result, looks, theme, oracle=False)
     return figure
 
 
@@ -76,24 +76,24 @@ def _regret(each: RowResult) -> Sequence[Sequence[Level]]:
     return each.curves.regret.levels
 
 
-def _drawn(result: TableResult) -> list[Level]:
+def _all_levels(result: TableResult) -> list[Level]:
     return [level for each in result.scored for line in _regret(each) for level in line]
 
 
 def _spans_decades(result: TableResult) -> bool:
     """Whether shares are far apart, all at least 0 but for rounding."""
-    shares = [level.mean for level in _drawn(result)]
+    shares = [level.mean for level in _all_levels(result)]
     return min(shares) > -FLOOR and max(shares) > max(min(shares), FLOOR) * 10**_DECADES
 
 
 def _limits(result: TableResult, logarithmic: bool) -> tuple[float, float]:
-    drawn = _drawn(result)
+    all_levels = _all_levels(result)
     # Without intervals their ends are NaN, which these pass over.
-    highest = np.nanmax([[level.mean, level.high] for level in drawn])
+    highest = np.nanmax([[level.mean, level.high] for level in all_levels])
     if logarithmic:
         # Not down to where bands end: one that reaches 0 would take most of the axis.
-        return max(min(level.mean for level in drawn), FLOOR) / 1.5, highest * 1.5
-    lowest = min(0.0, np.nanmin([[level.mean, level.low] for level in drawn]))
+        return max(min(level.mean for level in all_levels), FLOOR) / 1.5, highest * 1.5
+    lowest = min(0.0, np.nanmin([[level.mean, level.low] for level in all_levels]))
     margin = max(0.04 * (highest - lowest), FLOOR)
     return lowest - margin, highest + margin
 

@@ -1,8 +1,8 @@
-"""Proxy and judge side by side: is what was gained real, or was the reward model hacked?
+"""Proxy and judge side by side, which shows reward hacking.
 
-The proxy is the reward model of an objective that training saw. The judge is a second one, taught
-by other pairs, that nothing was trained on. Where the proxy rises and the judge does not, the gain
-is the proxy's own.
+The proxy is the reward model of an objective that training used. The judge is a second one, learnt
+from other pairs, on which no method was trained. Where the proxy rises and the judge does not, the
+reward model was hacked.
 """
 
 from typing import TYPE_CHECKING
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def draw_judged(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
     """One panel per objective: every point's value by the judge against that by the proxy."""
     figure, axes = panels(len(setting.names), PANEL)
-    made = styles([each.row.method for each in result.scored])
+    looks = styles([each.row.method for each in result.scored])
     for i, axis in enumerate(axes):
         axis.axline((0, 0), slope=1, color=theme.faint, linewidth=1, zorder=0)
-        for each, look in zip(result.scored, made, strict=True):
+        for each, look in zip(result.scored, looks, strict=True):
             assert each.curves  # scored
             if each.curves.judged is None:
                 continue
@@ -41,5 +41,5 @@ def draw_judged(result: TableResult, setting: Setting, theme: Theme) -> "Figure"
         axis.set_title(plain(setting.names[i]), loc="left", fontweight="bold")
         axis.set_xlabel("proxy (start-model standard units)")
     axes[0].set_ylabel("judge (start-model standard units)")
-    legend(figure, result, made, theme, oracle=False)
+    legend(figure, result, looks, theme, oracle=False)
     return figure

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 Line: TypeAlias = Literal["-", "--", ":", "-."]
 
 # Okabe and Ito's palette, which stays apart for colour-blind readers, and on black and white.
-_KNOWN = {
+_METHODS = {
     "rewarded_soup": ("#0072B2", "o"),
     "bone_soup": ("#D55E00", "s"),
     "clp": ("#009E73", "^"),
@@ -53,7 +53,7 @@ DARK = Theme("dark", ink="#e6e8eb", faint="#3a4048", ground="#15181c")
 
 def style(method: str, place: int = 0) -> Style:
     """The style of a method's row, `place` telling apart several rows of one method."""
-    colour, marker = _KNOWN.get(method) or _by_name(method)
+    colour, marker = _METHODS.get(method) or _by_name(method)
     turn = place % len(_LINES)
     return Style(_shade(colour, _SHADES[turn]), marker, _LINES[turn])
 
@@ -61,11 +61,11 @@ def style(method: str, place: int = 0) -> Style:
 def styles(methods: Sequence[str]) -> list[Style]:
     """Styles of one table's rows, given by method."""
     seen: Counter[str] = Counter()
-    made = []
+    looks = []
     for method in methods:
-        made.append(style(method, seen[method]))
+        looks.append(style(method, seen[method]))
         seen[method] += 1
-    return made
+    return looks
 
 
 def _shade(colour: str, share: float) -> str:

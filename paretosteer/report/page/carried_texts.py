@@ -1,4 +1,4 @@
-"""Which of the written texts the page carries: all, or as many as its size allows."""
+"""The sample texts that the page carries: all, or as many as its size allows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paretosteer.report.analysis.evaluate import TableResult
-from paretosteer.report.page.sample_texts import Sample, Written
+from paretosteer.report.page.sample_texts import Sample, SampleTexts
 from paretosteer.report.page.script_json import safe_json
 
 # Of the whole page, all tables together; the rest of it is plots, figures and provenance.
@@ -17,14 +17,14 @@ _DIGITS = 4
 
 
 @dataclass(frozen=True)
-class Kept:
+class Selection:
     """Ids of the prompts and places of the preferences that fit."""
 
     prompts: tuple[str, ...]
     places: tuple[int, ...]
 
 
-def texts_data(result: TableResult, texts: Written, allowed: int) -> dict[str, Any] | None:
+def texts_data(result: TableResult, texts: SampleTexts, allowed: int) -> dict[str, Any] | None:
     """A table's texts for the page, within a number of bytes; None where nothing was written.
 
     Texts go by row, prompt and place in the grid, each `[text, score, …]`, null where there is
@@ -33,23 +33,23 @@ def texts_data(result: TableResult, texts: Written, allowed: int) -> dict[str, A
     setting = result.table.setting
     if not setting or not texts.prompts:
         return None
-    kept = keep(texts, len(setting.preferences), allowed)
+    selection = select(texts, len(setting.preferences), allowed)
     return {
-        "prompts": [texts.prompts[name] for name in kept.prompts],
-        "places": kept.places,
-        "told": _told(kept, texts, len(setting.preferences)),
+        "prompts": [texts.prompts[name] for name in selection.prompts],
+        "places": selection.places,
+        "omission": _omission(selection, texts, len(setting.preferences)),
         "normalisers": [each.row.replicates[0].cell.record["normaliser"] for each in result.scored],
         "rows": [
             [
-                [_entry(own.get(name, {}).get(place)) for place in kept.places]
-                for name in kept.prompts
+                [_entry(own.get(name, {}).get(place)) for place in selection.places]
+                for name in selection.prompts
             ]
             for own in texts.rows
         ],
     }
 
 
-def keep(texts: Written, count: int, allowed: int) -> Kept:
+def select(texts: SampleTexts, count: int, allowed: int) -> Selection:
     """The first prompts at all of `count` preferences; of fewer where even one is too much."""
     names = list(texts.prompts)
     places = np.arange(count)
@@ -62,10 +62,10 @@ def keep(texts: Written, count: int, allowed: int) -> Kept:
         if used > allowed:
             break
         kept.append(name)
-    return Kept(tuple(kept), tuple(places.tolist()))
+    return Selection(tuple(kept), tuple(places.tolist()))
 
 
-def _sizes(texts: Written, name: str, count: int) -> npt.NDArray[np.int64]:
+def _sizes(texts: SampleTexts, name: str, count: int) -> npt.NDArray[np.int64]:
     """Bytes of all rows' texts for a prompt, (count,)."""
     sizes = np.zeros(count, dtype=np.int64)
     for own in texts.rows:
@@ -80,16 +80,16 @@ def _entry(sample: Sample | None) -> list[str | float] | None:
     return [sample.text, *(float(f"{score:.{_DIGITS}g}") for score in sample.scores)]
 
 
-def _told(kept: Kept, texts: Written, count: int) -> str:
-    """What was left out to keep the page small, or nothing."""
-    if len(kept.places) < count:
+def _omission(selection: Selection, texts: SampleTexts, count: int) -> str:
+    """Sentence about texts left out to keep the page small, or nothing."""
+    if len(selection.places) < count:
         return (
-            f"To keep this page small it has the texts of {len(kept.prompts)} of "
-            f"{len(texts.prompts)} prompts at {len(kept.places)} of {count} preferences."
+            f"To keep this page small, it has the texts of {len(selection.prompts)} of "
+            f"{len(texts.prompts)} prompts at {len(selection.places)} of {count} preferences."
         )
-    if len(kept.prompts) < len(texts.prompts):
+    if len(selection.prompts) < len(texts.prompts):
         return (
-            f"To keep this page small it has the texts of the first {len(kept.prompts)} of "
+            f"To keep this page small, it has the texts of the first {len(selection.prompts)} of "
             f"{len(texts.prompts)} prompts."
         )
     return ""

@@ -1,4 +1,4 @@
-"""The page's account of every cell: what became of it, and how to make it again."""
+"""Data of the page's list of cells: status, reason and provenance of each."""
 
 import json
 from collections import Counter
@@ -15,24 +15,24 @@ _MOST_CELLS, _MOST_TURNS = 300, 20
 _MARKS = {"ok": "✓", "partial": "◐"}
 
 
-def cell_list(found: Tables) -> dict[str, Any]:
-    """All cells: those that did not end well first, with their reasons, then provenance of each."""
+def cell_list(tables: Tables) -> dict[str, Any]:
+    """All cells by configuration and seed, then those not ok, then the provenance of each."""
     return {
-        "count": len(found.cells),
-        "statuses": Counter(cell.status for cell in found.cells),
-        **_grid(found.cells),
-        "problems": [cell for cell in found.cells if cell.status != "ok"][:_MOST_CELLS],
+        "count": len(tables.cells),
+        "statuses": Counter(cell.status for cell in tables.cells),
+        **_grid(tables.cells),
+        "problems": [cell for cell in tables.cells if cell.status != "ok"][:_MOST_CELLS],
         "provenance": [
             {
-                "title": f"{_configuration(cell)}, {_named(cell.seed, cell.fold)}: {cell.status}",
-                "facts": list(_facts(cell, found.superseded)),
+                "title": f"{_configuration(cell)}, {_title(cell.seed, cell.fold)}: {cell.status}",
+                "facts": list(_facts(cell, tables.superseded)),
             }
-            for cell in _chosen(found.cells)
+            for cell in _selection(tables.cells)
         ],
     }
 
 
-def _chosen(cells: Sequence[Cell]) -> list[Cell]:
+def _selection(cells: Sequence[Cell]) -> list[Cell]:
     """All cells; of many those not ok, then one of every configuration, then others."""
     if len(cells) <= _MOST_CELLS:
         return list(cells)
@@ -44,7 +44,7 @@ def _chosen(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _grid(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Configurations by seeds and folds; of many of these, how many cells ended how."""
+    """Configurations by seeds and folds; where there are many of these, counts of statuses."""
     turns = sorted({_turn(cell) for cell in cells if cell.seed is not None})
     few = len(turns) <= _MOST_TURNS
     rows: dict[tuple[str, str, str], list[Cell]] = {}
@@ -62,7 +62,7 @@ def _grid(cells: Sequence[Cell]) -> dict[str, Any]:
         ]
 
     return {
-        "columns": [_named(seed, fold or None) for fold, seed in turns] if few else ["Cells"],
+        "columns": [_title(seed, fold or None) for fold, seed in turns] if few else ["Cells"],
         "grid": [
             {"name": _configuration(own[0]), "benchmark": own[0].benchmark, "entries": entries(own)}
             for _, own in sorted(rows.items())
@@ -82,7 +82,7 @@ def _turn(cell: Cell) -> tuple[int, int | None]:
     return cell.fold or 0, cell.seed
 
 
-def _named(seed: int | None, fold: int | None) -> str:
+def _title(seed: int | None, fold: int | None) -> str:
     return f"seed {seed}" if fold is None else f"seed {seed}, fold {fold}"
 
 

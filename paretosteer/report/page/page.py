@@ -31,7 +31,12 @@ from paretosteer.report.page.heat import dominance_matrix, entanglement_maps
 from paretosteer.report.page.judge_table import judge_table
 from paretosteer.report.page.plot_data import plot_data
 from paretosteer.report.page.regret import regret_table
-from paretosteer.report.page.sample_texts import Written, examples, shown, written
+from paretosteer.report.page.sample_texts import (
+    SampleTexts,
+    example_places,
+    examples,
+    read_texts,
+)
 from paretosteer.report.page.sortable_table import sortable_table
 
 if TYPE_CHECKING:
@@ -43,20 +48,20 @@ _HEAVY = 500_000
 
 
 def page(
-    found: Tables, results: Sequence[TableResult], light: Mapping[tuple[int, str], bytes]
+    tables: Tables, results: Sequence[TableResult], light: Mapping[tuple[int, str], bytes]
 ) -> str:
     """The whole page.
 
     Parameters
     ----------
-    found, results
+    tables, results
         The cells and the tables made of them.
     light
         The SVG figures on a light ground, by table number and name of the drawing.
     """
     special = apart(results)
     drawn = [focus(each) for each in results]
-    texts = [written(each) for each in drawn]
+    texts = [read_texts(each) for each in drawn]
     columns = (*quality(), *DETAIL, *COSTS)
     return (
         _templates()
@@ -68,7 +73,7 @@ def page(
                 for result, focused, own in zip(results, drawn, texts, strict=True)
             ],
             glossary=present(columns, [each for result in results for each in result.scored]),
-            cells=cell_list(found),
+            cells=cell_list(tables),
             plot_data=plot_data(drawn, texts),
             **assets(plots=any(each.scored for each in results)),
         )
@@ -106,7 +111,7 @@ def _table(result: TableResult, notes: Sequence[str]) -> dict[str, Any]:
 
 
 def _winner(result: TableResult) -> dict[str, Any] | None:
-    """The best under the budget, and the rows that are not told apart from it."""
+    """The best under the budget, and the rows that it does not differ from significantly."""
     ranked = [each for each in result.scored if not each.row.exempt]
     if not ranked:
         return None
@@ -124,7 +129,7 @@ def _winner(result: TableResult) -> dict[str, Any] | None:
 def _measures(
     result: TableResult,
     drawn: TableResult,
-    texts: Written,
+    texts: SampleTexts,
     light: Mapping[tuple[int, str], bytes],
 ) -> dict[str, Any]:
     """Everything about a scored table below its leaderboard, with the rows that are drawn."""
@@ -167,7 +172,7 @@ def _inline(svg: bytes) -> str:
     return f"data:image/svg+xml;base64,{b64encode(svg).decode()}"
 
 
-def _examples(result: TableResult, setting: Setting, texts: Written) -> dict[str, Any] | None:
+def _examples(result: TableResult, setting: Setting, texts: SampleTexts) -> dict[str, Any] | None:
     prompts = examples(result, texts)
-    names = [f"at {vector_words(setting.preferences[place])}" for place in shown(setting)]
+    names = [f"at {vector_words(setting.preferences[place])}" for place in example_places(setting)]
     return {"columns": names, "prompts": prompts} if prompts else None

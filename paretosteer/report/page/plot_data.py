@@ -1,4 +1,4 @@
-"""What the page's plots and dial are drawn from, as JSON."""
+"""Data of the page's plots and dial, as JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,25 +14,25 @@ from paretosteer.report.figures.style import Style, styles
 from paretosteer.report.outputs.columns import COSTS, present
 from paretosteer.report.outputs.report_json import plain
 from paretosteer.report.page.carried_texts import BYTES, texts_data
-from paretosteer.report.page.sample_texts import Written
+from paretosteer.report.page.sample_texts import SampleTexts
 from paretosteer.report.page.script_json import safe_json
 
 # Axes of the plot of quality against cost; the others are shown in the table of costs.
 _COSTS = ("train_steps", "train_tokens", "flops", "seconds_train", "stored_bytes")
 
-_BILL = ("train_steps", "flops", "seconds_train")  # what a card of the dial tells of them
+_BILL = ("train_steps", "flops", "seconds_train")  # on the cards of the dial
 
 
-def plot_data(results: Sequence[TableResult], texts: Sequence[Written]) -> Markup:
+def plot_data(results: Sequence[TableResult], texts: Sequence[SampleTexts]) -> Markup:
     """JSON of every scored table."""
     scored = [pair for pair in zip(results, texts, strict=True) if pair[0].scored]
     return safe_json([_table(result, own, BYTES // len(scored)) for result, own in scored])
 
 
-def _table(result: TableResult, texts: Written, allowed: int) -> dict[str, Any]:
+def _table(result: TableResult, texts: SampleTexts, allowed: int) -> dict[str, Any]:
     setting = result.table.setting
     assert setting  # a scored table has one
-    made = styles([each.row.method for each in result.rows])
+    looks = styles([each.row.method for each in result.rows])
     drift = result.equal_drift
     measured: dict[str, Any] = plain(
         {
@@ -50,7 +50,7 @@ def _table(result: TableResult, texts: Written, allowed: int) -> dict[str, Any]:
             "rows": [
                 _row(each, setting, look)
                 | {"drift": drift.volumes.get(each.row.label) if drift else None}
-                for each, look in zip(result.rows, made, strict=True)
+                for each, look in zip(result.rows, looks, strict=True)
                 if each.curves
             ],
             "drift": {"thresholds": drift.thresholds, "middle": drift.middle} if drift else None,
@@ -113,5 +113,5 @@ def _points(each: RowResult, curves: Curves) -> dict[str, Any]:
 
 
 def _cube(each: RowResult, setting: Setting) -> dict[str, Any] | None:
-    found = cube(each, setting)
-    return {"dials": found.dials, "points": found.points} if found else None
+    own = cube(each, setting)
+    return {"dials": own.dials, "points": own.points} if own else None

@@ -1,4 +1,4 @@
-"""The texts that cells wrote, with their scores, so that a reader sees what figures stand for."""
+"""Sample texts of cells with their scores, so that a reader sees what the figures stand for."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Written:
+class SampleTexts:
     """The first samples of each scored row's first replicate.
 
     `prompts` maps prompt ids to prompts, ascending; `rows` holds for each row, by prompt id and
@@ -35,7 +35,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Writing:
+class RowTexts:
     """What one row wrote for a prompt, one text per shown preference, empty where it has none."""
 
     label: str
@@ -43,22 +43,22 @@ class Writing:
 
 
 @dataclass(frozen=True)
-class Prompted:
+class Example:
     """One test prompt with what every row that has samples wrote for it."""
 
     prompt: str
-    writings: tuple[Writing, ...]
+    rows: tuple[RowTexts, ...]
 
 
-def shown(setting: Setting) -> list[int]:
+def example_places(setting: Setting) -> list[int]:
     """Places of three preferences in the table's grid: both ends and the nearest to the middle."""
     grid = np.array(setting.preferences)
     middle = np.abs(grid - 1 / grid.shape[1]).sum(axis=1).argmin()
     return [len(grid) - 1, int(middle), 0]
 
 
-def written(result: TableResult) -> Written:
-    """Everything that the rows of a table wrote first."""
+def read_texts(result: TableResult) -> SampleTexts:
+    """The first samples of every row of a table."""
     prompts: dict[str, str] = {}
     rows = []
     for each in result.scored:
@@ -72,20 +72,20 @@ def written(result: TableResult) -> Written:
                 own.setdefault(prompt_id, {})[places[point]] = sample
                 prompts.setdefault(prompt_id, _cut(prompt))
         rows.append(own)
-    return Written({name: prompts[name] for name in sorted(prompts)}, rows)
+    return SampleTexts({name: prompts[name] for name in sorted(prompts)}, rows)
 
 
-def examples(result: TableResult, texts: Written) -> list[Prompted]:
+def examples(result: TableResult, texts: SampleTexts) -> list[Example]:
     """The first prompts with each row's text at three preferences."""
     setting = result.table.setting
     if not setting:
         return []
-    places = shown(setting)
+    places = example_places(setting)
     return [
-        Prompted(
+        Example(
             prompt,
             tuple(
-                Writing(each.row.label, _texts(own[prompt_id], places))
+                RowTexts(each.row.label, _texts(own[prompt_id], places))
                 for each, own in zip(result.scored, texts.rows, strict=True)
                 if prompt_id in own
             ),

@@ -17,8 +17,8 @@ function dial(node, view) {
     ? "The thin line is the oracle, the best possible at each preference."
     : "The dashed line is the union front of all methods.";
   const dials = table.rows.some((row) => row.dialled.length)
-    ? " Small hollow marks have further dials." : "";
-  const told = `${line}${dials} The dotted line leads from the start model the way you ask to go.`;
+    ? " Small hollow marks are points with further dials." : "";
+  const legend = `${line}${dials} The dotted line points from the start model along the preference.`;
   const cards = cardsOf(view);
   node.append(
     make("h3", {}, "Turn the dial"),
@@ -26,7 +26,7 @@ function dial(node, view) {
     make("div", { class: "desk" },
       make("div", { class: "console" }, readout, control.node, measured, leader, toggles(view)),
       make("div", { class: "screen" }, ...plane, chart,
-        make("p", { class: "soft small" }, told))),
+        make("p", { class: "soft small" }, legend))),
     ...cards.nodes);
   view.parts.push({
     node: chart, turns: true, draw: () => drawFronts(chart, view), update: () => {
@@ -105,10 +105,10 @@ function promptPicker(view) {
     select.value = view.prompt;
     full.textContent = texts.prompts[view.prompt];
     const place = texts.places[textPlace(view)];
-    const elsewhere = place === view.place ? "" : `Texts are of ${vector(preferences[place])}. `;
-    const scored = "Below each text its own scores: raw, and in standard deviations of the " +
-      "start model's. ";
-    where.textContent = scored + elsewhere + texts.told;
+    const elsewhere = place === view.place ? "" : `Texts are for ${vector(preferences[place])}. `;
+    const scored = "Below each text are its scores: raw, and in standard deviations of the " +
+      "start model's scores. ";
+    where.textContent = scored + elsewhere + texts.omission;
   };
   return { node, update };
 }

@@ -6,7 +6,7 @@ function drift(node, view) {
   node.append(
     make("p", { class: "soft" },
       "Reward can be bought by going far from the start model. Here every method is measured " +
-      "by those of its points alone that stay within so many nats of it."),
+      "only by its points within a given KL of it."),
     chart,
     make("p", { class: "soft small" },
       `Half of all points that moved lie left of the dotted line (${middle} nats), where the ` +
