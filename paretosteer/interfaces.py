@@ -6,7 +6,7 @@ behind scores of what it sampled. Training (`paretosteer.training`) sees only th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -158,24 +158,44 @@ class Dropping(Protocol):
 class Lists:
     """Candidates to compare: what preference feedback learns from.
 
-    `candidates` is the world's own; `labels` (lists, n, m) are non-negative and sum to 1 over a
-    list's candidates, or are all 0 where an objective says nothing about a list (and to more in a
-    list that stands for others, see `Benchmark.lists`); `start` (lists, n) are the start policy's
-    scores; `mask` (lists, n) bool says which candidates there are where lists differ in length.
+    Attributes
+    ----------
+    candidates
+        The benchmark's own; its policies score them with `list_log_probs`.
+    labels
+        (lists, n, m), non-negative. They sum to 1 over a list's candidates, or are all 0 where an
+        objective has no opinion on a list (and to more in a list that stands for others, see
+        `Benchmark.lists`).
+    start_log_probs
+        (lists, n), under the start policy.
+    tokens
+        Units over all candidates.
+    mask
+        (lists, n) bool, which candidates exist where lists differ in length.
+    score
+        Computes `rewards` (lists, n, m). A function, since reward models may be expensive and most
+        losses read none.
+
     """
 
     candidates: Any
     labels: Tensor
-    start: Tensor
+    start_log_probs: Tensor
     tokens: int
     mask: Tensor | None = None
+    score: Callable[[], Tensor] | None = None
+
+    @property
+    def rewards(self) -> Tensor | None:
+        """Normalised rewards (lists, n, m), in the unit of training; None without a scorer."""
+        return None if self.score is None else self.score().to(self.labels.device)
 
     def to(self, device: torch.device) -> Lists:
         """The same lists with their tensors on another device."""
         return replace(
             self,
             labels=self.labels.to(device),
-            start=self.start.to(device),
+            start_log_probs=self.start_log_probs.to(device),
             mask=None if self.mask is None else self.mask.to(device),
         )
 

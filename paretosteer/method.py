@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from paretosteer.benchmark import Benchmark
 from paretosteer.config import options
 from paretosteer.config.options import option
-from paretosteer.errors import UnsupportedError, UsageError, did_you_mean
-from paretosteer.interfaces import Array, Exact, Objective, Point, Policy
+from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.interfaces import Array, Objective, Point, Policy
+from paretosteer.plugins import registry
 from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
 from paretosteer.simplex import check
 from paretosteer.storage.weights import read_tensors
 from paretosteer.training.draws import fixed
-from paretosteer.training.feedback import Expectation, Feedback, Imitation, Preference, Reward
+from paretosteer.training.feedback import Feedback
 from paretosteer.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -163,26 +164,19 @@ class Method(ABC):
         return len(self.objectives)
 
     def feedback(self, benchmark: Benchmark, trainer: Trainer, kind: str) -> Feedback:
-        """The feedback of this kind on this benchmark.
+        """Feedback of a registered kind on this benchmark, under the method's options.
 
         Raises
         ------
         UnsupportedError
             If the benchmark cannot give it.
+        UsageError
+            If no such kind is registered.
 
         """
-        o = self.options
-        if kind not in benchmark.feedback:
-            raise UnsupportedError(
-                f"{benchmark.name} gives no {kind} feedback; it has {', '.join(benchmark.feedback)}"
-            )
-        if kind == "preference":
-            return Preference(benchmark, o.list_size, o.beta_dpo)
-        if kind == "imitation":
-            return Imitation(benchmark, o.quantile)
-        if isinstance(benchmark, Exact):
-            return Expectation(benchmark, o.kappa)
-        return Reward(benchmark, trainer.samples, o.kappa, o.epochs, o.clip)
+        registered: type[Feedback] = registry.load("feedback", kind)
+        registered.check(benchmark)
+        return registered.of(benchmark, self.options, trainer)
 
     def save(self, folder: Path) -> None:
         """Write the trained tensors (safetensors) and what was selected (JSON).

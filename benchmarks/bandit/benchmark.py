@@ -176,12 +176,15 @@ class Bandit(Benchmark):
         rows = self._rows(contexts)
         noisy = self._log_start[rows] + rng.gumbel(size=(len(weights), self.options.actions))
         actions = np.argsort(-noisy, axis=1)[:, :size]  # (lists, n), without replacement
-        z = self.normaliser.apply(np.take_along_axis(self._rewards[rows], actions[..., None], 1))
+        rewards = np.take_along_axis(self._rewards[rows], actions[..., None], 1)
+        z = self._tensor(self.normaliser.apply(rewards)).float()  # (lists, n, m)
+        log_start = np.take_along_axis(self._log_start[rows], actions, 1)
         return Lists(
             Candidates(tuple(contexts), self._tensor(actions)),
-            labels=torch.softmax(self._tensor(z).float(), dim=1),
-            start=self._tensor(np.take_along_axis(self._log_start[rows], actions, 1)).float(),
+            labels=torch.softmax(z, dim=1),
+            start_log_probs=self._tensor(log_start).float(),
             tokens=actions.size,
+            score=lambda: z,
         )
 
     def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> Actions:

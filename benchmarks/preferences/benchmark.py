@@ -26,6 +26,7 @@ from paretosteer.text.benchmark import SHARED_SEED
 from paretosteer.text.dialogue import parse_transcript
 from paretosteer.text.reward_objectives import ScoredByRewards
 from paretosteer.text.samples import Prompt, TextSamples
+from paretosteer.training.scoring import filled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -243,7 +244,14 @@ class Preferences(ScoredByRewards):
         scale = np.abs(weights).sum(axis=1) / np.abs(weights[every, objective])
         labels[every, 0, objective] = torch.as_tensor(scale, dtype=torch.float32)
         candidates = self.answers.take(rows.ravel().tolist(), self.setting.device)
-        return Lists(candidates, labels, self._start_scores[rows], candidates.tokens)
+
+        def rewards() -> torch.Tensor:
+            raw = filled(self.objectives, self.score(candidates))
+            z = torch.as_tensor(self.normaliser.apply(raw), dtype=torch.float32)
+            return z.view(len(weights), 2, -1)
+
+        start = self._start_scores[rows]
+        return Lists(candidates, labels, start, candidates.tokens, score=rewards)
 
     def demonstrations(
         self, rng: np.random.Generator, weights: Array, quantile: float

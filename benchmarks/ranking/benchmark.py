@@ -15,7 +15,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from paretosteer.benchmark import Benchmark, own_model_only
-from paretosteer.benchmarks.ranking.ndcg_scores import padded_labels, score_rankings
+from paretosteer.benchmarks.ranking.ndcg_scores import (
+    first_place_gains,
+    padded_labels,
+    score_rankings,
+)
 from paretosteer.benchmarks.ranking.policy import Documents, RankingPolicy, Rankings, Scored
 from paretosteer.benchmarks.ranking.queries import Query
 from paretosteer.benchmarks.ranking.ranking_data import data_digest, load_data
@@ -170,10 +174,12 @@ class Ranking(Benchmark):
     def lists(self, rng: np.random.Generator, weights: Array, size: int | None) -> Lists:
         """Training queries with all their documents, or `size` of each.
 
-        An objective's labels are its grades divided by their sum over the list.
+        An objective's labels are its grades divided by their sum over the list. The reward of a
+        document is what it adds to the query's NDCG in the first place, in the unit of training.
         """
         queries = self._drawn(rng, len(weights))
         labels, mask = padded_labels(queries, max(len(q.labels) for q in queries))
+        grades = labels  # (lists, D, m)
         start = self._start_scores(queries)
         chosen = None
         if size is not None:
@@ -184,12 +190,20 @@ class Ranking(Benchmark):
             start = start.gather(1, self._tensor(chosen))
         total = labels.sum(axis=1, keepdims=True)
         share = np.divide(labels, total, out=np.zeros(labels.shape), where=total > 0)
+
+        def rewards() -> torch.Tensor:
+            gains = first_place_gains(grades) / np.array(self.normaliser.std)  # (lists, D, m)
+            if chosen is not None:
+                gains = np.take_along_axis(gains, chosen[..., None], axis=1)
+            return self._tensor(gains).float()
+
         return Lists(
             Documents(tuple(queries), None if chosen is None else self._tensor(chosen)),
             labels=self._tensor(share).float(),
-            start=start,
+            start_log_probs=start,
             tokens=int(mask.sum()),
             mask=self._tensor(mask),
+            score=rewards,
         )
 
     def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> Rankings:

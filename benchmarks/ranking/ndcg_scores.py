@@ -45,3 +45,12 @@ def padded_labels(
         labels[row, : len(query.labels)] = query.labels
         mask[row, : len(query.labels)] = True
     return labels, mask
+
+
+def first_place_gains(labels: npt.NDArray[np.int64], cutoff: int = 10) -> Array:
+    """NDCG that each document adds in the first place, (rows, D, m), from labels of that shape."""
+    gains = np.exp2(labels) - 1
+    ideal = np.sort(gains, axis=1)[:, ::-1][:, :cutoff]
+    best = np.einsum("d,rdm->rm", 1 / np.log2(2 + np.arange(ideal.shape[1])), ideal)
+    shares: Array = gains / best[:, None]
+    return shares

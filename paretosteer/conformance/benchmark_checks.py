@@ -480,11 +480,11 @@ def preference_lists(fixture: BenchmarkFixture) -> Findings:
     lists, again = (benchmark.lists(np.random.default_rng(SEED), weights, size) for _ in range(2))
     if not torch.equal(lists.labels, again.labels):
         yield fault("the same generator gave different lists", "draw from that generator only")
-    shape = (*lists.start.shape, m)
-    if tuple(lists.labels.shape) != shape or len(lists.start) != len(weights):
+    shape = (*lists.start_log_probs.shape, m)
+    if tuple(lists.labels.shape) != shape or len(lists.start_log_probs) != len(weights):
         yield fault(
             f"labels have shape {tuple(lists.labels.shape)} and start scores "
-            f"{tuple(lists.start.shape)} for {len(weights)} lists",
+            f"{tuple(lists.start_log_probs.shape)} for {len(weights)} lists",
             "give labels (lists, n, m) and start scores (lists, n)",
         )
         return
@@ -493,7 +493,7 @@ def preference_lists(fixture: BenchmarkFixture) -> Findings:
         yield fault("labels are negative, missing, or all 0", "give the shares of each list")
     with torch.no_grad():
         start = fixture.start.list_log_probs(lists.candidates, Control.start(len(weights)))
-    difference = (start.cpu() - lists.start.cpu()).abs()
+    difference = (start.cpu() - lists.start_log_probs.cpu()).abs()
     if lists.mask is not None:
         difference = difference[lists.mask.cpu()]
     if not float(difference.max()) <= ATOL:

@@ -70,7 +70,7 @@ class Candidate:
     @property
     def section(self) -> str:
         """Its section of the configuration: `method` or `benchmark`."""
-        return self.group[:-1]
+        return registry.singular(self.group)
 
     @property
     def source(self) -> str:

@@ -46,22 +46,35 @@ def _metric(name: str, found: Any) -> str | None:
     return None
 
 
+def _feedback(name: str, found: Any) -> str | None:
+    from paretosteer.training.feedback import Feedback
+
+    return _subclass(found, Feedback) or _versioned(found)
+
+
 CHECKS: dict[str, Callable[[str, Any], str | None]] = {
     "methods": _method,
     "benchmarks": _benchmark,
     "objectives": _objective,
     "metrics": _metric,
+    "feedback": _feedback,
 }
 
 
 def _class(found: Any, base: type) -> str | None:
+    if wrong := _subclass(found, base):
+        return wrong
+    return _options(getattr(found, "Options", None)) or _versioned(found)
+
+
+def _subclass(found: Any, base: type) -> str | None:
     if not isinstance(found, type):
         return "is not a class; name one"
     if not issubclass(found, base):
         return f"is no subclass of {base.__module__}.{base.__name__}; make it one"
     if missing := getattr(found, "__abstractmethods__", None):
         return f"does not define {', '.join(sorted(missing))}; define what is missing"
-    return _options(getattr(found, "Options", None)) or _versioned(found)
+    return None
 
 
 def _options(kind: Any) -> str | None:

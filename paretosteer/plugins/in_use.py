@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from paretosteer.errors import UsageError
 from paretosteer.plugins import registry
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def used(config: CellConfig) -> list[registry.Offer]:
-    """Those that give a cell its method, its benchmark, or a text objective."""
+    """Those that provide a cell's method, benchmark, feedback or text objectives."""
     parts: list[tuple[registry.Group, str]] = [
         ("methods", config.method.name),
         ("benchmarks", config.benchmark.name),
@@ -25,6 +25,8 @@ def used(config: CellConfig) -> list[registry.Offer]:
     chosen = config.benchmark.values.get("objectives")
     if isinstance(chosen, list | tuple):
         parts += [("objectives", str(name)) for name in chosen]
+    if isinstance(kind := config.method.values.get("feedback"), str):
+        parts.append(("feedback", kind))
     try:
         offers = [registry.find(*part) for part in parts]
     except UsageError:  # a cell that cannot be looked up uses none; its own error says why
@@ -51,6 +53,12 @@ def plugin_files(plugins: Sequence[registry.Offer]) -> dict[str, str]:
     return {_part(offer): offer.digest for offer in plugins if offer.digest}
 
 
+def feedback_version(config: CellConfig) -> dict[str, str]:
+    """Version of the feedback kind where it is a plug-in; built-in ones go with the method."""
+    offers = [offer for offer in used(config) if offer.group == "feedback"]
+    return {_part(offer): offer.load().version for offer in offers}
+
+
 def digests(plugins: Sequence[registry.Offer]) -> dict[str, str]:
     """By part of the cell, the digest of the code that it comes from."""
     return {_part(offer): offer.digest or _package_digest(offer.module) for offer in plugins}
@@ -72,7 +80,8 @@ def at_hand(record: Mapping[str, Any]) -> list[registry.Offer]:
 
 def _found(part: str) -> registry.Offer | None:
     kind, _, name = part.partition(" ")
-    return registry.find(f"{kind}s", name)  # type: ignore[arg-type]
+    group = next(each for each in get_args(registry.Group) if registry.singular(each) == kind)
+    return registry.find(group, name)
 
 
 def _is_file(origin: str) -> bool:
@@ -80,7 +89,7 @@ def _is_file(origin: str) -> bool:
 
 
 def _part(offer: registry.Offer) -> str:
-    return f"{offer.group[:-1]} {offer.name}"
+    return f"{offer.kind} {offer.name}"
 
 
 @cache

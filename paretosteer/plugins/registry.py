@@ -1,4 +1,4 @@
-"""Methods, benchmarks, objectives and metrics by name, from packages and from single files.
+"""Methods, benchmarks, objectives, metrics and kinds of feedback by name, from packages and files.
 
 A package offers them by entry point (`paretosteer.methods` and so on), a file in a table
 (`paretosteer.plugins.single_files`). Names and summaries of a package are read without importing
@@ -22,7 +22,7 @@ from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, first_li
 from paretosteer.plugins import checks, single_files
 from paretosteer.runtime.terminal import line
 
-Group = Literal["methods", "benchmarks", "objectives", "metrics"]
+Group = Literal["methods", "benchmarks", "objectives", "metrics", "feedback"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ class Offer:
         return self.package == "paretosteer"
 
     @property
+    def kind(self) -> str:
+        """What one of its group is called, such as `method`."""
+        return singular(self.group)
+
+    @property
     def origin(self) -> str:
         """Who offers it: a package with its version, or the path of a file."""
         return str(self.path or f"{self.package} {self.version}")
@@ -58,7 +63,7 @@ class Offer:
 
     @cached_property
     def _loaded(self) -> Any:
-        what, remedy = f"{self.group[:-1]} {self.name!r}", "repair or uninstall what provides it"
+        what, remedy = f"{self.kind} {self.name!r}", "repair or uninstall what provides it"
         try:
             found = self.get()
         except PLUGIN_ERRORS as error:
@@ -69,6 +74,11 @@ class Offer:
         if wrong := checks.fault(self.group, self.name, found):
             raise UsageError(f"{what} of {self.origin} {wrong}")
         return found
+
+
+def singular(group: str) -> str:
+    """Name of one thing of a group, such as `method` of `methods`."""
+    return group.removesuffix("s")
 
 
 def names(group: Group) -> list[str]:
@@ -193,7 +203,7 @@ def _choice(offered: Sequence[Offer]) -> Offer | None:
 
 def _clash(offered: Sequence[Offer]) -> str:
     origins = " and ".join(offer.origin for offer in offered if not offer.built_in)
-    kind, name = offered[0].group[:-1], offered[0].name
+    kind, name = offered[0].kind, offered[0].name
     if _choice(offered):
         return f"{kind} {name!r} of {origins}: a built-in one has that name; rename it"
     return f"{kind} {name!r} is offered by {origins}, and none of them is used; keep one"
@@ -201,10 +211,13 @@ def _clash(offered: Sequence[Offer]) -> str:
 
 def _known(group: Group, name: str) -> Offer:
     if (offer := find(group, name)) is None:
-        raise UsageError(
-            f"{name!r} is not a registered {group[:-1]}; {did_you_mean(name, names(group))}"
-        )
+        raise UsageError(f"{name!r} is not a registered {singular(group)}; {_remedy(group, name)}")
     return offer
+
+
+def _remedy(group: Group, name: str) -> str:
+    known = names(group)
+    return did_you_mean(name, known) if known else "none is: install paretosteer again"
 
 
 def _package(entry: EntryPoint) -> str:

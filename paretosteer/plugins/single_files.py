@@ -41,7 +41,7 @@ def declare(parser: argparse.ArgumentParser, dest: str) -> None:
         action="append",
         default=[],
         metavar="FILE.py",
-        help="methods, benchmarks, objectives or metrics of your own (repeatable)",
+        help="methods, benchmarks, objectives, metrics or feedback of your own (repeatable)",
     )
 
 
@@ -111,7 +111,7 @@ def _table(path: str, offers: Any) -> Mapping[str, Mapping[str, Any]]:
             )
         for name, found in named.items():
             if wrong := fault(group, name, found):
-                raise UsageError(f"--plugin: {path}: {group[:-1]} {name!r} {wrong}")
+                raise UsageError(f"--plugin: {path}: {group.removesuffix('s')} {name!r} {wrong}")
     return offers
 
 

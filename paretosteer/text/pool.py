@@ -39,8 +39,9 @@ class Pool:
         return Lists(
             candidates,
             labels=torch.softmax(z / temperature, dim=1),
-            start=candidates.log_probs.sum(dim=1).view(lists, size),
+            start_log_probs=candidates.log_probs.sum(dim=1).view(lists, size),
             tokens=candidates.tokens,
+            score=lambda: z,
         )
 
     def demonstrations(

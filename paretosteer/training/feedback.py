@@ -1,15 +1,17 @@
-"""What teaches a policy: rewards, preferences or demonstrations. Written once for every world.
+"""Feedback kinds: losses from rewards, preferences or demonstrations, for every benchmark.
 
 Each kind has two halves. `collect` gathers a batch under given weights and controls, without
 gradients; `loss` scores it. Draws and control rows belong to prompts, so every sample of a prompt
-shares one draw.
+shares one draw. Kinds are registered by name, as entry points `paretosteer.feedback` or in the
+table `paretosteer_plugins["feedback"]` of a plug-in file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,18 +19,24 @@ from torch import Tensor
 
 from paretosteer import benchmark_outputs
 from paretosteer.benchmark import Benchmark
-from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array, Lists, Policy
+from paretosteer.errors import UnsupportedError, UsageError
+from paretosteer.interfaces import Array, Exact, Lists, Policy
 from paretosteer.policies.control import Control
 from paretosteer.training.draws import Draws
 from paretosteer.training.scoring import Scorer
 
-GRACE = 1000  # training samples over which failures to score are judged at the least
+if TYPE_CHECKING:
+    from paretosteer.training.trainer import Trainer
+
+GRACE = 1000  # smallest number of training samples over which scoring failures are judged
+
+# A term of the loss from weights (lists, m) and per-objective losses (lists, m).
+Penalty = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one `collect` gathered. Rows are samples; `prompt_of` maps them to prompts."""
+    """Data of one optimiser step. Rows are samples; `prompt_of` maps them to prompts."""
 
     samples: Any
     prompt_of: Tensor  # (rows,) int64
@@ -40,44 +48,63 @@ class Batch:
     reward_calls: int = 0
 
 
-class Feedback(Protocol):
-    """One kind of feedback on one benchmark."""
+class Feedback(ABC):
+    """One kind of feedback on one benchmark.
 
-    updates: int  # optimiser steps taken on each collected batch
-    rows_per_draw: int  # samples or candidates that share one draw of weights
-    flops_per_weight: float  # for each token of a batch: 2 a forward pass, 4 a backward pass
+    Attributes
+    ----------
+    version
+        Raised when the same data gives another loss. Of a plug-in it is part of a cell's identity.
+    source
+        What a benchmark must offer for it: `reward`, `preference` or `imitation`.
+    updates
+        Optimiser steps on each collected batch.
+    rows_per_draw
+        Samples or candidates that share one draw of weights.
+    flops_per_weight
+        Per token of a batch; a forward pass costs 2, a backward pass 4.
 
+    """
+
+    version: ClassVar[str] = "1"
+    source: ClassVar[str]
+    updates: int = 1
+    rows_per_draw: int = 1
+    flops_per_weight: float = 6.0
+
+    @classmethod
+    @abstractmethod
+    def of(cls, benchmark: Benchmark, options: Any, trainer: Trainer) -> Feedback:
+        """Build it for a benchmark from a method's options and the trainer's budget."""
+
+    @classmethod
+    def check(cls, benchmark: Benchmark) -> None:
+        """UnsupportedError, with the reason, where the benchmark cannot give it."""
+        if cls.source not in benchmark.feedback:
+            raise UnsupportedError(
+                f"{benchmark.name} gives no {cls.source} feedback; "
+                f"it has {', '.join(benchmark.feedback)}"
+            )
+
+    @abstractmethod
     def collect(
         self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
     ) -> Batch:
-        """Gather a batch for these prompts, one draw and one control row each."""
-        ...
+        """Gather a batch for these prompts, with one draw and one control row each."""
 
+    @abstractmethod
     def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
-        """The scalar to minimise, a mean over the batch's `terms`."""
-        ...
+        """Scalar to minimise, a mean over the batch's `terms`."""
 
     def state(self) -> dict[str, Any]:
-        """What collecting has changed, as JSON, for a run that is taken up again."""
-        ...
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on as after `state`."""
-        ...
-
-
-class Memoryless:
-    """Feedback whose batches depend on nothing but the draws and the random stream."""
-
-    def state(self) -> dict[str, Any]:
-        """Nothing."""
+        """State that `collect` changes beside the random stream, as JSON, for resuming."""
         return {}
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Nothing to take back."""
+    def load_state(self, state: dict[str, Any]) -> None:  # noqa: B027 (most kinds have no state)
+        """Restore what `state` returned."""
 
 
-class Reward:
+class Reward(Feedback):
     """Policy gradient on mu . z - kappa KL, the KL to the start policy inside the reward.
 
     The baseline of a sample is the mean return of its prompt's other samples (leave-one-out; Kool
@@ -85,6 +112,8 @@ class Reward:
     optimiser steps and the ratio to the sampling policy is clipped to 1 +- `clip` (PPO, arXiv
     1707.06347).
     """
+
+    source = "reward"
 
     def __init__(
         self, benchmark: Benchmark, samples: int, kappa: float, epochs: int = 1, clip: float = 0.2
@@ -98,6 +127,13 @@ class Reward:
         self.flops_per_weight = 4.0 + 6.0 * epochs  # sampling, start scores; forward and backward
         self._scorer = Scorer(benchmark, grace=GRACE)
         self._order = Shuffled(len(benchmark_outputs.prompts(benchmark, "train")))
+
+    @classmethod
+    def of(cls, benchmark: Benchmark, options: Any, trainer: Trainer) -> Feedback:
+        """Sampled policy gradient, or the exact one where the benchmark can sum over samples."""
+        if isinstance(benchmark, Exact):
+            return Expectation.of(benchmark, options, trainer)
+        return cls(benchmark, trainer.samples, options.kappa, options.epochs, options.clip)
 
     @torch.no_grad()
     def collect(
@@ -144,43 +180,47 @@ class Reward:
         return -(gain * batch.samples.mask).sum(dim=1).mean()
 
     def state(self) -> dict[str, Any]:
-        """What is left of the pass over the prompts, and how many samples could not be scored."""
+        """Rest of the pass over the prompts, and the count of samples without a score."""
         return {"order": self._order.left, "scorer": self._scorer.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on as after `state`."""
+        """Restore what `state` returned."""
         self._order.left = state["order"]
         self._scorer.load_state(state["scorer"])
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Every possible sample of some prompts: what it scores, and how likely it is at the start."""
+    """Every possible sample of some prompts, with rewards and start-policy probabilities."""
 
     prompts: Sequence[Any]
     rewards: Array  # (rows, K, m), raw
     start: Tensor  # (rows, K) log-probabilities
 
 
-class Expectation:
-    """Gradient of E mu . z - kappa KL itself, where a world has few enough samples to sum over.
+class Expectation(Feedback):
+    """Exact gradient of E mu . z - kappa KL, where a benchmark has few enough samples to sum over.
 
-    What `Reward` estimates from samples, without its noise.
+    `Reward` estimates the same from samples.
     """
 
-    updates = 1
-    rows_per_draw = 1
-    flops_per_weight = 8.0  # the policy for the log, forward and backward
+    source = "reward"
+    flops_per_weight = 8.0  # a forward pass for the log, then forward and backward
 
     def __init__(self, benchmark: Any, kappa: float):
         self.benchmark, self.kappa = benchmark, kappa
         self._order = Shuffled(len(benchmark_outputs.prompts(benchmark, "train")))
 
+    @classmethod
+    def of(cls, benchmark: Any, options: Any, trainer: Trainer) -> Feedback:
+        """With the KL coefficient of the options."""
+        return cls(benchmark, options.kappa)
+
     @torch.no_grad()
     def collect(
         self, policy: Any, draws: Draws, control: Control, rng: np.random.Generator
     ) -> Batch:
-        """Take the next prompts; what the policy comes to on them is for the log."""
+        """Take the next prompts; the policy's expectations on them go into the log."""
         prompts = self.benchmark.prompts("train")
         chosen = [prompts[i] for i in self._order.take(rng, len(draws.weights))]
         start = policy.log_policy(chosen, Control.start(len(chosen)))
@@ -199,27 +239,35 @@ class Expectation:
         return -((weights * expected).sum(dim=1) - kappa * kl).mean()
 
     def state(self) -> dict[str, Any]:
-        """What is left of the pass over the prompts."""
+        """Rest of the pass over the prompts."""
         return {"order": self._order.left}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on as after `state`."""
+        """Restore what `state` returned."""
         self._order.left = state["order"]
 
 
-class Preference(Memoryless):
-    """Listwise DPO against the start policy; two items a list give pairwise DPO.
+class Preference(Feedback):
+    """Listwise DPO against the start policy; two candidates a list give pairwise DPO.
 
-    sum_j w_j L_j with L_j = - sum_i zbar_i^j log softmax_i(beta (s_i - s_i^start)), after COS-DPO
-    (arXiv 2410.08316) and DPO (arXiv 2305.18290).
+    sum_j w_j L_j with L_j = - sum_i zbar_i^j log softmax_i(beta (s_i - s_i^start) + margin_i),
+    after COS-DPO (arXiv 2410.08316), DPO (arXiv 2305.18290) and, with a margin, MODPO (arXiv
+    2310.03708). A subclass passes `loss` a margin or a penalty of its own:
+
+        def loss(self, policy, batch, draws, control):
+            return super().loss(policy, batch, draws, control, margin=self.margin(batch))
     """
 
-    updates = 1
-    flops_per_weight = 6.0
+    source = "preference"
 
     def __init__(self, benchmark: Benchmark, size: int | None, beta: float):
         self.benchmark, self.size, self.beta = benchmark, size, beta
-        self.rows_per_draw = size or 1  # a world's own list is one sample of it
+        self.rows_per_draw = size or 1  # a whole list of a benchmark counts as one sample
+
+    @classmethod
+    def of(cls, benchmark: Benchmark, options: Any, trainer: Trainer) -> Feedback:
+        """With the list size and DPO temperature of the options."""
+        return cls(benchmark, options.list_size, options.beta_dpo)
 
     def collect(
         self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
@@ -230,36 +278,62 @@ class Preference(Memoryless):
         size = len(draws.weights)
         return Batch(lists.candidates, rows, size, lists=lists, tokens=lists.tokens)
 
-    def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
-        """Mean over lists of the weighted cross-entropies; drawn temperatures multiply beta."""
+    def loss(
+        self,
+        policy: Policy,
+        batch: Batch,
+        draws: Draws,
+        control: Control,
+        margin: Tensor | None = None,
+        penalty: Penalty | None = None,
+    ) -> Tensor:
+        """Mean over lists of the weighted losses, plus the penalty; see `losses`."""
+        losses = self.losses(policy, batch, draws, control, margin)  # (lists, m)
+        weights = losses.new_tensor(draws.weights)
+        loss = (weights * losses).sum(dim=1).mean()
+        return loss if penalty is None else loss + penalty(weights, losses)
+
+    def losses(
+        self,
+        policy: Policy,
+        batch: Batch,
+        draws: Draws,
+        control: Control,
+        margin: Tensor | None = None,
+    ) -> Tensor:
+        """Cross-entropy of every list and objective, (lists, m); temperatures multiply beta.
+
+        `margin` (lists, n) is added to the implicit rewards of the candidates.
+        """
         assert batch.lists is not None
         log_probs = policy.list_log_probs(batch.lists.candidates, control)  # (lists, n)
         lists = batch.lists.to(log_probs.device)
-        implicit_reward = (self.beta * (log_probs - lists.start)).unsqueeze(-1)  # (lists, n, 1)
+        log_ratio = (log_probs - lists.start_log_probs).unsqueeze(-1)  # (lists, n, 1)
+        implicit_reward = self.beta * log_ratio
         if draws.temperatures is not None:
-            implicit_reward = implicit_reward * log_probs.new_tensor(draws.temperatures).unsqueeze(
-                1
-            )  # (lists, n, m)
+            temperatures = log_probs.new_tensor(draws.temperatures)  # (lists, m)
+            implicit_reward = implicit_reward * temperatures.unsqueeze(1)  # (lists, n, m)
+        if margin is not None:
+            implicit_reward = implicit_reward + margin.to(log_probs.device).unsqueeze(-1)
         if lists.mask is not None:
             # Finite, since a label of 0 times minus infinity is NaN.
             padded = ~lists.mask.unsqueeze(-1)
             implicit_reward = implicit_reward.masked_fill(padded, torch.finfo(log_probs.dtype).min)
-        cross_entropy = -(lists.labels * implicit_reward.log_softmax(dim=1)).sum(
-            dim=1
-        )  # (lists, m)
-        return (log_probs.new_tensor(draws.weights) * cross_entropy).sum(dim=1).mean()
+        return -(lists.labels * implicit_reward.log_softmax(dim=1)).sum(dim=1)
 
 
-class Imitation(Memoryless):
-    """Supervised on start-model samples from the top quantile under the weights (w . z)."""
+class Imitation(Feedback):
+    """Supervised learning of start-model samples from the top quantile under w . z."""
 
-    updates = 1
-    flops_per_weight = 6.0
-
-    rows_per_draw = 1
+    source = "imitation"
 
     def __init__(self, benchmark: Benchmark, quantile: float):
         self.benchmark, self.quantile = benchmark, quantile
+
+    @classmethod
+    def of(cls, benchmark: Benchmark, options: Any, trainer: Trainer) -> Feedback:
+        """With the quantile of the options."""
+        return cls(benchmark, options.quantile)
 
     def collect(
         self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
@@ -276,7 +350,7 @@ class Imitation(Memoryless):
 
 
 class Shuffled:
-    """Indices 0 … count - 1 without end, each pass in a new order."""
+    """Endless indices 0 … count - 1, each pass in a new order."""
 
     def __init__(self, count: int):
         self.count = count

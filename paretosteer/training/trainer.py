@@ -1,4 +1,4 @@
-"""The one training loop: draws weights, collects feedback, steps an optimiser, keeps the account.
+"""The training loop: draw weights, collect feedback, step an optimiser, account for the cost.
 
 Everything a method trains passes through `Trainer.fit`, so the budget (a cap on optimiser steps,
 selection included) and the log are the same for all of them.
@@ -43,7 +43,7 @@ MAX_GRADIENT = 1.0
 
 @dataclass
 class Account:
-    """What a method has spent so far."""
+    """Costs of a method's training so far."""
 
     steps: int = 0
     tokens: int = 0
@@ -54,7 +54,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a training batch: what was drawn for its prompts, and what was gathered."""
+    """A part of a training batch: the draws of its prompts, their controls and the data."""
 
     draws: Draws
     rows: Control
@@ -63,7 +63,7 @@ class Part:
 
 @dataclass
 class Trainer:
-    """Runs a method's phases under one budget, seed and log.
+    """Run a method's phases under one budget, seed and log.
 
     Parameters
     ----------
@@ -72,20 +72,20 @@ class Trainer:
     steps
         The cap on optimiser steps over all phases.
     rows
-        Samples per optimiser step over all processes: equal for every method.
+        Samples per optimiser step over all processes, equal for every method.
     samples
-        Samples per prompt under reward feedback.
+        Samples per prompt with reward feedback.
     batch_rows
-        Rows sampled at once when a method tries something on validation prompts.
+        Rows sampled at once when a method evaluates candidates on validation prompts.
     seed
         Seed of the cell. A phase's own stream also hashes its name, so equal phases of two methods
         meet the same prompts and noise.
     on_step
-        Told (step, figures) after every optimiser step; progress bars and trackers listen here.
+        Called with (step, figures) after every optimiser step, for progress bars and trackers.
     journal
-        Keeps snapshots, so that a killed run can be taken up again.
+        Stores snapshots, from which a killed run resumes.
     say
-        Takes one line to the user.
+        Shows one line to the user.
 
     """
 
@@ -100,7 +100,7 @@ class Trainer:
     say: Callable[[str], None] = lambda line: None
     account: Account = field(default_factory=Account)
     log: list[dict[str, float | str]] = field(default_factory=list)
-    parts: int = 1  # a batch is learnt from in so many: more than one where memory ran out
+    parts: int = 1  # pieces that a batch is split into; doubled whenever memory runs out
 
     def __post_init__(self) -> None:
         self._began = time.perf_counter()
@@ -108,7 +108,7 @@ class Trainer:
 
     @property
     def seconds(self) -> float:
-        """Time spent so far, that of earlier runs of the same training included."""
+        """Time spent so far, including earlier runs of the same training."""
         return time.perf_counter() - self._began
 
     @classmethod
@@ -137,20 +137,20 @@ class Trainer:
             say=setting.say,
         )
 
-    def rng(self, phase: str) -> np.random.Generator:
-        """The phase's own random stream: another on each process, and when it is taken up again."""
-        name, visit = zlib.crc32(phase.encode()), self._visits[phase]
-        self._visits[phase] += 1
-        return np.random.default_rng([self.seed, name, visit, self.accelerator.process_index])
+    def rng(self, name: str) -> np.random.Generator:
+        """Random stream of a phase: a new one for each process and each phase of that name."""
+        key, visit = zlib.crc32(name.encode()), self._visits[name]
+        self._visits[name] += 1
+        return np.random.default_rng([self.seed, key, visit, self.accelerator.process_index])
 
     def split(self, parts: int) -> list[int]:
-        """The steps that are left, shared out evenly."""
+        """The remaining steps, divided evenly."""
         left = self.steps - self.account.steps
         return [left // parts + (i < left % parts) for i in range(parts)]
 
     def fit(
         self,
-        phase: str,
+        name: str,
         policy: Policy,
         feedback: Feedback,
         *,
@@ -160,11 +160,11 @@ class Trainer:
         steps: int,
         optimiser: torch.optim.Optimizer | float,
     ) -> torch.optim.Optimizer:
-        """Train `parameters` for `steps` optimiser steps and return the optimiser.
+        """Train `parameters` for `steps` optimiser steps in a phase `name`; return the optimiser.
 
         `optimiser` is a learning rate for a new Adam, or one that an earlier phase returned, to
-        continue with its state. The rate falls linearly to 0 over the phase: what noise is left in
-        a policy that has learnt is the last steps' size.
+        continue with its state. The rate falls linearly to 0 over the phase, since the noise left
+        in a converged policy is proportional to the size of the last steps.
 
         Raises
         ------
@@ -174,23 +174,23 @@ class Trainer:
         """
         if self.account.steps + steps > self.steps:
             raise ParetosteerError(
-                f"phase {phase!r} asks for {steps} steps, the budget has "
-                f"{self.steps - self.account.steps} left; share it out with trainer.split"
+                f"phase {name!r} asks for {steps} steps, the budget has "
+                f"{self.steps - self.account.steps} left; divide it with trainer.split"
             )
         parameters = list(parameters)
         if isinstance(optimiser, float):
             optimiser = torch.optim.Adam(parameters, lr=optimiser)
-        run = Phase(phase, policy, feedback, parameters, optimiser, self.rng(phase), steps)
-        # The first process decides where all go on: another may see an older state of the folder.
-        if path := from_first(self.accelerator, self.journal.open(run)):
-            self._take_up(run, *read_snapshot(path))
-        while not run.finished:
-            self._learn(run, draw, control)
-            self._keep(run)
+        phase = Phase(name, policy, feedback, parameters, optimiser, self.rng(name), steps)
+        # The first process decides for all: another may see an older state of the folder.
+        if path := from_first(self.accelerator, self.journal.open(phase)):
+            self._resume(phase, *read_snapshot(path))
+        while not phase.finished:
+            self._learn(phase, draw, control)
+            self._keep(phase)
         return optimiser
 
     def select(self, tokens: int, reward_calls: int, parameters: int) -> None:
-        """Book sampling that a method did to choose something on validation prompts."""
+        """Add the cost of a selection on validation prompts to the account."""
         self.account.selection_tokens += tokens
         self.account.reward_calls += reward_calls
         self.account.flops += 2.0 * parameters * tokens
@@ -198,7 +198,7 @@ class Trainer:
     def write_log(self, path: Path, objectives: Sequence[str]) -> None:
         """Write the log as CSV: step, phase, loss, objectives in raw units, KL, tokens, seconds.
 
-        Then whatever else the feedback of a benchmark measured.
+        Further figures of the feedback follow as columns of their own.
         """
         names = ["step", "phase", "loss", *objectives, "kl", "entropy", "tokens", "seconds"]
         names += dict.fromkeys(name for row in self.log for name in row if name not in names)
@@ -209,131 +209,133 @@ class Trainer:
 
     # -- one batch --------------------------------------------------------------------------
 
-    def _learn(self, run: Phase, draw: Draw, control: Callable[[Draws], Control]) -> None:
-        """Collect one batch and take the optimiser steps that its feedback makes of it."""
-        share = max(1, self.rows // run.feedback.rows_per_draw // self.accelerator.num_processes)
-        draws = draw(run.rng, share)
-        parts, loss = self._first_gradients(run, draws, control)
+    def _learn(self, phase: Phase, draw: Draw, control: Callable[[Draws], Control]) -> None:
+        """Collect one batch and take the optimiser steps of its feedback."""
+        share = max(1, self.rows // phase.feedback.rows_per_draw // self.accelerator.num_processes)
+        draws = draw(phase.rng, share)
+        parts, loss = self._first_gradients(phase, draws, control)
         figures = averaged(self.accelerator, _mean_figures(parts))
-        run.collapsed = self._check_entropy(run.name, figures, run.collapsed)
-        updates = min(run.feedback.updates, run.steps - run.done)
+        phase.collapsed = self._check_entropy(phase.name, figures, phase.collapsed)
+        updates = min(phase.feedback.updates, phase.steps - phase.done)
         for update in range(updates):
             if update:
-                loss = self._gradients(run, parts)
-            loss = self._step(run, loss)
+                loss = self._gradients(phase, parts)
+            loss = self._step(phase, loss)
             if update == 0:
-                self._book(run, parts)
-            self._record(run.name, loss, figures)
+                self._book(phase, parts)
+            self._record(phase.name, loss, figures)
 
     def _first_gradients(
-        self, run: Phase, draws: Draws, control: Callable[[Draws], Control]
+        self, phase: Phase, draws: Draws, control: Callable[[Draws], Control]
     ) -> tuple[list[Part], float]:
-        """A batch and its gradients; in twice as many parts whenever memory runs out."""
-        before = run.randomness()
+        """Collect a batch and its gradients, in twice as many parts whenever memory runs out."""
+        before = phase.randomness()
         while True:
             try:
-                parts = [self._collect(run, part, control) for part in draws.parts(self.parts)]
-                return parts, self._gradients(run, parts)
+                parts = [self._collect(phase, part, control) for part in draws.parts(self.parts)]
+                return parts, self._gradients(phase, parts)
             except RuntimeError as error:
                 if not out_of_memory(error) or self.parts >= len(draws.weights):
                     raise
             parts = []  # frees what was collected
             self.parts *= 2
-            self.say(f"out of memory, going on with each training batch in {self.parts} parts")
-            run.set_randomness(before)
+            self.say(f"out of memory; continuing with each training batch in {self.parts} parts")
+            phase.set_randomness(before)
 
-    def _collect(self, run: Phase, draws: Draws, control: Callable[[Draws], Control]) -> Part:
+    def _collect(self, phase: Phase, draws: Draws, control: Callable[[Draws], Control]) -> Part:
         rows = control(draws).to(self.accelerator.device)
-        return Part(draws, rows, run.feedback.collect(run.policy, draws, rows, run.rng))
+        return Part(draws, rows, phase.feedback.collect(phase.policy, draws, rows, phase.rng))
 
-    def _gradients(self, run: Phase, parts: Sequence[Part]) -> float:
-        """Gradients of the loss over all parts, left on the parameters; gives the loss."""
-        run.optimiser.zero_grad(set_to_none=True)
+    def _gradients(self, phase: Phase, parts: Sequence[Part]) -> float:
+        """Accumulate the gradients of all parts on the parameters; return the loss."""
+        phase.optimiser.zero_grad(set_to_none=True)
         total, terms = 0.0, sum(part.batch.terms for part in parts)
         for part in parts:
             with self.accelerator.autocast():
-                loss = run.feedback.loss(run.policy, part.batch, part.draws, part.rows)
+                loss = phase.feedback.loss(phase.policy, part.batch, part.draws, part.rows)
             loss = loss * (part.batch.terms / terms)
             total += float(loss.detach())
             self.accelerator.backward(loss)
         return total
 
-    def _step(self, run: Phase, loss: float) -> float:
-        """One optimiser step along the gradients; gives the loss over all processes.
+    def _step(self, phase: Phase, loss: float) -> float:
+        """Take one optimiser step along the gradients; return the loss over all processes.
 
         The rate falls linearly over the phase.
         """
         loss = averaged(self.accelerator, {"loss": loss})["loss"]
         if not math.isfinite(loss):
             raise DivergenceError(
-                f"phase {run.name!r}, step {self.account.steps + 1}: the loss is {loss}; "
+                f"phase {phase.name!r}, step {self.account.steps + 1}: the loss is {loss}; "
                 "lower method.learning_rate or raise method.kappa"
             )
-        _set_rate(run.optimiser, 1 - run.done / run.steps)
-        self._average_gradients(run.parameters)
-        torch.nn.utils.clip_grad_norm_(run.parameters, MAX_GRADIENT)
-        run.optimiser.step()
-        run.done += 1
+        _set_rate(phase.optimiser, 1 - phase.done / phase.steps)
+        self._average_gradients(phase.parameters)
+        torch.nn.utils.clip_grad_norm_(phase.parameters, MAX_GRADIENT)
+        phase.optimiser.step()
+        phase.done += 1
         self.account.steps += 1
         return loss
 
     def _average_gradients(self, parameters: Sequence[Parameter]) -> None:
-        """Mean over processes. Banks are small: plain reductions do, and no wrapper is needed."""
+        """Average over processes. Banks are small, so plain reductions need no wrapper."""
         if self.accelerator.num_processes > 1:
             for p in parameters:
                 grad = torch.zeros_like(p) if p.grad is None else p.grad
                 p.grad = self.accelerator.reduce(grad, reduction="mean")
 
-    def _check_entropy(self, phase: str, figures: dict[str, float], collapsed: int) -> int:
+    def _check_entropy(self, name: str, figures: dict[str, float], collapsed: int) -> int:
         if figures.get("entropy", math.inf) >= LOWEST_ENTROPY:
             return 0
         if collapsed + 1 >= PATIENCE:
             raise DivergenceError(
-                f"phase {phase!r}, step {self.account.steps}: entropy has been below "
+                f"phase {name!r}, step {self.account.steps}: entropy has been below "
                 f"{LOWEST_ENTROPY} nats per token for {PATIENCE} batches, the policy repeats one "
                 "text; raise method.kappa or lower method.learning_rate"
             )
         return collapsed + 1
 
-    def _book(self, run: Phase, parts: Sequence[Part]) -> None:
+    def _book(self, phase: Phase, parts: Sequence[Part]) -> None:
         tokens = sum(part.batch.tokens for part in parts) * self.accelerator.num_processes
         calls = sum(part.batch.reward_calls for part in parts)
         self.account.tokens += tokens
         self.account.reward_calls += calls * self.accelerator.num_processes
-        self.account.flops += run.feedback.flops_per_weight * run.policy.size * tokens
+        self.account.flops += phase.feedback.flops_per_weight * phase.policy.size * tokens
 
-    def _record(self, phase: str, loss: float, figures: dict[str, float]) -> None:
-        row: dict[str, float | str] = {"step": self.account.steps, "phase": phase, "loss": loss}
+    def _record(self, name: str, loss: float, figures: dict[str, float]) -> None:
+        row: dict[str, float | str] = {"step": self.account.steps, "phase": name, "loss": loss}
         row |= figures
         row |= {"tokens": self.account.tokens, "seconds": self.seconds}
         self.log.append(row)
         self.on_step(self.account.steps, row)
 
-    # -- a run that is taken up again -------------------------------------------------------
+    # -- resuming ---------------------------------------------------------------------------
 
-    def _keep(self, run: Phase) -> None:
-        """A snapshot, if one is due. The first process decides and writes, all contribute."""
-        if not from_first(self.accelerator, self.journal.due(run)):
+    def _keep(self, phase: Phase) -> None:
+        """Write a snapshot if one is due. The first process decides and writes, all contribute."""
+        if not from_first(self.accelerator, self.journal.due(phase)):
             return
-        tensors, state = run.snapshot()
+        tensors, state = phase.snapshot()
         state["trainer"] = {
             "account": asdict(self.account),
             "log": self.log,
             "seconds": self.seconds,
         }
-        own = {"randomness": run.randomness(), "parts": self.parts}
+        own = {"randomness": phase.randomness(), "parts": self.parts}
         state["processes"] = gathered(self.accelerator, own)
         if self.accelerator.is_main_process:
             self.journal.write(tensors, state)
 
-    def _take_up(self, run: Phase, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
-        """Be where the snapshot was taken; whoever listens is told what happened before."""
-        run.restore(tensors, state)
+    def _resume(
+        self, phase: Phase, tensors: dict[str, torch.Tensor], state: dict[str, Any]
+    ) -> None:
+        """Restore a snapshot and replay the log to `on_step`."""
+        phase.restore(tensors, state)
         own = state["processes"][self.accelerator.process_index]
-        run.set_randomness(own["randomness"])
+        phase.set_randomness(own["randomness"])
         self.parts = own["parts"]
         shared, known = state["trainer"], len(self.log)
-        self.say(f"{run.name}: an earlier run left it at step {run.done} of {run.steps}, goes on")
+        self.say(f"{phase.name}: resuming at step {phase.done} of {phase.steps}")
         self.account, self.log = Account(**shared["account"]), shared["log"]
         self._began = time.perf_counter() - shared["seconds"]
         for row in self.log[known:]:

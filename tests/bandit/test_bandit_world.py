@@ -138,7 +138,7 @@ def test_pairs_come_from_the_start_policy_with_bradley_terry_labels(tabular):
     np.testing.assert_allclose(lists.labels[:, 0], 1 / (1 + np.exp(-apart)), atol=1e-6)
     policy = tabular.start_policy(Banks(2, 8, 8.0), seed=0)
     start = policy.list_log_probs(lists.candidates, Control.start(4000))
-    torch.testing.assert_close(lists.start, start)
+    torch.testing.assert_close(lists.start_log_probs, start)
     expected = policy.log_policy(lists.candidates.contexts, Control.start(4000)).exp().mean(dim=0)
     drawn = torch.bincount(first, minlength=16) / 4000
     torch.testing.assert_close(drawn, expected, atol=0.03, rtol=0)

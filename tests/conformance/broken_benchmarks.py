@@ -352,7 +352,7 @@ class Indifferent(Bandit):
 class WrongStart(Bandit):
     def lists(self, rng, weights, size):
         lists: Lists = super().lists(rng, weights, size)
-        return replace(lists, start=lists.start - 1)
+        return replace(lists, start_log_probs=lists.start_log_probs - 1)
 
 
 class UnevenLists(Bandit):

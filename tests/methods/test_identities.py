@@ -176,7 +176,7 @@ def test_common_temperature_needs_no_training():
 
     batch = type("Batch", (), {"lists": lists})()
     plain = feedback.loss(Scores(s), batch, draws, None)
-    shrunk = lists.start + (s - lists.start) / 4
+    shrunk = lists.start_log_probs + (s - lists.start_log_probs) / 4
     scaled = Draws(draws.weights, temperatures=np.full((5, 2), 4.0))
     torch.testing.assert_close(feedback.loss(Scores(shrunk), batch, scaled, None), plain)
 
@@ -217,7 +217,8 @@ def test_pairwise_dpo_is_the_list_of_two():
     batch = type("Batch", (), {"lists": lists})()
     found = Preference(world, 2, 0.3).loss(method.policy, batch, draws, control)
     s = method.policy.list_log_probs(lists.candidates, control)
-    margin = 0.3 * ((s[:, 0] - lists.start[:, 0]) - (s[:, 1] - lists.start[:, 1]))
+    ratio = s - lists.start_log_probs
+    margin = 0.3 * (ratio[:, 0] - ratio[:, 1])
     p = lists.labels[:, 0, 0]
     log_sigmoid = torch.nn.functional.logsigmoid
     expected = -(p * log_sigmoid(margin) + (1 - p) * log_sigmoid(-margin)).mean()

@@ -78,14 +78,14 @@ def test_labels_of_a_list_are_shares_and_start_scores_its_own(world):
     assert not lists.labels[~lists.mask].any()
     policy = world.start_policy(make_method("cos_dpo").conditioning(3), seed=0)
     found = policy.list_log_probs(lists.candidates, Control.start(8))
-    torch.testing.assert_close(found, lists.start)
+    torch.testing.assert_close(found, lists.start_log_probs)
 
 
 def test_weights_change_nothing_where_lists_have_labels_of_all_objectives(world):
     equal = world.lists(np.random.default_rng(0), np.ones((8, 3)), 4)
     other = world.lists(np.random.default_rng(0), np.tile([0.7, 0.3, -1.0], (8, 1)), 4)
     assert torch.equal(equal.labels, other.labels)
-    assert torch.equal(equal.start, other.start)
+    assert torch.equal(equal.start_log_probs, other.start_log_probs)
 
 
 def test_lists_may_be_shorter(world):
