@@ -33,6 +33,11 @@ class Monotonicity(NamedTuple):
     steps: int
 
 
+def steerable(preferences: FloatArray) -> bool:
+    """Whether every objective's weight varies, without which there is no order to agree with."""
+    return bool((np.ptp(preferences, axis=0) > 1e-9).all())
+
+
 def somers_d(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
     """Somers' D of each objective on its own weight, from −1 to 1. ↑
 

@@ -16,7 +16,7 @@ from paretosteer.runtime.terminal import printable
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
-    from paretosteer.metrics import Metric
+    from paretosteer.metrics import Metric, RowMetric
 
 
 def add(commands: Commands) -> None:
@@ -92,7 +92,7 @@ def _metric(name: str) -> str:
     return f"{told}\n\n{registry.docstring(hub, of_class=True)}" if hub.is_file() else told
 
 
-def _directed(metric: Metric) -> str:
+def _directed(metric: Metric | RowMetric) -> str:
     arrow = {"up": "↑", "down": "↓", "shown": "–"}
     return f"{arrow[metric.direction]} {metric.summary}"
 

@@ -37,12 +37,16 @@ def _objective(name: str, found: Any) -> str | None:
 
 
 def _metric(name: str, found: Any) -> str | None:
-    from paretosteer.metrics.catalogue import PointMetric
+    from paretosteer.metrics.row_metric import ROW_INPUTS, RowMetric
 
-    if wrong := _instance(found, PointMetric) or _named(name, found.name) or _versioned(found):
+    if wrong := _instance(found, RowMetric) or _named(name, found.name) or _versioned(found):
         return wrong
     if found.direction not in ("up", "down", "shown"):
-        return f"has the direction {found.direction!r}; say up, down or shown"
+        return f"has the direction {found.direction!r}; give up, down or shown"
+    if not callable(found.function):
+        return "has no function; give one"
+    if unknown := [need for need in found.needs if need not in ROW_INPUTS]:
+        return f"needs {unknown[0]!r}; give any of {', '.join(ROW_INPUTS)}"
     return None
 
 

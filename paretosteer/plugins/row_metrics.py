@@ -1,58 +1,60 @@
-"""Metrics of plug-ins: which there are, and what they say of points."""
+"""Leaderboard metrics of plug-ins, each guarded so that its mistakes cost its own column alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from paretosteer.errors import PLUGIN_ERRORS, first_line
-from paretosteer.metrics.catalogue import METRICS, PointMetric
+from paretosteer.metrics.row_metric import RowMetric
 from paretosteer.plugins import registry
 
 if TYPE_CHECKING:
-    from paretosteer.metrics.input_checks import FloatArray
-
-# How names of built-in columns begin that an objective's or a phase's name ends.
-_FAMILIES = ("controllability_", "range_", "seconds_")
+    from paretosteer.metrics.input_checks import FloatOrArray
 
 
-def point_metrics() -> list[PointMetric]:
-    """Those that work, by name; one that is named as a built-in column is said and left out."""
-    from paretosteer.report.outputs.leaderboard import (  # which measures with these
-        COLUMNS,
-        FURTHER_COLUMNS,
-    )
+def plugin_metrics(reserved: Collection[str], prefixes: tuple[str, ...]) -> list[RowMetric]:
+    """The metrics of plug-ins that work, by name, with a note on each that is left out.
 
-    taken = {*METRICS, *COLUMNS, *FURTHER_COLUMNS}
+    `reserved` are names of built-in columns; `prefixes` are how those begin that end in the name
+    of an objective or a phase.
+    """
     found = []
     for name, metric in registry.working("metrics", registry.names("metrics")):
-        if name in taken or name.startswith(_FAMILIES):
+        if name in reserved or name.startswith(prefixes):
             registry.note(f"metric {name!r}: a built-in column has that name; rename it")
         else:
-            found.append(metric)
+            found.append(_guarded(metric))
     return found
 
 
-def measured(
-    points: FloatArray, preferences: FloatArray, reference: Sequence[float]
-) -> dict[str, float]:
-    """What each says of points (k, m) at preferences (k, m) above a reference (m,).
+def _guarded(metric: RowMetric) -> RowMetric:
+    """The metric, undefined where its function raises or does not give a number."""
+    return replace(
+        metric,
+        function=partial(_value, metric),
+        part="",
+        meaning=f"{metric.meaning} (a plug-in's metric, version {metric.version}).",
+    )
 
-    One that raises is said and left out, one that gives no finite number is not defined there.
-    """
-    found = {each.name: _value(each, points, preferences, reference) for each in point_metrics()}
-    return {name: value for name, value in found.items() if math.isfinite(value)}
 
-
-def _value(
-    metric: PointMetric, points: FloatArray, preferences: FloatArray, reference: Sequence[float]
-) -> float:
-    try:  # copies: what a plug-in changes is its own
-        return float(metric.function(points.copy(), preferences.copy(), np.array(reference, float)))
+def _value(metric: RowMetric, *inputs: Any) -> FloatOrArray:
+    """One value, or one for each of the sets of points (…, k, m) that intervals are made of."""
+    assert metric.function  # checked when it was loaded
+    sets = [inputs[metric.needs.index("points")].shape[:-2]] if "points" in metric.needs else [()]
+    try:  # on copies, so that a plug-in that changes its inputs changes them for nobody else
+        result = metric.function(*deepcopy(inputs))
+        value = np.asarray(getattr(result, metric.part) if metric.part else result, dtype=float)
+        if value.shape not in sets:
+            raise TypeError(f"gives shape {value.shape} where {sets[0]} was expected")
     except PLUGIN_ERRORS as error:
         told = f"{type(error).__name__}: {first_line(error)}"
         registry.note(f"metric {metric.name!r} where it raises {told}")
         return math.nan
+    return value

@@ -10,9 +10,9 @@ from typing import Any
 from paretosteer.cells.cell import Cell
 from paretosteer.errors import UsageError
 from paretosteer.storage.atomic import write_json
+from paretosteer.tracking.tracked_figures import TRACKED
 from paretosteer.tracking.wandb_tracker import pair_key
 
-_HEADLINE = ("hypervolume", "controllability", "expected_utility", "steering_regret", "kl")
 _CURVES = ("loss", "kl", "entropy", "tokens_per_second")
 _RUNS = 100  # lines in one panel; wandb's default of 10 leaves out most of a sweep
 
@@ -37,7 +37,8 @@ def workspace(cells: Sequence[Cell], project: str, group: str, entity: str = "")
     names = [[o["name"] for o in cell.record["objectives"]] for cell in cells if cell.scored]
     objectives = list(dict.fromkeys(name for each in names for name in each))
     pairs = dict.fromkeys(pair for each in names for pair in combinations(each, 2))
-    bars = [panels.BarPlot(title=name, metrics=[name]) for name in _HEADLINE]
+    headline = [metric.name for metric in TRACKED]
+    bars = [panels.BarPlot(title=name, metrics=[name]) for name in headline]
     price = panels.ScatterPlot(
         title="Gain and its price",
         x=panels.SummaryMetric("kl"),
@@ -68,7 +69,7 @@ def workspace(cells: Sequence[Cell], project: str, group: str, entity: str = "")
         settings=spaces.WorkspaceSettings(max_runs=_RUNS),
         runset_settings=spaces.RunsetSettings(
             filters=spaces.And(spaces.Metric("Group") == group),
-            pinned_columns=[f"summary:{name}" for name in _HEADLINE],
+            pinned_columns=[f"summary:{name}" for name in headline],
         ),
     )
 

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paretosteer import metrics
 from paretosteer.cells.scores import KEYS, read_drift, read_samples, read_values
+from paretosteer.metrics.leaderboard import ROW_METRICS
+from paretosteer.metrics.measure import Frame, figures
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from paretosteer.cells.cell import Cell
+
+
+TRACKED = tuple(metric for metric in ROW_METRICS if metric.tracked)
 
 
 @dataclass(frozen=True)
@@ -96,18 +100,15 @@ class Shown:
 
     def headline(self) -> dict[str, float]:
         """Metrics of the points without dials, and what the cell cost."""
-        mu, f = self._preferences[self._plain], self._values[self._plain]
-        figures = {
-            "hypervolume": metrics.hypervolume(f, self._cell.record["reference"]),
-            "expected_utility": metrics.expected_utility(mu, f),
-            "steering_regret": metrics.steering_regret(mu, f),
-        }
+        plain, reference = self._plain, np.array(self._cell.record["reference"], dtype=float)
+        frame = Frame(self._preferences[plain], reference, self.objectives)
+        inputs = frame.inputs(self._values[plain], None)
         if self._kl is not None:
-            figures["kl"] = float(self._kl[self._plain].mean())
-        if (np.ptp(mu, axis=0) > 0).all():
-            figures["controllability"] = metrics.controllability(mu, f)
+            inputs["kl"] = self._kl[plain]
         costs = self._cell.record["cost"].items()
-        return figures | {f"cost/{name}": value for name, value in costs if name != "seconds"}
+        return figures(TRACKED, inputs, self.objectives) | {
+            f"cost/{name}": value for name, value in costs if name != "seconds"
+        }
 
     def samples(self, limit: int) -> tuple[Table, int]:
         """The first `limit` samples and how many there are; one prompt's points are neighbours.

@@ -17,11 +17,13 @@ import numpy as np
 
 from paretosteer.errors import first_line
 from paretosteer.findings import Finding, fault, note
+from paretosteer.metrics.measure import Frame
+from paretosteer.metrics.optimum import Optimum
 from paretosteer.report.outputs.csv_text import csv_text
 from paretosteer.report.write import SUMS
 from paretosteer.storage.untrusted import MOST_TEXT, RefusedError, digest, read, read_json
 from paretosteer.validation.cell_verdict import Found
-from paretosteer.validation.recompute_metrics import Frame, Replicate, measured
+from paretosteer.validation.recompute_metrics import Replicate, common_optima, recomputed
 from paretosteer.validation.stale_report import Matched, match
 from paretosteer.validation.verdict import Verdict
 
@@ -117,11 +119,13 @@ def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Fin
         yield from _points(number, row, found)
     first = kept[0][0].record
     oracle = scored[0]["figures"]["ratio_to"] == "oracle"
-    if oracle and any(each.best is None for row in rows for each in row):
-        yield _wrong(f"table {number}: is measured against an oracle that its cells do not have")
+    optima = common_optima(rows) if oracle else None
+    if oracle and not optima:
+        yield _wrong(f"table {number}: is measured against an oracle that its cells do not share")
         return
     mu = np.array([first["points"][place]["preference"] for place in _ranked(first)])
-    again = measured(rows, Frame(mu, first["reference"], oracle))
+    names = [objective["name"] for objective in first["objectives"]]
+    again = recomputed(rows, Frame(mu, np.array(first["reference"], dtype=float), names, optima))
     for row, figures in zip(scored, again, strict=True):
         yield from _metrics(number, row["figures"], figures)
 
@@ -193,9 +197,13 @@ def _replicate(cell: Found) -> Replicate:
     return Replicate(
         fold=record["fold"]["index"] if "fold" in record else None,
         points=cell.values[places],
-        best=np.array(oracle["points"])[places] if oracle else None,
-        start=np.array(oracle["start"]) if oracle else None,
+        optimum=_optimum(oracle, places) if oracle else None,
     )
+
+
+def _optimum(oracle: Mapping[str, Any], places: list[int]) -> Optimum:
+    points, start = oracle["points"], oracle["start"]
+    return Optimum(np.array(points, dtype=float)[places], np.array(start, dtype=float))
 
 
 def _ranked(record: Mapping[str, Any]) -> list[int]:

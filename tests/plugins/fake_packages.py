@@ -17,12 +17,12 @@ class Sharp(RewardedSoup):
 '''
 METRIC = '''
 """Spread: how far points reach."""
-from paretosteer.metrics import PointMetric
+from paretosteer.metrics import RowMetric
 
 def spread(points, preferences, reference):
     return (points.max(axis=0) - points.min(axis=0)).mean()
 
-SPREAD = PointMetric("spread", "up", "mean range", function=spread)
+SPREAD = RowMetric("spread", "up", "mean range", function=spread)
 '''
 OBJECTIVE = '''
 """Calm: few exclamation marks."""

@@ -17,7 +17,7 @@ import signal, sys
 import numpy as np
 from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.methods.rewarded_soup import RewardedSoup
-from paretosteer.metrics import PointMetric
+from paretosteer.metrics import RowMetric
 
 class ExitInTrain(RewardedSoup):
     def train(self, benchmark, trainer):
@@ -87,7 +87,7 @@ paretosteer_plugins = {
         "no_save": NoSave,
     },
     "benchmarks": {each.name: each for each in (ExitScore, Columns, Rows, NoPrompts)},
-    "metrics": {"gone": PointMetric("gone", "up", "nothing", version="1", function=gone)},
+    "metrics": {"gone": RowMetric("gone", "up", "nothing", version="1", function=gone)},
 }
 '''
 METHODS = {

@@ -207,7 +207,7 @@ def test_a_metric_is_a_further_column(site: Path, tmp_path: Path) -> None:
         ("kl", METRIC.replace("spread", "kl"), "metric 'kl': a built-in column has that name"),
         ("range_a", METRIC.replace("spread", "range_a"), "metric 'range_a': a built-in column"),
         ("spread", METRIC.replace("points.max", "no"), "metric 'spread' where it raises NameError"),
-        ("spread", METRIC.replace('"up"', '"left"'), "has the direction 'left'; say up, down or"),
+        ("spread", METRIC.replace('"up"', '"left"'), "has the direction 'left'; give up, down or"),
     ],
 )
 def test_a_metric_that_is_wrong_or_named_as_ours_is_said_and_left_out(

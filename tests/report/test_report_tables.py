@@ -16,7 +16,7 @@ from paretosteer.errors import UsageError
 from paretosteer.report.analysis.evaluate import evaluate
 from paretosteer.report.analysis.row_key import configuration, labels
 from paretosteer.report.analysis.tables import Tables, make_tables
-from paretosteer.report.outputs.columns import HYPERVOLUME
+from paretosteer.report.columns import HYPERVOLUME
 from paretosteer.report.outputs.notes import notes
 from paretosteer.report.outputs.text_tables import apart
 

@@ -16,7 +16,7 @@ from report_cells import EDGE, GRID, TRIANGLE, concave, only, write_cell
 from paretosteer import leaderboard
 from paretosteer.cells import frames
 from paretosteer.report.analysis.budgets import ladders
-from paretosteer.report.outputs.leaderboard import COLUMNS
+from paretosteer.report.columns import CONTRACT
 
 BY_HAND = {
     "line": {
@@ -71,7 +71,7 @@ def test_by_hand(board: pd.DataFrame, method: str) -> None:
 
 
 def test_order_and_contract(board: pd.DataFrame) -> None:
-    assert tuple(board.columns[: len(COLUMNS)]) == COLUMNS
+    assert tuple(board.columns[: len(CONTRACT)]) == CONTRACT
     assert board["method"].tolist() == ["line", "still"]
     assert board["ratio_to"].tolist() == ["union", "union"]
     assert board["oracle_regret"].isna().all()

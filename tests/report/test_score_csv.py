@@ -7,7 +7,7 @@ import pytest
 
 from paretosteer.errors import UsageError
 from paretosteer.report import print_leaderboard
-from paretosteer.report.outputs.leaderboard import COLUMNS
+from paretosteer.report.columns import CONTRACT
 from paretosteer.report.outputs.score_csv import score_csv
 
 # As in test_report_values.py: hypervolumes 13 and 12.25, of their union 14.25.
@@ -29,7 +29,7 @@ def write(folder: Path, text: str) -> Path:
 
 def test_by_hand(tmp_path: Path) -> None:
     frame = score_csv(write(tmp_path, POINTS), [-2, -2])
-    assert tuple(frame.columns[: len(COLUMNS)]) == COLUMNS
+    assert tuple(frame.columns[: len(CONTRACT)]) == CONTRACT
     line, still = frame.to_dict(orient="records")
     assert line["method"] == "line"
     assert line["hypervolume"] == pytest.approx(13)

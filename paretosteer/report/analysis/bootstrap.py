@@ -25,7 +25,8 @@ import numpy.typing as npt
 
 from paretosteer import metrics
 from paretosteer.metrics.input_checks import FloatArray
-from paretosteer.report.analysis.measure import Figures, hypervolumes, steerable
+from paretosteer.metrics.measure import Figures, Frame
+from paretosteer.metrics.row_metric import RowMetric
 from paretosteer.report.analysis.replicates import Replicate
 
 Key: TypeAlias = tuple[int, int]  # fold, seed
@@ -34,6 +35,9 @@ RESAMPLES = 2000
 
 # Differences below this are rounding, and two rows that differ by no more are equal.
 _DECIMALS = 9
+
+# What the resamples of a row's prompts give, and intervals can be made of.
+_RESAMPLED = {"points", "preferences", "reference"}
 
 # Below this many folds, or else seeds, nothing is said about how another would have come out.
 ENOUGH = 5
@@ -129,32 +133,56 @@ def resample(replicates: Sequence[Replicate], outer: bool) -> Draws:
     )
 
 
-def volumes(points: FloatArray, draws: Draws, reference: Sequence[float]) -> Volumes:
+def volumes(points: FloatArray, draws: Draws, reference: npt.ArrayLike) -> Volumes:
     """Hypervolumes of a row's points (replicates, k, m) and their resamples."""
+    estimates = np.array([metrics.hypervolume(each, reference) for each in points])
     resampled = draws.each(lambda each: metrics.hypervolume_many(each, reference))
-    return Volumes(hypervolumes(points, reference), resampled, draws.keys)
+    return Volumes(estimates, resampled, draws.keys)
 
 
-def intervals(draws: Draws, own: Volumes, points: FloatArray, preferences: FloatArray) -> Figures:
-    """Ends of the intervals of a row's hypervolume and of what preferences (k, m) make of it.
+def intervals(
+    chosen: Sequence[RowMetric], draws: Draws, own: Volumes, points: FloatArray, frame: Frame
+) -> Figures:
+    """Ends of the intervals of the metrics that need no more than points, and have one.
 
-    `points` are the row's, (replicates, k, m).
+    `points` are the row's, (replicates, k, m), and `own` their hypervolumes.
     """
-    volume = metrics.reflected_interval(own.estimates.mean(), draws.mean(own.draws))
-    ends: Figures = {
-        "hypervolume_low": max(volume.low, 0.0),  # reflection may go below what a volume can be
-        "hypervolume_high": volume.high,
-    }
-    regret = draws.each(lambda drawn: metrics.steering_regret(preferences, drawn))
-    known = float(metrics.steering_regret(preferences, points).mean())
-    low, high = metrics.symmetric_interval(known, draws.mean(regret))
-    ends |= {"steering_regret_low": max(low, 0.0), "steering_regret_high": high}
-    if steerable(preferences):
-        order = draws.each(lambda drawn: metrics.controllability(preferences, drawn))
-        known = float(metrics.controllability(preferences, points).mean())
-        low, high = metrics.symmetric_interval(known, draws.mean(order))
-        ends |= {"controllability_low": max(low, -1.0), "controllability_high": min(high, 1.0)}
+    ends: Figures = {}
+    for metric in chosen:
+        if metric.interval and metric.function and set(metric.needs) <= _RESAMPLED:
+            interval = _interval(metric, draws, own, points, frame)
+            if interval:
+                least, most = metric.bounds
+                ends[f"{metric.name}_low"] = max(interval.low, least)
+                ends[f"{metric.name}_high"] = min(interval.high, most)
     return ends
+
+
+def _interval(
+    metric: RowMetric, draws: Draws, own: Volumes, points: FloatArray, frame: Frame
+) -> metrics.Interval | None:
+    """Interval of a metric around its mean over replicates; None where it is not defined."""
+    if metric.name == "hypervolume":
+        known, resampled = own.estimates.mean(), draws.mean(own.draws)
+    else:
+        estimates = _values(metric, points, frame)
+        drawn = draws.each(lambda each: _values(metric, each, frame))
+        if not (np.isfinite(estimates).all() and np.isfinite(drawn).all()):
+            return None
+        known, resampled = float(estimates.mean()), draws.mean(drawn)
+    if metric.interval == "percentile":
+        return metrics.percentile_interval(resampled)
+    if metric.interval == "reflected":
+        return metrics.reflected_interval(known, resampled)
+    return metrics.symmetric_interval(known, resampled)
+
+
+def _values(metric: RowMetric, points: FloatArray, frame: Frame) -> FloatArray:
+    """A metric of sets of points (n, k, m), (n,); NaN where it is not defined."""
+    assert metric.function  # of a metric with an interval
+    inputs = {"points": points, "preferences": frame.preferences, "reference": frame.reference}
+    value = metric.function(*(inputs[need] for need in metric.needs))
+    return np.asarray(np.nan if value is None else value, dtype=float)
 
 
 def gap(first: Volumes, second: Volumes, outer: bool) -> Gap | None:

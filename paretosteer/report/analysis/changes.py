@@ -21,7 +21,6 @@ from paretosteer.cells.cell import Cell, find_cells
 from paretosteer.cells.scores import same_scores
 from paretosteer.report.analysis import bootstrap, row_key
 from paretosteer.report.analysis.comparable import Setting, distinctions
-from paretosteer.report.analysis.measure import steerable
 from paretosteer.report.analysis.replicates import Replicate
 from paretosteer.report.analysis.tables import Row, Table, Tables, make_tables
 
@@ -238,7 +237,7 @@ def _side(replicates: Sequence[Replicate]) -> _Side:
     draws = bootstrap.resample(replicates, bootstrap.enough([each.key for each in replicates]))
     preferences = np.array(setting.preferences)
     control: dict[bootstrap.Key, float] = {}
-    if steerable(preferences):
+    if metrics.steerable(preferences):
         by_replicate = np.asarray(metrics.controllability(preferences, points)).tolist()
         control = dict(zip(draws.keys, by_replicate, strict=True))
     return _Side(bootstrap.volumes(points, draws, setting.reference), control)

@@ -1,30 +1,21 @@
 """A table with its figures: metrics, intervals and costs of every row, best first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from paretosteer.metrics.input_checks import FloatArray
+from paretosteer.metrics.measure import Figures, Frame, Map, Points, measure, shown_front
+from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis import bootstrap
 from paretosteer.report.analysis.equal_drift import EqualDrift, equal_drift
-from paretosteer.report.analysis.measure import (
-    Figures,
-    Points,
-    hypervolumes,
-    measure,
-    shown_front,
-    union_fronts,
-)
 from paretosteer.report.analysis.oracle import Oracle, common_oracle
 from paretosteer.report.analysis.ranks import COMPARED, Pair, compare, standings
 from paretosteer.report.analysis.replicates import Replicate, replicate_noun
 from paretosteer.report.analysis.tables import Row, Table
-from paretosteer.report.analysis.workers import Map
-
-# The reference point is a choice; these say whether the ranking hangs on it.
-OTHER_REFERENCES = {"hypervolume_ref_1": -1.0, "hypervolume_ref_3": -3.0}
+from paretosteer.report.columns import row_metrics
 
 
 @dataclass(frozen=True)
@@ -104,6 +95,25 @@ class TableResult:
         apart = {pair.b for pair in self.pairs if pair.separated and pair.a == first}
         return set(competing) - apart - {first}
 
+    def present(self, columns: Iterable[Column]) -> list[Column]:
+        """The columns in which some row has a value."""
+        return [each for each in columns if any(each.name in row.figures for row in self.scored)]
+
+    def best(self, column: Column) -> set[str]:
+        """Labels of the rows that are best in a column, ties included, the exempt left out.
+
+        None are where the column is not to be ranked on, or fewer than two rows compete.
+        """
+        values = {
+            each.row.label: each.figures[column.name]
+            for each in self.scored
+            if column.name in each.figures and not each.row.exempt
+        }
+        if not column.better or len(values) < 2:
+            return set()
+        top = max(values.values(), key=lambda value: column.better * value)
+        return {label for label, value in values.items() if value == top}
+
     @property
     def ratio_to(self) -> str:
         """The front that ratio and losses are against."""
@@ -120,16 +130,6 @@ class TableResult:
         return self.oracle is not None and len(self.oracle.places) > 0
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """What all rows of a table are measured in."""
-
-    preferences: FloatArray
-    reference: Sequence[float]
-    oracle: Oracle | None
-    outer: bool
-
-
 def evaluate(table: Table, spread: Map = map) -> TableResult:
     """Measure every row of a table; `spread` is the `map` that goes over its rows."""
     scored = [row for row in table.rows if row.replicates]
@@ -141,20 +141,17 @@ def evaluate(table: Table, spread: Map = map) -> TableResult:
     replicates = [replicate for row in scored for replicate in row.replicates]
     oracle, doubt = common_oracle(replicates, preferences)
     outer = all(bootstrap.enough([each.key for each in row.replicates]) for row in scored)
-    frame = _Frame(preferences, setting.reference, oracle, outer)
+    reference = np.array(setting.reference, dtype=float)
+    optima = oracle.by_fold if oracle else None
+    frame = Frame(preferences, reference, setting.names, optima)
     points = [_points(row) for row in scored]
-    fronts = oracle.fronts if oracle else union_fronts(points)
     drift = equal_drift(scored, setting.reference)
-    figures = [
-        {**own, **_at_equal_drift(row, drift)}
-        for row, own in zip(
-            scored,
-            measure(points, preferences, setting.reference, setting.names, fronts, spread),
-            strict=True,
-        )
-    ]
-    work = zip(scored, points, figures, strict=True)
-    results = list(spread(partial(_result, frame), work))
+    measured = measure(points, frame, row_metrics, spread)
+    work = (
+        (row, own, {**figures, **_at_equal_drift(row, drift)})
+        for row, own, figures in zip(scored, points, measured, strict=True)
+    )
+    results = list(spread(partial(_result, frame, oracle, outer), work))
     ranked = sorted(results, key=_rank)
     best = next((each for each in ranked if not each.row.exempt), ranked[0])
     pairs = compare(_volumes(ranked), best.row.label, outer)
@@ -184,29 +181,29 @@ def _points(row: Row) -> Points:
     return Points(
         np.stack([replicate.scores.mean(axis=1) for replicate in row.replicates]),
         [replicate.fold for replicate in row.replicates],
+        [replicate.drift for replicate in row.replicates],
     )
 
 
-def _result(frame: _Frame, of: tuple[Row, Points, Figures]) -> RowResult:
+def _result(
+    frame: Frame, oracle: Oracle | None, outer: bool, of: tuple[Row, Points, Figures]
+) -> RowResult:
     row, points, figures = of
-    draws = bootstrap.resample(row.replicates, frame.outer)
-    curves = _curves(row, points, draws, frame)
+    draws = bootstrap.resample(row.replicates, outer)
+    curves = _curves(row, points, draws, frame, oracle)
     everything = {
         **figures,
-        **bootstrap.intervals(draws, curves.volumes, points.values, frame.preferences),
-        **(_regret_figures(curves.regret, frame.outer) if curves.regret else {}),
-        **{
-            name: float(hypervolumes(points.values, [value] * len(frame.reference)).mean())
-            for name, value in OTHER_REFERENCES.items()
-        },
-        **_drift(row.replicates),
+        **bootstrap.intervals(row_metrics(), draws, curves.volumes, points.values, frame),
+        **(_regret_interval(curves.regret) if curves.regret and outer else {}),
         **_costs(row.replicates),
         **({"budget_steps": row.cap} if row.cap is not None else {}),
     }
     return RowResult(row, everything, curves)
 
 
-def _curves(row: Row, points: Points, draws: bootstrap.Draws, frame: _Frame) -> Curves:
+def _curves(
+    row: Row, points: Points, draws: bootstrap.Draws, frame: Frame, oracle: Oracle | None
+) -> Curves:
     resampled = draws.mean(draws.points)  # (resamples, k, m)
     return Curves(
         replicates=points.values,
@@ -221,7 +218,7 @@ def _curves(row: Row, points: Points, draws: bootstrap.Draws, frame: _Frame) -> 
         ),
         dialled=np.concatenate([replicate.dialled for replicate in row.replicates]),
         volumes=bootstrap.volumes(points.values, draws, frame.reference),
-        regret=_regret(points, draws, frame.oracle) if frame.oracle else None,
+        regret=_regret(points, draws, oracle) if oracle else None,
         judged=_judged(row.replicates),
     )
 
@@ -249,10 +246,10 @@ def _regret(points: Points, draws: bootstrap.Draws, oracle: Oracle) -> Regret | 
     )
 
 
-def _regret_figures(regret: Regret, outer: bool) -> Figures:
-    mean = regret.mean
-    ends = {"oracle_regret_low": float(mean.low), "oracle_regret_high": float(mean.high)}
-    return {"oracle_regret": float(mean.mean), **(ends if outer else {})}
+def _regret_interval(regret: Regret) -> Figures:
+    """Over replicates alone, see `bootstrap`."""
+    low, high = regret.mean.low, regret.mean.high
+    return {"oracle_regret_low": float(low), "oracle_regret_high": float(high)}
 
 
 def _rank(result: RowResult) -> tuple[float, float, str]:
@@ -288,15 +285,6 @@ def _placed(ranked: Sequence[RowResult], pairs: Sequence[Pair], outer: bool) -> 
 
 def _volumes(results: Sequence[RowResult]) -> dict[str, bootstrap.Volumes]:
     return {each.row.label: each.curves.volumes for each in results if each.curves}
-
-
-def _drift(replicates: Sequence[Replicate]) -> Figures:
-    """Mean over points, then replicates, of what was measured in every one."""
-    names = set.intersection(*(set(replicate.drift) for replicate in replicates))
-    return {
-        name: float(np.mean([replicate.drift[name].mean() for replicate in replicates]))
-        for name in sorted(names)
-    }
 
 
 def _costs(replicates: Sequence[Replicate]) -> Figures:

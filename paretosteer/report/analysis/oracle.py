@@ -7,14 +7,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from paretosteer import metrics
 from paretosteer.metrics.input_checks import FloatArray
-from paretosteer.report.analysis.replicates import Optimum, Replicate
+from paretosteer.metrics.optimum import TOLERANCE, Optimum, learnable, regrets
+from paretosteer.report.analysis.replicates import Replicate
 
 Places: TypeAlias = npt.NDArray[np.intp]
-
-# Standard units. Cells that agree to this have one oracle, and gains below it are rounding.
-_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -34,20 +31,9 @@ class Oracle:
         """The best points (k, m), averaged over folds."""
         return np.mean([optimum.points for optimum in self.by_fold.values()], axis=0)
 
-    @property
-    def fronts(self) -> dict[int | None, FloatArray]:
-        """The best points (k, m) by fold."""
-        return {fold: optimum.points for fold, optimum in self.by_fold.items()}
-
     def regrets(self, points: FloatArray, fold: int | None) -> FloatArray:
         """Regret at each of `places`, (n,), of a fold's points (k, m)."""
-        optimum = self.by_fold[fold]
-        weights = self.preferences[self.places]  # (n, m)
-        values = (points[self.places] * weights).sum(axis=1)
-        best = (optimum.points[self.places] * weights).sum(axis=1)
-        start = weights @ optimum.start
-        at_one = zip(values[:, None], best[:, None], start[:, None], strict=True)
-        return np.array([metrics.oracle_regret(*one) for one in at_one])
+        return regrets(points, self.preferences, self.by_fold[fold], self.places)
 
 
 def common_oracle(
@@ -69,21 +55,14 @@ def common_oracle(
     by_fold: dict[int | None, Optimum] = {}
     for fold, optimum in known:
         apart = _apart(by_fold.setdefault(fold, optimum), optimum)
-        if apart > _TOLERANCE:
+        if apart > TOLERANCE:
             return None, (
                 f"The oracles that these cells record are up to {apart:.2g} apart, so the union "
                 "front stands in for them; run all cells with one version of the benchmark."
             )
-    return Oracle(preferences, by_fold, _places(preferences, by_fold)), ""
+    return Oracle(preferences, by_fold, learnable(preferences, by_fold.values())), ""
 
 
 def _apart(one: Optimum, other: Optimum) -> float:
     points = np.abs(one.points - other.points).max()
     return float(max(points, np.abs(one.start - other.start).max()))
-
-
-def _places(preferences: FloatArray, by_fold: Mapping[int | None, Optimum]) -> Places:
-    gains = [
-        (preferences * (optimum.points - optimum.start)).sum(axis=1) for optimum in by_fold.values()
-    ]
-    return np.flatnonzero(np.min(gains, axis=0) > _TOLERANCE)

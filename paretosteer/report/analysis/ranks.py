@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from paretosteer import metrics
+from paretosteer.metrics.measure import Figures
 from paretosteer.report.analysis.bootstrap import Gap, Volumes, gap
-from paretosteer.report.analysis.measure import Figures
 
 # Rows are told apart where the corrected p-value is below this.
 ALPHA = 0.05

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -10,14 +10,8 @@ from paretosteer.cells.cell import Cell
 from paretosteer.cells.scores import UnreadableError, read_drift, read_judged, read_values
 from paretosteer.metrics import MetricError, as_preferences
 from paretosteer.metrics.input_checks import FloatArray
+from paretosteer.metrics.optimum import Optimum
 from paretosteer.report.analysis.comparable import Setting, ranked_points
-
-
-class Optimum(NamedTuple):
-    """The exact best points at a table's preferences (k, m), and the start model's point (m,)."""
-
-    points: FloatArray
-    start: FloatArray
 
 
 @dataclass(frozen=True)

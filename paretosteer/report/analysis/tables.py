@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from paretosteer.cells.cell import Cell
 from paretosteer.cells.scores import UnreadableError
+from paretosteer.metrics.measure import Map
 from paretosteer.report.analysis import row_key
 from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.pool_folds import pool
 from paretosteer.report.analysis.replicates import Replicate, read_replicate
-from paretosteer.report.analysis.workers import Map
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,16 @@
 """The work of a large report, on every core: what is done for each cell and each row."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
-from typing import Any, Protocol
 
 import psutil
 
+from paretosteer.metrics.measure import Map
+
 CELLS = 1000  # fewer are read sooner than processes start
 CHUNK = 8  # things sent to a process at once
-
-
-class Map(Protocol):
-    """Like `map`: a function of one thing, applied to many, in their order."""
-
-    def __call__(self, function: Callable[[Any], Any], things: Iterable[Any], /) -> Iterable[Any]:
-        """Apply the function."""
-        ...
 
 
 @contextmanager

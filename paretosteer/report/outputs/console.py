@@ -4,8 +4,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from paretosteer.report.outputs.columns import estimated, volume_error
+from paretosteer.metrics.row_metric import Column
+from paretosteer.report.columns import HYPERVOLUME, on_terminal
 from paretosteer.report.outputs.comparison_files import HEADINGS, NOTE, ComparisonReport, figure_texts
+from paretosteer.report.outputs.notes import volume_error
 from paretosteer.report.write import Report
 from paretosteer.runtime.terminal import line
 
@@ -22,20 +24,6 @@ _PLAIN_WIDTH = 400
 
 # Rows of a table, and cells that are not ok, that a reader of a terminal is shown.
 _MOST = 50
-
-# Heading, column of the leaderboard, how its value is written.
-_FIGURES = (
-    ("hypervolume", "hypervolume", "z.2f"),
-    ("controllability", "controllability", "z.2f"),
-    ("oracle regret", "oracle_regret", "z.3f"),
-    ("steering regret", "steering_regret", "z.3f"),
-    ("steps", "train_steps", "d"),
-    ("KL", "kl", "z.2f"),
-    ("folds", "folds", "d"),
-    ("seeds", "seeds", "d"),
-)
-# Shown in tables that have them.
-_OPTIONAL = ("oracle_regret", "folds")
 
 
 def print_leaderboard(board: "Report | pd.DataFrame") -> None:
@@ -89,16 +77,17 @@ def _table(title: str, rows: "pd.DataFrame") -> "Table":
     first = rows.iloc[0]
     named = " ".join(str(first[name]) for name in ("benchmark", "model") if _there(first[name]))
     table = _empty(f"{title} {named}".strip())
-    shown = [each for each in _FIGURES if each[1] not in _OPTIONAL or rows[each[1]].notna().any()]
-    for heading, _, _ in shown:
-        table.add_column(heading, justify="right", no_wrap=True)
+    shown = [each for each in on_terminal() if not each.sparse or rows[each.name].notna().any()]
+    for column in shown:
+        title = column.title if column.title.isupper() else column.title.lower()
+        table.add_column(title, justify="right", no_wrap=True)
     table.add_column("status")
     for _, row in rows.iterrows():
         # Of rows from elsewhere nothing is known about a budget.
         star = "*" if _there(row["exempt"]) and row["exempt"] else ""
         values = [
             str(row["label"]) + star,
-            *(_figure(row, name, form) for _, name, form in shown),
+            *(_value(row, column) for column in shown),
             str(row["status"]),
         ]
         table.add_row(*map(_text, values))
@@ -132,17 +121,11 @@ def _empty(title: str) -> "Table":
     return table
 
 
-def _figure(row: "pd.Series[Any]", name: str, form: str) -> str:
-    value = _number(row[name], form)
-    if name == "hypervolume" and estimated(row.to_dict()):
-        value += f" ± {row['hypervolume_error']:.2g}"
-    if name != "hypervolume" or not _there(row["hypervolume_low"]):
-        return value
-    return f"{value} [{row['hypervolume_low']:{form}}, {row['hypervolume_high']:{form}}]"
-
-
-def _number(value: Any, form: str) -> str:
-    return format(value, form) if _there(value) else ""
+def _value(row: "pd.Series[Any]", column: Column) -> str:
+    """Only what rows are ranked by has room for its interval."""
+    names = (*column.names, f"{column.name}_error") if column is HYPERVOLUME else (column.name,)
+    figures = {name: row[name] for name in names if _there(row[name])}
+    return column.text(figures).replace("−", "-")
 
 
 def _there(value: Any) -> bool:

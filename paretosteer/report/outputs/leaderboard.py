@@ -7,115 +7,10 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.cells.cell import find_cells
 from paretosteer.report.analysis.evaluate import RowResult, TableResult, evaluate
 from paretosteer.report.analysis.tables import make_tables
+from paretosteer.report.columns import fixed_names, whole_names
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# The contract: these names in this order.
-COLUMNS = (
-    "table",
-    "benchmark",
-    "model",
-    "method",
-    "variant",
-    "seeds",
-    "status",
-    "hypervolume",
-    "hypervolume_low",
-    "hypervolume_high",
-    "hypervolume_ratio",
-    "ratio_to",
-    "controllability",
-    "utility_loss",
-    "steering_regret",
-    "oracle_regret",
-    "dominated_by",
-    "train_steps",
-    "train_tokens",
-    "stored_bytes",
-    "switch_seconds",
-    "kl",
-)
-
-# Always there, after the contract's.
-FURTHER_COLUMNS = (
-    "label",
-    "benchmark_version",
-    "exempt",
-    "cells",
-    "replicates",
-    "seed_list",
-    "folds",
-    "fold_list",
-    "points",
-    "dialled_points",
-    "points_outside",
-    "front_size",
-    "hypervolume_error",
-    "hypervolume_behind",
-    "hypervolume_behind_low",
-    "hypervolume_behind_high",
-    "rank",
-    "rank_low",
-    "rank_high",
-    "tie_group",
-    "hypervolume_ref_1",
-    "hypervolume_ref_3",
-    "controllability_low",
-    "controllability_high",
-    "order_agreement",
-    "spearman",
-    "kendall_tau_b",
-    "violations",
-    "largest_backtrack",
-    "steering_regret_low",
-    "steering_regret_high",
-    "oracle_regret_low",
-    "oracle_regret_high",
-    "expected_utility",
-    "utility_loss_max",
-    "contribution",
-    "contribution_points",
-    "igd_plus",
-    "additive_epsilon",
-    "start_nll",
-    "tokens",
-    "budget_steps",
-    "selection_tokens",
-    "reward_calls",
-    "flops",
-    "trained_parameters",
-    "peak_memory_bytes",
-    "n_total",
-    "n_failed",
-    "reason",
-    "paths",
-)
-
-_WHOLE = (
-    "table",
-    "seeds",
-    "cells",
-    "replicates",
-    "folds",
-    "dominated_by",
-    "rank",
-    "rank_low",
-    "rank_high",
-    "points",
-    "dialled_points",
-    "contribution_points",
-    "train_steps",
-    "train_tokens",
-    "budget_steps",
-    "selection_tokens",
-    "reward_calls",
-    "trained_parameters",
-    "stored_bytes",
-    "peak_memory_bytes",
-    "n_total",
-    "n_failed",
-)
 
 
 def leaderboard(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
@@ -129,8 +24,8 @@ def leaderboard_frame(tables: Iterable[TableResult]) -> "pd.DataFrame":
 
     Returns
     -------
-    `COLUMNS`, `FURTHER_COLUMNS`, then per objective `controllability_<name>` and
-    `range_<name>`, and per phase `seconds_<phase>`. Missing where a value does not apply.
+    The columns that every leaderboard has, then those that some rows have by name: per objective,
+    per phase, of plug-ins. Missing where a value does not apply.
     """
     return as_frame([_row(table, result) for table in tables for result in table.rows])
 
@@ -139,10 +34,10 @@ def as_frame(rows: Sequence[dict[str, Any]]) -> "pd.DataFrame":
     """Rows as a frame with the leaderboard's columns; counts are nullable whole numbers."""
     import pandas as pd
 
-    fixed = [*COLUMNS, *FURTHER_COLUMNS]
+    fixed = fixed_names()
     varying = sorted({name for row in rows for name in row} - set(fixed))
     frame = pd.DataFrame(rows, columns=[*fixed, *varying])
-    counts = {name: frame[name].astype("Float64").round().astype("Int64") for name in _WHOLE}
+    counts = {name: frame[name].astype("Float64").round().astype("Int64") for name in whole_names()}
     return frame.assign(**counts, exempt=frame["exempt"].astype("boolean"))
 
 

@@ -1,10 +1,11 @@
 """What a reader must know about a table before believing its order, in sentences."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from paretosteer.report.analysis.bootstrap import RESAMPLES
-from paretosteer.report.outputs.columns import volume_error
-from paretosteer.report.analysis.evaluate import OTHER_REFERENCES, RowResult, TableResult
+from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
+from paretosteer.report.analysis.evaluate import RowResult, TableResult
 from paretosteer.report.figures.drawn_rows import left_out
 from paretosteer.report.analysis.replicates import Replicate
 from paretosteer.report.analysis.comparable import numbered
@@ -56,6 +57,25 @@ def ranking(rows: tuple[RowResult, ...], column: str = "hypervolume") -> list[st
 def resampled(result: TableResult) -> str:
     """What the intervals of a table resample: `prompts`, or `prompts and seeds`."""
     return f"prompts and {result.unit}s" if result.outer else "prompts"
+
+
+def volume_error(rows: Iterable[Mapping[Any, Any]]) -> str:
+    """A sentence on the standard error of hypervolumes that are estimates; "" if all are exact."""
+    errors = [row["hypervolume_error"] / row["hypervolume"] for row in rows if _is_estimate(row)]
+    if not errors:
+        return ""
+    return (
+        "Hypervolume is estimated by Monte Carlo (seeded, the same rays for all rows), as exact "
+        "is out of reach for so many points in so many objectives: ± is the standard error, at "
+        f"most {max(errors):.2%} here, and as large a share of the ratio and of hypervolumes at "
+        "other references. Intervals are of the samples and leave it out; differences between "
+        "rows have less of it."
+    )
+
+
+def _is_estimate(row: Mapping[Any, Any]) -> bool:
+    error = row.get("hypervolume_error")
+    return isinstance(error, float) and error > 0
 
 
 def _intervals(result: TableResult) -> Iterator[str]:

@@ -12,8 +12,9 @@ import numpy as np
 
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.metrics.input_checks import SIMPLEX_TOLERANCE, FloatArray
+from paretosteer.metrics.measure import Frame, Points, measure
+from paretosteer.report.columns import row_metrics
 from paretosteer.report.outputs.leaderboard import as_frame
-from paretosteer.report.analysis.measure import Points, measure, union_fronts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ def score_csv(
         [
             row
             for number, (preferences, members) in enumerate(groups.items(), start=1)
-            for row in _rows(number, members, np.array(preferences), corner.tolist(), names)
+            for row in _rows(number, members, Frame(np.array(preferences), corner, names, standard=False))
         ]
     )
 
@@ -212,13 +213,11 @@ def _points(
 def _rows(
     number: int,
     members: Mapping[str, FloatArray],
-    preferences: FloatArray,
-    reference: Sequence[float],
-    names: Sequence[str],
+    frame: Frame,
 ) -> Iterator[dict[str, object]]:
     """Leaderboard rows of one table, best first."""
     points = [Points(values, [None] * len(values)) for values in members.values()]
-    measured = measure(points, preferences, reference, names, union_fronts(points))
+    measured = measure(points, frame, row_metrics)
     rows = [
         {
             "table": number,

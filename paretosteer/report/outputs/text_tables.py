@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from paretosteer.report.outputs.columns import HYPERVOLUME, STEPS, Column, present, quality
+from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.columns import HYPERVOLUME, STEPS, section
 from paretosteer.report.outputs.notes import notes
 from paretosteer.report.analysis.comparable import Setting, distinctions, folds_words, vector_words
 from paretosteer.runtime.terminal import printable
@@ -76,7 +77,7 @@ def told_about(result: TableResult, special: Mapping[int, str]) -> list[str]:
 
 
 def _markdown_table(result: TableResult, told: Sequence[str]) -> str:
-    columns = present((*quality(), STEPS), result.scored)
+    columns = result.present((*section("quality"), STEPS))
     headings = _headings(result, columns)
     look = _Look(markdown_escape, "**{}**".format, str, star="\\*")
     rows = _rows(result, columns, look)
@@ -96,7 +97,7 @@ def _markdown_table(result: TableResult, told: Sequence[str]) -> str:
 
 def _latex_table(result: TableResult, told: Sequence[str]) -> str:
     arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
-    columns = present((*quality(), STEPS), result.scored)
+    columns = result.present((*section("quality"), STEPS))
     headings = _headings(result, columns)
     for arrow, command in arrows.items():
         headings = [heading.replace(arrow, command) for heading in headings]
@@ -133,14 +134,14 @@ def _folded(result: TableResult) -> bool:
 
 
 def _rows(result: TableResult, columns: Sequence[Column], look: _Look) -> list[list[str]]:
-    best = {column.figure: column.best(result.scored) for column in columns}
-    tied = {HYPERVOLUME.figure: result.tied}
+    best = {column.name: result.best(column) for column in columns}
+    tied = {HYPERVOLUME.name: result.tied}
 
     def value(each: RowResult, column: Column) -> str:
-        text, label = look.escape(column.text(each)), each.row.label
-        if label in best[column.figure]:
+        text, label = look.escape(column.text(each.figures)), each.row.label
+        if label in best[column.name]:
             return look.best(text)
-        return look.tied(text) if label in tied.get(column.figure, ()) else text
+        return look.tied(text) if label in tied.get(column.name, ()) else text
 
     def counted(each: RowResult) -> list[str]:
         folds = len({replicate.fold for replicate in each.row.replicates})

@@ -9,7 +9,6 @@ from paretosteer import metrics
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.report.analysis.dial_cubes import cube
 from paretosteer.report.analysis.evaluate import TableResult
-from paretosteer.report.analysis.measure import steerable
 
 # Okabe and Ito's blue and vermillion, apart for colour-blind readers; weak enough to read upon.
 _RISES, _FALLS = "0,114,178", "213,94,0"
@@ -33,7 +32,7 @@ def dominance_matrix(result: TableResult) -> dict[str, Any] | None:
 def entanglement_maps(result: TableResult) -> list[dict[str, Any]]:
     """For each row how far every objective moves per unit of every dial."""
     setting = result.table.setting
-    if not setting or not steerable(np.array(setting.preferences)):
+    if not setting or not metrics.steerable(np.array(setting.preferences)):
         return []
     preferences = np.array(setting.preferences)
     maps = []

@@ -9,21 +9,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.metrics.row_metric import Column, Section
 from paretosteer.report.analysis.comparable import Setting, vector_words
 from paretosteer.report.analysis.evaluate import TableResult
 from paretosteer.report.analysis.tables import Tables
+from paretosteer.report.columns import HYPERVOLUME, other_columns, section
 from paretosteer.report.figures.all_figures import drawings, render
 from paretosteer.report.figures.drawn_rows import focus
 from paretosteer.report.figures.style import DARK
-from paretosteer.report.outputs.columns import (
-    COSTS,
-    DETAIL,
-    HYPERVOLUME,
-    other_columns,
-    present,
-    quality,
-    steering_columns,
-)
 from paretosteer.report.outputs.text_tables import apart, headline, told_about
 from paretosteer.report.page.assets import assets
 from paretosteer.report.page.cell_list import cell_list
@@ -62,7 +55,6 @@ def page(
     special = apart(results)
     drawn = [focus(each) for each in results]
     texts = [read_texts(each) for each in drawn]
-    columns = (*quality(), *DETAIL, *COSTS)
     return (
         _templates()
         .get_template("page.html")
@@ -72,7 +64,7 @@ def page(
                 | (_measures(result, focused, own, light) if result.scored else {"measures": None})
                 for result, focused, own in zip(results, drawn, texts, strict=True)
             ],
-            glossary=present(columns, [each for result in results for each in result.scored]),
+            glossary=_glossary(results),
             cells=cell_list(tables),
             plot_data=plot_data(drawn, texts),
             **assets(plots=any(each.scored for each in results)),
@@ -95,6 +87,13 @@ def _templates() -> "Environment":
     return templates
 
 
+def _glossary(results: Sequence[TableResult]) -> list[Column]:
+    """The columns that some table shows, but for those of single objectives."""
+    sections: tuple[Section, ...] = ("quality", "steering", "front", "further", "cost")
+    columns = [column for name in sections for column in section(name)]
+    return [each for each in columns if any(result.present([each]) for result in results)]
+
+
 def _table(result: TableResult, notes: Sequence[str]) -> dict[str, Any]:
     return {
         "number": result.table.number,
@@ -106,7 +105,7 @@ def _table(result: TableResult, notes: Sequence[str]) -> dict[str, Any]:
         "unit": result.unit,
         "outer": result.outer,
         "winner": _winner(result),
-        "leaderboard": sortable_table(result, quality(), main=True),
+        "leaderboard": sortable_table(result, section("quality"), main=True),
     }
 
 
@@ -119,10 +118,10 @@ def _winner(result: TableResult) -> dict[str, Any] | None:
     close = [each for each in result.scored if each.row.label in result.tied]
     return {
         "label": best.row.label,
-        "hypervolume": HYPERVOLUME.text(best),
+        "hypervolume": HYPERVOLUME.text(best.figures),
         "competitors": len(ranked),
         "replicates": len(best.row.replicates),
-        "ties": [f"{each.row.label} ({HYPERVOLUME.text(each)})" for each in close],
+        "ties": [f"{each.row.label} ({HYPERVOLUME.text(each.figures)})" for each in close],
     }
 
 
@@ -135,12 +134,15 @@ def _measures(
     """Everything about a scored table below its leaderboard, with the rows that are drawn."""
     setting = result.table.setting
     assert setting  # a scored table has one
-    steering = steering_columns(setting.names)
-    front = [each for each in DETAIL if each.figure in ("contribution", "front_size")]
-    more = [each for each in DETAIL if each not in (*steering, *front)]
-    others = other_columns(result.scored, (*quality(), *DETAIL, *COSTS, *steering))
+    columns = {
+        "steering": section("steering", setting.names),
+        "front": section("front"),
+        "costs": section("cost"),
+        "more": section("further"),
+    }
+    known = [*section("quality"), *(column for each in columns.values() for column in each)]
+    columns["others"] = other_columns((each.figures for each in result.scored), known)
     figures = _figures(drawn, light)
-    columns = {"steering": steering, "front": front, "costs": COSTS, "more": more, "others": others}
     return {
         "objectives": setting.names,
         "measures": {name: sortable_table(result, each) for name, each in columns.items()},

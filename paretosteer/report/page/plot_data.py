@@ -10,8 +10,8 @@ from paretosteer.report.analysis.budgets import ladders
 from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.dial_cubes import cube
 from paretosteer.report.analysis.evaluate import Curves, RowResult, TableResult
+from paretosteer.report.columns import section
 from paretosteer.report.figures.style import Style, styles
-from paretosteer.report.outputs.columns import COSTS, present
 from paretosteer.report.outputs.report_json import plain
 from paretosteer.report.page.carried_texts import BYTES, texts_data
 from paretosteer.report.page.sample_texts import SampleTexts
@@ -43,9 +43,9 @@ def _table(result: TableResult, texts: SampleTexts, allowed: int) -> dict[str, A
             "union": result.union,
             "oracle": result.oracle.mean if result.oracle else None,
             "costs": [
-                {"figure": column.figure, "title": column.title}
-                for column in present(COSTS, result.scored)
-                if column.figure in _COSTS
+                {"figure": column.name, "title": column.title}
+                for column in result.present(section("cost"))
+                if column.name in _COSTS
             ],
             "rows": [
                 _row(each, setting, look)
@@ -94,7 +94,9 @@ def _row(each: RowResult, setting: Setting, look: Style) -> dict[str, Any]:
         "volume": [each.figures[f"hypervolume{end}"] for end in ("", "_low", "_high")],
         "costs": {name: each.figures[name] for name in _COSTS if name in each.figures},
         "bill": " · ".join(
-            f"{column.title} {column.text(each)}" for column in COSTS if column.figure in _BILL
+            f"{column.title} {column.text(each.figures)}"
+            for column in section("cost")
+            if column.name in _BILL
         ),
         "cube": _cube(each, setting),
     }

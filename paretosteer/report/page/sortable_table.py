@@ -3,34 +3,35 @@
 from collections.abc import Sequence
 from typing import Any
 
+from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis.comparable import numbered
 from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.columns import HYPERVOLUME
 from paretosteer.report.figures.style import styles
-from paretosteer.report.outputs.columns import HYPERVOLUME, Column, present
 
 
 def sortable_table(
     result: TableResult, known: Sequence[Column], main: bool = False
 ) -> dict[str, Any]:
     """Rows by columns; the `main` table has all rows, bars of hypervolume, and the status."""
-    columns = present(known, result.scored)
-    best = {column.figure: column.best(result.scored) for column in columns}
+    columns = result.present(known)
+    best = {column.name: result.best(column) for column in columns}
     looks = styles([each.row.method for each in result.rows])
     widest = max((each.figures["hypervolume_high"] for each in result.scored), default=0.0)
 
     def cell(each: RowResult, column: Column) -> dict[str, Any]:
-        value = each.figures.get(column.figure)
+        value = each.figures.get(column.name)
         return {
-            "text": column.text(each),
+            "text": column.text(each.figures),
             # The number that the text stands for, where it is one.
             "value": f"{value:.9g}" if isinstance(value, int | float) else None,
-            "best": each.row.label in best[column.figure],
+            "best": each.row.label in best[column.name],
             "bar": _bar(each, widest) if main and column is HYPERVOLUME else None,
         }
 
     return {
         "columns": columns,
-        "ranked_by": HYPERVOLUME.figure if main else None,
+        "ranked_by": HYPERVOLUME.name if main else None,
         "noun": result.noun,
         "rows": [
             {

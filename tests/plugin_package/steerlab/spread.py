@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from paretosteer.metrics import PointMetric
+from paretosteer.metrics import RowMetric
 
 
 def spread(points, preferences, reference):
@@ -10,4 +10,4 @@ def spread(points, preferences, reference):
     return np.ptp(points, axis=0).mean()
 
 
-SPREAD = PointMetric("spread", "up", "mean range of the objectives", version="4", function=spread)
+SPREAD = RowMetric("spread", "up", "mean range of the objectives", version="4", function=spread)

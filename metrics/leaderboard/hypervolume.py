@@ -1,0 +1,132 @@
+"""Hypervolume, by which rows are ranked, and how a row compares with the others in it."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING
+
+from paretosteer import metrics
+from paretosteer.metrics.row_metric import RowMetric
+
+if TYPE_CHECKING:
+    from paretosteer.metrics.input_checks import FloatArray
+
+
+# The reference point is a choice; the hypervolumes at these tell whether the ranking depends on it.
+OTHER_REFERENCES = {"hypervolume_ref_1": -1.0, "hypervolume_ref_3": -3.0}
+
+
+def _volume(points: FloatArray, reference: FloatArray) -> metrics.Volume:
+    return metrics.hypervolume_with_error(points, reference)
+
+
+def _ratio(points: FloatArray, front: FloatArray, reference: FloatArray) -> float | None:
+    if metrics.points_outside(front, reference) == len(front):
+        return None
+    return metrics.hypervolume_ratio(points, front, reference)
+
+
+def _above(value: float, points: FloatArray) -> float:
+    return metrics.hypervolume(points, [value] * points.shape[1])
+
+
+METRICS = (
+    RowMetric(
+        "hypervolume",
+        "up",
+        "volume dominated above the reference point (main)",
+        title="Hypervolume",
+        meaning="How much of the space of outcomes, above the reference point, the method's points "
+        "cover: the main measure of how good and how wide its front is. In brackets the interval, "
+        "reflected because resampling noise inflates hypervolume. Where it is an estimate, its "
+        "standard error follows ±.",
+        format="z.2f",
+        interval="reflected",
+        bounds=(0.0, inf),
+        place=1,
+        terminal=1,
+        tracked=True,
+        function=_volume,
+        needs=("points", "reference"),
+        part="value",
+    ),
+    RowMetric(
+        "hypervolume_ratio",
+        "up",
+        "hypervolume over the oracle's or the union front's",
+        title="Ratio",
+        meaning="Hypervolume as a share of that of the best front: the oracle's at the same "
+        "preferences where the best possible is known exactly, else the union front, the best "
+        "points of all methods in this table together, every seed's, in each fold apart.",
+        format="z.3f",
+        place=4,
+        function=_ratio,
+        needs=("points", "front", "reference"),
+    ),
+    RowMetric(
+        "hypervolume_error",
+        "shown",
+        "standard error of a hypervolume that is an estimate",
+        title="Hypervolume's error",
+        meaning="Standard error of the hypervolume where it is estimated by Monte Carlo; 0 where "
+        "it is exact.",
+        format=".2g",
+        section="further",
+        function=_volume,
+        needs=("points", "reference"),
+        part="error",
+    ),
+    RowMetric(
+        "hypervolume_behind",
+        "shown",
+        "hypervolume that the row lacks against the best",
+        title="Behind the best",
+        meaning="Hypervolume that the row lacks against the best under the budget, with its paired "
+        "interval, over the folds and seeds that both have. An interval that holds 0 does not tell "
+        "the two apart.",
+        format="z.2f",
+        interval="reflected",
+        section="further",
+        place=1,
+    ),
+    RowMetric(
+        "rank",
+        "shown",
+        "place by hypervolume among the rows under the budget",
+        title="Rank",
+        meaning="Place by hypervolume among the methods under the budget, with the interval of "
+        "that place over the same resamples.",
+        format="d",
+        whole=True,
+        interval="percentile",
+        place=2,
+    ),
+    RowMetric(
+        "tie_group",
+        "shown",
+        "letters that rows share if hypervolume cannot separate them",
+        title="Ties",
+        meaning="Rows that share a letter are not told apart in hypervolume: their difference, "
+        "paired and corrected for the number of pairs in the table (Holm), is not significant at "
+        "5 %. A row may be tied with two that are themselves told apart, and then has several "
+        "letters.",
+        format="",
+        place=3,
+    ),
+    *(
+        RowMetric(
+            name,
+            "up",
+            f"hypervolume above {value:g} in every objective".replace("-", "−"),
+            title=f"HV at {value:g}".replace("-", "−"),
+            meaning=f"Hypervolume above {value:g} in every objective.".replace("-", "−"),
+            format="z.2f",
+            section="further",
+            place=4,
+            function=partial(_above, value),
+            needs=("standard_points",),
+        )
+        for name, value in OTHER_REFERENCES.items()
+    ),
+)

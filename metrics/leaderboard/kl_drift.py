@@ -1,0 +1,70 @@
+"""Drift: how far samples are from the start model's, and what quality is worth at equal drift."""
+
+from paretosteer.metrics.row_metric import RowMetric
+
+METRICS = (
+    RowMetric(
+        "kl",
+        "shown",
+        "nats per sample away from the start model",
+        title="KL",
+        meaning="Drift from the start model in nats per sample, averaged over preferences. Reward "
+        "can always be bought with more of it.",
+        format="z.2f",
+        place=10,
+        terminal=6,
+        tracked=True,
+        function=lambda kl: kl.mean(),
+        needs=("kl",),
+    ),
+    RowMetric(
+        "hypervolume_equal_drift",
+        "up",
+        "hypervolume of points below a KL common to all rows",
+        title="HV at equal drift",
+        meaning="Hypervolume of the points whose KL from the start model is below the same "
+        "threshold for all rows of a table: the one that half of the table's points that moved are "
+        "below. Another threshold may order the rows otherwise: see the curve. Nothing where no "
+        "point is below.",
+        format="z.2f",
+        optional=True,
+        section="further",
+        place=5,
+    ),
+    RowMetric(
+        "equal_drift_kl",
+        "shown",
+        "that common KL, nats per sample",
+        title="Equal drift",
+        meaning="That threshold, in nats per sample.",
+        format=".3g",
+        optional=True,
+        section="further",
+        place=6,
+    ),
+    RowMetric(
+        "start_nll",
+        "shown",
+        "negative log-likelihood under the start model",
+        title="Start NLL",
+        meaning="Negative log-likelihood of the method's samples under the start model, nats per "
+        "sample.",
+        format="z.1f",
+        section="further",
+        place=7,
+        function=lambda start_nll: start_nll.mean(),
+        needs=("start_nll",),
+    ),
+    RowMetric(
+        "tokens",
+        "shown",
+        "tokens per sample",
+        title="Length",
+        meaning="Tokens per sample.",
+        format="z.1f",
+        section="further",
+        place=8,
+        function=lambda tokens: tokens.mean(),
+        needs=("tokens",),
+    ),
+)

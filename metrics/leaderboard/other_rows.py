@@ -1,0 +1,108 @@
+"""A row beside the others of its table: dominance, and the front that they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from paretosteer import metrics
+from paretosteer.metrics.row_metric import RowMetric
+
+if TYPE_CHECKING:
+    from paretosteer.metrics.input_checks import FloatArray
+    from paretosteer.metrics.measure import Points
+
+
+def _dominated_by(rows: Sequence[Points]) -> list[int]:
+    """Rows are compared at their means over replicates."""
+    import numpy as np
+
+    counts: list[int] = metrics.dominated_by(np.stack([row.mean for row in rows])).tolist()
+    return counts
+
+
+def _contributions(rows: Sequence[Points], reference: FloatArray) -> list[metrics.Contribution]:
+    """What each row adds to its folds' union fronts: mean volume, points altogether."""
+    import numpy as np
+
+    found = []
+    for place, own in enumerate(rows):
+        others = [row for other, row in enumerate(rows) if other != place]
+        lost = [
+            metrics.contribution(
+                own.of(fold),
+                np.concatenate([row.of(fold) for row in others]) if others else [],
+                reference,
+            )
+            for fold in dict.fromkeys(own.folds)
+        ]
+        volume = float(np.mean([each.volume for each in lost]))
+        found.append(metrics.Contribution(volume, sum(each.points for each in lost)))
+    return found
+
+
+METRICS = (
+    RowMetric(
+        "dominated_by",
+        "down",
+        "rows that dominate this one at most preferences",
+        title="Dominated by",
+        meaning="How many other rows are better in every objective at more than half of the "
+        "preferences.",
+        format="d",
+        whole=True,
+        place=9,
+        function=_dominated_by,
+        needs=("rows",),
+    ),
+    RowMetric(
+        "contribution",
+        "up",
+        "what the union front loses without this method",
+        title="Contribution",
+        meaning="Hypervolume that the union front would lose without this method.",
+        format="z.3f",
+        section="front",
+        place=1,
+        function=_contributions,
+        needs=("rows", "reference"),
+        part="volume",
+    ),
+    RowMetric(
+        "contribution_points",
+        "up",
+        "own points on the union front",
+        title="Points on the union front",
+        meaning="How many of the method's points, every seed's, are on the union front.",
+        format="d",
+        whole=True,
+        section="front",
+        function=_contributions,
+        needs=("rows", "reference"),
+        part="points",
+    ),
+    RowMetric(
+        "igd_plus",
+        "down",
+        "distance to the oracle's or union front (IGD+)",
+        title="IGD+",
+        meaning="Mean distance from the points of the oracle's or union front to what the method's "
+        "points dominate, in standard units.",
+        format="z.3f",
+        section="further",
+        function=lambda points, front: metrics.igd_plus(points, front),
+        needs=("points", "front"),
+    ),
+    RowMetric(
+        "additive_epsilon",
+        "down",
+        "shift that covers the oracle's or union front",
+        title="Additive ε",
+        meaning="Smallest shift of all objectives, in standard units, by which the method's points "
+        "would weakly dominate the oracle's or union front.",
+        format="z.3f",
+        section="further",
+        function=lambda points, front: metrics.additive_epsilon(points, front),
+        needs=("points", "front"),
+    ),
+)

@@ -1,0 +1,57 @@
+"""What is lost at a preference: against the method's own points, and against the best possible."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from paretosteer import metrics
+from paretosteer.metrics.row_metric import RowMetric
+
+if TYPE_CHECKING:
+    from paretosteer.metrics.input_checks import FloatArray
+
+
+def _oracle_regret(
+    points: FloatArray, preferences: FloatArray, optimum: metrics.Optimum, learnable: Any
+) -> float | None:
+    if not len(learnable):
+        return None
+    return float(metrics.regrets(points, preferences, optimum, learnable).mean())
+
+
+METRICS = (
+    RowMetric(
+        "steering_regret",
+        "shown",
+        "EUM minus the utility of the points offered",
+        title="Steering regret",
+        meaning="The part of that loss which better aim alone would recover: the method has a "
+        "better point for that preference, but offers it for another. 0 also for a method that "
+        "never moves, so never a reason to choose one.",
+        format="z.3f",
+        interval="symmetric",
+        interval_shown=False,
+        bounds=(0.0, inf),
+        place=8,
+        terminal=4,
+        tracked=True,
+        function=lambda preferences, points: metrics.steering_regret(preferences, points),
+        needs=("preferences", "points"),
+    ),
+    RowMetric(
+        "oracle_regret",
+        "down",
+        "regret in regularised value: 0 optimal, 1 untrained",
+        title="Oracle regret",
+        meaning="The share of what could be learnt at a preference that the method leaves, "
+        "averaged over preferences: 0 is the best possible policy, 1 nothing learnt.",
+        format="z.3f",
+        interval="percentile",
+        place=6,
+        terminal=3,
+        sparse=True,
+        function=_oracle_regret,
+        needs=("points", "preferences", "optimum", "learnable"),
+    ),
+)

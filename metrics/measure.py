@@ -1,0 +1,208 @@
+"""From points to metrics: the one place where report, `score`, `validate` and trackers get them.
+
+Replicates are seeds, cross-validation folds, or both, and a row's figure is the mean over them. The
+union front is that of all points of all rows, every seed's, so that no ratio exceeds 1 and no loss
+is below 0; each fold, measured on prompts and in units of its own, has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from paretosteer.metrics.fronts import nondominated
+from paretosteer.metrics.input_checks import FloatArray
+from paretosteer.metrics.leaderboard import row_metrics
+from paretosteer.metrics.optimum import Optimum, learnable
+from paretosteer.metrics.row_metric import OBJECTIVE, ROWS, RowMetric
+
+Figures: TypeAlias = dict[str, Any]
+Fronts: TypeAlias = Mapping[int | None, FloatArray]
+
+
+class Map(Protocol):
+    """Like `map`: a function of one thing, applied to many, in their order."""
+
+    def __call__(self, function: Callable[[Any], Any], things: Iterable[Any], /) -> Iterable[Any]:
+        """Apply the function."""
+        ...
+
+
+@dataclass(frozen=True)
+class Points:
+    """A row's points: `values` (replicates, k, m), and the fold of each, None without folds.
+
+    `drift` holds, for each replicate, what was measured of its points, (k,) by name.
+    """
+
+    values: FloatArray
+    folds: Sequence[int | None]
+    drift: Sequence[Mapping[str, FloatArray]] = ()
+
+    def of(self, fold: int | None) -> FloatArray:
+        """Points of all seeds in one fold, (n, m)."""
+        own = [each == fold for each in self.folds]
+        return self.values[own].reshape(-1, self.values.shape[-1])
+
+    @property
+    def mean(self) -> FloatArray:
+        """Mean over replicates, (k, m)."""
+        return self.values.mean(axis=0)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the rows of a table share.
+
+    Attributes
+    ----------
+    preferences, reference
+        (k, m) and (m,).
+    names
+        m names of objectives.
+    optima
+        The best possible by fold, if it is known; else the front is the union front.
+    standard
+        Whether the points are in standard units of the start model.
+    """
+
+    preferences: FloatArray
+    reference: FloatArray
+    names: Sequence[str]
+    optima: Mapping[int | None, Optimum] | None = None
+    standard: bool = True
+
+    @cached_property
+    def learnable(self) -> npt.NDArray[np.intp]:
+        """Places (n,) of the preferences at which there is something to learn, in every fold."""
+        return learnable(self.preferences, (self.optima or {}).values())
+
+    def fronts(self, rows: Sequence[Points]) -> Fronts:
+        """By fold, the front (n, m) that ratio and losses are against."""
+        if self.optima:
+            return {fold: optimum.points for fold, optimum in self.optima.items()}
+        return union_fronts(rows)
+
+    def inputs(self, points: FloatArray, fold: int | None) -> dict[str, Any]:
+        """What metrics may need of one replicate's points (k, m), by name, without the front."""
+        return {
+            "points": points,
+            "preferences": self.preferences,
+            "reference": self.reference,
+            **({"standard_points": points} if self.standard else {}),
+            **({"optimum": self.optima[fold], "learnable": self.learnable} if self.optima else {}),
+        }
+
+
+def measure(
+    rows: Sequence[Points],
+    frame: Frame,
+    metrics: Callable[[], Iterable[RowMetric]] = row_metrics,
+    spread: Map = map,
+) -> list[Figures]:
+    """Measure every row of a table.
+
+    Parameters
+    ----------
+    rows
+        Points of each row; replicates may differ in number.
+    frame
+        What the rows share.
+    metrics
+        Gives the metrics; a function, since other processes cannot be sent a plug-in's metric.
+    spread
+        The `map` that goes over rows.
+
+    Returns
+    -------
+    For each row its figures by column of the leaderboard, without those that are not defined.
+    """
+    alone = spread(partial(_alone, metrics, frame, frame.fronts(rows)), rows)
+    together = _together(metrics(), rows, frame)
+    return [own | compared for own, compared in zip(alone, together, strict=True)]
+
+
+def figures(
+    metrics: Iterable[RowMetric], inputs: Mapping[str, Any], names: Sequence[str]
+) -> dict[str, float]:
+    """Values of the metrics whose needs are among the inputs, without those that are not finite.
+
+    `names` are those of the objectives.
+    """
+    results: dict[Any, Any] = {}  # several metrics may be parts of what one function gives
+    found: dict[str, float] = {}
+    for metric in metrics:
+        if metric.function is None or not set(metric.needs) <= inputs.keys():
+            continue
+        key = metric.function, metric.needs
+        if key not in results:
+            results[key] = metric.function(*(inputs[need] for need in metric.needs))
+        value = _part(results[key], metric)
+        if value is None:
+            continue
+        if metric.per_objective:
+            own = [metric.name.replace(OBJECTIVE, name) for name in names]
+            found |= dict(zip(own, np.asarray(value, dtype=float).tolist(), strict=True))
+        else:
+            found[metric.name] = float(value)
+    return {name: value for name, value in found.items() if np.isfinite(value)}
+
+
+def union_fronts(rows: Sequence[Points]) -> dict[int | None, FloatArray]:
+    """By fold, the nondominated points (n, m) among those of all rows."""
+    folds = dict.fromkeys(fold for row in rows for fold in row.folds)
+    return {fold: _front(np.concatenate([row.of(fold) for row in rows])) for fold in folds}
+
+
+def shown_front(rows: Sequence[Points]) -> FloatArray:
+    """The one union front (n, m) to draw: of all points, or of the means where there are folds."""
+    fronts = union_fronts(rows)
+    if len(fronts) == 1:
+        return next(iter(fronts.values()))
+    return _front(np.concatenate([row.mean for row in rows]))
+
+
+def _alone(
+    metrics: Callable[[], Iterable[RowMetric]], frame: Frame, fronts: Fronts, row: Points
+) -> Figures:
+    """Figures of a row that depend on no other row but through the front."""
+    chosen = list(metrics())
+    drift = row.drift or [{}] * len(row.folds)
+    each = [
+        figures(
+            chosen,
+            {**frame.inputs(points, fold), "front": fronts[fold], **measured},
+            frame.names,
+        )
+        for points, fold, measured in zip(row.values, row.folds, drift, strict=True)
+    ]
+    names = [name for name in each[0] if all(name in one for one in each)]
+    return {name: float(np.mean([one[name] for one in each])) for name in names}
+
+
+def _together(metrics: Iterable[RowMetric], rows: Sequence[Points], frame: Frame) -> list[Figures]:
+    """Figures of every row that compare it with the others."""
+    inputs = {ROWS: rows, "reference": frame.reference}
+    results: dict[Any, Sequence[Any]] = {}
+    found: list[Figures] = [{} for _ in rows]
+    for metric in metrics:
+        if metric.function is None or ROWS not in metric.needs:
+            continue
+        if metric.function not in results:
+            results[metric.function] = metric.function(*(inputs[need] for need in metric.needs))
+        for own, result in zip(found, results[metric.function], strict=True):
+            own[metric.name] = _part(result, metric)
+    return found
+
+
+def _part(result: Any, metric: RowMetric) -> Any:
+    return getattr(result, metric.part) if metric.part and result is not None else result
+
+
+def _front(points: FloatArray) -> FloatArray:
+    return points[nondominated(points)]

@@ -1,0 +1,178 @@
+"""Declaration of a leaderboard metric: one object from which everything about it is derived.
+
+Its columns, the listing, what tables and terminal show, the checks of `validate` and what trackers
+log follow from it. Imports nothing heavy, so that metrics can be listed in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, replace
+from math import inf
+from typing import Any, Literal
+
+Direction = Literal["up", "down", "shown"]
+Section = Literal["quality", "steering", "front", "further", "cost", ""]
+
+OBJECTIVE = "{objective}"
+
+# What a metric may need of a row. Row l of the points is the answer to preference l.
+ROW_INPUTS = {
+    "points": "(k, m)",
+    "preferences": "(k, m)",
+    "reference": "reference point (m,)",
+    "front": "oracle's points, or union front of the table, (n, m)",
+    "standard_points": "(k, m), where the points are in standard units of the start model",
+    "optimum": "metrics.optimum.Optimum, where the best possible is known",
+    "learnable": "places (n,) of the preferences at which the optimum beats the start model",
+    "kl": "(k,), nats per sample away from the start model",
+    "start_nll": "(k,), nats per sample under the start model",
+    "tokens": "(k,), tokens per sample",
+}
+# A built-in metric that needs "rows", the `metrics.measure.Points` of a whole table, compares them
+# and gives one value for each.
+ROWS = "rows"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the leaderboard, and how people read it.
+
+    Attributes
+    ----------
+    name
+        Column of `leaderboard.csv`. With `{objective}` in it, one column per objective.
+    direction
+        "up" or "down", whichever is better; "shown" if the column is never to be ranked on alone.
+    summary
+        One short line.
+    title
+        Heading in tables; by default the name.
+    meaning
+        Explanation in the page's glossary; by default the summary.
+    format
+        Format specification of a value, or a function that writes it.
+    whole
+        Whether the value is a count.
+    interval
+        How resamples give NAME_low and NAME_high (see `metrics.statistics`), or "" for no interval.
+    interval_shown
+        Whether tables show the interval beside the value.
+    optional
+        Whether `leaderboard.csv` leaves the column out if no row has a value.
+    section
+        The page's table that shows the column; "" for none. Main tables show "quality".
+    place
+        Position within its section.
+    terminal
+        Position on a terminal; 0 if not shown there.
+    sparse
+        Whether a terminal leaves the column out if no row has a value.
+    """
+
+    name: str
+    direction: Direction = "shown"
+    summary: str = ""
+    _: KW_ONLY
+    title: str = ""
+    meaning: str = ""
+    format: str | Callable[[Any], str] = "z.4g"
+    whole: bool = False
+    interval: Literal["", "reflected", "symmetric", "percentile"] = ""
+    interval_shown: bool = True
+    optional: bool = False
+    section: Section = ""
+    place: int = 100
+    terminal: int = 0
+    sparse: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", self.title or self.name)
+        object.__setattr__(self, "meaning", self.meaning or self.summary)
+
+    @property
+    def heading(self) -> str:
+        """Title with the arrow of the better direction."""
+        return self.title + {"up": " ↑", "down": " ↓", "shown": ""}[self.direction]
+
+    @property
+    def better(self) -> int:
+        """1 if higher is better, −1 if lower is, 0 if the column is not to be ranked on."""
+        return {"up": 1, "down": -1, "shown": 0}[self.direction]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in `leaderboard.csv`: the column's own, and its interval's ends."""
+        ends = (f"{self.name}_low", f"{self.name}_high") if self.interval else ()
+        return (self.name, *ends)
+
+    @property
+    def per_objective(self) -> bool:
+        """Whether there is one column per objective."""
+        return OBJECTIVE in self.name
+
+    def of(self, objective: str) -> Column:
+        """The column of one objective."""
+        return replace(
+            self,
+            name=self.name.replace(OBJECTIVE, objective),
+            title=self.title.replace(OBJECTIVE, objective),
+            summary=self.summary.replace(OBJECTIVE, objective),
+            meaning=self.meaning.replace(OBJECTIVE, objective),
+        )
+
+    def text(self, figures: Mapping[str, Any]) -> str:
+        """Value of a row for readers, with standard error and interval; "" if it has none."""
+        if self.name not in figures:
+            return ""
+        text = self._written(figures[self.name])
+        if error := figures.get(f"{self.name}_error"):
+            text += f" ± {error:.2g}"
+        low, high = (figures.get(f"{self.name}_{end}") for end in ("low", "high"))
+        if self.interval_shown and low is not None and high is not None:
+            text += f" [{self._written(low)}, {self._written(high)}]"
+        return text
+
+    def _written(self, value: Any) -> str:
+        if callable(self.format):
+            return self.format(value)
+        return format(value, self.format).replace("-", "−")
+
+
+@dataclass(frozen=True)
+class RowMetric(Column):
+    """A metric of the rows of a leaderboard, built-in or a plug-in's.
+
+    A plug-in needs no more than
+
+        RowMetric("spread", "up", "mean range of the objectives", version="1", function=spread)
+
+    with a `function` of points (k, m), preferences (k, m) and the reference point (m,).
+
+    Attributes
+    ----------
+    version
+        Changes with the definition.
+    function
+        Gives the value, or one value per objective, of the inputs in `needs`; None or NaN where it
+        is not defined. Of a metric with an interval it takes points with leading axes too,
+        (…, k, m). A metric without a function is made by the report's statistics.
+    needs
+        Names in `ROW_INPUTS`, in the order of the function's arguments. A table that lacks one
+        does not have the metric.
+    part
+        Attribute of the function's result that is the value, if the result is a tuple of several.
+    bounds
+        Least and largest possible value, which the interval does not cross.
+    tracked
+        Whether trackers log it for every cell.
+    """
+
+    _: KW_ONLY
+    version: str = "1"
+    function: Callable[..., Any] | None = None
+    needs: tuple[str, ...] = ("points", "preferences", "reference")
+    part: str = ""
+    bounds: tuple[float, float] = (-inf, inf)
+    tracked: bool = False
+    section: Section = "quality"

@@ -1,0 +1,248 @@
+"""Columns of the leaderboard: those that are no metric, and with the metrics the order of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from paretosteer.metrics.catalogue import METRICS
+from paretosteer.metrics.leaderboard import ROW_METRICS
+from paretosteer.metrics.row_metric import OBJECTIVE, Column, RowMetric, Section
+from paretosteer.plugins.row_metrics import plugin_metrics
+
+# The contract: the first columns of leaderboard.csv, in this order.
+CONTRACT = (
+    "table",
+    "benchmark",
+    "model",
+    "method",
+    "variant",
+    "seeds",
+    "status",
+    "hypervolume",
+    "hypervolume_low",
+    "hypervolume_high",
+    "hypervolume_ratio",
+    "ratio_to",
+    "controllability",
+    "utility_loss",
+    "steering_regret",
+    "oracle_regret",
+    "dominated_by",
+    "train_steps",
+    "train_tokens",
+    "stored_bytes",
+    "switch_seconds",
+    "kl",
+)
+
+
+def amount(value: float) -> str:
+    """A count with an SI prefix and three digits: 300 k, 1.25 M."""
+    for size, prefix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {prefix}"
+    return f"{value:.3g}"
+
+
+def amount_of_bytes(value: float) -> str:
+    """Bytes with an SI prefix and three digits: 165 kB."""
+    text = amount(value)
+    return f"{text}B" if text[-1].isalpha() else f"{text} B"
+
+
+def duration(seconds: float) -> str:
+    """A time with its unit and three digits: 15 µs, 2.5 ms, 60 s, 23.7 min."""
+    for least, size, unit in (
+        (7200.0, 3600.0, "h"),
+        (120.0, 60.0, "min"),
+        (1.0, 1.0, "s"),
+        (1e-3, 1e-3, "ms"),
+    ):
+        if seconds >= least:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} µs"
+
+
+# What a row is of.
+_ROW = (
+    Column("table", whole=True),
+    Column("benchmark"),
+    Column("model"),
+    Column("method"),
+    Column("variant"),
+    Column("seeds", title="Seeds", format="d", whole=True, terminal=8),
+    Column("status"),
+    Column("ratio_to"),
+    Column("label"),
+    Column("benchmark_version"),
+    Column("exempt"),
+    Column("cells", whole=True),
+    Column("replicates", whole=True),
+    Column("seed_list"),
+    Column("folds", title="Folds", format="d", whole=True, terminal=7, sparse=True),
+    Column("fold_list"),
+    Column("points", whole=True),
+    Column("dialled_points", whole=True),
+)
+
+STEPS = Column(
+    "train_steps",
+    summary="Optimiser steps over everything that a cell trained, selection included.",
+    title="Steps",
+    format=".0f",
+    whole=True,
+    section="cost",
+    terminal=5,
+)
+
+_COSTS = (
+    STEPS,
+    Column(
+        "budget_steps",
+        summary="The budget: the most optimiser steps a cell may take. Tokens, reward calls and "
+        "validation sampling are counted but not equalised.",
+        title="Cap",
+        format="d",
+        whole=True,
+        section="cost",
+    ),
+    Column(
+        "train_tokens",
+        summary="Tokens trained on.",
+        title="Train tokens",
+        format=amount,
+        whole=True,
+        section="cost",
+    ),
+    Column(
+        "selection_tokens",
+        summary="Tokens sampled to choose options on validation prompts.",
+        title="Selection tokens",
+        format=amount,
+        whole=True,
+        section="cost",
+    ),
+    Column(
+        "reward_calls",
+        summary="Samples scored.",
+        title="Reward calls",
+        format=amount,
+        whole=True,
+        section="cost",
+    ),
+    Column(
+        "flops",
+        summary="Arithmetic, estimated.",
+        title="FLOPs",
+        format=amount,
+        section="cost",
+    ),
+    Column(
+        "seconds_train",
+        summary="Wall time of training.",
+        title="Training",
+        format=duration,
+        optional=True,
+        section="cost",
+    ),
+    Column(
+        "seconds_sample",
+        summary="Wall time of sampling.",
+        title="Sampling",
+        format=duration,
+        optional=True,
+        section="cost",
+    ),
+    Column(
+        "trained_parameters",
+        summary="Parameters trained.",
+        title="Parameters",
+        format=amount,
+        whole=True,
+        section="cost",
+        place=102,
+    ),
+    Column(
+        "peak_memory_bytes",
+        summary="Peak memory.",
+        title="Memory",
+        format=amount_of_bytes,
+        whole=True,
+        section="cost",
+        place=101,
+    ),
+    Column(
+        "stored_bytes",
+        summary="Checkpoint as measured.",
+        title="Stored",
+        format=amount_of_bytes,
+        whole=True,
+        section="cost",
+        place=103,
+    ),
+    Column(
+        "switch_seconds",
+        summary="Time to turn to a new preference.",
+        title="Switch",
+        format=duration,
+        section="cost",
+        place=104,
+    ),
+    Column("n_total", whole=True),
+    Column("n_failed", whole=True),
+    Column("reason"),
+    Column("paths"),
+)
+
+BUILT_IN: tuple[Column, ...] = (*_ROW, *ROW_METRICS, *_COSTS)
+
+HYPERVOLUME: Column = next(each for each in ROW_METRICS if each.name == "hypervolume")
+
+
+def fixed_names() -> list[str]:
+    """Columns that every leaderboard.csv has, in order."""
+    declared = [each for each in BUILT_IN if not each.optional and not each.per_objective]
+    names = [name for each in declared for name in each.names]
+    return [*CONTRACT, *(name for name in names if name not in CONTRACT)]
+
+
+def whole_names() -> list[str]:
+    """Columns that hold counts."""
+    return [name for each in BUILT_IN if each.whole for name in each.names]
+
+
+def row_metrics() -> list[RowMetric]:
+    """The metrics of a leaderboard: the built-in ones, then those of plug-ins."""
+    names = {name for each in BUILT_IN for name in each.names}
+    prefixes = tuple(each.name.split(OBJECTIVE)[0] for each in BUILT_IN if each.per_objective)
+    return [*ROW_METRICS, *plugin_metrics(names | METRICS.keys(), (*prefixes, "seconds_"))]
+
+
+def section(name: Section, objectives: Sequence[str] = ()) -> list[Column]:
+    """Columns of one of the page's tables, those of single objectives included."""
+    own = [each for each in (*row_metrics(), *_COSTS) if each.section == name]
+    return [
+        column
+        for each in sorted(own, key=lambda column: column.place)
+        for column in (map(each.of, objectives) if each.per_objective else (each,))
+    ]
+
+
+def on_terminal() -> list[Column]:
+    """Columns that a terminal shows, in order."""
+    return sorted((each for each in BUILT_IN if each.terminal), key=lambda each: each.terminal)
+
+
+def other_columns(figures: Iterable[Mapping[str, Any]], shown: Iterable[Column]) -> list[Column]:
+    """Columns for every figure of some rows that none of those shown has, under its own name."""
+    names = dict.fromkeys(name for each in figures for name in each)
+    ends = {f"{name}_{end}" for name in names for end in ("low", "high")}
+    known = ends | {each.name for each in shown}
+    return [Column(name, format=_any) for name in names if name not in known]
+
+
+def _any(value: Any) -> str:
+    if isinstance(value, int | float):
+        return f"{value:z.4g}".replace("-", "−")
+    return str(value)
