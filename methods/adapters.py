@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from paretosteer.benchmark import Benchmark
-from paretosteer.config.options import option
+from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.interfaces import Array
 from paretosteer.method import Method
@@ -34,8 +33,7 @@ SCALES = "scales.json"  # of every layer's banks: their ranks are the tensors' o
 class Adapters(Method):
     """m banks read from PEFT folders, mixed by the preference."""
 
-    @dataclass(frozen=True)
-    class Options:
+    class Options(BaseOptions):
         """Options of souped adapters."""
 
         paths: tuple[str, ...] = option(

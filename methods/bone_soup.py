@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 from torch.optim import Optimizer
 
 from paretosteer.benchmark import Benchmark
@@ -43,7 +44,6 @@ class Candidate:
 class BoneSoup(Method):
     """m banks, bank j trained on row j of the mixing matrix B."""
 
-    @dataclass(frozen=True)
     class Options(TrainingOptions):
         """Options of Bone Soup."""
 
@@ -56,8 +56,8 @@ class BoneSoup(Method):
         extrapolation: Literal["code", "paper", "none"] = option(
             "code", "k = 1 / (1 - a) as in the released code, 1 + a as in the paper, or k = 1"
         )
-        steps_out: tuple[float, ...] = option(
-            (0.1, 0.2, 0.3, 0.4, 0.5), "values of a that extrapolation tries", above=0, most=0.95
+        steps_out: tuple[Annotated[float, Field(gt=0, le=0.95)], ...] = option(
+            (0.1, 0.2, 0.3, 0.4, 0.5), "values of a that extrapolation tries"
         )
 
     def check(self, objectives: int) -> None:

@@ -9,10 +9,10 @@ reward and the baseline is a control variate is recalled, not read in released c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from pydantic import PositiveFloat
 
 from paretosteer.benchmark import Benchmark
 from paretosteer.config.options import option
@@ -30,7 +30,6 @@ _SCOPES: dict[str, Scope] = {"full": "all", "attention": "attention", "logit": "
 class CLP(Method):
     """m banks in the variant's scope (or the preference in words), trained on drawn weights."""
 
-    @dataclass(frozen=True)
     class Options(TrainingOptions):
         """Options of CLP."""
 
@@ -42,8 +41,8 @@ class CLP(Method):
             1.0, "Dirichlet concentration of the training weights", above=0
         )
         shared: bool = option(False, "train one more bank that every preference uses in full")
-        kappa_range: tuple[float, float] | None = option(
-            None, "draw kappa log-uniformly between these, which makes it a second dial", above=0
+        kappa_range: tuple[PositiveFloat, PositiveFloat] | None = option(
+            None, "draw kappa log-uniformly between these, which makes it a second dial"
         )
 
     def check(self, objectives: int) -> None:

@@ -9,11 +9,12 @@ k of all temperatures: s(w, k beta) = s_start + (s(w, beta) - s_start) / k.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import PositiveFloat
 
 from paretosteer.benchmark import Benchmark
 from paretosteer.config.options import option
@@ -29,7 +30,6 @@ from paretosteer.training.trainer import Trainer
 class COSDPO(Method):
     """A policy that reads the weights (and temperatures), taught by preferences."""
 
-    @dataclass(frozen=True)
     class Options(TrainingOptions):
         """Options of COS-DPO."""
 
@@ -51,10 +51,8 @@ class COSDPO(Method):
         spread: float = option(
             2.0, "temperature: training factors lie between 1/spread and spread", least=1
         )
-        dial: tuple[float, ...] = option(
-            (0.5, 2.0),
-            "temperature: values of the second dial that are evaluated beside 1",
-            above=0,
+        dial: tuple[PositiveFloat, ...] = option(
+            (0.5, 2.0), "temperature: values of the second dial that are evaluated beside 1"
         )
 
     def check(self, objectives: int) -> None:

@@ -8,7 +8,6 @@ attribute; theta = theta_0 + sum_i lambda_i [alpha_i Delta_+i + (1 - alpha_i) De
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
@@ -26,7 +25,6 @@ from paretosteer.training.trainer import Trainer, unit
 class Interpolation(Method):
     """2m banks: bank i imitates what is high in objective i, bank m + i what is low in it."""
 
-    @dataclass(frozen=True)
     class Options(TrainingOptions):
         """Options of continuous interpolation."""
 
@@ -34,9 +32,7 @@ class Interpolation(Method):
             "alpha", "what the preference sets: alpha_i = mu_i / max mu, or lambda = mu"
         )
         scope: Literal["all", "attention"] = option(
-            "all",
-            "what carries the anchors: all linear layers, or attention (q, k, v, o)",
-            later=True,
+            "all", "what carries the anchors: all linear layers, or attention (q, k, v, o)"
         )
         cube: int = option(2, "values per axis of the own grid of alpha; 0 leaves it out", least=0)
 

@@ -8,7 +8,6 @@ marked so wherever it is shown; with `share` the models divide one budget, as th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -31,7 +30,6 @@ class MORL(Method):
         """Each model has the whole budget, unless they share it."""
         return not self.options.share
 
-    @dataclass(frozen=True)
     class Options(TrainingOptions):
         """Options of MORL."""
 

@@ -7,7 +7,6 @@ its own objective alone; theta(mu) = theta_0 + sum_i mu_i Delta_i.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from paretosteer.benchmark import Benchmark
@@ -22,7 +21,6 @@ from paretosteer.training.trainer import Trainer, unit
 class RewardedSoup(Method):
     """m banks on all linear layers, bank i trained on objective i."""
 
-    @dataclass(frozen=True)
     class Options(TrainingOptions):
         """Options of Rewarded Soup."""
 

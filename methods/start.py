@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from paretosteer.benchmark import Benchmark
+from paretosteer.config.options import BaseOptions
 from paretosteer.interfaces import Array
 from paretosteer.method import Method
 from paretosteer.policies.conditioning import Unconditioned
@@ -16,8 +16,7 @@ from paretosteer.training.trainer import Trainer
 class Start(Method):
     """The same samples at every preference."""
 
-    @dataclass(frozen=True)
-    class Options:
+    class Options(BaseOptions):
         """The start model has no options."""
 
     def conditioning(self, objectives: int) -> Unconditioned:

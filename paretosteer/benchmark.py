@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from paretosteer.config.options import BaseOptions
 from paretosteer.config.schema import CellConfig
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Fold, Lists, Objective, Policy, Samples
@@ -66,7 +67,7 @@ class Benchmark(ABC):
     feedback: ClassVar[Mapping[str, str]]
     steps: ClassVar[Mapping[str, int]] = STEPS
     float32_only: ClassVar[bool] = False
-    Options: ClassVar[type]
+    Options: ClassVar[type[BaseOptions]]
 
     objectives: tuple[Objective, ...]
     fold: Fold | None = None

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from paretosteer.benchmark import Benchmark
 from paretosteer.config import options
-from paretosteer.config.options import option
+from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.interfaces import Array, Objective, Point, Policy
 from paretosteer.plugins import registry
@@ -27,14 +26,13 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
-@dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(BaseOptions):
     """Options that every trained method has; null where benchmarks differ in what is usual."""
 
     rank: int = option(8, "rank of each low-rank bank", least=1)
     alpha: float = option(8.0, "scale of each bank, times 1 / rank", above=0)
     dropout: float = option(
-        0.0, "share of the banks' inputs left out in training passes", least=0, most=0.9, later=True
+        0.0, "share of the banks' inputs left out in training passes", least=0, most=0.9
     )
     learning_rate: float | None = option(None, "Adam's step size; null: the benchmark's", above=0)
     kappa: float | None = option(
@@ -69,7 +67,7 @@ class Method(ABC):
     """
 
     version: ClassVar[str] = "1"
-    Options: ClassVar[type]
+    Options: ClassVar[type[BaseOptions]]
     exempt: bool = False  # from the budget's cap: an expensive reference, not a competitor
 
     policy: Policy
@@ -130,7 +128,7 @@ class Method(ABC):
     ) -> None:
         """Make the untrained policy under this method's conditioning."""
         own = benchmark.training_defaults(benchmark.options)
-        self.options = replace(self.options, **options.left_open(self.options, own))
+        self.options = self.options.model_copy(update=options.left_open(self.options, own))
         self.bind(benchmark.objectives)
         self.policy = benchmark.start_policy(conditioning or self.conditioning(self.m), seed)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -24,7 +23,7 @@ from paretosteer.benchmarks.bandit.policy import (
     NetworkPolicy,
     TabularPolicy,
 )
-from paretosteer.config.options import option
+from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Lists, Objective, Oracle
 from paretosteer.metrics import Normaliser
@@ -59,8 +58,7 @@ class Bandit(Benchmark):
     }
     steps: ClassVar[Mapping[str, int]] = {"smoke": 20, "quick": 2000, "full": 10_000}
 
-    @dataclass(frozen=True)
-    class Options:
+    class Options(BaseOptions):
         """Options of the benchmark `bandit`."""
 
         policy: Literal["tabular", "mlp"] = option(
@@ -105,7 +103,7 @@ class Bandit(Benchmark):
     def model_key(cls, config: CellConfig, options: Options) -> str:
         """Digest of the world, which the start policy is part of."""
         own_model_only(config)
-        return digest({"bandit": asdict(options), "version": cls.version})
+        return digest({"bandit": options.model_dump(), "version": cls.version})
 
     @classmethod
     def objective_versions(cls, options: Options) -> Mapping[str, str]:

@@ -40,7 +40,7 @@ class Task(TextBenchmark):
     affine, the published ones change the raw units shown and nothing else.
     """
 
-    Options: ClassVar[type] = TaskOptions
+    Options: ClassVar[type[TaskOptions]] = TaskOptions
     version = "1"
 
     described: ClassVar[Mapping[str, Objective]]  # every objective that there is, by name

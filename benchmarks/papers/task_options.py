@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, make_dataclass
-from typing import Any, get_type_hints
+from typing import Annotated, Any
 
-from paretosteer.config.options import option
+from pydantic import Field, create_model
+
+from paretosteer.config.options import BaseOptions, option
 
 
-@dataclass(frozen=True)
-class TaskOptions:
+class TaskOptions(BaseOptions):
     """Options of every published task; a task sets the defaults as published."""
 
     objectives: tuple[str, ...] = option((), "what to steer, two or more of the task's rewards")
@@ -47,15 +47,12 @@ class TaskOptions:
 
 def published(**defaults: Any) -> type[TaskOptions]:
     """The options with a task's published values as defaults; their help and ranges stay."""
-    types = get_type_hints(TaskOptions)
-    changed = [
-        (f.name, types[f.name], option(defaults[f.name], **_described(f.metadata)))
-        for f in fields(TaskOptions)
-        if f.name in defaults
-    ]
-    return make_dataclass("Options", changed, bases=(TaskOptions,), frozen=True)
-
-
-def _described(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: metadata[key] for key in ("help", "place", "bare", "later")}
-    return kept | metadata["bounds"]
+    fields = {name: TaskOptions.model_fields[name] for name in defaults}
+    changed: dict[str, Any] = {
+        name: (
+            Annotated[field.annotation, Field(description=field.description), *field.metadata],
+            Field(defaults[name], json_schema_extra=field.json_schema_extra),
+        )
+        for name, field in fields.items()
+    }
+    return create_model("Options", __base__=TaskOptions, **changed)

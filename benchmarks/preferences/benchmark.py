@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -17,7 +17,7 @@ from paretosteer.benchmarks.preferences.pair_answers import Answers
 from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
 from paretosteer.benchmarks.preferences.pair_rewards import Plan, Rewards
 from paretosteer.benchmarks.preferences.rendering import Reader
-from paretosteer.config.options import option
+from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Lists, Objective
 from paretosteer.policies.conditioning import Unconditioned
@@ -49,8 +49,7 @@ class Preferences(ScoredByRewards):
         "imitation": "chosen answers of an objective, rejected ones for a negative weight",
     }
 
-    @dataclass(frozen=True)
-    class Options:
+    class Options(BaseOptions):
         """Options of the benchmark `preferences`."""
 
         pairs: Mapping[str, Any] = option(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import PositiveInt
 from safetensors.torch import load_file, save_file
 
 from paretosteer.benchmark import Benchmark, own_model_only
@@ -30,7 +31,7 @@ from paretosteer.benchmarks.ranking.start_ranker import (
     check_start,
     train_start,
 )
-from paretosteer.config.options import option
+from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Fold, Lists, Objective
 from paretosteer.metrics import MetricError, Normaliser
@@ -73,8 +74,7 @@ class Ranking(Benchmark):
     }
     steps: ClassVar[Mapping[str, int]] = {"smoke": 4, "quick": 1000, "full": 5000}
 
-    @dataclass(frozen=True)
-    class Options:
+    class Options(BaseOptions):
         """Options of the benchmark `ranking`."""
 
         path: str | None = option(
@@ -89,7 +89,7 @@ class Ranking(Benchmark):
             "objectives beside relevance, each name:column of a feature that is then no input",
         )
         grades: int = option(5, "labels that an auxiliary column is graded into", least=2, most=31)
-        hidden: tuple[int, ...] = option((64, 32), "widths of the ranker's hidden layers", least=1)
+        hidden: tuple[PositiveInt, ...] = option((64, 32), "widths of the ranker's hidden layers")
         attention: bool = option(False, "let a query's documents see each other: self-attention")
 
     def __init__(self, options: Options, setting: Setting):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.benchmarks.stories import openings
 from paretosteer.benchmarks.stories.objectives import OBJECTIVES
-from paretosteer.config.options import option
+from paretosteer.config.options import BaseOptions, option
 from paretosteer.interfaces import Objective
 from paretosteer.text.function_objectives import Score, ScoredByFunctions, chosen
 from paretosteer.text.samples import Prompt
@@ -26,8 +25,7 @@ class Stories(ScoredByFunctions):
     version = "1"
     prompts_version = openings.PROMPTS_VERSION
 
-    @dataclass(frozen=True)
-    class Options:
+    class Options(BaseOptions):
         """Options of the benchmark `stories`."""
 
         objectives: tuple[str, ...] = option(("positive", "varied"), "what to steer, two or more")

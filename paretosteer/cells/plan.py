@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class CellPlan:
         return cls(
             config,
             method,
-            replace(chosen, **filled),
+            chosen.model_copy(update=filled),
             benchmark,
             world,
             benchmark.model_key(config, world),

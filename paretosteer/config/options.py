@@ -1,21 +1,74 @@
-"""Options of methods and benchmarks: typed dataclasses, one line of help beside each field.
+"""Options of methods and benchmarks: pydantic models, one line of help beside each field.
 
-@dataclass(frozen=True)
-class Options:
-    rank: int = field(default=8, metadata={"help": "rank of every bank"})
+class Options(BaseOptions):
+    rank: int = option(8, "rank of every bank", least=1)
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, TypeVar, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from paretosteer.errors import UsageError, did_you_mean
 
-T = TypeVar("T")
+_RANGES = {
+    "greater_than": "above {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
+}
+
+
+class BaseOptions(BaseModel):
+    """Base of the `Options` of every method and benchmark.
+
+    Nothing is converted but an integer to a float and a list, all that YAML knows, to a tuple.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_to_tuples(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: _tuples(value) for name, value in values.items()}
+        return values
+
+
+Chosen = TypeVar("Chosen", bound=BaseOptions)
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    most: float | None = None,
+    place: bool = False,
+    bare: bool = False,
+) -> Any:
+    """Field of a `BaseOptions` with one line of help and, where it is a number, its range.
+
+    For a tuple of numbers, annotate the elements instead: `tuple[PositiveFloat, ...]`. A `place`
+    is the path or hub name of something: digests depend on its content and not on where it is. A
+    `bare` option is always part of a leaderboard's `variant`, without its name.
+    """
+    marks = {"place": place, "bare": bare}
+    return Field(
+        default,
+        description=help,
+        gt=above,
+        ge=least,
+        le=most,
+        json_schema_extra={name: True for name, marked in marks.items() if marked},
+    )
 
 
 @dataclass(frozen=True)
@@ -28,98 +81,81 @@ class OptionRow:
     help: str
 
 
-def build(kind: type[T], values: Mapping[str, Any], prefix: str) -> T:
+def build(kind: type[Chosen], values: Mapping[str, Any], prefix: str) -> Chosen:
     """Options from a configuration section, or a UsageError that names `prefix.field`.
 
-    `values` may hold `name`, whose options these are. Nothing is converted but an integer to a
-    float and a list to a tuple.
+    `values` may hold `name`, the method or benchmark whose options these are.
     """
     given = {key: value for key, value in values.items() if key != "name"}
-    owner = values.get("name", prefix)
-    types = get_type_hints(kind, include_extras=True)
-    known = [field.name for field in _fields(kind)]
-    for name in given:
-        if name not in known:
-            raise UsageError(
-                f"{prefix}.{name} is not an option of {owner}"
-                + (f"; {did_you_mean(name, known)}" if known else ", which has none")
-            )
-    checked = {name: _checked(types[name], given[name], f"{prefix}.{name}") for name in given}
-    for field in _fields(kind):
-        if field.name in checked:
-            _check_range(checked[field.name], field.metadata.get("bounds", {}), prefix, field.name)
-    return kind(**checked)
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        raise UsageError(_line(error, kind, values.get("name", prefix), prefix)) from None
 
 
-def describe(kind: type[Any]) -> list[OptionRow]:
-    """Name, type, default and help of every option, in the order of the dataclass."""
-    types = get_type_hints(kind)
+def describe(kind: type[BaseOptions]) -> list[OptionRow]:
+    """Name, type, default and help of every option, in the order of the class."""
     return [
         OptionRow(
-            field.name,
-            _type_text(types[field.name]),
-            _written(default(field)),
-            field.metadata.get("help", ""),
+            name, _type_text(field.annotation), _written(default(field)), field.description or ""
         )
-        for field in _fields(kind)
+        for name, field in kind.model_fields.items()
     ]
 
 
-def defaults(kind: type[Any]) -> dict[str, Any]:
-    """Default value of every option."""
-    return {field.name: default(field) for field in _fields(kind)}
+def defaults(kind: type[BaseOptions]) -> dict[str, Any]:
+    """Default value of every option, as a configuration file writes it."""
+    for name, field in kind.model_fields.items():
+        if field.is_required():
+            raise TypeError(f"option {name!r} has no default; every option needs one")
+    return kind().model_dump(mode="json")
 
 
-def left_open(options: Any, own: Mapping[str, Any]) -> dict[str, Any]:
+def default(field: FieldInfo) -> Any:
+    """Default value of one field."""
+    return field.get_default(call_default_factory=True)
+
+
+def places(kind: type[BaseOptions]) -> list[str]:
+    """Names of the options that are paths or hub names."""
+    return [name for name, field in kind.model_fields.items() if _is_marked(field, "place")]
+
+
+def left_open(options: BaseOptions, own: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a benchmark's `own` values that fill options which are None."""
-    names = {field.name for field in _fields(type(options))}
+    names = type(options).model_fields
     return {k: v for k, v in own.items() if k in names and getattr(options, k) is None}
 
 
-def variant(options: Any, own: Mapping[str, Any]) -> str:
+def variant(options: BaseOptions, own: Mapping[str, Any]) -> str:
     """What distinguishes these options from the defaults, as a leaderboard shows it.
 
     `own` are the benchmark's values of options that are None by default. The value of a field
-    `variant`, or of one with `metadata={"bare": True}`, comes first and bare, then `name=value` for
-    whatever differs. Fields with `metadata={"label": False}`, as places have it, are left out.
+    `variant`, or of one that is `bare`, comes first and bare, then `name=value` for whatever
+    differs. Places are left out.
     """
-    labelled = [field for field in _fields(type(options)) if field.metadata.get("label", True)]
-    bare = [f.name for f in labelled if f.name == "variant" or f.metadata.get("bare")]
+    fields = type(options).model_fields
+    bare = [
+        name for name, field in fields.items() if name == "variant" or _is_marked(field, "bare")
+    ]
     head = [text(getattr(options, name)) for name in bare]
     changed = [
-        f"{field.name}={text(value)}"
-        for field in labelled
-        if field.name not in bare
-        and (value := getattr(options, field.name))
-        not in (default(field), own.get(field.name, default(field)))
+        f"{name}={text(value)}"
+        for name, field in fields.items()
+        if name not in bare
+        and not _is_marked(field, "place")
+        and (value := getattr(options, name)) not in (default(field), own.get(name, default(field)))
     ]
     return ", ".join(head + changed)
 
 
-def content(options: Any) -> dict[str, Any]:
+def content(options: BaseOptions) -> dict[str, Any]:
     """Options by name, as digests see them.
 
-    Without the places of files, which a benchmark's model key covers, and without options that came
-    `later` where they have their default.
+    Without the places of files: the digest of the start model covers what is there.
     """
-    return {
-        field.name: value
-        for field in _fields(type(options))
-        if not field.metadata.get("place")
-        and not (
-            (value := getattr(options, field.name)) == default(field)
-            and field.metadata.get("later")
-        )
-    }
-
-
-def default(field: Field[Any]) -> Any:
-    """Default of one field; every option must have one."""
-    if field.default is not MISSING:
-        return field.default
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    raise TypeError(f"option {field.name!r} has no default; every option needs one")
+    left_out = places(type(options))
+    return {name: value for name, value in options if name not in left_out}
 
 
 def text(value: Any) -> str:
@@ -133,43 +169,33 @@ def text(value: Any) -> str:
     return str(value)
 
 
-def _fields(kind: type[Any]) -> tuple[Field[Any], ...]:
-    return fields(kind)
+def _line(error: ValidationError, kind: type[BaseOptions], owner: str, prefix: str) -> str:
+    """The first fault of the options in one line; an unknown name comes before a wrong value."""
+    errors = error.errors(include_url=False)
+    first = min(errors, key=lambda each: each["type"] != "extra_forbidden")
+    name, *steps = first["loc"]
+    if first["type"] == "extra_forbidden":
+        known = list(kind.model_fields)
+        end = f"; {did_you_mean(str(name), known)}" if known else ", which has none"
+        return f"{prefix}.{name} is not an option of {owner}{end}"
+    place = "".join(f"[{step}]" for step in steps if isinstance(step, int))
+    # A union reports one error per member, all about the same value.
+    members = [e for e in errors if e["loc"][0] == name and e["input"] is first["input"]]
+    expected = " or ".join(dict.fromkeys(map(_expected, members)))
+    return f"{prefix}.{name}{place}: found {first['input']!r}, expected {expected}"
 
 
-def _checked(annotation: Any, value: Any, name: str) -> Any:
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
-
-    adapter = TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
-    try:
-        return adapter.validate_python(_tuples(value))
-    except ValidationError as error:
-        first, *others = error.errors()
-        place = "".join(f"[{step}]" for step in first["loc"] if isinstance(step, int))
-        # A union reports one error per member, all about the same value.
-        members = [first] + [other for other in others if other["input"] is first["input"]]
-        expected = " or ".join(member["msg"].removeprefix("Input should be ") for member in members)
-        raise UsageError(f"{name}{place}: found {first['input']!r}, expected {expected}") from None
+def _expected(error: Any) -> str:
+    if error["type"] in _RANGES:
+        return _RANGES[error["type"]].format(**error["ctx"])
+    return str(error["msg"]).removeprefix("Input should be ")
 
 
-def _check_range(value: Any, bounds: Mapping[str, float | None], prefix: str, name: str) -> None:
-    """UsageError where a number, or one of several, lies outside its option's bounds."""
-    above, least, most = (bounds.get(key) for key in ("above", "least", "most"))
-    for number in value if isinstance(value, tuple) else (value,):
-        if number is None:
-            continue
-        wrong = {
-            f"above {above}": above is not None and not number > above,
-            f"at least {least}": least is not None and not number >= least,
-            f"at most {most}": most is not None and not number <= most,
-        }
-        for expected, is_wrong in wrong.items():
-            if is_wrong:
-                raise UsageError(f"{prefix}.{name}: found {number}, expected {expected}")
+def _is_marked(field: FieldInfo, mark: str) -> bool:
+    return isinstance(field.json_schema_extra, dict) and mark in field.json_schema_extra
 
 
 def _tuples(value: Any) -> Any:
-    """Lists, all that a configuration file knows, as the tuples that frozen options hold."""
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
@@ -180,38 +206,15 @@ def _written(value: Any) -> str:
 
 def _type_text(annotation: Any) -> str:
     """`int`, `float | null`, `full | attention`: how a user writes the type."""
+    origin, args = get_origin(annotation), get_args(annotation)
     if annotation is type(None):
         return "null"
-    if getattr(annotation, "__origin__", None) is tuple:
-        parts = ["..." if arg is ... else _type_text(arg) for arg in get_args(annotation)]
-        return f"[{', '.join(parts)}]"
-    if getattr(annotation, "__origin__", None) is Mapping:
+    if origin is Annotated:
+        return _type_text(args[0])
+    if origin is tuple:
+        return f"[{', '.join('...' if arg is ... else _type_text(arg) for arg in args)}]"
+    if origin is Mapping:
         return "{name: ...}"
-    if args := get_args(annotation):
-        return " | ".join(_type_text(arg) for arg in args)
+    if args:
+        return " | ".join(map(_type_text, args))
     return annotation.__name__ if isinstance(annotation, type) else text(annotation)
-
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    above: float | None = None,
-    least: float | None = None,
-    most: float | None = None,
-    place: bool = False,
-    bare: bool = False,
-    later: bool = False,
-) -> Any:
-    """A dataclass field with its one line of help, and the range of its number or numbers.
-
-    A `place` is where something lies: digests depend on what is there, not on where it is. A `bare`
-    option is always part of a leaderboard's `variant`, without its name. A `later` one came when
-    there were cells already: at its default digests leave it out, and so stay what they were.
-    """
-    bounds = {"above": above, "least": least, "most": most}
-    more = {"place": place, "label": not place, "bare": bare, "later": later}
-    metadata = {"help": help, "bounds": bounds, **more}
-    if isinstance(default, dict):  # every instance gets its own
-        return dataclasses.field(default_factory=default.copy, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from typing import Any
 
 from paretosteer.benchmark import Benchmark
 from paretosteer.config import options
@@ -57,40 +57,35 @@ def _declarations(cls: type[Benchmark]) -> Iterator[Finding]:
 
 
 def options_and_help(candidate: Candidate) -> Iterator[Finding]:
-    """Options are a frozen dataclass, and each has help and a valid default."""
-    kind = getattr(candidate.cls, "Options", None)
-    if not (inspect.isclass(kind) and is_dataclass(kind)):
+    """Options are a pydantic model, and each has help and a valid default."""
+    kind: Any = getattr(candidate.cls, "Options", None)
+    if not _is_model(kind):
         yield fault(
             f"Options is {kind!r}",
-            "write a nested `@dataclass(frozen=True) class Options`, empty if there is no option",
+            "write a nested `class Options(BaseOptions)`, empty if there is no option",
         )
         return
-    if not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        yield note("Options may be changed after they were checked", "set frozen=True")
-    for row in fields(kind):
-        try:
-            value = options.default(row)
-        except TypeError:
-            yield fault(f"option {row.name} has no default", "give it one: option(default, help)")
+    for name, field in kind.model_fields.items():
+        if field.is_required():
+            yield fault(f"option {name} has no default", "give it one: option(default, help)")
             continue
-        if not row.metadata.get("help"):
-            yield fault(
-                f"option {row.name} has no help", f'declare it as {row.name} = option(…, "…")'
-            )
+        if not field.description:
+            yield fault(f"option {name} has no help", f'declare it as {name} = option(…, "…")')
         try:
-            options.build(kind, {row.name: value}, candidate.section)
+            options.build(kind, {name: options.default(field)}, candidate.section)
         except UsageError as error:
             yield fault(
-                f"the default of {row.name} is refused: {error}", "give a default of its own type"
+                f"the default of {name} is refused: {error}", "give a default of its own type"
             )
 
 
 def wrong_options(candidate: Candidate) -> Iterator[Finding]:
     """An unknown option and a value of the wrong type are refused in one line."""
-    kind, section = getattr(candidate.cls, "Options", None), candidate.section
-    if not (inspect.isclass(kind) and is_dataclass(kind)):
+    kind: Any = getattr(candidate.cls, "Options", None)
+    section = candidate.section
+    if not _is_model(kind):
         raise NotChecked("it has no Options")
-    for name in ["no_such_option", *(row.name for row in fields(kind))]:
+    for name in ["no_such_option", *kind.model_fields]:
         try:
             options.build(kind, {name: object()}, section)
         except UsageError:
@@ -98,6 +93,10 @@ def wrong_options(candidate: Candidate) -> Iterator[Finding]:
         yield fault(
             f"{section}.{name} takes anything", "annotate it with the type that it needs, not Any"
         )
+
+
+def _is_model(kind: Any) -> bool:
+    return inspect.isclass(kind) and issubclass(kind, options.BaseOptions)
 
 
 CLASS_CHECKS = (interface, options_and_help, wrong_options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import is_dataclass
 from typing import Any
 
 
@@ -89,11 +88,11 @@ def _options(kind: Any) -> str | None:
     from paretosteer.config import options
     from paretosteer.errors import first_line
 
-    if not (isinstance(kind, type) and is_dataclass(kind)):
-        return "has no Options; give it a dataclass of that name"
+    if not (isinstance(kind, type) and issubclass(kind, options.BaseOptions)):
+        return "has no Options; derive a class of that name from BaseOptions"
     try:
         OmegaConf.create(options.defaults(kind))
-    except (TypeError, OmegaConfBaseException) as error:
+    except (TypeError, ValueError, OmegaConfBaseException) as error:
         return f"has Options that cannot be configured: {first_line(error)}; give plain defaults"
     return None
 

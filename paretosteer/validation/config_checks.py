@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from paretosteer.cells.config_yaml import CONFIG, config_text
@@ -129,7 +129,9 @@ def _expected(plan: CellPlan, record: dict[str, Any]) -> dict[str, tuple[object,
 
 def _names_files(plan: CellPlan) -> bool:
     """Whether the method's options name files, which may be anything by now: none is opened."""
-    return any(option.metadata.get("place") for option in fields(plan.method_class.Options))
+    from paretosteer.config import options
+
+    return bool(options.places(plan.method_class.Options))
 
 
 def _other_version(plan: CellPlan, record: dict[str, Any]) -> str:

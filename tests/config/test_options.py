@@ -1,25 +1,25 @@
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import Field, PositiveFloat, ValidationError
 
 from paretosteer.config import options
-from paretosteer.config.options import option
+from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UsageError
 
 
-@dataclass(frozen=True)
-class Options:
-    rank: int = field(default=8, metadata={"help": "rank of every bank"})
-    beta: float | None = field(default=0.7, metadata={"help": "own weight"})
-    betas: tuple[float, ...] = field(default=(0.6, 0.8), metadata={"help": "candidates"})
-    shared: bool = field(default=False, metadata={"help": "one more bank"})
-    variant: Literal["full", "attention"] = field(default="full", metadata={"help": "where"})
-    note: str = field(default="", metadata={"help": "free text", "label": False})
+class Options(BaseOptions):
+    rank: int = option(8, "rank of every bank", least=1)
+    beta: float | None = option(0.7, "own weight", above=0, most=1)
+    betas: tuple[float, ...] = option((0.6, 0.8), "candidates")
+    steps: tuple[Annotated[float, Field(gt=0, le=0.95)], ...] = option((0.1,), "steps out")
+    range: tuple[PositiveFloat, PositiveFloat] | None = option(None, "from, to")
+    shared: bool = option(False, "one more bank")
+    variant: Literal["full", "attention"] = option("full", "where")
+    note: str = option("", "where something is", place=True)
 
 
-@dataclass(frozen=True)
-class Nothing:
+class Nothing(BaseOptions):
     pass
 
 
@@ -45,6 +45,12 @@ def test_only_lossless_conversions() -> None:
         ({"betas": [0.6, "x"]}, "method.betas[1]: found 'x', expected a valid number"),
         ({"shared": 1}, "method.shared: found 1, expected a valid boolean"),
         ({"variant": "ful"}, "method.variant: found 'ful', expected 'full' or 'attention'"),
+        ({"rank": 0}, "method.rank: found 0, expected at least 1"),
+        ({"beta": 0}, "method.beta: found 0, expected above 0"),
+        ({"beta": 1.5}, "method.beta: found 1.5, expected at most 1"),
+        ({"steps": [0.1, 0.96]}, "method.steps[1]: found 0.96, expected at most 0.95"),
+        ({"range": [0, 1]}, "method.range[0]: found 0, expected above 0"),
+        ({"rank": 0, "rnak": 4}, "method.rnak is not an option of clp; did you mean 'rank'?"),
     ],
 )
 def test_a_wrong_option_is_named(values: dict[str, object], message: str) -> None:
@@ -81,13 +87,12 @@ def test_the_label_tells_what_differs(values: dict[str, object], label: str) -> 
 
 
 def test_a_bare_option_is_always_told_and_a_place_never() -> None:
-    @dataclass(frozen=True)
-    class Mixed:
+    class Mixed(BaseOptions):
         paths: tuple[str, ...] = option((), "folders", place=True)
         mix: str = option("sum", "how they are mixed", bare=True)
         beta: float = option(0.5, "own weight")
 
-    assert options.variant(Mixed(("a", "b")), {}) == "sum"
+    assert options.variant(Mixed(paths=("a", "b")), {}) == "sum"
     assert options.variant(Mixed(mix="mean", beta=0.7), {}) == "mean, beta=0.7"
 
 
@@ -95,11 +100,22 @@ def test_defaults_need_no_label() -> None:
     assert options.variant(Nothing(), {}) == ""
 
 
-def test_an_option_that_came_later_is_in_digests_where_it_says_something() -> None:
-    @dataclass(frozen=True)
-    class Grown:
-        rank: int = option(8, "rank")
-        dropout: float = option(0.0, "share left out", later=True)
+def test_digests_see_every_option_but_places() -> None:
+    seen = options.content(build(betas=[1, 0.5], note="there"))
+    assert "note" not in seen
+    assert (seen["rank"], seen["betas"]) == (8, (1.0, 0.5))
 
-    assert options.content(Grown()) == {"rank": 8}
-    assert options.content(Grown(dropout=0.1)) == {"rank": 8, "dropout": 0.1}
+
+def test_options_are_frozen_and_every_default_is_its_own() -> None:
+    class Mapped(BaseOptions):
+        pairs: dict[str, str] = option({}, "by name")
+
+    with pytest.raises(ValidationError, match="frozen"):
+        build().rank = 4
+    Mapped().pairs["a"] = "b"
+    assert Mapped().pairs == {}
+
+
+def test_defaults_are_plain_values() -> None:
+    found = options.defaults(Options)
+    assert (found["betas"], found["variant"], found["range"]) == ([0.6, 0.8], "full", None)

@@ -1,7 +1,7 @@
 """Bandits that are broken, each in one way, and one that shows its samples as text."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from paretosteer.benchmark import Benchmark
 from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.benchmarks.bandit.policy import Actions, TabularPolicy
-from paretosteer.config.options import option
+from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UnsupportedError
 from paretosteer.interfaces import Lists, Oracle
 from paretosteer.metrics import Normaliser
@@ -32,8 +32,7 @@ class Policed(Bandit):
 class Bare:
     name, version = "bare", "1"
 
-    @dataclass(frozen=True)
-    class Options:
+    class Options(BaseOptions):
         pass
 
 
@@ -41,8 +40,7 @@ class HalfWorld(Benchmark):
     name, version = "half", "1"
     feedback: ClassVar[Mapping[str, str]] = {"reward": "…"}
 
-    @dataclass(frozen=True)
-    class Options:
+    class Options(BaseOptions):
         pass
 
 
@@ -55,13 +53,11 @@ class NoQuick(Bandit):
 
 
 class Unhelpful(Bandit):
-    @dataclass(frozen=True)
     class Options(Bandit.Options):
         noise: float = option(0.0, "")
 
 
 class Anything(Bandit):
-    @dataclass(frozen=True)
     class Options(Bandit.Options):
         noise: object = option(None, "whatever")
 

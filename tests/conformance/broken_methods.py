@@ -1,12 +1,12 @@
 """Methods that are broken, each in one way, and one that is sound."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from paretosteer.config.options import option
+from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UsageError
 from paretosteer.method import Method, TrainingOptions
 from paretosteer.methods.cos_dpo import COSDPO
@@ -27,8 +27,7 @@ class Sound(RewardedSoup):
 class NoMethod:
     version = "1"
 
-    @dataclass(frozen=True)
-    class Options:
+    class Options(BaseOptions):
         pass
 
 
@@ -57,26 +56,22 @@ class PlainOptions(RewardedSoup):
 
 
 class NoDefault(RewardedSoup):
-    @dataclass(frozen=True)
-    class Options:
+    class Options(BaseOptions):
         rank: int
 
 
 class NoHelp(RewardedSoup):
-    @dataclass(frozen=True)
     class Options(TrainingOptions):
         feedback: str = "reward"
         merge: str = option("sum", "as it is")
 
 
 class WrongDefault(RewardedSoup):
-    @dataclass(frozen=True)
     class Options(RewardedSoup.Options):
         share: float = option("half", "a share")
 
 
 class TakesAnything(RewardedSoup):
-    @dataclass(frozen=True)
     class Options(RewardedSoup.Options):
         schedule: object = option(None, "whatever")
 

@@ -6,12 +6,10 @@ from textwrap import dedent
 
 METHOD = '''
 """Sharp: a soup from elsewhere."""
-from dataclasses import dataclass
-from paretosteer.method import option
+from paretosteer.config.options import option
 from paretosteer.methods.rewarded_soup import RewardedSoup
 
 class Sharp(RewardedSoup):
-    @dataclass(frozen=True)
     class Options(RewardedSoup.Options):
         power: float = option(2.0, "contrast")
 '''

@@ -40,28 +40,26 @@ BROKEN = {
     from paretosteer.methods.start import Start
     class Bad(Start):
         Options = None
-    """: "has no Options; give it a dataclass",
+    """: "has no Options; derive a class of that name from BaseOptions",
     """
     from paretosteer.methods.start import Start
     class Bad(Start):
         version = None
     """: "has no version; say version",
     """
-    from dataclasses import dataclass
+    from paretosteer.config.options import BaseOptions
     from paretosteer.methods.start import Start
     class Bad(Start):
-        @dataclass(frozen=True)
-        class Options:
+        class Options(BaseOptions):
             rank: int
     """: "has Options that cannot be configured: option 'rank' has no default",
     """
-    from dataclasses import dataclass
+    from paretosteer.config.options import BaseOptions
     from paretosteer.methods.start import Start
     class Bad(Start):
-        @dataclass(frozen=True)
-        class Options:
+        class Options(BaseOptions):
             rank: object = open
-    """: "has Options that cannot be configured: Value 'builtin_function_or_method'",
+    """: "has Options that cannot be configured: Unable to serialize unknown type",
 }
 
 

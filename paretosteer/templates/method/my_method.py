@@ -9,7 +9,6 @@ alone, and mixed according to the preference. Change four places: how the policy
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -27,7 +26,6 @@ class MyMethod(Method):
 
     version = "1"  # raise it when the same options give different results
 
-    @dataclass(frozen=True)
     class Options(TrainingOptions):
         """Options of every trained method (rank, learning_rate, …), and two of its own."""
 

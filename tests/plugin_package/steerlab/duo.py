@@ -1,7 +1,5 @@
 """Duo: a bandit of few actions."""
 
-from dataclasses import dataclass
-
 from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.config.options import option
 
@@ -12,7 +10,6 @@ class Duo(Bandit):
     name = "duo"
     version = "2"
 
-    @dataclass(frozen=True)
     class Options(Bandit.Options):
         """Options of the benchmark `duo`."""
 

@@ -1,7 +1,5 @@
 """Sharp: Rewarded Soup with a contrast dial."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from paretosteer.config.options import option
@@ -12,7 +10,6 @@ from paretosteer.policies.control import Control
 class Sharp(RewardedSoup):
     """Specialists mixed by the preference raised to a power."""
 
-    @dataclass(frozen=True)
     class Options(RewardedSoup.Options):
         """Options of the method `sharp`."""
 
