@@ -63,13 +63,13 @@ def test_the_budget_is_a_cap_and_morl_is_exempt(swept: Path) -> None:
 def test_a_cell_has_the_contracted_files_and_a_valid_record(swept: Path) -> None:
     folder = cell(swept, "clp")
     record = read_record(folder)
-    assert record["status"] == "ok" and folder.name == f"seed0-{record['identity']}"
+    assert record.status == "ok" and folder.name == f"seed0-{record.identity}"
     assert {"config.yaml", "checkpoint", "training.csv", "samples.jsonl", "scores.parquet"} <= {
         path.name for path in folder.iterdir()
     }
     scores = pd.read_parquet(folder / "scores.parquet")
     assert list(scores.columns) == ["point", "prompt_id", "sample", "positive", "varied"]
-    assert len(scores) == record["n_total"] == 11 * 4
+    assert len(scores) == record.n_total == 11 * 4
     lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
     assert set(lines[0]) == {"point", "prompt_id", "sample", "prompt", "text"}
     for method in METHODS:
@@ -124,7 +124,7 @@ def test_a_new_grid_samples_again_but_trains_nothing(
     assert main(command) == 0
     assert "training is finished, not repeated" in capfd.readouterr().err
     assert (cell(tmp_path, "clp") / "training.csv").stat().st_mtime_ns == trained
-    assert len(read_record(cell(tmp_path, "clp"))["points"]) == 5
+    assert len(read_record(cell(tmp_path, "clp")).points) == 5
 
 
 def test_every_row_of_the_start_model_is_the_same(swept: Path) -> None:
@@ -146,7 +146,7 @@ def test_every_variant_runs(tmp_path: Path) -> None:
     assert none["controllability"] == 0 and none["steering_regret"] == 0
     record = read_record(next((tmp_path / "stories" / "cos_dpo").glob("*/record.json")).parent)
     dials = [p["dials"] for c in load_cells(tmp_path)["record"] for p in c["points"]]
-    assert {"temperature": 2.0} in dials and record["status"] == "ok"
+    assert {"temperature": 2.0} in dials and record.status == "ok"
 
 
 def test_a_reward_that_raises_fails_the_cell_and_the_sweep_goes_on(

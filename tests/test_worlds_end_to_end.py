@@ -58,10 +58,9 @@ def test_points_of_the_bandit_are_regularised(bandit: Path) -> None:
     record = read_record(folder)
     scores = pd.read_parquet(folder / "scores.parquet").groupby("point").mean(numeric_only=True)
     kl = pd.read_parquet(folder / "drift.parquet").groupby("point")["kl"].mean()
-    z = (scores[["reward_1", "reward_2"]] - record["normaliser"]["mean"]) / record["normaliser"][
-        "std"
-    ]
-    expected = z.sub(record["kl_coefficient"] * kl, axis=0)
+    mean, std = record.normaliser.mean, record.normaliser.std
+    z = (scores[["reward_1", "reward_2"]] - mean) / std
+    expected = z.sub(record.kl_coefficient * kl, axis=0)
     points = load_points(bandit)
     own = points[points["path"].map(lambda p: Path(p).samefile(folder))]
     found = own.pivot(index="point", columns="objective", values="value")
@@ -71,8 +70,8 @@ def test_points_of_the_bandit_are_regularised(bandit: Path) -> None:
 def test_a_bandit_and_ranking_record_follow_the_schema(bandit: Path, ranking: Path) -> None:
     for record_file in [*bandit.rglob("record.json"), *ranking.rglob("record.json")]:
         record = read_record(record_file.parent)
-        assert record["exempt"] is (record["method"] == "morl")
-        assert record["config"]["budget"]["steps"] is not None  # the benchmark's, spelled out
+        assert record.exempt is (record.method == "morl")
+        assert record.config["budget"]["steps"] is not None  # the benchmark's, spelled out
 
 
 def test_the_reproducing_command_finds_its_own_cell(
@@ -83,7 +82,7 @@ def test_the_reproducing_command_finds_its_own_cell(
     record = read_record(folder)
     import shlex
 
-    assert main(shlex.split(record["command"])[1:]) == 0
+    assert main(shlex.split(record.command)[1:]) == 0
     assert "finished before, reused" in capfd.readouterr().err
     assert len(list((bandit / "bandit" / "bone_soup").glob("seed0-*"))) == 1
 

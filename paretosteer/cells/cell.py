@@ -1,25 +1,22 @@
 """A cell as it was found on disk: its record, its configuration, and what became of it.
 
-A folder is a cell if it holds a `record.json` or is named as cells are. A record that cannot be
-read is kept with the reason, never skipped; a folder without one was interrupted and is "missing".
+A folder is a cell if it holds a `record.json` or is named as cells are. A cell whose record cannot
+be read is kept with the reason, never skipped; one without a record was interrupted and is
+"missing".
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from paretosteer.cells.cell_name import seed_of
 from paretosteer.cells.config_yaml import CONFIG
 from paretosteer.cells.discovery import cells_below
-from paretosteer.cells.record import RECORD, read_record, reason
+from paretosteer.cells.record import RECORD, Record, ScoredRecord, read_record
 from paretosteer.errors import UsageError
 from paretosteer.storage.atomic import regular
-
-if TYPE_CHECKING:
-    pass
-
 
 _SCORED = ("ok", "partial")
 
@@ -29,53 +26,57 @@ class Cell:
     """A cell folder as it was found.
 
     `status` is the record's (`ok`, `partial`, `failed`, `unsupported`), or `missing` where there
-    is no record, or `unreadable`; `reason` says why it is none of the first two. `record` and
-    `config` are empty where they cannot be had.
+    is no record, or `unreadable`; `reason` says why it is none of the first two. `config` is empty
+    where it cannot be read.
     """
 
     path: Path
     status: str
     reason: str
-    record: Mapping[str, Any]
+    record: Record | None
     config: Mapping[str, Any]
 
     @property
     def scored(self) -> bool:
-        """Whether the cell went all the way to scores."""
+        """Whether the cell finished with scores that can be read."""
         return self.status in _SCORED
 
     @property
+    def results(self) -> ScoredRecord:
+        """Record of a scored cell."""
+        assert isinstance(self.record, ScoredRecord), self.status
+        return self.record
+
+    @property
     def benchmark(self) -> str:
-        """Name of the benchmark; without a record, of the folder that stands for it."""
-        return str(
-            self.record["benchmark"]["name"] if self.record else self.path.parent.parent.name
-        )
+        """Name of the benchmark; without a record, that of its folder."""
+        return self.record.benchmark.name if self.record else self.path.parent.parent.name
 
     @property
     def model(self) -> str:
-        """Name of the start model, or nothing where it is not recorded."""
-        return str(self.record.get("model", {}).get("name", ""))
+        """Name of the start model; empty where it is not recorded."""
+        return self.record.model.name if self.record and self.record.model else ""
 
     @property
     def method(self) -> str:
-        """Name of the method; without a record, of the folder that stands for it."""
-        return str(self.record.get("method", self.path.parent.name))
+        """Name of the method; without a record, that of its folder."""
+        return self.record.method if self.record else self.path.parent.name
 
     @property
     def variant(self) -> str:
         """What distinguishes the configuration from the method's default."""
-        return str(self.record.get("variant", ""))
+        return self.record.variant if self.record else ""
 
     @property
     def seed(self) -> int | None:
         """The cell's seed, from its record or its folder's name."""
-        return int(self.record["seed"]) if self.record else seed_of(self.path.name)
+        return self.record.seed if self.record else seed_of(self.path.name)
 
     @property
     def fold(self) -> int | None:
         """The cell's cross-validation fold; of an unfinished cell the one it was configured for."""
-        if "fold" in self.record:
-            return int(self.record["fold"]["index"])
+        if self.record and self.record.fold:
+            return self.record.fold.index
         return None if self.scored else self._configured_fold
 
     @property
@@ -117,19 +118,19 @@ def cell_folders(*dirs: str | os.PathLike[str]) -> list[Path]:
 
 
 def read_cell(path: Path) -> Cell:
-    """The cell in a folder as it is found; no state of it is an error."""
+    """Read the cell in a folder; no state of it is an error."""
     if not (path / RECORD).exists():
-        told = f"no {RECORD}: interrupted, or still running"
-        return Cell(path, "missing", told, {}, _read_config(path))
+        reason = f"no {RECORD}: interrupted, or still running"
+        return Cell(path, "missing", reason, None, _read_config(path))
     try:
         record = read_record(path)
     except UsageError as error:
-        return Cell(path, "unreadable", str(error).removeprefix(f"{path}{os.sep}"), {}, {})
-    return Cell(path, record["status"], reason(record), record, record["config"])
+        return Cell(path, "unreadable", str(error).removeprefix(f"{path}{os.sep}"), None, {})
+    return Cell(path, record.status, record.explanation, record, record.config)
 
 
 def _read_config(path: Path) -> Mapping[str, Any]:
-    """Resolved configuration of an interrupted cell, or nothing where even that is half-written."""
+    """Resolved configuration of an interrupted cell; empty where even that is half-written."""
     from omegaconf import DictConfig, OmegaConf
 
     try:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paretosteer.storage.atomic import atomic_write
 from paretosteer.storage.untrusted import RefusedError, digest
+
+if TYPE_CHECKING:
+    from paretosteer.cells.record import ScoredRecord
 
 CONFIG = "config.yaml"
 
@@ -21,15 +24,15 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
         draft.write_text(config_text(config), encoding="utf-8")
 
 
-def restore_config(folder: Path, record: Mapping[str, Any], say: Callable[[str], None]) -> None:
+def restore_config(folder: Path, record: ScoredRecord, say: Callable[[str], None]) -> None:
     """Write the file again, with a note, if it is not the one that the record names."""
     try:
         found = digest(folder, CONFIG)
     except RefusedError:
         found = None
-    if found != record["files"].get(CONFIG):
+    if found != record.files.get(CONFIG):
         say(f"{folder.name}: {CONFIG} is missing or damaged, written again")
-        write_config(folder, record["config"])
+        write_config(folder, record.config)
 
 
 def config_text(config: Mapping[str, Any]) -> str:

@@ -38,8 +38,8 @@ def load_cells(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
             **_names(cell),
             "status": cell.status,
             "reason": cell.reason,
-            "identity": cell.record.get("identity", ""),
-            "record": dict(cell.record),
+            "identity": cell.record.identity if cell.record else "",
+            "record": cell.record.as_dict() if cell.record else {},
         }
         for cell in find_cells(*dirs)
     )
@@ -94,14 +94,14 @@ def _finished(dirs: tuple[str | os.PathLike[str], ...]) -> list[Cell]:
 def _point_rows(cell: Cell) -> Iterator[dict[str, Any]]:
     raw = read_scores(cell).means.mean(axis=1)  # (points, m)
     values = read_values(cell).mean(axis=1)
-    for point, setting in enumerate(cell.record["points"]):
-        for i, objective in enumerate(cell.record["objectives"]):
+    for index, point in enumerate(cell.results.points):
+        for i, objective in enumerate(cell.results.objective_names):
             yield {
                 **_names(cell),
-                "point": point,
-                "dials": setting["dials"],
-                "objective": objective["name"],
-                "weight": setting["preference"][i],
-                "raw": raw[point, i],
-                "value": values[point, i],
+                "point": index,
+                "dials": point.dials,
+                "objective": objective,
+                "weight": point.preference[i],
+                "raw": raw[index, i],
+                "value": values[index, i],
             }

@@ -1,159 +1,493 @@
-"""The record that says a cell is finished: written last, checked whenever it is read."""
+"""The record of a cell: what it did, written last and checked whenever it is read.
+
+`record.json` is one of three models by its status, `ScoredRecord`, `FailedRecord` or
+`UnsupportedRecord`. `docs/schema/record.json` is the JSON Schema exported from them.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import reprlib
 from collections.abc import Mapping
-from functools import cache, lru_cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+)
 
 from paretosteer.errors import UsageError
-from paretosteer.storage.atomic import read_json, write_json
-from paretosteer.storage.digest import digest
-from paretosteer.storage.untrusted import RefusedError, inside
+from paretosteer.storage.atomic import write_json
+from paretosteer.storage.digest import own_digest, with_digest
+from paretosteer.storage.untrusted import RefusedError, read_json
 
 RECORD = "record.json"
 MOST_BYTES = 16 * 2**20  # of a record; a thousand points of eight objectives take half a megabyte
-_DIGEST = "digest"
-_LONGEST = 80  # characters of either end of a fault: it may quote all of a record
+_LONGEST = 60  # characters of a key that is quoted whole
+_LARGEST = 1e308  # of a number that a double holds
 
 
-def write_record(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
-    """Write `folder/record.json`; gives it with its digest.
+def _holds_finite_numbers(value: Any) -> Any:
+    """Refuse numbers that a double cannot hold, however deep they lie."""
+    if fault := _infinite(value):
+        raise ValueError(fault)
+    return value
+
+
+def _infinite(value: Any, place: str = "") -> str:
+    """Name the first number beyond what a double holds; empty where there is none."""
+    if isinstance(value, dict):
+        parts = ((f"{place}.{_step(name)}", part) for name, part in value.items())
+    elif isinstance(value, list):
+        parts = ((f"{place}.{index}", part) for index, part in enumerate(value))
+    elif isinstance(value, int | float) and not -_LARGEST <= value <= _LARGEST:
+        return f"{place}: should be at most {_LARGEST:g}, found {reprlib.repr(value)}"
+    else:
+        return ""
+    return next((fault for where, part in parts if (fault := _infinite(part, where))), "")
+
+
+def _has_valid_cap(config: dict[str, Any]) -> dict[str, Any]:
+    """Check `budget.steps`, which reports compare with the steps that were taken."""
+    budget = config.get("budget", {})
+    if not isinstance(budget, dict):
+        raise ValueError(f".budget: should be an object, found {reprlib.repr(budget)}")
+    steps = budget.get("steps")
+    if steps is not None and not (type(steps) is int and 0 <= steps <= 10**18):
+        raise ValueError(f".budget.steps: should be null or a count, found {reprlib.repr(steps)}")
+    return config
+
+
+# A count beyond the maximum was never counted: steps, tokens, rows, bytes.
+Count = Annotated[int, Field(ge=0, le=10**18)]
+# The maximum of a duration is 30,000 years.
+Seconds = Annotated[float, Field(ge=0, le=1e12)]
+# What is measured or set is of order 1; the bounds keep sums, squares and volumes of it finite.
+Measure = Annotated[float, Field(ge=-1e12, le=1e12)]
+Vector = Annotated[tuple[Measure, ...], Strict(False), FailFast(), Field(min_length=1)]
+# A smaller deviation is rounding: a start model whose scores do not vary is refused.
+Deviation = Annotated[float, Field(ge=1e-15, le=1e12)]
+Deviations = Annotated[tuple[Deviation, ...], Strict(False), FailFast(), Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**64)]  # 64 bits, as torch takes them
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Values = Annotated[dict[str, Any], AfterValidator(_holds_finite_numbers)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
+    )
+
+
+class BenchmarkVersion(_Part):
+    """A benchmark and its version."""
+
+    name: str
+    """Name in the registry."""
+    version: str
+    """Version that the benchmark states; it changes when its figures do."""
+
+
+class StartModel(_Part):
+    """The model that training started from."""
+
+    name: str
+    """Name of the model, for people."""
+    digest: str
+    """Digest of everything that was loaded of it."""
+
+
+class Fold(_Part):
+    """The cell's fold of a cross-validation."""
+
+    index: Annotated[int, Field(ge=1, le=10**18)]
+    """Number of the fold, from 1."""
+    of: Annotated[int, Field(ge=1, le=10**18)]
+    """Number of folds."""
+    family: Digest
+    """Digest of everything that all folds share."""
+
+
+class Objective(_Part):
+    """One objective as the benchmark declares it. Higher is better."""
+
+    name: str
+    """Name, and column of `scores.parquet`."""
+    unit: str
+    """Unit of the raw score."""
+    worst: Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
+    """Raw score of a sample that could not be scored."""
+    description: str
+    """What the objective rewards."""
+    version: str
+    """Version of the objective; it changes when its scores do."""
+
+
+class Normaliser(_Part):
+    """Mean and standard deviation of the start model's raw scores."""
+
+    mean: Vector
+    """Mean of each objective, raw units."""
+    std: Deviations
+    """Standard deviation of each objective, raw units."""
+
+
+class Point(_Part):
+    """One place on the method's controls."""
+
+    preference: Vector
+    """Weight of each objective; weights sum to 1."""
+    dials: dict[str, Measure]
+    """Further dials by name; empty at the points by which methods are compared."""
+
+
+class Prompts(_Part):
+    """The prompts that were answered."""
+
+    split: str
+    """Split of the benchmark's prompts."""
+    count: Count
+    """Number of prompts."""
+    digest: Digest
+    """Digest of the prompts' ids and of their version."""
+
+
+class Oracle(_Part):
+    """The exact best front, in the coordinates of the points."""
+
+    points: Annotated[list[Vector], FailFast(), Field(min_length=1)]
+    """Best vector at the preference of each point."""
+    start: Vector
+    """Point of the start policy."""
+
+
+class RewardModel(_Part):
+    """A reward model, with its accuracy on pairs that people compared and it never saw."""
+
+    model_config = ConfigDict(extra="allow")
+
+    source: str
+    """Where the model is from."""
+    held_out_pairs: Annotated[int, Field(ge=1, le=10**18)]
+    """Number of pairs that it never saw."""
+    accuracy: Share
+    """Share of those pairs that it orders as people did."""
+    baseline_accuracy: Share
+    """The same share for a bag of words with nothing tuned."""
+    tuned_baseline_accuracy: Share | None = None
+    """The same share for a bag of words with a cross-validated penalty."""
+
+
+class RewardModels(_Part):
+    """The reward models behind the objectives."""
+
+    models: dict[str, RewardModel]
+    """Reward model of each objective."""
+    judges: dict[str, RewardModel] = {}
+    """Models that score the same samples and that nothing was trained on."""
+    judge_normaliser: Normaliser | None = None
+    """Mean and deviation of the start model under the judges."""
+
+
+class Git(_Part):
+    """State of the checkout that the code came from."""
+
+    commit: str | None
+    """Commit; null outside a checkout."""
+    dirty: bool | None
+    """Whether there were changes that are in no commit."""
+
+
+class Cost(_Part):
+    """What the cell took."""
+
+    train_steps: Count
+    """Optimiser steps."""
+    train_tokens: Count
+    """Tokens that training sampled or learned from."""
+    selection_tokens: Count
+    """Tokens sampled to choose among controls."""
+    reward_calls: Count
+    """Samples scored in training."""
+    flops: Annotated[float, Field(ge=0, le=1e30)]
+    """Floating-point operations of training, estimated."""
+    seconds: dict[str, Seconds]
+    """Wall-clock seconds of each stage."""
+    peak_memory_bytes: Count
+    """Largest memory of training and sampling."""
+    trained_parameters: Count
+    """Number of trained weights."""
+    stored_bytes: Count
+    """Size of the checkpoint."""
+    switch_seconds: Seconds
+    """Median seconds from a new preference to a policy that serves it."""
+
+
+class Error(_Part):
+    """The error that ended a cell."""
+
+    type: str
+    """Class of the error."""
+    message: str
+    """Message, without secrets and control characters."""
+    stage: str
+    """Stage that the error ended."""
+
+
+class Record(_Part):
+    """What every record has, whatever became of the cell."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    """Version of this format."""
+    status: Literal["ok", "partial", "failed", "unsupported"]
+    """Outcome of the cell."""
+    identity: Annotated[str, Field(pattern=r"^[0-9a-f]{10}$")]
+    """The training digest, shortened."""
+    benchmark: BenchmarkVersion
+    """Benchmark that the cell ran on."""
+    fold: Fold | None = None
+    """Fold of a cross-validation; absent where there is none."""
+    model: StartModel | None = None
+    """Start model; absent where it was never loaded."""
+    method: str
+    """Name of the method."""
+    variant: str
+    """What distinguishes this configuration from the method's default."""
+    exempt: bool = False
+    """Whether the method is outside the budget's cap."""
+    seed: Seed
+    """Seed of the cell."""
+    config: Annotated[Values, AfterValidator(_has_valid_cap)]
+    """Resolved configuration."""
+    command: str
+    """Command that reproduces the cell."""
+    created: str
+    """Time of writing, UTC, ISO 8601."""
+    stages: dict[str, Digest]
+    """Digest of each finished stage."""
+    versions: dict[str, str]
+    """Version of each package that may change a figure."""
+    git: Git
+    """State of the checkout."""
+    source_digest: Digest
+    """Digest of the source code, that of plug-ins included."""
+    core_source_digest: Digest | None = None
+    """Digest of the source code without plug-ins; absent where none was used."""
+    plugins: dict[str, str] = {}
+    """Plug-ins of the cell by what they provide, each with its package and version, or its file."""
+    digest: Digest
+    """Digest of everything else in the record."""
+
+    @property
+    def explanation(self) -> str:
+        """Why the cell has no scores; empty where it has."""
+        return ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record as JSON has it, keys that were left out included in none."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+class ScoredRecord(Record):
+    """Record of a cell whose samples were scored."""
+
+    status: Literal["ok", "partial"]
+    """`ok`, or `partial` where a part of the scores is missing."""
+    model: StartModel
+    """Start model."""
+    files: dict[str, Digest]
+    """Digest of each file of the cell."""
+    objectives: Annotated[list[Objective], FailFast(), Field(min_length=2, max_length=100)]
+    """Objectives, in the order of every vector."""
+    normaliser: Normaliser
+    """Constants that turn raw scores into standard units."""
+    reference: Vector
+    """Reference point of the hypervolume, in the coordinates of the points."""
+    points: Annotated[list[Point], FailFast()]
+    """Points that were sampled, in the order of their numbers."""
+    kl_coefficient: Annotated[float, Field(ge=0, le=1e12)] = 0.0
+    """Points are in regularised coordinates: each normalised objective minus this times the KL."""
+    oracle: Oracle | None = None
+    """The exact best front; absent where it is not known."""
+    reward_models: RewardModels | None = None
+    """Reward models; absent where no objective is one."""
+    prompts: Prompts
+    """Prompts that were answered at every point."""
+    n_total: Count
+    """Number of samples."""
+    n_scored: Count
+    """Number of samples that were scored."""
+    n_failed: Count
+    """Number of samples that could not be scored and got the worst score."""
+    seeds: dict[str, Seed]
+    """Seed of each stage that draws."""
+    batch_size: dict[str, Count]
+    """Rows of each kind of batch, and into how many parts or processes it was split."""
+    dtype: str
+    """Precision of the weights."""
+    device: str
+    """Device that the cell ran on."""
+    selection: Values = {}
+    """What the method chose on validation prompts."""
+    notes: list[str] = []
+    """Remarks that belong beside the figures."""
+    cost: Cost
+    """What the cell took."""
+
+    @property
+    def objective_names(self) -> list[str]:
+        """Names of the objectives."""
+        return [objective.name for objective in self.objectives]
+
+    @property
+    def preferences(self) -> list[tuple[float, ...]]:
+        """Preference of every point."""
+        return [point.preference for point in self.points]
+
+    def ranked_points(self) -> list[int]:
+        """Indices of the points without further dials, by ascending preference.
+
+        All methods are compared at one point per preference; points with further dials are shown.
+        """
+        plain = [index for index, point in enumerate(self.points) if not point.dials]
+        return sorted(plain, key=lambda index: self.points[index].preference)
+
+
+class FailedRecord(Record):
+    """Record of a cell that ended in an error."""
+
+    status: Literal["failed"]
+    """`failed`."""
+    error: Error
+    """The error."""
+
+    @property
+    def explanation(self) -> str:
+        """Class, stage and message of the error."""
+        return f"{self.error.type} while in {self.error.stage}: {self.error.message}"
+
+
+class UnsupportedRecord(Record):
+    """Record of a cell whose method needs something that the benchmark cannot give."""
+
+    status: Literal["unsupported"]
+    """`unsupported`."""
+    reason: str
+    """What the method needs."""
+
+    @property
+    def explanation(self) -> str:
+        """What the method needs."""
+        return self.reason
+
+
+RECORDS: TypeAdapter[Record] = TypeAdapter(
+    Annotated[
+        ScoredRecord | FailedRecord | UnsupportedRecord,
+        Field(discriminator="status", title="paretosteer cell record"),
+    ]
+)
+
+
+def write_record(folder: Path, content: Mapping[str, Any]) -> Record:
+    """Write `folder/record.json` from everything but its digest.
 
     Raises
     ------
     ValueError
-        If it breaks the schema.
+        If it is not a valid record.
 
     """
-    if wrong := problem(record):
-        raise ValueError(f"record of {folder}: {wrong}")
-    whole = sealed(record)
-    write_json(folder / RECORD, whole)
-    return whole
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """The record of a cell, checked against the schema; UsageError where there is no valid one."""
-    path = folder / RECORD
     try:
-        place = inside(folder, RECORD)
-        if place.stat().st_size > MOST_BYTES:
-            raise ValueError(f"has more than {MOST_BYTES} bytes")
-        record = read_json(place)
-    except FileNotFoundError:
-        raise UsageError(f"{folder}: no {RECORD}; the cell never finished, run it again") from None
-    except (OSError, ValueError, RefusedError) as error:
-        raise UsageError(f"{path}: cannot be read ({error}); run the cell again") from None
-    if wrong := problem(record):
-        raise UsageError(f"{path}: not a valid record: {wrong}; run the cell again")
-    assert isinstance(record, dict)
+        content = _as_read(content)
+        record = parse_record(content)
+    except ValueError as error:
+        raise ValueError(f"record of {folder}: {error}") from None
+    write_json(folder / RECORD, content)
     return record
 
 
-@cache
-def schema() -> dict[str, Any]:
-    """The JSON Schema that every record follows."""
-    text = (files("paretosteer.cells") / "record.schema.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
+def make_record(content: Mapping[str, Any]) -> Record:
+    """The record that `write_record` would write."""
+    return parse_record(_as_read(content))
 
 
-def problem(record: Any) -> str | None:
-    """What breaks the schema, the most telling fault first, or the digest; None where both hold."""
-    try:
-        if not _right(record):
-            return _broken(record)
-    except RecursionError:
-        return "nested too deeply"
-    except ValueError:
-        return "holds what JSON cannot: NaN, infinity or half a surrogate pair"
-    if as_written(record):
-        return None
-    return "it was changed after it was written, its digest is another"
+def read_record(folder: Path) -> Record:
+    """Read the record of a cell.
 
+    Raises
+    ------
+    UsageError
+        If there is none, or it is not valid.
 
-def reason(record: Mapping[str, Any]) -> str:
-    """Why a cell has no scores, or not all; nothing where it has."""
-    if error := record.get("error"):
-        return f"{error['type']} while in {error['stage']}: {error['message']}"
-    return record.get("reason") or ""
-
-
-def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with a digest of all else in it, by which damage and mistakes show."""
-    return {**record, _DIGEST: _digest(record)}
-
-
-def as_written(record: Mapping[str, Any]) -> bool:
-    """Whether what was sealed is as it was; earlier versions sealed nothing."""
-    try:
-        return _DIGEST not in record or record[_DIGEST] == _digest(record)
-    except (ValueError, RecursionError):  # NaN, infinity or such a depth are written by nobody
-        return False
-
-
-def _digest(record: Mapping[str, Any]) -> str:
-    rest = {name: value for name, value in record.items() if name != _DIGEST}
-    return digest(json.loads(json.dumps(rest)))  # as a reader finds it
-
-
-def _broken(record: Any) -> str | None:
-    from jsonschema.exceptions import best_match
-
-    error = best_match(_validator().iter_errors(record))
-    if error is None:
-        return None
-    return f"{'.'.join(map(str, error.absolute_path)) or 'top level'}: {_short(error.message)}"
-
-
-def _short(message: str) -> str:
-    """A message with both ends: the fault is named at the last."""
-    if len(message) <= 2 * _LONGEST:
-        return message
-    return f"{message[:_LONGEST]}…{message[-_LONGEST:]}"
-
-
-def _right(record: Any) -> bool:
-    """Whether a record keeps to the schema, at a fraction of the time that a fault takes to find.
-
-    The records of a sweep differ in little: what was found right in one is not checked in the next.
     """
-    return (
-        isinstance(record, dict)
-        and _outline().is_valid(record)
-        and all(_part_right(name, _json(value)) for name, value in record.items())
-    )
+    path = folder / RECORD
+    if not os.path.lexists(path):
+        raise UsageError(f"{folder}: no {RECORD}; the cell never finished, run it again")
+    try:
+        content = read_json(folder, RECORD, MOST_BYTES)
+    except RefusedError as refused:
+        fault = str(refused).removeprefix(f"{RECORD} ")
+        raise UsageError(f"{path}: cannot be read ({fault}); run the cell again") from None
+    try:
+        return parse_record(content)
+    except ValueError as error:
+        raise UsageError(f"{path}: not a valid record: {error}; run the cell again") from None
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, allow_nan=False)
+def parse_record(content: Any) -> Record:
+    """Check parsed JSON; ValueError in one line, naming the dotted place, where it is no record."""
+    if not isinstance(content, dict):
+        raise ValueError(f"top level: should be an object, found {reprlib.repr(content)}")
+    try:
+        digest = own_digest(content)
+        record = RECORDS.validate_python(content)
+    except ValidationError as error:
+        raise ValueError(_line(error)) from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError:
+        raise ValueError("holds what JSON cannot: NaN, infinity or half a surrogate pair") from None
+    if record.digest != digest:
+        raise ValueError("was changed after it was written (its digest differs)")
+    return record
 
 
-@lru_cache(maxsize=1024)
-def _part_right(name: str, text: str) -> bool:
-    """Whether a top-level value, as JSON, is what the schema says of it alone."""
-    part = _validator().evolve(schema=schema()["properties"][name])
-    return bool(part.is_valid(json.loads(text)))
+def _as_read(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Content with its digest, as a reader of the file finds it."""
+    return with_digest(json.loads(json.dumps(content)))
 
 
-@cache
-def _validator() -> Any:
-    """JSON Schema takes 20.0 for an integer; what counts and formats does not."""
-    from jsonschema import Draft202012Validator, validators
+def _line(error: ValidationError) -> str:
+    """The first fault of a record in one line."""
+    first = error.errors(include_url=False)[0]
+    if first["type"].startswith("union_tag"):
+        return "status: should be 'ok', 'partial', 'failed' or 'unsupported'"
+    place = ".".join(map(_step, first["loc"][1:]))  # pydantic names the chosen model first
+    if first["type"] == "missing":
+        return f"{place}: missing"
+    if first["type"] == "extra_forbidden":
+        return f"{place}: not a key of a record"
+    if first["type"] == "value_error":  # a check of our own, which names the place below this one
+        return f"{place}{first['ctx']['error']}"
+    expected = first["msg"].removeprefix("Input ")
+    return f"{place}: {expected}, found {reprlib.repr(first['input'])}"
 
-    types = Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: type(value) is int
-    )
-    extend: Any = validators.extend  # it is not typed
-    return extend(Draft202012Validator, type_checker=types)(schema())
 
-
-@cache
-def _outline() -> Any:
-    """The schema with nothing about single properties but their names."""
-    anything = dict.fromkeys(schema()["properties"], True)
-    return _validator().evolve(schema=schema() | {"properties": anything})
+def _step(key: int | str) -> str:
+    """One step of a dotted place; a key that is no plain word may hold anything, of any length."""
+    return str(key) if str(key).isidentifier() and len(str(key)) < _LONGEST else reprlib.repr(key)

@@ -16,7 +16,7 @@ from paretosteer.cells import provenance
 from paretosteer.cells.cell_name import IDENTITY_LENGTH
 from paretosteer.cells.config_yaml import CONFIG
 from paretosteer.cells.plan import cell_folder
-from paretosteer.cells.record import write_record
+from paretosteer.cells.record import Record, make_record, write_record
 from paretosteer.cells.state import STAGES
 from paretosteer.errors import (
     ParetosteerError,
@@ -86,7 +86,7 @@ def _told(text: str) -> str:
 
 def failed_record(
     config: CellConfig, plan: CellPlan | None, found: Exception | SystemExit
-) -> dict[str, Any]:
+) -> Record:
     """Write the record of a cell of a sweep that could not be planned (no `plan`) or prepared.
 
     Where nothing can be written, the cell has no record, and counts as failed all the same. Where
@@ -99,10 +99,10 @@ def failed_record(
     else:
         version = plan.benchmark_class.version
         folder, beginning = plan.folder, head(plan.config, plan.identity, plan.variant, version)
-    record = beginning | {"status": "failed", "error": error(found, "prepare"), "stages": {}}
+    content = beginning | {"status": "failed", "error": error(found, "prepare"), "stages": {}}
     with suppress(OSError, UsageError), owned(folder, say, wait=False):
-        record = write_record(folder, record)
-    return record
+        return write_record(folder, content)
+    return make_record(content)
 
 
 def results(
@@ -129,11 +129,10 @@ def results(
         "seeds": {"train": config.seed, "sample": config.seed},
         "batch_size": {
             "train": config.budget.prompts * config.budget.samples,
-            # Cells sampled before the number was found from memory have it in their configuration.
-            # A batch that was too large for memory was learnt from in so many parts.
-            "train_parts": state.facts("train").get("parts", 1),
-            "train_processes": state.facts("train").get("processes", 1),
-            "eval": state.facts("sample").get("eval_rows", config.budget.eval_rows),
+            # A batch that does not fit memory is learned from in several parts.
+            "train_parts": state.facts("train")["parts"],
+            "train_processes": state.facts("train")["processes"],
+            "eval": state.facts("sample")["eval_rows"],
         },
         "dtype": config.dtype,
         "device": str(benchmark.setting.device),

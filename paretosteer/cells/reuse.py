@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from paretosteer.cells import provenance
 from paretosteer.cells.config_yaml import restore_config
 from paretosteer.cells.plan import CellPlan
-from paretosteer.cells.record import RECORD, read_record
+from paretosteer.cells.record import RECORD, Record, ScoredRecord, read_record
 from paretosteer.cells.state import STAGES
 from paretosteer.errors import UsageError
 from paretosteer.plugins.in_use import used
@@ -18,12 +17,12 @@ from paretosteer.storage.atomic import remove
 from paretosteer.storage.locks import LOCK, owned
 
 
-def existing_record(plan: CellPlan) -> dict[str, Any] | None:
+def existing_record(plan: CellPlan) -> Record | None:
     """The record of a cell that need not run: it is finished, or not to be tried again."""
     if (record := _finished(plan)) is not None:
         return record
     if (record := skipped_record(plan)) is not None:
-        say(f"{plan.folder.name}: {record['status']} before, not tried again")
+        say(f"{plan.folder.name}: {record.status} before, not tried again")
     return record
 
 
@@ -36,25 +35,27 @@ def warn_if_damaged(plan: CellPlan) -> None:
             say(f"{error}: written again")
 
 
-def _finished(plan: CellPlan) -> dict[str, Any] | None:
+def _finished(plan: CellPlan) -> Record | None:
     """The record of a cell that needs nothing more, with a note if other code made it."""
     try:
         record = read_record(plan.folder)
     except UsageError:
         return None
-    if record["status"] != "ok" or record["stages"] != plan.digests:
+    if not isinstance(record, ScoredRecord) or record.status != "ok":
+        return None
+    if record.stages != plan.digests:
         return None
     state = plan.state
-    if state.finished(plan.digests) != list(STAGES) or not state.are_of(record["files"]):
+    if state.finished(plan.digests) != list(STAGES) or not state.are_of(record.files):
         return None
     restore_config(plan.folder, record, say)
     say(f"{plan.folder.name}: finished before, reused")
-    if record["source_digest"] != provenance.source_digest(used(plan.config)):
-        say(f"{plan.folder.name}: note: made by other code (commit {record['git']['commit']})")
+    if record.source_digest != provenance.source_digest(used(plan.config)):
+        say(f"{plan.folder.name}: note: made by other code (commit {record.git.commit})")
     return record
 
 
-def skipped_record(plan: CellPlan) -> dict[str, Any] | None:
+def skipped_record(plan: CellPlan) -> Record | None:
     """The record of a cell that ran before and that `--overwrite never` does not run again."""
     if plan.config.overwrite != "never":
         return None
@@ -62,7 +63,7 @@ def skipped_record(plan: CellPlan) -> dict[str, Any] | None:
         record = read_record(plan.folder)
     except UsageError:
         return None
-    return record if record["config"] == plan.config.model_dump(mode="json") else None
+    return record if record.config == plan.config.model_dump(mode="json") else None
 
 
 def delete_results(plans: Sequence[CellPlan]) -> None:

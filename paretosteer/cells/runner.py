@@ -15,7 +15,7 @@ from paretosteer.cells.config_yaml import write_config
 from paretosteer.cells.evaluation import Evaluation
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.process_group import ProcessGroup
-from paretosteer.cells.record import RECORD, write_record
+from paretosteer.cells.record import RECORD, Record, write_record
 from paretosteer.cells.resume import PartialStages
 from paretosteer.cells.reuse import existing_record, warn_if_damaged
 from paretosteer.cells.stage_files import write_checkpoint, write_json_lines, write_table
@@ -31,7 +31,7 @@ from paretosteer.training.snapshots import Journal
 from paretosteer.training.trainer import OnStep, Trainer
 
 
-def run_cell(plan: CellPlan, tracker: Tracker) -> dict[str, Any] | None:
+def run_cell(plan: CellPlan, tracker: Tracker) -> Record | None:
     """Run the missing stages of a cell and return its record.
 
     A cell that fails, or that its benchmark does not support, gets a record with the reason. Where
@@ -52,7 +52,7 @@ def run_cell(plan: CellPlan, tracker: Tracker) -> dict[str, Any] | None:
         memory.free_memory()  # a sweep runs many cells in one process
 
 
-def _run(run: CellRun) -> dict[str, Any] | None:
+def _run(run: CellRun) -> Record | None:
     with run.group:
         if not run.group.is_first:
             run.group.follow(lambda: run.method.train(run.benchmark, run.trainer()))
@@ -180,7 +180,7 @@ class CellRun:
 
     # -- around the stages --------------------------------------------------------------------
 
-    def write_record(self) -> dict[str, Any]:
+    def write_record(self) -> Record:
         """Run the stages, whatever becomes of them, and write the record."""
         config = self.config.model_dump(mode="json")
         self.partial.tidy(say)

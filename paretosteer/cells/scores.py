@@ -16,6 +16,7 @@ from paretosteer.storage.atomic import regular
 if TYPE_CHECKING:
     import pandas as pd
 
+    from paretosteer.cells import record
     from paretosteer.cells.cell import Cell
 
 KEYS = ["point", "prompt_id", "sample"]  # what tells the samples of a cell apart
@@ -53,7 +54,7 @@ def read_scores(cell: "Cell") -> Scores:
         If `scores.parquet` is absent, lacks a column, point or prompt, or holds what is no
         finite number.
     """
-    return _by_prompt(cell, _SCORES, _objectives(cell))
+    return _by_prompt(cell, _SCORES, cell.results.objective_names)
 
 
 def read_values(cell: "Cell") -> npt.NDArray[np.float64]:
@@ -68,9 +69,8 @@ def read_values(cell: "Cell") -> npt.NDArray[np.float64]:
         As `read_scores`, and where a KL that is needed is absent or no finite number.
     """
     scores = read_scores(cell)
-    constants = cell.record["normaliser"]
-    values = Normaliser(tuple(constants["mean"]), tuple(constants["std"])).apply(scores.means)
-    coefficient = cell.record.get("kl_coefficient", 0)
+    values = _normaliser(cell.results.normaliser).apply(scores.means)
+    coefficient = cell.results.kl_coefficient
     return values - coefficient * _kl(cell, scores.prompts) if coefficient else values
 
 
@@ -84,11 +84,11 @@ def read_judged(cell: "Cell") -> npt.NDArray[np.float64] | None:
     UnreadableError
         As `read_scores`.
     """
-    constants = cell.record.get("reward_models", {}).get("judge_normaliser")
-    if constants is None:
+    models = cell.results.reward_models
+    if models is None or models.judge_normaliser is None:
         return None
-    means = _by_prompt(cell, _JUDGED, _objectives(cell)).means.mean(axis=1)
-    return Normaliser(tuple(constants["mean"]), tuple(constants["std"])).apply(means)
+    means = _by_prompt(cell, _JUDGED, cell.results.objective_names).means.mean(axis=1)
+    return _normaliser(models.judge_normaliser).apply(means)
 
 
 def read_samples(folder: Path) -> "pd.DataFrame":
@@ -108,7 +108,7 @@ def same_scores(one: "Cell", other: "Cell") -> bool:
     UnreadableError
         If a `scores.parquet` is absent or lacks a column.
     """
-    if one.record["points"] != other.record["points"]:
+    if one.results.points != other.results.points:
         return False
     return _sorted_scores(one).equals(_sorted_scores(other))
 
@@ -126,21 +126,21 @@ def read_drift(cell: "Cell") -> dict[str, npt.NDArray[np.float64]] | None:
         return None
     columns = _read_columns(path, ("point", *names))
     points = _numbers(columns["point"], _DRIFT).astype(np.intp)
-    count = len(cell.record["points"])
+    count = len(cell.results.points)
     if set(range(count)) - set(points.tolist()):
         raise UnreadableError(f"{_DRIFT}: lacks some of the record's points")
     return {name: _means(points, columns[name].to_numpy(), count) for name in names}
 
 
-def _objectives(cell: "Cell") -> list[str]:
-    return [objective["name"] for objective in cell.record["objectives"]]
+def _normaliser(constants: "record.Normaliser") -> Normaliser:
+    return Normaliser(constants.mean, constants.std)
 
 
 def _sorted_scores(cell: "Cell") -> "pd.DataFrame":
     """Scores by point and prompt; the order in which samples were written says nothing."""
     import pandas as pd
 
-    columns = ["point", "prompt_id", *_objectives(cell)]
+    columns = ["point", "prompt_id", *cell.results.objective_names]
     read = _read_columns(cell.path / _SCORES, columns)
     frame = pd.DataFrame({name: read[name].to_numpy() for name in columns})
     named = frame.assign(prompt_id=frame["prompt_id"].astype(str))
@@ -163,7 +163,7 @@ def _by_prompt(cell: "Cell", name: str, columns: Sequence[str]) -> Scores:
     if not len(read["point"]):
         raise UnreadableError(f"{name}: is empty")
     values = [_numbers(read[column], name) for column in columns]
-    points, count = _numbers(read["point"], name), len(cell.record["points"])
+    points, count = _numbers(read["point"], name), len(cell.results.points)
     prompts, places = np.unique(_texts(read["prompt_id"], name), return_inverse=True)
     pairs = np.unique(points * len(prompts) + places)
     if not np.array_equal(pairs, np.arange(count * len(prompts))):
@@ -193,7 +193,7 @@ def _numbers(column: Any, name: str) -> npt.NDArray[np.float64]:
     except (ValueError, pa.ArrowException):
         values = np.array([np.nan])
     if not (np.abs(values) <= MOST).all():
-        raise UnreadableError(f"{name}: holds something that is no finite number up to {MOST:g}")
+        raise UnreadableError(f"{name}: holds something that is not a finite number up to {MOST:g}")
     return values
 
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from paretosteer.cells.record import as_written, sealed
 from paretosteer.storage import untrusted
 from paretosteer.storage.atomic import write_json
-from paretosteer.storage.digest import file_digest
+from paretosteer.storage.digest import file_digest, has_own_digest, with_digest
 
 STAGES = ("train", "sample", "score")
 STATE = "stages.json"  # digest and files of every finished stage
@@ -51,7 +50,7 @@ class State:
         digests = {file: file_digest(self.folder / file) for file in files}
         self.stages[name] = {"digest": digest, "files": digests, "facts": facts}
         self._digests |= digests
-        write_json(self.folder / STATE, sealed(self.stages))
+        write_json(self.folder / STATE, with_digest(self.stages))
 
     def facts(self, name: str) -> dict[str, Any]:
         """What a finished stage has for the record, such as its cost."""
@@ -89,9 +88,9 @@ def _read(folder: Path) -> dict[str, Any]:
         stages = untrusted.read_json(folder, STATE)
     except untrusted.RefusedError:
         return {}
-    if not isinstance(stages, dict) or not as_written(stages):
+    if not isinstance(stages, dict) or not has_own_digest(stages):
         return {}
-    stages.pop("digest", None)
+    del stages["digest"]
     parts = {"digest": str, "files": dict, "facts": dict}
     fine = all(
         name in STAGES

@@ -56,6 +56,7 @@ def add(commands: Commands) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     quiet()
+    from paretosteer.cells.record import FailedRecord
     from paretosteer.sweeps.compose import compose_cell
     from paretosteer.sweeps.sweep import announce, begin, plan, report_folders, run_one
 
@@ -68,8 +69,8 @@ def _run(args: argparse.Namespace) -> int:
     if record is None:  # the first process of this cell does the rest
         return 0
     announce(record, cell.config)
-    if record["status"] == "failed":
-        return 2 if record["error"]["type"] == "UsageError" else 1
+    if isinstance(record, FailedRecord):
+        return 2 if record.error.type == "UsageError" else 1
     report_folders([cell.config.sweep_dir])
     return 0
 
@@ -131,7 +132,7 @@ def _done(cell: PlannedCell, anew: bool) -> str:
         return ""
     cached = cell.plan.cached_stages
     if "score" not in cached and (record := skipped_record(cell.plan)):
-        return f"{record['status']} before, left alone"
+        return f"{record.status} before, left alone"
     return f"cached: {', '.join(cached)}" if cached else ""
 
 

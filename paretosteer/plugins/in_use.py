@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from paretosteer.errors import UsageError
 from paretosteer.plugins import registry
@@ -64,18 +64,18 @@ def digests(plugins: Sequence[registry.Offer]) -> dict[str, str]:
     return {_part(offer): offer.digest or _package_digest(offer.module) for offer in plugins}
 
 
-def need(folder: Path, record: Mapping[str, Any]) -> None:
-    """UsageError where something that a recorded cell was made with is not at hand."""
-    for part, origin in record.get("plugins", {}).items():
+def need(folder: Path, plugins: Mapping[str, str]) -> None:
+    """UsageError where a plug-in that a cell's record names is not installed."""
+    for part, origin in plugins.items():
         if _found(part) is None:
             kind, _, name = part.partition(" ")
             remedy = f"say --plugin {origin}" if _is_file(origin) else f"install {origin}"
             raise UsageError(f"{folder}: was made with the {kind} {name!r} of {origin}; {remedy}")
 
 
-def at_hand(record: Mapping[str, Any]) -> list[registry.Offer]:
-    """What a recorded cell was made with, as far as it is at hand."""
-    return [offer for part in record.get("plugins", {}) if (offer := _found(part))]
+def at_hand(plugins: Iterable[str]) -> list[registry.Offer]:
+    """The plug-ins that a cell's record names, as far as they are installed."""
+    return [offer for part in plugins if (offer := _found(part))]
 
 
 def _found(part: str) -> registry.Offer | None:

@@ -171,7 +171,7 @@ def restore_cell(
 
     """
     cell = _find(Path(folder))
-    in_use.need(cell.path, cell.record)
+    in_use.need(cell.path, cell.record.plugins if cell.record else {})
     plan = CellPlan.of(_config(cell, device, model))
     _check_model(cell, plan)
     if text and not has_text(plan.benchmark_class):
@@ -237,14 +237,14 @@ def _config(cell: Cell, device: str, model: str | None) -> CellConfig:
 
 def _check_model(cell: Cell, plan: CellPlan) -> None:
     """UsageError where the start model is not the one that the banks change."""
-    if "model" not in cell.record:  # not finished: what it was to be trained on is all there is
+    if not cell.record or not cell.record.model:  # unfinished: only its training digest is known
         if State(cell.path).stages["train"]["digest"] != plan.digests["train"]:
             raise UsageError(
                 f"{cell.path}: was trained on another start model, or by another version of "
                 "paretosteer, and never finished; run the cell again"
             )
         return
-    if cell.record["model"]["digest"] == plan.model_key:
+    if cell.record.model.digest == plan.model_key:
         return
     where = plan.config.model.path
     if where is None:

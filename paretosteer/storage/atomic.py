@@ -85,7 +85,7 @@ def read_json(path: Path) -> Any:
 def regular(path: Path) -> Path:
     """The path of a file; OSError for a pipe or a device, which a reader would wait for."""
     if path.exists() and not path.is_file():
-        raise OSError("is no regular file")
+        raise OSError("is not a regular file")
     return path
 
 

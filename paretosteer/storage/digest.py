@@ -22,6 +22,24 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
+def own_digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of everything in a mapping but its entry `digest`."""
+    return digest({name: value for name, value in content.items() if name != "digest"})
+
+
+def has_own_digest(content: Mapping[str, Any]) -> bool:
+    """Whether a mapping is as `with_digest` left it."""
+    try:
+        return content.get("digest") == own_digest(content)
+    except (ValueError, RecursionError):  # NaN, infinity or such a depth were never written
+        return False
+
+
+def with_digest(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping with its own digest, by which damage and mistakes show."""
+    return {**content, "digest": own_digest(content)}
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, 64 hexadecimal digits."""
     with path.open("rb") as file:

@@ -43,7 +43,7 @@ def opened(folder: Path, name: str) -> Iterator[BufferedReader]:
         raise RefusedError(f"{name} cannot be opened ({error.strerror})") from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise RefusedError(f"{name} is no regular file")
+        raise RefusedError(f"{name} is not a regular file")
     with os.fdopen(handle, "rb") as stream:
         try:
             yield stream
@@ -67,17 +67,17 @@ def digest(folder: Path, name: str) -> str:
 
 
 def read_json(folder: Path, name: str, most: int = MOST_TEXT) -> Any:
-    """JSON as strict as it is written: no NaN, no infinity, no number too large for a float."""
+    """JSON as strict as it is written: finite numbers, and text that UTF-8 can spell."""
     try:
-        return json.loads(
-            read(folder, name, most).decode("utf-8"),
-            parse_constant=_no_number,
-            parse_float=_number,
-        )
+        text = read(folder, name, most).decode("utf-8")
+        value = json.loads(text, parse_constant=_no_number, parse_float=_number)
+        if r"\ud" in text:  # perhaps half of a surrogate pair
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError:
         raise RefusedError(f"{name} is nested too deeply") from None
     except ValueError as error:
-        raise RefusedError(f"{name} is no JSON ({error})") from None
+        raise RefusedError(f"{name} is not valid JSON ({error})") from None
 
 
 def _number(text: str) -> float:
@@ -86,4 +86,4 @@ def _number(text: str) -> float:
 
 
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text[:20]} is no finite number")
+    raise ValueError(f"{text[:20]} is not a finite number")

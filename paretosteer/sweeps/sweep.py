@@ -14,14 +14,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.errors import HydraException
 from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
 from paretosteer.cells.cell_name import cell_name
-from paretosteer.cells.record import read_record
+from paretosteer.cells.record import FailedRecord, Record, read_record
 from paretosteer.config.schema import CellConfig
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, said, stops_job
 from paretosteer.runtime.processes import is_first
@@ -34,8 +34,6 @@ from paretosteer.tracking import make_tracker
 if TYPE_CHECKING:
     from paretosteer.cells.plan import CellPlan
     from paretosteer.report import Report
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class PlannedCell:
         if self.plan is None:
             return True
         try:
-            return bool(read_record(self.plan.folder)["status"] == "failed")
+            return read_record(self.plan.folder).status == "failed"
         except UsageError:
             return True
 
@@ -99,8 +97,7 @@ def run_one(cell: PlannedCell) -> Record | None:
     if cell.plan is None:
         assert cell.problem is not None
         raise cell.problem
-    record: Record | None = run_cell(cell.plan, make_tracker(cell.config.tracker))
-    return record
+    return run_cell(cell.plan, make_tracker(cell.config.tracker))
 
 
 def run_sweep(overrides: Sequence[str], cells: Sequence[PlannedCell]) -> int:
@@ -142,7 +139,7 @@ class Job:
             record = failed_record(config, cell.plan, error)
         assert record is not None  # a sweep is one process
         announce(record, config)
-        return str(record["status"])
+        return record.status
 
 
 def finish_sweep(cells: Sequence[PlannedCell]) -> int:
@@ -172,8 +169,8 @@ def report_folders(folders: Sequence[str | Path]) -> Report:
 
 def announce(record: Record, config: CellConfig) -> None:
     """Print one line about a finished cell."""
-    error = record.get("error") or {}
-    reason = error.get("message") or record.get("reason") or ""
-    folder = config.folder / cell_name(record["seed"], record["identity"])
-    text = f"{record['status']}: {folder}" + (f": {reason}" if reason else "")
-    print(line(text), file=sys.stderr if error else sys.stdout, flush=True)
+    failed = isinstance(record, FailedRecord)
+    reason = record.error.message if isinstance(record, FailedRecord) else record.explanation
+    folder = config.folder / cell_name(record.seed, record.identity)
+    text = f"{record.status}: {folder}" + (f": {reason}" if reason else "")
+    print(line(text), file=sys.stderr if failed else sys.stdout, flush=True)

@@ -34,7 +34,7 @@ def workspace(cells: Sequence[Cell], project: str, group: str, entity: str = "")
             "pip install 'paretosteer[dashboards]'"
         ) from None
 
-    names = [[o["name"] for o in cell.record["objectives"]] for cell in cells if cell.scored]
+    names = [cell.results.objective_names for cell in cells if cell.scored]
     objectives = list(dict.fromkeys(name for each in names for name in each))
     pairs = dict.fromkeys(pair for each in names for pair in combinations(each, 2))
     headline = [metric.name for metric in TRACKED]

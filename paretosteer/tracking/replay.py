@@ -68,7 +68,7 @@ def _send(cell: Cell, sweep: Path, tracker: WandbTracker) -> str:
     if damage := _damage(cell):
         return damage
     try:
-        tracker.start(cell.config, sweep, cell.record["identity"])
+        tracker.start(cell.config, sweep, cell.results.identity)
         tracker.cell(cell.path)
     finally:
         tracker.finish()

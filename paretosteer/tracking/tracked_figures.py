@@ -68,11 +68,12 @@ class Shown:
     """
 
     def __init__(self, cell: Cell):
-        record = cell.record
-        self.objectives: list[str] = [objective["name"] for objective in record["objectives"]]
-        self._cell = cell
-        self._preferences = np.array([p["preference"] for p in record["points"]])  # (k, m)
-        self._dials: list[dict[str, float]] = [dict(p["dials"]) for p in record["points"]]
+        record = cell.results
+        self.objectives = record.objective_names
+        self._record, self._folder = record, cell.path
+        self._preferences = np.array(record.preferences)  # (k, m)
+        self._dials = [point.dials for point in record.points]
+        self._plain = record.ranked_points()  # those that every method can be compared at
         self._values = read_values(cell).mean(axis=1)  # (k, m)
         drift = read_drift(cell)
         self._kl = None if drift is None else drift["kl"]  # (k,)
@@ -89,10 +90,10 @@ class Shown:
 
     def responses(self) -> dict[str, tuple[list[float], list[float]]]:
         """By objective: each weight on it, and its mean over the points with that weight."""
-        plain = self._plain
         found = {}
+        mu, points = self._preferences[self._plain].round(9), self._values[self._plain]
         for i, name in enumerate(self.objectives):
-            weights, values = self._preferences[plain, i].round(9), self._values[plain, i]
+            weights, values = mu[:, i], points[:, i]
             levels = np.unique(weights)
             means = [float(values[weights == level].mean()) for level in levels]
             found[name] = (levels.tolist(), means)
@@ -100,15 +101,13 @@ class Shown:
 
     def headline(self) -> dict[str, float]:
         """Metrics of the points without dials, and what the cell cost."""
-        plain, reference = self._plain, np.array(self._cell.record["reference"], dtype=float)
+        plain, reference = self._plain, np.array(self._record.reference)
         frame = Frame(self._preferences[plain], reference, self.objectives)
         inputs = frame.inputs(self._values[plain], None)
         if self._kl is not None:
             inputs["kl"] = self._kl[plain]
-        costs = self._cell.record["cost"].items()
-        return figures(TRACKED, inputs, self.objectives) | {
-            f"cost/{name}": value for name, value in costs if name != "seconds"
-        }
+        costs = {f"cost/{name}": value for name, value in self._record.cost if name != "seconds"}
+        return figures(TRACKED, inputs, self.objectives) | costs
 
     def samples(self, limit: int) -> tuple[Table, int]:
         """The first `limit` samples and how many there are; one prompt's points are neighbours.
@@ -117,19 +116,14 @@ class Shown:
         """
         import pandas as pd
 
-        texts = read_samples(self._cell.path)
+        texts = read_samples(self._folder)
         if texts.empty:
             return Table([], []), 0
-        scores = pd.read_parquet(self._cell.path / "scores.parquet")
+        scores = pd.read_parquet(self._folder / "scores.parquet")
         first = texts.sort_values(["prompt_id", "sample", "point"]).head(limit)
         weighed = first[KEYS].merge(self._weights(), on="point", how="left")
         told = weighed.merge(first, on=KEYS, how="left").merge(scores, on=KEYS, how="left")
         return Table.of(told), len(texts)
-
-    @property
-    def _plain(self) -> np.ndarray:
-        """Which points have no dials: those that every method can be compared at, (k,)."""
-        return np.array([not dials for dials in self._dials])
 
     def _weights(self) -> pd.DataFrame:
         import pandas as pd

@@ -1,12 +1,12 @@
-"""The verdict on one cell: every check, whatever its files are."""
+"""The verdict on one cell, from every check, whatever its files hold."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from paretosteer.cells.record import MOST_BYTES, RECORD, problem, reason
+from paretosteer.cells.record import MOST_BYTES, RECORD, Record, ScoredRecord, parse_record
 from paretosteer.errors import PLUGIN_ERRORS, first_line
 from paretosteer.findings import Finding, fault
 from paretosteer.storage.locks import LOCK, holder
@@ -52,32 +52,31 @@ _CHECKS: tuple[Check, ...] = (
 class Found:
     """A cell with its verdict and what reports are checked against.
 
-    `values` (points, m) are None where the scores are no use.
+    `record` is None where it cannot be read, `values` (points, m) where the scores cannot be used.
     """
 
     verdict: Verdict
-    record: dict[str, Any]
-    values: Array | None
+    record: Record | None = None
+    values: Array | None = None
 
 
 def check_cell(folder: Path) -> Found:
     """Check one cell. No state of it is an error."""
     if not (folder / RECORD).exists() and not (folder / RECORD).is_symlink():
-        return Found(Verdict(folder, "cell", reason=_missing(folder)), {}, None)
+        return Found(Verdict(folder, "cell", reason=_missing(folder)))
     try:
-        record = read_json(folder, RECORD, MOST_BYTES)
+        record = parse_record(read_json(folder, RECORD, MOST_BYTES))
     except RefusedError as refused:
-        return Found(Verdict(folder, "cell", [fault(str(refused))]), {}, None)
-    if wrong := problem(record):
-        broken = fault(f"{RECORD} breaks its schema: {wrong}")
-        return Found(Verdict(folder, "cell", [broken]), {}, None)
-    if record["status"] in ("failed", "unsupported"):
-        told = " ".join(f"{record['status']}, {reason(record)}".split())
-        return Found(Verdict(folder, "cell", reason=told), record, None)
+        return Found(Verdict(folder, "cell", [fault(str(refused))]))
+    except ValueError as error:
+        return Found(Verdict(folder, "cell", [fault(f"{RECORD} breaks its schema: {error}")]))
+    if not isinstance(record, ScoredRecord):
+        reason = " ".join(f"{record.status}, {record.explanation}".split())
+        return Found(Verdict(folder, "cell", reason=reason), record)
     cell = Evidence(folder, record)
     unfit = _run(_FIRST, cell)
     verdict = Verdict(folder, "cell", unfit or _run(_CHECKS, cell))
-    return Found(verdict, _summary(record), cell.values)
+    return Found(verdict, record, cell.values)
 
 
 def _run(checks: tuple[Check, ...], cell: Evidence) -> list[Finding]:
@@ -87,8 +86,8 @@ def _run(checks: tuple[Check, ...], cell: Evidence) -> list[Finding]:
         try:
             findings += [replace(finding, check=check.__name__) for finding in check(cell)]
         except PLUGIN_ERRORS as error:  # whatever somebody's files do to a library underneath
-            told = f"{type(error).__name__}: {first_line(error)[:120]}"
-            found = f"{check.__name__} could not be checked ({told})"
+            message = f"{type(error).__name__}: {first_line(error)[:120]}"
+            found = f"{check.__name__} could not be checked ({message})"
             findings.append(Finding("fault", check.__name__, found))
     return findings
 
@@ -96,9 +95,3 @@ def _run(checks: tuple[Check, ...], cell: Evidence) -> list[Finding]:
 def _missing(folder: Path) -> str:
     who = holder(folder / LOCK)
     return f"missing, no {RECORD}: {f'{who} works on it' if who else 'interrupted, or not begun'}"
-
-
-def _summary(record: dict[str, Any]) -> dict[str, Any]:
-    """What reports are checked against; ten thousand whole records would fill the memory."""
-    kept = ("seed", "fold", "created", "files", "points", "oracle", "reference")
-    return {name: record[name] for name in kept if name in record}

@@ -1,25 +1,26 @@
-"""Which code made a cell: notes, since other code may be as good."""
+"""Code that made a cell: notes, since other code may be as good."""
 
 from collections.abc import Iterator
 
 from paretosteer.cells import provenance
+from paretosteer.cells.record import Git
 from paretosteer.findings import Finding, note
 from paretosteer.plugins.in_use import at_hand
 from paretosteer.validation.evidence import Evidence
 
 
 def code(cell: Evidence) -> Iterator[Finding]:
-    """Source, commit and libraries, where they are not those at hand."""
+    """Source, commit and libraries, where they are not those installed here."""
     record = cell.record
-    plugins = at_hand(record)
-    if record["source_digest"] != provenance.source_digest(plugins):
-        yield note(f"made by other code{_commit(record['git'])}")
-    elif record["git"]["dirty"]:
-        yield note("made from a checkout with changes that are in no commit")
+    plugins = at_hand(record.plugins)
+    if record.source_digest != provenance.source_digest(plugins):
+        yield note(f"made by other code{_commit(record.git)}")
+    elif record.git.dirty:
+        yield note("made from a checkout with uncommitted changes")
     here = provenance.versions(plugins)
     other = [
         f"{name} {version} (here {here.get(name, 'none')})"
-        for name, version in record["versions"].items()
+        for name, version in record.versions.items()
         if here.get(name) != version
     ]
     if other:
@@ -27,15 +28,15 @@ def code(cell: Evidence) -> Iterator[Finding]:
 
 
 def failures(cell: Evidence) -> Iterator[Finding]:
-    """What the cell itself says against its figures."""
+    """Samples without a score, by the cell's own account."""
     record = cell.record
-    if record["status"] == "partial":
+    if record.status == "partial":
         yield note("is partial")
-    if record["n_failed"]:
-        yield note(f"{record['n_failed']} of {record['n_total']} samples could not be scored")
+    if record.n_failed:
+        yield note(f"{record.n_failed} of {record.n_total} samples could not be scored")
 
 
-def _commit(git: dict[str, str | bool | None]) -> str:
-    return f" (commit {str(git['commit'])[:10]}{' and changes' if git['dirty'] else ''})" * bool(
-        git["commit"]
-    )
+def _commit(git: Git) -> str:
+    if not git.commit:
+        return ""
+    return f" (commit {git.commit[:10]}{' and changes' if git.dirty else ''})"

@@ -1,13 +1,13 @@
-"""Does a record follow from its configuration?"""
+"""Checks that a record follows from its configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from paretosteer.cells.config_yaml import CONFIG, config_text
 from paretosteer.cells.plan import CellPlan
+from paretosteer.cells.record import ScoredRecord
 from paretosteer.errors import UsageError, first_line
 from paretosteer.findings import Finding, fault, note
 from paretosteer.simplex import lattice_size
@@ -25,7 +25,7 @@ def written(cell: Evidence) -> Iterator[Finding]:
     except RefusedError as refused:
         yield fault(str(refused))
         return
-    if found != config_text(cell.record["config"]).encode():
+    if found != config_text(cell.record.config).encode():
         yield fault(f"{CONFIG} is not the configuration of the record")
 
 
@@ -44,12 +44,12 @@ def follows(cell: Evidence) -> Iterator[Finding]:
         yield note("its digests are not worked out again: they cover files that lie elsewhere")
     else:
         expected |= {
-            f"{name} digest": (made, cell.record["stages"].get(name))
+            f"{name} digest": (made, cell.record.stages.get(name))
             for name, made in plan.digests.items()
         }
     same_code = _same_code(cell.record)
     if same_code:  # other code may have had other settings to spell out
-        bare = cell.record["command"].partition(" --plugin ")[0]  # files may have moved
+        bare = cell.record.command.partition(" --plugin ")[0]  # files may have moved
         expected["command"] = (plan.config.command, bare)
     differing = [name for name, (made, found) in expected.items() if made != found]
     if not differing:
@@ -76,11 +76,11 @@ def grid(cell: Evidence) -> Iterator[Finding]:
     p = plan.config.preferences
     if p.name == "file":
         return  # which may lie anywhere
-    points = [point["preference"] for point in cell.record["points"] if not point["dials"]]
+    points = [cell.record.preferences[place] for place in cell.record.ranked_points()]
     # Counted before they are made: a record can ask for any number.
     m = len(plan.objectives)
     asked = p.count if p.name == "random" else lattice_size(m, p.divisions)
-    if len(points) != asked or not np.allclose(sorted(points), sorted(plan.grid().tolist())):
+    if len(points) != asked or not np.allclose(points, sorted(plan.grid().tolist())):
         yield fault(f"has {len(points)} points that are not the {asked} preferences asked for")
 
 
@@ -96,13 +96,13 @@ class _Recorded(CellPlan):
         return self.versions
 
 
-def _plan(record: dict[str, Any]) -> _Recorded:
+def _plan(record: ScoredRecord) -> _Recorded:
     """UsageError where this installation does not know the method, the benchmark or an option."""
     from paretosteer.config import options
     from paretosteer.config.schema import CellConfig
     from paretosteer.plugins import registry
 
-    config = CellConfig.parse(record["config"])
+    config = CellConfig.parse(record.config)
     method = registry.load("methods", config.method.name)
     benchmark = registry.load("benchmarks", config.benchmark.name)
     return _Recorded(
@@ -111,19 +111,19 @@ def _plan(record: dict[str, Any]) -> _Recorded:
         options.build(method.Options, config.method.values, "method"),
         benchmark,
         options.build(benchmark.Options, config.benchmark.values, "benchmark"),
-        record["model"]["digest"],
-        {each["name"]: each["version"] for each in record["objectives"]},
+        record.model.digest,
+        {objective.name: objective.version for objective in record.objectives},
     )
 
 
-def _expected(plan: CellPlan, record: dict[str, Any]) -> dict[str, tuple[object, object]]:
+def _expected(plan: CellPlan, record: ScoredRecord) -> dict[str, tuple[object, object]]:
     """By what it is, a value as it is made now and as it was recorded."""
-    capped = record["cost"]["train_steps"] <= plan.steps
+    capped = record.cost.train_steps <= plan.steps
     return {
-        "variant": (plan.variant, record["variant"]),
-        "exemption": (plan.method().exempt, record.get("exempt", False)),
+        "variant": (plan.variant, record.variant),
+        "exemption": (plan.method().exempt, record.exempt),
         "number of steps": (True, capped),
-        "precision": (plan.config.dtype, record["dtype"]),
+        "precision": (plan.config.dtype, record.dtype),
     }
 
 
@@ -134,16 +134,15 @@ def _names_files(plan: CellPlan) -> bool:
     return bool(options.places(plan.method_class.Options))
 
 
-def _other_version(plan: CellPlan, record: dict[str, Any]) -> str:
-    recorded, here = record["benchmark"]["version"], plan.benchmark_class.version
-    if recorded == here:
+def _other_version(plan: CellPlan, record: ScoredRecord) -> str:
+    recorded, here = record.benchmark, plan.benchmark_class.version
+    if recorded.version == here:
         return ""
-    name = record["benchmark"]["name"]
-    return f"made by another version of {name} ({recorded}, here {here})"
+    return f"made by another version of {recorded.name} ({recorded.version}, here {here})"
 
 
-def _same_code(record: dict[str, Any]) -> bool:
+def _same_code(record: ScoredRecord) -> bool:
     from paretosteer.cells.provenance import source_digest
     from paretosteer.plugins.in_use import at_hand
 
-    return bool(record["source_digest"] == source_digest(at_hand(record)))
+    return record.source_digest == source_digest(at_hand(record.plugins))

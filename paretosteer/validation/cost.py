@@ -1,4 +1,4 @@
-"""Did a cell keep to its budget, and does its log say the same as its record?"""
+"""Checks of what a cell spent: against its budget, and against its training log."""
 
 import csv
 from collections.abc import Iterator
@@ -13,19 +13,16 @@ _LOG = "training.csv"
 
 def cost(cell: Evidence) -> Iterator[Finding]:
     """No cell is over its cap."""
-    account = cell.record["cost"]
-    cap = cell.record["config"].get("budget", {}).get("steps")
-    exempt = cell.record.get("exempt", False)
-    if isinstance(cap, int) and account["train_steps"] > cap and not exempt:
+    steps, cap = cell.record.cost.train_steps, cell.record.config.get("budget", {}).get("steps")
+    if cap is not None and steps > cap and not cell.record.exempt:
         yield fault(
-            f"took {account['train_steps']} optimiser steps, the budget has {cap}, and its method "
-            "is not exempt"
+            f"took {steps} optimiser steps, the budget has {cap}, and its method is not exempt"
         )
 
 
 def log(cell: Evidence) -> Iterator[Finding]:
     """The last step of the training log is the record's number of steps."""
-    if _LOG not in cell.record["files"]:
+    if _LOG not in cell.record.files:
         return
     try:
         text = StringIO(cell.content(_LOG).decode("utf-8"), newline="")
@@ -34,8 +31,8 @@ def log(cell: Evidence) -> Iterator[Finding]:
         yield fault(str(refused))
         return
     except (ValueError, KeyError, TypeError, csv.Error):
-        yield fault(f"{_LOG} is no training log")
+        yield fault(f"{_LOG} is not a training log")
         return
-    last, recorded = (steps[-1] if steps else 0), cell.record["cost"]["train_steps"]
+    last, recorded = (steps[-1] if steps else 0), cell.record.cost.train_steps
     if last != recorded:
         yield fault(f"{_LOG} ends at step {last}, the record has {recorded} optimiser steps")

@@ -1,4 +1,4 @@
-"""What is known of one finished cell while it is checked: its record and its files, read once."""
+"""Evidence about one finished cell: its record and its files, read once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from paretosteer.cells.record import ScoredRecord
 from paretosteer.cells.scores import MOST_ROWS
 from paretosteer.errors import first_line
 from paretosteer.findings import Finding
@@ -34,7 +35,7 @@ class Evidence:
     """
 
     folder: Path
-    record: dict[str, Any]
+    record: ScoredRecord
     keys: pd.DataFrame | None = None
     values: Array | None = None
     _contents: dict[str, bytes] = field(default_factory=dict)
@@ -42,14 +43,14 @@ class Evidence:
     @cached_property
     def digests(self) -> dict[str, str | RefusedError]:
         """Digest of every file that the record names, or why there is none."""
-        return {name: self._digest(name) for name in self.record["files"]}
+        return {name: self._digest(name) for name in self.record.files}
 
     def content(self, name: str) -> bytes:
         """The bytes of one of MEASURED; RefusedError where it is not to be read as recorded.
 
         What was damaged is not parsed: readers of binary files are not made for it.
         """
-        recorded = self.record["files"].get(name)
+        recorded = self.record.files.get(name)
         if recorded is None:
             raise RefusedError(f"record names no {name}")
         if isinstance(found := self.digests[name], RefusedError):
@@ -68,18 +69,13 @@ class Evidence:
             rows = file.metadata.num_rows
             if rows > MOST_ROWS:
                 raise RefusedError(f"{name} has {rows} rows, more than {MOST_ROWS}")
-            if rows != self.record["n_total"]:
-                raise RefusedError(f"{name} has {rows} rows, n_total is {self.record['n_total']}")
+            if rows != self.record.n_total:
+                raise RefusedError(f"{name} has {rows} rows, n_total is {self.record.n_total}")
             if absent := [c for c in columns if c not in file.schema_arrow.names]:
                 raise RefusedError(f"{name} has no column {', '.join(absent)}")
             return file.read(columns).to_pandas(ignore_metadata=True)
         except (OSError, pa.ArrowException, ValueError) as error:
             raise RefusedError(f"{name} is no Parquet file ({first_line(error)[:120]})") from None
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the objectives."""
-        return [objective["name"] for objective in self.record["objectives"]]
 
     def _digest(self, name: str) -> str | RefusedError:
         try:

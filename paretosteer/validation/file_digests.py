@@ -1,4 +1,4 @@
-"""Are the files beside a record those that it was written with?"""
+"""Checks of a cell's files against the digests in its record."""
 
 import json
 import os
@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paretosteer.cells.config_yaml import CONFIG
-from paretosteer.cells.record import RECORD, as_written
+from paretosteer.cells.record import RECORD
 from paretosteer.cells.state import STATE
 from paretosteer.findings import Finding, fault, note
+from paretosteer.storage.digest import has_own_digest
 from paretosteer.storage.untrusted import RefusedError, opened, read_json
 from paretosteer.validation.evidence import MEASURED, Evidence, changed
 from paretosteer.validation.verdict import OVERWRITE
@@ -21,7 +22,7 @@ _MOST_HEADER = 100_000_000  # as safetensors has it
 
 def present(cell: Evidence) -> Iterator[Finding]:
     """A record whose files are all elsewhere, as in a collection of records."""
-    names = cell.record["files"]
+    names = cell.record.files
     if names and not any(os.path.lexists(cell.folder / name) for name in names):
         yield fault(
             f"only its record is here, and none of its {len(names)} files to check it by",
@@ -31,7 +32,7 @@ def present(cell: Evidence) -> Iterator[Finding]:
 
 def digests(cell: Evidence) -> Iterator[Finding]:
     """Every file that the record names, byte for byte."""
-    for name, recorded in cell.record["files"].items():
+    for name, recorded in cell.record.files.items():
         found = cell.digests[name]
         if isinstance(found, RefusedError):
             yield fault(str(found))
@@ -41,12 +42,12 @@ def digests(cell: Evidence) -> Iterator[Finding]:
 
 def strangers(cell: Evidence) -> Iterator[Finding]:
     """Files that the record does not name; those that begin with a dot are unfinished work."""
-    named = cell.record["files"].keys() | _OWN
+    named = cell.record.files.keys() | _OWN
     extra = [name for name in sorted(_names(cell.folder)) if name not in named]
     for name in extra:
         if name in MEASURED:
-            told = f"{name} is there but not in the record, and reports would use it"
-            yield fault(told, f"remove {name}")
+            message = f"{name} exists but is not in the record, and reports would use it"
+            yield fault(message, f"remove {name}")
     if others := [name for name in extra if name not in MEASURED]:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         yield note(f"holds files that its record does not name: {', '.join(others[:3])}{more}")
@@ -54,59 +55,53 @@ def strangers(cell: Evidence) -> Iterator[Finding]:
 
 def checkpoint(cell: Evidence) -> Iterator[Finding]:
     """Only what can be loaded without running code, and tensors as their header has them."""
-    recorded = {name for name in cell.record["files"] if name.startswith("checkpoint/")}
+    recorded = {name for name in cell.record.files if name.startswith("checkpoint/")}
     present = {name for name in _names(cell.folder) if name.startswith("checkpoint/")}
     for name in sorted(recorded | present):
         if not name.endswith(_CHECKPOINT):
-            told = f"{name} is neither safetensors nor JSON; loading it could run code"
-            yield fault(told, OVERWRITE if name in recorded else f"remove {name}")
+            message = f"{name} is neither safetensors nor JSON; loading it could run code"
+            yield fault(message, OVERWRITE if name in recorded else f"remove {name}")
         elif name.endswith(".safetensors") and name in recorded:
             try:
                 _check_header(cell.folder, name)
             except RefusedError:
                 continue  # the digests say so
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                yield fault(f"{name} is no safetensors file")
+                yield fault(f"{name} is not a safetensors file")
 
 
 def stages(cell: Evidence) -> Iterator[Finding]:
     """`stages.json` against the record: same digests of stages, same files, same facts."""
     record = cell.record
     if not (cell.folder / STATE).exists():
-        yield note("stages.json is absent: a sweep would run the cell again")
+        yield note(f"{STATE} is absent: a sweep would run the cell again")
         return
     try:
         found = read_json(cell.folder, STATE)
-        if not as_written(found):
-            yield fault("stages.json was changed after it was written, its digest is another")
+        if not has_own_digest(found):
+            yield fault(f"{STATE} was changed after it was written (its digest differs)")
         found.pop("digest", None)
         stages = {name: stage["digest"] for name, stage in found.items()}
         files = {name: each for stage in found.values() for name, each in stage["files"].items()}
-        told = _facts(found)
+        score = found["score"]["facts"]
+        facts = {
+            "train_steps": (found["train"]["facts"]["account"]["steps"], record.cost.train_steps),
+            "n_total": (score["n_total"], record.n_total),
+            "n_failed": (score["n_failed"], record.n_failed),
+        }
     except RefusedError as refused:
         yield fault(str(refused))
         return
     except (AttributeError, KeyError, TypeError):
-        yield fault("stages.json has not the form that a run writes")
+        yield fault(f"{STATE} is not what a run writes")
         return
-    if stages != record["stages"]:
-        yield fault("stages.json has other stages than the record")
-    if files != {name: each for name, each in record["files"].items() if name not in _OWN}:
-        yield fault("stages.json has other files than the record")
-    for name, value in told.items():
-        recorded = record["cost"][name] if name == "train_steps" else record[name]
+    if stages != record.stages:
+        yield fault(f"{STATE} has other stages than the record")
+    if files != {name: each for name, each in record.files.items() if name not in _OWN}:
+        yield fault(f"{STATE} has other files than the record")
+    for name, (value, recorded) in facts.items():
         if value != recorded:
-            yield fault(f"stages.json has {name} {value}, the record {recorded}")
-
-
-def _facts(stages: dict[str, dict[str, dict[str, object]]]) -> dict[str, object]:
-    account, score = stages["train"]["facts"]["account"], stages["score"]["facts"]
-    assert isinstance(account, dict)
-    return {
-        "train_steps": account["steps"],
-        "n_total": score["n_total"],
-        "n_failed": score["n_failed"],
-    }
+            yield fault(f"{STATE} has {name} {value}, the record {recorded}")
 
 
 def _names(folder: Path) -> Iterator[str]:

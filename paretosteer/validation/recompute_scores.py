@@ -1,4 +1,4 @@
-"""Scores: every sample of every prompt at every point once, finite; points made from them."""
+"""Checks of the scores: complete, unique and finite; the cell's points are computed from them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 def counts(cell: Evidence) -> Iterator[Finding]:
     """The record's numbers of samples add up."""
     record = cell.record
-    if record["n_scored"] + record["n_failed"] != record["n_total"]:
+    if record.n_scored + record.n_failed != record.n_total:
         yield fault(
-            f"n_scored {record['n_scored']} and n_failed {record['n_failed']} do not make "
-            f"n_total {record['n_total']}"
+            f"n_scored {record.n_scored} and n_failed {record.n_failed} do not make "
+            f"n_total {record.n_total}"
         )
-    samples = record["config"].get("budget", {}).get("test_samples")
-    points, prompts = len(record["points"]), record["prompts"]["count"]
-    if isinstance(samples, int) and points * prompts * samples != record["n_total"]:
+    samples = record.config.get("budget", {}).get("test_samples")
+    points, prompts = len(record.points), record.prompts.count
+    if isinstance(samples, int) and points * prompts * samples != record.n_total:
         yield fault(
-            f"n_total is {record['n_total']}, where {points} points, {prompts} prompts and "
+            f"n_total is {record.n_total}, where {points} points, {prompts} prompts and "
             f"{samples} samples make {points * prompts * samples}"
         )
 
@@ -37,23 +37,24 @@ def counts(cell: Evidence) -> Iterator[Finding]:
 def scores(cell: Evidence) -> Iterator[Finding]:
     """Keys complete and unique, scores finite; the cell's points are made from them."""
     try:
-        raw, cell.keys = _cube(cell, "scores.parquet", cell.names)
+        raw, cell.keys = _cube(cell, "scores.parquet", cell.record.objective_names)
         penalty = _penalty(cell, cell.keys)
     except RefusedError as refused:
         yield fault(str(refused))
         return
-    constants = cell.record["normaliser"]
-    by_prompt = (raw.mean(axis=2) - constants["mean"]) / constants["std"]
+    constants = cell.record.normaliser
+    by_prompt = (raw.mean(axis=2) - constants.mean) / constants.std
     cell.values = (by_prompt - penalty).mean(axis=1)
 
 
 def others(cell: Evidence) -> Iterator[Finding]:
     """Drift, judges' scores and samples have the keys of the scores."""
-    tables = {"drift.parquet": ["kl", "start_nll", "tokens"], "judge.parquet": cell.names}
+    names = cell.record.objective_names
+    tables = {"drift.parquet": ["kl", "start_nll", "tokens"], "judge.parquet": names}
     if cell.keys is None:
         return  # said where scores are checked
     for name, columns in tables.items():
-        if name in cell.record["files"]:
+        if name in cell.record.files:
             try:
                 _, keys = _cube(cell, name, columns)
             except RefusedError as refused:
@@ -61,7 +62,7 @@ def others(cell: Evidence) -> Iterator[Finding]:
                 continue
             if not keys.equals(cell.keys):
                 yield fault(f"{name} has other samples than the scores")
-    if "samples.jsonl" in cell.record["files"]:
+    if "samples.jsonl" in cell.record.files:
         yield from _texts(cell, cell.keys)
 
 
@@ -75,7 +76,7 @@ def _texts(cell: Evidence, expected: pd.DataFrame) -> Iterator[Finding]:
         yield fault(str(refused))
         return
     except (ValueError, KeyError, TypeError, RecursionError):
-        yield fault("samples.jsonl holds a line that is no sample")
+        yield fault("samples.jsonl holds a line that is not a sample")
         return
     columns = (expected[key].tolist() for key in KEYS)
     if found and sorted(found, key=str) != sorted(zip(*columns, strict=True), key=str):
@@ -84,7 +85,7 @@ def _texts(cell: Evidence, expected: pd.DataFrame) -> Iterator[Finding]:
 
 def _penalty(cell: Evidence, keys: pd.DataFrame) -> Array | float:
     """What the KL costs each point and prompt, (points, prompts, 1), where it is part of them."""
-    coefficient = cell.record.get("kl_coefficient", 0)
+    coefficient = cell.record.kl_coefficient
     if not coefficient:
         return 0.0
     kl, own = _cube(cell, "drift.parquet", ["kl"])
@@ -104,7 +105,7 @@ def _cube(cell: Evidence, name: str, columns: list[str]) -> tuple[Array, pd.Data
     sizes = [keys[key].nunique() for key in KEYS]
     if len(frame) == 0 or int(np.prod(sizes)) != len(frame):
         raise RefusedError(f"{name} does not have every sample of every prompt at every point")
-    points, prompts = len(cell.record["points"]), cell.record["prompts"]["count"]
+    points, prompts = len(cell.record.points), cell.record.prompts.count
     if keys["point"].unique().tolist() != list(range(points)) or sizes[1] != prompts:
         raise RefusedError(
             f"{name} has {sizes[0]} points with {sizes[1]} prompts, the record {points} and "
@@ -113,7 +114,7 @@ def _cube(cell: Evidence, name: str, columns: list[str]) -> tuple[Array, pd.Data
     try:
         values = frame[columns].to_numpy(dtype=float)
     except (TypeError, ValueError):
-        raise RefusedError(f"{name} holds something that is no number") from None
+        raise RefusedError(f"{name} holds something that is not a number") from None
     if not (np.abs(values) <= MOST).all():
         raise RefusedError(f"{name} holds NaN or a number beyond {MOST:g}")
     return values.reshape(*sizes, len(columns)), keys

@@ -1,4 +1,4 @@
-"""The verdict on a report: is it of the cells that are here, with points and metrics made again?
+"""The verdict on a report: whether it is of these cells, with points and metrics recomputed.
 
 Figures are written to six digits, so two agree that differ by less than one part in 100,000.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from paretosteer.cells.record import Oracle, ScoredRecord
 from paretosteer.errors import first_line
 from paretosteer.findings import Finding, fault, note
 from paretosteer.metrics.measure import Frame
@@ -117,15 +118,15 @@ def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Fin
     rows = [[_replicate(cell) for cell in own] for own in kept]
     for row, found in zip(scored, rows, strict=True):
         yield from _points(number, row, found)
-    first = kept[0][0].record
+    first = _scored(kept[0][0])
     oracle = scored[0]["figures"]["ratio_to"] == "oracle"
     optima = common_optima(rows) if oracle else None
     if oracle and not optima:
         yield _wrong(f"table {number}: is measured against an oracle that its cells do not share")
         return
-    mu = np.array([first["points"][place]["preference"] for place in _ranked(first)])
-    names = [objective["name"] for objective in first["objectives"]]
-    again = recomputed(rows, Frame(mu, np.array(first["reference"], dtype=float), names, optima))
+    mu = np.array([first.preferences[place] for place in first.ranked_points()])
+    frame = Frame(mu, np.array(first.reference), first.objective_names, optima)
+    again = recomputed(rows, frame)
     for row, figures in zip(scored, again, strict=True):
         yield from _metrics(number, row["figures"], figures)
 
@@ -192,25 +193,22 @@ def _close(one: Any, other: float) -> bool:
 
 def _replicate(cell: Found) -> Replicate:
     assert cell.values is not None
-    record, places = cell.record, _ranked(cell.record)
-    oracle = record.get("oracle")
+    record = _scored(cell)
+    places = record.ranked_points()
     return Replicate(
-        fold=record["fold"]["index"] if "fold" in record else None,
+        fold=record.fold.index if record.fold else None,
         points=cell.values[places],
-        optimum=_optimum(oracle, places) if oracle else None,
+        optimum=_optimum(record.oracle, places) if record.oracle else None,
     )
 
 
-def _optimum(oracle: Mapping[str, Any], places: list[int]) -> Optimum:
-    points, start = oracle["points"], oracle["start"]
-    return Optimum(np.array(points, dtype=float)[places], np.array(start, dtype=float))
+def _optimum(oracle: Oracle, places: list[int]) -> Optimum:
+    return Optimum(np.array(oracle.points)[places], np.array(oracle.start))
 
 
-def _ranked(record: Mapping[str, Any]) -> list[int]:
-    """Places of the points without further dials, by ascending preference."""
-    points = record["points"]
-    plain = [place for place, point in enumerate(points) if not point["dials"]]
-    return sorted(plain, key=lambda place: points[place]["preference"])
+def _scored(cell: Found) -> ScoredRecord:
+    assert isinstance(cell.record, ScoredRecord)  # it has values
+    return cell.record
 
 
 def _paths(row: Mapping[str, Any], known: Mapping[str, Found]) -> Iterator[str]:

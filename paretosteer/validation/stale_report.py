@@ -1,4 +1,4 @@
-"""Which cells a report is of, and whether they are still those that are here."""
+"""Match the cells of a report with those in its folder, and find what has changed since."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paretosteer.cells.record import ScoredRecord
 from paretosteer.validation.cell_verdict import Found
 
 Parts = tuple[str, ...]
@@ -70,5 +71,8 @@ def _home(places: Mapping[str, Parts | None]) -> Parts:
 
 
 def _same(reported: Mapping[str, Any], found: Found) -> bool:
-    """Whether a cell is still the one that was reported; both may know nothing of it."""
-    return all(reported.get(name) == found.record.get(name) for name in ("created", "files"))
+    """Whether a cell is still the one that was reported; neither may have a readable record."""
+    record = found.record
+    created = record.created if record else None
+    files = record.files if isinstance(record, ScoredRecord) else None
+    return reported.get("created") == created and reported.get("files") == files

@@ -1,4 +1,4 @@
-"""Do a record's vectors fit together: preferences, normaliser, reference, oracle?"""
+"""Checks that a record's vectors fit together: preferences, normaliser, reference, oracle."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,37 +11,37 @@ TOLERANCE = 1e-6  # of a preference's sum, as everywhere
 
 def vectors(cell: Evidence) -> Iterator[Finding]:
     """One value per objective in every vector."""
-    record, m = cell.record, len(cell.names)
-    oracle = record.get("oracle", {"points": [], "start": [0.0] * m})
+    record, oracle, names = cell.record, cell.record.oracle, cell.record.objective_names
+    m = len(names)
     groups: dict[str, Sequence[Sequence[float]]] = {
-        "normaliser.mean": [record["normaliser"]["mean"]],
-        "normaliser.std": [record["normaliser"]["std"]],
-        "reference": [record["reference"]],
-        "points": [point["preference"] for point in record["points"]],
-        "oracle.points": oracle["points"],
-        "oracle.start": [oracle["start"]],
+        "normaliser.mean": [record.normaliser.mean],
+        "normaliser.std": [record.normaliser.std],
+        "reference": [record.reference],
+        "points": record.preferences,
+        "oracle.points": oracle.points if oracle else [],
+        "oracle.start": [oracle.start] if oracle else [],
     }
     for name, rows in groups.items():
         if any(len(row) != m for row in rows):
             yield fault(f"{name}: not one value for each of {m} objectives")
-    if oracle["points"] and len(oracle["points"]) != len(record["points"]):
-        yield fault(f"oracle has {len(oracle['points'])} points, the cell {len(record['points'])}")
-    if len(set(cell.names)) < m or set(cell.names) & set(KEYS):
+    if oracle and len(oracle.points) != len(record.points):
+        yield fault(f"oracle has {len(oracle.points)} points, the cell {len(record.points)}")
+    if len(set(names)) < m or set(names) & set(KEYS):
         yield fault("objectives: a name is there twice or is that of a key of the scores")
 
 
 def preferences(cell: Evidence) -> Iterator[Finding]:
     """Points lie on the simplex, and none is there twice."""
     seen = set()
-    for place, point in enumerate(cell.record["points"]):
-        mu = point["preference"]
+    for place, point in enumerate(cell.record.points):
+        mu = point.preference
         if min(mu) < 0 or abs(sum(mu) - 1) > TOLERANCE:
             yield fault(f"point {place}: preference {_few(mu)} is not on the simplex")
-        key = (tuple(mu), tuple(sorted(point["dials"].items())))
+        key = (mu, tuple(sorted(point.dials.items())))
         if key in seen:
             yield fault(f"point {place}: preference {_few(mu)} is there twice")
         seen.add(key)
-    if all(point["dials"] for point in cell.record["points"]):
+    if not cell.record.ranked_points():
         yield fault("points: none is without further dials, so none can be ranked")
 
 

@@ -43,6 +43,6 @@ def cells(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, Pa
         where = [f"sweep_dir='{folder / name}'", "model=hf", f"model.path='{start}'"]
         config = compose_cell([*where, *SMALL, *words])
         record = run_one(PlannedCell.of(config))
-        assert record["status"] == "ok"
-        found[name] = config.folder / f"seed0-{record['identity']}"
+        assert record.status == "ok"
+        found[name] = config.folder / f"seed0-{record.identity}"
     return found

@@ -14,11 +14,11 @@ import pytest
 from small_model import errors
 
 from paretosteer import restore_cell
-from paretosteer.cells.record import sealed
 from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
 from paretosteer.runtime.terminal import printable
 from paretosteer.serving.answers import Answer
+from paretosteer.storage.digest import with_digest
 from paretosteer.sweeps.compose import compose_cell
 from paretosteer.sweeps.sweep import PlannedCell, run_one
 from paretosteer.text.samples import TextSamples
@@ -134,7 +134,7 @@ def test_a_moved_start_model_is_named_and_can_be_pointed_at(
     ask = ["--preference", "1,0", "--prompt", "One day,"]
     for path, message in (("/gone/model", "no folder '/gone/model'"), ("gone", "'gone' is no fol")):
         record["config"]["model"]["path"] = path
-        (moved / "record.json").write_text(json.dumps(sealed(record)))
+        (moved / "record.json").write_text(json.dumps(with_digest(record)))
         assert main(["sample", str(moved), *ask]) == 2
         assert f"model.path: {message}" in capsys.readouterr().err.replace("there is ", "")
     assert main(["sample", str(moved), *ask, "--model", str(model)]) == 0
@@ -179,7 +179,7 @@ def test_a_cell_that_was_interrupted_after_training_is_good(
     assert one == other
     stages = json.loads((early / "stages.json").read_text())
     stages["train"]["digest"] = "0" * 64
-    (early / "stages.json").write_text(json.dumps(sealed(stages)))
+    (early / "stages.json").write_text(json.dumps(with_digest(stages)))
     with pytest.raises(UsageError, match="was trained on another start model"):
         restore_cell(early)
 

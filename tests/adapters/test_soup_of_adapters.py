@@ -16,8 +16,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from paretosteer import leaderboard, restore_cell
 from paretosteer.cells.plan import plan_cell
-from paretosteer.cells.record import read_record, sealed
+from paretosteer.cells.record import read_record
 from paretosteer.commands.main import main
+from paretosteer.storage.digest import with_digest
 from paretosteer.sweeps.compose import compose_cell
 from paretosteer.sweeps.sweep import PlannedCell, run_one
 
@@ -57,8 +58,8 @@ def souped(
 
 def test_nothing_is_trained_and_the_record_says_so(souped: dict[str, Path]) -> None:
     record = read_record(souped["plain"])
-    cost = record["cost"]
-    assert record["status"] == "ok" and len(record["points"]) == 3
+    cost = record.cost
+    assert record.status == "ok" and len(record.points) == 3
     assert cost["train_steps"] == cost["train_tokens"] == cost["trained_parameters"] == 0
     factors = load_file(souped["plain"] / "checkpoint" / "policy.safetensors").values()
     assert cost["stored_bytes"] > 4 * sum(x.numel() for x in factors) > 0
@@ -94,7 +95,7 @@ def test_a_cell_needs_the_adapters_no_more(souped: dict[str, Path], tmp_path: Pa
     shutil.copytree(souped["bone"], moved)
     record = json.loads((moved / "record.json").read_text())
     record["config"]["method"]["paths"] = ["./gone", "./away"]
-    (moved / "record.json").write_text(json.dumps(sealed(record)))
+    (moved / "record.json").write_text(json.dumps(with_digest(record)))
     one, other = (
         restore_cell(folder).answer(["Once upon a time,"], [[0.3, 0.7]])
         for folder in (souped["bone"], moved)
@@ -165,8 +166,8 @@ def test_worlds_without_text_are_unsupported(tmp_path: Path, adapters: list[Path
     given = ["benchmark=bandit", "budget=smoke", "method=adapters", f"method.paths=[{listed}]"]
     assert run(tmp_path, *given) == 0
     record = read_record(only_cell(tmp_path))
-    assert record["status"] == "unsupported"
-    assert record["reason"].startswith("bandit has no language model")
+    assert record.status == "unsupported"
+    assert record.reason.startswith("bandit has no language model")
 
 
 def test_a_tilde_needs_quotes_and_that_is_said(

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from paretosteer.cells.record import read_record, sealed, write_record
+from paretosteer.cells.record import read_record, write_record
 from paretosteer.errors import UsageError
 from paretosteer.storage.atomic import atomic_write, write_json
+from paretosteer.storage.digest import with_digest
 
 FAILED: dict[str, Any] = {
     "schema": 1,
@@ -21,22 +22,27 @@ FAILED: dict[str, Any] = {
     "command": "paretosteer run",
     "stages": {},
     "created": "2030-01-01T00:00:00+00:00",
+    "versions": {},
+    "git": {"commit": None, "dirty": None},
+    "source_digest": "0" * 64,
 }
 
 
 def test_a_record_comes_back(tmp_path: Path) -> None:
     write_record(tmp_path, FAILED)
-    assert read_record(tmp_path) == write_record(tmp_path, FAILED) == sealed(FAILED)
+    assert read_record(tmp_path) == write_record(tmp_path, FAILED)
+    assert read_record(tmp_path).as_dict() == with_digest(FAILED)
+    assert json.loads((tmp_path / "record.json").read_text()) == with_digest(FAILED)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seed": -1}, "seed: -1 is less than the minimum of 0"),
-        ({"identity": "xyz"}, "identity: 'xyz' does not match"),
-        ({"error": None}, "error: None is not of type 'object'"),
-        ({"schema": 2}, "schema: 1 was expected"),
-        ({"status": "ok"}, "'.*' is a required property"),
+        ({"seed": -1}, "seed: should be greater than or equal to 0, found -1"),
+        ({"identity": "xyz"}, "identity: String should match pattern .*, found 'xyz'"),
+        ({"error": None}, "error: should be a valid dictionary.*, found None"),
+        ({"schema": 2}, "schema: should be 1, found 2"),
+        ({"status": "ok"}, "model: missing"),
     ],
 )
 def test_a_record_that_breaks_the_schema_is_not_written(
@@ -52,10 +58,11 @@ def test_a_record_that_breaks_the_schema_is_not_written(
     [
         (None, "no record.json; the cell never finished, run it again"),
         ("{", "cannot be read"),
-        ('{"config":' * 100_000, "cannot be read .nested too deeply."),
+        ('{"config":' * 100_000, "cannot be read .is nested too deeply."),
         (r'"\ud800"', "cannot be read"),
         ("[]", "not a valid record"),
-        (json.dumps(FAILED | {"schema": 2}), "schema: 1 was expected"),
+        (json.dumps(FAILED | {"schema": 2}), "schema: should be 1, found 2"),
+        (json.dumps(FAILED), "digest: missing"),
     ],
 )
 def test_what_is_no_record_is_said(tmp_path: Path, text: str | None, message: str) -> None:
@@ -72,7 +79,7 @@ def test_what_was_right_in_one_record_hides_no_fault_of_the_next(tmp_path: Path)
         with pytest.raises(UsageError, match="not a valid record"):
             read_record(tmp_path)
     (tmp_path / "record.json").write_text(json.dumps({**FAILED, "command": None}))
-    with pytest.raises(UsageError, match="command: None is not of type 'string'"):
+    with pytest.raises(UsageError, match="command: should be a valid string, found None"):
         read_record(tmp_path)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import paretosteer.report
-from paretosteer.cells.record import write_record
+from paretosteer.cells.record import Record, write_record
 from paretosteer.commands.main import main
 from paretosteer.config.schema import CellConfig
 from paretosteer.errors import UsageError
@@ -37,7 +37,7 @@ class Lab:
         what = {"cached_stages": stages, "steps": 120, "variant": "full"}
         return SimpleNamespace(config=config, folder=folder, **what)
 
-    def run_cell(self, plan: SimpleNamespace, tracker: Tracker) -> dict[str, Any]:
+    def run_cell(self, plan: SimpleNamespace, tracker: Tracker) -> Record:
         """Run: an exception is raised, a status recorded."""
         config = plan.config
         fate = self.fate.get(config.method.name, "failed")
@@ -46,11 +46,11 @@ class Lab:
             raise fate
         return self.record(config, plan.folder, fate, "diverged")
 
-    def failed_record(self, config: CellConfig, plan: object, error: Exception) -> dict[str, Any]:
+    def failed_record(self, config: CellConfig, plan: object, error: Exception) -> Record:
         """Record what could not begin."""
         return self.record(config, config.folder / f"seed{config.seed}-refused", "failed", error)
 
-    def record(self, config: CellConfig, folder: Path, status: str, why: object) -> dict[str, Any]:
+    def record(self, config: CellConfig, folder: Path, status: str, why: object) -> Record:
         """Write a short record: failed or unsupported."""
         record: dict[str, Any] = {
             "schema": 1,
@@ -64,13 +64,15 @@ class Lab:
             "command": config.command,
             "stages": {},
             "created": "2030-01-01T00:00:00+00:00",
+            "versions": {},
+            "git": {"commit": None, "dirty": None},
+            "source_digest": "0" * 64,
         }
         if status == "failed":
             record["error"] = {"type": "Error", "message": str(why), "stage": "train"}
         else:
             record["reason"] = str(why)
-        write_record(folder, record)
-        return record
+        return write_record(folder, record)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def plan(folder: Path, *overrides: str) -> CellPlan:
 
 def run_cell(folder: Path, *overrides: str) -> dict[str, Any]:
     cell = plan(folder, *overrides)
-    return runner.run_cell(cell, make_tracker(cell.config.tracker))
+    return runner.run_cell(cell, make_tracker(cell.config.tracker)).as_dict()
 
 
 def cell_folder(folder: Path, *overrides: str) -> Path:

@@ -307,7 +307,7 @@ def test_overwrite_says_which_cells_run_again(
         patch.setattr(Expectation, "collect", lambda *args: 1 / 0)
         assert main(command) == 1
     failed, finished = (next((tmp_path / "bandit" / name).iterdir()) for name in ("clp", "start"))
-    assert read_record(failed)["status"] == "failed"
+    assert read_record(failed).status == "failed"
 
     def stamps() -> list[int]:
         return [(cell / "record.json").stat().st_mtime_ns for cell in (failed, finished)]
@@ -319,7 +319,7 @@ def test_overwrite_says_which_cells_run_again(
     assert "failed before, not tried again" in capfd.readouterr().err
     assert main(command) == 0
     assert stamps()[0] != before[0] and stamps()[1] == before[1]
-    assert read_record(failed)["status"] == "ok"
+    assert read_record(failed).status == "ok"
     before = stamps()
     capfd.readouterr()
     assert main([*command, "--overwrite", "all"]) == 0
@@ -335,9 +335,9 @@ def test_a_cell_that_could_not_begin_is_the_same_cell_later(
         patch.setattr(Bandit, "__init__", lambda *args: 1 / 0)
         assert main(command) == 1
     folder = cell_folder(tmp_path, CLP)
-    assert read_record(folder)["error"]["stage"] == "prepare"
+    assert read_record(folder).error.stage == "prepare"
     assert main(command) == 0
-    assert read_record(folder)["status"] == "ok"
+    assert read_record(folder).status == "ok"
 
 
 def test_a_cell_that_is_being_run_is_not_overwritten(
@@ -352,4 +352,4 @@ def test_a_cell_that_is_being_run_is_not_overwritten(
         command = ["run", *SMALL, CLP, f"sweep_dir={tmp_path}", "--overwrite", "all"]
         assert main(command) == 2
     assert f"another job is working on {folder}" in capfd.readouterr().err
-    assert contents(folder) == before and read_record(folder)["status"] == "ok"
+    assert contents(folder) == before and read_record(folder).status == "ok"

@@ -41,7 +41,7 @@ def wait_for(folder: Path, pattern: str, process: subprocess.Popen[str]) -> None
 
 def cells(folder: Path) -> dict[str, dict[str, object]]:
     found = {path.parent.parent.name: path.parent for path in folder.rglob("record.json")}
-    assert all(read_record(cell)["status"] == "ok" for cell in found.values())
+    assert all(read_record(cell).status == "ok" for cell in found.values())
     return {name: contents(cell) for name, cell in found.items()}
 
 

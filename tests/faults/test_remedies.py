@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from small_cells import cell_folder, contents, run_cell
 
-from paretosteer.cells.record import sealed
+from paretosteer.storage.digest import with_digest
 from paretosteer.validation import validate
 
 CELL = "method=clp"
@@ -76,7 +76,7 @@ def naming(file: str) -> Damage:
     def damage(cell: Path) -> None:
         text = (cell / "stages.json").read_text().replace('"training.csv"', json.dumps(file))
         stages = {k: v for k, v in json.loads(text).items() if k != "digest"}
-        (cell / "stages.json").write_text(json.dumps(sealed(stages)))
+        (cell / "stages.json").write_text(json.dumps(with_digest(stages)))
         (cell / "record.json").unlink()
 
     return damage

@@ -72,8 +72,8 @@ def test_hub_names_resolve_offline_from_the_cache(hub, empty_hub, tmp_path):
     assert main(["run", *TASK, START, *tiny, *where]) == 0
     (cell,) = (tmp_path / "out/helpful_assistant/start").glob("seed0-*")
     record = read_record(cell)
-    assert record["status"] == "ok" and record["model"]["name"] == "Llama-2-7b-hf"
-    paths = [reward["path"] for reward in record["config"]["benchmark"]["rewards"].values()]
+    assert record.status == "ok" and record.model.name == "Llama-2-7b-hf"
+    paths = [reward["path"] for reward in record.config["benchmark"]["rewards"].values()]
     assert paths[0] == "Ray2333/gpt2-large-helpful-reward_model"
 
 

@@ -86,13 +86,13 @@ def test_a_task_runs_from_data_to_record(task, hub, tmp_path):
     assert main(["run", f"sweep_dir={tmp_path}", *overrides(hub, task)]) == 0
     (cell,) = (tmp_path / task / TASKS[task][0]).glob("seed0-*")
     record = read_record(cell)
-    assert record["status"] == "ok", record.get("error")
-    names = [objective["name"] for objective in record["objectives"]]
+    assert record.status == "ok", record.explanation
+    names = record.objective_names
     scores = pd.read_parquet(cell / "scores.parquet")
     assert list(scores.columns[3:]) == names
-    assert record["n_failed"] == 0 and np.isfinite(scores[names]).all(axis=None)
-    assert min(record["normaliser"]["std"]) > 0  # the reward models tell answers apart
-    assert any("Prompts from" in note for note in record["notes"])
+    assert record.n_failed == 0 and np.isfinite(scores[names]).all(axis=None)
+    assert min(record.normaliser.std) > 0  # the reward models tell answers apart
+    assert any("Prompts from" in note for note in record.notes)
     with (cell / "samples.jsonl").open(encoding="utf-8", newline="\n") as lines:
         shown = pd.DataFrame([json.loads(line) for line in lines])
     assert shown["prompt"].str.contains(PROMPTS[task], regex=False).all()

@@ -56,13 +56,13 @@ def test_the_judge_scores_the_same_samples(swept, method):
 
 def test_the_record_says_how_good_the_reward_models_are(swept):
     record = read_record(cell(swept, "clp"))
-    found = record["reward_models"]
+    found = record.as_dict()["reward_models"]
     assert found.keys() == {"models", "judges", "judge_normaliser"}
     for kind in ("models", "judges"):
         assert list(found[kind]) == ["helpful", "harmless"]
         for facts in found[kind].values():
             assert 0 <= facts["accuracy"] <= 1 and facts["held_out_pairs"] > 10
-    notes = " ".join(record["notes"])
+    notes = " ".join(record.notes)
     assert "helpful: the reward model orders" in notes and "harmless: the judge orders" in notes
     report = json.loads((swept / "report" / "report.json").read_text())
     assert "the judge orders" in " ".join(report["tables"][0]["notes"])
@@ -72,7 +72,7 @@ def test_the_recorded_command_finds_its_own_cell(swept, capfd):
     import shlex
 
     before = read_record(cell(swept, "cos_dpo"))
-    assert main(shlex.split(before["command"])[1:]) == 0
+    assert main(shlex.split(before.command)[1:]) == 0
     assert "finished before, reused" in capfd.readouterr().err
 
 

@@ -74,10 +74,10 @@ def test_a_cell_of_two_processes_is_run_taken_up_reused_and_begun_anew(tmp_path:
     assert again.returncode == 0, told
     cells = [next((tmp_path / name).rglob("record.json")).parent for name in ("whole", "killed")]
     one, two = (read_record(cell) for cell in cells)
-    assert one["status"] == two["status"] == "ok"
-    assert one["batch_size"]["train_processes"] == 2 and one["cost"]["train_steps"] == 12
+    assert one.status == two.status == "ok"
+    assert one.batch_size["train_processes"] == 2 and one.cost.train_steps == 12
     for file in ("checkpoint/policy.safetensors", "scores.parquet"):
-        assert one["files"][file] == two["files"][file]
+        assert one.files[file] == two.files[file]
     for extra, sampled in ([], 0), (["--overwrite", "all"], 1):
         process = start("-m", "paretosteer", *CELL, f"sweep_dir={tmp_path / 'whole'}", *extra)
         told, _ = process.communicate(timeout=300)
@@ -101,7 +101,7 @@ def test_a_method_that_exits_in_every_process_fails_its_cell(tmp_path: Path) -> 
     told, _ = process.communicate(timeout=300)
     assert process.returncode == 1, told
     record = read_record(next(out.rglob("record.json")).parent)
-    assert record["error"]["type"] == "SystemExit" and record["error"]["stage"] == "train"
+    assert record.error.type == "SystemExit" and record.error.stage == "train"
 
 
 def test_a_sweep_is_one_process(

@@ -67,6 +67,9 @@ def base_record(method: str, seed: int, variant: str, **options: Any) -> dict[st
         "command": f"paretosteer run method={method} seed={seed}",
         "created": "2025-01-02T03:04:05Z",
         "stages": {"train": digest(f"train {identity}")},
+        "versions": {"paretosteer": "0.1.0", "torch": "2.9.0"},
+        "git": {"commit": "0123abcd" * 5, "dirty": False},
+        "source_digest": digest("source"),
     }
 
 
@@ -261,9 +264,6 @@ def _outcome(names: Sequence[str], points: list[dict[str, Any]], prompts: int) -
         "batch_size": {"train": 64, "sample": 512},
         "dtype": "float32",
         "device": "cpu",
-        "versions": {"paretosteer": "0.1.0", "torch": "2.9.0"},
-        "git": {"commit": "0123abcd" * 5, "dirty": False},
-        "source_digest": digest("source"),
         "selection": {},
         "cost": {
             "train_steps": 120,

@@ -31,6 +31,7 @@ from paretosteer.report.analysis.evaluate import evaluate
 from paretosteer.report.analysis.tables import Tables, make_tables
 from paretosteer.report.outputs.notes import notes
 from paretosteer.report.outputs.text_tables import apart, headline
+from paretosteer.storage.digest import with_digest
 
 VOLUMES = [13, 3 * 5 + 4 + 3, 4 * 6 + 5 + 4]  # moved by 0, 1 and 2
 
@@ -240,7 +241,7 @@ def test_a_benchmark_that_has_folds_of_its_data_but_not_here(tmp_path: Path) -> 
     failed = write_unscored(tmp_path / "b", "clp", "failed", error=error)
     record = json.loads((failed / "record.json").read_text())
     record["config"] |= whole["config"]
-    (failed / "record.json").write_text(json.dumps(record))
+    (failed / "record.json").write_text(json.dumps(with_digest(record)))
     (row,) = leaderboard(tmp_path).to_dict(orient="records")
     assert (row["status"], row["seeds"], row["fold_list"]) == ("ok", 1, "")  # made good
     assert pd.isna(row["folds"])

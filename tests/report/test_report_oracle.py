@@ -28,6 +28,7 @@ from paretosteer.report.figures.canvas import axis_label
 from paretosteer.report.outputs.notes import notes
 from paretosteer.report.outputs.text_tables import apart, headline
 from paretosteer.simplex import lattice
+from paretosteer.storage.digest import with_digest
 from paretosteer.tracking.tracked_figures import Shown
 
 
@@ -94,7 +95,7 @@ def test_trackers_see_regularised_points(tmp_path: Path) -> None:
         (lambda cell: edit_drift(cell, lambda drift: drift.drop(columns="kl")), "no column kl"),
         (
             lambda cell: edit_drift(cell, lambda drift: drift.assign(kl=float("inf"))),
-            "no finite number",
+            "not a finite number",
         ),
         (lambda cell: edit_drift(cell, lambda drift: drift.iloc[:0]), "is empty"),
     ],
@@ -212,8 +213,7 @@ def test_a_malformed_oracle_is_unreadable(tmp_path: Path, oracle: dict[str, Any]
     path = write_cell(tmp_path, "clp", line, grid=GRID, oracle=bulge)
     record = json.loads((path / "record.json").read_text())
     record["oracle"] |= oracle
-    del record["digest"]
-    (path / "record.json").write_text(json.dumps(record))
+    (path / "record.json").write_text(json.dumps(with_digest(record)))
     (cell,) = make_tables(find_cells(tmp_path)).cells
     assert cell.status == "unreadable"
     assert "record.json: oracle is not" in cell.reason

@@ -11,7 +11,6 @@ from report_cells import GRID, concave, digest, write_cell, write_missing, write
 from paretosteer import leaderboard
 from paretosteer.cells import frames
 from paretosteer.cells.cell import find_cells
-from paretosteer.cells.record import sealed
 from paretosteer.errors import UsageError
 from paretosteer.report.analysis.evaluate import evaluate
 from paretosteer.report.analysis.row_key import configuration, labels
@@ -19,6 +18,7 @@ from paretosteer.report.analysis.tables import Tables, make_tables
 from paretosteer.report.columns import HYPERVOLUME
 from paretosteer.report.outputs.notes import notes
 from paretosteer.report.outputs.text_tables import apart
+from paretosteer.storage.digest import with_digest
 
 
 def line(mu: Any) -> Any:
@@ -135,25 +135,25 @@ def test_unreadable_cells_are_shown(sweep: Path) -> None:
 def broken_schema(cell: Path) -> None:
     record = json.loads((cell / "record.json").read_text())
     del record["normaliser"]
-    (cell / "record.json").write_text(json.dumps(sealed(record)))
+    (cell / "record.json").write_text(json.dumps(with_digest(record)))
 
 
 def zero_std(cell: Path) -> None:
     record = json.loads((cell / "record.json").read_text())
     record["normaliser"]["std"] = [1.0, 0.0]
-    (cell / "record.json").write_text(json.dumps(sealed(record)))
+    (cell / "record.json").write_text(json.dumps(with_digest(record)))
 
 
 def short_vector(cell: Path) -> None:
     record = json.loads((cell / "record.json").read_text())
     record["reference"] = [-2.0]
-    (cell / "record.json").write_text(json.dumps(sealed(record)))
+    (cell / "record.json").write_text(json.dumps(with_digest(record)))
 
 
 def off_simplex(cell: Path) -> None:
     record = json.loads((cell / "record.json").read_text())
     record["points"][0]["preference"] = [0.9, 0.2]
-    (cell / "record.json").write_text(json.dumps(sealed(record)))
+    (cell / "record.json").write_text(json.dumps(with_digest(record)))
 
 
 def change_scores(cell: Path, change: Any) -> None:
@@ -164,13 +164,16 @@ def change_scores(cell: Path, change: Any) -> None:
 @pytest.mark.parametrize(
     ("harm", "reason"),
     [
-        (broken_schema, "'normaliser' is a required property"),
-        (zero_std, "normaliser.std.1: 0.0 is less than the minimum of 1e-15"),
+        (broken_schema, "normaliser: missing"),
+        (
+            zero_std,
+            "normaliser.std.1: should be greater than or equal to 0.000000000000001",
+        ),
         (short_vector, "reference has vectors of 1 values for 2 objectives"),
         (off_simplex, "preferences"),
         (
             lambda cell: (cell / "record.json").write_text('{"config":' * 100_000),
-            "record.json: cannot be read (nested too deeply)",
+            "record.json: cannot be read (is nested too deeply)",
         ),
         (lambda cell: (cell / "scores.parquet").unlink(), "scores.parquet"),
         (lambda cell: (cell / "scores.parquet").write_bytes(b"PAR1"), "scores.parquet"),
@@ -180,7 +183,7 @@ def change_scores(cell: Path, change: Any) -> None:
         ),
         (
             lambda cell: change_scores(cell, lambda frame: frame.assign(variety=float("nan"))),
-            "no finite number",
+            "not a finite number",
         ),
         (lambda cell: change_scores(cell, lambda frame: frame.iloc[:-1]), "pairs of point"),
     ],

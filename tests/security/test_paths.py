@@ -58,7 +58,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(name: str, tmp_path: Pa
     report = write_report([tmp_path])
     if name != "samples.jsonl":  # which is shown where it can be
         (problem,) = report.problems
-        assert "is no regular file" in problem.reason
+        assert "is not a regular file" in problem.reason
         assert problem.reason.endswith("run the cell again")
 
 

@@ -218,7 +218,7 @@ def test_a_cell_shrinks_records_it_and_scores_the_same(tmp_path, monkeypatch):
             ["benchmark=bandit", "method=morl", "budget=smoke", f"sweep_dir={tmp_path / name}"]
         )
         record = run_cell(plan_cell(config), NoTracker())
-        assert record["status"] == "ok"
+        assert record.status == "ok"
         (scores,) = (tmp_path / name).rglob("scores.parquet")
         return record, pd.read_parquet(scores)
 

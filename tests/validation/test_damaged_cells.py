@@ -65,8 +65,11 @@ def looped(folder: Path) -> None:
 
 
 DAMAGE: dict[str, tuple[Damage, str]] = {
-    "a record that is garbage": (text("record.json", b"\xff\x00\xfe"), "record.json is no JSON"),
-    "a record cut short": (cut("record.json"), "record.json is no JSON"),
+    "a record that is garbage": (
+        text("record.json", b"\xff\x00\xfe"),
+        "record.json is not valid JSON",
+    ),
+    "a record cut short": (cut("record.json"), "record.json is not valid JSON"),
     "a record that is a list": (text("record.json", "[]"), "breaks its schema: top level"),
     "a record nested deeply": (
         text("record.json", '{"config":' * 100_000),
@@ -74,22 +77,22 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a record with NaN": (
         record_text(lambda old: old.replace('"worst": 0.0', '"worst": NaN')),
-        "NaN is no finite number",
+        "NaN is not a finite number",
     ),
     "a record with infinity": (
         record_text(lambda old: old.replace('"worst": 0.0', '"worst": 1e999')),
-        "1e999 is no finite number",
+        "1e999 is not a finite number",
     ),
     "a record with a huge number": (
         record_text(lambda old: old.replace('"n_failed": 0', '"n_failed": ' + "9" * 10_000)),
-        "record.json is no JSON",
+        "record.json is not valid JSON",
     ),
     "a record without a part": (
         record_text(lambda old: old.replace('"cost"', '"costs"')),
         "breaks its schema",
     ),
     "a record that is a link": (linked("record.json"), "record.json is a link"),
-    "a record that is a pipe": (piped("record.json"), "record.json is no regular file"),
+    "a record that is a pipe": (piped("record.json"), "record.json is not a regular file"),
     "a folder with another name": (renamed, "lies at stories/clp/seed1-0123456789"),
     "an identity of its own": (
         entry("stages", "train", "0" * 64),
@@ -114,11 +117,11 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         "record names no scores.parquet",
     ),
     "scores cut short": (cut("scores.parquet"), "scores.parquet is not the file that was recorded"),
-    "scores that are a pipe": (piped("scores.parquet"), "scores.parquet is no regular file"),
+    "scores that are a pipe": (piped("scores.parquet"), "scores.parquet is not a regular file"),
     "scores that are a link": (linked("scores.parquet"), "scores.parquet is a link"),
     "scores that are a folder": (
         lambda folder: ((folder / "scores.parquet").unlink(), (folder / "scores.parquet").mkdir()),
-        "scores.parquet is no regular file",
+        "scores.parquet is not a regular file",
     ),
     "no scores": (lambda folder: (folder / "scores.parquet").unlink(), "scores.parquet is absent"),
     "scores with NaN": (
@@ -131,7 +134,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "scores that are words": (
         scores(lambda old: old.assign(sentiment="good")),
-        "scores.parquet holds something that is no number",
+        "scores.parquet holds something that is not a number",
     ),
     "scores without an objective": (
         scores(lambda old: old.drop(columns="variety")),
@@ -176,11 +179,11 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a judge that nobody recorded": (
         lambda folder: shutil.copy(folder / "scores.parquet", folder / "judge.parquet"),
-        "judge.parquet is there but not in the record",
+        "judge.parquet exists but is not in the record",
     ),
     "samples that are no JSON": (
         booked("samples.jsonl", "once upon a time\n"),
-        "samples.jsonl holds a line that is no sample",
+        "samples.jsonl holds a line that is not a sample",
     ),
     "samples of another run": (
         booked("samples.jsonl", '{"point": 0, "prompt_id": "p00", "sample": 3}\n'),
@@ -188,7 +191,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "samples nested deeply": (
         booked("samples.jsonl", "[" * 100_000),
-        "samples.jsonl holds a line that is no sample",
+        "samples.jsonl holds a line that is not a sample",
     ),
     "a preference off the simplex": (
         points([0.7, 0.7], [0.5, 0.5], [0.0, 1.0]),
@@ -204,11 +207,11 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a deviation of 0": (
         entry("normaliser", "std", [1.0, 0.0]),
-        "normaliser.std.1: 0.0 is less than",
+        "normaliser.std.1: should be greater than or equal to",
     ),
     "a mean beyond reason": (
         entry("normaliser", "mean", [1e300, 0.0]),
-        "normaliser.mean.0: 1e+300 is greater than",
+        "normaliser.mean.0: should be less than or equal to",
     ),
     "a short reference": (
         lambda folder: book(folder, reference=[-2.0]),
@@ -224,7 +227,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a cost below 0": (
         entry("cost", "reward_calls", -1),
-        "cost.reward_calls: -1 is less than the minimum of 0",
+        "cost.reward_calls: should be greater than or equal to 0, found -1",
     ),
     "a log that ends early": (
         booked("training.csv", "step,loss\n1,0.5\n"),
@@ -232,7 +235,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a log that is garbage": (
         booked("training.csv", b"step\n\xff\xfe"),
-        "training.csv is no training log",
+        "training.csv is not a training log",
     ),
     "a checkpoint that runs code": (
         lambda folder: (folder / "checkpoint" / "policy.pt").write_bytes(b"\x80\x04."),
@@ -240,11 +243,17 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a checkpoint without its end": (
         booked("checkpoint/policy.safetensors", b"\x10\0\0\0\0\0\0\0{}"),
-        "checkpoint/policy.safetensors is no safetensors file",
+        "checkpoint/policy.safetensors is not a safetensors file",
     ),
     "a checkpoint that is a loop": (looped, "is a link, which may lead out of the cell's folder"),
-    "stages that are garbage": (text("stages.json", "{"), "stages.json is no JSON"),
-    "stages that are a list": (text("stages.json", "[1]"), "has not the form that a run writes"),
+    "stages that are garbage": (text("stages.json", "{"), "stages.json is not valid JSON"),
+    "stages that were changed": (
+        lambda folder: text(
+            "stages.json", (folder / "stages.json").read_text().replace('"n_failed"', '"failed"')
+        )(folder),
+        "stages.json was changed after it was written (its digest differs)",
+    ),
+    "stages that are a list": (text("stages.json", "[1]"), "stages.json is not what a run writes"),
     "stages of another run": (
         text(
             "stages.json",

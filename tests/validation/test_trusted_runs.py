@@ -15,9 +15,10 @@ from omegaconf import OmegaConf
 from whole_cells import write_unscored, write_whole_cell
 
 from paretosteer.benchmarks.bandit.benchmark import Bandit
-from paretosteer.cells.record import sealed
+from paretosteer.cells.record import FailedRecord
 from paretosteer.commands.main import main
 from paretosteer.report import write_report
+from paretosteer.storage.digest import with_digest
 from paretosteer.validation import validate
 from paretosteer.validation.verdict import Verdict
 
@@ -43,7 +44,7 @@ def cell(sweep: Path) -> Path:
 def change(path: Path, edit: Callable[[Any], object]) -> None:
     content = json.loads(path.read_text())
     edit(content)
-    path.write_text(json.dumps(sealed(content) if path.name == "record.json" else content))
+    path.write_text(json.dumps(with_digest(content) if path.name == "record.json" else content))
 
 
 def only(sweep: Path, name: str) -> Verdict:
@@ -248,6 +249,8 @@ def test_cells_without_a_result_are_no_fault_and_steer_no_terminal(
     failed = cell(sweep)
 
     def fail(record: dict[str, Any]) -> None:
+        for name in record.keys() - FailedRecord.model_fields.keys() - {"schema"}:
+            del record[name]
         record["status"] = "failed"
         record["error"] = {"type": "E", "message": "\x1b[31mred\nline", "stage": "train"}
 

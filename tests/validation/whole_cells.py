@@ -12,8 +12,7 @@ from omegaconf import OmegaConf
 from safetensors.numpy import save_file
 
 from paretosteer.cells.provenance import source_digest, versions
-from paretosteer.cells.record import sealed
-from paretosteer.storage.digest import file_digest
+from paretosteer.storage.digest import file_digest, with_digest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from report_cells import GRID, digest, write_cell, write_unscored
@@ -51,7 +50,7 @@ def book(folder: Path, **changes: Any) -> None:
     own = ("record.json", "config.yaml", "stages.json")
     found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in own)
     record["files"] = {path.relative_to(folder).as_posix(): file_digest(path) for path in found}
-    (folder / "record.json").write_text(json.dumps(sealed(record)))
+    (folder / "record.json").write_text(json.dumps(with_digest(record)))
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(record["config"]))
     facts = {
         "train": {"account": {"steps": record["cost"]["train_steps"]}},
@@ -63,7 +62,7 @@ def book(folder: Path, **changes: Any) -> None:
         for name in facts
     }
     stages["train"]["files"] = record["files"]
-    (folder / "stages.json").write_text(json.dumps(stages))
+    (folder / "stages.json").write_text(json.dumps(with_digest(stages)))
 
 
 def entry(name: str, key: str, value: Any) -> Damage:
@@ -123,6 +122,6 @@ def naming(name: str, content: str | None = "content") -> Damage:
         record["files"].pop(name, None)
         if content:
             record["files"][name] = digest(content)
-        (folder / "record.json").write_text(json.dumps(sealed(record)))
+        (folder / "record.json").write_text(json.dumps(with_digest(record)))
 
     return damage

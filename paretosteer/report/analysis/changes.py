@@ -221,7 +221,7 @@ def _twins(before: _Placed | None, after: _Placed | None) -> dict[Turn, _Twins]:
 
 
 def _own(cell: Cell) -> Setting:
-    return Setting.of(cell.record)
+    return Setting.of(cell.results)
 
 
 def _sides(twins: Sequence[_Twins]) -> tuple[_Side, _Side] | None:

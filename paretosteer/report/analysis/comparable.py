@@ -1,10 +1,10 @@
 """What two cells must share before their figures may be compared."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
-from typing import Any
 
+from paretosteer.cells.record import Fold, ScoredRecord
 from paretosteer.cells.scores import UnreadableError
 
 Vector = tuple[float, ...]
@@ -53,7 +53,7 @@ class Setting:
     folds: Folds | None
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "Setting":
+    def of(cls, record: ScoredRecord) -> "Setting":
         """Read the setting of a finished cell.
 
         Raises
@@ -62,27 +62,24 @@ class Setting:
             If the record's vectors do not fit its objectives, or its grid is empty or repeats.
         """
         setting = cls(
-            benchmark=record["benchmark"]["name"],
-            version=record["benchmark"]["version"],
+            benchmark=record.benchmark.name,
+            version=record.benchmark.version,
             objectives=tuple(
-                Objective(each["name"], each["unit"], each["version"])
-                for each in record["objectives"]
+                Objective(each.name, each.unit, each.version) for each in record.objectives
             ),
-            model=record["model"]["name"],
-            weights=record["model"]["digest"],
-            mean=tuple(record["normaliser"]["mean"]),
-            std=tuple(record["normaliser"]["std"]),
-            reference=tuple(record["reference"]),
-            prompts=record["prompts"]["digest"],
-            prompt_count=record["prompts"]["count"],
-            preferences=tuple(
-                tuple(record["points"][point]["preference"]) for point in ranked_points(record)
-            ),
-            dtype=record["dtype"],
-            kl_coefficient=float(record.get("kl_coefficient", 0)),
-            folds=_folds(record),
+            model=record.model.name,
+            weights=record.model.digest,
+            mean=record.normaliser.mean,
+            std=record.normaliser.std,
+            reference=record.reference,
+            prompts=record.prompts.digest,
+            prompt_count=record.prompts.count,
+            preferences=tuple(record.points[point].preference for point in record.ranked_points()),
+            dtype=record.dtype,
+            kl_coefficient=record.kl_coefficient,
+            folds=_folds(record.fold),
         )
-        _check(setting, record["points"])
+        _check(setting, record.preferences)
         return setting
 
     @property
@@ -100,16 +97,6 @@ class Setting:
         """A key by which settings sort, stable between runs."""
         first = (self.benchmark, self.version, len(self.objectives), self.model)
         return json.dumps([first, astuple(self)], ensure_ascii=False)
-
-
-def ranked_points(record: Mapping[str, Any]) -> list[int]:
-    """Indices of the points without further dials, by ascending preference.
-
-    All methods are compared at one point per preference; a second dial's points are shown.
-    """
-    points = record["points"]
-    plain = [index for index, point in enumerate(points) if not point["dials"]]
-    return sorted(plain, key=lambda index: points[index]["preference"])
 
 
 def distinctions(settings: Sequence[Setting]) -> list[dict[str, str]]:
@@ -186,22 +173,21 @@ def _words(setting: Setting, name: str) -> str:
     return str(getattr(setting, name))
 
 
-def _folds(record: Mapping[str, Any]) -> Folds | None:
-    if "fold" not in record:
+def _folds(fold: Fold | None) -> Folds | None:
+    if not fold:
         return None
-    fold = record["fold"]
-    if fold["index"] > fold["of"]:
-        raise UnreadableError(f"record.json: fold.index is {fold['index']} of {fold['of']}")
-    return Folds(fold["family"], fold["of"], (fold["index"],))
+    if fold.index > fold.of:
+        raise UnreadableError(f"record.json: fold.index is {fold.index} of {fold.of}")
+    return Folds(fold.family, fold.of, (fold.index,))
 
 
-def _check(setting: Setting, points: Sequence[Mapping[str, Any]]) -> None:
+def _check(setting: Setting, preferences: Sequence[Vector]) -> None:
     m = len(setting.objectives)
     vectors = {
         "normaliser.mean": [setting.mean],
         "normaliser.std": [setting.std],
         "reference": [setting.reference],
-        "points": [point["preference"] for point in points],
+        "points": preferences,
     }
     for name, values in vectors.items():
         lengths = {len(value) for value in values} - {m}

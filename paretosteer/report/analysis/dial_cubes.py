@@ -24,8 +24,8 @@ def cube(result: RowResult, setting: Setting) -> Cube | None:
     """
     if not result.curves:
         return None
-    recorded = result.row.replicates[0].cell.record["points"]
-    dials = [point["dials"] for point in recorded if point["dials"]]
+    recorded = result.row.replicates[0].cell.results.points
+    dials = [point.dials for point in recorded if point.dials]
     names = [f"alpha_{name}" for name in setting.names]
     if not dials or any(set(dial) != set(names) for dial in dials):
         return None

@@ -1,11 +1,12 @@
 """A table with its figures: metrics, intervals and costs of every row, best first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from paretosteer.cells.record import Cost
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.metrics.measure import Figures, Frame, Map, Points, measure, shown_front
 from paretosteer.metrics.row_metric import Column
@@ -289,16 +290,14 @@ def _volumes(results: Sequence[RowResult]) -> dict[str, bootstrap.Volumes]:
 
 def _costs(replicates: Sequence[Replicate]) -> Figures:
     """Mean cost of a cell; what is counted stays a whole number."""
-    costs = [_flat_cost(replicate.cell.record["cost"]) for replicate in replicates]
+    costs = [_flat_cost(replicate.cell.results.cost) for replicate in replicates]
     names = sorted({name for cost in costs for name in cost})
     means = {name: float(np.mean([cost.get(name, 0.0) for cost in costs])) for name in names}
-    means["n_failed"] = sum(replicate.cell.record["n_failed"] for replicate in replicates)
-    means["n_total"] = sum(replicate.cell.record["n_total"] for replicate in replicates)
+    means["n_failed"] = sum(replicate.cell.results.n_failed for replicate in replicates)
+    means["n_total"] = sum(replicate.cell.results.n_total for replicate in replicates)
     return means
 
 
-def _flat_cost(cost: Mapping[str, object]) -> dict[str, float]:
-    flat = {name: float(value) for name, value in cost.items() if isinstance(value, int | float)}
-    seconds = cost["seconds"]
-    assert isinstance(seconds, Mapping)  # the record's schema
-    return flat | {f"seconds_{phase}": float(value) for phase, value in seconds.items()}
+def _flat_cost(cost: Cost) -> dict[str, float]:
+    flat = {name: float(value) for name, value in cost if name != "seconds"}
+    return flat | {f"seconds_{phase}": value for phase, value in cost.seconds.items()}

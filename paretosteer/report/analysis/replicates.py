@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from paretosteer.cells.cell import Cell
+from paretosteer.cells.record import ScoredRecord
 from paretosteer.cells.scores import UnreadableError, read_drift, read_judged, read_values
 from paretosteer.metrics import MetricError, as_preferences
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.metrics.optimum import Optimum
-from paretosteer.report.analysis.comparable import Setting, ranked_points
+from paretosteer.report.analysis.comparable import Setting
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,16 @@ def read_replicate(cell: Cell, setting: Setting) -> Replicate:
     """
     _check(setting.preferences)
     values = read_values(cell)  # (points, prompts, m)
-    ranked = ranked_points(cell.record)
+    ranked = cell.results.ranked_points()
     return Replicate(
         cell=cell,
-        seed=cell.record["seed"],
+        seed=cell.results.seed,
         fold=cell.fold,
         scores=values[ranked],
         dialled=np.delete(values, ranked, axis=0).mean(axis=1),
         drift=_drift(cell, ranked),
         judged=None if (judged := read_judged(cell)) is None else judged[ranked],
-        optimum=_optimum(cell.record, ranked),
+        optimum=_optimum(cell.results, ranked),
     )
 
 
@@ -82,11 +82,11 @@ def _drift(cell: Cell, ranked: list[int]) -> dict[str, FloatArray]:
     return {name: means[ranked] for name, means in drift.items()} if drift else {}
 
 
-def _optimum(record: Mapping[str, Any], ranked: list[int]) -> Optimum | None:
-    if "oracle" not in record:
+def _optimum(record: ScoredRecord, ranked: list[int]) -> Optimum | None:
+    if not record.oracle:
         return None
-    points, start = record["oracle"]["points"], record["oracle"]["start"]
-    count, m = len(record["points"]), len(record["objectives"])
+    points, start = record.oracle.points, record.oracle.start
+    count, m = len(record.points), len(record.objectives)
     if len(points) != count or {len(each) for each in [*points, start]} != {m}:
         raise UnreadableError(
             f"record.json: oracle is not {count} points and a start of {m} values each"

@@ -45,7 +45,7 @@ class Row:
     @property
     def exempt(self) -> bool:
         """Whether the method is an expensive reference outside the budget."""
-        return any(cell.record.get("exempt", False) for cell in self.cells)
+        return any(cell.record.exempt for cell in self.cells if cell.record)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _turn(cell: Cell) -> tuple[int, float]:
 def _believable(cell: Cell) -> tuple[int, str, str]:
     """Of cells of one configuration, seed and fold the better finished, then the later, counts."""
     rank = ("missing", "unreadable", "failed", "unsupported", "partial", "ok").index(cell.status)
-    return rank, cell.record.get("created", ""), str(cell.path)
+    return rank, cell.record.created if cell.record else "", str(cell.path)
 
 
 def _read(cell: Cell) -> tuple[Cell, tuple[Setting, Replicate] | None]:
@@ -157,7 +157,7 @@ def _read(cell: Cell) -> tuple[Cell, tuple[Setting, Replicate] | None]:
     try:
         if not cell.scored:
             return cell, None
-        setting = Setting.of(cell.record)
+        setting = Setting.of(cell.results)
         replicate = read_replicate(cell, setting)
     except UnreadableError as error:
         return replace(cell, status="unreadable", reason=str(error)), None
@@ -204,13 +204,13 @@ def _place_of_unscored(cell: Cell, drafts: "Mapping[_Place, _Draft]") -> "_Place
 
 def _may_hold(setting: Setting, cell: Cell) -> bool:
     """Whether nothing that is known of an unscored cell speaks against a table."""
-    model = cell.record.get("model", {}).get("digest")
-    family = cell.record.get("fold", {}).get("family")
-    return (
-        setting.benchmark == cell.benchmark
-        and model in (None, setting.weights or model)  # pooled folds have each their own
-        and family in (None, setting.folds and setting.folds.family)
-    )
+    if setting.benchmark != cell.benchmark:
+        return False
+    model, fold = (cell.record.model, cell.record.fold) if cell.record else (None, None)
+    # Pooled folds have a start model each.
+    same_model = not model or not setting.weights or model.digest == setting.weights
+    same_family = not fold or (setting.folds is not None and fold.family == setting.folds.family)
+    return same_model and same_family
 
 
 def _number(rows: "Mapping[_Place, Row]", remarks: Mapping[Setting, str]) -> Iterable[Table]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from paretosteer.cells.record import ScoredRecord
 from paretosteer.report.analysis.bootstrap import RESAMPLES
 from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
 from paretosteer.report.analysis.evaluate import RowResult, TableResult
@@ -200,10 +201,10 @@ def _budgets(rows: tuple[RowResult, ...]) -> Iterator[str]:
 
 def _batches(rows: tuple[RowResult, ...]) -> Iterator[str]:
     sizes = {
-        cell.record["batch_size"]["train"]
+        cell.record.batch_size["train"]
         for each in rows
         for cell in each.row.cells
-        if "train" in cell.record.get("batch_size", {})
+        if isinstance(cell.record, ScoredRecord) and "train" in cell.record.batch_size
     }
     if len(sizes) > 1:
         listed = ", ".join(str(size) for size in sorted(sizes))
@@ -231,13 +232,13 @@ def _outside(result: TableResult) -> Iterator[str]:
 
 
 def _sources(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    records = [replicate.cell.record for each in rows for replicate in each.row.replicates]
-    core = {record.get("core_source_digest", record["source_digest"]) for record in records}
+    records = [replicate.cell.results for each in rows for replicate in each.row.replicates]
+    core = {record.core_source_digest or record.source_digest for record in records}
     alike: dict[tuple[str, ...], set[str]] = {}  # by the plug-ins in use, which differ by design
     for record in records:
-        alike.setdefault(tuple(record.get("plugins", ())), set()).add(record["source_digest"])
+        alike.setdefault(tuple(record.plugins), set()).add(record.source_digest)
     if len(core) > 1 or any(len(digests) > 1 for digests in alike.values()):
-        digests = {record["source_digest"] for record in records}
+        digests = {record.source_digest for record in records}
         listed = ", ".join(sorted(digest[:8] for digest in digests))
         yield f"These cells were made by differing source code ({listed}); see their provenance."
 
@@ -247,7 +248,7 @@ def _recorded(rows: tuple[RowResult, ...]) -> Iterator[str]:
     cells = [(each.row.label, replicate) for each in rows for replicate in each.row.replicates]
     told: dict[str, list[tuple[str, Replicate]]] = {}
     for label, replicate in cells:
-        for note in dict.fromkeys(replicate.cell.record.get("notes", [])):
+        for note in dict.fromkeys(replicate.cell.results.notes):
             told.setdefault(note, []).append((label, replicate))
     for note, having in told.items():
         yield note if len(having) == len(cells) else f"{_whose(having, cells)}: {note}"

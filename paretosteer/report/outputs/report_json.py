@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from paretosteer.cells.cell import Cell
 from paretosteer.report.analysis.bootstrap import Band
 from paretosteer.report.analysis.budgets import ladders
 from paretosteer.report.analysis.evaluate import Curves, RowResult, TableResult
@@ -116,10 +117,15 @@ def _cells(found: Tables) -> list[dict[str, Any]]:
             "superseded_by": str(found.superseded[cell.path])
             if cell.path in found.superseded
             else None,
-            **{name: cell.record.get(name) for name in _PROVENANCE},
+            **_provenance(cell),
         }
         for cell in found.cells
     ]
+
+
+def _provenance(cell: Cell) -> dict[str, Any]:
+    recorded = cell.record.as_dict() if cell.record else {}
+    return {name: recorded.get(name) for name in _PROVENANCE}
 
 
 _PROVENANCE = (
@@ -152,9 +158,7 @@ _PROVENANCE = (
 
 def _code(found: Tables) -> list[dict[str, Any]]:
     """The source digests that made the cells, with how many each."""
-    digests = [
-        cell.record["source_digest"] for cell in found.cells if "source_digest" in cell.record
-    ]
+    digests = [cell.record.source_digest for cell in found.cells if cell.record]
     return [
         {"source_digest": digest, "cells": digests.count(digest)} for digest in sorted(set(digests))
     ]

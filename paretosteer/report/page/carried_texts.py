@@ -38,7 +38,9 @@ def texts_data(result: TableResult, texts: SampleTexts, allowed: int) -> dict[st
         "prompts": [texts.prompts[name] for name in selection.prompts],
         "places": selection.places,
         "omission": _omission(selection, texts, len(setting.preferences)),
-        "normalisers": [each.row.replicates[0].cell.record["normaliser"] for each in result.scored],
+        "normalisers": [
+            each.row.replicates[0].cell.results.normaliser.model_dump() for each in result.scored
+        ],
         "rows": [
             [
                 [_entry(own.get(name, {}).get(place)) for place in selection.places]

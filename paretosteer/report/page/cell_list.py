@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer.cells.cell import Cell
+from paretosteer.cells.record import Record
 from paretosteer.report.analysis.tables import Tables
 
 # Each cell's provenance is a few thousand characters, and a hundred columns are not read.
@@ -96,17 +97,17 @@ def _facts(cell: Cell, superseded: Mapping[Path, Path]) -> Iterator[tuple[str, s
         yield "superseded by", f"{superseded[cell.path]}, which counts in its place"
 
 
-def _recorded(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "command", record["command"]
-    yield "identity", record["identity"]
-    yield "created", record["created"]
-    if "git" in record:
-        dirty = " with uncommitted changes" if record["git"]["dirty"] else ""
-        yield "commit", f"{record['git']['commit'] or 'none'}{dirty}"
+def _recorded(record: Record) -> Iterator[tuple[str, str]]:
+    yield "command", record.command
+    yield "identity", record.identity
+    yield "created", record.created
+    dirty = " with uncommitted changes" if record.git.dirty else ""
+    yield "commit", f"{record.git.commit or 'none'}{dirty}"
+    recorded = record.as_dict()
     yield from (
-        (title, _words(record[key]))
+        (title, _words(recorded[key]))
         for key, title in _TITLES.items()
-        if record.get(key) not in (None, {}, [], "")
+        if recorded.get(key) not in (None, {}, [], "")
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretosteer.cells.cell import Cell
-from paretosteer.report.analysis.comparable import Setting, ranked_points
+from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.evaluate import TableResult
 
 PROMPTS = 2
@@ -63,7 +63,7 @@ def read_texts(result: TableResult) -> SampleTexts:
     rows = []
     for each in result.scored:
         cell = each.row.replicates[0].cell
-        places = {point: place for place, point in enumerate(ranked_points(cell.record))}
+        places = {point: place for place, point in enumerate(cell.results.ranked_points())}
         scores = _first_scores(cell)
         own: dict[str, dict[int, Sample]] = {}
         for point, prompt_id, prompt, text in _first_samples(cell):
@@ -127,7 +127,7 @@ def _first_scores(cell: Cell) -> dict[tuple[int, str], tuple[float, ...]]:
     """Raw scores (m,) of every first sample, by point and prompt id."""
     import pandas as pd
 
-    names = [objective["name"] for objective in cell.record["objectives"]]
+    names = cell.results.objective_names
     frame = pd.read_parquet(cell.path / "scores.parquet")  # of a scored cell, so it can be read
     first = frame[frame["sample"] == 0] if "sample" in frame else frame[:0]
     keys = zip(first["point"].tolist(), first["prompt_id"].astype(str), strict=True)
