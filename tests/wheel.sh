@@ -12,6 +12,10 @@ export PYTHONPATH=$libraries PARETOSTEER_CACHE=$empty/cache
 "$fresh/bin/python" -c '
 import paretosteer, sys
 assert paretosteer.__file__.startswith(sys.prefix), paretosteer.__file__'
+"$fresh/bin/python" -c '
+from importlib.resources import files
+for part in ("page/templates/page.html", "web/page.css", "web/main.js"):
+    assert files("paretosteer.report").joinpath(part).is_file(), part'
 "$fresh/bin/paretosteer" list methods
 "$fresh/bin/paretosteer" list experiments
 "$fresh/bin/paretosteer" list metrics

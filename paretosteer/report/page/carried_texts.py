@@ -58,13 +58,13 @@ def select(texts: SampleTexts, count: int, allowed: int) -> Selection:
     first = _sizes(texts, names[0], count)
     while len(places) > 1 and first[places].sum() > allowed:
         places = places[::2]
-    kept, used = [names[0]], first[places].sum()
+    prompts, used = [names[0]], first[places].sum()
     for name in names[1:]:
         used += _sizes(texts, name, count)[places].sum()
         if used > allowed:
             break
-        kept.append(name)
-    return Selection(tuple(kept), tuple(places.tolist()))
+        prompts.append(name)
+    return Selection(tuple(prompts), tuple(places.tolist()))
 
 
 def _sizes(texts: SampleTexts, name: str, count: int) -> npt.NDArray[np.int64]:

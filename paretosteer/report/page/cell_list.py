@@ -92,12 +92,12 @@ def _facts(cell: Cell, superseded: Mapping[Path, Path]) -> Iterator[tuple[str, s
     if cell.reason:
         yield "reason", cell.reason
     if cell.record:
-        yield from _recorded(cell.record)
+        yield from _provenance(cell.record)
     if cell.path in superseded:
         yield "superseded by", f"{superseded[cell.path]}, which counts in its place"
 
 
-def _recorded(record: Record) -> Iterator[tuple[str, str]]:
+def _provenance(record: Record) -> Iterator[tuple[str, str]]:
     yield "command", record.command
     yield "identity", record.identity
     yield "created", record.created

@@ -10,7 +10,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.metrics.row_metric import Column, Section
-from paretosteer.report.analysis.comparable import Setting, vector_words
 from paretosteer.report.analysis.evaluate import TableResult
 from paretosteer.report.analysis.tables import Tables
 from paretosteer.report.columns import HYPERVOLUME, other_columns, section
@@ -26,14 +25,13 @@ from paretosteer.report.page.plot_data import plot_data
 from paretosteer.report.page.regret import regret_table
 from paretosteer.report.page.sample_texts import (
     SampleTexts,
-    example_places,
     examples,
     read_texts,
 )
 from paretosteer.report.page.sortable_table import sortable_table
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Template
 
 # Bytes of a figure with so many marks that a second copy of it would make the page slow to load:
 # dark pages then show it on a light ground.
@@ -55,25 +53,21 @@ def page(
     special = apart(results)
     drawn = [focus(each) for each in results]
     texts = [read_texts(each) for each in drawn]
-    return (
-        _templates()
-        .get_template("page.html")
-        .render(
-            tables=[
-                _table(result, told_about(result, special))
-                | (_measures(result, focused, own, light) if result.scored else {"measures": None})
-                for result, focused, own in zip(results, drawn, texts, strict=True)
-            ],
-            glossary=_glossary(results),
-            cells=cell_list(tables),
-            plot_data=plot_data(drawn, texts),
-            **assets(plots=any(each.scored for each in results)),
-        )
+    return _template("page.html").render(
+        tables=[
+            _table(result, told_about(result, special))
+            | (_measures(result, focused, own, light) if result.scored else {"measures": None})
+            for result, focused, own in zip(results, drawn, texts, strict=True)
+        ],
+        glossary=_glossary(results),
+        cells=cell_list(tables),
+        plot_data=plot_data(drawn, texts),
+        **assets(plots=any(each.scored for each in results)),
     )
 
 
 @cache
-def _templates() -> "Environment":
+def _template(name: str) -> "Template":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(
@@ -83,8 +77,9 @@ def _templates() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # `value | number("z.2f")`: Python's format, with a true minus sign.
     templates.filters["number"] = lambda value, form: format(value, form).replace("-", "−")
-    return templates
+    return templates.get_template(name)
 
 
 def _glossary(results: Sequence[TableResult]) -> list[Column]:
@@ -151,7 +146,7 @@ def _measures(
         "regret": regret_table(result) if "regret" in figures else None,
         "entanglement": entanglement_maps(drawn),
         "dominance": dominance_matrix(drawn),
-        "examples": _examples(drawn, setting, texts),
+        "examples": examples(drawn, texts),
     }
 
 
@@ -172,9 +167,3 @@ def _figures(
 
 def _inline(svg: bytes) -> str:
     return f"data:image/svg+xml;base64,{b64encode(svg).decode()}"
-
-
-def _examples(result: TableResult, setting: Setting, texts: SampleTexts) -> dict[str, Any] | None:
-    prompts = examples(result, texts)
-    names = [f"at {vector_words(setting.preferences[place])}" for place in example_places(setting)]
-    return {"columns": names, "prompts": prompts} if prompts else None

@@ -3,14 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from paretosteer.cells.cell import Cell
-from paretosteer.report.analysis.comparable import Setting
+from paretosteer.report.analysis.comparable import Setting, vector_words
 from paretosteer.report.analysis.evaluate import TableResult
 
-PROMPTS = 2
+_EXAMPLES = 2  # prompts
 _LONGEST = 600
 
 
@@ -34,29 +35,6 @@ class SampleTexts:
     rows: Sequence[Mapping[str, Mapping[int, Sample]]]
 
 
-@dataclass(frozen=True)
-class RowTexts:
-    """What one row wrote for a prompt, one text per shown preference, empty where it has none."""
-
-    label: str
-    texts: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Example:
-    """One test prompt with what every row that has samples wrote for it."""
-
-    prompt: str
-    rows: tuple[RowTexts, ...]
-
-
-def example_places(setting: Setting) -> list[int]:
-    """Places of three preferences in the table's grid: both ends and the nearest to the middle."""
-    grid = np.array(setting.preferences)
-    middle = np.abs(grid - 1 / grid.shape[1]).sum(axis=1).argmin()
-    return [len(grid) - 1, int(middle), 0]
-
-
 def read_texts(result: TableResult) -> SampleTexts:
     """The first samples of every row of a table."""
     prompts: dict[str, str] = {}
@@ -75,27 +53,38 @@ def read_texts(result: TableResult) -> SampleTexts:
     return SampleTexts({name: prompts[name] for name in sorted(prompts)}, rows)
 
 
-def examples(result: TableResult, texts: SampleTexts) -> list[Example]:
-    """The first prompts with each row's text at three preferences."""
+def examples(result: TableResult, texts: SampleTexts) -> dict[str, Any] | None:
+    """The first prompts with each row's text at three preferences; None if there are no texts."""
     setting = result.table.setting
-    if not setting:
-        return []
-    places = example_places(setting)
-    return [
-        Example(
-            prompt,
-            tuple(
-                RowTexts(each.row.label, _texts(own[prompt_id], places))
-                for each, own in zip(result.scored, texts.rows, strict=True)
-                if prompt_id in own
-            ),
-        )
-        for prompt_id, prompt in list(texts.prompts.items())[:PROMPTS]
-    ]
+    if not setting or not texts.prompts:
+        return None
+    places = _example_places(setting)
+    rows = [(each.row.label, own) for each, own in zip(result.scored, texts.rows, strict=True)]
+    return {
+        "columns": [f"at {vector_words(setting.preferences[place])}" for place in places],
+        "prompts": [
+            {
+                "prompt": prompt,
+                "rows": [
+                    (label, [_text(own[prompt_id], place) for place in places])
+                    for label, own in rows
+                    if prompt_id in own
+                ],
+            }
+            for prompt_id, prompt in list(texts.prompts.items())[:_EXAMPLES]
+        ],
+    }
 
 
-def _texts(own: Mapping[int, Sample], places: Sequence[int]) -> tuple[str, ...]:
-    return tuple(own[place].text if place in own else "" for place in places)
+def _example_places(setting: Setting) -> list[int]:
+    """Places of three preferences in the table's grid: both ends and the nearest to the middle."""
+    grid = np.array(setting.preferences)
+    middle = np.abs(grid - 1 / grid.shape[1]).sum(axis=1).argmin()
+    return [len(grid) - 1, int(middle), 0]
+
+
+def _text(own: Mapping[int, Sample], place: int) -> str:
+    return own[place].text if place in own else ""
 
 
 def _cut(text: str) -> str:
