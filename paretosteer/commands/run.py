@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from paretosteer.commands.arguments import command, quiet, table
 from paretosteer.errors import UsageError, said
-from paretosteer.runtime.terminal import line
+from paretosteer.runtime.terminal import line, printable
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
@@ -46,6 +46,12 @@ def add(commands: Commands) -> None:
             help="only show the cells, what of them is cached, and what the rest costs",
         )
         parser.add_argument(
+            "--cfg",
+            choices=("job",),
+            help="only print the composed configuration as YAML, before it is checked; of a sweep "
+            "one document for each cell",
+        )
+        parser.add_argument(
             "--overwrite",
             choices=("never", "failed", "all"),
             default="failed",
@@ -57,9 +63,11 @@ def add(commands: Commands) -> None:
 def _run(args: argparse.Namespace) -> int:
     quiet()
     from paretosteer.cells.record import FailedRecord
-    from paretosteer.sweeps.compose import compose_cell
+    from paretosteer.sweeps.compose import compose_cell, run_yaml
     from paretosteer.sweeps.sweep import announce, begin, plan, report_folders, run_one
 
+    if args.cfg:
+        return _print_yaml(run_yaml(_overrides(args)))
     (cell,) = cells = plan([compose_cell(_overrides(args))])
     anew = args.overwrite == "all"
     if args.dry_run:
@@ -78,7 +86,7 @@ def _run(args: argparse.Namespace) -> int:
 def _sweep(args: argparse.Namespace) -> int:
     quiet()
     from paretosteer.runtime.processes import are_several
-    from paretosteer.sweeps.compose import compose_sweep
+    from paretosteer.sweeps.compose import compose_sweep, sweep_yaml
     from paretosteer.sweeps.sweep import begin, plan, run_sweep
 
     if are_several():
@@ -88,6 +96,8 @@ def _sweep(args: argparse.Namespace) -> int:
         )
 
     overrides = _overrides(args)
+    if args.cfg:
+        return _print_yaml(sweep_yaml(overrides))
     cells, anew = plan(compose_sweep(overrides)), args.overwrite == "all"
     if args.dry_run:
         return _show(cells, anew)
@@ -98,6 +108,11 @@ def _sweep(args: argparse.Namespace) -> int:
 def _overrides(args: argparse.Namespace) -> list[str]:
     """Overrides, including what every job of the sweep must know about `--overwrite`."""
     return [*args.overrides, *(["overwrite=never"] if args.overwrite == "never" else [])]
+
+
+def _print_yaml(text: str) -> int:
+    print(printable(text), end="")
+    return 0
 
 
 def _show(cells: Sequence[PlannedCell], anew: bool) -> int:

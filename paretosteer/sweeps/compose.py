@@ -10,7 +10,6 @@ from typing import Any
 from hydra import initialize_config_module
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_search_path import ConfigSearchPath
-from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -22,72 +21,96 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
-from paretosteer.config import options
 from paretosteer.config.schema import CellConfig
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.plugins import conf_files, registry
-from paretosteer.sweeps import guard, launchers
+from paretosteer.sweeps import guard, launchers, options_source
 
 CONFIG = "config"  # conf/config.yaml
 _SECTIONS = {"method", "benchmark", "model", "preferences", "tracker"}  # keys depend on the choice
-_PLUGINS: dict[str, registry.Group] = {"method": "methods", "benchmark": "benchmarks"}
 
 
 @contextmanager
 def hydra_app() -> Iterator[Any]:
     """A Hydra application over the packaged configuration; its errors become UsageErrors."""
-    Plugins.instance().register(PackagesPath)
+    Plugins.instance().register(options_source.OptionsSource)
+    Plugins.instance().register(SearchPath)
     with initialize_config_module("paretosteer.conf", job_name="paretosteer", version_base="1.3"):
-        broken = _offer_plugins()
         try:
             yield GlobalHydra.instance().hydra
         except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
             raise UsageError(one_line(error)) from error
-    for reason in broken:  # not beside an error, which may be about one of them
-        registry.note(reason)
 
 
-class PackagesPath(SearchPathPlugin):  # type: ignore[misc]
-    """Hydra finds the configuration files of other packages, after ours."""
+class SearchPath(SearchPathPlugin):  # type: ignore[misc]
+    """After conf/: the options of registered classes, then the files of other packages."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Add their folders."""
+        search_path.append("paretosteer", options_source.PATH)
         for package, folder in conf_files.folders().items():
             search_path.append(package, f"file://{folder}")
 
 
 def parse(config: DictConfig) -> CellConfig:
-    """The checked cell of a composed configuration, Hydra's own part left out."""
-    cell = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    values = OmegaConf.to_container(cell, resolve=True, throw_on_missing=True)
+    """The checked cell of a composed configuration."""
+    values = OmegaConf.to_container(_cell(config), resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
     return CellConfig.parse({str(key): value for key, value in values.items()})
 
 
 def compose_cell(overrides: Sequence[str]) -> CellConfig:
     """The one cell that these overrides describe."""
-    guard.check_overrides(overrides)
     with hydra_app() as hydra:
-        config = hydra.compose_config(CONFIG, list(overrides), RunMode.RUN)
-        guard.check(config, overrides)
-        if config.hydra.sweeper.params:
-            swept = ", ".join(f"{k}={v}" for k, v in config.hydra.sweeper.params.items())
-            raise UsageError(f"these overrides describe several cells ({swept}); use `sweep`")
-        return parse(config)
+        return parse(_compose_run(hydra, overrides))
 
 
 def compose_sweep(overrides: Sequence[str]) -> list[CellConfig]:
     """Every cell of the grid that these overrides describe, in the order of the sweep."""
-    guard.check_overrides(overrides)
     with hydra_app() as hydra:
-        given = per_cell(overrides)
-        config = hydra.compose_config(CONFIG, given, RunMode.MULTIRUN)
-        guard.check(config, given)
-        guard.check_replayed(config, given)
-        composed = jobs(config)
-        for each in composed:
-            guard.check(each, given)
-        return [parse(each) for each in composed]
+        return [parse(each) for each in _compose_jobs(hydra, overrides)]
+
+
+def run_yaml(overrides: Sequence[str]) -> str:
+    """The configuration of one cell as Hydra composed it, not yet checked."""
+    with hydra_app() as hydra:
+        return _yaml(_compose_run(hydra, overrides))
+
+
+def sweep_yaml(overrides: Sequence[str]) -> str:
+    """The same of every cell of a grid, one YAML document each."""
+    with hydra_app() as hydra:
+        return "---\n".join(map(_yaml, _compose_jobs(hydra, overrides)))
+
+
+def _compose_run(hydra: Any, overrides: Sequence[str]) -> DictConfig:
+    guard.check_overrides(overrides)
+    config: DictConfig = hydra.compose_config(CONFIG, list(overrides), RunMode.RUN)
+    guard.check(config, overrides)
+    if config.hydra.sweeper.params:
+        swept = ", ".join(f"{k}={v}" for k, v in config.hydra.sweeper.params.items())
+        raise UsageError(f"these overrides describe several cells ({swept}); use `sweep`")
+    return config
+
+
+def _compose_jobs(hydra: Any, overrides: Sequence[str]) -> list[DictConfig]:
+    guard.check_overrides(overrides)
+    given = per_cell(overrides)
+    config = hydra.compose_config(CONFIG, given, RunMode.MULTIRUN)
+    guard.check(config, given)
+    guard.check_replayed(config, given)
+    composed = jobs(config)
+    for each in composed:
+        guard.check(each, given)
+    return composed
+
+
+def _cell(config: DictConfig) -> DictConfig:
+    """A composed configuration without Hydra's own part."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+
+
+def _yaml(config: DictConfig) -> str:
+    return OmegaConf.to_yaml(_cell(config))
 
 
 def per_cell(overrides: Sequence[str]) -> list[str]:
@@ -110,13 +133,8 @@ def _swept(override: Override) -> str:
     return f"{override.get_key_element()}=choice({override.get_value_element_as_str() or 'null'})"
 
 
-def grid(config: DictConfig) -> list[CellConfig]:
-    """Every cell of a sweep's composed configuration; needs a Hydra application."""
-    return [parse(each) for each in jobs(config)]
-
-
 def jobs(config: DictConfig) -> list[DictConfig]:
-    """The same before they are parsed: what Hydra composes for every job."""
+    """The configuration of every job of a sweep, as Hydra composes it."""
     loader = GlobalHydra.instance().config_loader()
     fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     overrides = OverridesParser.create(loader).parse_overrides(
@@ -124,26 +142,6 @@ def jobs(config: DictConfig) -> list[DictConfig]:
     )
     (found,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     return [loader.load_sweep_config(config, each) for each in found]
-
-
-def _offer_plugins() -> list[str]:
-    """Let Hydra choose plug-ins that bring no YAML, their options at their defaults.
-
-    Gives why some cannot be offered.
-    """
-    brought = conf_files.files()
-    broken = []
-    for group, plugins in _PLUGINS.items():
-        for name in registry.names(plugins):
-            if f"{group}/{name}.yaml" in brought:
-                continue
-            try:
-                values = options.defaults(registry.load(plugins, name).Options)
-            except UsageError as error:
-                broken.append(str(error))
-                continue
-            ConfigStore.instance().store(name, {"name": name, **values}, group=group)
-    return broken
 
 
 def one_line(error: Exception) -> str:
@@ -173,8 +171,8 @@ def _unknown_choice(file: str, choices: Sequence[str] | None) -> str:
     if group == "hydra/launcher" and name in launchers.EXTRAS:
         return launchers.missing(name)
     try:
-        if group in _PLUGINS and (offer := registry.find(_PLUGINS[group], name)):
-            offer.load()  # it offers no configuration because it is broken
+        if group in options_source.GROUPS:
+            registry.find(options_source.GROUPS[group], name)  # several packages may offer it
     except UsageError as error:
         return str(error)
     return f"{group}={name}: no such {group}; {did_you_mean(name, choices or ())}"

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 import paretosteer.report
 from paretosteer.cells.record import Record, write_record
@@ -199,6 +200,19 @@ def test_a_dry_run_shows_cells_and_cost_and_does_nothing(lab: Lab, output: Outpu
     assert lines[-1] == "4 cells; left to train: 240 optimiser steps on 15360 rows at most"
     assert not lab.ran
     assert not any(Path().iterdir())
+
+
+def test_cfg_job_prints_what_hydra_composed_and_runs_nothing(lab: Lab, output: Output) -> None:
+    assert main(["run", "method=clp", "method.rank=4", "sweep_dir=${seed}", "--cfg", "job"]) == 0
+    found = yaml.safe_load(output()[0])
+    assert found["method"]["name"] == "clp" and found["method"]["rank"] == 4
+    assert found["sweep_dir"] == "${seed}" and "hydra" not in found
+    assert main(["sweep", "method=clp,start", "seed=0,1", "--cfg", "job"]) == 0
+    cells = list(yaml.safe_load_all(output()[0]))
+    assert [(cell["method"]["name"], cell["seed"]) for cell in cells] == [
+        *(("clp", 0), ("clp", 1), ("start", 0), ("start", 1))
+    ]
+    assert not lab.ran
 
 
 def test_a_dry_run_knows_what_is_run_again(lab: Lab, output: Output) -> None:

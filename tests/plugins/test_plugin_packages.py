@@ -64,14 +64,12 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("code", "said"), BROKEN.items())
-def test_a_broken_method_is_named_once_and_an_error_for_who_asks(
+def test_a_broken_method_disturbs_nobody_and_is_an_error_for_who_asks(
     site: Path, code: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(site, "mine", {"methods": {"bad": "mine.bad:Bad"}}, {"bad.py": code})
-    for _ in range(2):
-        assert compose_cell(["method=clp"]).method.name == "clp"
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("paretosteer: left out: method 'bad' ") and said in line
+    assert compose_cell(["method=clp"]).method.name == "clp"
+    assert capsys.readouterr().err == ""
     assert main(["run", "method=bad", "--dry-run"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("paretosteer: method 'bad' ") and said in line
@@ -252,3 +250,21 @@ def test_lists_import_nothing_of_a_package(site: Path) -> None:
     listed = {line.partition(" ")[0] for line in done.stdout.splitlines()}
     assert {"sharp", "spread", "calm"} <= listed
     assert done.stdout.endswith("\n\n") and done.stderr == ""
+
+
+def test_a_file_of_a_package_does_not_change_the_defaults_of_a_built_in_method(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {"conf/method/clp.yaml": "name: clp\nrank: 99\n"}
+    install(site, "mine", {"conf": {"mine": "mine.conf"}}, files)
+    assert compose_cell(["method=clp"]).method.values["rank"] == 8
+    assert "clp.yaml: method 'clp' is built in; give the file another" in capsys.readouterr().err
+
+
+def test_a_file_of_a_user_configures_a_method_under_a_name_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "method").mkdir()
+    (tmp_path / "method" / "small.yaml").write_text("defaults: [clp]\nrank: 2\n")
+    path = f"hydra.searchpath=[{tmp_path}]"
+    cell = compose_cell([path, "method=small", "method.concentration=0.5"])
+    values = cell.method.values
+    assert (cell.method.name, values["rank"], values["concentration"]) == ("clp", 2, 0.5)
