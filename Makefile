@@ -6,7 +6,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 STALE := build/lib build/bdist.*
 
 .PHONY: setup quickstart reference test test-readme test-lowest test-pythons test-faults test-slurm \
-	test-ray test-wheel test-plugin compare audit lint types speed scale coverage clean
+	test-ray test-wheel test-plugin compare audit lint types schemas speed scale coverage clean
 
 setup: .venv/.installed
 
@@ -52,6 +52,10 @@ test-pythons:
 # Known vulnerabilities of what is installed, where the package index tells of them.
 audit: setup
 	$(BIN)/python tests/audit.py
+
+# The JSON Schemas in docs/schema, from the pydantic models that define them.
+schemas: setup
+	$(BIN)/python docs/export_schemas.py
 
 lint: setup types
 	$(BIN)/ruff check .
