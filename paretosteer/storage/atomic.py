@@ -63,25 +63,6 @@ def write_json(path: Path, value: Any) -> None:
         draft.write_text(text + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
-    """The JSON in a file that anybody may have written.
-
-    Raises
-    ------
-    OSError, ValueError
-        If it cannot be read, or is no JSON, or deeper than Python reads, or holds half a surrogate
-        pair, which JSON can spell and nobody can show.
-    """
-    text = regular(path).read_text(encoding="utf-8")
-    try:
-        value = json.loads(text)
-        if r"\ud" in text:
-            json.dumps(value, ensure_ascii=False).encode()
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    return value
-
-
 def regular(path: Path) -> Path:
     """The path of a file; OSError for a pipe or a device, which a reader would wait for."""
     if path.exists() and not path.is_file():

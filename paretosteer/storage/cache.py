@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from paretosteer.storage.atomic import atomic_folder, check_writable, cleared, read_json, write_json
+from paretosteer.storage.atomic import atomic_folder, check_writable, cleared, write_json
 from paretosteer.storage.digest import digest, file_digest
+from paretosteer.storage.untrusted import RefusedError, read_json
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
@@ -64,7 +65,7 @@ def _files(folder: Path) -> dict[str, str]:
 def _problem(folder: Path) -> str | None:
     """Why an entry cannot be used; None where it can."""
     try:
-        expected = read_json(folder / MANIFEST)["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+        expected = read_json(folder, MANIFEST)["files"]
+    except (RefusedError, KeyError, TypeError):
         return "has no valid manifest"
     return None if expected == _files(folder) else "does not match its manifest"

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
@@ -70,14 +70,19 @@ def read_json(folder: Path, name: str, most: int = MOST_TEXT) -> Any:
     """JSON as strict as it is written: finite numbers, and text that UTF-8 can spell."""
     try:
         text = read(folder, name, most).decode("utf-8")
-        value = json.loads(text, parse_constant=_no_number, parse_float=_number)
-        if r"\ud" in text:  # perhaps half of a surrogate pair
-            json.dumps(value, ensure_ascii=False).encode()
-        return value
+        return parse_json(text, parse_constant=_no_number, parse_float=_number)
     except RecursionError:
         raise RefusedError(f"{name} is nested too deeply") from None
     except ValueError as error:
         raise RefusedError(f"{name} is not valid JSON ({error})") from None
+
+
+def parse_json(text: str, **numbers: Callable[[str], Any]) -> Any:
+    """JSON text with the readers of its numbers; ValueError or RecursionError where it is none."""
+    value = json.loads(text, **numbers)  # type: ignore[arg-type]
+    if r"\ud" in text:  # half of a surrogate pair, which JSON can spell, cannot be shown
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _number(text: str) -> float:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paretosteer.errors import UsageError, first_line
-from paretosteer.storage.atomic import read_json
+from paretosteer.storage.atomic import regular
+from paretosteer.storage.untrusted import parse_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,10 +48,25 @@ def check_weights(folder: Path, option: str) -> None:
                 raise _refused(option, folder, f"has an index, {index.name}, that names {shard!r}")
 
 
+def read_model_json(path: Path) -> Any:
+    """JSON beside a model's weights: it may be a link, as in hub caches, and hold infinity.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read or is not valid JSON.
+
+    """
+    try:
+        return parse_json(regular(path).read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def _shards(index: Path) -> list[str]:
     """Names of the files in an index; none where it is no index, which its reader will say."""
     try:
-        return sorted(set(map(str, read_json(index)["weight_map"].values())))
+        return sorted(set(map(str, read_model_json(index)["weight_map"].values())))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 

@@ -11,9 +11,8 @@ from typing import Any
 import torch
 
 from paretosteer.errors import UsageError, first_line
-from paretosteer.storage.atomic import read_json
 from paretosteer.storage.digest import seen
-from paretosteer.storage.weights import check_weights
+from paretosteer.storage.weights import check_weights, read_model_json
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def check_source(path: str, option: str = "model.path") -> None:
 
 def _check_architecture(folder: Path, option: str) -> None:
     try:
-        config = read_json(folder / "config.json")
+        config = read_model_json(folder / "config.json")
         known = isinstance(config.get("model_type"), str)
     except (OSError, ValueError, AttributeError):
         known = False

@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from paretosteer.errors import UsageError
-from paretosteer.storage.atomic import read_json
 from paretosteer.storage.digest import digest, file_digest
-from paretosteer.storage.weights import read_tensors
+from paretosteer.storage.weights import read_model_json, read_tensors
 
 if TYPE_CHECKING:
     from paretosteer.text.policy import TextPolicy
@@ -142,7 +141,7 @@ def add_adapters(policy: TextPolicy, adapters: Sequence[Adapter]) -> None:
 def _read_config(folder: Path) -> dict[str, Any]:
     """The adapter's configuration; UsageError where it says that it is no plain LoRA."""
     try:
-        config = read_json(folder / CONFIG)
+        config = read_model_json(folder / CONFIG)
         kind = config.get("peft_type")
     except (OSError, ValueError, AttributeError):
         found = f"has no readable {CONFIG}" if folder.is_dir() else "is not a folder"
