@@ -1,4 +1,4 @@
-"""A cell as it was found on disk: its record, its configuration, and what became of it.
+"""A cell on disk: its record, its configuration and its status.
 
 A folder is a cell if it holds a `record.json` or is named as cells are. A cell whose record cannot
 be read is kept with the reason, never skipped; one without a record was interrupted and is
@@ -81,7 +81,7 @@ class Cell:
 
     @property
     def turn(self) -> tuple[int, int | None]:
-        """Fold (0 without) and seed: what tells the cells of one configuration apart."""
+        """Fold (0 without) and seed, by which the cells of one configuration differ."""
         return self.fold or self._configured_fold or 0, self.seed
 
     @property
@@ -103,7 +103,7 @@ def find_cells(*dirs: str | os.PathLike[str]) -> list[Cell]:
 
 
 def cell_folders(*dirs: str | os.PathLike[str]) -> list[Path]:
-    """Where the cells at or below the folders are, as `find_cells`."""
+    """Paths of the cells at or below the folders, as `find_cells`."""
     folders = [Path(folder) for folder in dirs]
     for folder in folders:
         if not folder.is_dir():

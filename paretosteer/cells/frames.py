@@ -2,9 +2,9 @@
 
     from paretosteer import load_cells, load_points
 
-A folder is a cell if it holds a `record.json` or is named as cells are. A record that cannot be
-read is a row with the reason, never skipped; a folder without one was interrupted and is
-"missing". Frames are made from what lies on disk, whoever launched it.
+A folder is a cell if it holds a `record.json` or is named as cells are. A cell whose record cannot
+be read is a row with the reason, never skipped; one without a record was interrupted and is
+"missing". Frames are made from the files on disk, whoever launched the cells.
 """
 
 import os

@@ -346,7 +346,7 @@ class ScoredRecord(Record):
     notes: list[str] = []
     """Remarks that belong beside the figures."""
     cost: Cost
-    """What the cell took."""
+    """Work, time and memory that the cell took."""
 
     @property
     def objective_names(self) -> list[str]:

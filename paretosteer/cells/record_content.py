@@ -1,4 +1,4 @@
-"""What a record says, gathered from a finished, failed or unsupported cell."""
+"""Content of a record, gathered from a finished, failed or unsupported cell."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[str, Any]:
-    """What every record begins with; `version` is the benchmark's."""
+    """The part that every record has; `version` is the benchmark's."""
     plugins = in_use.used(config)
     return {
         "schema": 1,
@@ -63,7 +63,7 @@ def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[
 
 
 def _plugins(plugins: Sequence[Offer]) -> dict[str, Any]:
-    """What came from elsewhere, and the digest of what did not."""
+    """Origins of plug-ins, and the digest of the code without them."""
     if not plugins:
         return {}
     own = provenance.source_digest()
@@ -75,7 +75,7 @@ def error(found: Exception | SystemExit, stage: str) -> dict[str, str]:
     if isinstance(found, OSError) and found.errno:
         return {"type": type(found).__name__, "message": _told(disk_problem(found)), "stage": stage}
     if not isinstance(found, ParetosteerError):
-        # Not foreseen: whoever mends it needs the place.
+        # Unexpected: print where it happened.
         print(_told("".join(traceback.format_exception(found))), file=sys.stderr)
     return {"type": type(found).__name__, "message": _told(said(found)), "stage": stage}
 

@@ -1,4 +1,4 @@
-"""What a finished cell measured, from its files: scores, values in standard units, drift."""
+"""Measurements of a finished cell, from its files: scores, values in standard units, drift."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from paretosteer.cells import record
     from paretosteer.cells.cell import Cell
 
-KEYS = ["point", "prompt_id", "sample"]  # what tells the samples of a cell apart
-MOST = 1e12  # a score or a drift beyond it is none, and volumes of such would be infinite
-MOST_ROWS = 10**8  # a few bytes of Parquet can say that there are any number
+KEYS = ["point", "prompt_id", "sample"]  # of a sample within its cell
+MOST = 1e12  # larger scores and drifts are refused: volumes of such would be infinite
+MOST_ROWS = 10**8  # a few bytes of Parquet can claim any number of rows
 _SCORES = "scores.parquet"
 _DRIFT = "drift.parquet"
 _JUDGED = "judge.parquet"
@@ -92,7 +92,7 @@ def read_judged(cell: "Cell") -> npt.NDArray[np.float64] | None:
 
 
 def read_samples(folder: Path) -> "pd.DataFrame":
-    """What a cell's samples were, one row each; empty where its world shows none."""
+    """Samples of a cell, one row each; empty where its benchmark shows none."""
     import pandas as pd
 
     # Iterating a file splits at line feeds alone; texts may hold other separators of lines.
@@ -101,7 +101,7 @@ def read_samples(folder: Path) -> "pd.DataFrame":
 
 
 def same_scores(one: "Cell", other: "Cell") -> bool:
-    """Whether two finished cells have the same points with the same scores, to the bit.
+    """True if two finished cells have the same points with the same scores, to the bit.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a tracker shows of a cell, as plain tables and numbers read from its files."""
+"""Tables and numbers that a tracker shows of a cell, read from its files."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Can finished cells be trusted, whoever ran them?
+"""Validation of finished cells and reports, whoever made them.
 
     from paretosteer.validation import validate
 
     for verdict in validate("results/five_methods"):
         print(verdict.path, verdict.line)
 
-Nothing of a folder is believed: its files may be damaged, forged or made to be waited for.
+No file of a folder is trusted: it may be damaged, forged, or a pipe that blocks its reader.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["validate"]
 
 
 def validate(folder: str | os.PathLike[str]) -> Iterator[Verdict]:
-    """The verdict on every cell below a folder, as they are checked, then on its reports.
+    """Yield the verdict on every cell below a folder as it is checked, then on its reports.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def validate(folder: str | os.PathLike[str]) -> Iterator[Verdict]:
 
     root = Path(folder)
     if not root.is_dir():
-        raise UsageError(f"{root}: is not a folder; give a folder that a sweep wrote")
+        raise UsageError(f"{root}: not a folder; give a folder that a sweep wrote")
     found = []
     for path in cells_below(root):
         found.append(check_cell(path))

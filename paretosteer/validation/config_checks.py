@@ -18,7 +18,7 @@ from paretosteer.validation.evidence import Evidence
 def written(cell: Evidence) -> Iterator[Finding]:
     """`config.yaml` is the record's configuration as a run writes it.
 
-    Written again and compared, not parsed: a stranger's YAML can be made to take for ever.
+    It is compared as text, not parsed: YAML from elsewhere can be made to take for ever.
     """
     try:
         found = read(cell.folder, CONFIG, MOST_TEXT)
@@ -30,7 +30,7 @@ def written(cell: Evidence) -> Iterator[Finding]:
 
 
 def follows(cell: Evidence) -> Iterator[Finding]:
-    """Digests, variant, command, cap and preferences, worked out again from the configuration.
+    """Digests, variant, command and cap, computed again from the configuration.
 
     Under other code than made the cell a difference is a note: a component's version changed.
     """
@@ -38,10 +38,10 @@ def follows(cell: Evidence) -> Iterator[Finding]:
         plan = _plan(cell.record)
         expected = _expected(plan, cell.record)
     except UsageError as error:
-        yield note(f"cannot be worked out again here: {first_line(error)}")
+        yield note(f"cannot be computed again here: {first_line(error)}")
         return
     if _names_files(plan):
-        yield note("its digests are not worked out again: they cover files that lie elsewhere")
+        yield note("its digests are not computed again: they cover files outside the cell")
     else:
         expected |= {
             f"{name} digest": (made, cell.record.stages.get(name))
@@ -86,7 +86,7 @@ def grid(cell: Evidence) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class _Recorded(CellPlan):
-    """A cell's plan as its record has it: no data, pairs or model is opened for it."""
+    """The plan of a recorded cell, made without opening data, pairs or model."""
 
     versions: dict[str, str]
 
@@ -117,7 +117,7 @@ def _plan(record: ScoredRecord) -> _Recorded:
 
 
 def _expected(plan: CellPlan, record: ScoredRecord) -> dict[str, tuple[object, object]]:
-    """By what it is, a value as it is made now and as it was recorded."""
+    """By name, each value as this installation computes it and as it was recorded."""
     capped = record.cost.train_steps <= plan.steps
     return {
         "variant": (plan.variant, record.variant),
@@ -128,7 +128,7 @@ def _expected(plan: CellPlan, record: ScoredRecord) -> dict[str, tuple[object, o
 
 
 def _names_files(plan: CellPlan) -> bool:
-    """Whether the method's options name files, which may be anything by now: none is opened."""
+    """True if the method's options name files; those may have changed, and none is opened."""
     from paretosteer.config import options
 
     return bool(options.places(plan.method_class.Options))

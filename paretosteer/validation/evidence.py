@@ -30,8 +30,8 @@ MEASURED = ("scores.parquet", "drift.parquet", "judge.parquet", "samples.jsonl",
 class Evidence:
     """One finished cell.
 
-    The check of its scores finds the `keys` of their rows, sorted, and the points that they make:
-    `values` (points, m) in standard units.
+    The check of its scores fills in `keys`, the sorted keys of their rows, and `values`
+    (points, m), the points in standard units.
     """
 
     folder: Path
@@ -42,13 +42,13 @@ class Evidence:
 
     @cached_property
     def digests(self) -> dict[str, str | RefusedError]:
-        """Digest of every file that the record names, or why there is none."""
+        """Digest of every file that the record names, or the error in its place."""
         return {name: self._digest(name) for name in self.record.files}
 
     def content(self, name: str) -> bytes:
-        """The bytes of one of MEASURED; RefusedError where it is not to be read as recorded.
+        """The bytes of one of MEASURED; RefusedError where it is not the file that was recorded.
 
-        What was damaged is not parsed: readers of binary files are not made for it.
+        A damaged file is never parsed: readers of binary files are not safe against it.
         """
         recorded = self.record.files.get(name)
         if recorded is None:
@@ -60,7 +60,7 @@ class Evidence:
         return self._contents[name]
 
     def frame(self, name: str, columns: list[str]) -> pd.DataFrame:
-        """A Parquet file with these columns and a row per sample; RefusedError where it is none."""
+        """Read columns of a Parquet file with a row per sample; RefusedError without them."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -75,7 +75,9 @@ class Evidence:
                 raise RefusedError(f"{name} has no column {', '.join(absent)}")
             return file.read(columns).to_pandas(ignore_metadata=True)
         except (OSError, pa.ArrowException, ValueError) as error:
-            raise RefusedError(f"{name} is no Parquet file ({first_line(error)[:120]})") from None
+            raise RefusedError(
+                f"{name} is not a Parquet file ({first_line(error)[:120]})"
+            ) from None
 
     def _digest(self, name: str) -> str | RefusedError:
         try:
@@ -88,7 +90,7 @@ class Evidence:
 
 
 def changed(name: str) -> RefusedError:
-    """A file that is not what its digest says."""
+    """Error of a file whose digest is not the recorded one."""
     return RefusedError(f"{name} is not the file that was recorded (its digest differs)")
 
 

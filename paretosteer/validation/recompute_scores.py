@@ -35,7 +35,7 @@ def counts(cell: Evidence) -> Iterator[Finding]:
 
 
 def scores(cell: Evidence) -> Iterator[Finding]:
-    """Keys complete and unique, scores finite; the cell's points are made from them."""
+    """Keys are complete and unique, and scores finite; fills in the cell's points."""
     try:
         raw, cell.keys = _cube(cell, "scores.parquet", cell.record.objective_names)
         penalty = _penalty(cell, cell.keys)
@@ -84,7 +84,7 @@ def _texts(cell: Evidence, expected: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _penalty(cell: Evidence, keys: pd.DataFrame) -> Array | float:
-    """What the KL costs each point and prompt, (points, prompts, 1), where it is part of them."""
+    """Penalty of the KL at each point and prompt, (points, prompts, 1); 0 without a coefficient."""
     coefficient = cell.record.kl_coefficient
     if not coefficient:
         return 0.0
@@ -95,7 +95,7 @@ def _penalty(cell: Evidence, keys: pd.DataFrame) -> Array | float:
 
 
 def _cube(cell: Evidence, name: str, columns: list[str]) -> tuple[Array, pd.DataFrame]:
-    """A table as (points, prompts, samples, columns), and its sorted keys; RefusedError if none."""
+    """A table as (points, prompts, samples, columns), and its sorted keys."""
     import numpy as np
 
     frame = _sorted(cell.frame(name, [*KEYS, *columns]))

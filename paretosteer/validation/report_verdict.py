@@ -54,7 +54,7 @@ def check_report(folder: Path, cells: Sequence[Found]) -> Verdict:
         return Verdict(folder, "report", [_wrong(str(refused))])
     except Exception as error:  # a stranger's JSON can have any form
         told = f"{type(error).__name__}: {first_line(error)[:120]}"
-        wrong = _wrong(f"{REPORT} is not what a report writes ({told})")
+        wrong = _wrong(f"{REPORT} is not what `report` writes ({told})")
         return Verdict(folder, "report", [wrong])
     lacking = f"figures unchecked, {matched.elsewhere} of its cells lie elsewhere"
     return Verdict(folder, "report", findings, lacking if matched.elsewhere else "")
@@ -112,7 +112,7 @@ def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Fin
     if any(len(row["replicates"]) != len(own) for row, own in zip(scored, kept, strict=True)):
         yield fault(
             f"table {number}: cannot be checked, some of its cells have no scores to trust",
-            "mend its cells, then make the report again",
+            "fix its cells, then make the report again",
         )
         return
     rows = [[_replicate(cell) for cell in own] for own in kept]

@@ -65,13 +65,13 @@ def _root(path: str, place: Parts) -> Parts:
 
 
 def _home(places: Mapping[str, Parts | None]) -> Parts:
-    """Where the report's own sweep was when it was made: above most of the cells that are here."""
+    """Folder of the sweep when the report was made: the one above most of its cells."""
     roots = Counter(_root(path, place) for path, place in places.items() if place)
     return roots.most_common(1)[0][0] if roots else ()
 
 
 def _same(reported: Mapping[str, Any], found: Found) -> bool:
-    """Whether a cell is still the one that was reported; neither may have a readable record."""
+    """True if a cell is still the one that was reported; both may lack a readable record."""
     record = found.record
     created = record.created if record else None
     files = record.files if isinstance(record, ScoredRecord) else None

@@ -27,7 +27,7 @@ def vectors(cell: Evidence) -> Iterator[Finding]:
     if oracle and len(oracle.points) != len(record.points):
         yield fault(f"oracle has {len(oracle.points)} points, the cell {len(record.points)}")
     if len(set(names)) < m or set(names) & set(KEYS):
-        yield fault("objectives: a name is there twice or is that of a key of the scores")
+        yield fault("objectives: a name occurs twice or is that of a key of the scores")
 
 
 def preferences(cell: Evidence) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def preferences(cell: Evidence) -> Iterator[Finding]:
             yield fault(f"point {place}: preference {_few(mu)} is not on the simplex")
         key = (mu, tuple(sorted(point.dials.items())))
         if key in seen:
-            yield fault(f"point {place}: preference {_few(mu)} is there twice")
+            yield fault(f"point {place}: preference {_few(mu)} occurs twice")
         seen.add(key)
     if not cell.record.ranked_points():
         yield fault("points: none is without further dials, so none can be ranked")

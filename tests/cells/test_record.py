@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from paretosteer.cells.record import read_record, write_record
+from paretosteer.cells.record import RECORDS, read_record, write_record
 from paretosteer.errors import UsageError
 from paretosteer.storage.atomic import atomic_write, write_json
 from paretosteer.storage.digest import with_digest
@@ -70,6 +70,13 @@ def test_what_is_no_record_is_said(tmp_path: Path, text: str | None, message: st
         (tmp_path / "record.json").write_text(text)
     with pytest.raises(UsageError, match=message):
         read_record(tmp_path)
+
+
+def test_every_field_is_described() -> None:
+    parts = RECORDS.json_schema()["$defs"]
+    fields = [(part, name) for part, each in parts.items() for name in each["properties"]]
+    assert len(fields) > 80
+    assert all("description" in parts[part]["properties"][name] for part, name in fields)
 
 
 def test_what_was_right_in_one_record_hides_no_fault_of_the_next(tmp_path: Path) -> None:

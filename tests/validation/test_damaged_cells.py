@@ -110,7 +110,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     "no config.yaml": (lambda folder: (folder / "config.yaml").unlink(), "config.yaml is absent"),
     "scores that are no Parquet": (
         booked("scores.parquet", b"PAR1 and so on"),
-        "scores.parquet is no Parquet file",
+        "scores.parquet is not a Parquet file",
     ),
     "scores that the record does not name": (
         naming("scores.parquet", None),
@@ -199,7 +199,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a preference twice": (
         points([1.0, 0.0], [1.0, 0.0], [0.0, 1.0]),
-        "point 1: preference (1, 0) is there twice",
+        "point 1: preference (1, 0) occurs twice",
     ),
     "a preference too long": (
         points([1.0, 0.0, 0.0], [0.5, 0.5], [0.0, 1.0]),
@@ -284,7 +284,7 @@ def test_a_whole_cell_is_trusted(tmp_path: Path) -> None:
     (verdict,) = validate(tmp_path)
     assert verdict.word == "trusted"
     assert verdict.notes == [
-        "cannot be worked out again here: model.pad_token: missing from the configuration"
+        "cannot be computed again here: model.pad_token: missing from the configuration"
     ]
 
 

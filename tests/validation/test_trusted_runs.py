@@ -62,7 +62,7 @@ def test_a_sweep_is_trusted_with_its_report(sweep: Path) -> None:
     found = list(validate(sweep))
     assert [each.kind for each in found] == ["cell"] * 4 + ["report"]
     assert {each.word for each in found} == {"trusted"}
-    assert not any("worked out" in each.line or "follow" in each.line for each in found)
+    assert not any("computed again" in each.line or "follow" in each.line for each in found)
 
 
 def test_folds_and_oracles_are_measured_again(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ FORGED: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "a table of no form": (
         lambda report: report.update(tables=[{"rows": 3}]),
-        "report.json is not what a report writes",
+        "report.json is not what `report` writes",
     ),
 }
 
