@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from paretosteer.cells.record import RECORDS
 from paretosteer.plugins import registry
 
 FOLDER = Path(__file__).parent / "schema"
@@ -14,12 +15,13 @@ FOLDER = Path(__file__).parent / "schema"
 def schemas() -> dict[str, dict[str, Any]]:
     """Every schema by its file in docs/schema, without the ending."""
     groups: tuple[registry.Group, ...] = ("methods", "benchmarks")
-    return {
+    options = {
         f"options/{group[:-1]}-{name}": registry.load(group, name).Options.model_json_schema()
         for group in groups
         for name in registry.names(group)
         if (offer := registry.find(group, name)) and offer.built_in
     }
+    return options | {"record": RECORDS.json_schema()}
 
 
 def text(schema: dict[str, Any]) -> str:
