@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+import paretosteer.cells.reuse  # imports `plan`, which the fixture replaces
 import paretosteer.report
 from paretosteer.cells.record import Record, write_record
 from paretosteer.commands.main import main
