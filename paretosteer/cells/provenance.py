@@ -1,4 +1,4 @@
-"""Where a result comes from: the code, its commit, and the versions under it."""
+"""Provenance of a result: the code, its commit, and the versions of its libraries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from paretosteer.plugins.registry import Offer
 
-# In a checkout these live in folders of their own; in a wheel, below the first.
+# In a checkout these are folders beside the first; in a wheel they are below it.
 _PACKAGES = (
     "paretosteer",
     "paretosteer.methods",
@@ -51,7 +51,7 @@ def source_digest(plugins: Sequence[Offer] = ()) -> str:
 
 
 def versions(plugins: Sequence[Offer] = ()) -> dict[str, str]:
-    """Versions of Python, of the libraries that figures can depend on, and of plug-ins."""
+    """Versions of Python, of the libraries that results can depend on, and of plug-ins."""
     return _own_versions() | {offer.package: offer.version for offer in plugins if offer.package}
 
 
@@ -73,7 +73,7 @@ def _own_versions() -> dict[str, str]:
 
 @cache
 def git() -> dict[str, Any]:
-    """`commit` and `dirty` of the checkout that the code runs from; nulls where it is none."""
+    """`commit` and `dirty` of the checkout that the code runs from; None without a checkout."""
     checkout = _folder("paretosteer").parent
     commit = _git(checkout, "rev-parse", "HEAD") if (checkout / ".git").exists() else None
     if commit is None:
@@ -82,7 +82,7 @@ def git() -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """Output of a git command, None where git or an answer is missing."""
+    """Output of a git command; None if it fails or git is missing."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30

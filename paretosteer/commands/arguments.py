@@ -1,4 +1,4 @@
-"""What commands share."""
+"""Helpers that commands share."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(action=action)
-    single_files.declare(parser, "plugin_after")  # beside the one before the command
+    single_files.declare(parser, "plugin_after")  # so that it may also follow the command
     return parser
 
 
 def quiet() -> None:
-    """Silence third-party advice. For the command line only: a library changes no such setting."""
+    """Silence third-party advice. For the command line only: a library should not do this."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     warnings.filterwarnings("ignore", category=FutureWarning, module=_NOISY)

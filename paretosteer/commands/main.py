@@ -26,7 +26,7 @@ from paretosteer.runtime.terminal import line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; gives the exit code: 0 fine, 1 a cell failed, 2 bad input, 130 interrupted."""
+    """Run a command. Gives the exit code: 0 fine, 1 a cell failed, 2 bad input, 130 interrupted."""
     args = _arguments(argv)
     try:
         if single_files.add(args.plugin + args.plugin_after):
@@ -35,16 +35,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ParetosteerError as error:
         print(f"paretosteer: {line(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader of the output has closed it
         sys.stderr.close()
         return 0
     except OSError as error:
         print(f"paretosteer: {line(disk_problem(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("paretosteer: interrupted; the same command goes on from here", file=sys.stderr)
+        print("paretosteer: interrupted; rerun the same command to resume", file=sys.stderr)
         return 130
-    except SystemExit as error:  # of a plug-in: no command of ours ends so
+    except SystemExit as error:  # of a plug-in: no command of ours raises it
         if stops_job(error):
             raise
         raise RuntimeError(said(error)) from error

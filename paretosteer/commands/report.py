@@ -18,7 +18,7 @@ def add(commands: Commands) -> None:
     parser = command(
         commands,
         "report",
-        "make the leaderboard from recorded cells, whoever ran them",
+        "write the leaderboard of recorded cells",
         _report,
         """paretosteer report results/five_methods
         paretosteer report results/seeds_0_to_4 results/seeds_5_to_9 --out results/all_seeds
@@ -53,8 +53,8 @@ def _report(args: argparse.Namespace) -> int:
 def _compare(args: argparse.Namespace) -> int:
     if len(args.folders) != 2:
         raise UsageError(
-            f"--compare: is between two folders, not {len(args.folders)}; give the sweep before "
-            "and the sweep after"
+            f"--compare: needs two folders, found {len(args.folders)}; give the earlier sweep "
+            "and the later one"
         )
     quiet()
     from paretosteer.report import print_comparison, write_comparison

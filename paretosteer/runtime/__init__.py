@@ -1,1 +1,1 @@
-"""What a process runs on: devices, memory, time, terminal."""
+"""The process and its machine: devices, memory, time limits, terminal."""

@@ -1,4 +1,4 @@
-"""How many rows are answered at once: a given number, or as many as memory holds."""
+"""The number of rows sampled at once: a given number, or as many as memory holds."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import TypeVar
 
 import torch
 
-MOST = 512  # rows; more at once win no time
-SHARE = 0.5  # of the free memory that an estimate may fill: it is rough, and others compute too
+MOST = 512  # rows; more are not faster
+SHARE = 0.5  # of the free memory to fill: the estimate is rough, and the device may be shared
 CPU = torch.device("cpu")
 
 T = TypeVar("T")
 
 
 class EvalRows:
-    """Rows in one batch of answers, for everything that one cell samples.
+    """Rows per batch, for everything that one cell samples.
 
-    Noise is a function of what is sampled, so another number gives the same samples.
+    Noise is a function of prompt and sample, so the samples do not depend on this number.
 
     Parameters
     ----------
     given
-        The number to keep; None: start from an estimate of the memory of a row, and halve whenever
-        memory runs out all the same.
+        A fixed number; None: start from an estimate of the memory of a row, and halve it whenever
+        memory runs out.
     device
-        Where the policy computes.
+        Device of the policy.
     say
-        Takes one line to the user.
+        Prints one line to the user.
 
     """
 
@@ -38,14 +38,14 @@ class EvalRows:
         say: Callable[[str], None] = lambda line: None,
     ):
         self.given, self.device, self._say = given, device, say
-        self.used = given  # rows of the batches so far, the last counts
+        self.used = given  # rows of the latest batch
         self._most = MOST
 
     def batches(self, total: int, row_bytes: int, work: Callable[[int, int], T]) -> Iterator[T]:
         """`work(start, stop)` over `total` rows of `row_bytes` each, in turn.
 
-        Work that runs out of memory is tried again on half as many rows; not if their number was
-        given, and not on a single row.
+        Work that runs out of memory is repeated on half as many rows, unless the number was given
+        or is one already.
         """
         done, rows = 0, self.given or self._fitting(row_bytes)
         while done < total:
@@ -54,7 +54,7 @@ class EvalRows:
             except RuntimeError as error:
                 if self.given or rows == 1 or not out_of_memory(error):
                     raise
-                self._say(f"out of memory at {rows} rows at once, going on with {rows // 2}")
+                self._say(f"out of memory at {rows} rows at once, continuing with {rows // 2}")
                 self._most = rows = rows // 2
                 continue
             self.used = rows
@@ -68,7 +68,7 @@ class EvalRows:
 def rows_that_fit(row_bytes: int, free: int) -> int:
     """The largest power of two, at most `MOST`, whose rows fit a share of the free memory.
 
-    A power of two, so that a little more or less free memory changes nothing.
+    A power of two, so that small changes of free memory do not change it.
     """
     fitting = int(SHARE * free) // max(1, row_bytes)
     return min(MOST, 1 << max(0, fitting.bit_length() - 1))

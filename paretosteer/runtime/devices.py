@@ -1,4 +1,4 @@
-"""Where a cell computes and in which precision: `auto` resolved, and what is not there refused."""
+"""Resolve device and precision of a cell, `auto` included; refuse a device that is absent."""
 
 from __future__ import annotations
 
@@ -20,14 +20,12 @@ def resolve_device(name: str) -> torch.device:
         "mps": torch.backends.mps.is_available,
     }
     if kind in visible and not visible[kind]():
-        raise UsageError(
-            f"device: {name!r} asked for, but no such device is visible; say device=cpu"
-        )
+        raise UsageError(f"device: found {name!r}, but no such device is visible; set device=cpu")
     return torch.device(_gpu() if name == "cuda" else name)
 
 
 def _gpu() -> str:
-    """The GPU of this process, where `accelerate launch` gave each its own."""
+    """The GPU of this process: its own one under `accelerate launch`."""
     return f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
 
 

@@ -1,4 +1,4 @@
-"""What a person sees while a cell works: lines and a training bar on standard error."""
+"""Progress of a cell on standard error: single lines, and a training bar."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ OnStep = Callable[[int, Mapping[str, float | str]], None]
 
 
 def say(text: str) -> None:
-    """One line to the user, apart from what is printed as a result.
+    """Print one line for the user on standard error.
 
-    Of several processes of one cell, the first speaks for all.
+    Of several processes of one cell, only the first prints.
     """
     if not is_first():
         return
@@ -30,9 +30,9 @@ def say(text: str) -> None:
 
 @contextmanager
 def training_bar(title: str, steps: int) -> Iterator[OnStep]:
-    """A bar with the figures that matter; a few plain lines in a worker or without a terminal."""
+    """A bar with the latest figures; a few plain lines in a worker or without a terminal."""
     console = Console(stderr=True)
-    if not console.is_terminal or parent_process():  # bars of cells at once overwrite each other
+    if not console.is_terminal or parent_process():  # bars of concurrent cells overwrite each other
         yield _lines(title, steps)
         return
     columns = (

@@ -1,7 +1,7 @@
-"""Secrets in text: found, so that no configuration brings one in, and written out as `***`.
+"""Detect secrets in text, and replace them with `***`.
 
-A secret is a password or token in a URL, a token of a known shape, what is assigned to a name that
-says so, or the value of an environment variable that is called one, such as WANDB_API_KEY.
+A secret is a password or token in a URL, a token of a known shape, a value assigned to a name such
+as `api_key`, or the value of an environment variable with such a name, such as WANDB_API_KEY.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ _SHAPE = re.compile("|".join(_SHAPES), re.I)
 
 
 def redact(text: str) -> str:
-    """The text without the secrets that it holds."""
+    """The text with its secrets replaced."""
     for value in _values():
         text = text.replace(value, _HIDDEN)
     return _SHAPE.sub(lambda found: "".join(filter(None, found.groups())) + _HIDDEN, text)
 
 
 def holds_secret(text: str) -> bool:
-    """Whether there is any secret in a text."""
+    """Whether a text holds a secret."""
     return redact(text) != text
 
 

@@ -1,4 +1,4 @@
-"""Text for a terminal: whoever wrote it, it can neither steer the terminal nor tell a secret."""
+"""Make text of any origin safe to print: no control sequences, no secrets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def printable(text: str) -> str:
 
 
 def line(text: object) -> str:
-    """One line of it, without secrets: what is said of cells, files and errors."""
+    """One printable line without secrets, for messages about cells, files and errors."""
     return printable(redact(str(text))).replace("\n", r"\n")
 
 

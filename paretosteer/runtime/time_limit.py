@@ -1,4 +1,4 @@
-"""A time limit on code that is not ours: a reward that hangs must not hang a sweep."""
+"""Time limit on other people's code: a reward that hangs must not hang a sweep."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from typing import Any
 
 
 class OverrunError(BaseException):
-    """The block took too long. No `Exception`: the code that hangs might catch those."""
+    """The block took too long. Not an `Exception`, which the block might catch."""
 
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise OverrunError inside a block that takes longer; None is no limit.
+    """Raise OverrunError inside a block that takes longer; None means no limit.
 
-    It interrupts whatever returns to the interpreter now and then, also sleep and sockets. Limits
-    nest, the outer one goes on. Signals reach the main thread only, and not on Windows: elsewhere
-    there is no limit.
+    The limit interrupts whatever returns to the interpreter, sleep and sockets included. Limits
+    nest. Signals need the main thread and do not exist on Windows: elsewhere there is no limit.
     """
     here = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
     if seconds is None or not here:

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent, whenever the process that writes them dies."""
+"""Write files and folders atomically: they are whole or absent, whenever the process dies."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _DRAFT = ".draft-"
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` to write to; on success it becomes `path` in one step.
+    """Give a path beside `path` to write to; on success it becomes `path` in one step.
 
-    The name keeps the suffix, which some writers read. An error leaves nothing behind, a killed
-    process a draft that `remove_drafts` knows.
+    The draft keeps the suffix, which some writers look at. An error leaves nothing behind, a killed
+    process a draft that `remove_drafts` removes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{_DRAFT}{secrets.token_hex(4)}-{path.name}")
@@ -37,9 +37,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a new folder beside `path` to fill; on success it takes the place of `path`.
+    """Give a new folder beside `path` to fill; on success it replaces `path`.
 
-    For one writer at a time: what an earlier one left unfinished is thrown away.
+    For one writer at a time: the unfinished draft of an earlier one is removed.
     """
     draft = path.with_name(f"{_DRAFT}{path.name}")
     remove(draft)
@@ -71,13 +71,13 @@ def regular(path: Path) -> Path:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Remove what killed writers left; nobody else may be writing to the folder."""
+    """Remove the drafts of killed writers. No other process may be writing to the folder."""
     for path in folder.glob(f"{_DRAFT}*"):
         remove(path)
 
 
 def remove(path: Path) -> None:
-    """Remove what is there, if anything: a folder with all in it, of a link only the link."""
+    """Remove a file, a folder with its contents, or a link, if there is one."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -85,7 +85,7 @@ def remove(path: Path) -> None:
 
 
 def cleared(path: Path) -> Path:
-    """The path of a file that is to be written; what lies there and is none is removed."""
+    """The path of a file to be written, after removing anything there that is not a file."""
     with suppress(FileNotFoundError):
         if not stat.S_ISREG(path.lstat().st_mode):
             remove(path)
@@ -105,7 +105,7 @@ def check_writable(folder: str | Path, setting: str = "sweep_dir") -> None:
 
 
 def nearest(folder: Path) -> Path:
-    """The folder, or what there is nearest above it; below an unsearchable folder nothing is."""
+    """The folder itself, or its nearest ancestor that exists."""
     place = folder.absolute()
     while not os.path.lexists(place):
         place = place.parent
@@ -113,12 +113,12 @@ def nearest(folder: Path) -> Path:
 
 
 def in_the_way(place: Path) -> str:
-    """What is where a folder should be; nothing where there is one."""
+    """What is in the place of a folder, in words; empty if it is a folder."""
     try:
         if place.is_dir():
             return ""
     except PermissionError:
-        pass  # a link to where nobody may look
+        pass  # a link to where this user may not look
     return "a link to no folder" if place.is_symlink() else "a file"
 
 

@@ -1,4 +1,4 @@
-"""Work that cells share, made once: a content-addressed folder behind a file lock."""
+"""Cache of work that cells share: content-addressed folders, each made once behind a lock."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def root() -> Path:
 
 
 def cached(kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
-    """Folder of the entry `key` of one kind; `make(folder)` fills it where there is none yet.
+    """Folder of the entry `key` of one kind; `make(folder)` fills it if it does not exist.
 
-    `key` (JSON-like) is everything that the content depends on. However many jobs ask, one makes
-    the entry and the others wait. An entry whose files do not match its manifest is made again.
+    `key` (JSON-like) is everything that the content depends on. If several jobs ask, one makes the
+    entry and the others wait. An entry whose files do not match its manifest is made again.
 
     Raises
     ------
@@ -51,19 +51,19 @@ def cached(kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> P
 
 
 def entry(kind: str, key: Mapping[str, Any]) -> Path:
-    """Where the entry is, or would be."""
+    """Path of an entry, whether or not it exists."""
     return root() / kind / digest(key)[:32]
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """Digest of every file of an entry but the manifest, by its path inside the entry."""
+    """Digest of every file of an entry except the manifest, by its path inside the entry."""
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     names = {path.relative_to(folder).as_posix(): path for path in found}
     return {name: file_digest(path) for name, path in names.items() if name != MANIFEST}
 
 
 def _problem(folder: Path) -> str | None:
-    """Why an entry cannot be used; None where it can."""
+    """Reason why an entry cannot be used; None if it can."""
     try:
         expected = read_json(folder, MANIFEST)["files"]
     except (RefusedError, KeyError, TypeError):

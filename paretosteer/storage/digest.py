@@ -11,7 +11,7 @@ from typing import Any
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and nothing that depends on who wrote it; no NaN, no infinity."""
+    """JSON in a canonical form: sorted keys, no spaces. NaN and infinity raise ValueError."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
@@ -47,15 +47,15 @@ def file_digest(path: Path) -> str:
 
 
 def input_digest(path: Path) -> str:
-    """As `file_digest`, read once while the file's size and time stay the same.
+    """Like `file_digest`, but cached while the file's size and modification time stay the same.
 
-    For what a sweep reads and never writes, and asks about once per cell.
+    For inputs, which a sweep only reads, and whose digests it needs once per cell.
     """
     return _digest_of(path, *seen(path))
 
 
 def seen(path: Path) -> tuple[int, int]:
-    """Size and time of a file, which change when its content does."""
+    """Size and modification time of a file, which change with its content."""
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns
 

@@ -1,4 +1,4 @@
-"""Locks on folders: one job owns a cell or a report, and anyone can ask who does."""
+"""Locks on folders: one job owns a cell or a report, and others can tell."""
 
 from __future__ import annotations
 
@@ -10,44 +10,6 @@ from pathlib import Path
 
 from paretosteer.errors import UsageError
 from paretosteer.storage.atomic import cleared
-
-_LOCKS = Path("/proc/locks")
-
-
-def holder(lock: Path) -> str:
-    """The live process that holds a file lock, as far as the system tells; nothing where none does.
-
-    No lock is made where there is none, and nothing is waited for, not even a pipe of that name.
-    """
-    import fcntl
-
-    try:
-        handle = os.open(lock, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except OSError:
-        return ""
-    try:
-        found = os.fstat(handle)
-        if stat.S_ISREG(found.st_mode):
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _process(found.st_ino)
-    except OSError:
-        return ""
-    finally:
-        os.close(handle)
-    return ""
-
-
-def _process(inode: int) -> str:
-    """The process by its number, which Linux lists (proc(5))."""
-    try:
-        rows = [line.split() for line in _LOCKS.read_text(encoding="ascii").splitlines()]
-    except OSError:
-        return "a process"
-    numbers = [row[4] for row in rows if len(row) > 5 and row[5].endswith(f":{inode}")]
-    known = next((number for number in numbers if number.isdigit() and number != "0"), "")
-    return f"process {known}" if known else "a process"
-
 
 LOCK = ".lock"
 
@@ -81,3 +43,24 @@ def owned(folder: Path, say: Callable[[str], None], wait: bool = True) -> Iterat
         yield
     finally:
         lock.release()
+
+
+def is_owned(folder: Path) -> bool:
+    """Whether a live process owns the folder. Makes no lock, and waits for nothing."""
+    import fcntl
+
+    try:
+        # Opening a pipe of that name would wait for a writer.
+        handle = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False

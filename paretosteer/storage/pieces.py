@@ -1,6 +1,6 @@
 """Pieces of unfinished work, each with the digest of its content in its name.
 
-A piece is whole or absent after any crash, in one rename, and damage that comes later shows.
+A piece is whole or absent after any crash, and later damage is detected.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _LENGTH = 16  # hexadecimal digits
 
 
 class Pieces:
-    """Files of one suffix in a folder, by name; `say` is told of those that are damaged."""
+    """Files of one suffix in a folder, by name; `say` reports those that are damaged."""
 
     def __init__(self, folder: Path, suffix: str, say: Callable[[str], None] = lambda line: None):
         self.folder, self._suffix, self._say = folder, suffix, say
 
     def write(self, name: str, content: bytes) -> None:
-        """Put `content` in the place of whatever has this name."""
-        seal = hashlib.sha256(content).hexdigest()[:_LENGTH]
-        path = self.folder / f"{name}.{seal}{self._suffix}"
+        """Write the piece of this name, replacing an earlier one."""
+        digits = hashlib.sha256(content).hexdigest()[:_LENGTH]
+        path = self.folder / f"{name}.{digits}{self._suffix}"
         with atomic_write(path) as draft:
             draft.write_bytes(content)
         for older in self._named(name):
@@ -32,7 +32,7 @@ class Pieces:
                 remove(older)
 
     def find(self, name: str) -> Path | None:
-        """The piece of this name; None where there is none that is whole."""
+        """Path of the piece of this name; None if there is no intact one."""
         for path in self._named(name):
             if self._whole(path):
                 return path
@@ -40,7 +40,7 @@ class Pieces:
         return None
 
     def remove(self, which: Callable[[str], bool]) -> None:
-        """Remove the pieces with such names."""
+        """Remove the pieces whose name satisfies `which`."""
         for path in list(self._named("*")):
             if which(path.name.split(".")[0]):
                 remove(path)

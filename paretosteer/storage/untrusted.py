@@ -1,4 +1,4 @@
-"""Files of a folder that nobody vouches for: read once, never waited for, never outside it."""
+"""Read files of an untrusted folder: without blocking, and never outside of it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
-MOST_TEXT = 64 * 2**20  # bytes of JSON; reports have a hundredth of it
+MOST_TEXT = 64 * 2**20  # bytes of JSON; reports have about a hundredth
 
 
 class RefusedError(Exception):
-    """A file that cannot be read as what it should be; the message says why."""
+    """A file cannot be read safely or is not what it should be; the message says why."""
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -34,7 +34,7 @@ def inside(folder: Path, name: str) -> Path:
 
 @contextmanager
 def opened(folder: Path, name: str) -> Iterator[BufferedReader]:
-    """A regular file to read. Opening a pipe or a device would wait, so neither is."""
+    """Open a regular file. Pipes and devices are refused: opening one could block."""
     try:
         handle = os.open(inside(folder, name), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -61,7 +61,7 @@ def read(folder: Path, name: str, most: int) -> bytes:
 
 
 def digest(folder: Path, name: str) -> str:
-    """SHA-256 of a file however large."""
+    """SHA-256 of a file of any size."""
     with opened(folder, name) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

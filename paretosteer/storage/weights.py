@@ -1,4 +1,4 @@
-"""Weights that others may have made: safetensors, which hold no code, and nothing else."""
+"""Read weights of any origin: only safetensors, which hold no code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file; UsageError where it is damaged or of another kind."""
+    """The tensors of a file; UsageError if it is damaged or not safetensors."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -31,10 +31,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def check_weights(folder: Path, option: str) -> None:
-    """UsageError where a pickled file of a model's folder would be read: it can run any code.
+    """UsageError where `transformers` would read a pickled file of a folder, which can run code.
 
-    `transformers` reads one where there are no other weights, as an adapter that lies beside them,
-    or where an index of shards names it.
+    It reads one if there are no other weights, as an adapter beside them, or if an index of shards
+    names it.
     """
     names = sorted(path.name for path in folder.iterdir())
     pickled = [name for name in names if name.endswith(_PICKLED)]
@@ -64,7 +64,7 @@ def read_model_json(path: Path) -> Any:
 
 
 def _shards(index: Path) -> list[str]:
-    """Names of the files in an index; none where it is no index, which its reader will say."""
+    """Names of the files in an index; none if it is not an index, which its reader reports."""
     try:
         return sorted(set(map(str, read_model_json(index)["weight_map"].values())))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

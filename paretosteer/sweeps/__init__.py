@@ -1,1 +1,1 @@
-"""From Hydra overrides to many cells, and where they run."""
+"""Compose the cells of a sweep with Hydra, and run them through a launcher."""

@@ -1,9 +1,9 @@
-"""What a configuration may not do, whoever wrote it: run code, read the environment, write about.
+"""Refuse configurations that would run code, read the environment, or write outside the sweep.
 
 Overrides and YAML files are passed around, and Hydra would do all of that for them: it imports
-whatever a `_target_` names, calls resolvers such as `oc.env`, sets variables, opens log files. Here
-methods and benchmarks are looked up in the registry, and nothing else is named. A composed
-configuration is checked before Hydra acts on it.
+whatever a `_target_` names, calls resolvers such as `oc.env`, sets variables, opens log files. A
+configuration needs none of it, since methods and benchmarks are looked up in the registry. A
+composed configuration is checked before Hydra acts on it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from paretosteer.errors import UsageError
 from paretosteer.runtime.secrets import holds_secret
 
-# `${sweep_dir}` names another value; of what computes one only these two tell nothing.
+# `${sweep_dir}` refers to another value. Of the resolvers only these two reveal nothing.
 _REFERENCE = re.compile(r"\$\{(?:(?:now|hydra):[^{}$]*|[\w.\[\]-]+)\}")
 _EMPTY = r"hydra\.(job\.env_(set|copy)|(job|hydra)_logging\.root)\b"
 _PERSONAL = r"hydra\.launcher\.(setup|ray\.init\.address)\b"  # commands, who gets WANDB_API_KEY
@@ -45,15 +45,15 @@ def check_replayed(config: DictConfig, given: Sequence[str]) -> None:
     """UsageError where a file adds to the overrides of which Hydra composes a sweep's jobs."""
     replayed = config.hydra.overrides
     if len(replayed.hydra) + len(replayed.task) > len(given):
-        raise UsageError("hydra.overrides: is not for a file; give overrides on the command line")
+        raise UsageError("hydra.overrides: cannot be set in a file; use the command line")
     swept = config.hydra.sweeper.params or {}
     check_overrides([f"{key}={value}" for key, value in swept.items()])
 
 
 def check(config: DictConfig, given: Sequence[str]) -> None:
-    """UsageError where a composed configuration would do what only a person may, on a shell.
+    """UsageError where a composed configuration would do what is left to the user's shell.
 
-    `given` are the overrides of the command line: Hydra's own list of them is open to files.
+    `given` are the overrides of the command line: files can add to Hydra's own list of them.
     """
     found = dict(_leaves(OmegaConf.to_container(config, resolve=False)))
     decided = _of_files() | _asked(tuple(given))
@@ -70,13 +70,13 @@ def check(config: DictConfig, given: Sequence[str]) -> None:
         if value is not None and re.match(_EMPTY, key):
             raise UsageError(_shell(key))
         if re.match(r"hydra\.launcher\b", key) and key not in decided:
-            raise UsageError(f"{key}: is not for a file to decide; give it on the command line")
+            raise UsageError(f"{key}: cannot be set in a file; give it on the command line")
     _check_packaged(found)
     _check_printable(OmegaConf.to_container(config.hydra.launcher, resolve=True))
 
 
 def _shell(key: str) -> str:
-    return f"{key}: is not for a configuration; set it on the shell instead"
+    return f"{key}: cannot be set in a configuration; set it in the shell"
 
 
 def _check_text(key: str, value: str) -> None:
@@ -87,20 +87,20 @@ def _check_text(key: str, value: str) -> None:
         )
     if holds_secret(f"{key}={value}"):
         raise UsageError(
-            f"{key}: holds a password or token, which every record would keep; leave it out and "
-            "give it by the environment (HF_TOKEN, WANDB_API_KEY) or ~/.netrc"
+            f"{key}: holds a password or token, which every record would store; leave it out and "
+            "set it in the environment (HF_TOKEN, WANDB_API_KEY) or in ~/.netrc"
         )
 
 
 def _check_printable(launcher: Any) -> None:
-    """A line feed in a value would begin a line of the script that sbatch is given."""
+    """UsageError for control characters: a line feed would add a line to the sbatch script."""
     for key, value in _leaves(launcher, "hydra.launcher"):
         if not f"{key}{value}".isprintable():
             raise UsageError(f"{key}: found {value!r}, which has a control character; leave it out")
 
 
 def _check_packaged(found: Mapping[str, Any]) -> None:
-    """What conf/config.yaml says to Hydra holds: where it writes, and what it calls."""
+    """UsageError where a setting of conf/config.yaml for Hydra was changed."""
     for key, value in _packaged().items():
         if found.get(key) != value:
             raise UsageError(f"{key}: found {found.get(key)!r}, cannot be changed; use sweep_dir")
@@ -114,7 +114,7 @@ def _packaged() -> dict[str, Any]:
 
 @cache
 def _known() -> set[tuple[str, Any]]:
-    """What launchers and the sweeper say themselves, in the package and in Hydra's plug-ins."""
+    """The values that our launchers, and Hydra's launchers and sweeper, set themselves."""
     store = ConfigStore.instance()
     names = [f"hydra/launcher/{name}" for name in store.list("hydra/launcher")]
     known = set(_launchers())
@@ -126,7 +126,7 @@ def _known() -> set[tuple[str, Any]]:
 
 @cache
 def _launchers() -> frozenset[tuple[str, Any]]:
-    """What the package's own launchers say: their callbacks, what they run before a cell."""
+    """The values that our launchers set, such as their callbacks."""
     folder = files("paretosteer.conf") / "launcher"
     texts = [each.read_text(encoding="utf-8") for each in folder.iterdir() if each.is_file()]
     parts = [OmegaConf.to_container(OmegaConf.create(text)) for text in texts]
@@ -137,21 +137,21 @@ def _launchers() -> frozenset[tuple[str, Any]]:
 
 @cache
 def _of_files() -> frozenset[str]:
-    """Keys of a launcher that a file may set: ours in conf/launcher, but no command or address."""
+    """Keys of a launcher that a file may set: those in conf/launcher, but no command or address."""
     return frozenset(key for key, _ in _launchers() if not re.match(_PERSONAL, key))
 
 
 @cache
 def _asked(given: tuple[str, ...]) -> frozenset[str]:
-    """Keys that overrides set, down to the last one: what a file adds beside them is not asked."""
+    """Keys that the overrides set, down to single values; a file may add others beside them."""
     parsed = OverridesParser.create().parse_overrides(list(given))
     return frozenset(key for one in parsed for key, _ in _leaves(one.value(), one.key_or_group))
 
 
 def _leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value of a configuration with its dotted key; a name's own dots are escaped.
+    """Every value of a configuration with its dotted key.
 
-    So the key of one value, which may be harmless, never stands for that of another.
+    Dots inside a name are escaped, so two values never have the same key.
     """
     if isinstance(node, Mapping | list):
         items = node.items() if isinstance(node, Mapping) else enumerate(node)

@@ -1,4 +1,4 @@
-"""Where the jobs of a sweep run, and what is said when that place fails."""
+"""The launchers of a sweep's jobs, and what is printed when one is missing or fails."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import textwrap
 
 from paretosteer.runtime.terminal import line
 
-# The launchers of Hydra that are packages of their own: the extra of ours that brings each.
+# Hydra's launchers that are separate packages, and our extra that installs each.
 EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "ray": "ray"}
 
 
@@ -18,10 +18,10 @@ def missing(launcher: str) -> str:
 
 
 def lost(error: Exception) -> None:
-    """Say in one line what a launcher raised; then wait for jobs that go on without it."""
+    """Print in one line what a launcher raised, then wait for jobs that run on without it."""
     words = f"{type(error).__name__}: {error}".split()
-    told = textwrap.shorten(line(" ".join(words)), width=300, placeholder=" …")
-    print(f"paretosteer: the launcher failed: {told}", file=sys.stderr, flush=True)
+    reason = textwrap.shorten(line(" ".join(words)), width=300, placeholder=" …")
+    print(f"paretosteer: the launcher failed: {reason}", file=sys.stderr, flush=True)
     if "paretosteer.sweeps.slurm" in sys.modules:
         from paretosteer.sweeps.slurm import outlast
 

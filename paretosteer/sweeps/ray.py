@@ -1,6 +1,6 @@
-"""What a job on a Ray worker needs of the command that started the sweep.
+"""Give jobs on Ray workers the environment and the folder of the command that started the sweep.
 
-A cluster that was there before has a folder and an environment of its own.
+The workers of a running cluster have a folder and an environment of their own.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ class CarryEnvironment(Callback):  # type: ignore[misc]
     """Hydra callback: before a sweep, give its jobs our variables and an absolute folder."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Add overrides: every job is composed again, here, from those of the sweep."""
-        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # lines of cells that differ by the seed only
+        """Add overrides: every job is composed again, in this process, from those of the sweep."""
+        # Otherwise Ray drops lines of cells that differ only in the seed.
+        os.environ.setdefault("RAY_DEDUP_LOGS", "0")
         names = {name for name in os.environ if name.startswith(CARRIED)}
         names |= set(config.hydra.job.env_copy)
         folder = str(Path(config.hydra.sweep.dir).absolute()).replace("'", "\\'")

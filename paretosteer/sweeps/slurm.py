@@ -1,8 +1,8 @@
 """State of SLURM jobs from the queue.
 
-submitit asks `sacct`, which knows nothing where a cluster keeps no accounts: there it would wait
-for a cancelled job for ever. A job that has left the queue is over, whatever became of it; what it
-came to is read from its cell's record.
+submitit asks `sacct`, which returns nothing on a cluster without accounting: there it would wait
+forever for a cancelled job. A job that has left the queue is over; its outcome is read from its
+cell's record.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from submitit.core.core import InfoWatcher
 
 from paretosteer.runtime.progress import say
 
-SECONDS = 30  # between two looks at the queue, at most
+SECONDS = 30  # between two queries of the queue, at most
 
 
 class AskQueue(Callback):  # type: ignore[misc]
-    """Hydra callback: before a sweep, make submitit look at the queue."""
+    """Hydra callback: before a sweep, make submitit query the queue."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Replace what submitit knows jobs by."""
+        """Replace submitit's watcher."""
         submitit.SlurmJob.watcher = QueueWatcher(delay_s=SECONDS)
         say(f"waiting for SLURM; what jobs print: {config.hydra.sweep.dir}/.submitit")
 
 
 class QueueWatcher(InfoWatcher):  # type: ignore[misc]
-    """Which of the jobs that this process submitted are still in the queue."""
+    """The state of the jobs that this process submitted, as the queue lists them."""
 
     def read_info(self, string: bytes | str) -> dict[str, dict[str, str]]:
         """The state of every job from a listing of the queue, one `JOB|STATE` a line."""
@@ -39,7 +39,7 @@ class QueueWatcher(InfoWatcher):  # type: ignore[misc]
         return {job: {"State": queue.get(job, "GONE")} for job in self._registered}
 
     def get_state(self, job_id: str, mode: str = "standard") -> str:
-        """`GONE`, or SLURM's word for a job in the queue; `UNKNOWN` where nobody answers."""
+        """`GONE`, or SLURM's state of a job in the queue; `UNKNOWN` if SLURM does not answer."""
         return str(self.get_info(job_id, mode=mode).get("State", "UNKNOWN"))
 
     def is_done(self, job_id: str, mode: str = "standard") -> bool:
@@ -48,7 +48,7 @@ class QueueWatcher(InfoWatcher):  # type: ignore[misc]
 
     @property
     def waiting(self) -> bool:
-        """Whether any job is still in the queue, or SLURM does not say."""
+        """Whether any job is still in the queue, or SLURM does not answer."""
         return not all([self.is_done(job) for job in self._registered])
 
     def _make_command(self) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from paretosteer.cells.record import MOST_BYTES, RECORD, Record, ScoredRecord, parse_record
 from paretosteer.errors import PLUGIN_ERRORS, first_line
 from paretosteer.findings import Finding, fault
-from paretosteer.storage.locks import LOCK, holder
+from paretosteer.storage.locks import is_owned
 from paretosteer.storage.untrusted import RefusedError, read_json
 from paretosteer.validation import (
     code_versions,
@@ -93,5 +93,5 @@ def _run(checks: tuple[Check, ...], cell: Evidence) -> list[Finding]:
 
 
 def _missing(folder: Path) -> str:
-    who = holder(folder / LOCK)
-    return f"missing, no {RECORD}: {f'{who} works on it' if who else 'interrupted, or not begun'}"
+    state = "a job is working on it" if is_owned(folder) else "interrupted, or not started"
+    return f"missing, no {RECORD}: {state}"

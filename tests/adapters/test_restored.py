@@ -187,7 +187,7 @@ def test_a_cell_that_was_interrupted_after_training_is_good(
 def test_where_it_runs_is_checked(cells: dict[str, Path]) -> None:
     with pytest.raises(UsageError, match="device: found 'gpu', expected"):
         restore_cell(cells["start"], device="gpu")
-    with pytest.raises(UsageError, match="device: 'mps' asked for, but no such device"):
+    with pytest.raises(UsageError, match="device: found 'mps', but no such device"):
         restore_cell(cells["start"], device="mps")
 
 

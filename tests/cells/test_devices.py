@@ -53,7 +53,7 @@ def test_an_emulated_bfloat16_is_not_chosen(monkeypatch):
 def test_a_device_that_is_not_there_is_refused(monkeypatch):
     pretend(monkeypatch, False, False)
     assert resolve_device("auto") == torch.device("cpu")
-    with pytest.raises(UsageError, match="device: 'cuda:1' asked for, but no such device"):
+    with pytest.raises(UsageError, match="device: found 'cuda:1', but no such device"):
         resolve_device("cuda:1")
 
 

@@ -62,7 +62,7 @@ def test_a_sweep_that_is_interrupted_goes_on(
     told, _ = process.communicate(timeout=120)
     assert process.returncode == 130, told
     last = told.strip().splitlines()[-1]
-    assert last == "paretosteer: interrupted; the same command goes on from here"
+    assert last == "paretosteer: interrupted; rerun the same command to resume"
     assert not list(tmp_path.rglob("record.json"))
     again = start(*sweep)
     told, _ = again.communicate(timeout=300)

@@ -38,7 +38,7 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
     children = psutil.Process(sweep.process.pid).children(recursive=True)
     os.killpg(sweep.process.pid, signal.SIGINT)  # as a terminal does
     assert sweep.end() == 130
-    assert sweep.said.endswith("paretosteer: interrupted; the same command goes on from here\n")
+    assert sweep.said.endswith("paretosteer: interrupted; rerun the same command to resume\n")
     assert not psutil.wait_procs(children, timeout=10)[1]
     assert sweep.finished() == {("start", 0)}
 

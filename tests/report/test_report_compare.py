@@ -266,8 +266,8 @@ def test_out_is_where_it_goes(sides: tuple[Path, Path], tmp_path: Path) -> None:
 def test_two_folders_and_no_others(count: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", *["somewhere"] * count, "--compare"]) == 2
     assert capsys.readouterr().err == (
-        f"paretosteer: --compare: is between two folders, not {count}; give the sweep before and "
-        "the sweep after\n"
+        f"paretosteer: --compare: needs two folders, found {count}; give the earlier sweep and the "
+        "later one\n"
     )
 
 

@@ -51,7 +51,7 @@ def test_rows_are_halved_until_they_fit_and_stay_so():
     found = list(rows.batches(300, 0, work_with(100, tried)))
     assert tried == [512, 256, 128, 64, 64, 64, 64, 64]
     assert [i for part in found for i in part if i < 300] == list(range(300))
-    assert said[0] == "out of memory at 512 rows at once, going on with 256"
+    assert said[0] == "out of memory at 512 rows at once, continuing with 256"
     assert rows.used == 64
     tried.clear()
     list(rows.batches(64, 0, work_with(100, tried)))

@@ -264,8 +264,8 @@ def test_cells_without_a_result_are_no_fault_and_steer_no_terminal(
     told = capsys.readouterr().out
     assert main(["validate", str(failed), str(missing)]) == 1  # where nothing has a result
     assert f"{failed}: no result: failed, E while in train: \\x1b[31mred line\n" in told
-    assert f"{missing}: no result: missing, no record.json: interrupted, or not begun" in told
-    assert f"{busy}: no result: missing, no record.json: process {os.getpid()} works on it" in told
+    assert f"{missing}: no result: missing, no record.json: interrupted, or not started" in told
+    assert f"{busy}: no result: missing, no record.json: a job is working on it" in told
     assert told.splitlines()[-1].endswith("3 no result")
 
 
