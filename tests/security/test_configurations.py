@@ -8,7 +8,7 @@ from hydra.core.config_store import ConfigStore
 
 from paretosteer.errors import UsageError
 from paretosteer.sweeps.compose import compose_cell, compose_sweep
-from paretosteer.sweeps.sweep import run_sweep
+from paretosteer.sweeps.sweep import plan, run_sweep
 
 CELL = ["benchmark=bandit", "budget=smoke"]
 OPEN = "hydra/launcher=open"
@@ -201,6 +201,7 @@ def test_a_sweep_refuses_before_anything_is_called(tmp_path: Path) -> None:
     cells = compose_sweep(CELL)
     with pytest.raises(UsageError):
         compose_sweep([*CELL, f"+hydra.callbacks.mine={RUNS}"])
-    assert run_sweep([*CELL, "sweep_dir=here"], compose_sweep([*CELL, "sweep_dir=here"])) == 0
+    words = [*CELL, "sweep_dir=here"]
+    assert run_sweep(words, plan(compose_sweep(words))) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"here"}
     assert cells
