@@ -55,7 +55,7 @@ def test_a_cell_that_cannot_be_planned_is_not_planned_again(
     words = ["sweep", *SMALL, "method=clp", "seed=0,1", "budget.name=none", "budget.steps=2,null"]
     assert main([*words, f"sweep_dir={tmp_path}"]) == 1
     assert sorted(planned) == [("clp", 0), ("clp", 0), ("clp", 1), ("clp", 1)]
-    statuses = [read_record(path.parent)["status"] for path in tmp_path.rglob("record.json")]
+    statuses = [read_record(path.parent).status for path in tmp_path.rglob("record.json")]
     assert sorted(statuses) == ["failed", "failed", "ok", "ok"]
 
 
