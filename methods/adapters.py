@@ -118,14 +118,17 @@ class Adapters(Method):
 
     def load(self, folder: Path, benchmark: Benchmark) -> None:
         """Take up what `save` wrote, wherever the adapters are by now."""
+        from paretosteer.text.peft_adapters import add_layouts
+
         self.build_policy(benchmark, seed=0)
         state = read_tensors(folder / "policy.safetensors")
         scales: dict[str, list[float]] = json.loads((folder / SCALES).read_text())
-        self._text_policy(benchmark.name).add_banks(
+        add_layouts(
+            self._text_policy(benchmark.name),
             {
                 name: [(len(state[f"banks.{i}.{name}.A"]), s) for i, s in enumerate(own)]
                 for name, own in scales.items()
-            }
+            },
         )
         self.policy.load_state(state)
 

@@ -47,7 +47,7 @@ class BoneSoup(Method):
     class Options(TrainingOptions):
         """Options of Bone Soup."""
 
-        feedback: Literal["reward", "preference"] = option("reward", "what teaches the backbones")
+        feedback: str = option("reward", "what teaches the backbones")
         beta: float | None = option(None, "own weight of a backbone's objective; none: choose it")
         betas: tuple[float, ...] = option((0.6, 0.7, 0.8), "candidates when beta is chosen")
         mapping: Literal["inverse", "identity"] = option(

@@ -36,7 +36,7 @@ class CLP(Method):
         variant: Literal["full", "attention", "logit", "prompt"] = option(
             "full", "what carries the preference: all linear layers, attention, head, or words"
         )
-        feedback: Literal["reward", "preference"] = option("reward", "what teaches the policy")
+        feedback: str = option("reward", "what teaches the policy")
         concentration: float = option(
             1.0, "Dirichlet concentration of the training weights", above=0
         )

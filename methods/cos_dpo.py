@@ -36,7 +36,7 @@ class COSDPO(Method):
         variant: Literal["weight", "temperature"] = option(
             "weight", "condition on the weights, or on weights and temperatures"
         )
-        feedback: Literal["preference", "reward"] = option(
+        feedback: str = option(
             "preference", "what teaches the policy; reward makes it CLP with features"
         )
         condition: Literal["features", "banks", "none"] = option(

@@ -8,7 +8,6 @@ marked so wherever it is shown; with `share` the models divide one budget, as th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -33,7 +32,7 @@ class MORL(Method):
     class Options(TrainingOptions):
         """Options of MORL."""
 
-        feedback: Literal["reward", "preference"] = option("reward", "what teaches each model")
+        feedback: str = option("reward", "what teaches each model")
         divisions: int | None = option(
             None, "divisions of the training lattice; none: half the usual", least=1
         )

@@ -24,7 +24,7 @@ class RewardedSoup(Method):
     class Options(TrainingOptions):
         """Options of Rewarded Soup."""
 
-        feedback: Literal["reward", "preference"] = option("reward", "what teaches the specialists")
+        feedback: str = option("reward", "what teaches the specialists")
         merge: Literal["sum", "factors"] = option(
             "sum",
             "exact sum of deltas, or the average of LoRA factors that some released code uses",

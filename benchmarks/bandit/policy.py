@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from paretosteer.errors import UnsupportedError
 from paretosteer.interfaces import Drift
 from paretosteer.policies.banks import BankedTable
-from paretosteer.policies.base import Conditioned, refuse_words
-from paretosteer.policies.conditioning import Banks, Conditioning, Features
-from paretosteer.policies.control import Control, sharpened
+from paretosteer.policies.base import Conditioned
+from paretosteer.policies.conditioning import Conditioning
+from paretosteer.policies.control import Control
 from paretosteer.policies.noise import gumbel, stream_keys
-from paretosteer.policies.perceptron import ConditionedPerceptron, Perceptron, linear
+from paretosteer.policies.perceptron import ConditionedPerceptron, Perceptron
 
 
 @dataclass(frozen=True)
@@ -74,19 +73,18 @@ class Candidates:
 
 
 class BanditPolicy:
-    """What both kinds of policy do with their logits."""
+    """Common part of both kinds of policy: everything that follows from their logits."""
 
     @abstractmethod
     def logits(self, contexts: Sequence[Context], control: Control) -> Tensor:
         """Logits (rows, K) of every action, one control row each."""
 
     def log_policy(self, contexts: Sequence[Context], control: Control) -> Tensor:
-        """Log-probability (rows, K) of every action; a sharpness scales the way from the start."""
-        log_policy = self.logits(contexts, control).log_softmax(dim=-1)
-        if control.sharpness is None:
-            return log_policy
-        start = self.logits(contexts, Control.start(control.rows)).log_softmax(dim=-1)
-        return sharpened(start, log_policy, control.sharpness).log_softmax(dim=-1)
+        """Log-probability (rows, K) of every action, mixed where several policies take part."""
+        if not control.participants:
+            return self.logits(contexts, control).log_softmax(dim=-1)
+        parts = [self.log_policy(contexts, part) for part in control.participants]
+        return control.combine(parts).log_softmax(dim=-1)
 
     @torch.no_grad()
     def sample(
@@ -132,17 +130,13 @@ class TabularPolicy(Conditioned[BankedTable], BanditPolicy):
     Features are read by a small network that writes the whole change of the table.
     """
 
-    reader: nn.Sequential | None
-
     def __init__(self, start: Tensor, conditioning: Conditioning, seed: int):
-        super().__init__()
-        _refuse(conditioning)
-        count = conditioning.count if isinstance(conditioning, Banks) else 0
-        self.table = BankedTable(start, count, self.mixture)  # (contexts, K)
-        if count:
+        super().__init__(conditioning, seed)
+        self.table = conditioning.table(start, self.active)  # (contexts, K)
+        if self.table.count:
             self.layers = {"table": self.table}
-        if isinstance(conditioning, Features):
-            self.reader = _table_reader(conditioning, start, seed)
+        reader = conditioning.table_reader(start, torch.Generator().manual_seed(seed))
+        self.reader = reader if reader is None else reader.to(start.device)
 
     @property
     def size(self) -> int:
@@ -156,9 +150,8 @@ class TabularPolicy(Conditioned[BankedTable], BanditPolicy):
         rows = torch.tensor([x.index for x in contexts], device=self.table.base.device)
         with self.mixed(control):
             logits: Tensor = self.table(rows)
-        if control.kind == "features":
-            assert self.reader is not None
-            change = self.reader(control.values).view(len(rows), *self.table.base.shape)
+        if (change := self.read(control)) is not None:  # (rows, contexts * K)
+            change = change.view(len(rows), *self.table.base.shape)
             logits = logits + change[torch.arange(len(rows)), rows]
         return logits
 
@@ -174,34 +167,3 @@ class NetworkPolicy(ConditionedPerceptron, BanditPolicy):
         """The network's outputs on the contexts' features."""
         rows = torch.tensor([x.index for x in contexts], device=self.features.device)
         return self.outputs(self.features[rows].unsqueeze(1), control).squeeze(1)
-
-
-class _Mean(nn.Module):
-    """Hidden units count as their mean: Adam then moves a logit as far as it moves a bank's."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Divide (rows, hidden) by the number of hidden units."""
-        return x / x.shape[-1]
-
-
-def _refuse(conditioning: Conditioning) -> None:
-    """Say what a table cannot be conditioned by."""
-    refuse_words(conditioning)
-    if isinstance(conditioning, Banks) and conditioning.scope != "all":
-        raise UnsupportedError(f"a table of logits has no {conditioning.scope} layers to adapt")
-    if isinstance(conditioning, Banks) and conditioning.merge == "factors":
-        raise UnsupportedError(
-            "the banks of a table are full-rank: there are no factors to average"
-        )
-
-
-def _table_reader(conditioning: Features, start: Tensor, seed: int) -> nn.Sequential:
-    """Features (rows, size) to changes (rows, contexts * K) of the table, zero at first."""
-    generator = torch.Generator().manual_seed(seed)
-    read = linear(conditioning.size, conditioning.hidden)
-    read.weight.data.copy_(torch.randn(read.weight.shape, generator=generator))
-    read.bias.data.copy_(torch.randn(read.bias.shape, generator=generator))
-    write = linear(conditioning.hidden, start.numel())
-    for zero in (write.weight, write.bias):
-        zero.data.zero_()
-    return nn.Sequential(read, nn.Tanh(), _Mean(), write).to(start.device)

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from paretosteer.benchmarks.ranking.queries import Query
 from paretosteer.interfaces import Drift
 from paretosteer.policies.conditioning import Conditioning
-from paretosteer.policies.control import Control, sharpened
+from paretosteer.policies.control import Control
 from paretosteer.policies.noise import gumbel, stream_keys
 from paretosteer.policies.perceptron import ConditionedPerceptron, Perceptron
 
@@ -102,13 +102,13 @@ class RankingPolicy(ConditionedPerceptron):
         self.places = places
 
     def document_scores(self, queries: Sequence[Query], control: Control) -> tuple[Tensor, Tensor]:
-        """Scores and mask (rows, D); a sharpness scales the way from the start policy's scores."""
+        """Scores and mask (rows, D).
+
+        Where several policies take part, their scores are mixed: in a Plackett-Luce model that is
+        the mixture of their log-probabilities at every place.
+        """
         x, mask = self._pad(queries)
-        scores = self.outputs(x, control, mask).squeeze(-1)
-        if control.sharpness is not None:
-            start = self.outputs(x, Control.start(control.rows), mask).squeeze(-1)
-            scores = sharpened(start, scores, control.sharpness)
-        return scores.masked_fill(~mask, ABSENT), mask
+        return self._scores(x, mask, control).masked_fill(~mask, ABSENT), mask
 
     @torch.no_grad()
     def sample(
@@ -147,6 +147,11 @@ class RankingPolicy(ConditionedPerceptron):
         """Scores (lists, n) of the documents to compare."""
         scores, _ = self.document_scores(candidates.queries, control)
         return scores if candidates.chosen is None else scores.gather(1, candidates.chosen)
+
+    def _scores(self, x: Tensor, mask: Tensor, control: Control) -> Tensor:
+        if not control.participants:
+            return self.outputs(x, control, mask).squeeze(-1)
+        return control.combine([self._scores(x, mask, part) for part in control.participants])
 
     def _log_probs(self, scores: Tensor, order: Tensor, filled: Tensor) -> Tensor:
         placed = scores.gather(1, order)  # (rows, D)

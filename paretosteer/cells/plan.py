@@ -221,6 +221,8 @@ def plan_cell(config: CellConfig) -> CellPlan:
             f"benchmark: an objective is called {min(taken)!r}, which is a reserved column of "
             "scores and logs; rename the objective"
         )
+    if kind := getattr(plan.method_options, "feedback", None):
+        registry.load("feedback", kind)  # raises for an unknown name
     plan.method().check(len(plan.objectives))
     _ = plan.steps  # raises unless it is a whole number
     _ = plan.content_key  # raises where the files that it digests cannot be used

@@ -16,10 +16,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 Layout = tuple[tuple[int, float], ...]  # (rank, scale) of each bank of a layer
 
@@ -32,8 +33,20 @@ class Banked(Protocol):
         """Number of banks."""
         ...
 
+    def shared(self) -> dict[str, nn.Parameter]:
+        """The trainable tensors that belong to no single bank, by name."""
+        ...
+
     def parts(self, bank: int) -> dict[str, nn.Parameter]:
         """The trainable tensors of one bank by name."""
+        ...
+
+    def alone(self, bank: int) -> list[nn.Parameter]:
+        """The tensors that train one bank alone; UsageError where none can be."""
+        ...
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw every bank anew, so that each change starts at 0."""
         ...
 
     def keep(self, banks: Sequence[int]) -> None:
@@ -46,23 +59,23 @@ class Banked(Protocol):
 
 
 @dataclass
-class Mixture:
+class ActiveBanks:
     """The coefficients that all banked layers of one model read while it runs.
 
-    `dropout` is the share of a low-rank bank's inputs that a training pass leaves out, as LoRA does
-    (arXiv 2106.09685). A training pass is one that is set up where gradients are kept: what is
-    sampled, measured or scored for comparison is not. The draws are the mixture's own, so that they
-    do not depend on what else a process does.
+    `dropout` is the share of a low-rank bank's inputs that a training pass drops, as in LoRA (arXiv
+    2106.09685). A training pass is one that is set up with gradients enabled; sampling, measuring
+    and scoring are none. The draws have a generator of their own, so that they do not depend on
+    what else a process does.
     """
 
     merge: Literal["sum", "factors"] = "sum"
     dropout: float = 0.0
-    seed: int = 0  # of what is dropped
+    seed: int = 0  # of dropout
     coefficients: Tensor | None = None  # (rows, banks)
     index: Tensor | None = None  # (rows,), one bank per row
     single: int | None = None  # that bank, where all rows agree
-    frozen: bool = False  # no parameter changes meanwhile: stacks may be kept
-    training: bool = False  # this pass is one to learn from
+    frozen: bool = False  # no parameter changes, so stacks may be cached
+    training: bool = False  # a training pass
     _slots: dict[Layout, Tensor] = field(default_factory=dict)
     _generator: torch.Generator | None = None
 
@@ -70,7 +83,7 @@ class Mixture:
     def set(
         self, coefficients: Tensor | None = None, index: Tensor | None = None
     ) -> Iterator[None]:
-        """Mix with these inside the block; with neither, the banks are off."""
+        """Mix the banks with these inside the block; with neither, they are off."""
         before = self.coefficients, self.index, self.single, self._slots, self.training
         self.coefficients, self.index, self._slots = coefficients, index, {}
         self.training = torch.is_grad_enabled()
@@ -82,7 +95,7 @@ class Mixture:
             self.coefficients, self.index, self.single, self._slots, self.training = before
 
     def again(self) -> AbstractContextManager[None]:
-        """What follows now, once more: the same coefficients, and the same draws of dropout."""
+        """Context that repeats the present state: the same coefficients and draws of dropout."""
         coefficients, index = self.coefficients, self.index
         given = index if coefficients is None else coefficients
         draws = self._draws(given.device) if self.dropout and given is not None else None
@@ -102,31 +115,46 @@ class Mixture:
 
         return repeated()
 
+    @property
+    def on(self) -> bool:
+        """Whether any bank acts."""
+        return self.index is not None or self.coefficients is not None
+
+    def rows(self, count: int) -> Tensor:
+        """Coefficients (rows, banks), one-hot where each row has one bank."""
+        if self.coefficients is not None:
+            return self.coefficients
+        assert self.index is not None
+        return functional.one_hot(self.index, count).float()
+
     def slots(self, layout: Layout) -> Tensor:
         """Coefficient times scale of every rank slot, (rows, 1, sum r); made once per forward."""
         if layout not in self._slots:
-            assert self.coefficients is not None
-            scale = self.coefficients.new_tensor([s for _, s in layout])
-            bank_of = torch.repeat_interleave(
-                torch.arange(len(layout), device=scale.device),
-                torch.tensor([r for r, _ in layout], device=scale.device),
-            )
-            self._slots[layout] = (self.coefficients * scale)[:, bank_of].unsqueeze(1)
+            coefficients = self.rows(len(layout))
+            scale = coefficients.new_tensor([s for _, s in layout])
+            self._slots[layout] = (coefficients * scale)[:, self.bank_of(layout)].unsqueeze(1)
         return self._slots[layout]
 
+    def bank_of(self, layout: Layout) -> Tensor:
+        """The bank of every rank slot, (sum r,)."""
+        given = self.index if self.coefficients is None else self.coefficients
+        assert given is not None
+        ranks = torch.tensor([r for r, _ in layout], device=given.device)
+        return torch.repeat_interleave(torch.arange(len(layout), device=given.device), ranks)
+
     def dropped(self, x: Tensor) -> Tensor:
-        """What the banks of a layer are given of its input (rows, T, in): all but the dropout."""
+        """A layer's input (rows, T, in) as its banks see it, after dropout."""
         if not (self.training and self.dropout):
             return x
         kept = torch.empty_like(x).bernoulli_(1 - self.dropout, generator=self._draws(x.device))
         return x * kept / (1 - self.dropout)
 
     def dropout_state(self) -> Tensor | None:
-        """State of the generator of the dropout; None where nothing was drawn yet."""
+        """State of dropout's generator; None before its first draw."""
         return self._generator.get_state() if self._generator else None
 
     def set_dropout_state(self, state: Tensor | None, device: torch.device) -> None:
-        """Draw again as after `dropout_state`."""
+        """Restore what `dropout_state` returned."""
         self._generator = None
         if state is not None:
             self._draws(device).set_state(state)
@@ -137,34 +165,118 @@ class Mixture:
         return self._generator
 
 
-class BankedLinear(nn.Module):
-    """A frozen linear layer and its banks.
+class LinearBanks(nn.Module):
+    """A frozen linear layer with changes of its own; subclasses define the changes.
 
     Works around `nn.Linear` and around GPT-2's `Conv1D`, whose weight is the transpose.
+    """
+
+    def __init__(self, base: nn.Module, active: ActiveBanks):
+        super().__init__()
+        self.base, self.active = base, active
+        self.transposed = not isinstance(base, nn.Linear)
+
+    @property
+    def weight(self) -> Tensor:
+        """The start model's weight: T5 reads the type of a layer's weight before it calls it."""
+        weight = self.base.weight
+        assert isinstance(weight, Tensor)
+        return weight
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(out, in), whichever way the weight is stored."""
+        out, inner = self.weight.shape[::-1] if self.transposed else self.weight.shape
+        return out, inner
+
+    @property
+    def count(self) -> int:
+        """Number of banks."""
+        raise NotImplementedError
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw every bank anew, so that each change starts at 0."""
+        raise NotImplementedError
+
+    def shared(self) -> dict[str, nn.Parameter]:
+        """The trainable tensors that belong to no single bank: none."""
+        return {}
+
+    def parts(self, bank: int) -> dict[str, nn.Parameter]:
+        """The trainable tensors of one bank by name."""
+        raise NotImplementedError
+
+    def alone(self, bank: int) -> list[nn.Parameter]:
+        """The tensors that train one bank alone: its parts."""
+        return list(self.parts(bank).values())
+
+    def keep(self, banks: Sequence[int]) -> None:
+        """Drop every bank but these, in this order."""
+        raise NotImplementedError
+
+    def factors(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors A (r, in) and B (out, r) whose product is the change under one row (banks,)."""
+        raise NotImplementedError
+
+    def change(self, x: Tensor) -> Tensor:
+        """The change (rows, T, out) of the output for inputs (rows, T, in), banks being on."""
+        raise NotImplementedError
+
+    def unfreeze(self) -> None:
+        """Drop what was cached while no bank changed."""
+
+    def delta(self, bank: int) -> Tensor:
+        """The change that one bank alone makes to the layer's (out, in) matrix."""
+        a, b = self.factors(torch.eye(self.count)[bank])
+        return b @ a
+
+    @torch.no_grad()
+    def materialise(self, coefficients: Tensor) -> Tensor:
+        """The plain weight under one coefficient row (banks,), in the base layer's own shape."""
+        a, b = self.factors(coefficients)
+        change = b @ a
+        return (self.weight + (change.T if self.transposed else change)).to(self.weight.dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (rows, T, in) to (rows, T, out), each row under its own coefficients."""
+        y: Tensor = self.base(x)
+        if not self.active.on:
+            return y
+        return y + self.change(self.active.dropped(x)).to(y.dtype)
+
+
+class BankedLinear(LinearBanks):
+    """A frozen linear layer and its low-rank banks.
 
     Parameters
     ----------
     base
-        The layer of the start model, left as it is.
+        The layer of the start model, left unchanged.
     layout
         (rank, scale) of each bank; ranks may differ.
-    mixture
-        Where the coefficients come from, shared by all layers of the model.
+    active
+        Coefficients, shared by all layers of the model.
+    trainable_scale
+        Whether the scales are parameters too, starting at those of the layout.
 
     """
 
-    def __init__(self, base: nn.Module, layout: Sequence[tuple[int, float]], mixture: Mixture):
-        super().__init__()
-        self.base = base
-        self.mixture = mixture
+    def __init__(
+        self,
+        base: nn.Module,
+        layout: Sequence[tuple[int, float]],
+        active: ActiveBanks,
+        trainable_scale: bool = False,
+    ):
+        super().__init__(base, active)
         self.layout: Layout = tuple(layout)
-        weight = base.weight
-        assert isinstance(weight, Tensor)
-        self.transposed = not isinstance(base, nn.Linear)
-        out, inner = weight.shape[::-1] if self.transposed else weight.shape
-        device = weight.device
+        out, inner = self.shape
+        device = self.weight.device
         self.A = nn.ParameterList([torch.empty(r, inner, device=device) for r, _ in layout])
         self.B = nn.ParameterList([torch.zeros(out, r, device=device) for r, _ in layout])
+        self.scales: nn.ParameterList | None = None
+        if trainable_scale:
+            self.scales = nn.ParameterList([torch.tensor([s], device=device) for _, s in layout])
         self._stack: tuple[Tensor, Tensor] | None = None
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -176,82 +288,111 @@ class BankedLinear(nn.Module):
             b.data.zero_()
 
     @property
-    def weight(self) -> Tensor:
-        """The start model's weight: T5 looks at the type of a layer's weight before it calls it."""
-        weight = self.base.weight
-        assert isinstance(weight, Tensor)
-        return weight
-
-    @property
     def count(self) -> int:
         """Number of banks."""
         return len(self.layout)
 
     def parts(self, bank: int) -> dict[str, nn.Parameter]:
-        """The factors of one bank."""
-        return {"A": self.A[bank], "B": self.B[bank]}
+        """The factors of one bank, and its scale where that is trained."""
+        scale = {} if self.scales is None else {"scale": self.scales[bank]}
+        return {"A": self.A[bank], "B": self.B[bank], **scale}
 
     def keep(self, banks: Sequence[int]) -> None:
         """Drop every bank but these, in this order."""
         self.layout = tuple(self.layout[i] for i in banks)
         self.A = nn.ParameterList([self.A[i] for i in banks])
         self.B = nn.ParameterList([self.B[i] for i in banks])
+        if self.scales is not None:
+            self.scales = nn.ParameterList([self.scales[i] for i in banks])
         self._stack = None
 
     def delta(self, bank: int) -> Tensor:
         """The change s * B A that one bank makes to the layer's (out, in) matrix."""
-        return self.layout[bank][1] * self.B[bank] @ self.A[bank]
+        return self._scale(bank) * self.B[bank] @ self.A[bank]
 
+    def factors(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors side by side, scales and coefficients folded into B."""
+        row = coefficients.tolist()
+        if self.active.merge == "factors":
+            a = sum(c * a for c, a in zip(row, self.A, strict=True))
+            b = sum(c * b for c, b in zip(row, self.B, strict=True))
+            assert isinstance(a, Tensor) and isinstance(b, Tensor)
+            return a, self.layout[0][1] * b
+        # Banks of coefficient 0 are cut to rank 0, not dropped: all of them may be 0.
+        ranks = [int(c != 0) * len(a) for c, a in zip(row, self.A, strict=True)]
+        a = torch.cat([a[:r] for r, a in zip(ranks, self.A, strict=True)])
+        scaled = [
+            c * self._scale(i) * self.B[i][:, :r]
+            for i, (c, r) in enumerate(zip(row, ranks, strict=True))
+        ]
+        return a, torch.cat(scaled, dim=1)
+
+    @torch.no_grad()
     def materialise(self, coefficients: Tensor) -> Tensor:
         """The plain weight under one coefficient row (banks,), in the base layer's own shape."""
-        if self.mixture.merge == "factors":
-            a = sum(c * a for c, a in zip(coefficients, self.A, strict=True))
-            b = sum(c * b for c, b in zip(coefficients, self.B, strict=True))
-            change = self.layout[0][1] * b @ a
-        else:
-            change = sum(c * self.delta(i) for i, c in enumerate(coefficients))  # type: ignore[assignment]
-        weight = self.base.weight
-        assert isinstance(weight, Tensor)
-        return (weight + (change.T if self.transposed else change)).to(weight.dtype)
+        if self.active.merge == "factors":
+            return super().materialise(coefficients)
+        change = sum(c * self.delta(i) for i, c in enumerate(coefficients))
+        assert isinstance(change, Tensor)
+        return (self.weight + (change.T if self.transposed else change)).to(self.weight.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (rows, T, in) to (rows, T, out), each row under its own coefficients."""
         y: Tensor = self.base(x)
-        mixture = self.mixture
-        if mixture.index is None and mixture.coefficients is None:
+        active = self.active
+        if not active.on:
             return y
-        x = mixture.dropped(x)
-        if mixture.single is not None:
-            a, b = self._single(mixture.single)
+        x = active.dropped(x)
+        if active.single is not None:
+            a, b = self._single(active.single)
             return _add(y, x, a, None, b)
-        if mixture.index is not None:
-            return y + self._gathered(x, mixture.index).to(y.dtype)
-        if mixture.coefficients is not None and mixture.merge == "factors":
-            return y + self._factors(x, mixture.coefficients).to(y.dtype)
+        if active.index is not None and len({len(a) for a in self.A}) == 1:
+            return y + self._gathered(x, active.index).to(y.dtype)
+        if active.coefficients is not None and active.merge == "factors":
+            return y + self._factors(x, active.coefficients).to(y.dtype)
         a, b = self._stacked()
-        return _add(y, x, a, mixture.slots(self.layout), b)
+        return _add(y, x, a, self._slots(), b)
+
+    def unfreeze(self) -> None:
+        """Drop the stacks."""
+        self._stack = None
+
+    def _scale(self, bank: int) -> Any:
+        """Scale of one bank: a number, or a parameter (1,)."""
+        return self.layout[bank][1] if self.scales is None else self.scales[bank]
+
+    def _slots(self) -> Tensor:
+        """Coefficient times scale of every rank slot, (rows, 1, sum r)."""
+        if self.scales is None:
+            return self.active.slots(self.layout)
+        unscaled = tuple((r, 1.0) for r, _ in self.layout)
+        scale = torch.cat([*self.scales])[self.active.bank_of(unscaled)]  # (sum r,)
+        return self.active.slots(unscaled) * scale
 
     def _single(self, bank: int) -> tuple[Tensor, Tensor]:
         """Factors (in, r) and (r, out) of one bank, its scale folded in."""
-        return self.A[bank].T, self.B[bank].T * self.layout[bank][1]
+        return self.A[bank].T, self.B[bank].T * self._scale(bank)
 
     def _stacked(self) -> tuple[Tensor, Tensor]:
-        """Factors (in, sum r) and (sum r, out) of all banks; kept while the mixture is frozen."""
-        if self._stack is not None and self.mixture.frozen:
+        """Factors (in, sum r) and (sum r, out) of all banks; cached while they are frozen."""
+        if self._stack is not None and self.active.frozen:
             return self._stack
         a, b = torch.cat(list(self.A)).T, torch.cat(list(self.B), dim=1).T
-        if self.mixture.frozen:
+        if self.active.frozen:
             # Training keeps float32; sampling runs in the model's own type.
-            dtype = self.base.weight.dtype
-            self._stack = a.to(dtype).contiguous(), b.to(dtype).contiguous()  # type: ignore[arg-type]
+            dtype = self.weight.dtype
+            self._stack = a.to(dtype).contiguous(), b.to(dtype).contiguous()
             return self._stack
         return a, b
 
     def _gathered(self, x: Tensor, index: Tensor) -> Tensor:
-        """Each row through its own bank; needs equal ranks, as one method makes them."""
+        """Each row through its own bank; needs equal ranks."""
         a = torch.stack(list(self.A))[index]  # (rows, r, in)
         b = torch.stack(list(self.B))[index]  # (rows, out, r)
-        scale = a.new_tensor([s for _, s in self.layout])[index]
+        if self.scales is None:
+            scale = a.new_tensor([s for _, s in self.layout])[index]
+        else:
+            scale = torch.cat([*self.scales])[index]
         return (x.to(a.dtype) @ a.mT) @ b.mT * scale[:, None, None]
 
     def _factors(self, x: Tensor, coefficients: Tensor) -> Tensor:
@@ -261,17 +402,14 @@ class BankedLinear(nn.Module):
 
 
 def insert_banks(
-    network: nn.Module,
-    names: Sequence[str],
-    layout: Callable[[str], Sequence[tuple[int, float]]],
-    mixture: Mixture,
-) -> dict[str, BankedLinear]:
-    """Replace the named layers by banked ones, each with the (rank, scale) pairs of its layout."""
+    network: nn.Module, names: Iterable[str], make: Callable[[str, nn.Module], LinearBanks]
+) -> dict[str, LinearBanks]:
+    """Replace the named linear layers by what `make` builds around them."""
     banked = {}
     for name in names:
         parent, _, leaf = name.rpartition(".")
         owner = network.get_submodule(parent)
-        banked[name] = BankedLinear(getattr(owner, leaf), layout(name), mixture)
+        banked[name] = make(name, getattr(owner, leaf))
         setattr(owner, leaf, banked[name])
     return banked
 
@@ -279,11 +417,11 @@ def insert_banks(
 class BankedTable(nn.Module):
     """A frozen table (entries, width) looked up by index, and its full-rank banks."""
 
-    def __init__(self, base: Tensor, count: int, mixture: Mixture):
+    def __init__(self, base: Tensor, count: int, active: ActiveBanks):
         super().__init__()
         self.register_buffer("base", base)
         self.base: Tensor
-        self.mixture = mixture
+        self.active = active
         self.deltas = nn.ParameterList([torch.zeros_like(base) for _ in range(count)])
 
     @property
@@ -291,9 +429,20 @@ class BankedTable(nn.Module):
         """Number of banks."""
         return len(self.deltas)
 
+    def initialise(self, generator: torch.Generator) -> None:
+        """Nothing to draw: full-rank banks start at 0."""
+
+    def shared(self) -> dict[str, nn.Parameter]:
+        """Nothing."""
+        return {}
+
     def parts(self, bank: int) -> dict[str, nn.Parameter]:
         """The whole change that one bank makes."""
         return {"delta": self.deltas[bank]}
+
+    def alone(self, bank: int) -> list[nn.Parameter]:
+        """The change that one bank makes."""
+        return [self.deltas[bank]]
 
     def keep(self, banks: Sequence[int]) -> None:
         """Drop every bank but these, in this order."""
@@ -306,20 +455,22 @@ class BankedTable(nn.Module):
 
     def forward(self, entries: Tensor) -> Tensor:
         """Rows of the table, (rows,) to (rows, width), each under its own coefficients."""
-        y, mixture = self.base[entries], self.mixture
-        if mixture.index is not None:
-            return y + torch.stack(list(self.deltas))[mixture.index, entries]
-        if mixture.coefficients is None:
+        y, active = self.base[entries], self.active
+        if active.index is not None:
+            return y + torch.stack(list(self.deltas))[active.index, entries]
+        if active.coefficients is None:
             return y
         chosen = torch.stack([delta[entries] for delta in self.deltas])  # (banks, rows, width)
-        return y + torch.einsum("rb,brw->rw", mixture.coefficients, chosen)
+        return y + torch.einsum("rb,brw->rw", active.coefficients, chosen)
 
 
 def _add(y: Tensor, x: Tensor, a: Tensor, slots: Tensor | None, b: Tensor) -> Tensor:
     """y (rows, T, out) + ((x a) * slots) b, in place where the types allow."""
     hidden = x.to(a.dtype) @ a  # (rows, T, r)
     if slots is not None:
-        hidden = hidden.mul_(slots.to(a.dtype))
+        slots = slots.to(a.dtype)
+        # In place, unless the slots (trainable scales) need the value for their gradient.
+        hidden = hidden * slots if slots.requires_grad else hidden.mul_(slots)
     if y.dtype == b.dtype:
         y.view(-1, y.shape[-1]).addmm_(hidden.view(-1, len(b)), b)
         return y
@@ -327,14 +478,14 @@ def _add(y: Tensor, x: Tensor, a: Tensor, slots: Tensor | None, b: Tensor) -> Te
 
 
 @contextmanager
-def frozen(mixture: Mixture, layers: Iterable[Banked]) -> Iterator[None]:
-    """Promise that no bank changes inside the block, so that its layers stack their banks once."""
-    before, mixture.frozen = mixture.frozen, True
+def frozen(active: ActiveBanks, layers: Iterable[object]) -> Iterator[None]:
+    """Promise that no bank changes inside the block, so that layers stack their banks once."""
+    before, active.frozen = active.frozen, True
     try:
         yield
     finally:
-        mixture.frozen = before
+        active.frozen = before
         if not before:
             for layer in layers:
-                if isinstance(layer, BankedLinear):
-                    layer._stack = None
+                if isinstance(layer, LinearBanks):
+                    layer.unfreeze()

@@ -1,4 +1,4 @@
-"""What every policy on a frozen start model shares: banks, a reader of features, their tensors."""
+"""Common part of policies on a frozen start model: banks, a reader of features, their tensors."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from paretosteer.errors import UnsupportedError, UsageError
-from paretosteer.policies.banks import Banked, BankedLinear, Mixture
-from paretosteer.policies.conditioning import Banks, Conditioning, PromptText, Unconditioned
+from paretosteer.errors import UsageError
+from paretosteer.policies.banks import ActiveBanks, Banked
+from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
 
 B = TypeVar("B", bound=Banked)
 
 
-def refuse_words(conditioning: Conditioning) -> None:
-    """UnsupportedError for a preference in words, in a world without text."""
-    if isinstance(conditioning, PromptText):
-        raise UnsupportedError("this world has no prompt in which to write a preference")
-
-
 class Conditioned(Generic[B]):
-    """The trainable part of a policy: banked layers by name, and what reads a feature vector.
+    """The trainable part of a policy: banked layers by name, and a reader of feature vectors.
 
     The start model itself is never changed: with the banks off its exact outputs come back, so no
     second copy is held for KL terms.
     """
 
-    def __init__(self) -> None:
-        self.mixture = Mixture()
+    def __init__(self, conditioning: Conditioning, seed: int) -> None:
+        self.conditioning = conditioning
+        self.active = ActiveBanks(conditioning.merge, conditioning.dropout, seed)
         self.layers: dict[str, B] = {}
         self.reader: nn.Module | None = None
 
     def mixed(self, control: Control) -> AbstractContextManager[None]:
-        """The banks under this control, for one forward pass."""
-        if control.kind == "soup":
-            return self.mixture.set(coefficients=control.values)
-        if control.kind == "bank":
-            return self.mixture.set(index=control.values)
-        if control.kind in {"text", "features"} and self.layers:
-            device = next(iter(self.parameters())).device
-            return self.mixture.set(coefficients=torch.ones(control.rows, 1, device=device))
-        return self.mixture.set()
+        """Set the banks to this control, for one forward pass."""
+        if not self.layers:
+            return self.active.set()
+        device = next(iter(self.parameters())).device
+        return self.active.set(**self.conditioning.bank_weights(control, device))
+
+    def read(self, control: Control) -> Any:
+        """Output of the reader for a control of features; None for every other."""
+        if control.kind != "features":
+            return None
+        if self.reader is None:
+            kind = type(self.conditioning).__name__
+            raise UsageError(f"control: found features, but {kind} reads none; use another control")
+        return self.reader(control.values)
 
     def row_bytes(self, prompts: Sequence[Any]) -> int:
         """Nothing worth counting, unless a world's policy says otherwise."""
@@ -53,24 +53,25 @@ class Conditioned(Generic[B]):
     def parameters(self, bank: int | None = None) -> list[nn.Parameter]:
         """Everything trainable, or one bank of it."""
         if bank is not None:
-            return [x for layer in self.layers.values() for x in layer.parts(bank).values()]
+            return [x for layer in self.layers.values() for x in layer.alone(bank)]
         read = list(self.reader.parameters()) if self.reader else []
+        shared = [x for layer in self.layers.values() for x in layer.shared().values()]
         banks = [
             x
             for layer in self.layers.values()
             for i in range(layer.count)
             for x in layer.parts(i).values()
         ]
-        return read + banks
+        return read + shared + banks
 
     def dropout_state(self) -> Tensor | None:
-        """State of what dropout draws from; None where it drew nothing yet."""
-        return self.mixture.dropout_state()
+        """State of dropout's generator; None before its first draw."""
+        return self.active.dropout_state()
 
     def set_dropout_state(self, state: Tensor | None) -> None:
-        """Drop again as after `dropout_state`."""
-        if state is not None or self.mixture.dropout:
-            self.mixture.set_dropout_state(state, next(iter(self.parameters())).device)
+        """Restore what `dropout_state` returned."""
+        if state is not None or self.active.dropout:
+            self.active.set_dropout_state(state, next(iter(self.parameters())).device)
 
     def keep_banks(self, banks: Sequence[int]) -> None:
         """Drop every bank but these, in this order."""
@@ -82,6 +83,8 @@ class Conditioned(Generic[B]):
         read = self.reader.state_dict() if self.reader else {}
         state = {f"reader.{name}": value.detach() for name, value in read.items()}
         for name, layer in self.layers.items():
+            for part, value in layer.shared().items():
+                state[f"shared.{name}.{part}"] = value.detach()
             for i in range(layer.count):
                 for part, value in layer.parts(i).items():
                     state[f"banks.{i}.{name}.{part}"] = value.detach()
@@ -89,7 +92,7 @@ class Conditioned(Generic[B]):
 
     @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave; UsageError where names or shapes differ."""
+        """Restore what `state` returned; UsageError where names or shapes differ."""
         own = self.state()
         differing = sorted(own.keys() ^ state.keys()) or sorted(
             key for key in own if own[key].shape != state[key].shape
@@ -102,15 +105,7 @@ class Conditioned(Generic[B]):
         for key, value in own.items():
             value.copy_(state[key])
 
-    def set_mixture(self, conditioning: Conditioning, seed: int) -> None:
-        """Take over how the banks are mixed and trained; `seed` is that of what dropout draws."""
-        if isinstance(conditioning, Banks):
-            self.mixture.merge = conditioning.merge
-        if not isinstance(conditioning, Unconditioned):
-            self.mixture.dropout, self.mixture.seed = conditioning.dropout, seed
-
     def initialise_banks(self, generator: torch.Generator) -> None:
-        """Draw the factors of every low-rank bank; full-rank banks begin at zero as they are."""
+        """Draw every bank, so that each change starts at zero."""
         for layer in self.layers.values():
-            if isinstance(layer, BankedLinear):
-                layer.initialise(generator)
+            layer.initialise(generator)

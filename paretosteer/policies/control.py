@@ -1,15 +1,18 @@
-"""What steers a policy at test time: one row per sample, all rows of one kind."""
+"""Steering input of a policy at test time: one row per sample, all rows of one kind."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-Kind = Literal["start", "soup", "bank", "text", "features"]
+from paretosteer.errors import UsageError
+
+Kind = Literal["start", "soup", "bank", "text", "features", "mixture"]
 
 
 @dataclass(frozen=True)
@@ -19,15 +22,20 @@ class Control:
     =========  ==================================================================
     kind       meaning, and the field that carries it
     =========  ==================================================================
-    start      the start policy itself: every conditioned part is switched off
+    start      the start policy itself, with every conditioned part switched off
     soup       coefficients of the stacked banks, `values` (rows, banks)
     bank       exactly one bank with coefficient 1 per row, `values` (rows,) int64
     text       the preference in words, put before the prompt, `words`
     features   a vector that a small network reads, `values` (rows, features)
+    mixture    weights of several policies' log-probabilities at every token, `values`
+               (rows, parts), and the controls of these policies, `parts`
     =========  ==================================================================
 
     `sharpness` (rows,) scales the distance of the scores from the start policy's,
     s0 + sharpness * (s - s0): Temperature-COS-DPO's second dial. None means 1.
+
+    A policy evaluates the `participants` of a control, each with a forward pass of its own, and
+    mixes their log-probabilities with `combine`. Without participants it is a single model.
     """
 
     kind: Kind
@@ -35,6 +43,7 @@ class Control:
     values: Tensor | None = None
     words: tuple[str, ...] = ()
     sharpness: Tensor | None = None
+    parts: tuple[Control, ...] = ()
 
     @classmethod
     def start(cls, rows: int) -> Control:
@@ -64,6 +73,56 @@ class Control:
         values = torch.as_tensor(vectors, dtype=torch.float32)
         return cls("features", len(values), values)
 
+    @classmethod
+    def mixture(cls, weights: object, parts: Sequence[Control] | None = None) -> Control:
+        """log pi = sum_k weights[:, k] log pi_k - const, for `weights` (rows, parts).
+
+        Any weights are allowed: they need not sum to 1, and may be negative. Without `parts` the
+        first policy is the start policy and the others are the banks, each alone.
+        """
+        values = torch.as_tensor(weights, dtype=torch.float32)
+        rows, count = values.shape
+        if parts is None:
+            parts = [cls.start(rows), *(cls.bank([bank] * rows) for bank in range(count - 1))]
+        if len(parts) != count or any(part.rows != rows for part in parts):
+            raise UsageError(
+                f"weights: found {rows} x {count} for {len(parts)} policies of "
+                f"{sorted({part.rows for part in parts})} rows; give one column per policy and "
+                "one row per sample"
+            )
+        return cls("mixture", rows, values, parts=tuple(parts))
+
+    @cached_property
+    def participants(self) -> tuple[Control, ...]:
+        """The controls that `combine` mixes, without those of weight 0 in every row."""
+        if self.sharpness is not None:
+            return Control.start(self.rows), replace(self, sharpness=None)
+        return tuple(self.parts[k] for k in self._weighted)
+
+    @property
+    def passes(self) -> int:
+        """Forward passes of the model for every token."""
+        return sum(part.passes for part in self.participants) if self.participants else 1
+
+    def combine(self, log_probs: Sequence[Tensor]) -> Tensor:
+        """Mix the participants' log-probabilities (rows, …); the result is not normalised."""
+        if self.sharpness is not None:
+            start, steered = log_probs
+            return sharpened(start, steered, self.sharpness)
+        assert self.values is not None
+        weights = self.values[:, self._weighted].to(log_probs[0].device)  # (rows, participants)
+        shape = (-1, *[1] * (log_probs[0].dim() - 1))
+        terms = [w.view(shape) * x for w, x in zip(weights.T, log_probs, strict=True)]
+        return torch.stack(terms).sum(dim=0)
+
+    @cached_property
+    def _weighted(self) -> list[int]:
+        """Parts with a weight other than 0 in some row; the first part if there is none."""
+        if self.kind != "mixture":
+            return []
+        assert self.values is not None
+        return (self.values != 0).any(dim=0).nonzero().flatten().tolist() or [0]
+
     def take(self, rows: Tensor) -> Control:
         """The control of these rows, repeats allowed: `rows` (n,) int64."""
         return replace(
@@ -72,6 +131,7 @@ class Control:
             values=None if self.values is None else self.values[rows],
             words=tuple(self.words[i] for i in rows.tolist()) if self.words else (),
             sharpness=None if self.sharpness is None else self.sharpness[rows],
+            parts=tuple(part.take(rows) for part in self.parts),
         )
 
     def to(self, device: torch.device) -> Control:
@@ -80,6 +140,7 @@ class Control:
             self,
             values=None if self.values is None else self.values.to(device),
             sharpness=None if self.sharpness is None else self.sharpness.to(device),
+            parts=tuple(part.to(device) for part in self.parts),
         )
 
 

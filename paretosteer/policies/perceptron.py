@@ -9,19 +9,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import skip_init
 
 from paretosteer.errors import UnsupportedError
-from paretosteer.policies.banks import BankedLinear, insert_banks
-from paretosteer.policies.base import Conditioned, refuse_words
-from paretosteer.policies.conditioning import Banks, Conditioning, Features, Scope
+from paretosteer.policies.banks import LinearBanks, insert_banks
+from paretosteer.policies.base import Conditioned
+from paretosteer.policies.conditioning import Conditioning, Scope
 from paretosteer.policies.control import Control
-
-
-def linear(inputs: int, outputs: int) -> nn.Linear:
-    """A layer whose weights are still to be set; torch would draw on its global generator."""
-    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
-    return layer
+from paretosteer.policies.readers import linear
 
 
 class Perceptron(nn.Module):
@@ -93,52 +87,27 @@ class SelfAttention(nn.Module):
         return out
 
 
-class Reader(nn.Module):
-    """A feature vector (rows, size) to one shift per hidden layer; no shift until it is trained."""
-
-    def __init__(self, size: int, hidden: int, widths: Sequence[int]):
-        super().__init__()
-        self.widths = list(widths)
-        self.read = linear(size, hidden)
-        self.write = linear(hidden, sum(widths))
-
-    def initialise(self, generator: torch.Generator) -> None:
-        """Draw what reads; what writes begins at zero."""
-        draw = torch.randn(self.read.weight.shape, generator=generator)
-        self.read.weight.data.copy_(draw / self.read.in_features**0.5)
-        for zero in (self.read.bias, self.write.weight, self.write.bias):
-            zero.data.zero_()
-
-    def forward(self, features: Tensor) -> list[Tensor]:
-        """Shifts (rows, 1, width), one per hidden layer."""
-        out = self.write(torch.tanh(self.read(features))).unsqueeze(1)
-        return list(out.split(self.widths, dim=-1))
-
-
-class ConditionedPerceptron(Conditioned[BankedLinear]):
+class ConditionedPerceptron(Conditioned[LinearBanks]):
     """A frozen perceptron under a conditioning: banks in its layers, or features beside its inputs.
 
     Features are read by a small network whose output stands beside the inputs of every hidden
-    layer; with a rank, one bank in all layers, always on, is trained along.
+    layer.
     """
 
-    reader: Reader | None
-
     def __init__(self, start: Perceptron, conditioning: Conditioning, seed: int):
-        super().__init__()
+        super().__init__(conditioning, seed)
         shared = {id(p): p for p in start.parameters()}
         self.network = copy.deepcopy(start, shared)
         device = next(start.parameters()).device
         generator = torch.Generator().manual_seed(seed)
-        refuse_words(conditioning)
-        self.set_mixture(conditioning, seed)
-        if isinstance(conditioning, Banks):
-            self._insert(conditioning.scope, conditioning.count, conditioning)
-        if isinstance(conditioning, Features):
-            if conditioning.rank:
-                self._insert("all", 1, conditioning)
-            self.reader = Reader(conditioning.size, conditioning.hidden, start.hidden).to(device)
-            self.reader.initialise(generator)
+        reader = conditioning.network_reader(start.hidden, generator)
+        self.reader = reader if reader is None else reader.to(device)
+        if scope := conditioning.bank_scope():
+            self.layers = insert_banks(
+                self.network,
+                self._names(scope),
+                lambda _, layer: conditioning.linear(layer, self.active),
+            )
         self.initialise_banks(generator)
 
     @property
@@ -151,10 +120,7 @@ class ConditionedPerceptron(Conditioned[BankedLinear]):
     def outputs(self, x: Tensor, control: Control, mask: Tensor | None = None) -> Tensor:
         """Map (rows, items, in) to (rows, items, out), each row under its own control."""
         control = control.to(x.device)
-        shifts = None
-        if control.kind == "features":
-            assert self.reader is not None and control.values is not None
-            shifts = self.reader(control.values)
+        shifts = self.read(control)
         with self.mixed(control):
             out: Tensor = self.network(x, mask, shifts)
         return out
@@ -170,11 +136,6 @@ class ConditionedPerceptron(Conditioned[BankedLinear]):
             setattr(plain.get_submodule(parent), leaf, base)
         return plain
 
-    def _insert(self, scope: Scope, count: int, how: Banks | Features) -> None:
-        bank = (how.rank, how.alpha / how.rank)
-        names = self._names(scope)
-        self.layers = insert_banks(self.network, names, lambda _: [bank] * count, self.mixture)
-
     def _names(self, scope: Scope) -> list[str]:
         """Linear layers in the scope, in order; here `all` includes the output layer."""
         names = [n for n, layer in self.network.named_modules() if isinstance(layer, nn.Linear)]
@@ -183,5 +144,5 @@ class ConditionedPerceptron(Conditioned[BankedLinear]):
         if scope == "head":
             return [f"linear.{len(self.network.linear) - 1}"]
         if self.network.attention is None:
-            raise UnsupportedError("this world's network has no attention layers to adapt")
+            raise UnsupportedError("this benchmark's network has no attention layers to adapt")
         return [name for name in names if name.startswith("attention.")]

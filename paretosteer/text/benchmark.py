@@ -25,6 +25,7 @@ from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel, load_model, model_digest
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.pool import Pool
+from paretosteer.text.sampler import NativeSampler, Sampler
 from paretosteer.text.samples import Prompt, TextSamples, concatenate
 from paretosteer.text.truncate import may_exceed
 from paretosteer.training.rollout import roll_out
@@ -56,6 +57,7 @@ class TextBenchmark(Benchmark):
 
     def __init__(self, options: Any, setting: Setting):
         super().__init__(options, setting)
+        self.sampler: Callable[[TextPolicy], Sampler] = NativeSampler
         self.objectives = tuple(self.declared())
         self.decoding, self.answering = self.decodings()
         self.model = self._load()
@@ -102,7 +104,8 @@ class TextBenchmark(Benchmark):
 
     def start_policy(self, conditioning: Conditioning, seed: int) -> TextPolicy:
         """The start model under a conditioning, nothing trained yet."""
-        return TextPolicy(self.model, conditioning, self.decoding, seed, self.answering)
+        own = (self.decoding, seed, self.answering, self.sampler)
+        return TextPolicy(self.model, conditioning, *own)
 
     def typed(self, text: str) -> Prompt:
         """A prompt that a user typed; equal texts meet equal noise."""

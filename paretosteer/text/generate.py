@@ -6,7 +6,7 @@ random numbers), and several streams may be mixed per token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from paretosteer.policies.control import sharpened
+from paretosteer.policies.control import Control
 from paretosteer.policies.noise import gumbel
 
 Mixed = Callable[[], AbstractContextManager[None]]  # sets a model's banks for one forward pass
@@ -94,9 +94,12 @@ def generate(
     decoding: Decoding,
     end: int | None,
     pad: int,
-    sharpness: Tensor | None,
+    control: Control,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Write responses: ids padded with `pad`, mask (end included), log-probs, each (rows, T)."""
+    """Write responses: ids padded with `pad`, mask (end included), log-probs, each (rows, T).
+
+    `streams` are the models of `leaves(control)`.
+    """
     # Rows that share a prompt and a sample number share their noise: it is made once.
     unique, row_of = torch.unique(keys, return_inverse=True)
     rows = len(keys)
@@ -107,7 +110,7 @@ def generate(
     logits = [stream.start(decoding.max_new_tokens) for stream in streams]
     for t in range(decoding.max_new_tokens):
         parts = [decoding.log_probs(x.unsqueeze(1), t, end).squeeze(1) for x in logits]
-        scores = decoding.kept(mix(parts, sharpness))
+        scores = decoding.kept(mix(parts, control))
         drawn = scores if decoding.greedy else scores + gumbel(unique, t, scores.shape[-1])[row_of]
         token = torch.where(open_, drawn.argmax(dim=-1), pad)
         response[:, t], mask[:, t] = token, open_
@@ -122,15 +125,26 @@ def generate(
     return response[:, : t + 1], mask[:, : t + 1], log_probs[:, : t + 1]
 
 
-def mix(parts: Sequence[Tensor], sharpness: Tensor | None) -> Tensor:
+def leaves(control: Control) -> list[Control]:
+    """The single models that take part in a control, in the order in which `mix` reads them."""
+    if not control.participants:
+        return [control]
+    return [leaf for part in control.participants for leaf in leaves(part)]
+
+
+def mix(parts: Sequence[Tensor], control: Control) -> Tensor:
     """One distribution from the streams' log-probabilities (rows, …, vocabulary).
 
-    With a sharpness the scores are s0 + sharpness * (s - s0), normalised again: COS-DPO's
-    temperature dial, exact for whole-sequence scores and an approximation token by token.
+    For COS-DPO's temperature dial, s0 + sharpness * (s - s0), this is exact for whole-sequence
+    scores and an approximation token by token.
     """
-    if sharpness is None:
-        return parts[0]
-    start, steered = parts
-    moved = sharpened(start, steered, sharpness)
-    moved = torch.where(start.isneginf(), start, moved)  # what is forbidden stays so
-    return torch.log_softmax(moved, dim=-1)
+    return _mix(iter(parts), control)
+
+
+def _mix(parts: Iterator[Tensor], control: Control) -> Tensor:
+    if not control.participants:
+        return next(parts)
+    own = [_mix(parts, part) for part in control.participants]
+    # Tokens that decoding forbids are forbidden to all: 0 and negative weights would give NaN.
+    forbidden = own[0].isneginf()
+    return torch.log_softmax(torch.where(forbidden, own[0], control.combine(own)), dim=-1)

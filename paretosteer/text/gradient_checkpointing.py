@@ -14,17 +14,17 @@ import torch
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from paretosteer.errors import UsageError
-from paretosteer.policies.banks import Mixture
+from paretosteer.policies.banks import ActiveBanks
 
 
 class Recompute:
     """Called, a context in which the network's layers keep their inputs alone.
 
-    The banks read the mixture while a layer runs, and gradients come after the mixture was set
-    back: each layer's coefficients are remembered with it, and what its dropout drew.
+    The banks read their coefficients while a layer runs, and gradients come after those were reset:
+    each layer's coefficients and draws of dropout are saved with it.
     """
 
-    def __init__(self, network: Any, mixture: Mixture):
+    def __init__(self, network: Any, active: ActiveBanks):
         self._layers = [x for x in network.modules() if isinstance(x, GradientCheckpointingLayer)]
         if not self._layers:
             raise UsageError(
@@ -35,7 +35,7 @@ class Recompute:
             _never_drop_out(layer)
 
         def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-            return nullcontext(), mixture.again()
+            return nullcontext(), active.again()
 
         # The older name goes with transformers 6, the newer one came with 5.
         enable = getattr(network, "activation_checkpointing_enable", None)

@@ -9,7 +9,7 @@ to be written by whoever uses the model: `prefix` gives them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from paretosteer.errors import UsageError
-from paretosteer.policies.banks import BankedLinear
 from paretosteer.policies.control import Control
 from paretosteer.text.peft_adapters import CONFIG, PREFIX, WEIGHTS
 from paretosteer.text.policy import TextPolicy
@@ -32,6 +31,11 @@ def check_form(policy: TextPolicy, control: Control, form: Form) -> None:
         raise UsageError(
             "--dial: at a temperature other than 1 two models' next-token scores are mixed, which "
             "no single model does; leave the dial out, or use `paretosteer sample`"
+        )
+    if control.participants:
+        raise UsageError(
+            f"--as {form}: this policy mixes the next-token scores of several models, which no "
+            "single model does; use `paretosteer sample`"
         )
     if control.kind == "features" and form == "model":
         raise UsageError(
@@ -75,6 +79,7 @@ def write_policy(
     if form == "model":
         write_model(policy, row, folder)
     elif control.kind != "features":
+        assert row is not None  # `check_form` refused the start model
         write_adapter(policy, row, folder, base)
     else:
         assert policy.reader is not None and control.values is not None
@@ -88,14 +93,14 @@ def write_policy(
 
 def prefix(control: Control) -> str:
     """Words that have to stand before every prompt; none but where the preference is in words."""
-    return control.words[0] if control.kind == "text" else ""
+    return control.words[0] if control.words else ""
 
 
-def coefficients(policy: TextPolicy, control: Control) -> Tensor:
-    """What every bank counts under a control of one row, (banks,)."""
+def coefficients(policy: TextPolicy, control: Control) -> Tensor | None:
+    """Coefficient of every bank under a control of one row, (banks,); None for the start model."""
     count = next((layer.count for layer in policy.layers.values()), 0)
     if control.kind == "start":
-        return torch.zeros(count)
+        return None
     if control.kind == "soup":
         assert control.values is not None
         return control.values[0].cpu()
@@ -105,7 +110,7 @@ def coefficients(policy: TextPolicy, control: Control) -> Tensor:
     return torch.ones(count)  # with words and vectors the one bank is always on
 
 
-def write_model(policy: TextPolicy, row: Tensor, folder: Path) -> None:
+def write_model(policy: TextPolicy, row: Tensor | None, folder: Path) -> None:
     """One coefficient row (banks,) merged into a Hugging Face folder that is ready to generate.
 
     The weights are rounded to the start model's type once, after the sum.
@@ -120,7 +125,7 @@ def write_adapter(policy: TextPolicy, row: Tensor, folder: Path, base: str) -> N
     """Write one coefficient row (banks,) as a PEFT LoRA folder on the base model named `base`."""
     tensors, ranks = {}, {}
     for name, layer in policy.layers.items():
-        a, b = _merged(layer, row.tolist())
+        a, b = (factor.detach() for factor in layer.factors(row))
         if len(a):
             tensors[f"{PREFIX}{name}.lora_A.weight"] = a
             tensors[f"{PREFIX}{name}.lora_B.weight"] = b
@@ -174,28 +179,11 @@ def _write_peft(
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
 
 
-def _merged(layer: BankedLinear, row: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Factors A (r, in), B (out, r) whose product is the change under one row, scale included."""
-    factors = [(a.detach(), b.detach()) for a, b in zip(layer.A, layer.B, strict=True)]
-    scales = [scale for _, scale in layer.layout]
-    if layer.mixture.merge == "factors":
-        a = torch.stack([c * a for c, (a, _) in zip(row, factors, strict=True)]).sum(dim=0)
-        b = torch.stack([c * b for c, (_, b) in zip(row, factors, strict=True)]).sum(dim=0)
-        return a, scales[0] * b
-    # Banks that count nothing are cut to rank 0, not dropped: all of them may.
-    counted = [int(c != 0) * len(a) for c, (a, _) in zip(row, factors, strict=True)]
-    a = torch.cat([a[:r] for r, (a, _) in zip(counted, factors, strict=True)])
-    parts = zip(row, scales, counted, factors, strict=True)
-    return a, torch.cat([c * scale * b[:, :r] for c, scale, r, (_, b) in parts], dim=1)
-
-
 def _changed(policy: TextPolicy, control: Control) -> bool:
-    """Whether any bank with a coefficient other than 0 has a rank somewhere."""
-    row = coefficients(policy, control).tolist()
-    return any(
-        c != 0 and rank > 0
-        for layer in policy.layers.values()
-        for c, (rank, _) in zip(row, layer.layout, strict=True)
+    """Whether the banks change any layer by more than rank 0."""
+    row = coefficients(policy, control)
+    return row is not None and any(
+        len(layer.factors(row)[0]) > 0 for layer in policy.layers.values()
     )
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from paretosteer.errors import UsageError
+from paretosteer.policies.banks import BankedLinear
 from paretosteer.storage.digest import digest, file_digest
 from paretosteer.storage.weights import read_model_json, read_tensors
 
@@ -129,13 +130,21 @@ def add_adapters(policy: TextPolicy, adapters: Sequence[Adapter]) -> None:
     """
     check_adapters(policy.network, adapters)
     names = list(dict.fromkeys(name for adapter in adapters for name in adapter.layers))
-    # An adapter that leaves a layer alone has a bank of rank 0 there.
-    policy.add_banks({name: [_layout(adapter, name) for adapter in adapters] for name in names})
+    # An adapter without a layer has a bank of rank 0 there.
+    add_layouts(policy, {name: [_layout(a, name) for a in adapters] for name in names})
     with torch.no_grad():
         for bank, adapter in enumerate(adapters):
             for name, (a, b, _) in adapter.layers.items():
-                policy.layers[name].A[bank].copy_(a)
-                policy.layers[name].B[bank].copy_(b)
+                parts = policy.layers[name].parts(bank)
+                parts["A"].copy_(a)
+                parts["B"].copy_(b)
+
+
+def add_layouts(policy: TextPolicy, layouts: Mapping[str, Sequence[tuple[int, float]]]) -> None:
+    """Put banks of these (rank, scale) pairs around the named layers, values to be set."""
+    policy.add_banks(
+        list(layouts), lambda name, layer: BankedLinear(layer, layouts[name], policy.active)
+    )
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""A language model that takes a preference: the text world's policy."""
+"""A language model that takes a preference: the policy of text benchmarks."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -12,32 +12,42 @@ import torch
 from torch import Tensor, nn
 
 from paretosteer.interfaces import Drift
-from paretosteer.policies.banks import BankedLinear, frozen, insert_banks
+from paretosteer.policies.banks import LinearBanks, insert_banks
 from paretosteer.policies.base import Conditioned
-from paretosteer.policies.conditioning import Banks, Conditioning, Features, PromptText
+from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
-from paretosteer.policies.noise import stream_keys
 from paretosteer.text.attention import use_single_query
 from paretosteer.text.causal import CausalStream
 from paretosteer.text.encdec import EncoderDecoderStream
 from paretosteer.text.encode import PromptEncoder, response_texts
-from paretosteer.text.generate import Decoding, Mixed, Stream, generate, mix
+from paretosteer.text.generate import Decoding, Mixed, Stream, leaves, mix
 from paretosteer.text.gradient_checkpointing import Recompute
 from paretosteer.text.layers import linear_layers
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.row_bytes import row_bytes
+from paretosteer.text.sampler import NativeSampler, Sampler
 from paretosteer.text.samples import Prompt, TextSamples
-from paretosteer.text.softprompt import SoftPrompt
 
 
-class TextPolicy(Conditioned[BankedLinear]):
+class TextPolicy(Conditioned[LinearBanks]):
     """A frozen start model, its trainable conditioning, and one control row per batch row.
 
-    `decoding` is how training samples, and under which distribution everything is scored;
-    `answering` is how answers are written where that is another way (greedy, say).
-    """
+    Parameters
+    ----------
+    model
+        The start model.
+    conditioning
+        How the policy takes a preference.
+    decoding
+        How training samples are drawn; everything is scored under that distribution.
+    seed
+        Of the trainable parts and of dropout.
+    answering
+        How answers are written where that differs, greedily for example.
+    sampler
+        Builds the engine that writes responses.
 
-    reader: SoftPrompt | None
+    """
 
     def __init__(
         self,
@@ -46,40 +56,33 @@ class TextPolicy(Conditioned[BankedLinear]):
         decoding: Decoding,
         seed: int,
         answering: Decoding | None = None,
+        sampler: Callable[[TextPolicy], Sampler] = NativeSampler,
     ):
-        super().__init__()
+        super().__init__(conditioning, seed)
         self.model = model
         self.tokenizer = model.tokenizer
         self.decoding, self.answering = decoding, answering
-        self.conditioning = conditioning
         # Modules are new, tensors are shared: policies of one process hold the weights once.
         shared = {id(p): p for p in (*model.network.parameters(), *model.network.buffers())}
         self.network = copy.deepcopy(model.network, shared)
         use_single_query(self.network)
         self._encode = PromptEncoder(model)
-        self.recompute = Recompute(self.network, self.mixture) if model.recompute else nullcontext
-        self._build(conditioning, torch.Generator().manual_seed(seed))
-
-    def _build(self, conditioning: Conditioning, generator: torch.Generator) -> None:
-        self.set_mixture(conditioning, generator.initial_seed())
-        if isinstance(conditioning, Banks):
-            names = linear_layers(self.network, conditioning.scope)
-            bank = (conditioning.rank, conditioning.alpha / conditioning.rank)
-            self.add_banks({name: [bank] * conditioning.count for name in names})
-        elif isinstance(conditioning, PromptText | Features) and conditioning.rank:
-            bank = (conditioning.rank, conditioning.alpha / conditioning.rank)
-            self.add_banks({name: [bank] for name in linear_layers(self.network, "all")})
+        self.recompute = Recompute(self.network, self.active) if model.recompute else nullcontext
+        generator = torch.Generator().manual_seed(seed)
+        if scope := conditioning.bank_scope():
+            names = linear_layers(self.network, scope)
+            self.add_banks(names, lambda _, layer: conditioning.linear(layer, self.active))
         self.initialise_banks(generator)
-        if isinstance(conditioning, Features):
-            embedding = self.network.get_input_embeddings().weight
-            self.reader = SoftPrompt(
-                conditioning.size, conditioning.tokens, conditioning.hidden, embedding.shape[1]
-            ).to(embedding.device)
-            self.reader.initialise(embedding, generator)
+        embedding = self.network.get_input_embeddings().weight  # (vocabulary, width)
+        reader = conditioning.text_reader(embedding, generator)
+        self.reader = reader if reader is None else reader.to(embedding.device)
+        self.sampler = sampler(self)
 
-    def add_banks(self, layouts: Mapping[str, Sequence[tuple[int, float]]]) -> None:
-        """Put banks of these (rank, scale) pairs around the named layers, values to be set."""
-        self.layers |= insert_banks(self.network, list(layouts), layouts.__getitem__, self.mixture)
+    def add_banks(
+        self, names: Sequence[str], make: Callable[[str, nn.Module], LinearBanks]
+    ) -> None:
+        """Put banks around the named layers."""
+        self.layers |= insert_banks(self.network, names, make)
 
     @property
     def size(self) -> int:
@@ -93,7 +96,7 @@ class TextPolicy(Conditioned[BankedLinear]):
 
     def row_bytes(self, prompts: Sequence[Prompt]) -> int:
         """Estimated memory, in bytes, for answering the longest of these prompts."""
-        virtual = self.reader.tokens if self.reader else 0
+        virtual = self._virtual_tokens
         longest = max(self._encode.length(prompt.text) for prompt in prompts)
         return row_bytes(self.network, virtual + longest, self.decoding.max_new_tokens)
 
@@ -108,7 +111,7 @@ class TextPolicy(Conditioned[BankedLinear]):
     def answer(
         self, prompts: Sequence[Prompt], control: Control, seed: int, samples: Sequence[int]
     ) -> TextSamples:
-        """Write what a user gets: as training samples, unless `answering` says otherwise."""
+        """Write one answer per row, under `answering` if given, else like training samples."""
         return self._write(prompts, control, seed, samples, self.answering or self.decoding)
 
     @torch.no_grad()
@@ -121,22 +124,7 @@ class TextPolicy(Conditioned[BankedLinear]):
         decoding: Decoding,
     ) -> TextSamples:
         control = control.to(self.device)
-        keys = stream_keys(seed, [p.id for p in prompts], samples).to(self.device)
-        # One stream keeps its banks set from the first token to the last: what they are mixed by is
-        # then worked out once. Two take turns.
-        alone = control.sharpness is None
-        with (
-            frozen(self.mixture, self.layers.values()),
-            self.mixed(control) if alone else nullcontext(),
-        ):
-            response, mask, log_probs = generate(
-                self._streams(prompts, control, decoding.max_new_tokens, held=alone),
-                keys,
-                decoding,
-                end=self.tokenizer.eos_token_id,
-                pad=self.tokenizer.pad_token_id,
-                sharpness=control.sharpness,
-            )
+        response, mask, log_probs = self.sampler(prompts, control, seed, samples, decoding)
         texts = response_texts(self.model, response, mask)
         return TextSamples(tuple(prompts), tuple(samples), response, mask, log_probs, tuple(texts))
 
@@ -150,9 +138,9 @@ class TextPolicy(Conditioned[BankedLinear]):
         with self.recompute():
             parts = [
                 self.decoding.log_probs(stream.logits(samples.response, samples.mask), 0, end)
-                for stream in self._streams(samples.prompts, control, width)
+                for stream in self.streams(samples.prompts, control, width)
             ]  # each (rows, T, vocabulary)
-        log_probs = self.decoding.kept(mix(parts, control.sharpness), samples.response)
+        log_probs = self.decoding.kept(mix(parts, control), samples.response)
         taken = log_probs.gather(-1, samples.response.unsqueeze(-1)).squeeze(-1)
         return torch.where(samples.mask, taken, 0.0)
 
@@ -176,58 +164,63 @@ class TextPolicy(Conditioned[BankedLinear]):
         rows = torch.arange(control.rows).repeat_interleave(size)
         return self.log_probs(candidates, control.take(rows)).sum(dim=1).view(control.rows, size)
 
-    def _streams(
+    def streams(
         self, prompts: Sequence[Prompt], control: Control, new_tokens: int, held: bool = False
     ) -> list[Stream]:
-        """The model under the control; with a sharpness, the start model first.
+        """The models that take part in a control, in the order in which `mix` reads them.
 
-        `held` says that the banks are set already, for as long as the streams are used.
+        `held` says that the banks of a single model stay set for as long as its stream is used.
         """
         if held:
             return [self._stream(prompts, control, new_tokens, nullcontext)]
-        controls = [control]
-        if control.sharpness is not None:
-            controls.insert(0, Control.start(control.rows))
-        return [self._stream(prompts, c, new_tokens, partial(self.mixed, c)) for c in controls]
+        return [
+            self._stream(prompts, leaf, new_tokens, partial(self.mixed, leaf))
+            for leaf in leaves(control)
+        ]
+
+    @property
+    def _virtual_tokens(self) -> int:
+        """Soft prompt vectors before every text."""
+        return int(getattr(self.reader, "tokens", 0))
 
     def _stream(
         self, prompts: Sequence[Prompt], control: Control, new_tokens: int, mixed: Mixed
     ) -> Stream:
         texts = [prompt.text for prompt in prompts]
-        if control.kind == "text":
+        if control.words:
             texts = [words + text for words, text in zip(control.words, texts, strict=True)]
-        before = self.reader.tokens if self.reader else 0
-        ids, mask = self._encode(texts, prompts, before, new_tokens)
-        virtual = None
-        if control.kind == "features":
-            assert self.reader is not None and control.values is not None
-            virtual = self.reader(control.values)
-
+        ids, mask = self._encode(texts, prompts, self._virtual_tokens, new_tokens)
+        virtual = self.read(control)  # (rows, V, width) or None
         if self.model.encoder_decoder:
             begin = self.model.begin
             return EncoderDecoderStream(self.network, mixed, ids, mask, begin, virtual)
         return CausalStream(self.network, mixed, ids, mask, virtual)
 
     @torch.no_grad()
-    def materialise(self, coefficients: Tensor) -> Any:
-        """A plain copy of the model with one coefficient row (banks,) merged into its weights."""
+    def materialise(self, coefficients: Tensor | None) -> Any:
+        """Plain copy of the model with one coefficient row (banks,) merged into its weights.
+
+        None gives the start model.
+        """
         plain = copy.deepcopy(self.network)
         for name in self.layers:
             parent, _, leaf = name.rpartition(".")
             owner = plain.get_submodule(parent)
-            layer: BankedLinear = getattr(owner, leaf)
+            layer: LinearBanks = getattr(owner, leaf)
+            setattr(owner, leaf, layer.base)
+            if coefficients is None:
+                continue
             merged = layer.materialise(coefficients.to(self.device))
             # A new parameter, not an update in place: a tied embedding keeps its own weight.
             layer.base.weight = nn.Parameter(merged, requires_grad=False)
-            setattr(owner, leaf, layer.base)
             if layer.base is plain.get_output_embeddings():
                 self._untie(plain)
         return plain
 
     def _untie(self, plain: Any) -> None:
-        """Say that the head is not the embedding; then every stack has to own what it embeds with.
+        """Mark the head as untied; every stack then needs an embedding table of its own.
 
-        A file in which they shared it would leave some of them without.
+        A saved file in which the stacks shared one would leave some of them without.
         """
         plain.config.tie_word_embeddings = False
         if self.model.encoder_decoder:

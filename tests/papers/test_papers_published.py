@@ -50,7 +50,7 @@ def test_interpolation_on_q_k_v_and_o(make_task):
     banks = kind(kind.Options(scope="attention", dropout=0.1)).conditioning(3)
     assert isinstance(banks, Banks) and banks.dropout == 0.1 and banks.count == 6
     policy = world.start_policy(banks, seed=0)
-    assert isinstance(policy, TextPolicy) and policy.mixture.dropout == 0.1
+    assert isinstance(policy, TextPolicy) and policy.active.dropout == 0.1
     assert {name.rpartition(".")[2] for name in policy.layers} == {
         *("q_proj", "k_proj", "v_proj", "o_proj")
     }

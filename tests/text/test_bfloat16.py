@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from paretosteer.policies.banks import BankedLinear, Mixture, frozen
+from paretosteer.policies.banks import ActiveBanks, BankedLinear, frozen
 from paretosteer.policies.conditioning import Banks
 from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
@@ -25,7 +25,7 @@ def layers(merge="sum"):
     torch.manual_seed(0)
     base = nn.Linear(32, 24).requires_grad_(False).to(HALF)
     pair = [
-        BankedLinear(copy.deepcopy(base).to(dtype), [(4, 2.0)] * 3, Mixture(merge))
+        BankedLinear(copy.deepcopy(base).to(dtype), [(4, 2.0)] * 3, ActiveBanks(merge))
         for dtype in (torch.float32, HALF)
     ]
     for layer in pair:
@@ -50,9 +50,9 @@ def test_outputs_are_near_float32(case, keep):
     (exact, half), x = layers()
     outputs = []
     for layer in (exact, half):
-        with torch.no_grad(), layer.mixture.set(**MIXTURES[case]):
+        with torch.no_grad(), layer.active.set(**MIXTURES[case]):
             if keep:
-                with frozen(layer.mixture, [layer]):
+                with frozen(layer.active, [layer]):
                     outputs.append(layer(x.to(layer.base.weight.dtype)))
             else:
                 outputs.append(layer(x.to(layer.base.weight.dtype)))
@@ -66,7 +66,7 @@ def test_averaged_factors_are_near_float32():
     (exact, half), x = layers("factors")
     outputs = []
     for layer in (exact, half):
-        with torch.no_grad(), layer.mixture.set(coefficients=CONTROL.values):
+        with torch.no_grad(), layer.active.set(coefficients=CONTROL.values):
             outputs.append(layer(x.to(layer.base.weight.dtype)).float())
     torch.testing.assert_close(outputs[1], outputs[0], **NEAR)
 
@@ -75,7 +75,7 @@ def test_averaged_factors_are_near_float32():
 def test_gradients_are_float32_and_near(case):
     (exact, half), x = layers()
     for layer in (exact, half):
-        with layer.mixture.set(**MIXTURES[case]):
+        with layer.active.set(**MIXTURES[case]):
             layer(x.to(layer.base.weight.dtype)).float().square().mean().backward()
     for a, b in zip(exact.parameters(), half.parameters(), strict=True):
         if a.requires_grad and a.grad is not None:
@@ -88,7 +88,7 @@ def test_small_steps_of_training_are_not_lost():
     (_, half), x = layers()
     optimiser = torch.optim.Adam(list(half.B.parameters()), lr=1e-4)
     before = [b.detach().clone() for b in half.B]
-    with half.mixture.set(coefficients=CONTROL.values):
+    with half.active.set(coefficients=CONTROL.values):
         half(x).float().sum().backward()
     optimiser.step()
     for a, b in zip(before, half.B, strict=True):

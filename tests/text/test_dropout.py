@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from paretosteer.policies.banks import BankedLinear, Mixture
+from paretosteer.policies.banks import ActiveBanks, BankedLinear
 from paretosteer.policies.conditioning import Banks, Features, PromptText
 from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
@@ -83,16 +83,16 @@ def test_banks_that_are_always_on_have_it_too(llama, conditioning, control):
 def test_the_expected_output_is_that_without_dropout():
     """Inputs are kept with probability 1 - p and scaled by its inverse, as in LoRA."""
     base = nn.Linear(8, 3, bias=False).requires_grad_(False)
-    mixture = Mixture(dropout=0.25)
-    layer = BankedLinear(base, [(2, 1.0), (2, 1.0)], mixture)
+    active = ActiveBanks(dropout=0.25)
+    layer = BankedLinear(base, [(2, 1.0), (2, 1.0)], active)
     layer.initialise(torch.Generator().manual_seed(0))
     for b in layer.B:
         nn.init.normal_(b)
     x, c = torch.randn(1, 1, 8), torch.tensor([[0.3, 0.7]])
-    with torch.no_grad(), mixture.set(coefficients=c):
+    with torch.no_grad(), active.set(coefficients=c):
         plain = layer(x)
     many = x.expand(20000, 1, 8)
-    with mixture.set(coefficients=c.expand(20000, 2)):
+    with active.set(coefficients=c.expand(20000, 2)):
         drawn = layer(many).detach()
     torch.testing.assert_close(drawn.mean(dim=0, keepdim=True), plain, atol=0.03, rtol=0)
     assert drawn.std() > 0.1

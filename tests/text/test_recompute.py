@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from paretosteer.errors import UsageError
-from paretosteer.policies.banks import Mixture
+from paretosteer.policies.banks import ActiveBanks
 from paretosteer.policies.conditioning import Banks, Features, PromptText
 from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
@@ -147,7 +147,7 @@ def with_enable(network):
 
 def test_layers_that_drop_out_by_themselves_do_not():
     network = with_enable(nn.Sequential(OwnDropout()).eval())
-    with Recompute(network, Mixture())():
+    with Recompute(network, ActiveBanks())():
         assert network[0].training
         assert torch.equal(network(torch.ones(50)), torch.ones(50))
     assert not network[0].training
@@ -155,4 +155,4 @@ def test_layers_that_drop_out_by_themselves_do_not():
 
 def test_a_network_without_such_layers_is_refused():
     with pytest.raises(UsageError, match="gradient_checkpointing: Linear has no layers that can"):
-        Recompute(nn.Linear(2, 2), Mixture())
+        Recompute(nn.Linear(2, 2), ActiveBanks())

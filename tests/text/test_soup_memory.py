@@ -62,7 +62,7 @@ def test_a_soup_is_one_model_and_its_banks(llama_7b, objectives):
 
 def test_stacks_for_sampling_are_half_as_large_as_their_banks(llama_7b):
     policy = TextPolicy(llama_7b, Banks(3, RANK, 2.0 * RANK), Decoding(128), seed=0)
-    policy.mixture.frozen = True
+    policy.active.frozen = True
     stacks = [x for layer in policy.layers.values() for x in layer._stacked()]
     assert sum(x.nbytes for x in stacks) == 3 * BANK * 2  # in the model's own bfloat16
 

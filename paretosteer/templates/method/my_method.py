@@ -9,7 +9,6 @@ alone, and mixed according to the preference. Change four places: how the policy
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 from paretosteer.benchmark import Benchmark
@@ -29,7 +28,7 @@ class MyMethod(Method):
     class Options(TrainingOptions):
         """Options of every trained method (rank, learning_rate, …), and two of its own."""
 
-        feedback: Literal["reward", "preference"] = option("reward", "what teaches the banks")
+        feedback: str = option("reward", "what teaches the banks")
         own: float = option(
             1.0, "weight of its own objective that a bank is trained with", above=0, most=1
         )

@@ -1,0 +1,88 @@
+"""The engine that writes responses. Ours is `paretosteer.text.generate`; another may replace it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from paretosteer.policies.banks import frozen
+from paretosteer.policies.control import Control
+from paretosteer.policies.noise import stream_keys
+from paretosteer.text.generate import Decoding, generate
+from paretosteer.text.samples import Prompt
+
+if TYPE_CHECKING:
+    from paretosteer.text.policy import TextPolicy
+
+
+class Responses(NamedTuple):
+    """What a sampler wrote, right-padded, on the device of the policy."""
+
+    tokens: Tensor  # (rows, T) int64, padded with the tokenizer's padding token
+    mask: Tensor  # (rows, T) bool, True up to and including the end token
+    # (rows, T) float32, under the decoding's distribution, at temperature 1 if greedy; 0 outside
+    # the mask. They must equal `TextPolicy.log_probs`, or policy gradients are biased.
+    log_probs: Tensor
+
+
+class Sampler(Protocol):
+    """Writes one response per row.
+
+    An engine of your own is built from a policy, `Engine(policy)`. A benchmark uses it for every
+    policy once it is set as its `sampler`.
+    """
+
+    def __call__(
+        self,
+        prompts: Sequence[Prompt],
+        control: Control,
+        seed: int,
+        samples: Sequence[int],
+        decoding: Decoding,
+    ) -> Responses:
+        """Write responses to `prompts` (rows), each under its row of `control`.
+
+        Noise may depend on the seed, the prompt's id, the sample number and the position alone:
+        common random numbers make methods comparable.
+        """
+        ...
+
+
+class NativeSampler:
+    """Our own loop: every control in one batch, common random numbers, mixtures of policies."""
+
+    def __init__(self, policy: TextPolicy):
+        self.policy = policy
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        prompts: Sequence[Prompt],
+        control: Control,
+        seed: int,
+        samples: Sequence[int],
+        decoding: Decoding,
+    ) -> Responses:
+        """Write responses; see `Sampler`."""
+        policy = self.policy
+        keys = stream_keys(seed, [p.id for p in prompts], samples).to(policy.device)
+        # A single model keeps its banks set from the first token to the last, so that their slots
+        # are computed once. Several take turns.
+        alone = not control.participants
+        with (
+            frozen(policy.active, policy.layers.values()),
+            policy.mixed(control) if alone else nullcontext(),
+        ):
+            written = generate(
+                policy.streams(prompts, control, decoding.max_new_tokens, held=alone),
+                keys,
+                decoding,
+                end=policy.tokenizer.eos_token_id,
+                pad=policy.tokenizer.pad_token_id,
+                control=control,
+            )
+        return Responses(*written)
