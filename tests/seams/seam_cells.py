@@ -27,9 +27,9 @@ class Killed(BaseException):
 
 
 class Killer(Tracker):
-    """Ends training after a number of steps."""
+    """Ends training after a number of steps; by default never."""
 
-    def __init__(self, last: int):
+    def __init__(self, last: int = -1):
         self.last = last
 
     def log(self, step: int, row: Any) -> None:
@@ -43,8 +43,8 @@ def finish(folder: Path, *overrides: str, killed_at: int | None = None) -> Path:
     if killed_at is not None:
         with pytest.raises(Killed):
             runner.run_cell(plan_cell(config), Killer(killed_at))
-    record = runner.run_cell(plan_cell(config), Tracker())
-    assert record["status"] == "ok", record
+    record = runner.run_cell(plan_cell(config), Killer())
+    assert record.status == "ok", record
     return plan_cell(config).folder
 
 
