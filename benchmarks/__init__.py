@@ -1,1 +1,1 @@
-"""One file or folder per world: prompts, start model, objectives, feedback data, scores."""
+"""Benchmarks: each gives prompts, a start model, objectives, feedback data and scores."""

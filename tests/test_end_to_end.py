@@ -234,7 +234,7 @@ def test_a_tracker_is_told_of_steps_and_of_a_cell_with_its_record(
         (["benchmark.objectives=[positive]"], "benchmark.objectives"),
         (["benchmark.objectives=[positive,vary]"], "did you mean 'varied'?"),
         (["benchmark.max_new_tokens=400"], "benchmark.max_new_tokens"),
-        (["model=hf", "model.path=./nowhere"], "model.path: there is no folder './nowhere'"),
+        (["model=hf", "model.path=./nowhere"], "model.path: the folder './nowhere' does not exist"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(

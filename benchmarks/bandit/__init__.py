@@ -1,1 +1,1 @@
-"""Benchmark `bandit`: a contextual bandit whose best front is known exactly."""
+"""Benchmark `bandit`: a contextual bandit with a known Pareto front."""

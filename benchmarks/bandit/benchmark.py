@@ -1,4 +1,4 @@
-"""A contextual bandit whose best front is known exactly: distance to the truth, without noise."""
+"""Contextual bandit with a closed-form Pareto front: exact regret, no sampling noise."""
 
 from __future__ import annotations
 
@@ -35,17 +35,18 @@ if TYPE_CHECKING:
     from paretosteer.config.schema import CellConfig
     from paretosteer.config.setting import Setting
 
-FEATURES = 8  # of a context that a network reads
+FEATURES = 8  # size of a context vector, for policy=mlp
 HIDDEN = (32, 32)
-TEACHER = 64  # random features that rewards are made of
+TEACHER = 64  # random tanh features from which the rewards are built
 SPLITS = ("train", "calibration", "validation", "test")
 
 
 class Bandit(Benchmark):
-    """K actions per context, m conflicting rewards, a start policy, and the optimum in closed form.
+    """Contextual bandit with K actions, m conflicting rewards and a known optimal policy.
 
-    With KL coefficient kappa the best policy for mu is pi_0 exp(mu . z / kappa), normalised. Points
-    are in regularised coordinates E z_i - kappa KL, rewards and gradients are sums over actions.
+    With KL coefficient kappa, the optimal policy for a preference mu is
+    pi*(a|x) ∝ pi_0(a|x) exp(mu . z(x, a) / kappa). Points are given in the regularised coordinates
+    g_i = E z_i - kappa KL. Expectations are exact sums over actions, never sampled.
     """
 
     name = "bandit"
@@ -90,7 +91,7 @@ class Bandit(Benchmark):
 
     @classmethod
     def training_defaults(cls, options: Options) -> Mapping[str, Any]:
-        """The optimum's own KL coefficient, also as DPO's temperature: one aim for all."""
+        # Every feedback kind uses the benchmark's kappa, so all of them have the same optimum.
         rate = 0.2 if options.policy == "tabular" else 0.01
         return {
             "learning_rate": rate,
@@ -101,46 +102,44 @@ class Bandit(Benchmark):
 
     @classmethod
     def model_key(cls, config: CellConfig, options: Options) -> str:
-        """Digest of the world, which the start policy is part of."""
+        """Digest of the options, which determine the start policy."""
         own_model_only(config)
         return digest({"bandit": options.model_dump(), "version": cls.version})
 
     @classmethod
     def objective_versions(cls, options: Options) -> Mapping[str, str]:
-        """All of the same version."""
         return {f"reward_{i + 1}": "1" for i in range(options.objectives)}
 
     @property
     def model_name(self) -> str:
-        """The kind of policy."""
         return str(self.options.policy)
 
     @property
     def kl_coefficient(self) -> float:
-        """What a nat of KL costs."""
+        """Price of a nat of KL, in normalised reward."""
         return float(self.options.kappa)
 
     def split(self, name: str) -> Sequence[Context]:
-        """The contexts of a split."""
         return self._contexts[name]
 
     def start_policy(self, conditioning: Conditioning, seed: int) -> TabularPolicy | NetworkPolicy:
-        """The start policy under a conditioning, nothing trained yet."""
+        """Untrained copy of the start policy with the given conditioning."""
         if isinstance(self._start, Perceptron):
             return NetworkPolicy(self._start, self._features, conditioning, seed)
         return TabularPolicy(self._start, conditioning, seed)
 
     @cached_property
     def normaliser(self) -> Normaliser:
-        """Exact moments under the start policy, over calibration contexts."""
+        """Exact reward moments under the start policy on the calibration contexts."""
         rows = self._rows(self.prompts("calibration"))
+        # Contexts are equally likely, so a pair (x, a) has probability pi_0(a|x) / n.
         weight = np.exp(self._log_start[rows])[..., None] / len(rows)  # (n, K, 1)
         mean = (weight * self._rewards[rows]).sum(axis=(0, 1))
         variance = (weight * (self._rewards[rows] - mean) ** 2).sum(axis=(0, 1))
         return Normaliser(tuple(mean.tolist()), tuple(np.sqrt(variance).tolist()))
 
     def score(self, samples: Actions | Distributions) -> Array:
-        """Raw rewards (rows, m): of the actions drawn, or expected."""
+        """Raw rewards (rows, m): of the sampled action, or expected under a distribution."""
         rewards = self.outcomes(samples.contexts)  # (rows, K, m)
         if isinstance(samples, Actions):
             return rewards[np.arange(len(samples)), samples.action.cpu().numpy()]
@@ -148,11 +147,11 @@ class Bandit(Benchmark):
         return expected
 
     def outcomes(self, prompts: Sequence[Context]) -> Array:
-        """Raw rewards (rows, K, m) of every action."""
+        """Raw rewards of every action, (rows, K, m)."""
         return self._rewards[self._rows(prompts)]
 
     def oracle(self, preferences: Array) -> Oracle:
-        """The best policy's points at preferences (k, m), on test contexts."""
+        """Points of the optimal policies for preferences (k, m), on the test contexts."""
         rows = self._rows(self.prompts("test"))
         z, log_start = self.normaliser.apply(self._rewards[rows]), self._log_start[rows]
         best = best_policies(z, log_start, preferences, self.kl_coefficient)
@@ -160,11 +159,12 @@ class Bandit(Benchmark):
         return Oracle(regularised(z, log_start, best, self.kl_coefficient), start)
 
     def lists(self, rng: np.random.Generator, weights: Array, size: int | None) -> Lists:
-        """Different actions of a training context, drawn from the start policy.
+        """Lists of distinct actions, sampled from the start policy for training contexts.
 
-        Labels are softmax(z) over a list: for two, each objective's Bradley-Terry probabilities.
+        The labels are softmax(z) over a list. With two actions these are the Bradley-Terry
+        probabilities of each objective.
         """
-        assert size is not None  # `training_defaults` gives one
+        assert size is not None  # `training_defaults` sets it
         if size > self.options.actions:
             raise UsageError(
                 f"method.list_size: {size} candidates, but there are {self.options.actions} "
@@ -172,8 +172,9 @@ class Bandit(Benchmark):
             )
         contexts = self._drawn(rng, len(weights))
         rows = self._rows(contexts)
+        # Gumbel top-k: the n largest perturbed logits are a sample without replacement.
         noisy = self._log_start[rows] + rng.gumbel(size=(len(weights), self.options.actions))
-        actions = np.argsort(-noisy, axis=1)[:, :size]  # (lists, n), without replacement
+        actions = np.argsort(-noisy, axis=1)[:, :size]  # (lists, n)
         rewards = np.take_along_axis(self._rewards[rows], actions[..., None], 1)
         z = self._tensor(self.normaliser.apply(rewards)).float()  # (lists, n, m)
         log_start = np.take_along_axis(self._log_start[rows], actions, 1)
@@ -186,38 +187,46 @@ class Bandit(Benchmark):
         )
 
     def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> Actions:
-        """For every row of weights (rows, m), an action of the start policy's top quantile."""
+        """One action per row of weights (rows, m), from the start policy's top quantile.
+
+        The quantile is of weights . z under the start policy; actions keep their relative
+        probabilities within it.
+        """
         contexts = self._drawn(rng, len(weights))
         rows = self._rows(contexts)
         z = self.normaliser.apply(self._rewards[rows])
         order = np.argsort(-np.einsum("rkm,rm->rk", z, weights), axis=1)  # best first
+        # Invert the CDF of the start policy over the ordered actions, restricted to [0, quantile].
         mass = np.take_along_axis(np.exp(self._log_start[rows]), order, 1).cumsum(axis=1)
-        place = (mass < rng.uniform(0, quantile, size=(len(rows), 1))).sum(axis=1)
-        action = order[np.arange(len(rows)), np.minimum(place, order.shape[1] - 1)]
+        rank = (mass < rng.uniform(0, quantile, size=(len(rows), 1))).sum(axis=1)
+        action = order[np.arange(len(rows)), np.minimum(rank, order.shape[1] - 1)]
         log_probs = self._log_start[rows, action][:, None]
         return Actions(tuple(contexts), self._tensor(action), self._tensor(log_probs).float())
 
-    # -- parts ------------------------------------------------------------------------------
+    # -- helpers ----------------------------------------------------------------------------
 
     def _check(self) -> None:
         m, conflict = self.options.objectives, self.options.conflict
+        # m variables with one common pairwise correlation need it above -1 / (m - 1).
         if conflict is not None and not -1 / (m - 1) < conflict < 1:
             raise UsageError(
-                f"benchmark.conflict: found {conflict} with {m} objectives, whose rewards can "
-                f"correlate pairwise above {-1 / (m - 1):.3g} and below 1; give a value between"
+                f"benchmark.conflict: found {conflict}, but the pairwise correlation of {m} "
+                f"rewards must lie between {-1 / (m - 1):.3g} and 1, both excluded; set a value "
+                "in this range"
             )
-        if (each := self._contexts_each()) * self.options.actions <= m:
+        # `conflicting` whitens the rewards, which takes more samples than objectives.
+        if (count := self._contexts_per_split()) * self.options.actions <= m:
             raise UsageError(
-                f"benchmark.contexts: {each} contexts with {self.options.actions} actions have "
-                f"{each * self.options.actions} rewards to vary, too few for {m} objectives; raise "
-                "benchmark.contexts or benchmark.actions"
+                f"benchmark.contexts: {count} contexts with {self.options.actions} actions give "
+                f"only {count * self.options.actions} rewards per objective, too few for {m} "
+                "objectives; raise benchmark.contexts or benchmark.actions"
             )
 
     def _make(self, rng: np.random.Generator) -> None:
-        """Contexts, start policy and rewards of the world."""
+        """Make the contexts, the start policy and the rewards."""
         o = self.options
         m, conflict = o.objectives, o.conflict
-        shape = (self._place_contexts(), o.actions)
+        shape = (self._make_contexts(), o.actions)  # (contexts, K)
         if o.policy == "tabular":
             start = rng.normal(size=shape)
             self._start: Perceptron | torch.Tensor = self._tensor(start).float()
@@ -227,29 +236,29 @@ class Bandit(Benchmark):
             self._features = self._tensor(features).float()
             self._start = self._network()
             start = self._start_logits()
+            # Rewards are smooth in the features, so a network can generalise to new contexts.
             hidden = np.tanh(features @ rng.normal(size=(FEATURES, TEACHER)) / FEATURES**0.5)
             raw = (hidden @ rng.normal(size=(TEACHER, o.actions * m))).reshape(*shape, m)
         self._log_start = start - np.log(np.exp(start).sum(axis=1, keepdims=True))
         correlation = -0.5 / (m - 1) if conflict is None else conflict
         self._rewards = conflicting(raw, np.exp(self._log_start), correlation)  # (contexts, K, m)
 
-    def _contexts_each(self) -> int:
-        """Contexts in a split."""
+    def _contexts_per_split(self) -> int:
         return self.options.contexts or (64 if self.options.policy == "tabular" else 512)
 
-    def _place_contexts(self) -> int:
-        """Name the contexts of every split; gives how many there are in all."""
-        tabular, each = self.options.policy == "tabular", self._contexts_each()
+    def _make_contexts(self) -> int:
+        """Make the contexts of every split and return their total number."""
+        tabular, count = self.options.policy == "tabular", self._contexts_per_split()
         self._contexts = {
-            split: [Context(f"x{i}", i) for i in range(first, first + each)]
-            for split, first in zip(SPLITS, range(0, 4 * each, each), strict=True)
+            split: [Context(f"x{i}", i) for i in range(first, first + count)]
+            for split, first in zip(SPLITS, range(0, 4 * count, count), strict=True)
         }
-        if tabular:  # a table cannot meet a new context
+        if tabular:  # a table cannot generalise to new contexts, so all splits share them
             self._contexts = dict.fromkeys(SPLITS, self._contexts["train"])
-        return each if tabular else 4 * each
+        return count if tabular else 4 * count
 
     def _network(self) -> Perceptron:
-        """An untrained network is the start policy: its logits vary by about 1."""
+        # An untrained network serves as the start policy: its logits have a spread of about 1.
         network = Perceptron([FEATURES, *HIDDEN, self.options.actions])
         network.initialise(torch.Generator().manual_seed(self.options.world))
         return network.to(self.setting.device).requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Rewards that conflict by exactly as much as asked, and the best policies under them."""
+"""Rewards with a prescribed correlation, and the optimal policies under them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from paretosteer.interfaces import Array
 
 
 def conflicting(raw: Array, start: Array, correlation: float) -> Array:
-    """Mixtures of `raw` that the start policy sees with mean 0, variance 1 and a correlation.
+    """Mix rewards to mean 0, variance 1 and a common pairwise correlation.
+
+    The moments are taken under the start policy, with all contexts equally likely.
 
     Parameters
     ----------
     raw
-        (contexts, K, m), any rewards that are linearly independent.
+        (contexts, K, m), linearly independent rewards.
     start
-        (contexts, K), the start policy's probabilities; contexts count alike.
+        (contexts, K), probabilities of the start policy.
     correlation
-        Of every pair of objectives, above -1 / (m - 1) and below 1.
+        Correlation of every pair of objectives, above -1 / (m - 1) and below 1.
 
     Returns
     -------
@@ -28,6 +30,7 @@ def conflicting(raw: Array, start: Array, correlation: float) -> Array:
     weight = (start / len(start)).reshape(-1, 1)  # (contexts * K, 1), sums to 1
     flat = raw.reshape(-1, m)
     centred = flat - (weight * flat).sum(axis=0)
+    # Whiten with the inverse Cholesky factor of the covariance, then colour with the target's.
     whiten = np.linalg.inv(np.linalg.cholesky(centred.T @ (weight * centred)))
     colour = np.linalg.cholesky(np.full((m, m), correlation) + (1 - correlation) * np.eye(m))
     mixed: Array = centred @ (colour @ whiten).T
@@ -35,16 +38,19 @@ def conflicting(raw: Array, start: Array, correlation: float) -> Array:
 
 
 def best_policies(z: Array, log_start: Array, preferences: Array, kappa: float) -> Array:
-    """Log of pi*(a|x) ~ pi_0(a|x) exp(mu . z(x, a) / kappa), (k, contexts, K).
+    """Log-probabilities of the optimal policies, (k, contexts, K).
+
+    The optimum of mu . E z - kappa KL(pi || pi_0) is pi*(a|x) ∝ pi_0(a|x) exp(mu . z(x, a) / kappa)
+    (e.g. Korbak et al., 2022, arXiv 2205.11275).
 
     Parameters
     ----------
     z
-        Normalised rewards, (contexts, K, m).
+        (contexts, K, m), normalised rewards.
     log_start
-        (contexts, K).
+        (contexts, K), log-probabilities of the start policy.
     preferences
-        (k, m).
+        (k, m), preference vectors mu.
     kappa
         KL coefficient, above 0.
 
@@ -54,7 +60,10 @@ def best_policies(z: Array, log_start: Array, preferences: Array, kappa: float) 
 
 
 def regularised(z: Array, log_start: Array, log_policy: Array, kappa: float) -> Array:
-    """Points g_i = E z_i - kappa KL of policies (k, contexts, K), as (k, m)."""
+    """Points g_i = E z_i - kappa KL of k policies, (k, m).
+
+    `log_policy` is (k, contexts, K); `z` and `log_start` are as in `best_policies`.
+    """
     policy = np.exp(log_policy)
     kl = (policy * (log_policy - log_start)).sum(axis=-1).mean(axis=-1)  # (k,)
     expected = np.einsum("kxa,xam->km", policy, z) / len(z)
@@ -63,7 +72,7 @@ def regularised(z: Array, log_start: Array, log_policy: Array, kappa: float) -> 
 
 
 def _log_sum_exp(x: Array) -> Array:
-    """Over the last axis."""
-    top = x.max(axis=-1)
+    """Log-sum-exp over the last axis."""
+    top = x.max(axis=-1)  # subtracted to avoid overflow
     total: Array = top + np.log(np.exp(x - top[..., None]).sum(axis=-1))
     return total

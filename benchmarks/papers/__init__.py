@@ -1,1 +1,1 @@
-"""Tasks on which published methods were compared, with their settings as published."""
+"""Tasks from published papers, with the settings of those papers."""

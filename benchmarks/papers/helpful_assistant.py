@@ -1,15 +1,20 @@
-r"""Helpful Assistant: answer dialogues of HH-RLHF helpfully, harmlessly or with humour, at will.
+r"""Helpful Assistant: answer HH-RLHF dialogues helpfully, harmlessly and humorously.
 
-Dialogues: Bai et al., arXiv 2204.05862 (`Anthropic/hh-rlhf`). Rewards, template and settings are
-those of RiC's released code (Yang et al., arXiv 2402.10207) and its Rewarded Soups: dialogue up to
-the last `\n\nAssistant:`; the normalisers of helpful and harmless that the models' author
-published; humour from the answer alone, logit 1; temperature 0.7 in training, at least one token
-and at most 128; answers are scored up to where they begin to speak for somebody else. Policy
-gradient: step size 1e-5, 64 samples a step, KL coefficient 0.2; LoRA in
-`experiment=helpful_assistant`. The start model is Llama-2-7B after supervised training on the
-chosen answers (step size 1.4e-4).
+Dialogues: Bai et al., arXiv 2204.05862 (`Anthropic/hh-rlhf`). Rewards, template and settings
+follow the released code of RiC (Yang et al., arXiv 2402.10207), including its Rewarded Soups:
 
-The data's `test` is our test; calibration and validation are drawn from its `train` by prompt.
+- The prompt is the dialogue up to the last `\n\nAssistant:`.
+- `helpful` and `harmless` use the normalisers published by the author of the reward models.
+- `humour` reads the answer alone and uses logit 1.
+- Training samples at temperature 0.7, 1 to 128 tokens. Answers are scored up to the point where
+  they start another speaker's turn.
+- Policy gradient: learning rate 1e-5, 64 samples a step, KL coefficient 0.2. The LoRA settings
+  are in `experiment=helpful_assistant`.
+- The start model is Llama-2-7B after supervised fine-tuning on the chosen answers (learning rate
+  1.4e-4).
+
+The `test` split of the data is our test split. Calibration and validation prompts are taken from
+its `train` split.
 """
 
 from __future__ import annotations
@@ -69,7 +74,7 @@ class HelpfulAssistant(Task):
 
     @staticmethod
     def parse(row: Row) -> Item | str:
-        """What the chosen answer of a pair is given to."""
+        """The dialogue of a pair without its final answer."""
         turns = list(parse_transcript(text_of(row, "chosen")))
         while turns and turns[-1].role == "assistant":
             turns.pop()
@@ -77,10 +82,8 @@ class HelpfulAssistant(Task):
 
     @staticmethod
     def text(item: Item) -> str:
-        """The dialogue as a transcript."""
         return transcript(item.dialogue).removesuffix(CUE)
 
     @staticmethod
     def wrap(text: str) -> str:
-        """Ready for an answer."""
         return text + CUE

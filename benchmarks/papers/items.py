@@ -1,4 +1,4 @@
-"""Rows of a task's data: what is answered, and what objectives need to know of it."""
+"""Prompts of a task, with the inputs that its objectives need."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Item:
-    """A prompt as its data has it.
+    """A prompt from the data.
 
-    `dialogue` is what is answered, and what splits go by. `reads` has, by objective, what a reward
-    model is given in its place; `reference` is an answer that people wrote.
+    `dialogue` is the prompt; it also determines the split. `reads` maps an objective to the
+    dialogue that its reward model reads instead. `reference` is a human-written answer.
     """
 
     dialogue: Dialogue
@@ -27,24 +27,23 @@ class Item:
 
     @cached_property
     def id(self) -> str:
-        """Digest of the dialogue."""
         return prompt_key(self.dialogue)
 
 
 def asked(text: str) -> Dialogue:
-    """A single turn of the user."""
+    """Dialogue with a single user turn."""
     return (Turn("user", text.strip()),)
 
 
 def column(row: Row, name: str) -> Any:
-    """A value of a row; ValueError where there is no such column."""
+    """Value of a column; raise ValueError if the row does not have it."""
     if name not in row:
-        raise ValueError(f"there is no column {name}; it has {', '.join(map(str, row))}")
+        raise ValueError(f"column {name} is missing; the row has {', '.join(map(str, row))}")
     return row[name]
 
 
 def text_of(row: Row, name: str) -> str:
-    """The text of a column; ValueError where there is something else."""
+    """Text of a column; raise ValueError if it holds anything else."""
     value = column(row, name)
     if not isinstance(value, str):
         raise ValueError(f"{name} is {type(value).__name__}, expected text")

@@ -1,18 +1,23 @@
-"""Long-form QA: answers from passages that are relevant, factual and complete, at will.
+"""Long-form QA: answer questions from passages, trading relevance, factuality and completeness.
 
-Data and reward models: FineGrainedRLHF (Wu et al., arXiv 2306.01693), the released settings of
-`tasks/qa_feedback`. Relevance reads `question: … answer: </s> clause </s> clause …` and judges
-each sub-sentence (label 2 against 1) by +-0.3; factuality reads the whole prompt and judges each
-sentence (label 2 against 0) by +-0.5; completeness reads prompt and answer and gives one number,
-standardised by (-0.447, 8.301) and times 0.3. T5-large after supervised training on 1,000
-examples; prompts of at most 1024 tokens, answers of 200; among the 20 likeliest tokens at
-temperature 0.7 in training, greedy at test; step size 1e-5, KL coefficient 0.3, four samples of a
-prompt, four clipped steps on each batch (`experiment=long_form_qa`). A causal start model reads
-the same prompt.
+Data, reward models and settings follow FineGrainedRLHF (Wu et al., arXiv 2306.01693), as released
+in `tasks/qa_feedback`:
 
-Neither data nor reward models are on a hub: give `benchmark.data` (the folder with train.json,
-dev.json and test.json, or one such file) and `benchmark.rewards.NAME.path`. Calibration is drawn
-from `train` by prompt; `dev` is our validation.
+- Relevance reads `question: … answer: </s> clause </s> clause …` and gives +-0.3 to each clause
+  (label 2 against label 1).
+- Factuality reads the whole prompt and gives +-0.5 to each sentence (label 2 against label 0).
+- Completeness reads prompt and answer and gives one number, standardised with mean -0.447 and
+  standard deviation 8.301 and multiplied by 0.3.
+- The start model is T5-large after supervised fine-tuning on 1,000 examples. Prompts have at most
+  1024 tokens, answers at most 200. A causal start model reads the same prompt.
+- Training samples with top-k 20 at temperature 0.7; test prompts are answered greedily.
+- Learning rate 1e-5, KL coefficient 0.3, four samples per prompt and four clipped steps per batch
+  (`experiment=long_form_qa`).
+
+Neither the data nor the reward models are on the Hugging Face hub. Set `benchmark.data` to the
+folder with train.json, dev.json and test.json (or to one such file) and
+`benchmark.rewards.NAME.path` to each reward model. `dev` is our validation split; calibration
+prompts are taken from `train`.
 """
 
 from __future__ import annotations
@@ -26,11 +31,11 @@ from paretosteer.benchmarks.papers.task_options import published
 from paretosteer.interfaces import Objective
 from paretosteer.text.truncate import Side
 
-SCALE = 0.3  # of relevance and completeness
+SCALE = 0.3  # weight of relevance and completeness in the released settings
 
 
 class LongFormQA(Task):
-    """Ambiguous questions with passages; rewards of clauses, sentences and whole answers."""
+    """Ambiguous questions with passages; rewards per clause, per sentence and per answer."""
 
     name = "long_form_qa"
     published_start = "google-t5/t5-large"
@@ -90,7 +95,8 @@ class LongFormQA(Task):
 
     @staticmethod
     def parse(row: Row) -> Item | str:
-        """A question with its passages; reward models read one line, or the question alone."""
+        """A question with its passages."""
+        # Relevance reads the question alone; the other reward models read the prompt on one line.
         text = text_of(row, "text")
         question = asked(f"question: {_one_line(text_of(row, 'question'))}")
         whole = asked(_one_line(text))
@@ -99,8 +105,7 @@ class LongFormQA(Task):
 
     @staticmethod
     def wrap(text: str) -> str:
-        """The data's text is the prompt."""
-        return text
+        return text  # the data hold the finished prompt
 
 
 def _one_line(text: str) -> str:

@@ -1,12 +1,14 @@
-"""NLI and a summary reward: summaries of XSum that follow from the article and that people like.
+"""NLI summary: summarise XSum articles, trading entailment for a preference reward.
 
-The pair is one of CLP's (Wang et al., arXiv 2407.15762, recalled, not read in released code): the
-probability that the article entails the summary (Roit et al., arXiv 2306.00186) and a reward
-trained on preferred summaries of posts; both from a T5. Their entailment model, a T5 of eleven
-billion weights, is no classifier; in its place stands a DeBERTa trained on the same ANLI and on
-MNLI and FEVER (`MoritzLaurer/DeBERTa-v3-base-mnli-fever-anli`: article and summary as a pair,
-label 0). The summary reward is `Tristan/gpt2_reward_summarization` (summary, bos, article). Data,
-prompt and start model as in `xsum`.
+The pair of objectives is from CLP (Wang et al., arXiv 2407.15762; cited from memory, not checked
+against released code): the probability that the article entails the summary (Roit et al., arXiv
+2306.00186) and a reward model of human-preferred summaries.
+
+CLP's entailment model is an 11B-parameter T5, which generates its label as text. We use a
+classifier instead, a DeBERTa trained on MNLI, FEVER and the same ANLI
+(`MoritzLaurer/DeBERTa-v3-base-mnli-fever-anli`; it reads article and summary as a pair, label 0).
+The preference reward is `Tristan/gpt2_reward_summarization` (it reads summary, bos, article).
+Data, prompt and start model are those of `xsum`.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from paretosteer.interfaces import Objective
 
 
 class NLISummary(Articles):
-    """Entailment by the article, and a reward of preferred summaries."""
+    """Summaries of news articles; an entailment model and a model of human preferences."""
 
     name = "nli_summary"
     described: ClassVar[Mapping[str, Objective]] = {

@@ -1,15 +1,19 @@
-"""Reddit summary: one sentence about a post, liked by two preference models, and faithful to it.
+"""Reddit summary: one sentence per post, trading two preference rewards and faithfulness.
 
 Posts: Stiennon et al., arXiv 2009.01325 (`openai/summarize_from_feedback`, comparisons). Rewards,
-template and settings are those of RiC's released code (Yang et al., arXiv 2402.10207): posts of
-100 to 1200 characters on one line; `preferred` reads summary, bos, post; `liked` reads the prompt
-and the summary as a pair; `faithful` the summary as text and the post as its pair, logit 1;
-temperature 0.7 in training, at most 48 tokens. Policy gradient: step size 1e-5, 64 samples a step,
-KL coefficient 0.2; LoRA in `experiment=reddit_summary`. The start model is Llama-2-7B after
-supervised training on the chosen summaries (step size 1.4e-4).
+template and settings follow the released code of RiC (Yang et al., arXiv 2402.10207):
 
-The data's `validation` is our test, as it was theirs; calibration and validation are drawn from
-its `train` by post. The data are read in the form to which the hub converted them.
+- Posts have between 100 and 1200 characters, on one line.
+- `preferred` reads summary, bos, post. `liked` reads prompt and summary as a pair. `faithful`
+  reads the summary as text and the post as its pair, logit 1.
+- Training samples at temperature 0.7, at most 48 tokens.
+- Policy gradient: learning rate 1e-5, 64 samples a step, KL coefficient 0.2. The LoRA settings
+  are in `experiment=reddit_summary`.
+- The start model is Llama-2-7B after supervised fine-tuning on the chosen summaries (learning
+  rate 1.4e-4).
+
+The `validation` split of the data is our test split, as in RiC. Calibration and validation posts
+are taken from its `train` split. The data are read from the hub's Parquet conversion.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from paretosteer.text.truncate import Side
 TEMPLATE = (
     "### Instruction: Generate a one-sentence summary of this post. ### Input: {} ### Response: "
 )
-SHORTEST, LONGEST = 100, 1200  # characters of a post, both excluded
+SHORTEST, LONGEST = 100, 1200  # length of a post in characters, both bounds excluded
 
 
 class RedditSummary(Task):
@@ -75,10 +79,10 @@ class RedditSummary(Task):
 
     @staticmethod
     def parse(row: Row) -> Item | str:
-        """The post of a comparison, on one line."""
+        """Post of a comparison, on one line."""
         info = column(row, "info")
         if not isinstance(info, Mapping):
-            raise ValueError(f"info is {type(info).__name__}, expected columns with a post")
+            raise ValueError(f"info is {type(info).__name__}, expected a mapping with a post")
         post = column(info, "post")
         if post is None:
             return "absent"
@@ -90,5 +94,4 @@ class RedditSummary(Task):
 
     @staticmethod
     def wrap(text: str) -> str:
-        """The published instruction around a post."""
         return TEMPLATE.format(text)

@@ -1,14 +1,14 @@
 """PKU-SafeRLHF: answer questions, many of them harmful, helpfully and safely.
 
-Questions: Ji et al., arXiv 2406.15513 (`PKU-Alignment/PKU-SafeRLHF`). Reward and cost models,
-template and start model: Safe RLHF (Dai et al., arXiv 2310.12773): `BEGINNING OF CONVERSATION:
-USER: … ASSISTANT:`, the cost with its sign turned, Alpaca-7B as the authors reproduced it. Those
-models keep their head under a name of their own, which is mapped when they are loaded. Temperature
-1 and 128 tokens as that paper's PPO has them (recalled), step size, KL coefficient and LoRA as in
-`helpful_assistant`.
+Questions: Ji et al., arXiv 2406.15513 (`PKU-Alignment/PKU-SafeRLHF`). Template, start model
+(the authors' reproduction of Alpaca-7B), reward model and cost model are those of Safe RLHF (Dai
+et al., arXiv 2310.12773). `safe` is minus the cost. The weights of these two models name their
+head differently from transformers; the names are mapped on loading. Temperature 1 and at most 128
+tokens are the paper's PPO settings (cited from memory); learning rate, KL coefficient and LoRA are
+those of `helpful_assistant`.
 
-The data's `test` is our test; calibration and validation are drawn from its `train` by prompt. To
-learn from its pairs, name them in `benchmark=preferences`.
+The `test` split of the data is our test split. Calibration and validation prompts are taken from
+its `train` split. To train on its preference pairs, use `benchmark=preferences`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ READ = {
 
 
 class SafeRLHF(Task):
-    """Questions with and without harm; a reward model and a cost model."""
+    """Harmful and harmless questions; a reward model and a cost model."""
 
     name = "safe_rlhf"
     published_start = "PKU-Alignment/alpaca-7b-reproduced"
@@ -56,10 +56,8 @@ class SafeRLHF(Task):
 
     @staticmethod
     def parse(row: Row) -> Item | str:
-        """The question of a pair."""
         return Item(asked(text_of(row, "prompt")))
 
     @staticmethod
     def wrap(text: str) -> str:
-        """The published template around a question."""
         return TEMPLATE.format(text)

@@ -1,4 +1,4 @@
-"""What measures an objective: a reward model, or an `evaluate` module with a reference."""
+"""Scorers of an objective: a reward model, or an `evaluate` metric with references."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ HUB = Path(paretosteer.metrics.__file__).parent / "hub"
 
 
 class Scorer(Protocol):
-    """Gives answers a number, many at once."""
+    """Scores batches of answers."""
 
     @property
     def note(self) -> str | None:
-        """What a reader of its figures must know, if anything."""
+        """Caveat to report with the scores, if any."""
         ...
 
     def score(self, items: Sequence[Item], answers: Sequence[str]) -> Array:
-        """One score per answer, (rows,), higher is better; NaN where it has none."""
+        """One score per answer, (rows,); higher is better, NaN where there is none."""
         ...
 
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """`benchmark.rewards.NAME` with a `metric`: an `evaluate` module of ours, or a local folder.
+    """A `benchmark.rewards.NAME` that names an `evaluate` module of ours, or a local folder.
 
-    Its `compute(predictions, references, use_aggregator=False)` gives one number per answer under
-    `key`.
+    Under `key`, the module's `compute(predictions, references, use_aggregator=False)` returns one
+    number per answer.
     """
 
     name: str
@@ -49,18 +49,18 @@ class MetricSpec:
 
     @property
     def option(self) -> str:
-        """The key that it was given under, for errors."""
+        """Name of the option, for errors."""
         return f"benchmark.rewards.{self.name}"
 
     @property
     def file(self) -> Path:
-        """The module's file; UsageError where there is none."""
+        """File of the module; raise UsageError if it does not exist."""
         folder = Path(self.metric) if "/" in self.metric else HUB / self.metric
         file = folder / f"{folder.name}.py"
         if not file.is_file():
             raise UsageError(
-                f"{self.option}.metric: there is no {str(file)!r}; give the name of one of our "
-                "modules or a folder (an evaluate module cannot be fetched here)"
+                f"{self.option}.metric: {str(file)!r} does not exist; set it to one of the "
+                "packaged modules or to a local folder (modules are never downloaded)"
             )
         return file
 
@@ -69,32 +69,32 @@ Spec = RewardSpec | MetricSpec
 
 
 def spec_of(name: str, given: Any, published: Mapping[str, Any]) -> Spec:
-    """The setting of one objective: what is `given`, the rest as published.
+    """Scorer of one objective: the `published` settings, overridden by those `given`.
 
-    A text is the path of another model that reads the same.
+    A string replaces the path of the model alone.
     """
     settings = {**published, **({"path": given} if isinstance(given, str) else given or {})}
     if "metric" not in settings:
         return RewardSpec.of(settings, name)
-    known = [field.name for field in fields(MetricSpec) if field.name != "name"]
+    allowed = [field.name for field in fields(MetricSpec) if field.name != "name"]
     for key in settings:
-        if key not in known:
+        if key not in allowed:
             raise UsageError(
                 f"benchmark.rewards.{name}.{key} is not a setting of a metric; "
-                f"{did_you_mean(key, known)}"
+                f"{did_you_mean(key, allowed)}"
             )
     return MetricSpec(name, **settings)
 
 
 def spec_digest(spec: Spec) -> str:
-    """Digest of all that the scores depend on."""
+    """Digest of everything that the scores depend on."""
     if isinstance(spec, RewardSpec):
         return reward_digest(spec)
     return digest({"metric": file_digest(spec.file), "key": spec.key})
 
 
 def load_scorer(spec: Spec, device: torch.device) -> Scorer:
-    """What `spec` names, ready to score; UsageError where it cannot be loaded."""
+    """Load the scorer that `spec` names; raise UsageError if it cannot be loaded."""
     if isinstance(spec, RewardSpec):
         return ByReward(load_reward(spec, device))
     return ByMetric(spec)
@@ -102,26 +102,26 @@ def load_scorer(spec: Spec, device: torch.device) -> Scorer:
 
 @dataclass(frozen=True)
 class ByReward:
-    """Scores of a reward model, which reads what an item has for its objective."""
+    """Scores of a reward model, which may read another text than the prompt (`Item.reads`)."""
 
     model: RewardModel
 
     @property
     def note(self) -> str | None:
-        """How many texts the model could not read whole."""
-        cut, name = self.model.truncated, self.model.spec.name
+        """Number of truncated texts, if any."""
+        count, name = self.model.truncated, self.model.spec.name
         longest = self.model.max_length
-        told = f"{name}: {cut} texts were longer than the {longest} tokens of its model and cut."
-        return told if cut else None
+        if not count:
+            return None
+        return f"{name}: {count} texts exceeded the {longest} tokens of its model and were cut."
 
     def score(self, items: Sequence[Item], answers: Sequence[str]) -> Array:
-        """One score per answer, (rows,)."""
         name = self.model.spec.name
         return self.model.score([item.reads.get(name, item.dialogue) for item in items], answers)
 
 
 class ByMetric:
-    """Scores of an `evaluate` module against the items' references."""
+    """Scores of an `evaluate` module against the references of the items."""
 
     note: str | None = None
 
@@ -135,18 +135,18 @@ class ByMetric:
             reason = first_line(error)
             raise UsageError(
                 f"{spec.option}.metric: {spec.metric!r} cannot be loaded ({reason}); "
-                "install what it needs: pip install 'paretosteer[rouge]'"
+                "install its requirements: pip install 'paretosteer[rouge]'"
             ) from None
 
     def score(self, items: Sequence[Item], answers: Sequence[str]) -> Array:
-        """One score per answer, (rows,); NaN where an item has no reference (a typed prompt)."""
+        # A prompt typed by a user has no reference: its score stays NaN.
         rows = [row for row, item in enumerate(items) if item.reference is not None]
         scores = np.full(len(items), np.nan)
         if rows:
-            found = self.module.compute(
+            values = self.module.compute(
                 predictions=[answers[row] for row in rows],
                 references=[items[row].reference for row in rows],
                 use_aggregator=False,
             )
-            scores[rows] = found[self.spec.key]
+            scores[rows] = values[self.spec.key]
         return scores

@@ -1,4 +1,4 @@
-"""What every published task shares: prompts from rows of data, objectives that read them."""
+"""Base class of the published tasks: prompts from a data set, objectives from reward models."""
 
 from __future__ import annotations
 
@@ -32,22 +32,23 @@ if TYPE_CHECKING:
 
 
 class Task(TextBenchmark):
-    """A published task.
+    """Base class of a published task.
 
-    A subclass sets its objectives, the splits of its data, and turns a row of them into an item.
-    Normalisers that authors publish are part of raw rewards (`mean`, `std` of a reward). What
-    methods and figures see is standardised by the start model, as everywhere; since both are
-    affine, the published ones change the raw units shown and nothing else.
+    A subclass declares its objectives and the splits of its data, and parses a row into an item.
+
+    A normaliser published with a reward model (`mean` and `std` of a reward) is part of the raw
+    reward. Methods and metrics see rewards standardised under the start model, as in every
+    benchmark. Both maps are affine, so the published one only changes the raw units shown.
     """
 
     Options: ClassVar[type[TaskOptions]] = TaskOptions
     version = "1"
 
-    described: ClassVar[Mapping[str, Objective]]  # every objective that there is, by name
-    own_splits: ClassVar[Mapping[str, tuple[str, ...]]]  # of the data: which splits of ours
-    side: ClassVar[Side]  # the end that a prompt loses which is too long
+    described: ClassVar[Mapping[str, Objective]]  # all objectives, by name
+    own_splits: ClassVar[Mapping[str, tuple[str, ...]]]  # split of the data: splits of ours
+    side: ClassVar[Side]  # end at which a prompt that is too long is cut
     stops: ClassVar[tuple[str, ...]] = ()  # an answer is scored up to the first of these
-    published_start: ClassVar[str]  # for the error without a start model
+    published_start: ClassVar[str]  # start model of the paper, named in an error
     kappa: ClassVar[float] = 0.2
     learning_rate: ClassVar[float] = 1e-5
 
@@ -65,23 +66,23 @@ class Task(TextBenchmark):
     @staticmethod
     @abstractmethod
     def parse(row: Row) -> Item | str:
-        """The item of a row, or why there is none; ValueError where the row is wrong."""
+        """Item of a row, or a key of `REASONS` to leave it out; ValueError if it is malformed."""
 
     @staticmethod
     @abstractmethod
     def wrap(text: str) -> str:
-        """The published template around the text of a prompt."""
+        """Text of a prompt in the published template."""
 
     @staticmethod
     def text(item: Item) -> str:
-        """The text of a prompt, which may lose one of its ends."""
+        """Text of a prompt, which is cut if it is too long."""
         return item.dialogue[-1].text
 
     # -- the interface ----------------------------------------------------------------------
 
     @classmethod
     def training_defaults(cls, options: Any) -> Mapping[str, Any]:
-        """Step size and KL coefficient as published; DPO on pairs at its usual temperature."""
+        """Learning rate and KL coefficient as published; DPO on pairs with beta 0.1."""
         return {
             "learning_rate": cls.learning_rate,
             "kappa": cls.kappa,
@@ -92,10 +93,11 @@ class Task(TextBenchmark):
     @classmethod
     def model_key(cls, config: CellConfig, options: Any) -> str:
         """Digest of the start model, the prompts and the reward models."""
+        # A published task trains no start model of its own.
         if config.model.name == "embedded":
             raise UsageError(
-                f"model: {cls.name} has no start model of its own; say model=hf and "
-                f"model.path={cls.published_start} (as published), or a local folder"
+                f"model: {cls.name} has no embedded start model; set model=hf and "
+                f"model.path={cls.published_start} (as published), or use a local folder"
             )
         limits = [options.train_prompts, options.evaluation_prompts, options.max_prompt_tokens]
         return digest(
@@ -108,58 +110,55 @@ class Task(TextBenchmark):
 
     @classmethod
     def objective_versions(cls, options: Any) -> Mapping[str, str]:
-        """Version of each chosen objective; the model's key has the reward models."""
+        """Version of each chosen objective; `model_key` covers the reward models."""
         return {name: cls.described[name].version for name in cls._chosen(options)}
 
     @classmethod
     def embedded_key(cls, options: Any, budget: Budget) -> Mapping[str, Any]:
-        """There is no embedded model: `model_key` has refused it."""
-        raise NotImplementedError(cls.name)
+        raise NotImplementedError(cls.name)  # unreachable: `model_key` refuses model=embedded
 
     def make_embedded(self, folder: Path) -> None:
-        """There is no embedded model: `model_key` has refused it."""
-        raise NotImplementedError(self.name)
+        raise NotImplementedError(self.name)  # unreachable: `model_key` refuses model=embedded
 
     def declared(self) -> Sequence[Objective]:
-        """The chosen objectives."""
         return [self.described[name] for name in self._chosen(self.options)]
 
     def decodings(self) -> tuple[Decoding, Decoding | None]:
-        """As published: how training samples, and how test prompts are answered."""
+        """Decoding of training samples, and of test answers if it differs."""
         o = self.options
         sampling = Decoding(o.max_new_tokens, o.min_new_tokens, o.temperature, o.top_k)
         greedy = Decoding(o.max_new_tokens, o.min_new_tokens, temperature=0.0)
         return sampling, greedy if o.greedy else None
 
     def split(self, name: str) -> Sequence[Prompt]:
-        """The prompts of a split."""
         return self._splits[name]
 
     def score(self, samples: TextSamples) -> Array:
-        """Raw scores (rows, m); NaN where an objective gives no finite number."""
+        """Raw scores, (rows, m); NaN where an objective gives no finite number."""
         items = [self._items[prompt.id] for prompt in samples.prompts]
         answers = [self._scored_part(text) for text in samples.texts]
         return np.stack([scorer.score(items, answers) for scorer in self.scorers], axis=1)
 
     def recall(self, shown: pd.DataFrame) -> TextSamples:
-        """Samples as `samples.jsonl` keeps them, ready to be scored."""
-        known = {prompt.id: prompt for prompt in self.prompts("test")}
-        prompts = [known[key] for key in shown["prompt_id"]]
+        """Samples restored from `samples.jsonl`, ready to be scored."""
+        by_id = {prompt.id: prompt for prompt in self.prompts("test")}
+        prompts = [by_id[key] for key in shown["prompt_id"]]
         return TextSamples.of_texts(prompts, shown["sample"].tolist(), shown["text"].tolist())
 
     def typed(self, text: str) -> Prompt:
-        """A prompt that a user typed, in the template; equal texts meet equal noise."""
+        """Prompt typed by a user, in the task's template."""
+        # The id seeds the sampling noise, so equal texts get equal noise.
         item = Item(asked(text))
         prompt = Prompt(f"typed-{item.id}", self._fitter.fit(self.text(item), self.wrap))
-        self._items[prompt.id] = item  # to be scored with
+        self._items[prompt.id] = item  # `score` looks items up here
         return prompt
 
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
-        """What became of the data, and of texts that are too long."""
+        """Rows left out of the data, and texts that were cut."""
         return [str(self.found), *self._fitter.notes, *self._scorer_notes()]
 
-    # -- parts ------------------------------------------------------------------------------
+    # -- helpers ----------------------------------------------------------------------------
 
     @classmethod
     def _data(cls, options: Any) -> tuple[tuple[Part, ...], str]:
@@ -171,7 +170,7 @@ class Task(TextBenchmark):
         names: tuple[str, ...] = options.objectives
         if len(names) < 2 or len(set(names)) < len(names):
             raise UsageError(
-                f"benchmark.objectives: found {list(names)}, expected two or more different ones"
+                f"benchmark.objectives: found {list(names)}; name two or more distinct objectives"
             )
         for name in names:
             if name not in cls.described:
@@ -187,7 +186,7 @@ class Task(TextBenchmark):
         for name in options.rewards:
             if name not in published:
                 raise UsageError(
-                    f"benchmark.rewards.{name}: no objective of {cls.name}; "
+                    f"benchmark.rewards.{name}: {cls.name} has no objective of this name; "
                     f"{did_you_mean(name, published)}"
                 )
         return [
@@ -217,7 +216,7 @@ class Task(TextBenchmark):
         return {item.id: item for items in self.found.items.values() for item in items}
 
     def _scored_part(self, text: str) -> str:
-        """An answer up to where it stops being one."""
+        """Answer up to its first stop string, for example the next speaker's name."""
         for stop in self.stops:
             text = text.partition(stop)[0]
         return text.strip()

@@ -1,4 +1,4 @@
-"""A task's data in splits: its own where it has them, else by a hash of the prompt."""
+"""Data of a task in splits: the published ones, otherwise split by a hash of the prompt."""
 
 from __future__ import annotations
 
@@ -14,46 +14,45 @@ from paretosteer.storage.digest import digest
 from paretosteer.text.pairs import SPLITS, Source, split_of
 from paretosteer.text.pairs.source_rows import read_rows
 
-DATA_VERSION = "1"  # raised when the same data gives other prompts
+DATA_VERSION = "1"  # raise it when the same data would give other prompts
 OPTION = "benchmark.data"
 
-Parse = Callable[[Row], "Item | str"]  # an item, or the reason why there is none
+Parse = Callable[[Row], "Item | str"]  # an item, or a key of `REASONS`
 Limits = tuple[tuple[str, int | None], ...]  # most prompts of each split
 
+# Reasons to leave a row out, as they complete "rows left out: N …".
 REASONS = {
-    "again": "of a prompt that there was before",
+    "again": "with a repeated prompt",
     "empty": "with an empty prompt",
-    "length": "of a length that the published task leaves out",
+    "length": "outside the length range of the published task",
     "absent": "without a text to summarise",
 }
 
 
 @dataclass(frozen=True)
 class Part:
-    """A source of rows, and the splits that its prompts are divided among.
+    """A source of rows, and the splits among which its prompts are divided.
 
-    A prompt goes where its hash says (`split_of`), or into the first of `splits` where the hash
-    names one that another part has.
+    The hash of a prompt chooses its split (`split_of`). If another part serves that split, the
+    prompt goes into the first of `splits`.
     """
 
     source: Source
     splits: tuple[str, ...]
 
     def split(self, item: Item) -> str:
-        """The split of an item."""
-        found: str = split_of(item.id)
-        return found if found in self.splits else self.splits[0]
+        hashed: str = split_of(item.id)
+        return hashed if hashed in self.splits else self.splits[0]
 
 
 @dataclass(frozen=True)
 class Found:
-    """Items of every split in the order of their ids, and how many rows were left out and why."""
+    """Items of every split, ordered by id, and the number of rows left out by reason."""
 
     items: Mapping[str, tuple[Item, ...]]
     counts: Mapping[str, int]
 
     def __str__(self) -> str:
-        """How many rows there are and what became of them, in one sentence."""
         left = [f"{n} {REASONS[name]}" for name, n in self.counts.items() if name in REASONS and n]
         kept = ", ".join(f"{len(items)} {split}" for split, items in self.items.items())
         end = f"; rows left out: {', '.join(left)}" if left else ""
@@ -61,14 +60,16 @@ class Found:
 
 
 def parts_of(data: Any, own: Mapping[str, tuple[str, ...]]) -> tuple[Part, ...]:
-    """Where a task's prompts come from.
+    """Sources of a task's prompts.
 
-    `own` says which splits of ours each split of the published data serves, the first read first. A
-    single file has none, and neither has a `{path, split}`: its prompts go into all of ours.
+    `own` maps each split of the published data to the splits of ours that it serves; earlier
+    entries are read first. A single file or a `{path, split}` has no splits, so its prompts are
+    divided among all of ours.
     """
     if not data:
         raise UsageError(
-            f"{OPTION}: needed, this task's data are on no hub; give a file or folder in their form"
+            f"{OPTION}: missing, and the data are not on the hub; set it to a file or folder in "
+            "the published format"
         )
     source = Source.at(OPTION, data)
     if source.is_file or source.split is not None:
@@ -77,16 +78,19 @@ def parts_of(data: Any, own: Mapping[str, tuple[str, ...]]) -> tuple[Part, ...]:
 
 
 def data_digest(parts: Sequence[Part]) -> str:
-    """Digest of all that the prompts depend on."""
+    """Digest of everything that the prompts depend on."""
     return digest([DATA_VERSION, [[part.source.digest(), list(part.splits)] for part in parts]])
 
 
 @lru_cache(maxsize=4)
 def read_items(parts: tuple[Part, ...], parse: Parse, limits: Limits, content: str) -> Found:
-    """The items of every split, once while the `content` stays the same: a sweep asks per cell.
+    """Items of every split.
 
-    A prompt that an earlier part has is in no later one, so splits are disjoint. Of more prompts
-    than `limits` allow, those with the smallest ids are kept: a draw that does not depend on order.
+    A prompt belongs to the first part that has it, so splits are disjoint. If there are more
+    prompts than `limits` allow, those with the smallest ids are used. Ids are hashes, so this is a
+    random draw that does not depend on the order of the rows.
+
+    The result is cached by `content`, since every cell of a sweep reads the same data.
 
     Raises
     ------
@@ -105,19 +109,19 @@ def read_items(parts: tuple[Part, ...], parse: Parse, limits: Limits, content: s
                 continue
             seen.add(item.id)
             chosen[part.split(item)].add(item)
-    for split, found in chosen.items():
-        if not found.kept:
-            raise UsageError(f"{OPTION}: no prompt is left for {split}; give more rows")
-    return Found({split: found.sorted() for split, found in chosen.items()}, dict(counts))
+    for split, items in chosen.items():
+        if not items.kept:
+            raise UsageError(f"{OPTION}: no prompts left for split {split}; provide more rows")
+    return Found({split: items.sorted() for split, items in chosen.items()}, dict(counts))
 
 
 def _items(part: Part, parse: Parse, counts: Counter[str]) -> Iterator[Item]:
-    for place, row in read_rows(part.source):
+    for location, row in read_rows(part.source):
         counts["read"] += 1
         try:
             item = parse(row)
         except ValueError as error:
-            raise UsageError(f"{OPTION}: {place}: {error}") from None
+            raise UsageError(f"{OPTION}: {location}: {error}") from None
         if isinstance(item, str):
             counts[item] += 1
         elif not item.dialogue or not item.dialogue[-1].text:
@@ -127,7 +131,7 @@ def _items(part: Part, parse: Parse, counts: Counter[str]) -> Iterator[Item]:
 
 
 class _Smallest:
-    """The items with the smallest ids among all that are added, `most` at most."""
+    """Up to `most` items: those with the smallest ids among all that are added."""
 
     def __init__(self, most: int | None):
         self.most, self.kept = most, list[Item]()
@@ -135,7 +139,7 @@ class _Smallest:
     def add(self, item: Item) -> None:
         self.kept.append(item)
         if self.most is not None and len(self.kept) >= 2 * self.most + 1000:
-            self.kept = list(self.sorted())  # no data set has to fit into memory
+            self.kept = list(self.sorted())  # bounds memory by `most`, not by the data set
 
     def sorted(self) -> tuple[Item, ...]:
         return tuple(sorted(self.kept, key=lambda item: item.id)[: self.most])

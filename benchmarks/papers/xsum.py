@@ -1,14 +1,16 @@
-"""XSum: one sentence about a news article, near the reference (ROUGE) and faithful to the article.
+"""XSum: summarise a news article in one sentence, trading ROUGE for faithfulness.
 
-Articles: Narayan et al., arXiv 1808.08745 (`EdinburghNLP/xsum`). References of XSum say much that
-the article does not, so that nearness to them and faithfulness conflict: CLP (Wang et al., arXiv
-2407.15762) steers a T5 between ROUGE and entailment there, which is recalled, not read in released
-code. Here ROUGE-Lsum F1 with stemming, and the detector of unfaithful summaries that was trained
-on XSum (Chen et al., NAACL 2021) and with which Rewarded Soups summarises news (arXiv 2306.04488):
-summary as text, article as its pair, logit 1. T5's own prefix; articles of at most 512 tokens; KL
-coefficient and step size as in `helpful_assistant`.
+Articles: Narayan et al., arXiv 1808.08745 (`EdinburghNLP/xsum`). Reference summaries of XSum often
+contain facts that are not in the article, so ROUGE and faithfulness conflict. CLP (Wang et al.,
+arXiv 2407.15762; cited from memory, not checked against released code) steers a T5 between ROUGE
+and entailment on these data.
 
-The data's splits are ours; calibration is drawn from its `train` by article.
+`rouge` is ROUGE-Lsum F1 with stemming. `faithful` is the detector of unfaithful summaries trained
+on XSum (Chen et al., NAACL 2021), which Rewarded Soups uses for news (arXiv 2306.04488); it reads
+the summary as text and the article as its pair, logit 1. Prompts have T5's own prefix and articles
+of at most 512 tokens. KL coefficient and learning rate are those of `helpful_assistant`.
+
+The splits are those of the data; calibration articles are taken from `train`.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ DATA = {
 
 
 class Articles(Task):
-    """News articles with a reference, for a T5: what both tasks on XSum share."""
+    """Base class of both tasks on XSum: news articles with a reference summary, for a T5."""
 
     published_start = "google-t5/t5-large"
     side: ClassVar[Side] = "right"
@@ -42,17 +44,16 @@ class Articles(Task):
 
     @staticmethod
     def parse(row: Row) -> Item | str:
-        """An article and its summary."""
         return Item(asked(text_of(row, "document")), reference=text_of(row, "summary"))
 
     @staticmethod
     def wrap(text: str) -> str:
-        """The prefix with which T5 learnt to summarise (Raffel et al., arXiv 1910.10683)."""
+        # The prefix of T5's own summarisation training (Raffel et al., arXiv 1910.10683).
         return f"summarize: {text}"
 
 
 class XSum(Articles):
-    """ROUGE against references, and faithfulness to the article."""
+    """Summaries of news articles; ROUGE against references and a faithfulness detector."""
 
     name = "xsum"
     described: ClassVar[Mapping[str, Objective]] = {

@@ -1,1 +1,1 @@
-"""Objectives that people labelled by comparing answers."""
+"""Benchmark `preferences`: objectives defined by human preference pairs."""

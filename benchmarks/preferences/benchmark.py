@@ -1,4 +1,4 @@
-"""Objectives that people labelled: preference pairs for each, reward models, DPO on the pairs."""
+"""Objectives from human preference pairs: reward models trained on them, and DPO on the pairs."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from paretosteer.config.schema import Budget, CellConfig
     from paretosteer.config.setting import Setting
 
-WORST = -10.0  # reward of what cannot be scored
-BESIDE = 16  # tokens left free beside prompt and answer, for soft prompts
+WORST = -10.0  # reward of an answer that cannot be scored
+SOFT_PROMPT_ROOM = 16  # tokens of the context reserved for soft prompts
 
 
 class Preferences(ScoredByRewards):
-    """Prompts of preference pairs; objectives are reward models of the people who labelled them."""
+    """Prompts of preference pairs; each objective is a reward model of its pairs."""
 
     name = "preferences"
     version = "1"
@@ -108,10 +108,9 @@ class Preferences(ScoredByRewards):
 
     @classmethod
     def training_defaults(cls, options: Options) -> Mapping[str, Any]:
-        """Two answers a list: more were not compared. Rewards that were learnt are easily hacked.
-
-        So steps are smaller than where the objectives are what is wanted, and drift costs more.
-        """
+        """Training defaults; lists have two answers, since people compared two at a time."""
+        # Learned rewards are easy to over-optimise, so the learning rate is lower and KL costs
+        # more than in benchmarks whose objectives are exact.
         return {**TRAINING, "list_size": 2, "learning_rate": 2e-3, "kappa": 0.1}
 
     @classmethod
@@ -129,12 +128,12 @@ class Preferences(ScoredByRewards):
 
     @classmethod
     def objective_versions(cls, options: Options) -> Mapping[str, str]:
-        """All of the same version: the model's key has the pairs and the reward models."""
+        """One version for all objectives; `model_key` covers the pairs and the reward models."""
         return dict.fromkeys(Data.of(options.pairs, options.judge).names, "1")
 
     @classmethod
     def embedded_key(cls, options: Options, budget: Budget) -> Mapping[str, Any]:
-        """The pairs whose chosen answers the embedded model learns, its size and its steps."""
+        """Pairs, size and training steps of the embedded model."""
         return start_key(Data.of(options.pairs, options.judge), budget, options.start)
 
     def make_embedded(self, folder: Path) -> None:
@@ -155,7 +154,7 @@ class Preferences(ScoredByRewards):
 
     @property
     def reward_models(self) -> Mapping[str, Any]:
-        """What the record says of every reward model: where it is from, how it was tested."""
+        """Source and held-out accuracy of every reward model, for the record."""
         facts: dict[str, Any] = dict(self._rewards.facts)
         if self._rewards.judges:
             moments = self.measured("judge_normaliser", self._judge)
@@ -163,7 +162,10 @@ class Preferences(ScoredByRewards):
         return facts
 
     def judged(self, samples: TextSamples) -> Array | None:
-        """Raw scores (rows, m) by the judges, which nothing is trained on; None without them."""
+        """Raw scores of the judges, (rows, m), or None without judges.
+
+        Nothing is trained on the judges, so they reveal reward hacking.
+        """
         return self._judge(samples) if self._rewards.judges else None
 
     def _judge(self, samples: TextSamples) -> Array:
@@ -171,47 +173,46 @@ class Preferences(ScoredByRewards):
 
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
-        """What became of the pairs, of long texts, and how good the reward models are."""
+        """Pairs left out, texts that were cut, and the accuracy of the reward models."""
         return [*map(str, self.data.sets), *self._cut_notes, *self._rewards.notes]
 
     @property
     def _cut_notes(self) -> list[str]:
-        """How many texts are longer than there is room for; nothing where none is."""
         ids = {prompt.id for part in self._splits.values() for prompt in part}
         prompts, answers = len(ids & self.reader.cut), self.answers.cut
-        told = {
-            f"{prompts} of {len(ids)} prompts are longer than {self.reader.room} tokens and lose "
-            f"what is oldest, or at the {self.options.truncate} end.": prompts,
-            f"{answers} of {len(self.answers.ids)} human answers are longer than "
-            f"{self.decoding.max_new_tokens} tokens and are learnt from up to there.": answers,
+        counts = {
+            f"{prompts} of {len(ids)} prompts exceed {self.reader.room} tokens and lose their "
+            f"oldest turns, or the {self.options.truncate} end of a single turn.": prompts,
+            f"{answers} of {len(self.answers.ids)} human answers exceed "
+            f"{self.decoding.max_new_tokens} tokens and are cut for training.": answers,
         }
-        return [sentence for sentence, count in told.items() if count]
+        return [note for note, count in counts.items() if count]
 
     # -- prompts ----------------------------------------------------------------------------
 
     def split(self, name: str) -> Sequence[Prompt]:
-        """The prompts of a split, those of all objectives in turn."""
+        """Prompts of a split, alternating between the objectives."""
         return self._splits[name]
 
     def typed(self, text: str) -> Prompt:
-        """What a user typed, a question or a whole transcript, as the model reads its prompts."""
+        """Prompt typed by a user: a question or a whole transcript."""
         return self.reader.prompt(parse_transcript(text))
 
     def recall(self, shown: pd.DataFrame) -> TextSamples:
-        """Samples as `samples.jsonl` keeps them; their dialogues are those of the test prompts."""
-        known = {prompt.id: prompt for prompt in self.prompts("test")}
-        prompts = [known[key] for key in shown["prompt_id"]]
+        """Samples restored from `samples.jsonl`, with the dialogues of the test prompts."""
+        by_id = {prompt.id: prompt for prompt in self.prompts("test")}
+        prompts = [by_id[key] for key in shown["prompt_id"]]
         return TextSamples.of_texts(prompts, shown["sample"].tolist(), shown["text"].tolist())
 
     @cached_property
     def reader(self) -> Reader:
-        """What turns dialogues into prompts of this model."""
+        """Renderer of dialogues into prompts that fit this model's context."""
         o = self.options
-        room = min(o.max_prompt_tokens, self.model.context - o.max_new_tokens - BESIDE)
+        room = min(o.max_prompt_tokens, self.model.context - o.max_new_tokens - SOFT_PROMPT_ROOM)
         if room < 1:
             raise UsageError(
-                f"benchmark.max_new_tokens: {o.max_new_tokens} new tokens leave a context of "
-                f"{self.model.context} no room for a prompt; lower it"
+                f"benchmark.max_new_tokens: {o.max_new_tokens} new tokens leave no room for a "
+                f"prompt in a context of {self.model.context} tokens; lower it"
             )
         return Reader(self.model.tokenizer, room, o.template, o.truncate)
 
@@ -226,15 +227,16 @@ class Preferences(ScoredByRewards):
     # -- feedback ---------------------------------------------------------------------------
 
     def lists(self, rng: np.random.Generator, weights: Array, size: int | None) -> Lists:
-        """For each row of weights, a human pair of one objective, drawn in proportion to them.
+        """One human pair per row of weights (rows, m), chosen answer first.
 
-        Labels are scaled by sum(w) / w_j: the loss w_j L_j of the objective that was drawn has the
-        expectation sum_j w_j L_j, and no list is spent on a small weight.
+        The objective j of a pair is drawn with probability |w_j| / sum |w|, so few pairs are spent
+        on small weights. Scaling its label by sum |w| / |w_j| keeps the loss unbiased: its
+        expectation is sum_j w_j L_j.
         """
         if size != 2:
             raise UsageError(
                 f"method.list_size: found {size}, but people compared two answers at a time; "
-                "say method.list_size=2"
+                "set method.list_size=2"
             )
         objective, pair = self.answers.draw(rng, weights)
         rows = np.stack([2 * pair, 2 * pair + 1], axis=1)  # (lists, 2), the chosen answer first
@@ -255,10 +257,10 @@ class Preferences(ScoredByRewards):
     def demonstrations(
         self, rng: np.random.Generator, weights: Array, quantile: float
     ) -> TextSamples:
-        """For each row of weights an answer that people chose, or rejected where it is negative.
+        """One human answer per row of weights (rows, m): chosen, or rejected if w_j < 0.
 
-        The objective is drawn in proportion to the weights. People compared two answers, so
-        `quantile` selects nothing here.
+        The objective j is drawn in proportion to |w_j|. `quantile` is ignored, since people
+        compared only two answers.
         """
         objective, pair = self.answers.draw(rng, weights)
         rejected = weights[np.arange(len(weights)), objective] < 0
@@ -266,7 +268,7 @@ class Preferences(ScoredByRewards):
 
     @cached_property
     def answers(self) -> Answers:
-        """The answers of the training pairs as tokens."""
+        """Tokenised answers of the training pairs."""
         pairs = {name: self.data.pairs(name, "train") for name in self.data.names}
         return Answers(pairs, self.reader, self.decoding.max_new_tokens)
 

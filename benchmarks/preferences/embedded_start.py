@@ -1,4 +1,4 @@
-"""The embedded start model: from scratch, on what people liked better."""
+"""Embedded start model, trained from scratch on the chosen answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def start_key(data: Data, budget: Budget, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Everything that the embedded start model depends on."""
+    """Everything that the embedded start model depends on, to be digested."""
     return {
         "version": SCRATCH_VERSION,
         "size": asdict(_size(budget, given)),
@@ -35,7 +35,7 @@ def start_key(data: Data, budget: Budget, given: Mapping[str, Any]) -> Mapping[s
 
 
 def train_start(data: Data, setting: Setting, given: Mapping[str, Any], folder: Path) -> None:
-    """Train it on the chosen answers of the training pairs, and say how well it predicts others."""
+    """Train the model on the chosen answers of the training pairs and print its cross-entropy."""
     setting.say("training the start model on the chosen answers (once; then it is cached)")
     facts = train_start_model(
         _texts(data, "train"),
@@ -45,20 +45,20 @@ def train_start(data: Data, setting: Setting, given: Mapping[str, Any], folder: 
         device=setting.device,
     )
     setting.say(
-        f"start model: {facts['cross_entropy']:.2f} nats per token held out, "
-        f"{facts['unigram']:.2f} by counting tokens; {facts['parameters']:,} weights"
+        f"start model: {facts['cross_entropy']:.2f} nats per held-out token, "
+        f"{facts['unigram']:.2f} for a unigram model; {facts['parameters']:,} parameters"
     )
     if setting.budget.checks:
         refuse_poor(facts)
 
 
 def _size(budget: Budget, given: Mapping[str, Any]) -> Size:
-    """The size that goes by the budget's name, with what `benchmark.start` replaces."""
-    known = [field.name for field in fields(Size)]
+    """Size for the budget, overridden by `benchmark.start`."""
+    allowed = [field.name for field in fields(Size)]
     for name, value in given.items():
-        if name not in known:
+        if name not in allowed:
             raise UsageError(
-                f"benchmark.start.{name} is not a setting; {did_you_mean(name, known)}"
+                f"benchmark.start.{name} is not a setting; {did_you_mean(name, allowed)}"
             )
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise UsageError(f"benchmark.start.{name}: found {value!r}, expected a number above 0")
@@ -66,6 +66,6 @@ def _size(budget: Budget, given: Mapping[str, Any]) -> Size:
 
 
 def _texts(data: Data, *parts: str) -> list[Text]:
-    """Prompts as transcripts and chosen answers, each once."""
-    every = (pair for name in data.names for pair in data.pairs(name, *parts))
-    return list(dict.fromkeys((transcript(pair.prompt), pair.chosen) for pair in every))
+    """Distinct pairs of a prompt, as a transcript, and its chosen answer."""
+    pairs = (pair for name in data.names for pair in data.pairs(name, *parts))
+    return list(dict.fromkeys((transcript(pair.prompt), pair.chosen) for pair in pairs))

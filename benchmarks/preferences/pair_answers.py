@@ -1,4 +1,4 @@
-"""The answers that people compared, as tokens, with what the start model gives them."""
+"""Tokenised answers of the preference pairs, with their log-probabilities under the start model."""
 
 from __future__ import annotations
 
@@ -23,50 +23,56 @@ from paretosteer.text.samples import Prompt, TextSamples
 if TYPE_CHECKING:
     from paretosteer.config.setting import Setting
 
-ROWS = 64  # scored at once by the start model
+ROWS = 64  # batch size of the start model's scoring
 
 
 class Answers:
-    """Both answers of every training pair: of pair i, row 2i was chosen and row 2i + 1 rejected.
+    """Answers of all training pairs: rows 2i and 2i + 1 are the chosen and rejected one of pair i.
 
     Parameters
     ----------
     pairs
-        Training pairs of every objective, in the order of the objectives.
+        Training pairs by objective, in the order of the objectives.
+    reader
+        Renders the prompts.
     longest
-        Tokens of an answer, its end token included; a longer one is cut and has no end. `cut` says
-        how many are.
+        Most tokens of an answer, its end token included. A longer answer is cut and has no end
+        token; the attribute `cut` counts these.
 
     """
 
     def __init__(self, pairs: Mapping[str, Sequence[Pair]], reader: Reader, longest: int):
-        every = [pair for part in pairs.values() for pair in part]
-        self.prompts = [p for pair in every for p in [reader.prompt(pair.prompt)] * 2]  # (rows,)
-        self.texts = [text for pair in every for text in (pair.chosen, pair.rejected)]
-        written = _encoded(reader.tokenizer, self.prompts, self.texts)
-        self.ids = [ids[:longest] for ids in written]
-        self.cut = sum(len(ids) > longest for ids in written)
-        self.sizes = np.array([len(part) for part in pairs.values()])  # pairs of each objective
-        self.firsts = np.cumsum(self.sizes) - self.sizes  # number of its first pair
+        flat = [pair for part in pairs.values() for pair in part]
+        self.prompts = [p for pair in flat for p in [reader.prompt(pair.prompt)] * 2]  # (rows,)
+        self.texts = [text for pair in flat for text in (pair.chosen, pair.rejected)]
+        encoded = _encode(reader.tokenizer, self.prompts, self.texts)
+        self.ids = [ids[:longest] for ids in encoded]
+        self.cut = sum(len(ids) > longest for ids in encoded)
+        self.sizes = np.array([len(part) for part in pairs.values()])  # (m,), pairs per objective
+        self.firsts = np.cumsum(self.sizes) - self.sizes  # (m,), index of each one's first pair
 
     def draw(
         self, rng: np.random.Generator, weights: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """For each row of weights (rows, m) an objective, drawn by |w|, and one of its pairs."""
+        """Objective and pair index for each row of weights (rows, m), both (rows,).
+
+        The objective is drawn in proportion to |w|, the pair uniformly within it.
+        """
         share = np.abs(weights) / np.abs(weights).sum(axis=1, keepdims=True)
         objective = (share.cumsum(axis=1) < rng.random((len(weights), 1))).sum(axis=1)
-        objective = np.minimum(objective, weights.shape[1] - 1)  # shares may sum to 1 - 1e-16
+        # Rounding can leave the cumulative share just below 1, and the index one too high.
+        objective = np.minimum(objective, weights.shape[1] - 1)
         return objective, self.firsts[objective] + rng.integers(self.sizes[objective])
 
     def take(self, rows: Sequence[int], device: torch.device) -> TextSamples:
-        """These rows as samples; nobody drew them, so their log-probabilities are 0."""
+        """Rows as samples; their log-probabilities are 0, since no policy sampled them."""
         width = max(len(self.ids[row]) for row in rows)
         response = torch.zeros(len(rows), width, dtype=torch.int64)
         mask = torch.zeros(len(rows), width, dtype=torch.bool)
-        for place, row in enumerate(rows):
+        for i, row in enumerate(rows):
             ids = self.ids[row]
-            response[place, : len(ids)] = torch.tensor(ids)
-            mask[place, : len(ids)] = True
+            response[i, : len(ids)] = torch.tensor(ids)
+            mask[i, : len(ids)] = True
         return TextSamples(
             tuple(self.prompts[row] for row in rows),
             (0,) * len(rows),
@@ -77,13 +83,13 @@ class Answers:
         )
 
     def start_scores(self, policy: Policy, key: Mapping[str, Any], setting: Setting) -> Tensor:
-        """Log-probability of every row under the start model, (rows,); made once, then cached.
+        """Log-probability of every row under the start model, (rows,), cached on disk.
 
-        `key` is what the start model's scores depend on beside the texts.
+        `key` holds everything that the log-probabilities depend on apart from the texts.
         """
 
         def make(folder: Path) -> None:
-            setting.say(f"the start model reads {len(self.ids)} human answers")
+            setting.say(f"scoring {len(self.ids)} human answers with the start model")
             scores = self._scored(policy, setting.device)
             save_file({"start": scores}, folder / "start.safetensors")
 
@@ -94,19 +100,20 @@ class Answers:
     @torch.no_grad()
     def _scored(self, policy: Policy, device: torch.device) -> Tensor:
         lengths = [len(p.text) + len(ids) for p, ids in zip(self.prompts, self.ids, strict=True)]
-        order = np.argsort(lengths, kind="stable")  # like lengths together: little is padding
+        order = np.argsort(lengths, kind="stable")  # batches of similar length need little padding
         start = torch.zeros(len(self.ids))
-        for place in range(0, len(order), ROWS):
-            rows = order[place : place + ROWS].tolist()
+        for first in range(0, len(order), ROWS):
+            rows = order[first : first + ROWS].tolist()
             scores = policy.log_probs(self.take(rows, device), Control.start(len(rows)))
             start[rows] = scores.sum(dim=1).float().cpu()
         return start
 
 
-def _encoded(tokenizer: Any, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[list[int]]:
-    """Tokens of the answers as they follow their prompts, the end token last.
+def _encode(tokenizer: Any, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[list[int]]:
+    """Tokens of each answer after its prompt, with the end token.
 
-    Prompt and answer are tokenised together: alone, some tokenizers put a space before an answer.
+    Prompt and answer are tokenised together, because some tokenizers put a space before a text
+    that stands alone.
     """
     joined = [_joined(prompt.text, text) for prompt, text in zip(prompts, texts, strict=True)]
     before = tokenizer([prompt.text for prompt in prompts])["input_ids"]
@@ -114,13 +121,14 @@ def _encoded(tokenizer: Any, prompts: Sequence[Prompt], texts: Sequence[str]) ->
     encoded = []
     for first, ids, prompt, text in zip(before, whole, prompts, joined, strict=True):
         answer = ids[len(first) :]
-        if ids[: len(first)] != first:  # it merges across, or ends every text with a token
-            own = text.removeprefix(prompt.text)
-            answer = tokenizer(own, add_special_tokens=False, verbose=False)["input_ids"]
+        # The tokenizer merges across the boundary, or adds an end token to every text.
+        if ids[: len(first)] != first:
+            rest = text.removeprefix(prompt.text)
+            answer = tokenizer(rest, add_special_tokens=False, verbose=False)["input_ids"]
         encoded.append([*answer, tokenizer.eos_token_id])
     return encoded
 
 
 def _joined(prompt: str, answer: str) -> str:
-    """An answer one space after its prompt, or at once where that ends with a blank."""
+    """Prompt and answer, separated by one space unless the prompt ends with whitespace."""
     return prompt + answer if prompt[-1:].isspace() else f"{prompt} {answer}"

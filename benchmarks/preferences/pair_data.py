@@ -1,4 +1,4 @@
-"""The preference pairs of all objectives, in splits."""
+"""Preference pairs of all objectives, in splits."""
 
 from __future__ import annotations
 
@@ -17,67 +17,67 @@ HELD_OUT = ("calibration", "validation", "test")  # splits that nothing is train
 
 @dataclass(frozen=True)
 class Data:
-    """Where each objective's pairs are; they are read when they are first needed."""
+    """Preference pairs of every objective, read on first use."""
 
-    sources: Mapping[str, Any]  # objective: source
-    judge: bool  # whether half of the training pairs are the judge's own
+    sources: Mapping[str, Any]  # source by objective
+    judge: bool  # reserve half of the training pairs for the judge
 
     @classmethod
     def of(cls, sources: Mapping[str, Any], judge: bool) -> Data:
-        """From the option `benchmark.pairs`; UsageError where it makes no benchmark."""
+        """Parse the option `benchmark.pairs`; raise UsageError if it is invalid."""
         given = {name: source for name, source in sources.items() if source is not None}
         for name, source in given.items():
             if not name.isidentifier():
                 raise UsageError(
-                    f"benchmark.pairs: {name!r} cannot name an objective; use letters, digits and _"
+                    f"benchmark.pairs: {name!r} is not a valid name of an objective; use letters, "
+                    "digits and _"
                 )
             if not isinstance(source, str | Mapping):
                 raise UsageError(
-                    f"benchmark.pairs.{name}: found {source!r}, expected text or a mapping"
+                    f"benchmark.pairs.{name}: found {source!r}; use a path, a name or a mapping"
                 )
         if len(given) < 2:
             missing = next((name for name in sources if name not in given), "NAME")
             sign = "" if missing in sources else "+"
             raise UsageError(
-                f"benchmark.pairs: {len(given)} objectives have pairs, steering needs two or more; "
-                f"say {sign}benchmark.pairs.{missing}=/path/to/file.jsonl.gz"
+                f"benchmark.pairs: {len(given)} objectives have pairs, but steering needs at least "
+                f"two; set {sign}benchmark.pairs.{missing}=/path/to/file.jsonl.gz"
             )
         return cls(given, judge)
 
     @property
     def names(self) -> list[str]:
-        """The objectives, in the order of every weight vector."""
+        """Names of the objectives, in the order of every weight vector."""
         return list(self.sources)
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """Digest of the content of every source, by objective."""
+        """Content digest of every source, by objective."""
         return {name: Source.of(source, name).digest() for name, source in self.sources.items()}
 
     @cached_property
     def sets(self) -> list[PairSet]:
-        """The pairs of every objective."""
         return [read_pairs(source, name) for name, source in self.sources.items()]
 
     def pairs(self, objective: str, *parts: str) -> list[Pair]:
-        """Pairs of an objective in some parts: splits, or `judge`.
+        """Pairs of an objective in the given parts: splits, or `judge`.
 
         Raises
         ------
         UsageError
-            If there is none.
+            If there are none.
 
         """
-        found = [pair for part in parts for pair in self._parts[objective].get(part, [])]
-        if not found:
+        pairs = [pair for part in parts for pair in self._parts[objective].get(part, [])]
+        if not pairs:
             raise UsageError(
                 f"benchmark.pairs.{objective}: none of its {len(self._set(objective).pairs)} pairs "
-                f"is in {' or '.join(parts)}, which are drawn by prompt; give more pairs"
+                f"fall into {' or '.join(parts)} (a hash of the prompt decides); provide more pairs"
             )
-        return found
+        return pairs
 
     def prompts(self, split: str) -> list[Dialogue]:
-        """The prompts of a split, balanced over the objectives."""
+        """Prompts of a split, balanced over the objectives."""
         return balanced({name: self.pairs(name, split) for name in self.names})
 
     def _set(self, objective: str) -> PairSet:
@@ -85,4 +85,4 @@ class Data:
 
     @cached_property
     def _parts(self) -> dict[str, dict[str, Sequence[Pair]]]:
-        return {found.objective: pairs_by_part(found, self.judge) for found in self.sets}
+        return {pairs.objective: pairs_by_part(pairs, self.judge) for pairs in self.sets}

@@ -1,4 +1,4 @@
-"""The reward models of the objectives, given or trained here, and what they are worth."""
+"""Reward models of the objectives, given or trained on the pairs, with their accuracy."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ Facts = Mapping[str, Any]  # `source`, `held_out_pairs`, `accuracy`, `baseline_a
 
 @dataclass(frozen=True)
 class Plan:
-    """Which reward models there are to be, before any is loaded or trained.
+    """Specification of the reward models, before any is loaded or trained.
 
-    `given` are those that the configuration names; the others are trained from the language model
-    in the folder (or of the hub name) `start`, or from a bag of tokens without one.
+    `given` holds those named by the configuration. The others are trained on the pairs, starting
+    from the language model `start` (a folder or a hub name), or as a bag of tokens without one.
     """
 
     data: Data
@@ -46,11 +46,11 @@ class Plan:
 
     @classmethod
     def of(cls, data: Data, rewards: Mapping[str, Any], start: str | None) -> Plan:
-        """From the option `benchmark.rewards`; UsageError where it cannot be."""
+        """Parse the option `benchmark.rewards`; raise UsageError if it is invalid."""
         for name in rewards:
             if name not in data.names:
                 raise UsageError(
-                    f"benchmark.rewards.{name}: there are no pairs of this objective; "
+                    f"benchmark.rewards.{name}: no objective has this name; "
                     f"{did_you_mean(name, data.names)}"
                 )
         given = {name: RewardSpec.of(v, name) for name, v in rewards.items() if v is not None}
@@ -58,16 +58,16 @@ class Plan:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts of the training pairs that have models of their own."""
+        """Parts of the training pairs for which a reward model is trained."""
         return ("train", JUDGED) if self.data.judge else ("train",)
 
     @property
     def keys(self) -> dict[str, Any]:
-        """Everything that the reward models and their figures depend on."""
+        """Everything that the reward models and their accuracies depend on."""
         return {part: [self.key(name, part) for name in self.data.names] for part in self.parts}
 
     def key(self, objective: str, part: str) -> dict[str, Any]:
-        """The same of one of them."""
+        """Everything that one reward model and its accuracy depend on."""
         pairs = {"pairs": self.data.digests[objective], "judge": self.data.judge, "part": part}
         if self.spec(objective, part) is not None:
             return {"given": reward_digest(self.given[objective]), **pairs}
@@ -75,13 +75,13 @@ class Plan:
         return {"version": TRAINER_VERSION, "training": asdict(RewardTraining()), **start, **pairs}
 
     def spec(self, objective: str, part: str) -> RewardSpec | None:
-        """The model that the configuration names; judges are always trained here."""
+        """Reward model named by the configuration, if any; judges are always trained."""
         return self.given.get(objective) if part == "train" else None
 
 
 @dataclass(frozen=True)
 class Rewards:
-    """Reward models by objective with their figures; without a judge, `judges` is empty."""
+    """Reward models by objective, with their accuracies; `judges` may be empty."""
 
     models: Mapping[str, RewardModel]
     judges: Mapping[str, RewardModel]
@@ -89,50 +89,49 @@ class Rewards:
 
     @classmethod
     def prepare(cls, plan: Plan, setting: Setting) -> Rewards:
-        """Load or train all of them.
+        """Load or train all reward models.
 
         Raises
         ------
         UsageError
-            If one does no better than a bag of words on pairs that it never saw, and the budget's
-            checks are on.
+            If one does no better than a bag of words on held-out pairs and `budget.checks` is on.
 
         """
-        found = {
+        ready = {
             part: {name: _ready(plan, name, part, setting) for name in plan.data.names}
             for part in plan.parts
         }
         models, judges = (
-            {n: m for n, (m, _) in found.get(p, {}).items()} for p in ("train", JUDGED)
+            {n: m for n, (m, _) in ready.get(p, {}).items()} for p in ("train", JUDGED)
         )
         kinds = {"models": "train", "judges": JUDGED}
         facts = {
-            kind: {name: told for name, (_, told) in found[part].items()}
+            kind: {name: figures for name, (_, figures) in ready[part].items()}
             for kind, part in kinds.items()
-            if part in found
+            if part in ready
         }
         if setting.budget.checks:
-            for kind, told in facts.items():
-                for name, figures in told.items():
+            for kind, by_objective in facts.items():
+                for name, figures in by_objective.items():
                     _refuse_poor(kind, name, figures)
         return cls(models, judges, facts)
 
     @property
     def notes(self) -> Iterator[str]:
-        """How often each orders unseen pairs as people did."""
-        for kind, told in self.facts.items():
+        """Held-out accuracy of each reward model beside its baselines."""
+        for kind, by_objective in self.facts.items():
             title = "reward model" if kind == "models" else "judge"
-            for name, figures in told.items():
+            for name, figures in by_objective.items():
                 yield (
-                    f"{name}: the {title} orders {figures['accuracy']:.1%} of "
-                    f"{figures['held_out_pairs']} human pairs that it never saw as people did, a "
-                    f"bag of words {figures['baseline_accuracy']:.1%}, one with a cross-validated "
-                    f"penalty {figures['tuned_baseline_accuracy']:.1%}."
+                    f"{name}: the {title} agrees with people on {figures['accuracy']:.1%} of "
+                    f"{figures['held_out_pairs']} held-out pairs; a bag of words agrees on "
+                    f"{figures['baseline_accuracy']:.1%}, with a cross-validated penalty on "
+                    f"{figures['tuned_baseline_accuracy']:.1%}."
                 )
 
 
 def _ready(plan: Plan, name: str, part: str, setting: Setting) -> tuple[RewardModel, Facts]:
-    """One reward model, and its figures on the pairs of all splits but `train`."""
+    """A reward model and its accuracy on the pairs of all splits except `train`."""
     given, device = plan.spec(name, part), setting.device
     train, unseen = plan.data.pairs(name, part), plan.data.pairs(name, *HELD_OUT)
 
@@ -149,7 +148,7 @@ def _ready(plan: Plan, name: str, part: str, setting: Setting) -> tuple[RewardMo
 
     folder = cached("reward", plan.key(name, part), make)
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    # A bag of tokens reads the answer alone.
+    # A bag of tokens reads the answer alone, as it was trained to.
     own = RewardSpec(name, str(folder), form="dialogue" if plan.start else "answer")
     return load_reward(given or own, device), facts
 
@@ -158,8 +157,8 @@ def _refuse_poor(kind: str, name: str, figures: Facts) -> None:
     if figures["accuracy"] <= figures["baseline_accuracy"]:
         title = "reward model" if kind == "models" else "judge"
         raise UsageError(
-            f"benchmark.rewards.{name}: the {title} ({figures['source']}) orders "
-            f"{figures['accuracy']:.1%} of {figures['held_out_pairs']} unseen pairs as people did, "
-            f"no more than a bag of words ({figures['baseline_accuracy']:.1%}); give a better one, "
-            "give more pairs, or say budget.checks=false"
+            f"benchmark.rewards.{name}: the {title} ({figures['source']}) agrees with people on "
+            f"{figures['accuracy']:.1%} of {figures['held_out_pairs']} held-out pairs, no better "
+            f"than a bag of words ({figures['baseline_accuracy']:.1%}); use a better model, "
+            "provide more pairs, or set budget.checks=false"
         )

@@ -1,4 +1,4 @@
-"""Dialogues as the start model reads them: rendered, and cut where they are too long for it."""
+"""Rendering of dialogues into prompts that fit the start model's context."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from paretosteer.text.samples import Prompt
 
 
 class Reader:
-    """Makes prompts of dialogues, of at most `room` tokens.
+    """Renders dialogues into prompts of at most `room` tokens.
 
-    A dialogue that is too long loses its oldest turns; a turn that is too long alone loses one of
-    its ends, the one named by `side`. A system turn stays. `cut` has the ids of what was shortened.
+    A dialogue that is too long loses its oldest turns, but never its system turn. If the last turn
+    alone is too long, it is cut at the end named by `side`. `cut` collects the ids of shortened
+    prompts.
     """
 
     def __init__(
@@ -23,35 +24,36 @@ class Reader:
     ):
         self.tokenizer, self.room, self.template, self.side = tokenizer, room, template, side
         self.cut: set[str] = set()
-        self._known: dict[Dialogue, Prompt] = {}
+        self._cache: dict[Dialogue, Prompt] = {}
 
     def prompt(self, dialogue: Dialogue) -> Prompt:
-        """The prompt of a dialogue: its id is the pair's key, its text fits."""
-        if dialogue not in self._known:
+        """Prompt of a dialogue; its id is the key of the pair."""
+        if dialogue not in self._cache:
             text, key = self._render(dialogue), prompt_key(dialogue)
             if not self._fits(text):
                 text = self._shortened(dialogue)
                 self.cut.add(key)
-            self._known[dialogue] = Prompt(key, text, dialogue)
-        return self._known[dialogue]
+            self._cache[dialogue] = Prompt(key, text, dialogue)
+        return self._cache[dialogue]
 
     def _shortened(self, dialogue: Dialogue) -> str:
         for part in _later(dialogue):
             text = self._render(part)
             if self._fits(text):
                 return text
+        # `part` is the shortest suffix: only cutting its last turn can help.
         *before, last = part
         ids = self.tokenizer(last.text, add_special_tokens=False)["input_ids"]
         while ids and not self._fits(text):
             spare = max(1, self._length(text) - self.room)
             ids = ids[spare:] if self.side == "left" else ids[:-spare]
             kept = self.tokenizer.decode(ids, skip_special_tokens=True)
-            kept = kept.strip("\ufffd").strip()  # no half of a character where the text was cut
+            kept = kept.strip("\ufffd").strip()  # drop a character that was cut in half
             text = self._render((*before, Turn(last.role, kept)))
         if not ids:
             raise UsageError(
-                f"benchmark.max_prompt_tokens: {self.room} tokens have no room for a prompt beside "
-                "its template; raise it, or lower benchmark.max_new_tokens"
+                f"benchmark.max_prompt_tokens: {self.room} tokens are not enough for the template "
+                "and a prompt; raise it, or lower benchmark.max_new_tokens"
             )
         return text
 
@@ -59,7 +61,7 @@ class Reader:
         return render(dialogue, self.tokenizer, self.template)
 
     def _fits(self, text: str) -> bool:
-        # A token is at least one byte: short texts need no tokenising.
+        # A token has at least one byte, so short texts need not be tokenised.
         return len(text.encode()) < self.room or self._length(text) <= self.room
 
     def _length(self, text: str) -> int:
@@ -67,8 +69,8 @@ class Reader:
 
 
 def _later(dialogue: Dialogue) -> Iterator[Dialogue]:
-    """The dialogue without its oldest turns, more and more of them; a user's turn comes first."""
+    """Shorter and shorter suffixes of a dialogue that start with a user turn."""
     system = dialogue[:1] if dialogue[0].role == "system" else ()
-    for place, turn in enumerate(dialogue):
+    for index, turn in enumerate(dialogue):
         if turn.role == "user":
-            yield system + dialogue[place:]
+            yield system + dialogue[index:]

@@ -1,1 +1,1 @@
-"""Benchmark `ranking`: relevance against other properties of documents, on real queries."""
+"""Benchmark `ranking`: learning to rank with several objectives per query."""

@@ -1,4 +1,4 @@
-"""Learning to rank: relevance against other properties of documents, on real queries."""
+"""Learning to rank: relevance against other properties of the documents of a query."""
 
 from __future__ import annotations
 
@@ -45,23 +45,24 @@ if TYPE_CHECKING:
     from paretosteer.config.schema import CellConfig
     from paretosteer.config.setting import Setting
 
-PLACES = 10  # of a sampled ranking that count: NDCG looks no further
+PLACES = 10  # ranks of a sampled ranking that are trained on: NDCG@10 ignores the rest
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Start-model rankings of one query, (samples, n), and their normalised scores."""
+    """Start-model rankings of one query, with their normalised scores."""
 
     query: Query
-    orders: npt.NDArray[np.int64]
+    orders: npt.NDArray[np.int64]  # (samples, n)
     z: Array  # (samples, m)
 
 
 class Ranking(Benchmark):
-    """Queries with documents; a ranker sorts each query's documents, objectives are NDCG@10.
+    """Rankers that sort the documents of a query; every objective is an NDCG@10.
 
-    The first objective is the data's own relevance. Each auxiliary objective is a feature column,
-    graded within the query and taken from the inputs: a property to favour, not to read off.
+    The first objective is the relevance labelled in the data. Each auxiliary objective is a
+    feature column, graded within the query. The column is removed from the inputs; otherwise the
+    ranker could copy it instead of learning it.
     """
 
     name = "ranking"
@@ -96,7 +97,7 @@ class Ranking(Benchmark):
         super().__init__(options, setting)
         setting.set_threads(0)
         if not options.hidden:
-            raise UsageError("benchmark.hidden: empty; name the width of one layer at the least")
+            raise UsageError("benchmark.hidden: empty; set the width of at least one layer")
         columns = _columns(options)
         self.objectives = (
             Objective("relevance", "NDCG@10", 0.0, "graded relevance as labelled in the data"),
@@ -107,7 +108,7 @@ class Ranking(Benchmark):
         )
         self.data = load_data(options.path, options.fold, columns, options.grades)
         self.network = self._start_network()
-        # Nothing ever trains it, so one serves every use.
+        # The start policy is never trained, so one instance is shared by all uses.
         self._start = self.start_policy(Unconditioned(), SEED)
         self._pooled: dict[str, Pool] = {}
         if setting.budget.checks:
@@ -115,12 +116,12 @@ class Ranking(Benchmark):
 
     @classmethod
     def training_defaults(cls, options: Options) -> Mapping[str, Any]:
-        """Lists are whole: a query's documents are one sample of its order."""
+        # No list_size: a list holds all documents of a query.
         return {"learning_rate": 3e-3, "kappa": 0.03, "beta_dpo": 0.1}
 
     @classmethod
     def model_key(cls, config: CellConfig, options: Options) -> str:
-        """Digest of the data of this fold and of how the start ranker is made from it."""
+        """Digest of the data of this fold and of the start ranker's training."""
         own_model_only(config)
         data = data_digest(options.path, options.fold, _columns(options), options.grades)
         network = {"hidden": options.hidden, "attention": options.attention}
@@ -129,37 +130,35 @@ class Ranking(Benchmark):
 
     @classmethod
     def objective_versions(cls, options: Options) -> Mapping[str, str]:
-        """Relevance and the auxiliary objectives, all of the same version."""
         return dict.fromkeys(["relevance", *_columns(options)], "1")
 
     @property
     def model_name(self) -> str:
-        """The data, which the start ranker is trained on."""
+        """Name of the data set on which the start ranker is trained."""
         return Path(self.options.path).resolve().name if self.options.path else "synthetic"
 
     @property
     def fold(self) -> Fold | None:  # type: ignore[override]
-        """Which fold this is, where there are several."""
+        """Fold of the cross-validation, or None if the data have only one."""
         if self.data.folds == 1:
             return None
         return Fold(self.options.fold, self.data.folds, self.data.family)
 
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
-        """Which queries were left out, by reason."""
+        """Number of queries left out, by reason."""
         return [note] if (note := self.data.note) else []
 
     def split(self, name: str) -> Sequence[Query]:
-        """The queries of a split."""
         return self.data.splits[name]
 
     def start_policy(self, conditioning: Conditioning, seed: int) -> RankingPolicy:
-        """The start ranker under a conditioning, nothing trained yet."""
+        """Untrained copy of the start ranker with the given conditioning."""
         return RankingPolicy(self.network, conditioning, seed, PLACES)
 
     @cached_property
     def normaliser(self) -> Normaliser:
-        """From the start ranker's rankings of calibration queries."""
+        """Moments of the start ranker's scores on the calibration queries."""
         queries = self.prompts("calibration")
         answers = self._start.answer(queries, Control.start(len(queries)), SEED, [0] * len(queries))
         try:
@@ -168,14 +167,14 @@ class Ranking(Benchmark):
             raise UsageError(f"benchmark.path: {error}") from None
 
     def score(self, samples: Scored | Rankings) -> Array:
-        """NDCG@10 of every objective, (rows, m)."""
         return score_rankings(samples)
 
     def lists(self, rng: np.random.Generator, weights: Array, size: int | None) -> Lists:
-        """Training queries with all their documents, or `size` of each.
+        """Lists of the documents of training queries: all of them, or a random `size`.
 
-        An objective's labels are its grades divided by their sum over the list. The reward of a
-        document is what it adds to the query's NDCG in the first place, in the unit of training.
+        The labels of an objective are its grades divided by their sum over the list, as in
+        ListNet. The reward of a document is its contribution to the query's NDCG at the first
+        rank, in normalised units.
         """
         queries = self._drawn(rng, len(weights))
         labels, mask = padded_labels(queries, max(len(q.labels) for q in queries))
@@ -183,12 +182,13 @@ class Ranking(Benchmark):
         start = self._start_scores(queries)
         chosen = None
         if size is not None:
-            # Sorting noise with padding last draws documents without replacement.
+            # Sorting random keys samples documents without replacement. Real documents have keys
+            # below 1, so padding (key 2) comes last.
             chosen = np.where(mask, rng.random(mask.shape), 2).argsort(axis=1)[:, :size]
             labels = np.take_along_axis(labels, chosen[..., None], axis=1)
             mask = np.take_along_axis(mask, chosen, axis=1)
             start = start.gather(1, self._tensor(chosen))
-        total = labels.sum(axis=1, keepdims=True)
+        total = labels.sum(axis=1, keepdims=True)  # (lists, 1, m), 0 if no document is graded
         share = np.divide(labels, total, out=np.zeros(labels.shape), where=total > 0)
 
         def rewards() -> torch.Tensor:
@@ -207,25 +207,25 @@ class Ranking(Benchmark):
         )
 
     def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> Rankings:
-        """For every row of weights (rows, m), one of a query's best start-model rankings.
+        """One of a query's best start-model rankings per row of weights (rows, m).
 
-        Best among `budget.pool_samples` draws of the same query: across queries the easy ones would
-        be imitated and not the good rankings.
+        The quantile is taken among `budget.pool_samples` rankings of the same query. A quantile
+        across queries would select easy queries instead of good rankings.
         """
         rows = len(weights)
         pools = self._pools(self._drawn(rng, rows))
         z = np.stack([pool.z for pool in pools])  # (rows, samples, m)
         gain = np.einsum("qsm,qm->qs", z, weights)
-        kept = max(1, round(quantile * gain.shape[1]))
-        best = np.argsort(-gain, axis=1, kind="stable")[:, :kept]
-        place = best[np.arange(rows), rng.integers(kept, size=rows)]
-        chosen = [pool.orders[i] for pool, i in zip(pools, place, strict=True)]
+        count = max(1, round(quantile * gain.shape[1]))
+        best = np.argsort(-gain, axis=1, kind="stable")[:, :count]
+        index = best[np.arange(rows), rng.integers(count, size=rows)]
+        chosen = [pool.orders[i] for pool, i in zip(pools, index, strict=True)]
         return Rankings.of([pool.query for pool in pools], chosen, PLACES, self.setting.device)
 
-    # -- parts ------------------------------------------------------------------------------
+    # -- helpers ----------------------------------------------------------------------------
 
     def _start_network(self) -> Perceptron:
-        """The start ranker, trained once for all cells of this fold."""
+        """The start ranker, trained once and shared by all cells of this fold."""
         o, steps = self.options, self.setting.budget.embedded_steps
         network = Perceptron([self.data.width, *o.hidden, 1], o.attention)
 
@@ -240,7 +240,7 @@ class Ranking(Benchmark):
         return network.to(self.setting.device).requires_grad_(False)
 
     def _pools(self, queries: Sequence[Query]) -> list[Pool]:
-        """Start-model rankings of each query with their scores, drawn when first asked for."""
+        """Start-model rankings of each query with their scores, sampled on first use."""
         count = self.setting.budget.pool_samples
         new = [q for q in {q.id: q for q in queries}.values() if q.id not in self._pooled]
         if new:
@@ -250,8 +250,8 @@ class Ranking(Benchmark):
             )
             z = self.normaliser.apply(self.score(samples)).reshape(len(new), count, -1)
             orders = samples.order.cpu().numpy().reshape(len(new), count, -1)
-            for query, order, own in zip(new, orders, z, strict=True):
-                self._pooled[query.id] = Pool(query, order[:, : len(query.labels)], own)
+            for query, order, scores in zip(new, orders, z, strict=True):
+                self._pooled[query.id] = Pool(query, order[:, : len(query.labels)], scores)
         return [self._pooled[query.id] for query in queries]
 
     @torch.no_grad()
@@ -260,17 +260,19 @@ class Ranking(Benchmark):
 
 
 def _columns(options: Ranking.Options) -> dict[str, int]:
-    """Auxiliary columns by name; UsageError where the option is not name:column, or repeats."""
+    """Auxiliary columns by name; raise UsageError if an entry is malformed or a duplicate."""
     columns: dict[str, int] = {}
     for entry in options.auxiliary:
         name, _, column = entry.rpartition(":")
         if not name.isidentifier() or not re.fullmatch("[0-9]+", column):
             raise UsageError(
-                f"benchmark.auxiliary: found {entry!r}, expected name:column, such as pagerank:41"
+                f"benchmark.auxiliary: found {entry!r}; use name:column, such as pagerank:41"
             )
         if name in {"relevance", *columns} or int(column) in columns.values():
-            raise UsageError(f"benchmark.auxiliary: {entry!r} repeats a name or a column")
+            raise UsageError(
+                f"benchmark.auxiliary: {entry!r} repeats a name or a column; use each once"
+            )
         columns[name] = int(column)
     if not columns:
-        raise UsageError("benchmark.auxiliary: empty; name one column at the least")
+        raise UsageError("benchmark.auxiliary: empty; name at least one column")
     return columns

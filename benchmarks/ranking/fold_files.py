@@ -1,4 +1,4 @@
-"""Which files a fold trains, validates and tests on, in the three usual layouts of a folder."""
+"""Training, validation and test files of a fold, in three common folder layouts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paretosteer.errors import UsageError
 
-PARTS = 5  # that `S1.txt` ... `S5.txt` rotate
+PARTS = 5  # of a data set that comes as `S1.txt` ... `S5.txt`
 SPLITS = ("train", "validation", "test")
 FILE_NAMES = {
     "train": ("train.txt",),
@@ -17,10 +17,10 @@ FILE_NAMES = {
     "test": ("test.txt",),
 }
 LAYOUTS = (
-    "give a folder with S1.txt ... S5.txt, with Fold1, Fold2, ..., or with train.txt, vali.txt and "
+    "use a folder with S1.txt ... S5.txt, with Fold1, Fold2, ..., or with train.txt, vali.txt and "
     "test.txt"
 )
-SHOWN = 8  # entries of a folder that an error line names
+SHOWN = 8  # folder entries listed in an error
 
 
 @dataclass(frozen=True)
@@ -28,30 +28,33 @@ class Files:
     """Files of one fold."""
 
     splits: dict[str, tuple[Path, ...]]  # "train", "validation", "test"
-    folds: int  # how many there are
+    folds: int  # number of folds
     everything: tuple[Path, ...]  # of all folds, in a fixed order
 
 
 def find(folder: Path, fold: int) -> Files:
-    """Files of fold 1, 2, ... in a folder.
+    """Files of a fold, counted from 1.
 
-    `S1.txt` ... `S5.txt` rotate as `rotation` says; `Fold1`, `Fold2`, ... have a `train.txt`, a
-    `vali.txt` (or `valid.txt`, `validation.txt`) and a `test.txt` each; a folder with these files
-    itself is fold 1 of 1. Raises `UsageError` where there is none of these, or no such fold.
+    Three layouts are supported: `S1.txt` ... `S5.txt`, which the folds rotate (see `rotation`);
+    folders `Fold1`, `Fold2`, ... with a `train.txt`, a `vali.txt` (or `valid.txt`,
+    `validation.txt`) and a `test.txt` each; and a folder with these three files, which is fold 1
+    of 1. Raises `UsageError` if the folder has none of these layouts, or if the fold does not
+    exist.
     """
     _check_folder(folder)
-    every = _rotating(folder) or _folders(folder) or _single(folder)
-    if not every:
+    folds = _rotating(folder) or _folders(folder) or _single(folder)
+    if not folds:
         raise UsageError(f"benchmark.path: {folder} holds {_listing(folder)}; {LAYOUTS}")
-    check_fold(fold, len(every))
-    paths = {path for splits in every for split in splits.values() for path in split}
-    return Files(every[fold - 1], len(every), tuple(sorted(paths)))
+    check_fold(fold, len(folds))
+    paths = {path for splits in folds for split in splits.values() for path in split}
+    return Files(folds[fold - 1], len(folds), tuple(sorted(paths)))
 
 
 def rotation(fold: int) -> dict[str, tuple[int, ...]]:
-    """Parts 1 ... 5 of fold k: k to k + 2 to train, k + 3 to validate, k + 4 to test.
+    """Part numbers (1 ... 5) of each split of fold k.
 
-    Parts are counted round and round, so fold 2 tests on part 1.
+    Parts k to k + 2 are for training, k + 3 for validation and k + 4 for testing, modulo 5: fold 2
+    tests on part 1. This is LETOR's rotation (Qin and Liu, 2013, arXiv 1306.2597).
     """
     parts = [(fold - 1 + i) % PARTS + 1 for i in range(PARTS)]
     return {"train": tuple(parts[:3]), "validation": (parts[3],), "test": (parts[4],)}
@@ -60,8 +63,8 @@ def rotation(fold: int) -> dict[str, tuple[int, ...]]:
 def check_fold(fold: int, folds: int) -> None:
     """Raise `UsageError` unless 1 <= fold <= folds."""
     if not 1 <= fold <= folds:
-        known = f"1 to {folds}" if folds > 1 else "1"
-        raise UsageError(f"benchmark.fold: there is no fold {fold}; the data has {known}")
+        valid = f"a fold from 1 to {folds}" if folds > 1 else "fold 1, the only one"
+        raise UsageError(f"benchmark.fold: fold {fold} does not exist; use {valid}")
 
 
 def _rotating(folder: Path) -> list[dict[str, tuple[Path, ...]]]:
@@ -70,7 +73,7 @@ def _rotating(folder: Path) -> list[dict[str, tuple[Path, ...]]]:
     if len(missing) == PARTS:
         return []
     if missing:
-        raise UsageError(f"benchmark.path: {folder} lacks {', '.join(missing)}; {LAYOUTS}")
+        raise UsageError(f"benchmark.path: {folder} has no {', '.join(missing)}; {LAYOUTS}")
     return [
         {split: tuple(parts[number] for number in rotation(fold)[split]) for split in SPLITS}
         for fold in parts
@@ -86,27 +89,27 @@ def _folders(folder: Path) -> list[dict[str, tuple[Path, ...]]]:
     missing = sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers))
     if missing:
         names = ", ".join(f"Fold{number}" for number in missing)
-        raise UsageError(f"benchmark.path: {folder} lacks {names}; {LAYOUTS}")
+        raise UsageError(f"benchmark.path: {folder} has no {names}; {LAYOUTS}")
     return [_named(folder / f"Fold{number}") for number in sorted(numbers)]
 
 
 def _single(folder: Path) -> list[dict[str, tuple[Path, ...]]]:
-    known = [name for names in FILE_NAMES.values() for name in names]
-    return [_named(folder)] if any((folder / name).is_file() for name in known) else []
+    file_names = [name for names in FILE_NAMES.values() for name in names]
+    return [_named(folder)] if any((folder / name).is_file() for name in file_names) else []
 
 
 def _named(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """A folder with one file per split."""
-    found: dict[str, tuple[Path, ...]] = {}
+    """Files of a folder with one file per split."""
+    files: dict[str, tuple[Path, ...]] = {}
     for split, names in FILE_NAMES.items():
         paths = [folder / name for name in names if (folder / name).is_file()]
         if not paths:
-            raise UsageError(f"benchmark.path: {folder} lacks {_either(names)}; {LAYOUTS}")
+            raise UsageError(f"benchmark.path: {folder} has no {_either(names)}; {LAYOUTS}")
         if len(paths) > 1:
             both = " and ".join(path.name for path in paths)
             raise UsageError(f"benchmark.path: {folder} has {both}; keep one of them")
-        found[split] = (paths[0],)
-    return found
+        files[split] = (paths[0],)
+    return files
 
 
 def _either(names: Sequence[str]) -> str:
@@ -115,7 +118,7 @@ def _either(names: Sequence[str]) -> str:
 
 def _check_folder(folder: Path) -> None:
     if not folder.exists():
-        raise UsageError(f"benchmark.path: there is no folder {folder}; {LAYOUTS}")
+        raise UsageError(f"benchmark.path: {folder} does not exist; {LAYOUTS}")
     if not folder.is_dir():
         raise UsageError(f"benchmark.path: {folder} is a file; {LAYOUTS}")
 

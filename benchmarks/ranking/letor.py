@@ -1,7 +1,7 @@
-"""LETOR (SVMlight) files: `label qid:Q 1:v 2:v ... # comment`, one line per document.
+"""Reader of LETOR (SVMlight) files: `label qid:Q 1:v 2:v ... # comment`, one line per document.
 
-Each line is matched against the grammar below, and what matches is converted a chunk at a time: one
-core reads 100 MB of dense lines in some five seconds.
+Every line is checked against a regular expression; NumPy then converts many lines at once. One core
+reads 100 MB of dense lines in about five seconds.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from paretosteer.storage.digest import file_digest
 PARSER_VERSION = "1"
 
 CHUNK = 1 << 22  # bytes of whole lines that are converted at once
-MOST_LABEL = 30  # a gain is 2^label - 1
-MOST_QUERY = 2**53 - 1  # the largest integer that float64 holds beside all smaller ones
-MOST_FEATURE = 10_000  # more is a mistake, and would not fit into a dense matrix
+MOST_LABEL = 30  # NDCG's gain is 2^label - 1, so larger labels would swamp all others
+MOST_QUERY = 2**53 - 1  # numbers are parsed as float64, which is exact for integers up to here
+MOST_FEATURE = 10_000  # a larger index is likely an error, and a dense matrix would not fit memory
 MOST_VALUE = float(np.finfo(np.float32).max)
 
-# Possessive, so that no number is tried twice.
+# Possessive quantifiers: a malformed line fails in linear time, without backtracking.
 NUMBER = rb"[-+]?+(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?+\d++)?+"
 LINE = re.compile(rb"\d++\s++qid:\d++(?:\s++\d++:" + NUMBER + rb")*+")
 SEPARATORS = bytes.maketrans(b"qid:", b"    ")  # the only characters of LINE outside a number
@@ -36,42 +36,42 @@ SEPARATORS = bytes.maketrans(b"qid:", b"    ")  # the only characters of LINE ou
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-GRADES = "labels are relevance grades 0, 1, 2, ..."
-FINITE = "put a number, or leave the pair out, which means 0"
+GRADES = "use relevance grades 0, 1, 2, ... as labels"
+FINITE = "use a number, or leave the pair out, which means 0"
 
 
 @dataclass(frozen=True)
 class Letor:
-    """Documents with their features, in the order of the file: those of a query together."""
+    """Documents in the order of the file; the documents of a query are adjacent."""
 
-    features: npt.NDArray[np.float32]  # (documents, width), 0 where a line names no value
-    labels: Ints  # (documents,), 0 and above
+    features: npt.NDArray[np.float32]  # (documents, width), 0 where a line has no value
+    labels: Ints  # (documents,), 0 or above
     queries: Ints  # (documents,), qid
     dense: bool  # every line names every feature
 
     @property
     def width(self) -> int:
-        """Features per document."""
+        """Number of features."""
         return self.features.shape[1]
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A part of a file, and in which of its lines each document stands."""
+    """Documents from consecutive lines of a file, with their line numbers."""
 
-    features: npt.NDArray[np.float32]  # (documents, largest index here)
+    features: npt.NDArray[np.float32]  # (documents, largest index of the chunk)
     labels: Ints  # (documents,)
     queries: Ints  # (documents,)
-    pairs: Ints  # (documents,), how many pairs a line has
-    lines: Ints  # (documents,), from 1
+    pairs: Ints  # (documents,), number of index:value pairs
+    lines: Ints  # (documents,), counted from 1
 
 
 def load(paths: Sequence[Path]) -> list[Letor]:
-    """The files of one data set, each parsed once and then cached by its content.
+    """Read the files of one data set; each is parsed once and then cached by its content.
 
-    All get the same width: that of a file in which every line names every feature, or else the
-    largest index anywhere, with 0 for what a file never names. Raises `UsageError` as `parse` does,
-    and where two files share a query or disagree about the number of features.
+    All files get the same width: that of a dense file, in which every line has every feature, or
+    otherwise the largest index in any file. Missing features are 0. Raises `UsageError` as `parse`
+    does, and if two files share a query or have different numbers of features.
     """
     names = [path.name for path in paths]
     parts = [_cached(path) for path in paths]
@@ -81,9 +81,9 @@ def load(paths: Sequence[Path]) -> list[Letor]:
 
 
 def join(parts: Sequence[Letor]) -> Letor:
-    """Parts of the same width, one after the other."""
+    """Concatenate parts of the same width."""
     if len(parts) == 1:
-        return parts[0]  # which may be most of the memory
+        return parts[0]  # no copy: the part may be large
     return Letor(
         np.concatenate([part.features for part in parts]),
         np.concatenate([part.labels for part in parts]),
@@ -93,61 +93,69 @@ def join(parts: Sequence[Letor]) -> Letor:
 
 
 def parse(path: Path) -> Letor:
-    """Read one file, a few megabytes of lines at a time.
+    """Read one file, a few megabytes at a time.
 
-    The width is the largest feature index in the file. Comments, blank lines, absent features and
-    any white space between fields are fine. Raises `UsageError` with file and line where a line is
-    not of the grammar, a value does not fit into float32, indices do not ascend from 1, or a query
-    returns after another one; and where the file has no document or no feature.
+    The width is the largest feature index in the file. Comments, blank lines, missing features and
+    any white space between fields are allowed.
+
+    Raises
+    ------
+    UsageError
+        Naming file and line, if a line is malformed, a value exceeds float32, indices do not
+        ascend from 1, or the documents of a query are not adjacent; or if the file has no
+        document or no feature.
+
     """
     chunks = list(_chunks(path))
     width = max((chunk.features.shape[1] for chunk in chunks), default=0)
     if not chunks:
         raise UsageError(
             f"benchmark.path: {path.name} is empty: it has no line with a document; "
-            "give a LETOR file (label qid:Q 1:v 2:v ...)"
+            "use a LETOR file (label qid:Q 1:v 2:v ...)"
         )
     if width == 0:
         raise UsageError(
-            f"benchmark.path: {path.name} has no feature in any line; give a file with index:value "
+            f"benchmark.path: {path.name} has no feature in any line; use a file with index:value "
             "pairs after the qid"
         )
     queries = np.concatenate([chunk.queries for chunk in chunks])
     _check_grouped(path, queries, np.concatenate([chunk.lines for chunk in chunks]))
     dense = all((chunk.pairs == width).all() for chunk in chunks)
     labels = np.concatenate([chunk.labels for chunk in chunks])
-    return Letor(_stacked(chunks, width), labels, queries, bool(dense))
+    return Letor(_stack(chunks, width), labels, queries, bool(dense))
 
 
-# -- a file -----------------------------------------------------------------------------------
+# -- one file ---------------------------------------------------------------------------------
 
 
 def _chunks(path: Path) -> Iterator[Chunk]:
-    """Parts of a file that have a document each."""
+    """Chunks of a file, skipping those without a document."""
     first = 1
     with path.open("rb") as file:
         while lines := file.readlines(CHUNK):
             contents = [line.partition(b"#")[0].strip() for line in lines]
             numbered = {first + i: line for i, line in enumerate(contents) if line}
             if numbered:
-                yield _converted(path, numbered)
+                yield _convert(path, numbered)
             first += len(lines)
 
 
-def _converted(path: Path, numbered: dict[int, bytes]) -> Chunk:
-    """Numbers of lines that have no comment and are not blank."""
+def _convert(path: Path, numbered: dict[int, bytes]) -> Chunk:
+    """Convert lines, by line number, that have no comment and are not blank."""
     for number, line in numbered.items():
         if not LINE.fullmatch(line):
             _explain(path, number, line)
     contents = numbered.values()
-    pairs = np.array([line.count(b":") for line in contents], dtype=np.int64) - 1  # without qid's
+    # Every pair has one colon, and so has the qid, which is subtracted.
+    pairs = np.array([line.count(b":") for line in contents], dtype=np.int64) - 1  # (documents,)
+    # With the letters and colons blanked out, the text is a flat list of numbers.
     text = b" ".join(contents).translate(SEPARATORS)
     numbers = np.fromstring(text, dtype=np.float64, sep=" ")  # (2 * documents + 2 * pairs,)
-    heads = np.cumsum(2 + 2 * pairs) - (2 + 2 * pairs)  # where each document's numbers begin
+    heads = np.cumsum(2 + 2 * pairs) - (2 + 2 * pairs)  # index of each document's label
     rest = np.ones(len(numbers), dtype=bool)
-    rest[heads] = rest[heads + 1] = False
+    rest[heads] = rest[heads + 1] = False  # label and qid
     index, value = numbers[rest].reshape(-1, 2).T  # (pairs,) each
-    row = np.repeat(np.arange(len(pairs)), pairs)  # (pairs,)
+    row = np.repeat(np.arange(len(pairs)), pairs)  # (pairs,), document of each pair
     lines = np.fromiter(numbered, dtype=np.int64)
     _check_heads(path, numbers[heads], numbers[heads + 1], lines)
     _check_pairs(path, index, value, row, lines)
@@ -157,8 +165,8 @@ def _converted(path: Path, numbered: dict[int, bytes]) -> Chunk:
     return Chunk(features, labels, queries, pairs, lines)
 
 
-def _stacked(chunks: list[Chunk], width: int) -> npt.NDArray[np.float32]:
-    """Features (documents, width); chunks are dropped on the way, so few are held twice."""
+def _stack(chunks: list[Chunk], width: int) -> npt.NDArray[np.float32]:
+    """Features (documents, width); consumes `chunks`, so that little is held in memory twice."""
     features = np.zeros((sum(len(chunk.labels) for chunk in chunks), width), dtype=np.float32)
     end = len(features)
     while chunks:
@@ -173,13 +181,13 @@ def _stacked(chunks: list[Chunk], width: int) -> npt.NDArray[np.float32]:
 
 def _cached(path: Path) -> Letor:
     def make(folder: Path) -> None:
-        made = parse(path)
+        letor = parse(path)
         save_file(
             {
-                "features": made.features,
-                "labels": made.labels,
-                "queries": made.queries,
-                "dense": np.array([made.dense]),
+                "features": letor.features,
+                "labels": letor.labels,
+                "queries": letor.queries,
+                "dense": np.array([letor.dense]),
             },
             folder / "letor.safetensors",
         )
@@ -192,22 +200,22 @@ def _cached(path: Path) -> Letor:
 
 
 def _check_shared(names: Sequence[str], parts: Sequence[Letor]) -> None:
-    """Refuse parts that share a query: a part of it would be unseen, or a test query learnt."""
+    """Raise UsageError if two files share a query, since test queries could then be trained on."""
     owner: dict[int, str] = {}
     for name, part in zip(names, parts, strict=True):
-        found = np.unique(part.queries).tolist()
-        shared = [query for query in found if query in owner]
+        queries = np.unique(part.queries).tolist()
+        shared = [query for query in queries if query in owner]
         if shared:
             raise UsageError(
-                f"benchmark.path: qid {shared[0]} stands in {owner[shared[0]]} and in {name} "
-                f"({len(shared)} queries of {name} stand in another file); give files in which "
-                "each query belongs to one split"
+                f"benchmark.path: qid {shared[0]} is in {owner[shared[0]]} and in {name} "
+                f"({len(shared)} queries of {name} are in another file); use files in which each "
+                "query belongs to one split"
             )
-        owner.update(dict.fromkeys(found, name))
+        owner.update(dict.fromkeys(queries, name))
 
 
 def _common_width(names: Sequence[str], parts: Sequence[Letor]) -> int:
-    """Width of the data set: a dense part says it, and nothing else can differ."""
+    """Width of the data set: that of its dense files, or else the largest index in any file."""
     stated = next((i for i, part in enumerate(parts) if part.dense), None)
     if stated is None:
         return max(part.width for part in parts)
@@ -215,8 +223,8 @@ def _common_width(names: Sequence[str], parts: Sequence[Letor]) -> int:
     for name, part in zip(names, parts, strict=True):
         if part.width > width or (part.dense and part.width < width):
             raise UsageError(
-                f"benchmark.path: {name}: feature count {part.width}, but {names[stated]} has "
-                f"{width}; give files of one data set"
+                f"benchmark.path: {name} has {part.width} features, but {names[stated]} has "
+                f"{width}; use files of one data set"
             )
     return width
 
@@ -228,73 +236,73 @@ def _widened(part: Letor, width: int) -> Letor:
     return Letor(features, part.labels, part.queries, part.dense)
 
 
-# -- what is wrong ----------------------------------------------------------------------------
+# -- errors -----------------------------------------------------------------------------------
 
 
 def _check_heads(path: Path, labels: Floats, queries: Floats, lines: Ints) -> None:
-    """All (documents,)."""
+    """Check labels and qids; all arrays are (documents,)."""
     if (i := _first(labels > MOST_LABEL)) is not None:
-        found = f"label {labels[i]:.0f} is above {MOST_LABEL}"
-        _refuse(path, lines[i], found, f"a gain is 2^label - 1, so {GRADES}")
+        problem = f"label {labels[i]:.0f} is above {MOST_LABEL}"
+        _refuse(path, lines[i], problem, f"{GRADES}: the gain is 2^label - 1")
     if (i := _first(queries > MOST_QUERY)) is not None:
-        found = f"qid {queries[i]:.0f} is above 2^53 - 1"
-        _refuse(path, lines[i], found, "number the queries anew")
+        problem = f"qid {queries[i]:.0f} is above 2^53 - 1"
+        _refuse(path, lines[i], problem, "renumber the queries")
 
 
 def _check_pairs(path: Path, index: Floats, value: Floats, row: Ints, lines: Ints) -> None:
-    """`lines` is (documents,), the others (pairs,); `row` is the document of each pair."""
+    """Check index:value pairs; `lines` is (documents,), the other arrays are (pairs,)."""
     if (i := _first((index < 1) | (index > MOST_FEATURE))) is not None:
-        found = f"feature index {index[i]:.0f} is not from 1 to {MOST_FEATURE}"
-        _refuse(path, lines[row[i]], found, "number the features from 1")
+        problem = f"feature index {index[i]:.0f} is not from 1 to {MOST_FEATURE}"
+        _refuse(path, lines[row[i]], problem, "number the features from 1")
     if (i := _first(np.abs(value) > MOST_VALUE)) is not None:
-        found = f"value of feature {index[i]:.0f} is too large for a float32"
-        _refuse(path, lines[row[i]], found, FINITE)
+        problem = f"value of feature {index[i]:.0f} is too large for a float32"
+        _refuse(path, lines[row[i]], problem, FINITE)
     if (i := _first((np.diff(index) <= 0) & (np.diff(row) == 0))) is not None:
-        found = f"feature index {index[i + 1]:.0f} follows {index[i]:.0f}"
-        _refuse(path, lines[row[i]], found, "indices ascend and stand once in a line")
+        problem = f"feature index {index[i + 1]:.0f} follows {index[i]:.0f}"
+        _refuse(path, lines[row[i]], problem, "list each index once, in ascending order")
 
 
 def _check_grouped(path: Path, queries: Ints, lines: Ints) -> None:
-    """All (documents,)."""
-    starts = np.flatnonzero(np.diff(queries, prepend=-1))  # of each run of one qid
-    again = np.ones(len(starts), dtype=bool)
-    again[np.unique(queries[starts], return_index=True)[1]] = False
-    if (run := _first(again)) is not None:
-        found = f"qid {queries[starts[run]]} returns after other queries"
-        _refuse(path, lines[starts[run]], found, "put the documents of a query together")
+    """Check that the documents of a query are adjacent; both arrays are (documents,)."""
+    starts = np.flatnonzero(np.diff(queries, prepend=-1))  # first document of each run of one qid
+    repeated = np.ones(len(starts), dtype=bool)
+    repeated[np.unique(queries[starts], return_index=True)[1]] = False  # the first run of each qid
+    if (run := _first(repeated)) is not None:
+        problem = f"qid {queries[starts[run]]} reappears after other queries"
+        _refuse(path, lines[starts[run]], problem, "put the documents of a query together")
 
 
 def _first(bad: npt.NDArray[np.bool_]) -> int | None:
-    """Place of the first True, if any."""
+    """Index of the first True, if any."""
     return int(bad.argmax()) if bad.any() else None
 
 
 def _explain(path: Path, number: int, line: bytes) -> NoReturn:
-    """Say what in a line is not of the grammar."""
-    # Bytes are split, since text has more white space than the grammar.
+    """Raise UsageError for a line that does not match `LINE`, naming its first malformed field."""
+    # Split the bytes, since `str.split` knows more white space than `LINE`.
     label, *rest = [field.decode("ascii", errors="backslashreplace") for field in line.split()]
     if not re.fullmatch(r"[0-9]+", label):
         _refuse(path, number, f"label {_cut(label)} is not an integer >= 0", GRADES)
     if not rest or not rest[0].startswith("qid:"):
-        _refuse(path, number, "no qid after the label", "give label qid:Q 1:v 2:v ...")
+        _refuse(path, number, "no qid after the label", "use label qid:Q 1:v 2:v ...")
     if not re.fullmatch(r"qid:[0-9]+", rest[0]):
-        found = f"{_cut(rest[0])} is not qid: and an integer >= 0"
-        _refuse(path, number, found, "number the queries")
+        problem = f"{_cut(rest[0])} is not qid: followed by an integer >= 0"
+        _refuse(path, number, problem, "number the queries")
     for pair in rest[1:]:
         index, colon, value = pair.partition(":")
         if not (colon and re.fullmatch(r"[0-9]+", index)):
-            found = f"{_cut(pair)} is not a pair index:value"
-            _refuse(path, number, found, "give label qid:Q 1:v 2:v ...")
+            problem = f"{_cut(pair)} is not an index:value pair"
+            _refuse(path, number, problem, "use label qid:Q 1:v 2:v ...")
         if not re.fullmatch(NUMBER, value.encode()):
-            found = f"value {_cut(value)} of feature {index} is not a finite number"
-            _refuse(path, number, found, FINITE)
+            problem = f"value {_cut(value)} of feature {index} is not a finite number"
+            _refuse(path, number, problem, FINITE)
     raise AssertionError(f"{path.name}:{number}: refused without a reason")
 
 
 def _cut(field: str) -> str:
-    """A field as it may stand in an error line."""
+    """Quote a field for an error, shortened to 40 characters."""
     return repr(field if len(field) <= 40 else f"{field[:40]}...")
 
 
-def _refuse(path: Path, line: int, found: str, remedy: str) -> NoReturn:
-    raise UsageError(f"benchmark.path: {path.name}:{line}: {found}; {remedy}")
+def _refuse(path: Path, line: int, problem: str, remedy: str) -> NoReturn:
+    raise UsageError(f"benchmark.path: {path.name}:{line}: {problem}; {remedy}")

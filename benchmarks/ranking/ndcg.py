@@ -1,4 +1,4 @@
-"""NDCG, the quality of a ranking by graded labels, with ties as the expectation that they are."""
+"""NDCG with graded labels; tied documents count with their expectation over tie orders."""
 
 from __future__ import annotations
 
@@ -14,33 +14,32 @@ def ndcg(
     mask: npt.NDArray[np.bool_],
     cutoff: int = 10,
 ) -> Floats:
-    """Normalised discounted cumulative gain at `cutoff` of rankings by falling score.
+    """Normalised discounted cumulative gain at `cutoff`, ranking by descending score.
 
-    DCG adds (2^label - 1) / log2(1 + rank) over the documents of rank 1 ... cutoff (Järvelin and
-    Kekäläinen, 2002); NDCG divides it by the DCG of the documents ordered by label. Documents with
-    equal scores may stand in any order, so DCG is its expectation over all of these orders: each
-    document of a tie counts the mean discount of the ranks that the tie covers, 0 beyond the cutoff
-    (McSherry and Najork, 2008).
+    DCG sums (2^label - 1) / log2(1 + rank) over ranks 1 ... cutoff (Järvelin and Kekäläinen,
+    2002); NDCG divides it by the DCG of the ideal ranking. For documents with equal scores we take
+    the expectation over all their orders: each one gets the mean discount of the ranks that the
+    tie covers, where ranks beyond the cutoff have discount 0 (McSherry and Najork, 2008).
 
     Parameters
     ----------
     scores
-        (rows, D), higher first; infinite ones are fine.
+        (rows, D), higher ranks first; infinite scores are allowed.
     labels
         (rows, D), or (rows, D, m) for m objectives; 0 or above.
     mask
-        (rows, D), False at padding, where scores and labels mean nothing.
+        (rows, D), False at padding, where scores and labels are ignored.
     cutoff
-        Ranks that count, 1 or more.
+        Number of ranks that count, 1 or more.
 
     Returns
     -------
-    (rows,) or (rows, m), each from 0 to 1; NaN in a row in which a document's score is NaN.
+    (rows,) or (rows, m), from 0 to 1; NaN in rows in which a document has score NaN.
 
     Raises
     ------
     ValueError
-        If an objective has no positive label in some row: NDCG has no value there.
+        If an objective has no positive label in some row, where NDCG is undefined.
 
     """
     present = mask.reshape(mask.shape + (1,) * (labels.ndim - 2))  # (rows, D) or (rows, D, 1)
@@ -50,8 +49,9 @@ def ndcg(
     discount[:cutoff] = 1 / np.log2(2 + np.arange(len(discount[:cutoff])))
     ideal = np.sort(gains, axis=1)[:, ::-1]
     best = np.einsum("d,rd...->r...", discount, ideal)
-    got = np.einsum("rd,rd...->r...", _mean_discounts(scores, mask, discount), gains)
-    values: Floats = np.minimum(got / best, 1.0)  # sums in two orders may differ in the last digit
+    dcg = np.einsum("rd,rd...->r...", _mean_discounts(scores, mask, discount), gains)
+    # Both sums run in different orders, so rounding can put the ratio just above 1.
+    values: Floats = np.minimum(dcg / best, 1.0)
     values[(np.isnan(scores) & mask).any(axis=1)] = np.nan
     return values
 
@@ -59,12 +59,13 @@ def ndcg(
 def _mean_discounts(
     scores: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_], discount: Floats
 ) -> Floats:
-    """Each document's discount (rows, D), the mean over the ranks of its tie."""
+    """Discount of each document, (rows, D): the mean over the ranks of its tie."""
     order = np.lexsort((-scores, ~mask))  # (rows, D), padding last
     ranked = np.take_along_axis(scores, order, axis=1)
     real = np.take_along_axis(mask, order, axis=1)
-    first = np.ones(scores.shape, dtype=bool)  # the first of its tie
+    first = np.ones(scores.shape, dtype=bool)  # True where a tie starts
     first[:, 1:] = (ranked[:, 1:] != ranked[:, :-1]) | ~real[:, 1:]
+    # Ties never cross rows, so all rows can be reduced as one flat array.
     starts = np.flatnonzero(first)
     sizes = np.diff(starts, append=first.size)
     flat = np.broadcast_to(discount, scores.shape).ravel()
@@ -75,8 +76,8 @@ def _mean_discounts(
 
 
 def _check_positive(gains: Floats) -> None:
-    """Gains (rows, D) or (rows, D, m) must have a positive one per row and objective."""
-    missing = np.argwhere(~(gains > 0).any(axis=1))  # (found, 1) or (found, 2)
+    """Raise ValueError if some row has no positive gain; gains are (rows, D) or (rows, D, m)."""
+    missing = np.argwhere(~(gains > 0).any(axis=1))  # (n, 1) or (n, 2)
     if len(missing):
         row, *objective = missing[0].tolist()
         where = f"row {row}, objective {objective[0]}" if objective else f"row {row}"

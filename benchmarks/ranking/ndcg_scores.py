@@ -1,4 +1,4 @@
-"""NDCG of what a policy ranked, and labels padded like its scores."""
+"""NDCG of a policy's rankings, and labels padded to the shape of its scores."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from paretosteer.interfaces import Array
 
 
 class Ranked(Protocol):
-    """Queries with scores of their documents, (rows, D)."""
+    """Queries with the scores of their documents."""
 
     @property
     def queries(self) -> tuple[Query, ...]:
-        """One per row."""
+        """One query per row."""
         ...
 
     @property
     def scores(self) -> torch.Tensor:
-        """Higher is ranked first; anything at padding."""
+        """Scores, (rows, D); higher ranks first, and padding may hold any value."""
         ...
 
 
@@ -38,7 +38,7 @@ def score_rankings(ranked: Ranked) -> Array:
 def padded_labels(
     queries: Sequence[Query], width: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Labels (rows, width, m), 0 at padding, and the mask (rows, width) of real documents."""
+    """Labels (rows, width, m), 0 at padding, and the mask of real documents (rows, width)."""
     labels = np.zeros((len(queries), width, queries[0].labels.shape[1]), dtype=np.int64)
     mask = np.zeros((len(queries), width), dtype=bool)
     for row, query in enumerate(queries):

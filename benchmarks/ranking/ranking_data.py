@@ -1,4 +1,4 @@
-"""The benchmark's data, from files or made here: queries of every split, scaled and labelled."""
+"""Data of the benchmark, from files or synthetic: scaled and labelled queries of every split."""
 
 from __future__ import annotations
 
@@ -21,49 +21,50 @@ from paretosteer.benchmarks.ranking.queries import (
 from paretosteer.benchmarks.ranking.synthetic import FOLDS, SYNTHETIC_VERSION, synthetic
 from paretosteer.storage.digest import digest, input_digest
 
-GLANCE = 1 << 16  # bytes
-DATA_VERSION = "1"  # of what is done to features and labels
+GLANCE = 1 << 16  # bytes of each file that identify a data set
+DATA_VERSION = "1"  # of the processing of features and labels
 
 
 @dataclass(frozen=True)
 class RankingData:
-    """One fold."""
+    """Data of one fold."""
 
     splits: dict[str, list[Query]]  # "train", "calibration", "validation", "test"
     width: int  # inputs per document
-    excluded: dict[str, dict[str, int]]  # queries left out of "train", "validation", "test"
-    folds: int  # how many there are
-    family: str  # digest of what all folds of this data share
+    excluded: dict[str, dict[str, int]]  # queries left out by split of the files and by reason
+    folds: int  # number of folds
+    family: str  # digest shared by all folds of one data set
 
     @property
     def note(self) -> str:
-        """How many queries of which splits were left out, and why; empty where none was."""
-        left = {split: sum(self.excluded[split].values()) for split in SPLITS}
-        kept = sum(len(queries) for queries in self.splits.values())
-        out = sum(left.values())
+        """Number of queries left out, by reason and by split; empty if there are none."""
+        by_split = {split: sum(self.excluded[split].values()) for split in SPLITS}
+        used = sum(len(queries) for queries in self.splits.values())
+        out = sum(by_split.values())
         if not out:
             return ""
         reasons = Counter[str]()
         for excluded in self.excluded.values():
             reasons.update(excluded)
-        told = ", ".join(f"{count} with {reason}" for reason, count in reasons.items())
-        where = ", ".join(f"{split} {count}" for split, count in left.items())
-        return f"{out} of {out + kept} queries left out: {told} ({where})."
+        why = ", ".join(f"{count} with {reason}" for reason, count in reasons.items())
+        where = ", ".join(f"{split} {count}" for split, count in by_split.items())
+        return f"{out} of {out + used} queries left out: {why} ({where})."
 
 
 def load_data(
     path: str | None, fold: int, auxiliary: Mapping[str, int], grades: int
 ) -> RankingData:
-    """Fold 1, 2, ... of the data set in a folder, or of the synthetic one.
+    """Fold 1, 2, ... of the data set in a folder, or of the synthetic one if `path` is None.
 
-    `auxiliary` names feature columns, from 1, that become objectives with labels 0 ... grades - 1
-    (2 or more grades). Features are scaled by training queries; a tenth of these is put aside for
-    calibration. Raises `UsageError` as the parts do: see `find`, `load`, `make_queries`.
+    `auxiliary` maps objective names to feature columns, counted from 1, which become labels
+    0 ... grades - 1 (2 or more grades). A tenth of the training queries is reserved for
+    calibration. Features are standardised by the remaining training queries. For errors see `find`,
+    `load` and `check_auxiliary`.
     """
-    parts, folds, family = _from_folder(path, fold) if path else _made_here(fold)
+    parts, folds, family = _from_folder(path, fold) if path else _synthetic(fold)
     check_auxiliary(list(parts.values()), auxiliary)
     width = parts["train"].width - len(auxiliary)
-    # Popped, so that features are not held in one more version than needed.
+    # `pop` frees the raw features of a split before the next one is converted.
     made = {split: make_queries(parts.pop(split), auxiliary, grades) for split in SPLITS}
     for split, (queries, excluded) in made.items():
         check_left(split, queries, excluded)
@@ -85,7 +86,7 @@ def load_data(
 
 
 def data_digest(path: str | None, fold: int, auxiliary: Mapping[str, int], grades: int) -> str:
-    """Digest of all that `load_data` depends on, without reading more than the files' bytes."""
+    """Digest of everything that `load_data` depends on, without parsing the files."""
     if path:
         splits = find(Path(path), fold).splits
         content: object = {s: [input_digest(file) for file in splits[s]] for s in SPLITS}
@@ -97,21 +98,21 @@ def data_digest(path: str | None, fold: int, auxiliary: Mapping[str, int], grade
 
 
 def _from_folder(path: str, fold: int) -> tuple[dict[str, Letor], int, object]:
-    """Splits, number of folds, and what tells this data set from others."""
+    """Splits of a fold, number of folds, and a fingerprint of the data set."""
     folder = Path(path)
     files = find(folder, fold)
     paths = [file for split in SPLITS for file in files.splits[split]]
     loaded = dict(zip(paths, load(paths), strict=True))
     parts = {split: join([loaded[file] for file in files.splits[split]]) for split in SPLITS}
-    seen = {file.relative_to(folder).as_posix(): _glance(file) for file in files.everything}
-    return parts, files.folds, seen
+    glances = {file.relative_to(folder).as_posix(): _glance(file) for file in files.everything}
+    return parts, files.folds, glances
 
 
 def _glance(path: Path) -> list[object]:
-    """Size and beginning of a file: enough to tell data sets apart without reading all folds."""
+    """Size and digest of the first bytes: identifies a data set without reading every fold."""
     with path.open("rb") as file:
         return [path.stat().st_size, sha256(file.read(GLANCE)).hexdigest()]
 
 
-def _made_here(fold: int) -> tuple[dict[str, Letor], int, object]:
+def _synthetic(fold: int) -> tuple[dict[str, Letor], int, object]:
     return synthetic(fold), FOLDS, {"synthetic": SYNTHETIC_VERSION}

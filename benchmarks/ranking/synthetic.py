@@ -1,8 +1,9 @@
-"""An embedded data set of MQ2008's shape, for machines without data: nothing in it is real.
+"""Synthetic data set with the shape of MQ2008, for runs without data files.
 
-A document has latent qualities. Features are noisy views of them, scaled within the query as LETOR
-scales; relevance and the two auxiliary columns are different nonlinear functions of them, so each
-can be learnt from the other features, and what serves one does not serve the others.
+Every document has latent qualities. Its features are noisy projections of them, scaled to [0, 1]
+within the query as in LETOR. Relevance and the two auxiliary columns are different nonlinear
+functions of the latent qualities, so each can be predicted from the other features, and the
+objectives conflict.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ SYNTHETIC_VERSION = "1"
 FOLDS = PARTS
 QUERIES = 100  # in each part
 FEWEST, MEDIAN, MOST = 5, 10, 40  # documents of a query
-WIDTH = 46
-CONSTANT = (6, 7, 8, 9, 10, 43)  # columns that never vary, as in MQ2008
-AUXILIARY = (41, 42)
+WIDTH = 46  # features, as in MQ2008
+CONSTANT = (6, 7, 8, 9, 10, 43)  # constant columns, as in MQ2008
+AUXILIARY = (41, 42)  # columns with the auxiliary properties
 LATENT = 10
-DECIMALS = 6  # as in LETOR files; and no machine's rounding of a tanh shows
+DECIMALS = 6  # as in LETOR files; also hides platform differences in the rounding of tanh
 SEED = 2008
 
 
 def synthetic(fold: int) -> dict[str, Letor]:
-    """Training, validation and test data of fold 1 ... 5, which rotate five parts as files do.
+    """Training, validation and test data of a fold from 1 to 5; see `rotation`.
 
-    Raises `UsageError` where there is no such fold.
+    Raises `UsageError` if the fold does not exist.
     """
     check_fold(fold, FOLDS)
     return {split: join([_part(part) for part in parts]) for split, parts in rotation(fold).items()}
@@ -40,29 +41,32 @@ def synthetic(fold: int) -> dict[str, Letor]:
 
 @cache
 def _part(part: int) -> Letor:
-    """Part 1 ... 5, as its file would parse."""
+    """Part 1 ... 5."""
     rng = _generator(part)
     views = _views()
-    made = [_query(rng, views) for _ in range(QUERIES)]
+    queries = [_query(rng, views) for _ in range(QUERIES)]
     return Letor(
-        np.concatenate([features for features, _ in made]).astype(np.float32),
-        np.concatenate([labels for _, labels in made]),
-        np.repeat(1000 * part + np.arange(QUERIES), [len(labels) for _, labels in made]),
+        np.concatenate([features for features, _ in queries]).astype(np.float32),
+        np.concatenate([labels for _, labels in queries]),
+        np.repeat(1000 * part + np.arange(QUERIES), [len(labels) for _, labels in queries]),
         dense=True,
     )
 
 
 def _generator(part: int) -> np.random.RandomState:
-    """NumPy promises the same draws from this generator in all its versions, from no other."""
+    # RandomState's stream is frozen across NumPy versions; the stream of Generator may change.
     return np.random.RandomState(SEED + part)
 
 
 def _views() -> Array:
-    """How a feature depends on the latent qualities (LATENT, WIDTH): on two of them."""
+    """Projection of the latent qualities onto the features, (LATENT, WIDTH).
+
+    Each feature depends on at most two of them.
+    """
     column = np.arange(WIDTH)
-    seen = np.zeros((LATENT, WIDTH))
-    seen[column % LATENT, column] = seen[(3 * column + 1) % LATENT, column] = 1
-    return seen * _generator(0).standard_normal((LATENT, WIDTH))
+    mask = np.zeros((LATENT, WIDTH))
+    mask[column % LATENT, column] = mask[(3 * column + 1) % LATENT, column] = 1
+    return mask * _generator(0).standard_normal((LATENT, WIDTH))
 
 
 def _query(rng: np.random.RandomState, views: Array) -> tuple[Array, npt.NDArray[np.int64]]:
@@ -77,7 +81,7 @@ def _query(rng: np.random.RandomState, views: Array) -> tuple[Array, npt.NDArray
 
 
 def _relevance(rng: np.random.RandomState, z: Array) -> npt.NDArray[np.int64]:
-    """Labels 0 to 2; an unlucky query has no relevant document."""
+    """Relevance labels 0 to 2, (n,); some queries have no relevant document, as in real data."""
     luck = 0.4 * rng.standard_normal()
     fit = z[:, 0] + 0.8 * z[:, 1] * z[:, 2] + 0.5 * z[:, 3] - 0.2 * z[:, 4]
     fit = fit + luck + 0.5 * rng.standard_normal(len(z))
@@ -85,7 +89,7 @@ def _relevance(rng: np.random.RandomState, z: Array) -> npt.NDArray[np.int64]:
 
 
 def _auxiliary(rng: np.random.RandomState, z: Array) -> Array:
-    """Two properties (n, 2) that go together, and a little against relevance."""
+    """Two properties, (n, 2), correlated with each other and slightly opposed to relevance."""
     noise = 0.4 * rng.standard_normal((len(z), 2))
     first = z[:, 4] + 0.8 * z[:, 5] * z[:, 6] - 0.3 * z[:, 0] + noise[:, 0]
     second = 0.6 * first + z[:, 7] - 0.5 * np.abs(z[:, 8]) + noise[:, 1]
@@ -93,7 +97,7 @@ def _auxiliary(rng: np.random.RandomState, z: Array) -> Array:
 
 
 def _scaled(features: Array) -> Array:
-    """Each column from 0 to 1 within the query."""
+    """Scale each column to [0, 1] within the query."""
     low, high = features.min(axis=0), features.max(axis=0)
     scaled: Array = np.round((features - low) / (high - low), DECIMALS)
     return scaled

@@ -1,1 +1,1 @@
-"""Benchmark `stories`: continue the opening of a children's story under several objectives."""
+"""Benchmark `stories`: continue the opening of a children's story."""

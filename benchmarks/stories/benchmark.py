@@ -1,4 +1,4 @@
-"""Children's stories: continue an opening so that it is positive, varied, readable, … at will."""
+"""Children's stories: continue an opening, trading sentiment, variety, readability and others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Stories(ScoredByFunctions):
-    """Openings of stories; objectives are functions of the continuation that really conflict."""
+    """Openings of stories; the objectives are conflicting functions of the continuation."""
 
     name = "stories"
     version = "1"
@@ -44,7 +44,6 @@ class Stories(ScoredByFunctions):
         )
 
     def scored(self) -> Sequence[tuple[Objective, Score]]:
-        """The chosen objectives and their functions."""
         return [
             (Objective(o.name, o.unit, o.worst, o.description, o.version), o.score)
             for o in chosen(self.options.objectives, OBJECTIVES)
@@ -52,29 +51,26 @@ class Stories(ScoredByFunctions):
 
     @classmethod
     def objective_versions(cls, options: Options) -> Mapping[str, str]:
-        """Version of each chosen objective, by name."""
         return {o.name: o.version for o in chosen(options.objectives, OBJECTIVES)}
 
     def split(self, name: str) -> Sequence[Prompt]:
-        """The openings of one split."""
         return _openings(name)
 
     @classmethod
     def embedded_key(cls, options: Options, budget: Budget) -> Mapping[str, Any]:
-        """Version and training steps of the embedded model."""
         from paretosteer.benchmarks.stories.embedded import EMBEDDED_VERSION
 
         return {"version": EMBEDDED_VERSION, "steps": budget.embedded_steps}
 
     def make_embedded(self, folder: Path) -> None:
-        """Train a small Llama on the story grammar, and say how near its entropy it came."""
+        """Train a small Llama on the story grammar and print its cross-entropy."""
         from paretosteer.benchmarks.stories.embedded import STEPS, train_embedded
 
         self.setting.say("training the embedded story model (once; then it is cached)")
-        found = train_embedded(folder, steps=self.setting.budget.embedded_steps or STEPS)
+        facts = train_embedded(folder, steps=self.setting.budget.embedded_steps or STEPS)
         self.setting.say(
-            f"embedded model: {found['cross_entropy']:.3f} nats per token held out, "
-            f"{found['grammar_entropy']:.3f} is the grammar's entropy"
+            f"embedded model: {facts['cross_entropy']:.3f} nats per held-out token; the grammar's "
+            f"entropy is {facts['grammar_entropy']:.3f}"
         )
 
 

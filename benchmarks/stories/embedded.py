@@ -1,7 +1,7 @@
-"""The start model of the benchmark: a small Llama trained from scratch on the story grammar.
+"""Embedded start model: a small Llama trained from scratch on the story grammar.
 
-The grammar's entropy is known exactly and bounds the cross-entropy of every model from below, so
-the excess over it says how much of the language the model has yet to learn.
+The entropy of the grammar is known exactly and is a lower bound on the cross-entropy of any model,
+so the excess measures how much of the language remains to be learned.
 """
 
 import json
@@ -32,8 +32,8 @@ from paretosteer.text.scratch.loop import (
 EMBEDDED_VERSION = f"1-story{STORY_VERSION}-prompts{PROMPTS_VERSION}"
 
 STEPS = 850  # about a minute on two idle cores
-BATCH = 32  # stories a step
-HELD_OUT = 512  # stories
+BATCH = 32  # stories per step
+HELD_OUT = 512  # stories for evaluation
 LEARNING_RATE = 5e-3
 
 
@@ -42,12 +42,17 @@ def train_embedded(
 ) -> dict[str, float | int | str]:
     """Train the model, write it to `folder` as a plain Hugging Face folder, and return its facts.
 
-    The facts are also `embedded.json`: `cross_entropy` on held-out stories, the exact
-    `grammar_entropy`, and `held_out_entropy`, the mean of -log p of those same stories (all in
-    nats per token, the end token included); `excess_ratio`, cross-entropy over held-out entropy
-    minus one, which has no sampling noise from which stories were held out; `steps`, `tokens`,
-    `parameters`, `seconds`, `seed`, `version`. The same seed gives the same weights on the same
-    machine, and the global random state stays as it was.
+    The same seed gives the same weights on the same machine. The global random state is not
+    changed.
+
+    Returns
+    -------
+    Facts, also written to `embedded.json`. In nats per token, with the end token: `cross_entropy`
+    on held-out stories, the exact `grammar_entropy`, and `held_out_entropy`, the mean of -log p of
+    the same stories under the grammar. `excess_ratio` is cross-entropy over held-out entropy, minus
+    one; using the same stories in both removes most of the sampling noise. Further `steps`,
+    `tokens`, `parameters`, `seconds`, `seed` and `version`.
+
     """
     started = time.perf_counter()
     tokenizer = build_tokenizer()
@@ -88,7 +93,7 @@ def _config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
 def _stories(
     tokenizer: PreTrainedTokenizerFast, generator: np.random.Generator
 ) -> Iterator[Labelled]:
-    """Batches of fresh stories without end."""
+    """Endless batches of new stories."""
     while True:
         yield _batch(tokenizer, [sample_story(generator) for _ in range(BATCH)])
 
@@ -99,18 +104,18 @@ def _held_out(
     stories = [sample_story(generator) for _ in range(HELD_OUT)]
     batches = [_batch(tokenizer, stories[at : at + BATCH]) for at in range(0, len(stories), BATCH)]
     tokens = sum(batch.count for batch in batches)
-    found = cross_entropy(model, batches)
+    model_entropy = cross_entropy(model, batches)
     held_out_entropy = -sum(story.log_probability for story in stories) / tokens
     return {
-        "cross_entropy": found,
+        "cross_entropy": model_entropy,
         "held_out_entropy": held_out_entropy,
         "grammar_entropy": story_entropy().nats_per_word,
-        "excess_ratio": found / held_out_entropy - 1,
+        "excess_ratio": model_entropy / held_out_entropy - 1,
     }
 
 
 def _batch(tokenizer: PreTrainedTokenizerFast, stories: list[Story]) -> Labelled:
-    """Token ids (stories, T), [bos] first, [eos] last; every token after [bos] is learnt."""
+    """Token ids (stories, T) from [bos] to [eos]; the loss covers every token after [bos]."""
     bos = [tokenizer.bos_token_id]
     rows = [bos + tokenizer.convert_tokens_to_ids(story.words) for story in stories]
     return Labelled.of(rows, rows, tokenizer.pad_token_id)

@@ -1,21 +1,22 @@
-"""Probabilistic grammars whose stories have exactly one derivation each.
+"""Unambiguous probabilistic grammars with exact log-probabilities and entropies.
 
-A rule is written `symbol: alternative | alternative` (a line that begins with `|` goes on with the
-rule above), where an alternative is
+A rule is written `symbol: alternative | alternative`; a line that starts with `|` continues the
+rule above. An alternative is
 
     [weight] [+|-] item item ...
 
-and an item is a plain word, `<symbol>`, a slot such as `{name}` that the story's character fills,
-or `word~rule`, short for `word <rule:word>`. In a rule named `rule:*` the star in its alternatives
-stands for the argument, so `again:*: . | and * .` can say again whatever came before.
+and an item is a plain word, a `<symbol>`, a slot such as `{name}` (filled in for the main
+character), or `word~rule`, short for `word <rule:word>`. In a rule named `rule:*`, the star in the
+alternatives stands for the argument, so `again:*: . | and * .` can repeat the preceding word.
 
-A story carries a mood (glad +1, sad -1, none yet 0). An alternative marked + or - sets it, and is
-`MOOD_PULL` times as likely under its own mood and as unlikely under the opposite one. This is the
-only thing a derivation remembers, and it can be read off the words.
+A derivation carries a mood: happy +1, sad -1, or 0 if not yet set. An alternative marked + or -
+sets the mood; its weight is multiplied by `MOOD_PULL` under its own mood and divided by it under
+the opposite one. The mood is the only state of a derivation, and the words determine it.
 
-The alternatives of a symbol begin with different words, none is empty, and no symbol contains
-itself: the grammar is LL(1). So the words determine the derivation, the probability of a text is
-the product of its choices, and entropy is a sum over rules (chain rule), exact to rounding.
+The grammar is LL(1): the alternatives of a symbol start with different words, none is empty, and no
+symbol contains itself. Hence the words determine the derivation, the probability of a text is the
+product of the probabilities of its choices, and the chain rule gives the entropy as a sum over
+rules, exact up to rounding.
 """
 
 import math
@@ -36,10 +37,10 @@ _ALTERNATIVE = re.compile(r"(?:(?P<weight>\d+(?:\.\d+)?)\s+)?(?:(?P<mood>[+-])\s
 
 @dataclass(frozen=True)
 class Alternative:
-    """One way to write a symbol: its weight before moods, the mood it sets (0: none), its items."""
+    """One expansion of a symbol."""
 
-    weight: float
-    mood: int
+    weight: float  # before the mood is taken into account
+    mood: int  # mood that it sets; 0: none
     items: tuple[str, ...]
 
 
@@ -52,13 +53,13 @@ class Choice:
 
     @cached_property
     def cumulative(self) -> tuple[float, ...]:
-        """Where on [0, 1] each alternative but the last one ends."""
+        """Upper ends of the alternatives' intervals on [0, 1], except the last one's."""
         return tuple(accumulate(self.probabilities[:-1]))
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Exact expectations over the texts of a symbol, given the mood in which it starts."""
+    """Exact expectations over the texts of a symbol, given the initial mood."""
 
     entropy: float  # nats
     length: float  # words
@@ -66,10 +67,10 @@ class Moments:
 
 
 class Grammar:
-    """A rule set with exact probabilities; see the module for the notation.
+    """Set of rules with exact probabilities; see the module docstring for the notation.
 
-    Raises `ValueError` naming the symbol if one is undefined, contains itself, or has two
-    alternatives that can begin with the same word.
+    Raises `ValueError` naming the symbol if it is undefined, contains itself, or has two
+    alternatives that can start with the same word.
     """
 
     def __init__(self, rules: str) -> None:
@@ -84,7 +85,7 @@ class Grammar:
                 self._check(symbol, above=())
 
     def alternatives(self, symbol: str) -> tuple[Alternative, ...]:
-        """The alternatives of `symbol`, its argument put in."""
+        """Alternatives of `symbol`, with its argument substituted."""
         if symbol not in self._alternatives:
             name, _, argument = symbol.partition(":")
             key = f"{name}:*" if argument else name
@@ -95,19 +96,19 @@ class Grammar:
         return self._alternatives[symbol]
 
     def terminals(self) -> list[str]:
-        """Every word and slot that the rules can write, once each."""
+        """Distinct words and slots of the rules."""
         items = (i for a in self._alternatives.values() for x in a for i in x.items)
         return list(dict.fromkeys(item for item in items if not _is_symbol(item)))
 
     def first(self, symbol: str) -> tuple[str, ...]:
-        """The words and slots with which the texts of `symbol` begin, one entry per way."""
+        """First words and slots of the texts of `symbol`, with one entry per alternative."""
         if symbol not in self._firsts:
             begins = (word for a in self.alternatives(symbol) for word in self._begins(a))
             self._firsts[symbol] = tuple(begins)
         return self._firsts[symbol]
 
     def moments(self, symbol: str, mood: int = 0) -> Moments:
-        """Exact entropy (nats), expected length (words) and final mood of the texts of `symbol`."""
+        """Exact entropy (nats), expected length (words) and final mood for `symbol`."""
         key = (symbol, mood)
         if key not in self._moments:
             self._moments[key] = self._expected(self._choice(symbol, mood), mood)
@@ -116,7 +117,7 @@ class Grammar:
     def sample(
         self, symbol: str, slots: Mapping[str, str], generator: np.random.Generator
     ) -> tuple[list[str], float]:
-        """A text of `symbol` as words, slots filled in, and its exact log-probability in nats."""
+        """Sample the words of a text, with slots filled in, and its log-probability in nats."""
         words: list[str] = []
         log_probability, mood, stack = 0.0, 0, [f"<{symbol}>"]
         while stack:
@@ -132,9 +133,9 @@ class Grammar:
         return words, log_probability
 
     def log_probability(self, symbol: str, slots: Mapping[str, str], words: list[str]) -> float:
-        """The log-probability (nats) of exactly `words`; minus infinity if they are no text of it.
+        """Log-probability (nats) of `words`; minus infinity if `symbol` cannot produce them.
 
-        Reads left to right with one word of look-ahead, so it takes time linear in the words.
+        Parses left to right with one word of look-ahead, in time linear in the number of words.
         """
         total, mood, stack, at = 0.0, 0, [f"<{symbol}>"], 0
         while stack:
@@ -146,7 +147,7 @@ class Grammar:
                 at += 1
                 continue
             choice = self._choice(item[1:-1], mood)
-            # LL(1): at most one alternative can begin with this word
+            # LL(1): at most one alternative can start with this word.
             for a, p in zip(choice.alternatives, choice.probabilities, strict=True):
                 if any(slots.get(begin, begin) == word for begin in self._begins(a)):
                     total, mood = total + math.log(p), a.mood or mood
@@ -175,7 +176,7 @@ class Grammar:
         return Moments(entropy, length, (float(final[0]), float(final[1]), float(final[2])))
 
     def _sequence(self, items: tuple[str, ...], mood: int) -> Moments:
-        """Moments of items one after another: each starts in the mood that the last one left."""
+        """Moments of a sequence of items; each starts in the final mood of the one before."""
         entropy, length, now = 0.0, 0.0, np.eye(3)[MOODS.index(mood)]
         for item in items:
             if not _is_symbol(item):
@@ -206,7 +207,7 @@ class Grammar:
         first = self.first(symbol)
         twice = sorted({word for word in first if first.count(word) > 1})
         if twice:
-            raise ValueError(f"two alternatives of <{symbol}> begin with {twice[0]!r}")
+            raise ValueError(f"two alternatives of <{symbol}> start with {twice[0]!r}")
 
 
 def _is_symbol(item: str) -> bool:
@@ -214,10 +215,10 @@ def _is_symbol(item: str) -> bool:
 
 
 def _rule(line: str) -> tuple[str, str]:
-    """`again:*: . | and * .` becomes its name `again:*` and its body."""
+    """Split `again:*: . | and * .` into its name `again:*` and its body."""
     name, separator, body = line.strip().partition(": ")
     if not separator:
-        raise ValueError(f"a rule reads 'symbol: alternatives', got {line.strip()!r}")
+        raise ValueError(f"a rule has the form 'symbol: alternatives', got {line.strip()!r}")
     return name, body
 
 
@@ -231,6 +232,6 @@ def _alternative(text: str) -> Alternative:
 
 
 def _expand(item: str) -> tuple[str, ...]:
-    """`glad~again` becomes `glad <again:glad>`."""
+    """Expand `glad~again` to `glad <again:glad>`."""
     word, tilde, rule = item.partition("~")
     return (word, f"<{rule}:{word}>") if tilde else (word,)

@@ -1,6 +1,6 @@
-"""What a continuation is scored on: functions from text to one number, higher is better.
+"""Objectives of the benchmark: functions from a text to a number, higher is better.
 
-Every function raises `ValueError` for text without a word, which cannot be scored.
+Every function raises `ValueError` for a text without words, which cannot be scored.
 """
 
 import re
@@ -16,17 +16,17 @@ _QUOTE = re.compile(r'["“”]')
 
 
 def positive(text: str) -> float:
-    """VADER compound in [-1, 1] (Hutto and Gilbert, 2014).
+    """VADER compound score in [-1, 1] (Hutto and Gilbert, 2014).
 
-    It is s / sqrt(s² + 15) of the summed valence s, so it saturates: two glad words already give
-    about 0.8 and four 0.94, and past that more gladness hardly shows.
+    With s the summed valence it is s / sqrt(s² + 15), so it saturates: two positive words give
+    about 0.8, four give 0.94, and further ones hardly matter.
     """
     _words(text)
     return float(_analyser().polarity_scores(text)["compound"])
 
 
 def varied(text: str) -> float:
-    """Distinct lower-cased words over words, in (0, 1]; short text has it easier."""
+    """Distinct lower-cased words over words, in (0, 1]; short texts score higher."""
     words = _words(text)
     return len(set(words)) / len(words)
 
@@ -34,8 +34,8 @@ def varied(text: str) -> float:
 def readable(text: str) -> float:
     """Flesch reading ease, 206.835 - 1.015 words/sentences - 84.6 syllables/words (Flesch, 1948).
 
-    Cut to at least 0, below which the scale has no meaning; text without a full stop is one
-    sentence. At most 121.22 (one syllable a word, one word a sentence).
+    Clipped at 0, below which the scale is meaningless. A text without a full stop is one sentence.
+    The maximum is 121.22 (one syllable per word, one word per sentence).
     """
     words = _words(text)
     syllables = sum(_syllables(word) for word in words)
@@ -49,12 +49,12 @@ def long_sentences(text: str) -> float:
 
 
 def short_sentences(text: str) -> float:
-    """Minus the words per sentence, cut to at least -40."""
+    """Minus the words per sentence, clipped at -40."""
     return max(-40.0, -_words_per_sentence(text))
 
 
 def dialogue(text: str) -> float:
-    """Share of words inside double quotes, in [0, 1]; a quote left open runs to the end."""
+    """Share of words inside double quotes, in [0, 1]; an open quote extends to the end."""
     inside = " ".join(_QUOTE.split(text)[1::2])
     return len(_WORD.findall(inside)) / len(_words(text))
 
@@ -81,7 +81,7 @@ OBJECTIVES = {
 def _words(text: str) -> list[str]:
     words = _WORD.findall(text.lower())
     if not words:
-        raise ValueError("text without a word cannot be scored")
+        raise ValueError("a text without words cannot be scored")
     return words
 
 
@@ -92,7 +92,7 @@ def _words_per_sentence(text: str) -> float:
 
 @lru_cache(maxsize=4096)
 def _syllables(word: str) -> int:
-    """Groups of vowels in a lower-cased word, a silent last e not counted; at least one."""
+    """Number of vowel groups in a lower-cased word without a silent final e; at least one."""
     groups = len(_VOWELS.findall(word))
     if groups > 1 and re.search(r"[^aeiouyl]e$", word):
         groups -= 1

@@ -1,7 +1,7 @@
-"""Openings of stories, written for this benchmark: who, where, and an ending left open.
+"""Openings of stories, written for this benchmark.
 
-Every template is crossed with names, kinds and places; the openings are put in one fixed
-pseudo-random order and cut into disjoint splits, so a test prompt is an unseen combination.
+Every template is crossed with names, kinds and places. The openings are shuffled into a fixed
+order and cut into disjoint splits, so every test prompt is an unseen combination.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from itertools import product
 
 PROMPTS_VERSION = "1"
 
-SPLIT_SIZES = {"test": 100, "calibration": 64, "validation": 48}  # `train` has all the others
+SPLIT_SIZES = {"test": 100, "calibration": 64, "validation": 48}  # `train` has the rest
 
 GIRLS = ("Lily", "Mia", "Anna", "Lucy", "Sara", "Emma", "Daisy", "Rosie", "Molly", "Amy")
 BOYS = ("Tom", "Ben", "Max", "Tim", "Sam", "Jack", "Leo", "Billy", "Finn", "Oscar")
@@ -20,11 +20,11 @@ KINDS = ("child", "rabbit", "bear", "cat")
 
 @dataclass(frozen=True)
 class Template:
-    """A pattern of openings, the places it may name, and the grammar symbol that comes next."""
+    """Pattern of an opening."""
 
     text: str
     places: tuple[str, ...]
-    then: str
+    then: str  # grammar symbol that continues the opening
 
 
 TEMPLATES = (
@@ -64,44 +64,41 @@ TEMPLATES = (
 
 @dataclass(frozen=True)
 class Prompt:
-    """An opening with its stable id, its main character, and how the grammar goes on from it."""
+    """An opening with its main character."""
 
     id: str
     text: str
     name: str
     girl: bool
-    then: str
+    then: str  # grammar symbol that continues the opening
 
     @property
     def slots(self) -> dict[str, str]:
-        """What the grammar puts where a rule speaks of the main character."""
+        """Words for the slots of the grammar: name and pronouns of the main character."""
         return {"{name}": self.name, **_pronouns(self.girl)}
 
 
 @cache
 def splits() -> dict[str, tuple[Prompt, ...]]:
-    """All prompts as `{"test": 100, "calibration": 64, "validation": 48, "train": the others}`."""
+    """Prompts of every split: `SPLIT_SIZES` in the shuffled order, then `train`."""
     openings = [
         (template, name, kind, place)
         for template, name, kind in product(TEMPLATES, GIRLS + BOYS, KINDS)
         for place in template.places
     ]
     openings.sort(key=lambda opening: _shuffled(*opening))
-    found, start = {}, 0
+    by_split, start = {}, 0
     for split, size in (*SPLIT_SIZES.items(), ("train", len(openings))):
-        found[split] = tuple(
+        by_split[split] = tuple(
             _prompt(f"{split}-{number:03d}", *opening)
             for number, opening in enumerate(openings[start : start + size])
         )
         start += size
-    return found
+    return by_split
 
 
 def prompts(split: str) -> tuple[Prompt, ...]:
-    """The prompts of one split, always the same and in the same order.
-
-    Raises `ValueError` if there is no such split.
-    """
+    """Prompts of one split in a fixed order; raise `ValueError` if the split does not exist."""
     if split not in splits():
         raise ValueError(f"split must be one of {', '.join(splits())}, got {split!r}")
     return splits()[split]
@@ -119,7 +116,7 @@ def _pronouns(girl: bool) -> dict[str, str]:
 
 
 def _shuffled(template: Template, name: str, kind: str, place: str) -> bytes:
-    """A sort key that puts openings in an order which no library's generator can change."""
+    """Sort key for a fixed shuffle that does not depend on any random generator."""
     return sha256(f"{PROMPTS_VERSION}|{template.text}|{name}|{kind}|{place}".encode()).digest()
 
 

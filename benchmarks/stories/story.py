@@ -1,8 +1,8 @@
-"""The stories of the benchmark: an opening, then four to six sentences from a grammar.
+"""Stories of the benchmark: an opening, followed by four to six sentences from a grammar.
 
-The rules are written so that every objective can be pushed both ways: a mood that lasts, glad and
-sad words that may be said again and again ("happy, happy, happy", "cried and cried"), lists of
-many different plain things, talk in quotes, long sentences and short ones.
+The rules let every objective move both ways: a persistent mood, happy and sad words that may be
+repeated ("happy, happy, happy", "cried and cried"), lists of many different things, quoted speech,
+and long and short sentences.
 """
 
 import math
@@ -19,7 +19,7 @@ from paretosteer.benchmarks.stories.words import join_words, split_words
 STORY_VERSION = "1"
 END = "[eos]"
 
-# `did:end` may go on after its object and `did:stop` may not, which bounds a sentence's length.
+# `did:end` may continue after its object and `did:stop` may not, which bounds sentence length.
 RULES = """
 after_comma: <clause> <sentence> <sentence> <sentence> <more>
 after_subject: <did:end> <sentence> <sentence> <sentence> <more>
@@ -134,47 +134,48 @@ GRAMMAR = Grammar(RULES)
 
 @dataclass(frozen=True)
 class Story:
-    """A whole story: its words, the end marker included, and its exact log-probability in nats."""
+    """A complete story."""
 
-    words: list[str]
-    log_probability: float
+    words: list[str]  # with the end marker
+    log_probability: float  # exact, in nats
 
     @property
     def text(self) -> str:
-        """The story as it reads, without the end marker."""
+        """Text of the story, without the end marker."""
         return join_words(self.words[:-1])
 
 
 def sample_story(generator: np.random.Generator) -> Story:
-    """An opening drawn evenly from the train split, continued by the grammar."""
+    """Sample an opening uniformly from the train split and continue it with the grammar."""
     openings = prompts("train")
     opening = openings[generator.integers(len(openings))]
     words, log_probability = GRAMMAR.sample(opening.then, opening.slots, generator)
-    # No opening begins another one, so the words say where it ends and log-probabilities add.
+    # No opening is a prefix of another, so the split into opening and continuation is unique and
+    # the log-probabilities add up.
     return Story([*_opening_words(opening), *words], log_probability - math.log(len(openings)))
 
 
 def continuation_log_probability(opening: Prompt, text: str) -> float:
-    """Log-probability (nats) that the grammar goes on from `opening` with `text` and then ends."""
+    """Log-probability (nats) of the continuation `text`, with the end marker, given `opening`."""
     return GRAMMAR.log_probability(opening.then, opening.slots, [*split_words(text), END])
 
 
 @dataclass(frozen=True)
 class Entropy:
-    """Exact entropy of the stories, in nats, and their expected length in words with the end."""
+    """Exact entropy and expected length of the stories."""
 
     nats_per_story: float
-    words_per_story: float
+    words_per_story: float  # with the end marker
 
     @property
     def nats_per_word(self) -> float:
-        """The entropy rate that a model's cross-entropy per token is held against."""
+        """Lower bound on a model's cross-entropy per token."""
         return self.nats_per_story / self.words_per_story
 
 
 @cache
 def story_entropy() -> Entropy:
-    """Entropy of `sample_story`: of the opening, plus that of the continuation given it."""
+    """Entropy of `sample_story`: entropy of the opening plus that of the continuation given it."""
     openings = prompts("train")
     nats, words = math.log(len(openings)), 0.0
     for symbol, count in Counter(opening.then for opening in openings).items():
@@ -187,7 +188,7 @@ def story_entropy() -> Entropy:
 
 @cache
 def vocabulary() -> tuple[str, ...]:
-    """Every word of the grammar and of all prompts, sorted; the end marker is not among them."""
+    """Sorted words of the grammar and of all prompts, without the end marker."""
     filled = {word for p in _all_prompts() for word in (*_opening_words(p), *p.slots.values())}
     plain = {word for word in GRAMMAR.terminals() if not word.startswith("{")}
     return tuple(sorted((filled | plain) - {END}))

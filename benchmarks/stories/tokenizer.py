@@ -1,4 +1,4 @@
-"""A word-level Hugging Face tokenizer made from the grammar's vocabulary, in code, offline."""
+"""Word-level Hugging Face tokenizer built from the vocabulary of the grammar."""
 
 import string
 
@@ -10,15 +10,16 @@ from paretosteer.benchmarks.stories.story import END, vocabulary
 PAD, BOS, UNKNOWN = "[pad]", "[bos]", "[unk]"
 CONTEXT = 256  # tokens
 
-# Words with which a method may write a preference: "positive: 0.3; varied: 0.7."
+# Words for methods that write the preference into the prompt: "positive: 0.3; varied: 0.7."
 PREFERENCE_WORDS = ("positive", "varied", "readable", "dialogue", "short", "long", "sentences")
 MARKS = tuple(".,!?:;-_“”")
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Words and marks as in `words.py`, digits one by one; pads on the left, starts with [bos].
+    """Build the tokenizer: words and marks as in `words.py`, one token per digit.
 
-    Unknown words become [unk]. Decoding gives natural spacing and straight quotes back.
+    Texts start with [bos] and are padded on the left; unknown words become [unk]. Decoding restores
+    natural spacing and straight quotes.
     """
     tokenizer = Tokenizer(models.WordLevel({t: i for i, t in enumerate(_tokens())}, UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence(
@@ -57,6 +58,6 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def _tokens() -> list[str]:
-    """Special tokens first, the rest sorted: the position is the token id."""
+    """Vocabulary in the order of token ids: special tokens first, the rest sorted."""
     extra = {*PREFERENCE_WORDS, *MARKS, *string.digits}
     return [PAD, BOS, END, UNKNOWN, *sorted({*vocabulary(), *extra})]

@@ -1,8 +1,8 @@
-"""Attention of one new token per row on the CPU, where generation spends half its time.
+"""CPU attention for single-token queries, where generation spends half its time.
 
-The fused kernel is made for long queries: for a single one it is slower than two small products.
-The long queries of prompts and of training still go to it. Registered with `transformers` by its
-documented interface; on a GPU the model's own choice stays.
+PyTorch's fused kernel is optimised for long queries; for a single query token, two small matrix
+products are faster. Long queries (prompts, training) still use the fused kernel. The function is
+registered through the documented interface of `transformers`. On a GPU nothing changes.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ def single_query(
     position_bias: Tensor | None = None,
     **others: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """query (rows, heads, T, d) on key and value (rows, groups, L, d), to (rows, T, heads, d).
+    """Attention output (rows, T, heads, d) and no weights, in the signature of `transformers`.
 
-    `position_bias` (1, heads, T, L) is T5's: where a key stands, as something to add.
+    `query` is (rows, heads, T, d), `key` and `value` are (rows, groups, L, d): with grouped-query
+    attention several heads share one group. `position_bias` (1, heads, T, L) is T5's relative
+    position bias.
     """
     rows, heads, length, width = query.shape
     if length > 1 or attention_mask is None or not attention_mask.is_floating_point():
@@ -40,6 +42,7 @@ def single_query(
         )
         return out
     groups = key.shape[1]
+    # Fold the heads of a group into the query dimension instead of repeating keys and values.
     grouped = query.reshape(rows, groups, -1, width) * (scaling or width**-0.5)
     added = attention_mask  # (rows, 1, 1, L)
     if position_bias is not None:
@@ -49,12 +52,12 @@ def single_query(
 
 
 def adds_masks(network: Any) -> bool:
-    """Whether the model's kind of attention takes a mask as something to add to its scores."""
+    """Whether the model's attention accepts additive float masks."""
     return network.config._attn_implementation in {"eager", "sdpa", NAME}
 
 
 def use_single_query(network: Any) -> None:
-    """Let a model that would use the fused kernel use this for single queries."""
+    """Replace the fused kernel by `single_query` for a model on the CPU."""
     if network.config._attn_implementation == "sdpa" and network.device.type == "cpu":
         network.set_attn_implementation(NAME)
 

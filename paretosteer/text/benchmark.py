@@ -1,4 +1,4 @@
-"""What every text benchmark shares: a language model, prompts in splits, scored continuations."""
+"""Base class of the text benchmarks: a language model, prompts in splits, scored answers."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     from paretosteer.config.schema import Budget, CellConfig, Model
     from paretosteer.config.setting import Setting
 
-SHARED_SEED = 0  # of everything that all cells of a benchmark share, whatever their own seed
+SHARED_SEED = 0  # of artefacts shared by all cells of a benchmark, independent of their own seeds
 
 
 class TextBenchmark(Benchmark):
-    """A language model continues or answers prompts.
+    """Base class of benchmarks in which a language model continues or answers prompts.
 
-    A subclass gives prompts, objectives with their scores (`ScoredByFunctions`, or
-    `ScoredByRewards`) and an embedded start model. Its options have at least `max_new_tokens`,
-    `min_new_tokens` and `temperature`; with the feedback that is made here from start-model
-    samples, `pool_prompts` and `label_temperature` too.
+    A subclass provides prompts, objectives with their scores (see `ScoredByFunctions` and
+    `ScoredByRewards`) and an embedded start model. Its options include at least `max_new_tokens`,
+    `min_new_tokens` and `temperature`. To use the offline feedback defined here, which is made
+    from start-model samples, they also include `pool_prompts` and `label_temperature`.
     """
 
     feedback: ClassVar[Mapping[str, str]] = {
@@ -67,23 +67,23 @@ class TextBenchmark(Benchmark):
 
     @abstractmethod
     def declared(self) -> Sequence[Objective]:
-        """The objectives, in the order of every weight vector."""
+        """Objectives, in the order of every weight vector."""
 
     @abstractmethod
     def score(self, samples: TextSamples) -> Array:
-        """Raw scores (rows, m); NaN where an objective gives no finite number."""
+        """Raw scores, (rows, m); NaN where an objective gives no finite number."""
 
     @classmethod
     @abstractmethod
     def embedded_key(cls, options: Any, budget: Budget) -> Mapping[str, Any]:
-        """Everything that the embedded start model depends on."""
+        """Everything that the embedded start model depends on, to be digested."""
 
     @abstractmethod
     def make_embedded(self, folder: Path) -> None:
         """Train the embedded start model into a Hugging Face folder."""
 
     def decodings(self) -> tuple[Decoding, Decoding | None]:
-        """How training samples, and how answers are written where that is another way."""
+        """Decoding of training samples, and of test answers if it differs."""
         o = self.options
         return Decoding(o.max_new_tokens, o.min_new_tokens, o.temperature), None
 
@@ -91,50 +91,50 @@ class TextBenchmark(Benchmark):
 
     @classmethod
     def model_key(cls, config: CellConfig, options: Any) -> str:
-        """Digest of the start model that a configuration names, without loading it."""
+        """Digest of the configured start model, computed without loading it."""
         return cls.start_digest(config.model, config.budget, options)
 
     @classmethod
     def start_digest(cls, model: Model, budget: Budget, options: Any) -> str:
-        """Digest of the start model and its tokenizer alone."""
+        """Digest of the start model and its tokenizer."""
         if model.name == "hf":
             assert model.path is not None
             return digest({"hf": model_digest(model.path), "pad": model.pad_token})
         return digest({"embedded": dict(cls.embedded_key(options, budget))})
 
     def start_policy(self, conditioning: Conditioning, seed: int) -> TextPolicy:
-        """The start model under a conditioning, nothing trained yet."""
+        """Untrained policy: the start model with the given conditioning."""
         own = (self.decoding, seed, self.answering, self.sampler)
         return TextPolicy(self.model, conditioning, *own)
 
     def typed(self, text: str) -> Prompt:
-        """A prompt that a user typed; equal texts meet equal noise."""
+        """Prompt typed by a user; equal texts get equal sampling noise."""
         return Prompt(f"typed-{digest(text)[:16]}", text)
 
     def describe(self, samples: TextSamples) -> list[dict[str, str]]:
-        """What can be shown of each row."""
+        """Prompt and answer of each row, for `samples.jsonl`."""
         return [
             {"prompt": prompt.text, "text": text}
             for prompt, text in zip(samples.prompts, samples.texts, strict=True)
         ]
 
     def recall(self, shown: pd.DataFrame) -> TextSamples:
-        """Samples as `samples.jsonl` keeps them, ready to be scored."""
+        """Samples restored from `samples.jsonl`, ready to be scored."""
         prompts = [Prompt(*row) for row in zip(shown["prompt_id"], shown["prompt"], strict=True)]
         return TextSamples.of_texts(prompts, shown["sample"].tolist(), shown["text"].tolist())
 
     @property
     def model_name(self) -> str:
-        """The start model as tables name it."""
+        """Name of the start model in tables."""
         return "embedded" if self.setting.model.name == "embedded" else self.model.name
 
     @cached_property
     def normaliser(self) -> Normaliser:
-        """From the start model's samples on calibration prompts; shared by all cells."""
+        """Moments of the scores of the start model's calibration samples, shared by all cells."""
         return self.measured("normaliser", lambda samples: Scorer(self).score(samples))
 
     def measured(self, kind: str, score: Callable[[TextSamples], Array]) -> Normaliser:
-        """Moments of a score (rows, m) over the start model's calibration samples, cached."""
+        """Moments of `score` (rows, m) over the start model's calibration samples, cached."""
 
         def make(folder: Path) -> None:
             self.setting.say("measuring the start model on calibration prompts")
@@ -151,23 +151,23 @@ class TextBenchmark(Benchmark):
         return Normaliser(tuple(stored["mean"]), tuple(stored["std"]))
 
     def lists(self, rng: np.random.Generator, weights: Array, size: int | None) -> Lists:
-        """Candidates of one training prompt each, from the pool of start-model samples.
+        """Lists of candidates of a training prompt, from the pool of start-model samples.
 
-        An objective's labels are softmax(z / label_temperature) over a list: for two candidates
-        the Bradley-Terry probabilities of its preference.
+        The labels of an objective are softmax(z / label_temperature) over a list. For two
+        candidates these are its Bradley-Terry probabilities.
         """
-        assert size is not None  # `training_defaults` gives one
+        assert size is not None  # `training_defaults` sets it
         return self.pool.lists(rng, len(weights), size, self.options.label_temperature)
 
     def demonstrations(
         self, rng: np.random.Generator, weights: Array, quantile: float
     ) -> TextSamples:
-        """For every row of weights (rows, m), one of the pool's top quantile under it."""
+        """One sample of the pool's top quantile for each row of weights (rows, m)."""
         return self.pool.demonstrations(rng, weights, quantile)
 
     @cached_property
     def pool(self) -> Pool:
-        """Start-model samples of training prompts with their scores; shared by all cells."""
+        """Start-model samples of training prompts with their scores, shared by all cells."""
         prompts = self.prompts("train")[: self.options.pool_prompts]
         count = self.setting.budget.pool_samples
 
@@ -180,7 +180,7 @@ class TextBenchmark(Benchmark):
         folder = cached("pool", self._key("train", count) | {"prompts": len(prompts)}, make)
         return Pool.read(folder, prompts, self.setting.device)
 
-    # -- parts ------------------------------------------------------------------------------
+    # -- helpers ----------------------------------------------------------------------------
 
     def _load(self) -> LanguageModel:
         setting = self.setting
@@ -196,12 +196,12 @@ class TextBenchmark(Benchmark):
         return model
 
     def _check_prompts(self) -> None:
-        """Refuse prompts that cannot fit before anything is trained."""
+        """Raise UsageError if a prompt does not fit the context, before anything is trained."""
         decoding = self.decoding
         if not 0 <= decoding.min_new_tokens <= decoding.max_new_tokens or decoding.temperature <= 0:
             raise UsageError(
                 f"benchmark.min_new_tokens: found {decoding.min_new_tokens} with max_new_tokens "
-                f"{decoding.max_new_tokens} and temperature {decoding.temperature}; give "
+                f"{decoding.max_new_tokens} and temperature {decoding.temperature}; set "
                 "0 <= min_new_tokens <= max_new_tokens and a temperature above 0"
             )
         room = self.model.room(decoding.max_new_tokens)
@@ -213,13 +213,13 @@ class TextBenchmark(Benchmark):
                 ):
                     raise UsageError(
                         f"benchmark.max_new_tokens: prompt {prompt.id!r} has {n} tokens, but "
-                        f"the model has room for {room} beside {decoding.max_new_tokens} new ones; "
+                        f"{decoding.max_new_tokens} new tokens leave room for only {room}; "
                         "lower it, or shorten the prompt"
                     )
 
     def _start_samples(self, prompts: Sequence[Prompt], count: int) -> TextSamples:
-        """`count` samples of the start model per prompt, a prompt's together."""
-        # Samples even where answers are greedy: of those a prompt has one, with no chances to it.
+        """`count` samples of the start model per prompt, with those of a prompt adjacent."""
+        # Always sampled, even if test answers are greedy: a prompt has only one greedy answer.
         policy = TextPolicy(self.model, Unconditioned(), self.decoding, SHARED_SEED)
         rolls: Any = roll_out(
             policy,

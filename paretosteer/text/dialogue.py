@@ -1,4 +1,4 @@
-"""Dialogues: what an answer is given to, and the ways in which a model reads them."""
+"""Dialogues and their renderings: transcripts, chat messages and templates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-# The transcripts of HH-RLHF (Bai et al., arXiv 2204.05862) name a speaker after a blank line.
+# Transcripts of HH-RLHF (Bai et al., arXiv 2204.05862) name the speaker after a blank line.
 _NAMES: dict[str, Role] = {"Human": "user", "Assistant": "assistant"}
 _SPEAKERS: dict[Role, str] = {role: name for name, role in _NAMES.items()}
 _MARK = re.compile(r"(?:^|\n\n)(Human|Assistant):")
@@ -19,7 +19,7 @@ _CUE = "\n\nAssistant:"
 
 @dataclass(frozen=True)
 class Turn:
-    """What one speaker said."""
+    """One speaker's message."""
 
     role: Role
     text: str
@@ -29,23 +29,23 @@ Dialogue = tuple[Turn, ...]
 
 
 def transcript(dialogue: Dialogue) -> str:
-    r"""A dialogue in HH-RLHF's form, `\n\nHuman: …\n\nAssistant:`, ready for an answer.
+    r"""Dialogue in the format of HH-RLHF, `\n\nHuman: …\n\nAssistant:`, ready for an answer.
 
-    A system turn at the beginning stands before it without a name.
+    A system turn comes first, without a speaker's name.
     """
     return "".join(map(_written, dialogue)) + _CUE
 
 
 def parse_transcript(text: str) -> Dialogue:
-    """The turns of a transcript, blanks around them cut off: the inverse of `transcript`.
+    """Turns of a transcript, stripped of surrounding whitespace; the inverse of `transcript`.
 
-    An answer that is not there yet is no turn. Text without any speaker is one turn of a user.
+    A trailing `Assistant:` without an answer is dropped. A text without speakers is one user turn.
     """
-    before, *said = _MARK.split(text)
-    if not said:
+    before, *parts = _MARK.split(text)  # parts alternate between names and texts
+    if not parts:
         return (Turn("user", text.strip()),)
     turns = [Turn("system", before.strip())] if before.strip() else []
-    names, texts = said[::2], said[1::2]
+    names, texts = parts[::2], parts[1::2]
     turns += [Turn(_NAMES[n], t.strip()) for n, t in zip(names, texts, strict=True)]
     if turns[-1] == Turn("assistant", ""):
         turns.pop()
@@ -53,12 +53,12 @@ def parse_transcript(text: str) -> Dialogue:
 
 
 def of_messages(messages: Iterable[Mapping[str, Any]]) -> Dialogue:
-    """The turns of chat messages, `{"role": …, "content": …}` each.
+    """Turns of chat messages `{"role": …, "content": …}`.
 
     Raises
     ------
     ValueError
-        If a message has another role, or a content that is no text.
+        If a message has an unknown role, or a content that is not a string.
 
     """
     turns = []
@@ -73,10 +73,11 @@ def of_messages(messages: Iterable[Mapping[str, Any]]) -> Dialogue:
 
 
 def render(dialogue: Dialogue, tokenizer: Any, template: str | None = None) -> str:
-    """A dialogue as the text after which a model answers.
+    """Text of a dialogue, ending where the model's answer begins.
 
-    The tokenizer's chat template where it has one; else `template`, in which `{prompt}` stands for
-    the dialogue (for the text alone where there is a single turn); else the transcript.
+    Uses the tokenizer's chat template if it has one, otherwise `template`, otherwise the
+    transcript. In `template`, `{prompt}` stands for the dialogue, or for the bare text of a single
+    turn.
     """
     if getattr(tokenizer, "chat_template", None):
         messages = [{"role": turn.role, "content": turn.text} for turn in dialogue]
@@ -93,7 +94,7 @@ def _written(turn: Turn) -> str:
 
 
 def _without_first_token(text: str, tokenizer: Any) -> str:
-    """The text without the token that the tokenizer will itself put first: never two of them."""
+    """Remove a leading bos token that the tokenizer would otherwise add a second time."""
     first = tokenizer.bos_token
     if first and text.startswith(first) and tokenizer("a").input_ids[0] == tokenizer.bos_token_id:
         return text[len(first) :]

@@ -1,4 +1,4 @@
-"""Between text and tokens: prompts into padded batches, responses back into words."""
+"""Encoding of prompts into padded batches, and decoding of responses into text."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from paretosteer.errors import UsageError
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.samples import Prompt
 
-SPACE = "\u2581"  # how SentencePiece writes a space, at the front of the word that it goes before
+SPACE = "\u2581"  # SentencePiece's symbol for a space, at the front of the following word
 
 
 class PromptEncoder:
-    """Tokens of prompts, remembered text by text."""
+    """Tokenises prompts into padded batches, caching the tokens of each text."""
 
     def __init__(self, model: LanguageModel):
         self.model = model
@@ -25,15 +25,16 @@ class PromptEncoder:
     def __call__(
         self, texts: Sequence[str], prompts: Sequence[Prompt], virtual: int, new_tokens: int
     ) -> tuple[Tensor, Tensor]:
-        """Padded ids and mask, (rows, P), of `texts` made from `prompts`.
+        """Padded ids and mask, (rows, P), of `texts`, which were made from `prompts`.
 
-        On the left for a causal model, so that all responses begin at one place; on the right for
-        an encoder.
+        Padding is on the left for a causal model, so that all responses start in the same column,
+        and on the right for an encoder.
 
         Raises
         ------
         UsageError
-            If the longest, `virtual` tokens before it and `new_tokens` after it do not fit.
+            If the longest text does not fit the context together with `virtual` tokens before it
+            and `new_tokens` after it.
 
         """
         rows = [self._encode(text) for text in texts]
@@ -41,17 +42,18 @@ class PromptEncoder:
         if width > room:
             prompt = max(zip(map(len, rows), prompts, strict=True), key=lambda pair: pair[0])[1]
             raise UsageError(
-                f"benchmark.max_new_tokens: prompt {prompt.id!r} needs {width} tokens, and the "
-                f"model has room for {max(room, 0)} beside {new_tokens} new ones; shorten either"
+                f"benchmark.max_new_tokens: prompt {prompt.id!r} needs {width} tokens, but "
+                f"{new_tokens} new tokens leave room for only {max(room, 0)}; lower it, or shorten "
+                "the prompt"
             )
         pad = self.model.tokenizer.pad_token_id
-        padded = [self._padded(row, [pad] * (width - len(row))) for row in rows]
-        kept = [self._padded([1] * len(row), [0] * (width - len(row))) for row in rows]
+        ids = [self._padded(row, [pad] * (width - len(row))) for row in rows]
+        mask = [self._padded([1] * len(row), [0] * (width - len(row))) for row in rows]
         device = self.model.network.device
-        return torch.tensor(padded).to(device), torch.tensor(kept).to(device)
+        return torch.tensor(ids).to(device), torch.tensor(mask).to(device)
 
     def length(self, text: str) -> int:
-        """Tokens of a text."""
+        """Number of tokens of a text."""
         return len(self._encode(text))
 
     def _encode(self, text: str) -> list[int]:
@@ -64,11 +66,11 @@ class PromptEncoder:
 
 
 def response_texts(model: LanguageModel, response: Tensor, mask: Tensor) -> list[str]:
-    """What stands in responses (rows, T), special tokens left out.
+    """Decode responses (rows, T) without special tokens.
 
-    A SentencePiece tokenizer drops the space before the first word of what it decodes. The response
-    of a causal model goes on where its prompt ends, so there the space is kept; that of an
-    encoder-decoder model is a text of its own.
+    A SentencePiece tokenizer drops the space before the first word that it decodes. The response of
+    a causal model continues its prompt, so the space is kept. The response of an encoder-decoder
+    model is a separate text, so it is dropped.
     """
     tokenizer = model.tokenizer
     rows = [ids[keep].tolist() for ids, keep in zip(response.cpu(), mask.cpu(), strict=True)]
@@ -76,7 +78,7 @@ def response_texts(model: LanguageModel, response: Tensor, mask: Tensor) -> list
     if not model.encoder_decoder:
         special = set(tokenizer.all_special_ids)
         heads = [_head(tokenizer, row, special) for row in rows]
-    # A row is read as it stands behind another, here behind its own first token.
+    # The space survives behind another token: prepend a copy of the first token, then cut its text.
     doubled = [row if head is None else [head, *row] for head, row in zip(heads, rows, strict=True)]
     texts = tokenizer.batch_decode(doubled, skip_special_tokens=True)
     before = {head: "" if head is None else tokenizer.decode([head]) for head in set(heads)}
@@ -84,7 +86,7 @@ def response_texts(model: LanguageModel, response: Tensor, mask: Tensor) -> list
 
 
 def _head(tokenizer: Any, row: Sequence[int], special: Collection[int]) -> int | None:
-    """The first token, if its space would be dropped."""
+    """First token of a row, if decoding would drop its space."""
     first = next((token for token in row if token not in special), None)
     if first is None or not str(tokenizer.convert_ids_to_tokens(first)).startswith(SPACE):
         return None

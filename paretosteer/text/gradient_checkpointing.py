@@ -1,7 +1,8 @@
-"""Activations computed again for gradients instead of kept (Chen et al., arXiv 1604.06174).
+"""Gradient checkpointing: recompute activations in the backward pass (Chen et al., 1604.06174).
 
-`transformers` checkpoints its layers in training mode only, and a frozen start model must not drop
-out: here only the layers' own flag is set, for as long as a forward pass that gradients need.
+`transformers` checkpoints its layers only in training mode, but a frozen start model must not apply
+dropout. So only the `training` flag of the layers themselves is set, and only during a forward pass
+that needs gradients.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ from paretosteer.policies.banks import ActiveBanks
 
 
 class Recompute:
-    """Called, a context in which the network's layers keep their inputs alone.
+    """Context manager factory: inside the context, layers store only their inputs.
 
-    The banks read their coefficients while a layer runs, and gradients come after those were reset:
-    each layer's coefficients and draws of dropout are saved with it.
+    Banks read their current coefficients while a layer runs, but the backward pass recomputes the
+    layer after these have been reset. Hence every checkpoint also stores the coefficients and the
+    random state of the banks' dropout.
     """
 
     def __init__(self, network: Any, active: ActiveBanks):
         self._layers = [x for x in network.modules() if isinstance(x, GradientCheckpointingLayer)]
         if not self._layers:
             raise UsageError(
-                f"gradient_checkpointing: {type(network).__name__} has no layers that can; "
-                "say gradient_checkpointing=false"
+                f"gradient_checkpointing: {type(network).__name__} does not support it; "
+                "set gradient_checkpointing=false"
             )
         for layer in self._layers:
             _never_drop_out(layer)
@@ -37,14 +39,14 @@ class Recompute:
         def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
             return nullcontext(), active.again()
 
-        # The older name goes with transformers 6, the newer one came with 5.
+        # transformers 5 introduced the new name; the old one is deprecated until transformers 6.
         enable = getattr(network, "activation_checkpointing_enable", None)
         enable = enable or network.gradient_checkpointing_enable
         enable({"use_reentrant": False, "context_fn": contexts})
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Inside, a forward pass with gradients keeps no activations inside layers."""
+        """Enable checkpointing for the forward passes inside the context."""
         for layer in self._layers:
             layer.training = torch.is_grad_enabled()
         try:
@@ -55,7 +57,7 @@ class Recompute:
 
 
 def _never_drop_out(layer: Any) -> None:
-    """Set the rates that some layers (BART's) apply by themselves; modules inside stay as set."""
+    """Zero the dropout rates that a layer such as BART's applies itself, outside its submodules."""
     for name, value in vars(layer).items():
         if "dropout" in name and isinstance(value, float):
             setattr(layer, name, 0.0)

@@ -1,9 +1,9 @@
-"""A policy at one preference as what others can load: a plain Hugging Face folder, a PEFT adapter.
+"""Export of a policy at one preference: a plain Hugging Face folder, or a PEFT adapter.
 
-A soup leaves merged into the weights, or as one adapter with the banks' factors side by side and
-the coefficients folded into B: exact for negative coefficients too. Soft prompt vectors leave as a
-PEFT prompt-tuning adapter with those vectors fixed, on a merged model. Words before the prompt have
-to be written by whoever uses the model: `prefix` gives them.
+A soup is exported merged into the weights, or as one LoRA adapter that concatenates the factors of
+the banks and folds the coefficients into B, which is exact for negative coefficients too. Soft
+prompts are exported as a PEFT prompt-tuning adapter with fixed vectors on the merged model. If the
+preference is written into the prompt, users have to prepend the text of `prefix` themselves.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ BASE = "base"  # subfolder with the merged model under a soft prompt
 
 
 def check_form(policy: TextPolicy, control: Control, form: Form) -> None:
-    """UsageError where what this control does has no such form; it says what has."""
+    """Raise UsageError if the control cannot be exported in this form, naming one that can."""
     if control.sharpness is not None:
         raise UsageError(
-            "--dial: at a temperature other than 1 two models' next-token scores are mixed, which "
-            "no single model does; leave the dial out, or use `paretosteer sample`"
+            "--dial: a temperature other than 1 mixes the next-token scores of two models, which "
+            "a single model cannot do; omit --dial, or use `paretosteer sample`"
         )
     if control.participants:
         raise UsageError(
@@ -39,40 +39,42 @@ def check_form(policy: TextPolicy, control: Control, form: Form) -> None:
         )
     if control.kind == "features" and form == "model":
         raise UsageError(
-            "--as model: this policy reads the preference as soft prompt vectors, for which a "
-            "plain model has no place; say --as peft for a prompt-tuning adapter that holds them"
+            "--as model: this policy reads the preference as soft prompt vectors, which a plain "
+            "model cannot store; use --as peft for a prompt-tuning adapter"
         )
     if control.kind == "features" and policy.network.config.is_encoder_decoder:
         raise UsageError(
-            "--as peft: soft prompt vectors of an encoder-decoder model have no PEFT form that "
-            "gives the same text; use `paretosteer sample`"
+            "--as peft: PEFT cannot reproduce the soft prompts of an encoder-decoder model; "
+            "use `paretosteer sample`"
         )
     if form == "peft" and control.kind != "features" and not _changed(policy, control):
         raise UsageError(
-            "--as peft: at this preference the policy is the start model itself, and an adapter "
-            "would be empty; say --as model"
+            "--as peft: at this preference the policy equals the start model, so the adapter "
+            "would be empty; use --as model"
         )
 
 
 def write_policy(
     policy: TextPolicy, control: Control, form: Form, folder: Path, base: str, final: Path
 ) -> None:
-    """Write the policy under a control of one row that `check_form` let pass.
+    """Write a policy under one control.
 
     Parameters
     ----------
-    policy, control
-        What is written.
+    policy
+        The policy to export.
+    control
+        A control of one row, accepted by `check_form`.
     form
-        `model`: a folder for `AutoModelForCausalLM.from_pretrained`, tokenizer and decoding
-        included. `peft`: an adapter on the start model, or for soft prompt vectors on the merged
-        model in the subfolder `base`.
+        `model`: a folder for `AutoModelForCausalLM.from_pretrained`, with tokenizer and decoding
+        settings. `peft`: an adapter on the start model, or, for soft prompts, on the merged model
+        in the subfolder `base`.
     folder
         An existing empty folder.
     base
-        Where the start model is, for an adapter to say.
+        Path or name of the start model, recorded in the adapter.
     final
-        Where the folder will be, for an adapter on a model inside it to say.
+        Final path of the folder, recorded in an adapter on a model inside it.
 
     """
     row = coefficients(policy, control)
@@ -92,7 +94,7 @@ def write_policy(
 
 
 def prefix(control: Control) -> str:
-    """Words that have to stand before every prompt; none but where the preference is in words."""
+    """Text that users must prepend to every prompt; empty unless the preference is text."""
     return control.words[0] if control.words else ""
 
 
@@ -107,13 +109,13 @@ def coefficients(policy: TextPolicy, control: Control) -> Tensor | None:
     if control.kind == "bank":
         assert control.values is not None
         return torch.eye(count)[int(control.values[0])]
-    return torch.ones(count)  # with words and vectors the one bank is always on
+    return torch.ones(count)  # text and soft-prompt controls have a single bank, always active
 
 
 def write_model(policy: TextPolicy, row: Tensor | None, folder: Path) -> None:
-    """One coefficient row (banks,) merged into a Hugging Face folder that is ready to generate.
+    """Merge one coefficient row (banks,) into a Hugging Face folder that is ready to generate.
 
-    The weights are rounded to the start model's type once, after the sum.
+    The sum is rounded to the start model's dtype only once.
     """
     plain = policy.materialise(row)
     plain.generation_config.update(**_decoding(policy))
@@ -171,8 +173,8 @@ def _write_peft(
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    kept = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    save_file(kept, folder / WEIGHTS, metadata={"format": "pt"})
+    arrays = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    save_file(arrays, folder / WEIGHTS, metadata={"format": "pt"})
     task = "SEQ_2_SEQ_LM" if policy.network.config.is_encoder_decoder else "CAUSAL_LM"
     common = {"task_type": task, "base_model_name_or_path": base, "inference_mode": True}
     text = json.dumps({**config, **common}, indent=2)
@@ -188,15 +190,15 @@ def _changed(policy: TextPolicy, control: Control) -> bool:
 
 
 def _decoding(policy: TextPolicy) -> dict[str, Any]:
-    """The benchmark's decoding of answers as `generate` understands it."""
-    how, tokenizer = policy.answering or policy.decoding, policy.tokenizer
+    """Generation settings for `generate` that reproduce the benchmark's decoding of answers."""
+    decoding, tokenizer = policy.answering or policy.decoding, policy.tokenizer
     return {
-        "do_sample": not how.greedy,
-        "temperature": how.temperature or 1.0,  # greedy decoding reads none
-        "top_k": how.top_k or 0,
+        "do_sample": not decoding.greedy,
+        "temperature": decoding.temperature or 1.0,  # ignored by greedy decoding
+        "top_k": decoding.top_k or 0,
         "top_p": 1.0,
-        "max_new_tokens": how.max_new_tokens,
-        "min_new_tokens": how.min_new_tokens,
+        "max_new_tokens": decoding.max_new_tokens,
+        "min_new_tokens": decoding.min_new_tokens,
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,

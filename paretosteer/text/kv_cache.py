@@ -1,4 +1,4 @@
-"""Room for keys and values made once: `transformers` copies its whole cache at every token."""
+"""Preallocated key-value cache: the one of `transformers` is copied as a whole at every token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderD
 
 
 def roomy_cache(network: Any, room: int) -> Cache | None:
-    """A cache for `room` positions; None where some layer wants another kind (a sliding window)."""
+    """Cache for `room` positions; None if a layer needs another kind, such as a sliding window."""
     layers = DynamicCache(config=network.config).layers
     if not layers or any(type(layer) is not DynamicLayer for layer in layers):
         return None
@@ -18,30 +18,29 @@ def roomy_cache(network: Any, room: int) -> Cache | None:
 
 
 def encoder_decoder_cache(network: Any, room: int) -> EncoderDecoderCache:
-    """A cache for `room` positions of the decoder, and for what it reads of the encoder once."""
+    """Cache for `room` positions of the decoder, and for its cross-attention to the encoder."""
     decoder = network.get_decoder()
     own = roomy_cache(decoder, room) or DynamicCache(config=decoder.config)
     return EncoderDecoderCache(own, DynamicCache())
 
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """A mask (rows, length) as what attention adds to its scores, (rows, 1, 1, length).
+    """Turn a mask (rows, length) into an additive one, (rows, 1, 1, length).
 
-    Made once for all layers and steps: from a Boolean one every layer would make it anew.
+    Converting it once saves every layer from converting a Boolean mask at every step.
     """
     lowest = torch.finfo(dtype).min
     return torch.where(mask.bool(), 0.0, lowest).to(dtype)[:, None, None]
 
 
 class RoomyLayer(DynamicLayer):  # type: ignore[misc]
-    """Keys and values of one layer, written into buffers that are long enough from the start."""
+    """Keys and values of one layer, in buffers of fixed size (rows, heads, room, width)."""
 
     def __init__(self, room: int):
         super().__init__()
         self.room, self.used = room, 0
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Make the buffers, (rows, heads, room, width)."""
         super().lazy_initialization(key_states, value_states)
         self._keys, self._values = (
             x.new_empty(*x.shape[:2], self.room, x.shape[-1]) for x in (key_states, value_states)
@@ -50,7 +49,7 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Append, and return all so far as views of the buffers."""
+        """Append keys and values; return all so far as views of the buffers."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         first, self.used = self.used, self.used + key_states.shape[-2]

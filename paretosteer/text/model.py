@@ -1,4 +1,4 @@
-"""A start model from a folder or a hub, and the checks without which its samples mean nothing."""
+"""Loading of a start model from a folder or the hub, with checks of its files and tokenizer."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ from paretosteer.storage.weights import check_weights, read_model_json
 class LanguageModel:
     """A language model with its tokenizer, loaded once and shared by every policy.
 
-    `longest` is the most tokens of a prompt that a task asks for, where it is not left to the
-    model: T5 states 512 tokens, but its positions are relative and it can read more.
+    A task may set `longest`, the most tokens of a prompt. T5, for example, states 512 tokens, but
+    its relative positions allow more.
     """
 
     network: Any  # transformers.PreTrainedModel
     tokenizer: Any  # transformers.PreTrainedTokenizerBase
     name: str
     longest: int | None = None
-    recompute: bool = False  # activations for gradients, instead of keeping them
+    recompute: bool = False  # gradient checkpointing
 
     @property
     def encoder_decoder(self) -> bool:
-        """Whether prompts go through an encoder, and responses are a text of their own (T5)."""
+        """Whether the model has an encoder for the prompt and a decoder for the response (T5)."""
         return bool(getattr(self.network.config, "is_encoder_decoder", False))
 
     @property
     def begin(self) -> int:
-        """The token with which a decoder begins (T5: its padding token, BART: its end token)."""
+        """First token of the decoder (the padding token of T5, the end token of BART)."""
         for config in (self.network.config, self.network.generation_config):
             if (token := getattr(config, "decoder_start_token_id", None)) is not None:
                 return int(token)
         raise UsageError(
             f"model.path: the configuration of {self.name!r} has no decoder_start_token_id; "
-            "name it in config.json (the padding token for T5, the end token for BART)"
+            "set it in config.json (the padding token for T5, the end token for BART)"
         )
 
     @property
     def context(self) -> int:
-        """Most tokens that the model can attend to."""
+        """Maximum number of tokens that the model can attend to."""
         return int(getattr(self.network.config, "max_position_embeddings", 0) or 2**31)
 
     def room(self, new_tokens: int) -> int:
-        """Most tokens of a prompt, with all that stands before it, that `new_tokens` may follow."""
+        """Maximum prompt length, including any prefix, that leaves room for `new_tokens`."""
         if not self.encoder_decoder:
             limit = self.context - new_tokens
-        elif new_tokens > self.context:  # of the decoder, which counts its own positions
+        elif new_tokens > self.context:  # encoder and decoder have separate positions
             limit = 0
         elif self.context < 2**31 or self.longest is not None:
             limit = self.context
@@ -69,13 +69,13 @@ def load_model(
 ) -> LanguageModel:
     """Load a Hugging Face language model and tokenizer from a local folder or a hub name.
 
-    Causal models and encoder-decoder models (T5, BART) alike, as the configuration says.
+    Causal models and encoder-decoder models (T5, BART) are supported.
 
     Raises
     ------
     UsageError
-        If the folder is missing or holds no such model in safetensors, or if the tokenizer has no
-        padding token and none is named.
+        If the folder is missing or holds no language model in safetensors, or if the tokenizer has
+        no padding token and `pad_token` is None.
 
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
@@ -88,30 +88,30 @@ def load_model(
         network = kind.from_pretrained(
             path, dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
-    except Exception as error:  # damaged or mismatched files raise whatever reads them raises
+    except Exception as error:  # parsers of damaged or mismatched files raise arbitrary errors
         reason = first_line(error)
         raise UsageError(
-            f"model.path: {path!r} is not a language model that can be loaded ({reason}); "
-            "give a folder with config.json, model.safetensors and a tokenizer, or a hub name"
+            f"model.path: {path!r} cannot be loaded as a language model ({reason}); "
+            "use a folder with config.json, model.safetensors and a tokenizer, or a hub name"
         ) from None
     set_padding(tokenizer, path, pad_token)
     tokenizer.padding_side = "right" if config.is_encoder_decoder else "left"
     network.requires_grad_(False)
     model = LanguageModel(network.eval().to(device), tokenizer, Path(path).name)
     if model.encoder_decoder:
-        _ = model.begin  # said here, before anything is trained
+        _ = model.begin  # raises here, before anything is trained
     return model
 
 
 def model_digest(path: str, option: str = "model.path") -> str:
     """Digest of a local folder's configuration, tokenizer and weights, or of a hub name.
 
-    `option` is the key that the path was given under, for errors.
+    `option` is the name of the option that holds the path, for errors.
 
     Raises
     ------
     UsageError
-        If there is no such folder, or no model in it.
+        If the folder does not exist, or holds no model.
 
     """
     check_source(path, option)
@@ -123,10 +123,10 @@ def model_digest(path: str, option: str = "model.path") -> str:
     return _digest_of(tuple((file, *seen(file)) for file in files))
 
 
-# A sweep asks per cell, and reading the weights of a large model takes seconds.
+# Cached, since every cell of a sweep asks and reading the weights of a large model takes seconds.
 @lru_cache(maxsize=64)
 def _digest_of(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """Digest of files together; their sizes and times only tell whether it is still known."""
+    """Joint digest of files; their sizes and times are only part of the cache key."""
     whole = sha256()
     for file, _, _ in files:
         whole.update(file.name.encode())
@@ -137,45 +137,49 @@ def _digest_of(files: tuple[tuple[Path, int, int], ...]) -> str:
 
 
 def check_source(path: str, option: str = "model.path") -> None:
-    """Say what is wrong with a folder before transformers takes it for a hub name."""
+    """Raise UsageError for a bad folder, which transformers would treat as a hub name."""
     folder = Path(path)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise UsageError(
-                f"{option}: the folder {path!r} has no config.json; "
-                "give a Hugging Face model folder"
+                f"{option}: the folder {path!r} has no config.json; use a Hugging Face model folder"
             )
         check_weights(folder, option)
         _check_architecture(folder, option)
     elif path.startswith((".", "/", "~")) or path.count("/") > 1:
-        raise UsageError(f"{option}: there is no folder {path!r}; give a folder or a hub name")
+        raise UsageError(
+            f"{option}: the folder {path!r} does not exist; use a folder or a hub name"
+        )
 
 
 def _check_architecture(folder: Path, option: str) -> None:
     try:
         config = read_model_json(folder / "config.json")
-        known = isinstance(config.get("model_type"), str)
+        has_type = isinstance(config.get("model_type"), str)
     except (OSError, ValueError, AttributeError):
-        known = False
-    if not known:
+        has_type = False
+    if not has_type:
         raise UsageError(
-            f"{option}: config.json in {str(folder)!r} names no model_type; "
-            "give a folder that save_pretrained(…) wrote"
+            f"{option}: config.json in {str(folder)!r} has no model_type; "
+            "use a folder written by save_pretrained(…)"
         )
 
 
 def set_padding(tokenizer: Any, path: str, pad_token: str | None, option: str = "model") -> None:
-    """Name the padding token; UsageError with the setting `<option>.pad_token` if there is none."""
+    """Set the padding token; raise UsageError if the tokenizer has none and none is given."""
     if pad_token is not None:
         token = tokenizer.eos_token if pad_token == "eos" else pad_token
         if token is None or tokenizer.convert_tokens_to_ids(token) in {
             None,
             tokenizer.unk_token_id,
         }:
-            raise UsageError(f"{option}.pad_token: {pad_token!r} is not a token of {path!r}")
+            raise UsageError(
+                f"{option}.pad_token: {pad_token!r} is not a token of {path!r}; "
+                "use a token of its vocabulary, or eos"
+            )
         tokenizer.pad_token = token
     if tokenizer.pad_token_id is None:
         raise UsageError(
             f"{option}.path: the tokenizer of {path!r} has no padding token; "
-            f"say {option}.pad_token=eos, or name any token of its vocabulary"
+            f"set {option}.pad_token=eos, or to any token of its vocabulary"
         )

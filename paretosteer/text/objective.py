@@ -1,4 +1,4 @@
-"""One objective that is a function of the text alone."""
+"""Objective that is a function of the text alone."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TextObjective:
-    """A named score of text, higher is better. `worst` is the least it can give, in `unit`; raise
-    `version` when the same text would score differently."""
+    """A named score of a text, higher is better."""
 
     name: str
     unit: str
-    worst: float
+    worst: float  # lowest possible score, in `unit`
     description: str
-    version: str
+    version: str  # raise it when the same text would score differently
     score: Callable[[str], float]

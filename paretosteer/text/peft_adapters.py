@@ -1,8 +1,8 @@
-"""PEFT LoRA adapters as banks.
+"""Import of PEFT LoRA adapters as banks.
 
-Any sum of low-rank deltas of linear layers comes in: any rank, alpha, rank-stabilised scale,
-patterns of both, target modules. What is not such a sum (DoRA, trained biases, whole modules) is
-refused by name. `paretosteer.text.hf_export` writes the way back.
+Any sum of low-rank deltas of linear layers is supported, with any rank, alpha, rank-stabilised
+scaling, rank or alpha patterns, and target modules. Anything else (DoRA, trained biases, whole
+modules) is refused by name. `paretosteer.text.hf_export` is the inverse.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PREFIX = "base_model.model."
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 FACTORS = (".lora_A.weight", ".lora_B.weight")
-# Keys of a PEFT configuration that make of a LoRA what is no sum of deltas of the model's weights.
+# Keys of a PEFT configuration under which an adapter is not a sum of low-rank deltas.
 REFUSED = {
     "use_dora": "DoRA",
     "use_qalora": "QA-LoRA",
@@ -42,25 +42,25 @@ REFUSED = {
     "target_parameters": "target_parameters",
     "trainable_token_indices": "trained tokens (trainable_token_indices)",
 }
-# Ways to initialise that leave the model's own weights as they are; PiSSA, OLoRA and others do not.
+# Initialisations that leave the base weights unchanged, unlike PiSSA, OLoRA and others.
 INITIAL = {"gaussian", "eva", "orthogonal"}
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """One adapter: per layer name the factors A (r, in), B (out, r) and their scale.
+    """A LoRA adapter.
 
-    `source` is what errors call it. `whole` holds weights that PEFT saved in full beside the
-    factors, as it does for embedding and head if one of them is adapted or the vocabulary grew.
+    PEFT saves the embedding and the head in full (`whole`) beside the factors if one of them is
+    adapted or the vocabulary was extended.
     """
 
-    source: str
-    layers: Mapping[str, tuple[Tensor, Tensor, float]]
-    whole: Mapping[str, Tensor]
+    source: str  # name in errors
+    layers: Mapping[str, tuple[Tensor, Tensor, float]]  # A (r, in), B (out, r) and scale, by layer
+    whole: Mapping[str, Tensor]  # weights saved in full, by layer
 
 
 def read_adapter(folder: Path) -> Adapter:
-    """Read a PEFT LoRA folder; UsageError where it is not low-rank deltas in safetensors."""
+    """Read a PEFT LoRA folder; raise UsageError unless it holds low-rank deltas in safetensors."""
     config = _read_config(folder)
     tensors = read_tensors(_weights(folder))
     names = [key.removesuffix(FACTORS[0]) for key in sorted(tensors) if key.endswith(FACTORS[0])]
@@ -73,64 +73,68 @@ def read_adapter(folder: Path) -> Adapter:
     if embedded := [key for key in sorted(tensors) if ".lora_embedding_" in key]:
         raise _refusal(
             folder,
-            f"{_layer(embedded[0])!r} changes an embedding, and only linear layers can be mixed; "
+            f"{_layer(embedded[0])!r} changes an embedding, but only linear layers can be mixed; "
             "train it without that layer in target_modules",
         )
     foreign = sorted(key for key in tensors.keys() - factors if _layer(key) not in _saved(whole))
     if foreign or not names or not factors <= tensors.keys():
-        found = repr(_layer(foreign[0])) if foreign else f"{sorted(tensors)[:1]}"
-        raise _refusal(folder, f"{found} is not a pair of low-rank factors; give a plain LoRA")
+        name = repr(_layer(foreign[0])) if foreign else f"{sorted(tensors)[:1]}"
+        raise _refusal(folder, f"{name} is not a pair of low-rank factors; use a plain LoRA")
     layers = {}
     for name in names:
         a, b = (tensors[name + end].float() for end in FACTORS)
         if a.dim() != 2 or b.dim() != 2 or len(a) != b.shape[1]:
-            raise _refusal(folder, f"the factors of {_layer(name)!r} do not fit each other")
+            raise _refusal(
+                folder, f"the factors of {_layer(name)!r} have incompatible shapes; save it again"
+            )
         if not (a.isfinite().all() and b.isfinite().all()):
-            raise _refusal(folder, f"the factors of {_layer(name)!r} hold NaN or infinity")
+            raise _refusal(
+                folder, f"the factors of {_layer(name)!r} contain NaN or infinity; train it again"
+            )
         layers[_layer(name)] = a, b, _scale(config, _layer(name), len(a))
     return Adapter(str(folder), layers, whole)
 
 
 def adapter_digest(folder: Path) -> str:
-    """Digest of an adapter's content, wherever it lies; UsageError where it is no plain LoRA."""
+    """Digest of an adapter's content, independent of its path."""
     config = _read_config(folder)
     scale = {key: config.get(key) for key in ("lora_alpha", "use_rslora", "alpha_pattern")}
     return digest({"scale": scale, "weights": file_digest(_weights(folder))})
 
 
 def check_adapters(network: Any, adapters: Iterable[Adapter]) -> None:
-    """UsageError where an adapter was trained on another model than `network`, naming shapes."""
+    """Raise UsageError, naming shapes, if an adapter was trained on another model."""
     for adapter in adapters:
         _check_whole(network, adapter)
         for name, (a, b, _) in adapter.layers.items():
-            own = _shape(network, name)
-            found = f"{len(b)} x {a.shape[1]}"
-            if own is None:
+            expected = _shape(network, name)
+            shape = f"{len(b)} x {a.shape[1]}"
+            if expected is None:
                 raise _refusal(
                     adapter.source,
-                    f"its layer {name!r} ({found}) is not in {_described(network)}; it was "
-                    "trained on another architecture",
+                    f"its layer {name!r} ({shape}) is not in {_described(network)}; use an adapter "
+                    "of this architecture",
                 )
-            if own != (len(b), a.shape[1]):
+            if expected != (len(b), a.shape[1]):
                 raise _refusal(
                     adapter.source,
-                    f"layer {name!r} is {found} in the adapter and {_times(own)} in the model; it "
-                    "was trained on another model",
+                    f"layer {name!r} is {shape} in the adapter but {_times(expected)} in the "
+                    "model; use an adapter of this model",
                 )
 
 
 def add_adapters(policy: TextPolicy, adapters: Sequence[Adapter]) -> None:
-    """Make each adapter one bank of a policy that has none yet.
+    """Add each adapter as one bank to a policy without banks.
 
     Raises
     ------
     UsageError
-        If an adapter's layer is not in the model or has another shape.
+        If a layer of an adapter is not in the model or has another shape.
 
     """
     check_adapters(policy.network, adapters)
     names = list(dict.fromkeys(name for adapter in adapters for name in adapter.layers))
-    # An adapter without a layer has a bank of rank 0 there.
+    # A layer that an adapter does not change gets a bank of rank 0.
     add_layouts(policy, {name: [_layout(a, name) for a in adapters] for name in names})
     with torch.no_grad():
         for bank, adapter in enumerate(adapters):
@@ -148,13 +152,13 @@ def add_layouts(policy: TextPolicy, layouts: Mapping[str, Sequence[tuple[int, fl
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
-    """The adapter's configuration; UsageError where it says that it is no plain LoRA."""
+    """Read the configuration of an adapter; raise UsageError if it is not a plain LoRA."""
     try:
         config = read_model_json(folder / CONFIG)
         kind = config.get("peft_type")
     except (OSError, ValueError, AttributeError):
-        found = f"has no readable {CONFIG}" if folder.is_dir() else "is not a folder"
-        raise _refusal(folder, f"{found}; give a PEFT LoRA folder") from None
+        problem = f"has no readable {CONFIG}" if folder.is_dir() else "is not a folder"
+        raise _refusal(folder, f"{problem}; use a PEFT LoRA folder") from None
     initial, bias = config.get("init_lora_weights", True), config.get("bias", "none")
     refused = {
         f"peft_type={kind}": kind != "LORA",
@@ -166,7 +170,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         if present:
             raise _refusal(
                 folder,
-                f"{name} is not a sum of low-rank deltas of the model and cannot be mixed; give a "
+                f"{name} is not a sum of low-rank deltas of the model and cannot be mixed; use a "
                 "plain LoRA (rank-stabilised is fine)",
             )
     return dict(config)
@@ -176,20 +180,19 @@ def _weights(folder: Path) -> Path:
     if not (folder / WEIGHTS).is_file():
         raise _refusal(
             folder,
-            f"no {WEIGHTS}; pickled adapters are not loaded, save it again with "
+            f"no {WEIGHTS} (pickled adapters are not loaded); save it again with "
             "save_pretrained(…, safe_serialization=True)",
         )
     return folder / WEIGHTS
 
 
 def _scale(config: Mapping[str, Any], layer: str, rank: int) -> float:
-    """alpha / r, or alpha / sqrt(r) if rank-stabilised; the first pattern that ends a name holds.
-
-    PEFT's rule: a pattern is a regular expression for the last parts of a layer's name.
-    """
+    """Scale of a layer: alpha / r, or alpha / sqrt(r) if rank-stabilised."""
+    # As in PEFT, a pattern is a regular expression for the end of a layer's name, and the first
+    # one that matches wins.
     patterns = config.get("alpha_pattern") or {}
-    own = (a for key, a in patterns.items() if re.match(rf"(.*\.)?({key})$", layer))
-    alpha = next(own, config.get("lora_alpha", 8))  # 8 is PEFT's default
+    matching = (a for key, a in patterns.items() if re.match(rf"(.*\.)?({key})$", layer))
+    alpha = next(matching, config.get("lora_alpha", 8))  # 8 is PEFT's default
     return float(alpha / (rank**0.5 if config.get("use_rslora") else rank))
 
 
@@ -201,36 +204,39 @@ def _layout(adapter: Adapter, name: str) -> tuple[int, float]:
 
 
 def _check_whole(network: Any, adapter: Adapter) -> None:
-    """Weights saved in full must be the model's own: else another vocabulary, or trained ones."""
+    """Raise UsageError if weights saved in full differ from the model's.
+
+    They then come from another vocabulary, or were trained, which is not a low-rank delta.
+    """
     for name, weight in adapter.whole.items():
-        own, found = _shape(network, name), tuple(weight.shape)
-        if own is not None and own != found:
+        expected, shape = _shape(network, name), tuple(weight.shape)
+        if expected is not None and expected != shape:
             raise _refusal(
                 adapter.source,
-                f"it holds {name!r} in full, {_times(found)}, and the model's is {_times(own)}; it "
-                "was trained with another vocabulary",
+                f"it holds {name!r} in full with shape {_times(shape)}, but the model's is "
+                f"{_times(expected)}; use an adapter trained with the same vocabulary",
             )
-        if own is None or not _same(network.get_submodule(name).weight, weight):
+        if expected is None or not _same(network.get_submodule(name).weight, weight):
             raise _refusal(
                 adapter.source,
-                f"it holds {name!r} in full ({_times(found)}) and not as the model has it, which "
-                "is no low-rank delta; train it without modules_to_save",
+                f"it holds {name!r} ({_times(shape)}) in full with values other than the model's, "
+                "which is not a low-rank delta; train it without modules_to_save",
             )
 
 
 def _same(own: Tensor, saved: Tensor) -> bool:
-    """Equal up to the type in which one of them was kept."""
+    """Whether two weights are equal up to the dtype in which they were saved."""
     return torch.equal(own.cpu(), saved.to(own.dtype))
 
 
 def _shape(network: Any, name: str) -> tuple[int, ...] | None:
-    """A layer's (out, in), of an embedding (entries, width); None where there is no such layer."""
+    """Weight shape of a layer, (out, in), or (entries, width) of an embedding; None if missing."""
     try:
         layer = network.get_submodule(name)
         shape = tuple(layer.weight.shape)
     except AttributeError:
         return None
-    return shape[::-1] if type(layer).__name__ == "Conv1D" else shape
+    return shape[::-1] if type(layer).__name__ == "Conv1D" else shape  # GPT-2 stores (in, out)
 
 
 def _described(network: Any) -> str:
@@ -246,7 +252,7 @@ def _layer(key: str) -> str:
 
 
 def _saved(whole: Mapping[str, Tensor]) -> set[str]:
-    """Keys under which PEFT keeps weights in full."""
+    """Keys under which PEFT saves these layers in full."""
     return {name + end for name in whole for end in (".weight", ".base_layer.weight")}
 
 

@@ -1,4 +1,4 @@
-"""Objectives that are reward models: they read the prompt and the answer."""
+"""Objectives that are reward models of a prompt and its answer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from paretosteer.text.samples import TextSamples
 
 
 class Scores(Protocol):
-    """What gives answers a number, many at once."""
+    """Scores batches of answers."""
 
     def score(self, prompts: list[Dialogue], answers: list[str]) -> Array:
-        """One score per answer, (rows,); NaN where it has none."""
+        """One score per answer, (rows,); NaN where there is none."""
         ...
 
 
@@ -28,14 +28,14 @@ class ScoredByRewards(TextBenchmark):
     @property
     @abstractmethod
     def rewards(self) -> Mapping[str, Scores]:
-        """The reward model of every objective, by name."""
+        """Reward model of every objective, by name."""
 
     def score(self, samples: TextSamples) -> Array:
-        """Raw scores (rows, m); NaN where a reward model gives none."""
+        """Raw scores, (rows, m); NaN where a reward model gives none."""
         return self.scores_of(self.rewards, samples)
 
     def scores_of(self, rewards: Mapping[str, Scores], samples: TextSamples) -> Array:
-        """Scores (rows, m) by these models."""
+        """Scores by the given reward models, (rows, m)."""
         prompts = [p.dialogue or parse_transcript(p.text) for p in samples.prompts]
         answers = [text.strip() for text in samples.texts]
         return np.stack([rewards[o.name].score(prompts, answers) for o in self.objectives], axis=1)

@@ -1,18 +1,19 @@
-"""How much memory a row of a batch takes while a language model answers, estimated."""
+"""Estimate of the memory that one row of a batch needs while a language model answers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-NOISE = 32  # bytes per token of the vocabulary and step: integers, float64 and its logarithms
-SCORES = 12  # bytes per token of the vocabulary and place: float32 logits, scaled, normalised
+# Bytes per entry of the vocabulary.
+NOISE = 32  # in one step: the integers and float64 of the Gumbel noise and its two logarithms
+SCORES = 12  # at one position: float32 logits, their scaled copy and the log-softmax
 
 
 def row_bytes(network: Any, prompt: int, response: int) -> int:
-    """Bytes for one row of `prompt` + `response` tokens: the most that is held at any one time.
+    """Peak bytes for one row of `prompt` + `response` tokens.
 
-    Keys and values of all layers, one layer's activations, and beside them the larger of two: noise
-    over the vocabulary at one step, or the scores of a whole response.
+    Counts the keys and values of all layers, the activations of one layer, and the larger of the
+    sampling noise in one step and the scores of a whole response.
     """
     config, size = network.config, network.dtype.itemsize
     heads = config.num_attention_heads

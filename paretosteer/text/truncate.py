@@ -1,7 +1,7 @@
-"""Prompts longer than the model's context: cut from the side that the task states, and counted.
+"""Truncation of prompts that exceed the model's context, at the end that the task chooses.
 
-The cut is made once, in the prompts themselves: every method then reads the same, and records show
-what was read.
+Prompts are cut once, when they are made, so that every method reads the same prompts and the
+recorded prompts are the ones that were read.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from paretosteer.text.model import LanguageModel
 
 Side = Literal["left", "right"]
 
-RESERVED = 64  # tokens left free for what a method puts before: words of a preference, vectors
+RESERVED = 64  # tokens reserved for a method's prefix: a preference as text, or soft prompts
 
 
 @dataclass
 class Fitter:
-    """Makes prompts fit into `room` tokens, and counts those that did not.
+    """Truncates prompts to `room` tokens and counts those that were cut.
 
     Dialogues lose their beginning (`left`), posts and articles their end (`right`).
     """
@@ -34,41 +34,42 @@ class Fitter:
 
     @classmethod
     def of(cls, model: LanguageModel, new_tokens: int, side: Side) -> Fitter:
-        """Room for prompts before `new_tokens`, whatever a method puts before them."""
+        """Fitter that leaves room for `new_tokens` and for a method's prefix."""
         return cls(model.tokenizer, model.room(new_tokens) - RESERVED, side)
 
     def fit(self, text: str, wrap: Callable[[str], str] = str) -> str:
-        """`wrap(text)`, a template around a text; of the text as much as leaves the whole in room.
+        """Return `wrap(text)`, with the text shortened until the whole fits.
 
         Raises
         ------
         UsageError
-            If nothing of the text is left.
+            If nothing of the text would be left.
 
         """
         self.seen += 1
         if self._fits(whole := wrap(text)):
             return whole
         self.cut += 1
-        lost = range(1, len(text) + 1)  # characters
-        place = bisect_left(lost, True, key=lambda n: self._fits(wrap(self._without(text, n))))
-        if place + 1 >= len(text):
+        # Binary search for the fewest characters to remove.
+        lost = range(1, len(text) + 1)
+        index = bisect_left(lost, True, key=lambda n: self._fits(wrap(self._without(text, n))))
+        if index + 1 >= len(text):
             raise UsageError(
-                f"benchmark.max_new_tokens: {self.room} tokens are left for a prompt, and the "
-                f"template alone needs {self._length(wrap(''))}; lower it, or take a model with a "
+                f"benchmark.max_new_tokens: {self.room} tokens are left for a prompt, but the "
+                f"template alone needs {self._length(wrap(''))}; lower it, or use a model with a "
                 "longer context"
             )
-        return wrap(self._without(text, lost[place]))
+        return wrap(self._without(text, lost[index]))
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the figures must know: nothing where every prompt did fit."""
+        """Number of truncated prompts, if any."""
         if not self.cut:
             return []
         end = "beginning" if self.side == "left" else "end"
         return [
-            f"{self.cut} of {self.seen} prompts are longer than the {self.room} tokens that the "
-            f"model has for them and lost their {end}."
+            f"{self.cut} of {self.seen} prompts exceed the {self.room} tokens available for a "
+            f"prompt and lost their {end}."
         ]
 
     def _fits(self, text: str) -> bool:
@@ -82,8 +83,8 @@ class Fitter:
 
 
 def may_exceed(tokenizer: Any, text: str, room: int) -> bool:
-    """Whether a text can be longer than so many tokens, without the work of tokenising it.
+    """Whether a text may have more than `room` tokens; cheap, since it does not tokenise.
 
-    A token is at least one byte, but for the special ones and SentencePiece's first space.
+    A token has at least one byte, except special tokens and the space that SentencePiece prepends.
     """
     return len(text.encode()) + 1 + int(tokenizer.num_special_tokens_to_add()) > room

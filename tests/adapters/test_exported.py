@@ -131,9 +131,9 @@ def test_an_export_that_fails_leaves_nothing(
         (
             "vectors",
             ["--as", "peft", "--dial", "temperature=2"],
-            "--dial: at a temperature other than 1",
+            "--dial: a temperature other than 1",
         ),
-        ("start", ["--as", "peft"], "an adapter would be empty; say --as model"),
+        ("start", ["--as", "peft"], "the adapter would be empty; use --as model"),
         ("words", ["--dial", "kappa=0.1"], "'kappa' is not a dial of this clp; it has none"),
         ("vectors", ["--dial", "temp=2"], "did you mean 'temperature'?"),
         ("vectors", ["--dial", "temperature=0"], "temperature: found 0, expected above 0"),

@@ -132,11 +132,14 @@ def test_a_moved_start_model_is_named_and_can_be_pointed_at(
     shutil.copytree(cells["start"], moved)
     record = json.loads((moved / "record.json").read_text())
     ask = ["--preference", "1,0", "--prompt", "One day,"]
-    for path, message in (("/gone/model", "no folder '/gone/model'"), ("gone", "'gone' is no fol")):
+    for path, message in (
+        ("/gone/model", "the folder '/gone/model'"),
+        ("gone", "'gone' is not a fol"),
+    ):
         record["config"]["model"]["path"] = path
         (moved / "record.json").write_text(json.dumps(with_digest(record)))
         assert main(["sample", str(moved), *ask]) == 2
-        assert f"model.path: {message}" in capsys.readouterr().err.replace("there is ", "")
+        assert f"model.path: {message}" in capsys.readouterr().err
     assert main(["sample", str(moved), *ask, "--model", str(model)]) == 0
     other = tmp_path / "other"
     shutil.copytree(model, other)

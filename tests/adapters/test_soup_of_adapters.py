@@ -200,10 +200,10 @@ def wrong(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, Pa
     ("second", "more", "message"),
     [
         (None, [], "method.paths: 1 adapters for 2 objectives"),
-        ("gone", [], "gone': is not a folder; give a PEFT LoRA folder"),
+        ("gone", [], "gone': is not a folder; use a PEFT LoRA folder"),
         ("dora", [], "DoRA is not a sum of low-rank deltas"),
-        ("wider", [], "is 24 x 20 in the adapter and 24 x 16 in the model"),
-        ("larger", [], "'lm_head' in full, 500 x 16, and the model's is 401 x 16"),
+        ("wider", [], "is 24 x 20 in the adapter but 24 x 16 in the model"),
+        ("larger", [], "'lm_head' in full with shape 500 x 16, but the model's is 401 x 16"),
         ("right", ["method.beta=0.7"], "method.beta: only coefficients=bone_soup has one"),
         ("right", ["method.coefficients=bone_soup"], "method.beta: needed with"),
         (

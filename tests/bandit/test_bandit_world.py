@@ -183,10 +183,13 @@ def test_a_common_temperature_needs_no_training(tabular):
     ("values", "message"),
     [
         ({"conflict": -1.0}, r"benchmark.conflict: found -1.0 with 2 objectives"),
-        ({"objectives": 5, "conflict": -0.3}, r"correlate pairwise above -0.25 and below 1"),
+        (
+            {"objectives": 5, "conflict": -0.3},
+            r"correlation of 5 rewards must lie between -0.25 and 1",
+        ),
         ({"objectives": 9}, r"benchmark.objectives: found 9, expected at most 8"),
         ({"kappa": 0.0}, r"benchmark.kappa: found 0.0, expected at least 0.001"),
-        ({"actions": 2, "contexts": 1}, r"1 contexts with 2 actions have 2 rewards to vary"),
+        ({"actions": 2, "contexts": 1}, r"1 contexts with 2 actions give only 2 rewards"),
         ({"dtype": "bfloat16"}, r"dtype: found 'bfloat16', but bandit computes in float32 only"),
         ({"model": "folder"}, r"model: found 'hf', but bandit makes its own start model"),
     ],

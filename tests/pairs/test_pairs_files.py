@@ -84,7 +84,7 @@ def test_a_name_without_a_network_spells_out_the_file_option():
         (b"3\n", r"p\.jsonl:1: found int, expected an object"),
         (b"[3, 4]", r"p\.jsonl:1: found int, expected an object"),
         (b"", "the file is empty"),
-        (b'{"chosen": "", "rejected": "b"}\n', "has no pair that can be used"),
+        (b'{"chosen": "", "rejected": "b"}\n', "has no usable pair"),
     ],
 )
 def test_unreadable_lines_are_named(tmp_path, content, expected):
@@ -115,9 +115,9 @@ def test_a_file_that_is_no_parquet_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ({"path": "no/such/file.jsonl"}, "x: there is no file 'no/such/file.jsonl'"),
-        ({"path": "./nothing"}, "x: there is nothing at './nothing'"),
-        ({"path": "a/b/c"}, "x: there is nothing at 'a/b/c'"),
+        ({"path": "no/such/file.jsonl"}, "x: the file 'no/such/file.jsonl' does not exist"),
+        ({"path": "./nothing"}, "x: './nothing' does not exist"),
+        ({"path": "a/b/c"}, "x: 'a/b/c' does not exist"),
         ({"split": "test"}, "x: needs a path"),
         ({"path": 3}, r"x\.path: found 3, expected text"),
         ({"path": "a/b", "spilt": "test"}, r"x\.spilt is not a setting; did you mean 'split'"),
@@ -134,7 +134,7 @@ def test_settings_of_data_sets_are_refused_for_a_file(tmp_path):
         read_pairs({"path": path, "split": "test"}, "x")
     other = tmp_path / "p.csv"
     other.touch()
-    with pytest.raises(UsageError, match=r"is of no known kind; give \.jsonl"):
+    with pytest.raises(UsageError, match=r"has an unsupported format; use \.jsonl"):
         read_pairs(str(other), "x")
 
 

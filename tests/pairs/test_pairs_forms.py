@@ -83,9 +83,9 @@ def test_what_gives_no_pair_is_counted_and_said(tmp_path):
         **{"tie": 0, "equal": 1, "unshared": 1},
     }
     assert str(found) == (
-        "helpful: 2 of 8 pairs are used; left out are 1 of which there was an equal one before, "
+        "helpful: 2 of 8 pairs are used; left out: 1 duplicate, "
         "3 with an empty prompt or answer, 1 with the same answer on both sides, "
-        "1 whose two sides share no prompt."
+        "1 without a shared prompt."
     )
 
 

@@ -49,7 +49,7 @@ def test_a_prompt_of_two_splits_stays_in_the_test_split_alone(hub):
     ids = [item.id for items in got.items.values() for item in items]
     assert len(ids) == len(set(ids)) == 90
     assert texts(got.items["test"]) == {f"How do I cook dish {i}?" for i in range(70, 90)}
-    assert "rows left out: 10 of a prompt that there was before" in str(got)
+    assert "rows left out: 10 with a repeated prompt" in str(got)
 
 
 def test_a_single_file_is_split_by_prompt(tmp_path):
@@ -85,13 +85,13 @@ def test_posts_of_the_published_lengths_on_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("task", "row", "message"),
     [
-        ("helpful_assistant", {"text": "a"}, "there is no column chosen; it has text"),
+        ("helpful_assistant", {"text": "a"}, "column chosen is missing; the row has text"),
         ("helpful_assistant", {"chosen": 3}, "chosen is int, expected text"),
-        ("reddit_summary", {"info": "a"}, "info is str, expected columns with a post"),
+        ("reddit_summary", {"info": "a"}, "info is str, expected a mapping with a post"),
         ("reddit_summary", {"info": {"post": 3}}, "info.post is int, expected text"),
-        ("long_form_qa", {"text": "a"}, "there is no column question"),
-        ("safe_rlhf", {"chosen": "a"}, "there is no column prompt"),
-        ("xsum", {"document": "a"}, "there is no column summary"),
+        ("long_form_qa", {"text": "a"}, "column question is missing"),
+        ("safe_rlhf", {"chosen": "a"}, "column prompt is missing"),
+        ("xsum", {"document": "a"}, "column summary is missing"),
         ("nli_summary", {"document": None, "summary": "a"}, "document is NoneType, expected text"),
     ],
 )
@@ -106,7 +106,9 @@ def test_unreadable_lines_and_empty_splits(tmp_path):
     with pytest.raises(UsageError, match=r"benchmark\.data: .*rows\.jsonl:2: not JSON"):
         found("helpful_assistant", str(tmp_path / "rows.jsonl"))
     write_lines(tmp_path / "few.jsonl", [hh_rlhf(1)])
-    with pytest.raises(UsageError, match=r"benchmark\.data: no prompt is left for \w+; give more"):
+    with pytest.raises(
+        UsageError, match=r"benchmark\.data: no prompts left for split \w+; provide more"
+    ):
         found("helpful_assistant", str(tmp_path / "few.jsonl"))
 
 
@@ -128,7 +130,7 @@ def test_texts_too_long_for_a_reward_model_are_counted(make_task):
     benchmark = make_task("helpful_assistant", "+benchmark.rewards.helpful.max_length=20")
     prompts = benchmark.prompts("test")[:2]
     benchmark.score(TextSamples.of_texts(prompts, [0, 0], [" Heat it.", " No."]))
-    told = "helpful: 2 texts were longer than the 20 tokens of its model and cut."
+    told = "helpful: 2 texts exceeded the 20 tokens of its model and were cut."
     assert told in benchmark.notes
 
 
@@ -141,11 +143,11 @@ def test_answers_count_up_to_where_they_speak_for_somebody_else(hub, make_task):
 def test_what_is_missing_is_named(hub, capsys, tmp_path):
     cases = {
         "model=embedded model.path=null": "say model=hf and model.path=meta-llama/Llama-2-7b-hf",
-        "benchmark.objectives=[helpful]": "expected two or more different ones",
+        "benchmark.objectives=[helpful]": "name two or more distinct objectives",
         "benchmark.objectives=[helpful,humor]": "'humor' is unknown; did you mean 'humour'?",
         "benchmark.data=null": "benchmark.data: needed, this task's data are on no hub",
         "benchmark.rewards.humour.form=answers": "benchmark.rewards.humour.form: found 'answers'",
-        "+benchmark.rewards.humor=a": "benchmark.rewards.humor: no objective of helpful_assistant",
+        "+benchmark.rewards.humor=a": "benchmark.rewards.humor: helpful_assistant has no objective of this name",
     }
     for changed, message in cases.items():
         given = [*overrides(hub, "helpful_assistant"), *changed.split(), f"sweep_dir={tmp_path}"]

@@ -95,5 +95,5 @@ def test_a_name_that_cannot_be_fetched_names_the_folder_option(
     assert main(["run", *TASK, *unfound, *paths, *tiny, f"sweep_dir={tmp_path / 'out'}"]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
     assert line.startswith(f"paretosteer: {missing}")
-    assert "give a folder" in line or "give a file" in line
+    assert "use a folder" in line or "use a file" in line
     assert not (tmp_path / "out").exists()

@@ -151,7 +151,7 @@ def test_without_rouge_score_the_extra_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"metric": "rogue", "key": "rougeL"}, "there is no .*; give the name of one of our"),
+        ({"metric": "rogue", "key": "rougeL"}, "does not exist; set it to one of the packaged"),
         ({"metric": "rouge", "keys": "rougeL"}, "keys is not a setting of a metric; did you mean"),
     ],
 )

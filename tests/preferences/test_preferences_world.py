@@ -124,9 +124,9 @@ def test_more_than_two_answers_were_not_compared(world):
 def test_what_became_of_the_data_is_told(world, pair_files):
     notes = " ".join(world.notes)
     assert f"helpful: {PAIRS} of {PAIRS} pairs are used." in notes
-    assert "harmless: the reward model orders" in notes and "a bag of words" in notes
+    assert "harmless: the reward model agrees" in notes and "a bag of words" in notes
     short = make_benchmark("preferences", budget="smoke", pairs=pair_files, max_prompt_tokens=12)
-    assert any("prompts are longer than 12 tokens" in note for note in short.notes)
+    assert any("prompts exceed 12 tokens" in note for note in short.notes)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_became_of_the_data_is_told(world, pair_files):
             {"harmless": None},
             r"pairs: 1 objectives have pairs.*say benchmark\.pairs\.harmless=/path",
         ),
-        ({"harmless": 3}, r"pairs\.harmless: found 3, expected text or a mapping"),
+        ({"harmless": 3}, r"pairs\.harmless: found 3; use a path, a name or a mapping"),
         ({"two words": "x"}, "pairs: 'two words' cannot name an objective"),
     ],
 )

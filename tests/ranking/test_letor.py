@@ -68,9 +68,9 @@ def test_chunks_join_without_a_seam(tmp_path, monkeypatch):
         ("-1 qid:1 1:2", "label '-1' is not an integer >= 0"),
         ("99 qid:1 1:2", "label 99 is above 30"),
         ("1 1:2", "no qid after the label"),
-        ("1 qid:x 1:2", "'qid:x' is not qid: and an integer"),
-        ("1 qid:1 2", "'2' is not a pair index:value"),
-        ("1 qid:1 x:2", "'x:2' is not a pair"),
+        ("1 qid:x 1:2", "'qid:x' is not qid: followed by an integer"),
+        ("1 qid:1 2", "'2' is not an index:value pair"),
+        ("1 qid:1 x:2", "'x:2' is not an index:value pair"),
         ("1 qid:1 0:2", "feature index 0 is not from 1"),
         ("1 qid:1 2:1 2:3", "feature index 2 follows 2"),
         ("1 qid:1 3:1 2:3", "feature index 2 follows 3"),
@@ -83,7 +83,7 @@ def test_chunks_join_without_a_seam(tmp_path, monkeypatch):
         ("1 qid:1 1:1_0", "value '1_0' of feature 1"),
         ("1 qid:1 1:1 99999:1", "feature index 99999 is not from 1 to 10000"),
         ("1 qid:9007199254740992 1:2", "qid 9007199254740992 is above 2^53 - 1"),
-        ("1 qid:1\x1c1:2", r"'qid:1\x1c1:2' is not qid: and an integer"),
+        ("1 qid:1\x1c1:2", r"'qid:1\x1c1:2' is not qid: followed by an integer"),
         (f"1 qid:1 1:0.{'1' * 60} 2:x", "value 'x' of feature 2"),
         (f"1 qid:1 1:{'x' * 60}", f"value '{'x' * 40}...' of feature 1"),
     ],
@@ -111,7 +111,7 @@ def test_whatever_a_file_holds_the_answer_is_finite_or_a_line_that_helps(tmp_pat
 
 def test_a_query_must_stand_together(tmp_path):
     path = write(tmp_path, "0 qid:1 1:1\n0 qid:2 1:1\n0 qid:1 1:1\n")
-    with pytest.raises(UsageError, match=r"part.txt:3: qid 1 returns after other queries"):
+    with pytest.raises(UsageError, match=r"part.txt:3: qid 1 reappears after other queries"):
         parse(path)
 
 
@@ -124,7 +124,7 @@ def test_an_empty_file_is_refused(tmp_path, text):
 def test_a_wrong_feature_count_is_refused(tmp_path):
     one = write(tmp_path, "0 qid:1 1:1 2:1\n1 qid:1 1:1 2:2\n", "one.txt")
     two = write(tmp_path, "0 qid:2 1:1 2:1 3:1\n1 qid:2 1:1 2:2 3:1\n", "two.txt")
-    with pytest.raises(UsageError, match=r"two.txt: feature count 3, but one.txt has 2"):
+    with pytest.raises(UsageError, match=r"two.txt has 3 features, but one.txt has 2"):
         load([one, two])
 
 
@@ -146,14 +146,14 @@ def test_a_dense_file_says_the_width_of_a_sparse_one(tmp_path):
     narrow = write(tmp_path, "0 qid:2 1:1\n1 qid:2 2:1\n", "narrow.txt")
     wide = write(tmp_path, "0 qid:3 4:1\n1 qid:3 2:1\n", "wide.txt")
     assert [part.width for part in load([narrow, dense])] == [3, 3]
-    with pytest.raises(UsageError, match=r"wide.txt: feature count 4, but dense.txt has 3"):
+    with pytest.raises(UsageError, match=r"wide.txt has 4 features, but dense.txt has 3"):
         load([wide, dense])
 
 
 def test_a_query_in_two_files_is_a_leak(tmp_path):
     one = write(tmp_path, "0 qid:1 1:1\n", "one.txt")
     two = write(tmp_path, "0 qid:1 1:1\n", "two.txt")
-    with pytest.raises(UsageError, match=r"qid 1 stands in one.txt and in two.txt"):
+    with pytest.raises(UsageError, match=r"qid 1 is in one.txt and in two.txt"):
         load([one, two])
 
 
@@ -195,7 +195,8 @@ def test_folders_of_folds_and_single_folders(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("fold", "message"), [(6, "there is no fold 6; the data has 1 to 5"), (0, "there is no fold 0")]
+    ("fold", "message"),
+    [(6, "fold 6 does not exist; use a fold from 1 to 5"), (0, "fold 0 does not exist")],
 )
 def test_a_fold_that_is_not_there(tmp_path, fold, message):
     five_parts(tmp_path)
@@ -205,14 +206,14 @@ def test_a_fold_that_is_not_there(tmp_path, fold, message):
 
 def test_a_layout_with_a_gap_names_what_is_not_there(tmp_path):
     write(tmp_path, "", "S1.txt")
-    with pytest.raises(UsageError, match=r"lacks S2.txt, S3.txt, S4.txt, S5.txt; give"):
+    with pytest.raises(UsageError, match=r"has no S2.txt, S3.txt, S4.txt, S5.txt; use"):
         find(tmp_path, 1)
     (tmp_path / "S1.txt").unlink()
     (tmp_path / "Fold2").mkdir()
-    with pytest.raises(UsageError, match=r"lacks Fold1; give"):
+    with pytest.raises(UsageError, match=r"has no Fold1; use"):
         find(tmp_path, 1)
     write(tmp_path / "Fold2", "", "train.txt")
-    with pytest.raises(UsageError, match=r"lacks vali.txt \(or valid.txt, validation.txt\); give"):
+    with pytest.raises(UsageError, match=r"has no vali.txt \(or valid.txt, validation.txt\); use"):
         find(tmp_path / "Fold2", 1)
 
 
@@ -227,9 +228,9 @@ def test_two_validation_files_are_one_too_many(tmp_path):
 
 
 def test_folders_of_another_kind(tmp_path):
-    with pytest.raises(UsageError, match=r"benchmark.path: .*give a folder with S1.txt"):
+    with pytest.raises(UsageError, match=r"benchmark.path: .*use a folder with S1.txt"):
         find(tmp_path, 1)
-    with pytest.raises(UsageError, match="there is no folder"):
+    with pytest.raises(UsageError, match="does not exist"):
         find(tmp_path / "nowhere", 1)
     with pytest.raises(UsageError, match=r"benchmark.path"):
         find(write(tmp_path, "x"), 1)

@@ -71,7 +71,7 @@ def test_one_rule_leaves_queries_out_of_every_objective():
 @pytest.mark.parametrize(
     ("auxiliary", "message"),
     [
-        ({"a": 0}, "choose a column from 1 to 4"),
+        ({"a": 0}, "use a column from 1 to 4"),
         ({"a": 5}, "the data has 4 features"),
         ({"a": 1, "b": 1}, "column 1 is both a and b"),
         ({"a": 3}, r"column 3 \(a\) is the same for every document"),
@@ -95,7 +95,7 @@ def test_calibration_is_a_tenth_and_the_same_everywhere():
     assert len(calibration) == 6 and len(train) == 54
     shuffled = [queries[i] for i in np.random.default_rng(1).permutation(60)]
     assert {q.id for q in split_training(shuffled)[1]} == {q.id for q in calibration}
-    with pytest.raises(UsageError, match="are needed for calibration alone"):
+    with pytest.raises(UsageError, match="calibration alone needs"):
         split_training(queries[:2])
 
 
@@ -131,7 +131,7 @@ def test_a_split_of_which_nothing_is_left(tmp_path):
     (tmp_path / "train.txt").write_text(rows)
     (tmp_path / "vali.txt").write_text("1 qid:20 1:1 2:2\n0 qid:20 1:1 2:1\n")
     (tmp_path / "test.txt").write_text("0 qid:30 1:1 2:2\n0 qid:30 1:1 2:1\n")
-    with pytest.raises(UsageError, match=r"no query of split test can be used.*relevance"):
+    with pytest.raises(UsageError, match=r"split test has no usable query.*relevance"):
         load_data(str(tmp_path), 1, {"aux": 2}, 3)
 
 

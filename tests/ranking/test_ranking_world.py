@@ -200,17 +200,17 @@ def test_folds_of_one_family_have_their_own_start_ranker(world):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"auxiliary": ("pagerank",)}, "found 'pagerank', expected name:column"),
+        ({"auxiliary": ("pagerank",)}, "found 'pagerank'; use name:column"),
         ({"auxiliary": ("a:41", "a:42")}, "'a:42' repeats a name or a column"),
         ({"auxiliary": ("a:41", "b:41")}, "'b:41' repeats a name or a column"),
         ({"auxiliary": ("relevance:41",)}, "repeats a name"),
         ({"auxiliary": ()}, "benchmark.auxiliary: empty"),
-        ({"auxiliary": ("x:²",)}, "expected name:column"),
+        ({"auxiliary": ("x:²",)}, "use name:column"),
         ({"hidden": ()}, "benchmark.hidden: empty"),
         ({"grades": 5000}, "benchmark.grades: found 5000, expected at most 31"),
         ({"auxiliary": ("a:47",)}, "the data has 46 features"),
-        ({"fold": 6}, "there is no fold 6"),
-        ({"path": "nowhere"}, "there is no folder nowhere"),
+        ({"fold": 6}, "fold 6 does not exist"),
+        ({"path": "nowhere"}, "nowhere does not exist"),
         ({"dtype": "bfloat16"}, "ranking computes in float32 only"),
     ],
 )

@@ -72,7 +72,7 @@ def test_parts_rotate_as_files_do():
 
 @pytest.mark.parametrize("fold", [0, 6])
 def test_there_are_five_folds(fold):
-    with pytest.raises(UsageError, match=f"benchmark.fold: there is no fold {fold}"):
+    with pytest.raises(UsageError, match=f"benchmark.fold: fold {fold} does not exist"):
         synthetic(fold)
 
 

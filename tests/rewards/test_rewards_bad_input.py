@@ -24,7 +24,7 @@ def test_a_hub_name_without_a_network_names_the_folder_option():
 
 
 def test_a_missing_folder():
-    refused("./nowhere", r"benchmark\.rewards\.good\.path: there is no folder")
+    refused("./nowhere", r"benchmark\.rewards\.good\.path: the folder .* does not exist")
 
 
 def test_pickled_weights_are_refused(stand_in, tmp_path):
@@ -46,7 +46,7 @@ def test_a_model_without_a_padding_token_names_the_remedy(stand_in, tmp_path):
 
 def test_an_output_that_the_model_lacks(stand_in):
     path = str(stand_in("gpt2"))
-    refused({"path": path, "logit": 1}, r"rewards\.good\.logit: asked for output 1, .* 0 to 0")
+    refused({"path": path, "logit": 1}, r"rewards\.good\.logit: found 1, .* 0 to 0")
 
 
 def test_a_language_model_is_no_reward_model(stand_in, tmp_path):

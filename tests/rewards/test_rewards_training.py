@@ -148,7 +148,7 @@ def test_halves_share_no_prompt_and_lose_no_pair():
 
 
 def test_too_few_pairs_and_shared_prompts_are_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"benchmark\.pairs: 3 pairs for training"):
+    with pytest.raises(UsageError, match=r"benchmark\.pairs: 3 training and"):
         train_reward(TRAIN[:3], HELD_OUT, tmp_path)
-    with pytest.raises(ValueError, match="both in training and held out"):
+    with pytest.raises(ValueError, match="both in training and held-out pairs"):
         train_reward(TRAIN, TRAIN[:4], tmp_path)

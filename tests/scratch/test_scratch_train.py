@@ -148,7 +148,7 @@ def test_sizes_that_cannot_be_are_refused():
 
 @pytest.mark.parametrize(("texts", "held_out"), [([], HELD_OUT), (TEXTS, [])])
 def test_no_texts_are_refused(texts, held_out, tmp_path):
-    with pytest.raises(UsageError, match="it needs some of both"):
+    with pytest.raises(UsageError, match="provide some of both"):
         train_start_model(texts, held_out, tmp_path / "none", SIZE)
     assert not (tmp_path / "none").exists()
 

@@ -105,11 +105,11 @@ def code_of_its_own(folder: Path, mark: Path) -> None:
     ("spoil", "told"),
     [
         (only_pickled, "pickled weights only, such as pytorch_model.bin"),
-        (pickled_under_another_name, "is not a .* that can be loaded"),
+        (pickled_under_another_name, "cannot be loaded as a"),
         (shard_in_an_index, "an index, .* that names 'model-00002.bin'"),
         (shard_elsewhere, r"an index, .* that names '\.\./model.safetensors'"),
         (adapter_beside, "a pickled adapter"),
-        (code_of_its_own, "is not a .* that can be loaded"),
+        (code_of_its_own, "cannot be loaded as a"),
     ],
 )
 @pytest.mark.parametrize(("name", "load"), [("start", load_start), ("reward", load_reward)])
@@ -146,7 +146,7 @@ def test_weights_that_lie_are_refused(saved: Path, tmp_path: Path, fault: str) -
     (folder / WEIGHTS).write_bytes(LYING[fault])
     with pytest.raises(UsageError, match=r"cannot be read as safetensors"):
         read_tensors(folder / WEIGHTS)
-    with pytest.raises(UsageError, match=r"model\.path: .* can be loaded") as refused:
+    with pytest.raises(UsageError, match=r"model\.path: .* cannot be loaded") as refused:
         load_start(folder)
     assert "\n" not in str(refused.value)
 

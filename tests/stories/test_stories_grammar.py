@@ -72,12 +72,12 @@ def test_a_mood_pulls_its_own_alternatives() -> None:
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ("a: the cat | the dog", "two alternatives of <a> begin with 'the'"),
-        ("a: the cat | <b>\nb: a dog | the dog", "two alternatives of <a> begin with 'the'"),
+        ("a: the cat | the dog", "two alternatives of <a> start with 'the'"),
+        ("a: the cat | <b>\nb: a dog | the dog", "two alternatives of <a> start with 'the'"),
         ("a: x <b>\nb: y <a>", "<a> contains itself"),
         ("a: x <b>", "no rule for <b>"),
         ("a: x |", "must not be empty"),
-        ("a x", "a rule reads"),
+        ("a x", "a rule has the form"),
     ],
 )
 def test_rules_that_are_not_ll1_are_refused(rules: str, message: str) -> None:

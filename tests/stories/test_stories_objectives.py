@@ -69,7 +69,7 @@ def test_dialogue_is_the_share_of_words_in_quotes() -> None:
 @pytest.mark.parametrize("name", OBJECTIVES)
 @pytest.mark.parametrize("text", ["", "  \n", ' . , ! " '])
 def test_text_without_a_word_cannot_be_scored(name: str, text: str) -> None:
-    with pytest.raises(ValueError, match="text without a word"):
+    with pytest.raises(ValueError, match="a text without words"):
         score(name, text)
 
 

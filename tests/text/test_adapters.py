@@ -164,7 +164,7 @@ def test_an_adapter_of_another_model_names_both_shapes(llama, tmp_path):
     (name, (_, b, s)), *_ = adapter.layers.items()
     wrong = replace(adapter, layers={name: (torch.zeros(2, 99), b, s)})
     policy = TextPolicy(llama, Unconditioned(), Decoding(4), seed=0)
-    with pytest.raises(UsageError, match=r"24 x 99 in the adapter and 24 x 16 in the model"):
+    with pytest.raises(UsageError, match=r"24 x 99 in the adapter but 24 x 16 in the model"):
         add_adapters(policy, [wrong])
 
 
@@ -180,7 +180,9 @@ def test_an_adapter_of_another_vocabulary_names_both(llama, tmp_path):
     larger.resize_token_embeddings(500)
     adapted = get_peft_model(larger, LoraConfig(r=2, target_modules=["q_proj"]))
     adapted.save_pretrained(tmp_path, save_embedding_layers=True)
-    with pytest.raises(UsageError, match=r"in full, 500 x 16, and the model's is 401 x 16"):
+    with pytest.raises(
+        UsageError, match=r"in full with shape 500 x 16, but the model's is 401 x 16"
+    ):
         check_adapters(llama.network, [read_adapter(tmp_path)])
 
 
@@ -194,7 +196,7 @@ def test_weights_in_full_must_be_the_model_s_own(model, tmp_path):
     add_adapters(policy, [adapter])
     torch.testing.assert_close(logits(policy, [1.0]), expected, atol=1e-5, rtol=1e-4)
     trained = {name: weight + 1 for name, weight in adapter.whole.items()}
-    with pytest.raises(UsageError, match=r"in full .* and not as the model has it"):
+    with pytest.raises(UsageError, match=r"in full with values other than the model's"):
         check_adapters(model.network, [replace(adapter, whole=trained)])
 
 
@@ -204,8 +206,8 @@ def test_damaged_adapters_are_refused(llama, tmp_path):
     tensors = load_file(weights)
     name = next(key for key in sorted(tensors) if key.endswith("lora_B.weight"))
     for change, named in (
-        ({name: torch.full_like(tensors[name], torch.nan)}, "hold NaN"),
-        ({name: tensors[name][:, :1].clone()}, "do not fit each other"),
+        ({name: torch.full_like(tensors[name], torch.nan)}, "contain NaN"),
+        ({name: tensors[name][:, :1].clone()}, "have incompatible shapes"),
         ({"base_model.model.extra": torch.zeros(1)}, "'extra' is not a pair"),
     ):
         save_file(tensors | change, weights)
@@ -225,5 +227,5 @@ def test_damaged_adapters_are_refused(llama, tmp_path):
 def test_a_folder_that_is_none(tmp_path):
     with pytest.raises(UsageError, match=r"has no readable adapter_config\.json"):
         read_adapter(tmp_path)
-    with pytest.raises(UsageError, match="'gone': is not a folder; give a PEFT LoRA folder"):
+    with pytest.raises(UsageError, match="'gone': is not a folder; use a PEFT LoRA folder"):
         read_adapter(Path("gone"))

@@ -218,5 +218,5 @@ def test_a_decoder_without_a_first_token(t5, tmp_path):
         stated = json.loads((tmp_path / name).read_text())
         stated.pop("decoder_start_token_id", None)
         (tmp_path / name).write_text(json.dumps(stated))
-    with pytest.raises(UsageError, match=r"has no decoder_start_token_id; name it in config\.json"):
+    with pytest.raises(UsageError, match=r"has no decoder_start_token_id; set it in config\.json"):
         load_model(str(tmp_path), CPU, torch.float32)

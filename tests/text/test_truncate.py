@@ -33,8 +33,7 @@ def test_what_fits_stays_as_it_is_and_counts_are_told():
     fitter.fit(POST)
     assert (fitter.seen, fitter.cut) == (2, 1)
     assert fitter.notes == [
-        "1 of 2 prompts are longer than the 30 tokens that the model has for them and lost their "
-        "end."
+        "1 of 2 prompts exceed the 30 tokens available for a prompt and lost their end."
     ]
     assert "beginning" in _cut("left").notes[0]
 

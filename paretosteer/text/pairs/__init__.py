@@ -1,4 +1,4 @@
-"""Preference pairs that people labelled, as researchers publish and keep them."""
+"""Human preference pairs in the formats in which they are published."""
 
 from paretosteer.text.pairs.pair import Pair, PairSet, prompt_key
 from paretosteer.text.pairs.read_pairs import read_pairs

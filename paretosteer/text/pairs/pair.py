@@ -1,4 +1,4 @@
-"""Preference pairs: two answers to one prompt, of which people liked one better."""
+"""Preference pairs: two answers to one prompt, one preferred over the other."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from functools import cached_property
 from paretosteer.storage.digest import digest
 from paretosteer.text.dialogue import Dialogue
 
-KEY = 16  # hexadecimal digits: no two of a million prompts share a key but by a chance of 1e-7
+KEY = 16  # hexadecimal digits: among a million prompts, a collision has probability below 1e-7
 
-# Why a row of a source gives no pair, by the name under which it is counted.
+# Reasons to leave a row out, as they complete "left out: N …".
 REASONS = {
-    "duplicate": "of which there was an equal one before",
+    "duplicate": "duplicate",
     "empty": "with an empty prompt or answer",
-    "tie": "that are ties",
+    "tie": "tied",
     "equal": "with the same answer on both sides",
-    "unshared": "whose two sides share no prompt",
+    "unshared": "without a shared prompt",
 }
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A prompt, which ends with the user's turn, and two answers without it."""
+    """A prompt, which ends with a user turn, and two answers to it."""
 
     prompt: Dialogue
     chosen: str
@@ -31,13 +31,13 @@ class Pair:
 
     @cached_property
     def key(self) -> str:
-        """Digest of the prompt: what splits go by, whatever the answers and the objective."""
+        """Digest of the prompt, which determines the split of the pair."""
         return prompt_key(self.prompt)
 
 
 @dataclass(frozen=True)
 class PairSet:
-    """The pairs of one objective, and how many rows were read and left out, by `REASONS`."""
+    """Pairs of one objective, and the number of rows read and left out, by `REASONS`."""
 
     objective: str
     source: str
@@ -45,12 +45,11 @@ class PairSet:
     counts: Mapping[str, int]
 
     def __str__(self) -> str:
-        """How many pairs there are, what was left out and why, in one sentence."""
-        whole = f"{self.objective}: {len(self.pairs)} of {self.counts['read']} pairs are used"
+        used = f"{self.objective}: {len(self.pairs)} of {self.counts['read']} pairs are used"
         left = [f"{n} {REASONS[name]}" for name, n in self.counts.items() if name in REASONS and n]
-        return f"{whole}; left out are {', '.join(left)}." if left else f"{whole}."
+        return f"{used}; left out: {', '.join(left)}." if left else f"{used}."
 
 
 def prompt_key(prompt: Dialogue) -> str:
-    """Digest of a prompt's turns."""
+    """Digest of the turns of a prompt."""
     return digest([[turn.role, turn.text] for turn in prompt])[:KEY]

@@ -1,4 +1,4 @@
-"""The forms in which pairs are published: from one row of any of them to a pair.
+"""Parsers for the formats in which preference pairs are published.
 
 * `prompt, chosen, rejected`: strings, or chat messages as in TRL;
 * `chosen, rejected`: whole dialogues, as transcripts (HH-RLHF) or as chat messages;
@@ -15,19 +15,19 @@ from paretosteer.text.dialogue import Dialogue, of_messages, parse_transcript
 from paretosteer.text.pairs.pair import Pair
 
 Values = Mapping[str, Any]
-Form = Callable[[Values], "Pair | str"]  # a pair, or the reason why there is none
+Form = Callable[[Values], "Pair | str"]  # returns a pair, or a key of `REASONS`
 
 ANSWERS = ("response_0", "response_1")
 TIES = (-1, None)
 
 
 def form_of(row: Values, winner: str | None) -> Form:
-    """The form of a row with these columns.
+    """Parser for rows with these columns.
 
     Raises
     ------
     ValueError
-        If the columns make none of the forms.
+        If the columns match no format.
 
     """
     columns = row.keys()
@@ -38,8 +38,8 @@ def form_of(row: Values, winner: str | None) -> Form:
     if columns >= {"chosen", "rejected"}:
         return _dialogues
     raise ValueError(
-        f"the columns are {', '.join(columns)}; expected chosen and rejected, with or without "
-        f"prompt, or prompt, {' and '.join(ANSWERS)} with a setting `winner`"
+        f"the columns are {', '.join(columns)}; use chosen and rejected, with or without prompt, "
+        f"or prompt, {' and '.join(ANSWERS)} with the setting `winner`"
     )
 
 
@@ -56,22 +56,22 @@ def _dialogues(row: Values) -> Pair | str:
 def _by_winner(row: Values, winner: str) -> Pair | str:
     prompt = _dialogue(row, "prompt")
     answers = [_side(row, name, prompt) for name in ANSWERS]
-    won = _cell(row, winner)
-    if won in TIES or won != won:  # an absent number is NaN in some files
+    value = _cell(row, winner)
+    if value in TIES or value != value:  # a missing number is NaN in some files
         return "tie"
-    if isinstance(won, bool) or won not in (0, 1):
-        raise ValueError(f"{winner} is {won!r}, expected 0, 1, or -1 or null for a tie")
-    return _shared(answers[int(won)], answers[1 - int(won)])
+    if isinstance(value, bool) or value not in (0, 1):
+        raise ValueError(f"{winner} is {value!r}, expected 0, 1, or -1 or null for a tie")
+    return _shared(answers[int(value)], answers[1 - int(value)])
 
 
 def _shared(one: Dialogue, other: Dialogue) -> Pair | str:
-    """The pair that two dialogues make: the longest beginning they share, and what follows it.
+    """Pair of two dialogues: their longest common prefix is the prompt.
 
-    The prompt is whole turns and ends with one of the user. Where the dialogues part before their
-    last answer, so does the pair: what was said after is an answer to something else.
+    The prompt consists of whole turns and ends with a user turn. Only the answer to that turn is
+    used: if the dialogues diverge earlier, the turns after it answer different questions.
     """
     same = len(list(takewhile(lambda turns: turns[0] == turns[1], zip(one, other, strict=False))))
-    users = [place for place in range(same) if one[place].role == "user"]
+    users = [index for index in range(same) if one[index].role == "user"]
     if not users:
         return "unshared"
     prompt = one[: users[-1] + 1]
@@ -79,16 +79,14 @@ def _shared(one: Dialogue, other: Dialogue) -> Pair | str:
 
 
 def _answer(rest: Dialogue) -> str:
-    """What the assistant says before anybody else does; it may take several turns.
-
-    One line feed between them, since after a blank line a word could be read as a speaker's name.
-    """
-    said = takewhile(lambda turn: turn.role == "assistant", rest)
-    return "\n".join(turn.text for turn in said)
+    """Text of the leading assistant turns."""
+    turns = takewhile(lambda turn: turn.role == "assistant", rest)
+    # Not a blank line: the word after it could be parsed as a speaker's name.
+    return "\n".join(turn.text for turn in turns)
 
 
 def _side(row: Values, name: str, prompt: Dialogue) -> Dialogue:
-    """A whole dialogue, of which the column may hold the answer alone."""
+    """Whole dialogue of one side; the column may hold the answer alone."""
     value = _cell(row, name)
     if isinstance(value, str):
         return prompt + of_messages([{"role": "assistant", "content": value}])
@@ -110,5 +108,5 @@ def _dialogue(row: Values, name: str) -> Dialogue:
 
 def _cell(row: Values, name: str) -> Any:
     if name not in row:
-        raise ValueError(f"there is no column {name}; it has {', '.join(row)}")
+        raise ValueError(f"column {name} is missing; the row has {', '.join(row)}")
     return row[name]

@@ -1,4 +1,4 @@
-"""Reading the pairs of one objective: each row to a pair, or counted among what is left out."""
+"""Reading of the preference pairs of one objective."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from paretosteer.text.pairs.source_rows import read_rows
 
 
 def read_pairs(source: str | Mapping[str, Any], objective: str) -> PairSet:
-    """The pairs of an objective from a file, a folder or a data set on the hub.
+    """Read the pairs of an objective from a file, a folder or a data set on the hub.
 
-    `source` is a path or a name, or a mapping with `path` and, where they are needed, `split`,
-    `folder`, `revision` and `winner` (see `Source`).
+    `source` is a path or a name, or a mapping with `path` and optionally `split`, `folder`,
+    `revision` and `winner` (see `Source`).
 
     Raises
     ------
@@ -26,37 +26,39 @@ def read_pairs(source: str | Mapping[str, Any], objective: str) -> PairSet:
         If the source cannot be read (with file and line), or no pair is left.
 
     """
-    found = Source.of(source, objective)
-    return _read(found, objective, found.digest())
+    parsed = Source.of(source, objective)
+    return _read(parsed, objective, parsed.digest())
 
 
 @lru_cache(maxsize=16)
 def _read(source: Source, objective: str, content: str) -> PairSet:
-    """As `read_pairs`, once while the content stays the same: a sweep asks in every cell."""
+    """Read the pairs, cached by `content`, since every cell of a sweep asks for them."""
     counts = Counter(dict.fromkeys(("read", *REASONS), 0))
-    pairs: dict[Pair, None] = {}  # in their order, each once
+    pairs: dict[Pair, None] = {}  # an ordered set
     form: Form | None = None
-    for place, row in read_rows(source):
+    for location, row in read_rows(source):
         counts["read"] += 1
         try:
             form = form or form_of(row, source.winner)
             pair = form(row)
         except ValueError as error:
-            raise UsageError(f"{source.option}: {place}: {error}") from None
+            raise UsageError(f"{source.option}: {location}: {error}") from None
         reason = pair if isinstance(pair, str) else _fault(pair, pairs)
         if reason:
             counts[reason] += 1
         elif isinstance(pair, Pair):
             pairs[pair] = None
     if not pairs:
-        raise UsageError(f"{source.option}: {source.path!r} has no pair that can be used")
+        raise UsageError(
+            f"{source.option}: {source.path!r} has no usable pair; provide another source"
+        )
     return PairSet(objective, source.path, tuple(pairs), dict(counts))
 
 
-def _fault(pair: Pair, known: Mapping[Pair, None]) -> str | None:
-    """Why a pair is left out; None where it is not."""
+def _fault(pair: Pair, earlier: Mapping[Pair, None]) -> str | None:
+    """Key of `REASONS` if the pair is to be left out."""
     if not (pair.prompt[-1].text and pair.chosen and pair.rejected):
         return "empty"
     if pair.chosen == pair.rejected:
         return "equal"
-    return "duplicate" if pair in known else None
+    return "duplicate" if pair in earlier else None

@@ -1,4 +1,4 @@
-"""The rows of a source of pairs, each with the place to name where it is wrong."""
+"""Rows of a source, each with its location for errors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 from paretosteer.errors import UsageError
 from paretosteer.text.pairs.source import Source
 
-Row = tuple[str, Mapping[str, Any]]  # place, such as `pairs.jsonl:17`; values by column
+Row = tuple[str, Mapping[str, Any]]  # location, such as `pairs.jsonl:17`; values by column
 
-_SAVED = ("dataset_info.json", "dataset_dict.json")  # what save_to_disk writes
+_SAVED = ("dataset_info.json", "dataset_dict.json")  # files written by save_to_disk
 
 
 def read_rows(source: Source) -> Iterator[Row]:
-    """Every row of a source, in its order.
+    """Iterate over the rows of a source.
 
     Raises
     ------
@@ -37,33 +37,33 @@ def _numbered(source: Source, rows: Iterable[tuple[int, Any]]) -> Iterator[Row]:
     for number, row in rows:
         if not isinstance(row, Mapping):
             raise UsageError(
-                f"{source.option}: {source.path}:{number}: found {type(row).__name__}, expected an "
-                "object with the columns of one pair"
+                f"{source.option}: {source.path}:{number}: found {type(row).__name__}; use an "
+                "object with one value per column"
             )
         yield f"{source.path}:{number}", row
 
 
 def _json(source: Source) -> Iterator[tuple[int, Any]]:
-    """Values of JSON lines with the number of their line, or of one JSON array with their own."""
+    """Numbered values of JSON lines (by line) or of a single JSON array (by index)."""
     lines = enumerate(_lines(source), start=1)
-    filled = ((number, line) for number, line in lines if line.strip())
-    first = next(filled, None)
+    nonblank = ((number, line) for number, line in lines if line.strip())
+    first = next(nonblank, None)
     if first is None:
-        raise UsageError(f"{source.option}: {source.path}: the file is empty")
+        raise UsageError(f"{source.option}: {source.path}: the file is empty; use another file")
     if first[1].lstrip().startswith(b"["):
-        whole = b"".join([first[1], *(line for _, line in filled)])
+        whole = b"".join([first[1], *(line for _, line in nonblank)])
         yield from enumerate(_value(source, f"{first[0]}", whole), start=1)
         return
-    for number, line in (first, *filled):
+    for number, line in (first, *nonblank):
         yield number, _value(source, str(number), line)
 
 
 def _value(source: Source, number: str, text: bytes) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:  # of its encoding, too
+    except ValueError as error:  # includes UnicodeDecodeError
         raise UsageError(
-            f"{source.option}: {source.path}:{number}: not JSON ({error}); mend or remove the line"
+            f"{source.option}: {source.path}:{number}: not JSON ({error}); fix or remove the line"
         ) from None
 
 
@@ -76,7 +76,7 @@ def _lines(source: Source) -> Iterator[bytes]:
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(
             f"{source.option}: {source.path}:{number + 1}: cannot be read ({error}); "
-            "give a whole file"
+            "use a complete file"
         ) from None
 
 
@@ -91,17 +91,18 @@ def _parquet(source: Source) -> Iterator[tuple[int, Any]]:
                 yield number, row
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
         raise UsageError(
-            f"{source.option}: {source.path}: not a Parquet file that can be read "
-            f"({_first_line(error)})"
+            f"{source.option}: {source.path}: not a readable Parquet file "
+            f"({_first_line(error)}); use another file"
         ) from None
 
 
 def _dataset(source: Source) -> Iterable[Any]:
-    """Rows of a folder that save_to_disk wrote, of a folder of data files, or of the hub."""
+    """Rows of a folder written by save_to_disk, of a folder of data files, or of the hub."""
     from datasets import DatasetDict, load_dataset, load_from_disk
 
-    if source.path == "pandas":  # not a data set but a loader of pickled frames
-        raise UsageError(f"{source.option}: pickled frames are never loaded; give Parquet files")
+    # `datasets` takes this name for its loader of pickled frames, which could run any code.
+    if source.path == "pandas":
+        raise UsageError(f"{source.option}: pickled frames are never loaded; use Parquet files")
     saved = any((Path(source.path) / name).exists() for name in _SAVED)
     try:
         if not saved:
@@ -111,27 +112,30 @@ def _dataset(source: Source) -> Iterable[Any]:
                 revision=source.revision,
                 split=source.split or "train",
             )
-        found = load_from_disk(source.path)
-    except Exception as error:  # whatever a loader or the network raises
+        dataset = load_from_disk(source.path)
+    except Exception as error:  # loaders and the network raise arbitrary errors
         raise UsageError(_unloaded(source, error)) from None
-    if not isinstance(found, DatasetDict):
-        return found
+    if not isinstance(dataset, DatasetDict):
+        return dataset
     split = source.split or "train"
-    if split not in found:
+    if split not in dataset:
         raise UsageError(
             f"{source.option}.split: {source.path!r} has no split {split!r}; "
-            f"it has {', '.join(map(str, found))}"
+            f"use one of {', '.join(map(str, dataset))}"
         )
-    return found[split]
+    return dataset[split]
 
 
 def _unloaded(source: Source, error: Exception) -> str:
     reason = f"({type(error).__name__}: {_first_line(error)})"
     if Path(source.path).is_dir():
-        return f"{source.option}: {source.path!r} is no data set that can be loaded {reason}"
+        return (
+            f"{source.option}: {source.path!r} cannot be loaded as a data set {reason}; "
+            "use another folder or a file"
+        )
     return (
         f"{source.option}: the data set {source.path!r} cannot be loaded from the hub {reason}; "
-        f"where there is no network, give a file: {source.option}=/path/to/file.jsonl.gz"
+        f"without a network, use a file: {source.option}=/path/to/file.jsonl.gz"
     )
 
 

@@ -1,4 +1,4 @@
-"""Reward models: anyone's classifiers by folder or hub name, and ones trained on pairs here."""
+"""Reward models: published classifiers, and models trained on preference pairs."""
 
 from paretosteer.text.rewards.accuracy import RewardFacts
 from paretosteer.text.rewards.bradley_terry import RewardTraining, measure_reward, train_reward

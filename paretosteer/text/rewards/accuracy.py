@@ -1,4 +1,4 @@
-"""How well a reward model orders pairs that it was not trained on."""
+"""Accuracy and calibration of a reward model on held-out pairs."""
 
 from __future__ import annotations
 
@@ -18,36 +18,30 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class RewardFacts:
-    """Held-out figures of a trained reward model, and those of bags of words beside it.
-
-    `baseline_accuracy` is of one with nothing tuned, `tuned_baseline_accuracy` of one whose penalty
-    was chosen by cross-validation.
-    `ece` is the expected calibration error of P(chosen beats rejected) = sigmoid(margin), `slope`
-    what the margins must be multiplied by to fit best: below 1, the model is too sure of itself.
-    """
+    """Held-out metrics of a reward model and of two bag-of-words baselines."""
 
     train_pairs: int
     held_out_pairs: int
     accuracy: float
-    baseline_accuracy: float
-    tuned_baseline_accuracy: float
+    baseline_accuracy: float  # bag of words with the default penalty
+    tuned_baseline_accuracy: float  # bag of words with a cross-validated penalty
     log_loss: float
-    ece: float
-    slope: float
+    ece: float  # expected calibration error of P(chosen beats rejected) = sigmoid(margin)
+    slope: float  # best multiplier of the margins; below 1, the model is overconfident
     margin: float  # mean of r(chosen) − r(rejected)
-    epochs: int  # of the weights kept; 0 is where training started
-    truncated: int  # held-out texts that were cut
+    epochs: int  # epoch of the selected weights; 0 is the start of training
+    truncated: int  # number of held-out texts that were cut
 
 
 def margins_of(model: RewardModel, pairs: Sequence[Pair]) -> Floats:
-    """r(chosen) − r(rejected). # (pairs,)"""
+    """Margins r(chosen) − r(rejected), (pairs,)."""
     prompts = [pair.prompt for pair in pairs]
     scores = model.score(prompts * 2, [*(p.chosen for p in pairs), *(p.rejected for p in pairs)])
     return scores[: len(pairs)] - scores[len(pairs) :]
 
 
 def accuracy(margins: Floats) -> float:
-    """Share of pairs in the right order, a tie counting half."""
+    """Share of pairs in the right order; a tie counts half."""
     return float(np.mean((margins > 0) + 0.5 * (margins == 0)))
 
 
@@ -57,19 +51,20 @@ def log_loss(margins: Floats) -> float:
 
 
 def calibration_error(margins: Floats) -> float:
-    """Expected calibration error of the surer side's probability, ten equal bins of [0.5, 1].
+    """Expected calibration error (Guo et al., arXiv 1706.04599) with ten bins on [0.5, 1].
 
-    Guo et al., arXiv 1706.04599: Σ share of the bin · |share right in it − mean probability in it|.
+    The confidence is the probability of the side that the model prefers. The error is the mean of
+    |accuracy − mean confidence| over bins, weighted by their size.
     """
-    sure = 1.0 / (1.0 + np.exp(-np.abs(margins)))
-    right = (margins > 0) + 0.5 * (margins == 0)
-    bins = np.minimum(((sure - 0.5) * 2 * _BINS).astype(int), _BINS - 1)
-    gaps = np.bincount(bins, right - sure, minlength=_BINS)
+    confidence = 1.0 / (1.0 + np.exp(-np.abs(margins)))
+    correct = (margins > 0) + 0.5 * (margins == 0)
+    bins = np.minimum(((confidence - 0.5) * 2 * _BINS).astype(int), _BINS - 1)
+    gaps = np.bincount(bins, correct - confidence, minlength=_BINS)  # already times the bin's size
     return float(np.abs(gaps).sum() / len(margins))
 
 
 def slope(margins: Floats) -> float:
-    """The factor on the margins, within 0.001 to 1000, under which their log loss is smallest."""
+    """Multiplier of the margins, from 0.001 to 1000, that minimises their log loss."""
     from scipy.optimize import minimize_scalar
 
     loss = lambda power: log_loss(10.0**power * margins)  # noqa: E731

@@ -1,8 +1,8 @@
-"""Training of a reward model on the pairs of one objective: Bradley–Terry.
+"""Bradley–Terry training of a reward model on the pairs of one objective.
 
-Loss −log sigmoid(r(chosen) − r(rejected)) (Ouyang et al., arXiv 2203.02155, of two answers). How
-many epochs to train is chosen on validation pairs that are set apart from the training pairs by
-prompt; held-out pairs are only measured.
+The loss is −log sigmoid(r(chosen) − r(rejected)) (Ouyang et al., arXiv 2203.02155, with two
+answers). The number of epochs is chosen on validation pairs, which are split off the training pairs
+by prompt. Held-out pairs are used for evaluation only.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from paretosteer.text.rewards.reward_from_scratch import scratch_network, scratc
 from paretosteer.text.rewards.reward_model import RewardModel
 from paretosteer.text.rewards.spec import RewardSpec
 
-TRAINER_VERSION = "2"  # raised when the same pairs give another model
-_FEWEST = 8  # pairs that can be folded and set apart
+TRAINER_VERSION = "2"  # raise it when the same pairs would give another model
+_FEWEST = 8  # pairs needed for cross-validation and a validation split
 
 
 @dataclass(frozen=True)
 class RewardTraining:
-    """How a reward model is trained. `validation` is a share of the training prompts."""
+    """Hyperparameters of a reward model's training."""
 
     form: str = "dialogue"
     epochs: int = 3
     batch: int = 32
     lr: float = 1e-5
     weight_decay: float = 0.1
-    validation: float = 0.15
+    validation: float = 0.15  # share of the training prompts
     seed: int = 0
 
 
@@ -57,37 +57,38 @@ def train_reward(
     training: RewardTraining | None = None,
     device: torch.device | None = None,
 ) -> RewardFacts:
-    """Train on `train`, measure on `held_out`, and write a Hugging Face folder.
+    """Train on `train`, evaluate on `held_out`, and write a Hugging Face folder.
 
-    From a causal language model's folder (or hub name) `start`, whose body is taken over; without
-    one, from a bag of tokens (see `scratch`), which reads the answer alone and is trained again on
-    all of `train` for the epochs that validation chose.
+    Training starts from the body of the causal language model `start` (a folder or hub name).
+    Without one it starts from a bag of tokens (see `reward_from_scratch`), which reads the answer
+    alone; this model is finally retrained on all of `train` for the chosen number of epochs.
 
     Raises
     ------
     UsageError
         If there are too few pairs, or the start model cannot be loaded.
     DivergenceError
-        If the loss is not a number.
+        If the loss becomes NaN or infinite.
 
     """
     training = training or RewardTraining()
     device = device or torch.device("cpu")
     _check(train, held_out)
-    fitted = [pair for pair in train if share_of(pair.key, "validation") >= training.validation]
-    checked = [pair for pair in train if share_of(pair.key, "validation") < training.validation]
+    fit_pairs = [pair for pair in train if share_of(pair.key, "validation") >= training.validation]
+    val_pairs = [pair for pair in train if share_of(pair.key, "validation") < training.validation]
     if start is None:
         tokenizer = scratch_tokenizer(train)
         spec = RewardSpec("trained", str(folder), form="answer")
-        model = _from_scratch(spec, fitted, tokenizer, training, device)
-        epochs = _fit(model, fitted, training, checked)
+        model = _from_scratch(spec, fit_pairs, tokenizer, training, device)
+        epochs = _fit(model, fit_pairs, training, val_pairs)
+        # Retraining is cheap here, and makes use of the validation pairs.
         model = _from_scratch(spec, train, tokenizer, training, device)
         if epochs:
             _fit(model, train, training, (), epochs)
     else:
         spec = RewardSpec("trained", str(folder), form=training.form)
         model = _from_start(spec, start, device, training.seed)
-        epochs = _fit(model, fitted, training, checked)
+        epochs = _fit(model, fit_pairs, training, val_pairs)
     model.network.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
     return measure_reward(model, train, held_out, epochs)
@@ -96,12 +97,12 @@ def train_reward(
 def _check(train: Sequence[Pair], held_out: Sequence[Pair]) -> None:
     if len(train) < _FEWEST or not held_out:
         raise UsageError(
-            f"benchmark.pairs: {len(train)} pairs for training and {len(held_out)} held out are "
-            f"too few for a reward model; at least {_FEWEST} and 1 are needed"
+            f"benchmark.pairs: {len(train)} training and {len(held_out)} held-out pairs are too "
+            f"few for a reward model; provide at least {_FEWEST} and 1"
         )
     shared = {pair.key for pair in train} & {pair.key for pair in held_out}
     if shared:
-        raise ValueError(f"{len(shared)} prompts are both in training and held out")
+        raise ValueError(f"{len(shared)} prompts are both in training and held-out pairs")
 
 
 def _from_scratch(
@@ -111,7 +112,7 @@ def _from_scratch(
 
 
 def _from_start(spec: RewardSpec, start: str, device: Any, seed: int) -> RewardModel:
-    """The body of a causal language model under a new score head."""
+    """Body of a causal language model with a new score head."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     check_source(start)
@@ -125,11 +126,11 @@ def _from_start(spec: RewardSpec, start: str, device: Any, seed: int) -> RewardM
             use_safetensors=True,
             trust_remote_code=False,
         )
-    except Exception as error:  # damaged or mismatched files raise whatever reads them raises
+    except Exception as error:  # parsers of damaged or mismatched files raise arbitrary errors
         reason = first_line(error)
         raise UsageError(
-            f"model.path: no reward model can start from {start!r} ({reason}); "
-            "give a folder with config.json, model.safetensors and a tokenizer, or a hub name"
+            f"model.path: {start!r} cannot initialise a reward model ({reason}); "
+            "use a folder with config.json, model.safetensors and a tokenizer, or a hub name"
         ) from None
     set_padding(tokenizer, start, None)
     tokenizer.padding_side = "right"
@@ -141,18 +142,18 @@ def _fit(
     model: RewardModel,
     pairs: Sequence[Pair],
     training: RewardTraining,
-    checked: Sequence[Pair],
+    val_pairs: Sequence[Pair],
     epochs: int | None = None,
 ) -> int:
-    """Train, and keep the weights of the epoch with the smallest validation loss, 0 the start.
+    """Train, restore the weights with the lowest validation loss, and return their epoch.
 
-    Without pairs to check, the last epoch's weights are kept. Returns the epoch kept.
+    Epoch 0 is the initialisation. Without validation pairs the last epoch is used.
     """
     optimiser = torch.optim.AdamW(
         model.network.parameters(), lr=training.lr, weight_decay=training.weight_decay
     )
     rng = np.random.default_rng(training.seed)
-    kept, best, weights = 0, _validation_loss(model, checked), _copied(model.network)
+    best_epoch, best, weights = 0, _validation_loss(model, val_pairs), _copy(model.network)
     for epoch in range(1, (epochs or training.epochs) + 1):
         model.network.train()
         for batch in _batches(model, pairs, training.batch, rng):
@@ -160,15 +161,15 @@ def _fit(
             torch.autograd.backward(_loss(model.network, batch))
             torch.nn.utils.clip_grad_norm_(model.network.parameters(), 1.0)
             optimiser.step()
-        loss = _validation_loss(model, checked)
-        if not checked or loss < best:
-            kept, best, weights = epoch, loss, _copied(model.network)
+        loss = _validation_loss(model, val_pairs)
+        if not val_pairs or loss < best:
+            best_epoch, best, weights = epoch, loss, _copy(model.network)
     model.network.load_state_dict(weights)
     model.network.eval()
-    return kept
+    return best_epoch
 
 
-def _copied(network: Any) -> dict[str, torch.Tensor]:
+def _copy(network: Any) -> dict[str, torch.Tensor]:
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
@@ -180,13 +181,17 @@ def _validation_loss(model: RewardModel, pairs: Sequence[Pair]) -> float:
 def _batches(
     model: RewardModel, pairs: Sequence[Pair], size: int, rng: np.random.Generator
 ) -> Iterator[Any]:
-    """Every pair once, those of like length together, chosen above rejected. # (2 pairs, T)"""
+    """One epoch of batches (2 pairs, T): chosen texts first, then the rejected ones.
+
+    Pairs of similar length are batched together to save padding; the noise on the lengths varies
+    the batches between epochs.
+    """
     sides = [(model.encode(p.prompt, p.chosen), model.encode(p.prompt, p.rejected)) for p in pairs]
     lengths = np.array([max(len(one["input_ids"]) for one in pair) for pair in sides])
     order = np.argsort(lengths * rng.uniform(0.8, 1.25, len(pairs)))
     groups = [order[begin : begin + size] for begin in range(0, len(order), size)]
-    for place in rng.permutation(len(groups)):
-        rows = [sides[index][side] for side in (0, 1) for index in groups[place]]
+    for group in rng.permutation(len(groups)):
+        rows = [sides[index][side] for side in (0, 1) for index in groups[group]]
         yield model.tokenizer.pad(rows, return_tensors="pt").to(model.network.device)
 
 
@@ -194,16 +199,16 @@ def _loss(network: Any, batch: Any) -> torch.Tensor:
     chosen, rejected = network(**batch).logits[:, 0].chunk(2)  # (pairs,) each
     loss = -torch.nn.functional.logsigmoid(chosen - rejected).mean()
     if not torch.isfinite(loss):
-        raise DivergenceError("the loss of the reward model is not a number; lower its lr")
+        raise DivergenceError("the loss of the reward model is not finite; lower its lr")
     return loss
 
 
 def measure_reward(
     model: RewardModel, train: Sequence[Pair], held_out: Sequence[Pair], epochs: int = 0
 ) -> RewardFacts:
-    """Figures of a model on `held_out`, beside those of a bag of words fitted on `train`.
+    """Evaluate a model on `held_out`, beside bags of words fitted on `train`.
 
-    `epochs` are those that it was trained here for; 0 of a model from elsewhere.
+    `epochs` is the epoch of its weights, 0 for a model that was not trained here.
     """
     model.truncated = 0
     margins = margins_of(model, held_out)

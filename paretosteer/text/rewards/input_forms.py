@@ -1,4 +1,4 @@
-"""What a reward model reads: the forms in which published ones take a prompt and an answer."""
+"""Input forms of published reward models: how prompt and answer become their input text."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _NAME = re.compile(r"\{(prompt|answer|bos)\}")
 
 @dataclass(frozen=True)
 class Form:
-    """How a prompt and an answer become one text, or a tokenizer's pair of two."""
+    """Format of a prompt and an answer as one text, or as a tokenizer's pair of texts."""
 
     text: str
     second: str | None
-    truncation: str  # the side whose loss spares the answer
+    truncation: str  # side to cut so that the answer survives
     prompt: Callable[[Dialogue], str]
 
     def texts(
         self, dialogue: Dialogue, answer: str, tokenizer: Any, template: str | None = None
     ) -> tuple[str, str | None]:
-        """First and second text of the tokenizer; `template` replaces the first.
+        """First and second text for the tokenizer; `template` replaces the first.
 
-        Special tokens that a prompt or an answer spells out are taken out: an answer could
-        otherwise end itself, or begin what the model reads as the prompt.
+        Special tokens spelled out in a prompt or an answer are removed. Otherwise an answer could
+        end itself early, or forge a prompt.
         """
         words = {
             "prompt": _plain(self.prompt(dialogue), tokenizer),
@@ -40,7 +40,7 @@ class Form:
 
 
 def prompt_text(dialogue: Dialogue) -> str:
-    """The text of a single turn; of several, their transcript without the cue to answer."""
+    """Text of a single turn, or the transcript of several without the final `Assistant:`."""
     if len(dialogue) == 1:
         return dialogue[0].text
     return transcript(dialogue).removesuffix(_CUE).strip()
@@ -58,15 +58,15 @@ FORMS: Mapping[str, Form] = {
     "answer_prompt": Form("{answer} {bos} {prompt}", None, "right", prompt_text),
     # The answer as text and the post as its pair: CogComp/bart-faithful-summary-detector, logit 1.
     "answer_pair": Form("{answer}", "{prompt}", "right", prompt_text),
-    # Segments of the answer after the question, each with an output of its own: the reward models
-    # of FineGrainedRLHF (Wu et al., arXiv 2306.01693); see `segments`.
+    # Segments of the answer after the question, with one output per segment: the reward models of
+    # FineGrainedRLHF (Wu et al., arXiv 2306.01693); see `segments`.
     "segments": Form("{prompt} answer: {answer}", None, "right", prompt_text),
 }
 
 
 def _filled(template: str, words: Mapping[str, str]) -> str:
-    """The template's names replaced in one pass, so that braces in a text stay what they are."""
-    return _NAME.sub(lambda found: words[found[1]], template)
+    """Fill a template in a single pass, so that braces inside the texts are left alone."""
+    return _NAME.sub(lambda match: words[match[1]], template)
 
 
 def _plain(text: str, tokenizer: Any) -> str:

@@ -1,4 +1,4 @@
-"""A reward model from a folder or a hub: the network and tokenizer, checked."""
+"""Loading of a reward model's network and tokenizer from a folder or the hub, with checks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from paretosteer.text.rewards.spec import RewardSpec
 
 
 def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:
-    """Network (float32, evaluating, without gradients) and tokenizer of a reward model.
+    """Load the network (float32, in eval mode, frozen) and tokenizer of a reward model.
 
     Raises
     ------
     UsageError
-        If it cannot be loaded from safetensors, lacks a padding token, or has no such output.
+        If it cannot be loaded from safetensors, has no padding token, or lacks the chosen output.
 
     """
     from transformers import AutoTokenizer
@@ -30,7 +30,7 @@ def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:
         network = _network(spec)
     except UsageError:
         raise
-    except Exception as error:  # damaged or mismatched files raise whatever reads them raises
+    except Exception as error:  # parsers of damaged or mismatched files raise arbitrary errors
         raise UsageError(_unloaded(spec, error)) from None
     set_padding(tokenizer, spec.path, spec.pad_token, spec.option)
     tokenizer.padding_side = "right"
@@ -38,8 +38,8 @@ def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:
     labels = [index for index in (spec.logit, spec.against) if index is not None]
     if not all(0 <= index < network.config.num_labels for index in labels):
         raise UsageError(
-            f"{spec.option}.logit: asked for output {max(labels)}, but {spec.path!r} has outputs "
-            f"0 to {network.config.num_labels - 1}"
+            f"{spec.option}.logit: found {max(labels)}, but {spec.path!r} has outputs 0 to "
+            f"{network.config.num_labels - 1}; use one of them"
         )
     network.requires_grad_(False)
     return network.eval().to(device), tokenizer
@@ -64,18 +64,18 @@ def _network(spec: RewardSpec) -> Any:
         **_of_safe_rlhf(config),
     )
     missing = sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])})
-    if missing:  # transformers would draw them at random
+    if missing:  # transformers initialises them at random, with only a warning
         raise UsageError(
             f"{spec.option}.path: {spec.path!r} has no weights for {', '.join(missing[:3])}; "
-            "give a model that was saved with its classification head"
+            "use a model that was saved with its classification head"
         )
     return network
 
 
 def _of_safe_rlhf(config: Any) -> dict[str, Any]:
-    """How to read a score model of Safe RLHF (Dai et al., arXiv 2310.12773): its head's own name.
+    """Loading arguments for a score model of Safe RLHF (Dai et al., arXiv 2310.12773).
 
-    The bias of that head is left out: a constant, which standardising takes away.
+    They rename its head. The bias of the head is dropped: standardisation removes a constant.
     """
     if not any(name.endswith("ForScore") for name in config.architectures or ()):
         return {}
@@ -90,10 +90,10 @@ def _unloaded(spec: RewardSpec, error: Exception) -> str:
     reason = first_line(error)
     if Path(spec.path).is_dir():
         return (
-            f"{spec.option}.path: {spec.path!r} is not a classification model that can be loaded "
-            f"({reason}); give a folder with config.json, model.safetensors and a tokenizer"
+            f"{spec.option}.path: {spec.path!r} cannot be loaded as a classification model "
+            f"({reason}); use a folder with config.json, model.safetensors and a tokenizer"
         )
     return (
         f"{spec.option}.path: the model {spec.path!r} cannot be loaded from the hub ({reason}); "
-        f"where there is no network, give a folder: {spec.option}.path=/path/to/folder"
+        f"without a network, use a folder: {spec.option}.path=/path/to/folder"
     )

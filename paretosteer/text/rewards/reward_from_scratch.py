@@ -1,14 +1,14 @@
-"""A reward model from nothing but pairs: a Llama that starts as a bag of tokens.
+"""Reward model trained from scratch on pairs: a Llama initialised as a bag of tokens.
 
-A few thousand pairs are too few for a randomly drawn network to learn from before it has learnt
-them by heart. So training starts at the solution of a convex problem, the penalised logistic
-regression on token counts, written into the weights of a stock Llama of one layer, and goes on from
-there only as long as validation pairs say that it helps.
+With a few thousand pairs, a randomly initialised network memorises them before it learns anything
+useful. So training starts at the solution of a convex problem, the penalised logistic regression on
+token counts. The solution is written into the weights of a one-layer Llama, and training continues
+only as long as the validation loss improves.
 
-Attention whose queries are zero takes the mean over all n tokens before the last, whose own vector
-is negligible. Coordinate 0 of a token is its weight and coordinate 1 is one for <s> alone, so the
-mean is (Σw, 1)/n, and the final norm, which divides by its length, leaves (Σw, 1): a sum over
-tokens, however many there are.
+The last token attends to all n tokens equally, because its queries are zero, and its own vector is
+negligible. In the residual stream, coordinate 0 of a token is its weight w, and coordinate 1 is one
+for <s> and zero for other tokens. The mean over tokens is therefore (Σw, 1)/n. The final norm
+divides by the length of this vector, so n cancels: (Σw, 1) is a sum over any number of tokens.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ from paretosteer.text.rewards.bag_of_words import fit_linear
 
 SPECIAL = ("<pad>", "<s>", "</s>")
 VOCABULARY, WIDTH, CONTEXT = 4000, 32, 512
-_SCALE = (
-    0.05  # of the weights among a token's coordinates: sums up to a few stay on the linear part
-)
-_END = 1e-3  # length of the last token's own vector, far below that of any mean
+# Small enough for the final norm, which divides by sqrt(1 + (scale Σw)²), to be almost linear.
+_SCALE = 0.05
+_END = 1e-3  # norm of the last token's own vector, far below that of any mean
 
 
 def scratch_tokenizer(pairs: Iterable[Pair]) -> Any:
-    """A byte-level BPE of lower case trained on the answers, `<s> answer </s>`."""
+    """Train a lower-casing byte-level BPE on the answers; it encodes `<s> answer </s>`."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from tokenizers.trainers import BpeTrainer
     from transformers import PreTrainedTokenizerFast
@@ -63,12 +62,12 @@ def scratch_tokenizer(pairs: Iterable[Pair]) -> Any:
 
 
 def scratch_network(pairs: Sequence[Pair], tokenizer: Any, seed: int) -> Any:
-    """The Llama that scores answers as the bag of tokens fitted on these pairs does."""
+    """Llama that gives an answer the score of a bag of tokens fitted on these pairs."""
     from transformers import LlamaConfig, LlamaForSequenceClassification
 
     def units(text: str) -> list[int]:
-        read = tokenizer(text, truncation=True, max_length=CONTEXT).input_ids
-        return list(read[1:-1])  # without <s> and </s>
+        ids = tokenizer(text, truncation=True, max_length=CONTEXT).input_ids
+        return list(ids[1:-1])  # without <s> and </s>
 
     fitted = fit_linear(pairs, units)
     torch.manual_seed(seed)
@@ -95,11 +94,14 @@ def scratch_network(pairs: Sequence[Pair], tokenizer: Any, seed: int) -> Any:
 
 @torch.no_grad()
 def _write(network: Any, weights: torch.Tensor) -> None:
-    """Put the weights of tokens (vocabulary,) into a network, its other parts silent but alive."""
+    """Write token weights (vocabulary,) into a network.
+
+    All other paths contribute nothing at first, but receive gradients.
+    """
     table = network.model.embed_tokens.weight  # (vocabulary, width)
     table.normal_(0.0, 0.3 / WIDTH**0.5)
     table[:, 1], table[:, 2] = 0.0, 1.0
-    # The norm before attention divides by a token's length.
+    # The norm before attention divides by the length of a token's vector.
     table[:, 0] = _SCALE * weights * table[:, 1:].norm(dim=1)
     table[1:3] = 0.0
     table[1, 1], table[2, 2] = 1.0, _END

@@ -1,4 +1,4 @@
-"""Scores of a reward model: length-sorted batches under a token budget, in float32."""
+"""Scoring with a reward model, in float32 and in batches of similar length."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from paretosteer.text.rewards.spec import RewardSpec
 
 Floats = NDArray[np.float64]
 
-TOKENS = 16384  # of a batch, padding included
-_MARK = (
-    "\ue000"  # private use; stands for a separator while special tokens are taken out of an answer
-)
+TOKENS = 16384  # per batch, including padding
+# Placeholder (private-use character) for a separator while special tokens are removed from answers.
+_MARK = "\ue000"
 
 
 @dataclass
 class RewardModel:
-    """A classifier of prompts and answers as its `spec` says; `truncated` counts what it cut."""
+    """Classifier of prompts and answers, used according to `spec`; `truncated` counts cut texts."""
 
     spec: RewardSpec
     network: Any  # transformers.PreTrainedModel
@@ -35,22 +34,21 @@ class RewardModel:
 
     @property
     def form(self) -> Form:
-        """What the model reads."""
         return FORMS[self.spec.form]
 
     @property
     def max_length(self) -> int:
-        """Most tokens of a text: as set, or what tokenizer and positions allow."""
+        """Maximum number of tokens of a text: the smallest of setting, tokenizer and positions."""
         positions = getattr(self.network.config, "max_position_embeddings", None)
-        known = [self.spec.max_length, self.tokenizer.model_max_length, positions]
-        return int(min(length for length in known if length))
+        limits = [self.spec.max_length, self.tokenizer.model_max_length, positions]
+        return int(min(limit for limit in limits if limit))
 
     def encode(self, prompt: Dialogue, answer: str) -> Mapping[str, list[int]]:
-        """What the network reads of a prompt and an answer, as the tokenizer gives it."""
+        """Tokenised input of the network for a prompt and an answer."""
         return self._cut(*self._texts(prompt, answer))
 
     def score(self, prompts: Sequence[Dialogue], answers: Sequence[str]) -> Floats:
-        """A score per row, higher is better; NaN where there is nothing to read. # (rows,)"""
+        """Score per row, (rows,); higher is better, NaN where there is nothing to read."""
         if self.spec.form != "segments":
             raw = self._logits([self._texts(*row) for row in zip(prompts, answers, strict=True)])
         else:
@@ -70,34 +68,34 @@ class RewardModel:
         parts = [split_segments(answer, self.spec.segment) for answer in answers]
         rows = list(zip(prompts, parts, strict=True))
         if "TokenClassification" in type(self.network).__name__:
-            each = self._at_separators(rows)
+            by_row = self._at_separators(rows)
         else:
             whole = self._logits(
-                [self._texts(prompt, part) for prompt, own in rows for part in own]
+                [self._texts(prompt, part) for prompt, segments in rows for part in segments]
             )
-            each = np.split(whole, np.cumsum([len(own) for own in parts])[:-1])
+            by_row = np.split(whole, np.cumsum([len(segments) for segments in parts])[:-1])
         reduced = np.mean if self.spec.reduce == "mean" else np.sum
-        return np.array([reduced(scores) if len(scores) else np.nan for scores in each])
+        return np.array([reduced(scores) if len(scores) else np.nan for scores in by_row])
 
     def _at_separators(self, rows: Sequence[tuple[Dialogue, Sequence[str]]]) -> list[Floats]:
-        """Scores of a token classifier at the separator before each segment; per row (segments,)"""
+        """Scores of a token classifier at each segment's separator, (segments,) per row."""
         mark = self.spec.separator or self.tokenizer.sep_token or self.tokenizer.eos_token
         mark_id = self.tokenizer.convert_tokens_to_ids(mark)
-        # The separators are put in after an answer's own special tokens were taken out.
+        # Insert the separators only after `_texts` has removed the answer's own special tokens.
         joined = ["".join(f"{_MARK} {part} " for part in parts) for _, parts in rows]
         texts = [self._texts(prompt, text) for (prompt, _), text in zip(rows, joined, strict=True)]
         marked = [(text.replace(_MARK, mark), None) for text, _ in texts]
-        found = [np.zeros(0)] * len(rows)
-        for places, ids, outputs in self._outputs(marked):
-            for place, own, output in zip(places, ids, outputs, strict=True):
-                at = (own == mark_id).nonzero().ravel()[: len(rows[place][1])]
-                found[place] = self._taken(output[at]).cpu().double().numpy()
-        return found
+        scores = [np.zeros(0)] * len(rows)
+        for indices, ids, outputs in self._outputs(marked):
+            for index, tokens, output in zip(indices, ids, outputs, strict=True):
+                at = (tokens == mark_id).nonzero().ravel()[: len(rows[index][1])]
+                scores[index] = self._taken(output[at]).cpu().double().numpy()
+        return scores
 
     def _taken(self, outputs: torch.Tensor) -> torch.Tensor:
-        """The logit asked for, its probability, or +1 or -1 by which of two is larger.
+        """Reduce outputs (…, labels) to (…,): the chosen logit, its probability, or its sign.
 
-        # (…, labels) to (…,)
+        With `against`, the result is +1 if the chosen logit is larger than that one, else -1.
         """
         chosen = outputs[..., self.spec.logit]
         if self.spec.probability:
@@ -110,7 +108,7 @@ class RewardModel:
     def _outputs(
         self, texts: Sequence[tuple[str, str | None]]
     ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
-        """Rows of each batch with their tokens (rows, T) and logits (rows, …, labels)."""
+        """Row indices of each batch, with tokens (rows, T) and logits (rows, …, labels)."""
         encoded = [self._cut(*text) for text in texts]
         lengths = [len(row["input_ids"]) for row in encoded]
         for rows in batches(lengths, TOKENS):
@@ -119,7 +117,7 @@ class RewardModel:
             yield rows, batch["input_ids"], self.network(**batch).logits.float()
 
     def _cut(self, text: str, second: str | None) -> Mapping[str, list[int]]:
-        """Tokens of one text, cut where it is too long, and counted then."""
+        """Tokens of one text, truncated (and counted) if it is too long."""
         self.tokenizer.truncation_side = self.spec.truncation or self.form.truncation
         whole = self.tokenizer(text, second, verbose=False)
         if len(whole["input_ids"]) <= self.max_length:
@@ -129,21 +127,14 @@ class RewardModel:
 
 
 def load_reward(spec: RewardSpec, device: torch.device) -> RewardModel:
-    """The reward model that `spec` names, ready to score.
-
-    Raises
-    ------
-    UsageError
-        As `load_classifier`.
-
-    """
+    """Load the reward model that `spec` names; for errors see `load_classifier`."""
     return RewardModel(spec, *load_classifier(spec, device))
 
 
 def batches(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
-    """Rows in batches of like length, longest first, each within `tokens` with its padding.
+    """Batches of rows of similar length, longest first, of at most `tokens` padded tokens.
 
-    Rows of length 0 are in none.
+    Rows of length 0 are left out.
     """
     order = sorted((row for row, length in enumerate(lengths) if length), key=lambda r: -lengths[r])
     while order:

@@ -1,1 +1,1 @@
-"""Small language models trained from nothing, for machines that reach no hub."""
+"""Small language models trained from scratch, for use without the hub."""

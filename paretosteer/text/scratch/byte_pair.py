@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer learnt from the texts at hand: no text is unknown to it."""
+"""Byte-level BPE tokenizer trained on the given texts; it can encode any text."""
 
 from collections.abc import Iterable
 
@@ -8,16 +8,17 @@ from transformers import PreTrainedTokenizerFast
 PAD, BOS, END = "[pad]", "[bos]", "[end]"
 BYTES = 256
 
-# Merges stay inside: the name of a speaker with the blank line before it, a word with its space,
-# a digit, a run of marks, a run of blanks.
+# Tokens never cross the boundaries of these pieces: a speaker's name with its blank line, a
+# contraction, a word with its leading space, a single digit, a run of marks, a run of white space.
 PIECES = r"\n\n\p{L}+:|'(?:s|t|re|ve|m|ll|d)| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\n+|\s+(?!\S)|\s+"
 
 
 def learn_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:
-    """Learn at most `vocabulary` tokens (BPE, Sennrich et al. 2016, on bytes, Radford et al. 2019).
+    """Train a byte-level BPE tokenizer (Sennrich et al., 2016; Radford et al., 2019).
 
-    Starts every text with `[bos]` and pads on the left; `[end]` is for who writes answers to put.
-    The same texts give the same tokens. Few texts give fewer: what occurs once is not merged.
+    It prepends `[bos]` to every text and pads on the left; callers append `[end]` to answers. The
+    result is deterministic. Small data give fewer than `vocabulary` tokens, because pairs that
+    occur only once are not merged.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -1,7 +1,6 @@
-"""The one loop that trains a small causal language model from random weights.
+"""Training loop for a small causal language model with random initial weights.
 
-Who calls it brings the batches; what they are made from (a grammar, people's dialogues) is not its
-concern.
+The caller provides the batches, for example from a grammar or from human dialogues.
 """
 
 from __future__ import annotations
@@ -19,23 +18,23 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from paretosteer.runtime.devices import resolve_dtype
 
-IGNORED = -100  # label of a token that is not learnt: padding, what comes before
+IGNORED = -100  # label that the loss ignores: padding, and tokens before the answer
 
-Progress = Callable[[int, int, float], None]  # steps done, all steps, loss in nats per token
+Progress = Callable[[int, int, float], None]  # steps done, total steps, loss in nats per token
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """AdamW with a linear warm-up, then a cosine to zero."""
+    """AdamW with linear warm-up, followed by cosine decay to zero."""
 
     steps: int
     learning_rate: float
     warmup: float = 0.05  # share of the steps
     weight_decay: float = 0.01
-    clip: float = 1.0  # norm of the gradient
+    clip: float = 1.0  # largest gradient norm
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step as a share of the highest."""
+        """Learning rate of a step as a share of the peak."""
         warm = max(1, round(self.warmup * self.steps))
         if step < warm:
             return (step + 1) / warm
@@ -44,19 +43,16 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Token ids (rows, T), padded on the right, and at each place what should stand there.
+    """Token ids, padded on the right, with the label of each position."""
 
-    A label is a token id, mostly the one that does stand there, or `IGNORED`.
-    """
-
-    ids: Tensor
-    labels: Tensor
+    ids: Tensor  # (rows, T)
+    labels: Tensor  # (rows, T): the target token, usually equal to the id, or `IGNORED`
 
     @classmethod
     def of(
         cls, ids: Iterable[Sequence[int]], labels: Iterable[Sequence[int]], pad: int
     ) -> Labelled:
-        """Rows of ids with their labels; the first token of a row has none to learn."""
+        """Pad rows of ids and labels; the first token of a row is never a target."""
         padded = torch.nn.utils.rnn.pad_sequence
         return cls(
             padded([torch.tensor(row) for row in ids], True, pad),
@@ -65,16 +61,15 @@ class Labelled:
 
     @property
     def count(self) -> int:
-        """Tokens that are learnt."""
+        """Number of target tokens."""
         return int((self.labels != IGNORED).sum())
 
     def to(self, device: torch.device) -> Labelled:
-        """The same batch on a device."""
         return Labelled(self.ids.to(device), self.labels.to(device))
 
 
 def fresh_llama(config: LlamaConfig, seed: int) -> LlamaForCausalLM:
-    """A Llama with random weights of this seed; the global random state stays as it was."""
+    """Llama with random weights from `seed`; the global random state is not changed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LlamaForCausalLM(config)
@@ -83,9 +78,9 @@ def fresh_llama(config: LlamaConfig, seed: int) -> LlamaForCausalLM:
 def fit(
     model: Any, batches: Iterator[Labelled], recipe: Recipe, progress: Progress | None = None
 ) -> int:
-    """Train on one batch a step and return the tokens learnt from.
+    """Train on one batch per step and return the number of target tokens.
 
-    Weights stay float32; on a GPU that can, products are in bfloat16.
+    Weights are float32; matrix products use bfloat16 on GPUs that support it.
     """
     optimiser = torch.optim.AdamW(
         model.parameters(),
@@ -114,7 +109,7 @@ def fit(
 
 @torch.no_grad()
 def cross_entropy(model: Any, batches: Iterable[Labelled]) -> float:
-    """Mean negative log-likelihood of the labels in nats per token."""
+    """Mean negative log-likelihood of the labels, in nats per token."""
     total, count = 0.0, 0
     for batch in batches:
         total += summed_loss(model, batch).item()
@@ -123,10 +118,8 @@ def cross_entropy(model: Any, batches: Iterable[Labelled]) -> float:
 
 
 def summed_loss(model: Any, batch: Labelled) -> Tensor:
-    """Summed negative log-likelihood in nats of every label.
-
-    Padding comes last, so no token attends to it and the model needs no mask.
-    """
+    """Summed negative log-likelihood of the labels, in nats."""
+    # No attention mask: padding is on the right, where causal attention never looks.
     batch = batch.to(model.device)
     logits = model(batch.ids[:, :-1]).logits  # (rows, T - 1, vocabulary)
     labels = batch.labels[:, 1:]
@@ -136,7 +129,7 @@ def summed_loss(model: Any, batch: Labelled) -> Tensor:
 
 
 def fast_products(device: torch.device) -> AbstractContextManager[Any]:
-    """Matrix products in bfloat16 where a GPU computes in it, else as they are."""
+    """Autocast to bfloat16 on a GPU that supports it; a null context otherwise."""
     if resolve_dtype("auto", str(device)) == "bfloat16":
         return torch.autocast("cuda", torch.bfloat16)
     return nullcontext()

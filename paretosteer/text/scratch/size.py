@@ -1,4 +1,4 @@
-"""How large a start model is and how long it trains, by budget or as configured."""
+"""Size and training length of an embedded start model, by budget or as configured."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from paretosteer.errors import UsageError, did_you_mean
 
 @dataclass(frozen=True)
 class Size:
-    """A small Llama, its tokenizer and its training."""
+    """Size of a small Llama and its tokenizer, and length of its training."""
 
-    vocabulary: int  # at most
+    vocabulary: int  # upper limit
     width: int
     layers: int
     heads: int
     steps: int
     learning_rate: float
-    batch_tokens: int = 512  # places in a batch, padding included
+    batch_tokens: int = 512  # tokens per batch, including padding
     context: int = 256  # tokens
 
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
             raise UsageError(
-                f"start model: found width {self.width} with {self.heads} heads; the width must be "
-                f"a multiple of {2 * self.heads}, twice the heads"
+                f"start model: found width {self.width} with {self.heads} heads; set the width to "
+                f"a multiple of {2 * self.heads}, twice the number of heads"
             )
 
 
-# `quick` takes between three and four minutes on one idle core, `full` about twenty-five.
+# On one idle core, `quick` takes three to four minutes and `full` about twenty-five.
 SIZES: Mapping[str, Size] = {
     "smoke": Size(512, 32, 1, 2, steps=30, learning_rate=1e-2, batch_tokens=4096),
     "quick": Size(2048, 128, 3, 4, steps=3600, learning_rate=3e-3),
@@ -38,15 +38,15 @@ SIZES: Mapping[str, Size] = {
 
 
 def size_for(budget: str, **given: float | None) -> Size:
-    """The size of a budget; fields that are given and not None replace its own.
+    """Size for a budget; keyword arguments other than None override its fields.
 
     Raises
     ------
     UsageError
-        If there is no size of that name, or if the fields do not go together.
+        If the budget has no size, or the fields are inconsistent.
 
     """
     if budget not in SIZES:
         raise UsageError(f"budget: no start model for {budget!r}; {did_you_mean(budget, SIZES)}")
-    own = {name: value for name, value in given.items() if value is not None}
-    return replace(SIZES[budget], **own)  # type: ignore[arg-type]
+    overrides = {name: value for name, value in given.items() if value is not None}
+    return replace(SIZES[budget], **overrides)  # type: ignore[arg-type]

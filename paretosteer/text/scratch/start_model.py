@@ -1,4 +1,4 @@
-"""A start model for machines with no hub: tokenizer and Llama from nothing but dialogues."""
+"""Start model trained from scratch on dialogues: tokenizer and Llama, without the hub."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from paretosteer.text.scratch.token_rows import Row, answers_in_order, batches, 
 
 SCRATCH_VERSION = "1"
 FACTS = "scratch.json"
-MARGIN = 0.85  # of the unigram model's cross-entropy: what a start model must stay below
+MARGIN = 0.85  # a start model must be below this share of the unigram model's cross-entropy
 
 Text = tuple[str, str]  # prompt, answer
 
@@ -38,32 +38,43 @@ def train_start_model(
     device: torch.device | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Learn tokenizer and model, write a plain Hugging Face folder, and return its facts.
+    """Train tokenizer and model, write a plain Hugging Face folder, and return its facts.
 
-    The facts are also `scratch.json`. On the answers of `held_out`, end token included:
-    `cross_entropy` and, of a model that knows only how often each token occurs, `unigram` (nats per
-    token), and `bits_per_byte`. Then `steps`, `tokens` learnt from, `vocabulary`, `parameters`,
-    `cut` (training texts that did not fit the context), `seconds`, `seed`, `size` and `version`.
-    The same seed gives the same weights on the same machine, and the global random state stays as
-    it was.
+    The same seed gives the same weights on the same machine. The global random state is not
+    changed.
 
     Parameters
     ----------
     texts, held_out
-        Prompts, each ending where its answer begins, and answers.
+        Pairs of a prompt, which ends where its answer begins, and the answer.
+    folder
+        Folder to write.
+    size
+        Size of model and tokenizer, and length of training.
+    seed
+        Seed of weights and batches.
     device
-        Where to train; None: the CPU.
+        Device to train on; the CPU by default.
+    progress
+        Called after every step.
+
+    Returns
+    -------
+    Facts, also written to `scratch.json`. On the answers of `held_out`, with their end tokens:
+    `cross_entropy` and the `unigram` model's (nats per token), and `bits_per_byte`. Further
+    `steps`, `tokens` (number of targets), `vocabulary`, `parameters`, `cut` (training texts that
+    exceeded the context), `seconds`, `seed`, `size` and `version`.
 
     Raises
     ------
     UsageError
-        If there is nothing to learn from, or nothing to measure on.
+        If `texts` or `held_out` is empty.
 
     """
     if not texts or not held_out:
         raise UsageError(
-            f"start model: found {len(texts)} texts to learn from and {len(held_out)} held out; "
-            "it needs some of both"
+            f"start model: found {len(texts)} training and {len(held_out)} held-out texts; "
+            "provide some of both"
         )
     started = time.perf_counter()
     tokenizer = learn_tokenizer((f"{p} {a}" for p, a in texts), size.vocabulary, size.context)
@@ -102,26 +113,22 @@ def train_start_model(
 
 
 def refuse_poor(facts: Mapping[str, Any]) -> None:
-    """Raise UsageError where a start model has learnt little more than how often tokens occur."""
-    found, bound = facts["cross_entropy"], MARGIN * facts["unigram"]
-    if not found < bound:
+    """Raise UsageError if a start model is hardly better than a unigram model."""
+    loss, bound = facts["cross_entropy"], MARGIN * facts["unigram"]
+    if not loss < bound:
         raise UsageError(
-            f"model: the start model's held-out loss is {found:.2f} nats per token, and a model "
-            f"that only counts tokens has {facts['unigram']:.2f}: it must stay below {bound:.2f}; "
-            "train it longer (budget.embedded_steps), give more texts, or say budget=smoke to go "
-            "on without checks"
+            f"model: the start model's held-out loss is {loss:.2f} nats per token and must be "
+            f"below {bound:.2f} (a unigram model has {facts['unigram']:.2f}); train it longer "
+            "(budget.embedded_steps), provide more texts, or set budget=smoke to skip the checks"
         )
 
 
 def unigram(rows: Sequence[Row], held_out: Sequence[Row], vocabulary: int) -> float:
-    """Cross-entropy of held-out answers' tokens under the counts of the others', in nats per token.
-
-    Laplace's rule: one is added to every count.
-    """
-    seen = Counter(token for row in rows for token in row.ids[row.answer :])
-    total = seen.total() + vocabulary
+    """Cross-entropy of held-out answers under a unigram model of `rows`, in nats per token."""
+    counts = Counter(token for row in rows for token in row.ids[row.answer :])
+    total = counts.total() + vocabulary  # Laplace smoothing: add one to every count
     tokens = [token for row in held_out for token in row.ids[row.answer :]]
-    return -sum(math.log((seen[token] + 1) / total) for token in tokens) / len(tokens)
+    return -sum(math.log((counts[token] + 1) / total) for token in tokens) / len(tokens)
 
 
 def _bytes_per_token(rows: Sequence[Row], tokenizer: Any) -> float:

@@ -1,4 +1,4 @@
-"""Prompts and answers as rows of tokens that fit a context, and batches of them."""
+"""Prompts and answers as token rows that fit the context, and batches of them."""
 
 from __future__ import annotations
 
@@ -11,52 +11,54 @@ import numpy as np
 
 from paretosteer.text.scratch.loop import IGNORED, Labelled
 
-USER = "\n\nHuman:"  # what a transcript puts before a user's turn
+USER = "\n\nHuman:"  # start of a user turn in a transcript
 
 
 @dataclass(frozen=True)
 class Row:
-    """`[bos]`, prompt, answer, `[end]`; of the answer's tokens the first is number `answer`.
+    """Tokens `[bos]`, prompt, answer, `[end]`.
 
-    The labels are the ids, but for the user's turns: where one begins, an answer has ended, and
-    `[end]` is what a model should write there, not what the user says next.
+    The labels are the ids, except where a user turn starts inside the prompt. There an earlier
+    answer has ended, so the label is `[end]`: the model should stop, not write the user's turn.
     """
 
     ids: tuple[int, ...]
     labels: tuple[int, ...]
-    answer: int
-    cut: bool  # the prompt or the answer was longer than there is room for
+    answer: int  # index of the first token of the answer
+    cut: bool  # whether prompt or answer was truncated
 
     def bytes(self, tokenizer: Any) -> int:
-        """Bytes of the answer as text."""
+        """Length of the answer in bytes."""
         text = tokenizer.decode(self.ids[self.answer :], skip_special_tokens=True)
         return len(text.encode())
 
 
 def encode_row(tokenizer: Any, prompt: str, answer: str, context: int) -> Row:
-    """One text within `context` tokens, the answer one space after its prompt.
+    """Encode a prompt and its answer, separated by a space, in at most `context` tokens.
 
-    A long answer loses its end, with the end token; then a long prompt loses its first turns, and
-    of a single turn its first tokens. An answer leaves a quarter of the context to its prompt.
+    The answer is cut first, to three quarters of the context, and then has no end token. A prompt
+    that is still too long loses its first turns, and a single turn its first tokens.
     """
-    written = [*_encode(tokenizer, f" {answer.strip()}"), tokenizer.eos_token_id]
-    kept = written[: context - context // 4]
-    room = context - 1 - len(kept)
-    asked = _encode(tokenizer, prompt)
-    shown = asked if len(asked) <= room else _last_turns(tokenizer, prompt, room)
-    cut = len(shown) < len(asked) or len(kept) < len(written)
+    full_answer = [*_encode(tokenizer, f" {answer.strip()}"), tokenizer.eos_token_id]
+    answer_ids = full_answer[: context - context // 4]
+    room = context - 1 - len(answer_ids)
+    full_prompt = _encode(tokenizer, prompt)
+    fits = len(full_prompt) <= room
+    prompt_ids = full_prompt if fits else _last_turns(tokenizer, prompt, room)
+    cut = len(prompt_ids) < len(full_prompt) or len(answer_ids) < len(full_answer)
     bos = tokenizer.bos_token_id
-    labels = _ending(shown, _encode(tokenizer, USER), tokenizer.eos_token_id)
-    return Row((bos, *shown, *kept), (bos, *labels, *kept), 1 + len(shown), cut)
+    labels = _ending(prompt_ids, _encode(tokenizer, USER), tokenizer.eos_token_id)
+    ids = (bos, *prompt_ids, *answer_ids)
+    return Row(ids, (bos, *labels, *answer_ids), 1 + len(prompt_ids), cut)
 
 
 def batches(
     rows: Sequence[Row], tokens: int, pad: int, rng: np.random.Generator, *, prompts: bool
 ) -> Iterator[Labelled]:
-    """Batches of at most `tokens` places without end: all rows once, then anew in another order.
+    """Endless batches of at most `tokens` padded tokens, reshuffled after each epoch.
 
-    Rows of like length stand together, so little is padding. With `prompts` they are learnt too,
-    else the answers alone.
+    Rows of similar length are batched together to save padding; the noise on the lengths varies
+    the batches. With `prompts`, prompt tokens are targets too, otherwise only answers.
     """
     lengths = np.array([len(row.ids) for row in rows])
     while True:
@@ -67,20 +69,20 @@ def batches(
 
 
 def answers_in_order(rows: Sequence[Row], tokens: int, pad: int) -> Iterator[Labelled]:
-    """Every row once, shortest first, answers alone labelled."""
+    """Batches with every row once, shortest first, in which only answers are labelled."""
     lengths = np.array([len(row.ids) for row in rows])
     for part in _parts(np.argsort(lengths, kind="stable"), lengths, tokens):
         yield labelled([rows[j] for j in part], pad, prompts=False)
 
 
 def labelled(rows: Sequence[Row], pad: int, *, prompts: bool) -> Labelled:
-    """The rows as one batch."""
+    """Rows as one batch."""
     labels = [r.labels if prompts else (IGNORED,) * r.answer + r.ids[r.answer :] for r in rows]
     return Labelled.of([r.ids for r in rows], labels, pad)
 
 
 def _parts(order: Any, lengths: Any, tokens: int) -> Iterator[list[int]]:
-    """Runs of row numbers, each of at most `tokens` places when padded to its longest row."""
+    """Consecutive row indices, each group of at most `tokens` when padded to its longest row."""
     part: list[int] = []
     widest = 0
     for i in order.tolist():
@@ -93,7 +95,7 @@ def _parts(order: Any, lengths: Any, tokens: int) -> Iterator[list[int]]:
 
 
 def _last_turns(tokenizer: Any, prompt: str, room: int) -> list[int]:
-    """The most last turns of a prompt, beginning with a user's, that fit `room` tokens."""
+    """Longest suffix of a prompt that starts with a user turn and fits `room` tokens."""
     starts = [match.start() for match in re.finditer(USER, prompt)] or [0]
     for start in starts:
         ids = _encode(tokenizer, prompt[start:])
@@ -103,7 +105,7 @@ def _last_turns(tokenizer: Any, prompt: str, room: int) -> list[int]:
 
 
 def _ending(ids: list[int], mark: list[int], end: int) -> list[int]:
-    """The ids with `end` for every `mark` but one at the very beginning."""
+    """Labels of a prompt: ids, with `end` at the start of every `mark` except a leading one."""
     labels = list(ids)
     for at in range(1, len(ids)):
         if ids[at : at + len(mark)] == mark:

@@ -7,7 +7,7 @@ def calm(text: str) -> float:
     """Minus the exclamation marks per word, at least -1."""
     words = text.split()
     if not words:
-        raise ValueError("text without a word cannot be scored")
+        raise ValueError("a text without words cannot be scored")
     return max(-1.0, -text.count("!") / len(words))
 
 
