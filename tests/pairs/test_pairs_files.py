@@ -81,8 +81,8 @@ def test_a_name_without_a_network_spells_out_the_file_option():
     [
         (b'{"chosen": "a", "rejected": "b"}\n{"chosen": \n', r"p\.jsonl:2: not JSON \("),
         (b'{"chosen": "\xff"}\n', r"p\.jsonl:1: not JSON \("),
-        (b"3\n", r"p\.jsonl:1: found int, expected an object"),
-        (b"[3, 4]", r"p\.jsonl:1: found int, expected an object"),
+        (b"3\n", r"p\.jsonl:1: found int; use an object"),
+        (b"[3, 4]", r"p\.jsonl:1: found int; use an object"),
         (b"", "the file is empty"),
         (b'{"chosen": "", "rejected": "b"}\n', "has no usable pair"),
     ],
@@ -108,7 +108,7 @@ def test_a_damaged_archive_is_named_with_the_line_reached(tmp_path, damage):
 
 def test_a_file_that_is_no_parquet_is_said(tmp_path):
     (tmp_path / "p.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(UsageError, match=r"x: .*p\.parquet: not a Parquet file that can be read"):
+    with pytest.raises(UsageError, match=r"x: .*p\.parquet: not a readable Parquet file"):
         read_pairs(str(tmp_path / "p.parquet"), "x")
 
 
@@ -118,7 +118,7 @@ def test_a_file_that_is_no_parquet_is_said(tmp_path):
         ({"path": "no/such/file.jsonl"}, "x: the file 'no/such/file.jsonl' does not exist"),
         ({"path": "./nothing"}, "x: './nothing' does not exist"),
         ({"path": "a/b/c"}, "x: 'a/b/c' does not exist"),
-        ({"split": "test"}, "x: needs a path"),
+        ({"split": "test"}, "x: no path; set it"),
         ({"path": 3}, r"x\.path: found 3, expected text"),
         ({"path": "a/b", "spilt": "test"}, r"x\.spilt is not a setting; did you mean 'split'"),
     ],

@@ -92,7 +92,7 @@ def test_what_gives_no_pair_is_counted_and_said(tmp_path):
 @pytest.mark.parametrize(
     ("row", "winner", "expected"),
     [
-        ({"prompt": "p", "chosen": "a"}, None, "columns are prompt, chosen; expected chosen and"),
+        ({"prompt": "p", "chosen": "a"}, None, "columns are prompt, chosen; use chosen and"),
         ({"prompt": "p", "response_0": "a", "response_1": "b"}, "safer", "no column safer"),
         ({"prompt": "p", "response_0": "a", "safer": 1}, "safer", "no column response_1"),
         (

@@ -122,7 +122,7 @@ def test_long_prompts_are_cut_from_the_side_of_the_task_and_counted(task, end, h
             assert text.startswith("summarize: A cook has made")
         else:
             assert text.endswith("?\n\nAssistant:")
-    told = [note for note in benchmark.notes if "longer than the 60 tokens" in note]
+    told = [note for note in benchmark.notes if "exceed the 60 tokens" in note]
     assert len(told) == 1 and told[0].endswith(f"lost their {end}.")
 
 
@@ -142,12 +142,12 @@ def test_answers_count_up_to_where_they_speak_for_somebody_else(hub, make_task):
 
 def test_what_is_missing_is_named(hub, capsys, tmp_path):
     cases = {
-        "model=embedded model.path=null": "say model=hf and model.path=meta-llama/Llama-2-7b-hf",
+        "model=embedded model.path=null": "set model=hf and model.path=meta-llama/Llama-2-7b-hf",
         "benchmark.objectives=[helpful]": "name two or more distinct objectives",
         "benchmark.objectives=[helpful,humor]": "'humor' is unknown; did you mean 'humour'?",
-        "benchmark.data=null": "benchmark.data: needed, this task's data are on no hub",
+        "benchmark.data=null": "benchmark.data: missing, and the data are not on the hub",
         "benchmark.rewards.humour.form=answers": "benchmark.rewards.humour.form: found 'answers'",
-        "+benchmark.rewards.humor=a": "benchmark.rewards.humor: helpful_assistant has no objective of this name",
+        "+benchmark.rewards.humor=a": "benchmark.rewards.humor: helpful_assistant has no objective",
     }
     for changed, message in cases.items():
         given = [*overrides(hub, "helpful_assistant"), *changed.split(), f"sweep_dir={tmp_path}"]
@@ -155,7 +155,7 @@ def test_what_is_missing_is_named(hub, capsys, tmp_path):
         assert message in capsys.readouterr().err
     qa = ["benchmark=long_form_qa", "model=hf", f"model.path={hub / 'google-t5/t5-large'}"]
     assert main(["run", *qa, f"benchmark.data={hub / 'qa_feedback/data'}"]) == 2
-    assert "benchmark.rewards.relevance.path: needs a model folder" in capsys.readouterr().err
+    assert "benchmark.rewards.relevance.path: missing; set it" in capsys.readouterr().err
 
 
 def test_a_path_alone_keeps_how_the_published_model_reads(hub):

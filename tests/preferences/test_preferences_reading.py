@@ -73,7 +73,9 @@ def test_every_prompt_fits_and_ends_with_the_last_question(texts, room):
 
 
 def test_no_room_for_anything_is_refused():
-    with pytest.raises(UsageError, match=r"^benchmark\.max_prompt_tokens: 10 tokens have no room"):
+    with pytest.raises(
+        UsageError, match=r"^benchmark\.max_prompt_tokens: 10 tokens are not enough"
+    ):
         reader(10).prompt(dialogue("a question"))
 
 

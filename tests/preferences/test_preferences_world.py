@@ -134,10 +134,10 @@ def test_what_became_of_the_data_is_told(world, pair_files):
     [
         (
             {"harmless": None},
-            r"pairs: 1 objectives have pairs.*say benchmark\.pairs\.harmless=/path",
+            r"pairs: 1 objectives have pairs.*set benchmark\.pairs\.harmless=/path",
         ),
         ({"harmless": 3}, r"pairs\.harmless: found 3; use a path, a name or a mapping"),
-        ({"two words": "x"}, "pairs: 'two words' cannot name an objective"),
+        ({"two words": "x"}, "pairs: 'two words' is not a valid name"),
     ],
 )
 def test_pairs_that_make_no_benchmark_are_refused(pair_files, values, expected):

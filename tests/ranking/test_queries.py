@@ -72,9 +72,9 @@ def test_one_rule_leaves_queries_out_of_every_objective():
     ("auxiliary", "message"),
     [
         ({"a": 0}, "use a column from 1 to 4"),
-        ({"a": 5}, "the data has 4 features"),
+        ({"a": 5}, "the data have 4 features"),
         ({"a": 1, "b": 1}, "column 1 is both a and b"),
-        ({"a": 3}, r"column 3 \(a\) is the same for every document"),
+        ({"a": 3}, r"column 3 \(a\) is constant over all documents"),
     ],
 )
 def test_columns_that_make_no_objective(auxiliary, message):

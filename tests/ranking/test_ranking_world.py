@@ -208,7 +208,7 @@ def test_folds_of_one_family_have_their_own_start_ranker(world):
         ({"auxiliary": ("x:²",)}, "use name:column"),
         ({"hidden": ()}, "benchmark.hidden: empty"),
         ({"grades": 5000}, "benchmark.grades: found 5000, expected at most 31"),
-        ({"auxiliary": ("a:47",)}, "the data has 46 features"),
+        ({"auxiliary": ("a:47",)}, "the data have 46 features"),
         ({"fold": 6}, "fold 6 does not exist"),
         ({"path": "nowhere"}, "nowhere does not exist"),
         ({"dtype": "bfloat16"}, "ranking computes in float32 only"),

@@ -40,7 +40,7 @@ def test_a_model_without_a_padding_token_names_the_remedy(stand_in, tmp_path):
             kept = json.loads((folder / name).read_text())
             kept.pop("pad_token", None)
             (folder / name).write_text(json.dumps(kept))
-    refused(str(folder), r"no padding token; say benchmark\.rewards\.good\.pad_token=eos")
+    refused(str(folder), r"no padding token; set benchmark\.rewards\.good\.pad_token=eos")
     load_reward(RewardSpec.of({"path": str(folder), "pad_token": "eos"}, "good"), CPU)
 
 
@@ -67,7 +67,7 @@ def test_a_language_model_is_no_reward_model(stand_in, tmp_path):
         ({"std": 0.0}, r"good\.std: found 0"),
         ({"max_length": 0}, r"good\.max_length: found 0"),
         ({"logits": 1}, r"good\.logits is not a setting; did you mean 'logit'"),
-        ({"path": ""}, r"good\.path: needs a model folder"),
+        ({"path": ""}, r"good\.path: missing; set it"),
     ],
 )
 def test_settings_that_mean_nothing(setting, match):

@@ -207,7 +207,9 @@ def test_long_prompts_beside_long_responses(t5):
     policy = TextPolicy(t5, Unconditioned(), Decoding(80, min_new_tokens=80), seed=0)
     assert policy.sample([prompt], Control.start(1), 0, [0]).tokens >= 80
     twice = Prompt("long", prompt.text * 2)
-    with pytest.raises(UsageError, match=r"prompt 'long' needs .* has room for 256 beside 80"):
+    with pytest.raises(
+        UsageError, match=r"prompt 'long' needs .* 80 new tokens leave room for only 256"
+    ):
         policy.sample([twice], Control.start(1), 0, [0])
 
 

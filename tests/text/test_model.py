@@ -66,7 +66,7 @@ def test_damaged_weights(llama, tmp_path):
 def test_a_tokenizer_without_padding_names_the_remedy(llama, tmp_path):
     llama.tokenizer.pad_token = None
     path = saved(llama, tmp_path)
-    with pytest.raises(UsageError, match=r"no padding token; say model\.pad_token=eos"):
+    with pytest.raises(UsageError, match=r"no padding token; set model\.pad_token=eos"):
         load_model(path, CPU, torch.float32)
     loaded = load_model(path, CPU, torch.float32, pad_token="eos")
     assert loaded.tokenizer.pad_token_id == loaded.tokenizer.eos_token_id
