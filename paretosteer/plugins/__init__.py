@@ -1,1 +1,1 @@
-"""What comes from other packages and from single files: found, checked, named where it is wrong."""
+"""Plug-ins from other packages and from single files: discovery and checks."""

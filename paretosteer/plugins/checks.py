@@ -1,4 +1,4 @@
-"""Whether what a plug-in offers can be used as what it is offered for. Imports only when asked."""
+"""Checks that an object offered by a plug-in fits its group. Heavy imports are deferred."""
 
 from __future__ import annotations
 
@@ -6,46 +6,47 @@ from collections.abc import Callable
 from typing import Any
 
 
-def fault(group: str, name: Any, found: Any) -> str | None:
-    """What is wrong with something offered under a name, with the remedy; None where nothing is."""
+def fault(group: str, name: Any, offered: Any) -> str | None:
+    """Describe what is wrong with an object offered under a name, and the remedy, if anything."""
     if not isinstance(name, str) or not name.replace("-", "_").isidentifier():
-        return "is no name; use letters, digits, - and _"
-    return CHECKS[group](name, found)
+        return "is not a valid name; use letters, digits, - and _"
+    return CHECKS[group](name, offered)
 
 
-def _method(name: str, found: Any) -> str | None:
+def _method(name: str, offered: Any) -> str | None:
     from paretosteer.method import Method
 
-    return _class(found, Method)
+    return _class(offered, Method)
 
 
-def _benchmark(name: str, found: Any) -> str | None:
+def _benchmark(name: str, offered: Any) -> str | None:
     from paretosteer.benchmark import Benchmark
 
-    if wrong := _class(found, Benchmark):
+    if wrong := _class(offered, Benchmark):
         return wrong
-    if not hasattr(found, "feedback"):
-        return "has no feedback; say which kinds it gives"
-    return _named(name, getattr(found, "name", None))
+    if not hasattr(offered, "feedback"):
+        return "has no feedback; list the kinds that it supports"
+    return _named(name, getattr(offered, "name", None))
 
 
-def _objective(name: str, found: Any) -> str | None:
+def _objective(name: str, offered: Any) -> str | None:
     from paretosteer.text.objective import TextObjective
 
-    return _instance(found, TextObjective) or _named(name, found.name) or _versioned(found)
+    return _instance(offered, TextObjective) or _named(name, offered.name) or _versioned(offered)
 
 
-def _metric(name: str, found: Any) -> str | None:
+def _metric(name: str, offered: Any) -> str | None:
     from paretosteer.metrics.row_metric import ROW_INPUTS, RowMetric
 
-    if wrong := _instance(found, RowMetric) or _named(name, found.name) or _versioned(found):
+    wrong = _instance(offered, RowMetric) or _named(name, offered.name) or _versioned(offered)
+    if wrong:
         return wrong
-    if found.direction not in ("up", "down", "shown"):
-        return f"has the direction {found.direction!r}; give up, down or shown"
-    if not callable(found.function):
-        return "has no function; give one"
-    if unknown := [need for need in found.needs if need not in ROW_INPUTS]:
-        return f"needs {unknown[0]!r}; give any of {', '.join(ROW_INPUTS)}"
+    if offered.direction not in ("up", "down", "shown"):
+        return f"has direction {offered.direction!r}; use up, down or shown"
+    if not callable(offered.function):
+        return "has no function; add one"
+    if unknown := [need for need in offered.needs if need not in ROW_INPUTS]:
+        return f"needs {unknown[0]!r}; use any of {', '.join(ROW_INPUTS)}"
     return None
 
 
@@ -64,24 +65,25 @@ CHECKS: dict[str, Callable[[str, Any], str | None]] = {
 }
 
 
-def _class(found: Any, base: type) -> str | None:
-    if wrong := _subclass(found, base):
+def _class(offered: Any, base: type) -> str | None:
+    if wrong := _subclass(offered, base):
         return wrong
-    return _options(getattr(found, "Options", None)) or _versioned(found)
+    return _options(getattr(offered, "Options", None)) or _versioned(offered)
 
 
-def _subclass(found: Any, base: type) -> str | None:
-    if not isinstance(found, type):
-        return "is not a class; name one"
-    if not issubclass(found, base):
-        return f"is no subclass of {base.__module__}.{base.__name__}; make it one"
-    if missing := getattr(found, "__abstractmethods__", None):
-        return f"does not define {', '.join(sorted(missing))}; define what is missing"
+def _subclass(offered: Any, base: type) -> str | None:
+    if not isinstance(offered, type):
+        return "is not a class; offer the class itself"
+    if not issubclass(offered, base):
+        name = f"{base.__module__}.{base.__name__}"
+        return f"is not a subclass of {name}; derive it from {base.__name__}"
+    if missing := getattr(offered, "__abstractmethods__", None):
+        return f"does not define {', '.join(sorted(missing))}; add the missing definitions"
     return None
 
 
 def _options(kind: Any) -> str | None:
-    """What keeps options from having a configuration."""
+    """Describe why `Options` cannot be used as a Hydra configuration, if so."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -89,27 +91,27 @@ def _options(kind: Any) -> str | None:
     from paretosteer.errors import first_line
 
     if not (isinstance(kind, type) and issubclass(kind, options.BaseOptions)):
-        return "has no Options; derive a class of that name from BaseOptions"
+        return "has no Options; derive a class of this name from BaseOptions"
     try:
         OmegaConf.create(options.defaults(kind))
     except (TypeError, ValueError, OmegaConfBaseException) as error:
-        return f"has Options that cannot be configured: {first_line(error)}; give plain defaults"
+        return f"has Options that Hydra cannot read: {first_line(error)}; use plain defaults"
     return None
 
 
-def _instance(found: Any, kind: type) -> str | None:
-    if isinstance(found, kind):
+def _instance(offered: Any, kind: type) -> str | None:
+    if isinstance(offered, kind):
         return None
-    return f"is no {kind.__module__}.{kind.__name__}; make it one"
+    return f"is not a {kind.__module__}.{kind.__name__}; offer an instance of it"
 
 
-def _named(name: str, own: Any) -> str | None:
-    """Caches, scores and columns go by what a thing calls itself."""
-    return None if own == name else f"calls itself {own!r}; give it one name"
+def _named(name: str, own_name: Any) -> str | None:
+    # Caches, scores and columns use the object's own name, so both must agree.
+    return None if own_name == name else f"has the name {own_name!r}; use the same name in both"
 
 
-def _versioned(found: Any) -> str | None:
-    version = getattr(found, "version", None)
+def _versioned(offered: Any) -> str | None:
+    version = getattr(offered, "version", None)
     if isinstance(version, str) and version:
         return None
-    return 'has no version; say version = "1"'
+    return 'has no version; set version = "1"'

@@ -1,4 +1,4 @@
-"""Configuration files that packages bring: entry points `paretosteer.conf` that name a package.
+"""Configuration files of packages, found through entry points `paretosteer.conf`.
 
 [project.entry-points."paretosteer.conf"]
 mine = "mine.conf"
@@ -13,43 +13,44 @@ from paretosteer.plugins import registry
 
 
 def folders() -> dict[str, Path]:
-    """By package, the folder of its configuration files; one that is not there is said.
-
-    A folder and not a package: Hydra would import the package, and that may raise anything.
-    """
-    found = {}
+    """Folder with configuration files of every package; warn about missing ones."""
+    # Folders instead of packages: Hydra would import a package, which may raise anything.
+    by_package = {}
     for entry in registry.installed("conf"):
         if folder := _folder(entry.value):
-            found[entry.value] = folder
+            by_package[entry.value] = folder
         else:
             registry.note(
-                f"configuration {entry.name!r}: there is no package {entry.value!r}; repair or "
-                "uninstall what provides it"
+                f"configuration {entry.name!r}: package {entry.value!r} does not exist; repair or "
+                "uninstall the package that provides it"
             )
-    return found
+    return by_package
 
 
 def files() -> dict[str, Path]:
-    """Every configuration file by its place, such as `experiment/five_methods.yaml`.
+    """Every configuration file by relative path, such as `experiment/five_methods.yaml`.
 
-    Of several in one place the first counts, ours before others'; the rest are said.
+    If several packages provide the same path, the first one wins, with ours first; warn about the
+    others.
     """
     ours = Path(str(resources("paretosteer.conf")))
-    found: dict[str, tuple[str, Path]] = {}
+    by_path: dict[str, tuple[str, Path]] = {}
     for package, folder in {"paretosteer.conf": ours, **folders()}.items():
         for path in sorted(folder.rglob("*.yaml")):
-            place = path.relative_to(folder).as_posix()
-            first, _ = found.setdefault(place, (package, path))
+            relative = path.relative_to(folder).as_posix()
+            first, _ = by_path.setdefault(relative, (package, path))
             if first != package:
-                registry.note(f"{place} of {package}: {first} brings a file of that name")
-    return {place: path for place, (_, path) in found.items()}
+                registry.note(
+                    f"{relative} of {package}: {first} provides a file of this name; rename it"
+                )
+    return {relative: path for relative, (_, path) in by_path.items()}
 
 
 def _folder(package: str) -> Path | None:
-    """The folder of a package; it needs no `__init__.py`, and nothing is imported."""
+    """Folder of a package, which needs no `__init__.py`; nothing is imported."""
     root, *below = package.split(".")
     spec = registry.locate(root)
-    for place in (spec and spec.submodule_search_locations) or ():
-        if (folder := Path(place, *below)).is_dir():
+    for location in (spec and spec.submodule_search_locations) or ():
+        if (folder := Path(location, *below)).is_dir():
             return folder
     return None

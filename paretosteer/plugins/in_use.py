@@ -1,4 +1,4 @@
-"""The plug-ins that a cell is made with, and what its record keeps of them."""
+"""Plug-ins used by a cell, and what its record keeps of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def used(config: CellConfig) -> list[registry.Offer]:
-    """Those that provide a cell's method, benchmark, feedback or text objectives."""
+    """Plug-ins that provide a cell's method, benchmark, feedback or text objectives."""
     parts: list[tuple[registry.Group, str]] = [
         ("methods", config.method.name),
         ("benchmarks", config.benchmark.name),
@@ -29,26 +29,26 @@ def used(config: CellConfig) -> list[registry.Offer]:
         parts.append(("feedback", kind))
     try:
         offers = [registry.find(*part) for part in parts]
-    except UsageError:  # a cell that cannot be looked up uses none; its own error says why
+    except UsageError:  # planning the cell raises the same error with more context
         return []
     return [offer for offer in offers if offer and not offer.built_in]
 
 
 def command(config: CellConfig, plugins: Sequence[registry.Offer]) -> str:
-    """The command that runs a cell again, with the files that it needs."""
+    """Command that runs a cell again, with the plug-in files that it needs."""
     files = dict.fromkeys(str(offer.path) for offer in plugins if offer.path)
     return config.command + "".join(f" --plugin {shlex.quote(file)}" for file in files)
 
 
 def origins(plugins: Sequence[registry.Offer]) -> dict[str, str]:
-    """By part of the cell, such as `method sharp`, whose it is."""
+    """Package or file of every plug-in, by part of the cell, such as `method sharp`."""
     return {_part(offer): offer.origin for offer in plugins}
 
 
 def plugin_files(plugins: Sequence[registry.Offer]) -> dict[str, str]:
-    """By part of the cell, the digest of the single file that it comes from.
+    """Digest of every single-file plug-in, by part of the cell.
 
-    A file has no releases, so each state of it is a version. A package states its own.
+    A file has no releases, so its digest serves as its version. A package states its own.
     """
     return {_part(offer): offer.digest for offer in plugins if offer.digest}
 
@@ -60,21 +60,21 @@ def feedback_version(config: CellConfig) -> dict[str, str]:
 
 
 def digests(plugins: Sequence[registry.Offer]) -> dict[str, str]:
-    """By part of the cell, the digest of the code that it comes from."""
+    """Digest of the code of every plug-in, by part of the cell."""
     return {_part(offer): offer.digest or _package_digest(offer.module) for offer in plugins}
 
 
 def need(folder: Path, plugins: Mapping[str, str]) -> None:
-    """UsageError where a plug-in that a cell's record names is not installed."""
+    """Raise UsageError if a plug-in named in a cell's record is not installed."""
     for part, origin in plugins.items():
         if _found(part) is None:
             kind, _, name = part.partition(" ")
-            remedy = f"say --plugin {origin}" if _is_file(origin) else f"install {origin}"
-            raise UsageError(f"{folder}: was made with the {kind} {name!r} of {origin}; {remedy}")
+            remedy = f"pass --plugin {origin}" if _is_file(origin) else f"install {origin}"
+            raise UsageError(f"{folder}: needs the {kind} {name!r} of {origin}; {remedy}")
 
 
 def at_hand(plugins: Iterable[str]) -> list[registry.Offer]:
-    """The plug-ins that a cell's record names, as far as they are installed."""
+    """Installed plug-ins among those named in a cell's record."""
     return [offer for part in plugins if (offer := _found(part))]
 
 
@@ -94,12 +94,12 @@ def _part(offer: registry.Offer) -> str:
 
 @cache
 def _package_digest(module: str) -> str:
-    """Digest of every Python file of the package that a module is in; of none where it is gone."""
+    """Joint digest of the Python files of a module's top-level package; empty if it is missing."""
     spec = registry.locate(module.partition(".")[0])
-    places = [Path(place) for place in (spec and spec.submodule_search_locations) or ()]
-    found = {
-        path.relative_to(place).as_posix(): path for place in places for path in place.rglob("*.py")
+    roots = [Path(location) for location in (spec and spec.submodule_search_locations) or ()]
+    files = {
+        path.relative_to(root).as_posix(): path for root in roots for path in root.rglob("*.py")
     }
-    if spec and spec.origin and not places:
-        found = {module: Path(spec.origin)}
-    return digest({name: file_digest(path) for name, path in found.items()})
+    if spec and spec.origin and not roots:  # a single module
+        files = {module: Path(spec.origin)}
+    return digest({name: file_digest(path) for name, path in files.items()})

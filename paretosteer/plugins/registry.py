@@ -1,8 +1,8 @@
-"""Methods, benchmarks, objectives, metrics and kinds of feedback by name, from packages and files.
+"""Registry of methods, benchmarks, objectives, metrics and kinds of feedback.
 
-A package offers them by entry point (`paretosteer.methods` and so on), a file in a table
-(`paretosteer.plugins.single_files`). Names and summaries of a package are read without importing
-it: `paretosteer list` stays fast, and a plug-in that does not import affects nobody else.
+Packages register them through entry points (`paretosteer.methods` and so on), single files through
+a table (`paretosteer.plugins.single_files`). Names and summaries are read without importing the
+package, so that `paretosteer list` is fast and a broken plug-in affects no other.
 """
 
 from __future__ import annotations
@@ -27,24 +27,23 @@ Group = Literal["methods", "benchmarks", "objectives", "metrics", "feedback"]
 
 @dataclass(frozen=True)
 class Offer:
-    """What a package or a file offers under a name, not yet loaded.
+    """An object that a package or a file offers under a name, not yet loaded.
 
-    `package` and `version` are those of the distribution, `module` is where it defines the thing;
-    of a file there are only its `path` and `digest`.
+    A package has `package`, `version` and `module`; a file has `path` and `digest`.
     """
 
     group: Group
     name: str
     get: Callable[[], Any]
-    package: str = ""
-    version: str = ""
-    module: str = ""
+    package: str = ""  # name of the distribution
+    version: str = ""  # of the distribution
+    module: str = ""  # defines the object
     path: Path | None = None
     digest: str = ""
 
     @property
     def built_in(self) -> bool:
-        """Whether it is this package's own."""
+        """Whether paretosteer itself provides it."""
         return self.package == "paretosteer"
 
     @property
@@ -54,26 +53,27 @@ class Offer:
 
     @property
     def origin(self) -> str:
-        """Who offers it: a package with its version, or the path of a file."""
+        """Package with its version, or path of the file."""
         return str(self.path or f"{self.package} {self.version}")
 
     def load(self) -> Any:
-        """The thing itself; UsageError where it cannot be had, or is not what it should be."""
+        """Load the object; raise UsageError if it cannot be imported or fails its checks."""
         return self._loaded
 
     @cached_property
     def _loaded(self) -> Any:
-        what, remedy = f"{self.kind} {self.name!r}", "repair or uninstall what provides it"
+        what = f"{self.kind} {self.name!r}"
         try:
-            found = self.get()
+            loaded = self.get()
         except PLUGIN_ERRORS as error:
             raise UsageError(
                 f"{what} ({self.module} of {self.origin}) cannot be imported: "
-                f"{type(error).__name__}: {first_line(error)}; {remedy}"
+                f"{type(error).__name__}: {first_line(error)}; repair or uninstall the package "
+                "that provides it"
             ) from error
-        if wrong := checks.fault(self.group, self.name, found):
+        if wrong := checks.fault(self.group, self.name, loaded):
             raise UsageError(f"{what} of {self.origin} {wrong}")
-        return found
+        return loaded
 
 
 def singular(group: str) -> str:
@@ -82,16 +82,19 @@ def singular(group: str) -> str:
 
 
 def names(group: Group) -> list[str]:
-    """Every name that can be asked for, sorted; what is offered twice is said."""
-    offered = _offers(group)
-    for each in offered.values():
-        if len(each) > 1:
-            note(_clash(each))
-    return sorted(name for name, each in offered.items() if _choice(each))
+    """Sorted names of a group; warn about names that are offered twice."""
+    by_name = _offers(group)
+    for offers in by_name.values():
+        if len(offers) > 1:
+            note(_clash(offers))
+    return sorted(name for name, offers in by_name.items() if _choice(offers))
 
 
 def check_files() -> None:
-    """UsageError where a single file offers what somebody else does: it was asked for by hand."""
+    """Raise UsageError if a single file offers a name that is taken.
+
+    Unlike a package, a file was requested explicitly, so a warning would not do.
+    """
     for group in get_args(Group):
         for offered in _offers(group).values():
             if len(offered) > 1 and any(offer.path for offer in offered):
@@ -99,9 +102,9 @@ def check_files() -> None:
 
 
 def find(group: Group, name: str) -> Offer | None:
-    """What is offered under `name`, if anything; UsageError where nobody can say which of several.
+    """Offer of this name, or None.
 
-    Ours comes before anyone's; of two others neither is used.
+    A built-in offer has precedence. Raises UsageError if several others have the same name.
     """
     offered = _offers(group).get(name)
     if offered and not _choice(offered):
@@ -110,12 +113,12 @@ def find(group: Group, name: str) -> Offer | None:
 
 
 def load(group: Group, name: str) -> Any:
-    """What is registered under `name`; UsageError for an unknown or broken plug-in."""
+    """Load the object registered under `name`; raise UsageError if it is unknown or broken."""
     return _known(group, name).load()
 
 
 def working(group: Group, chosen: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """Those of the names that can be loaded, with what they are; the others are said."""
+    """Load the objects of these names; warn about those that cannot be loaded."""
     for name in chosen:
         try:
             yield name, load(group, name)
@@ -146,24 +149,24 @@ def docstring(source: Path, *, of_class: bool = False) -> str:
 
 @cache
 def note(reason: str) -> None:
-    """Say what is left out and why, once."""
+    """Warn on standard error, once per reason, that something is left out."""
     print(f"paretosteer: left out: {line(reason)}", file=sys.stderr, flush=True)
 
 
 @cache
 def installed(group: str) -> list[EntryPoint]:
-    """Entry points of every installed package, in the order of the packages' names."""
+    """Entry points of a group in all installed packages, sorted by package."""
     return sorted(entry_points(group=f"paretosteer.{group}"), key=lambda e: (_package(e), e.name))
 
 
 def locate(module: str) -> ModuleSpec | None:
-    """What `importlib.util.find_spec` finds, but parent packages are not imported either."""
+    """Like `importlib.util.find_spec`, but without importing parent packages."""
     spec: ModuleSpec | None = None
     for name in accumulate(module.split("."), "{}.{}".format):
         path = spec.submodule_search_locations if spec else None
-        found = (finder.find_spec(name, path) for finder in sys.meta_path)
+        candidates = (finder.find_spec(name, path) for finder in sys.meta_path)
         try:
-            spec = next((candidate for candidate in found if candidate), None)
+            spec = next((candidate for candidate in candidates if candidate), None)
         except KeyError:  # a folder without __init__.py, in a package that is not imported
             return None
         if spec is None:
@@ -172,11 +175,11 @@ def locate(module: str) -> ModuleSpec | None:
 
 
 def _offers(group: Group) -> dict[str, list[Offer]]:
-    """Everything that is offered, by name."""
-    found: dict[str, list[Offer]] = {}
+    """All offers of a group, by name."""
+    by_name: dict[str, list[Offer]] = {}
     for offer in (*_of_packages(group), *_of_files(group)):
-        found.setdefault(offer.name, []).append(offer)
-    return found
+        by_name.setdefault(offer.name, []).append(offer)
+    return by_name
 
 
 @cache
@@ -205,8 +208,8 @@ def _clash(offered: Sequence[Offer]) -> str:
     origins = " and ".join(offer.origin for offer in offered if not offer.built_in)
     kind, name = offered[0].kind, offered[0].name
     if _choice(offered):
-        return f"{kind} {name!r} of {origins}: a built-in one has that name; rename it"
-    return f"{kind} {name!r} is offered by {origins}, and none of them is used; keep one"
+        return f"{kind} {name!r} of {origins}: a built-in {kind} has this name; rename it"
+    return f"{kind} {name!r} is offered by {origins}, so none is used; uninstall all but one"
 
 
 def _known(group: Group, name: str) -> Offer:

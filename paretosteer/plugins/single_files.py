@@ -1,6 +1,6 @@
-"""Plug-ins in single files: `--plugin file.py`, which workers see through PARETOSTEER_PLUGINS.
+"""Plug-ins in single files: `--plugin file.py`, passed to workers through PARETOSTEER_PLUGINS.
 
-A file says what it offers in a table that reads as the entry points of a package would:
+A file lists its offers in a table with the same groups as the entry points of a package:
 
     paretosteer_plugins = {"methods": {"sharp_soup": SharpSoup}}
 """
@@ -26,15 +26,15 @@ TABLE = "paretosteer_plugins"
 
 @dataclass(frozen=True)
 class PluginFile:
-    """A file that was run: what it offers by group and name, and the digest of what was run."""
+    """A plug-in file that was executed."""
 
     path: Path
-    offers: Mapping[str, Mapping[str, Any]]
-    digest: str
+    offers: Mapping[str, Mapping[str, Any]]  # by group and name
+    digest: str  # of the source that was executed
 
 
 def declare(parser: argparse.ArgumentParser, dest: str) -> None:
-    """Give a parser the option that names such files."""
+    """Add the option `--plugin` to a parser."""
     parser.add_argument(
         "--plugin",
         dest=dest,
@@ -46,24 +46,24 @@ def declare(parser: argparse.ArgumentParser, dest: str) -> None:
 
 
 def add(paths: Iterable[str]) -> list[PluginFile]:
-    """Offer these files here and in every process that starts from here; gives all there are.
+    """Register files in this process and its future children; return all registered files.
 
     Raises
     ------
     UsageError
-        If one of them, or one that PARETOSTEER_PLUGINS named before, cannot be used.
+        If one of them, or of those already in PARETOSTEER_PLUGINS, cannot be used.
 
     """
     absolute = [str(Path(path).absolute()) for path in [*_named(), *paths]]
     if split := [path for path in absolute if os.pathsep in path]:
-        raise UsageError(f"--plugin: {split[0]}: has {os.pathsep!r} in its path; move it")
+        raise UsageError(f"--plugin: {split[0]}: its path contains {os.pathsep!r}; move the file")
     if absolute:
         os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys(absolute))
     return files()
 
 
 def files() -> list[PluginFile]:
-    """Every file that is offered, run once; UsageError where one cannot be used."""
+    """All registered files, each executed once; raise UsageError if one cannot be used."""
     return [_read(path) for path in _named()]
 
 
@@ -73,48 +73,49 @@ def _named() -> list[str]:
 
 @cache
 def _read(path: str) -> PluginFile:
-    """Run a file once, from the very bytes that are digested: it may be edited meanwhile."""
+    """Execute a file, once per process."""
+    # Digest and execute the same bytes, since the file may be edited in between.
     import hashlib
 
     try:
         source = Path(path).read_bytes()
     except OSError as error:
         raise UsageError(
-            f"--plugin: {path}: cannot be read ({error.strerror}); give a Python file"
+            f"--plugin: {path}: cannot be read ({error.strerror}); pass a Python file"
         ) from None
     digest = hashlib.sha256(source).hexdigest()
     module = ModuleType(f"paretosteer_plugin_{digest[:10]}")
     module.__file__ = path
-    sys.modules[module.__name__] = module  # where dataclasses look up their annotations
+    sys.modules[module.__name__] = module  # dataclasses look up their annotations here
     try:
         exec(compile(source, path, "exec", dont_inherit=True), vars(module))
     except PLUGIN_ERRORS as error:
         del sys.modules[module.__name__]
         number = line_in(error, path)
-        place = f", line {number}" if number else ""
-        raise UsageError(f"--plugin: {path}{place}: {_told(error)}") from error
+        where = f", line {number}" if number else ""
+        raise UsageError(f"--plugin: {path}{where}: {_describe(error)}") from error
     return PluginFile(Path(path), _table(path, getattr(module, TABLE, None)), digest)
 
 
 def _table(path: str, offers: Any) -> Mapping[str, Mapping[str, Any]]:
-    """What a file offers; UsageError where it is nothing, or nothing that can be used."""
+    """Check the table of a file; raise UsageError if it is empty or an offer cannot be used."""
     if not isinstance(offers, Mapping) or not any(offers.values()):
         raise UsageError(
-            f"--plugin: {path}: offers nothing; end it with a line such as "
+            f"--plugin: {path}: offers nothing; add a line such as "
             f'{TABLE} = {{"methods": {{"mine": Mine}}}}'
         )
     for group, named in offers.items():
         if group not in CHECKS or not isinstance(named, Mapping):
             raise UsageError(
-                f"--plugin: {path}: {TABLE}[{group!r}] is no group of things by name; "
+                f"--plugin: {path}: {TABLE}[{group!r}] is not a group with a mapping by name; "
                 f"{did_you_mean(str(group), CHECKS)}"
             )
-        for name, found in named.items():
-            if wrong := fault(group, name, found):
+        for name, offered in named.items():
+            if wrong := fault(group, name, offered):
                 raise UsageError(f"--plugin: {path}: {group.removesuffix('s')} {name!r} {wrong}")
     return offers
 
 
-def _told(error: BaseException) -> str:
-    said = error.msg if isinstance(error, SyntaxError) else first_line(error)
-    return f"{type(error).__name__}: {said}; mend the file, or leave it out"
+def _describe(error: BaseException) -> str:
+    message = error.msg if isinstance(error, SyntaxError) else first_line(error)
+    return f"{type(error).__name__}: {message}; fix the file, or omit it"

@@ -1,1 +1,1 @@
-"""A trained cell in use."""
+"""Use of a trained cell: restoring, answering prompts, exporting."""

@@ -1,4 +1,4 @@
-"""What a restored policy answers to prompts that a user types, with its scores."""
+"""Answers of a restored policy to prompts typed by a user, with their scores."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from paretosteer.training.rollout import roll_out
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; `scores` are in raw units, NaN where an objective could not score the text."""
+    """One answer to a prompt at a preference."""
 
     prompt: str
     preference: tuple[float, ...]
     sample: int
     text: str
-    scores: dict[str, float]
+    scores: dict[str, float]  # by objective, in raw units; NaN where it cannot score the text
 
 
 def answers(
@@ -33,15 +33,15 @@ def answers(
     samples: int,
     seed: int,
 ) -> list[Answer]:
-    """Answer every prompt at every preference (k, m), whose control rows are given."""
+    """Answer every prompt at every preference (k, m), under the k rows of `control`."""
     typed = [benchmark.typed(prompt) for prompt in prompts]
     rows = benchmark.setting.eval_rows
-    found: list[Answer] = []
+    results: list[Answer] = []
     rolls: Any = roll_out(policy, typed, control, seed=seed, samples=samples, batch_rows=rows)
     names = [objective.name for objective in benchmark.objectives]
     for cells, _, written in rolls:
         scores = benchmark_outputs.scores(benchmark, written)  # (rows, m)
-        found += [
+        results += [
             Answer(
                 prompts[cells.prompt[row]],
                 tuple(preferences[cells.point[row]].tolist()),
@@ -51,4 +51,4 @@ def answers(
             )
             for row, text in enumerate(written.texts)
         ]
-    return found
+    return results

@@ -1,4 +1,4 @@
-"""The folder that an export leaves: whole or absent, and saying what it is and how to use it."""
+"""Folder of an export: written atomically, with a README and metadata."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HERE = "path/to/this/folder"
 
 
 def export(policy: Any, control: Control, out: Path, form: Form, about: Mapping[str, Any]) -> None:
-    """Write a policy under one control row to the folder `out`, with what `about` says of it.
+    """Write a policy under one control row to the folder `out`, with the metadata `about`.
 
     See `Restored.export`.
 
@@ -29,10 +29,11 @@ def export(policy: Any, control: Control, out: Path, form: Form, about: Mapping[
 
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UsageError(f"--out: {str(out)!r} exists and is not empty; give a new folder")
+        raise UsageError(f"--out: {str(out)!r} exists and is not empty; use a new folder")
     check_form(policy, control, form)
     start = str(policy.network.config._name_or_path)
-    start = str(Path(start).resolve()) if Path(start).is_dir() else start  # else a hub name
+    # A relative path would break when the export is used elsewhere; a hub name works anywhere.
+    start = str(Path(start).resolve()) if Path(start).is_dir() else start
     about = {"form": form, **about, "prefix": prefix(control)}
     with atomic_folder(out.absolute()) as draft:
         write_policy(policy, control, form, draft, start, final=out)
@@ -44,15 +45,15 @@ def export(policy: Any, control: Control, out: Path, form: Form, about: Mapping[
 
 
 def _readme(about: Mapping[str, Any], auto: str, base: str | None) -> str:
-    """What the folder is, for people: `base` is what an adapter goes on, None for a whole model."""
+    """README of the folder; `base` is the model under an adapter, None for a whole model."""
     weights = ", ".join(f"{name} {weight:g}" for name, weight in about["preference"].items())
     dials = "".join(f", {name} {value:g}" for name, value in about["dials"].items())
     method = f"{about['method']} ({about['variant']})" if about["variant"] else about["method"]
-    told = [
+    sections = [
         f"# {about['method']} at {weights}{dials}",
-        f"A policy that {method} trained on the benchmark {about['benchmark']}, at one preference. "
-        f"Exported by paretosteer from the cell {about['cell']}; {ABOUT} says the same for "
-        "programs.",
+        f"A policy trained by {method} on the benchmark {about['benchmark']}, at one preference. "
+        f"Exported by paretosteer from the cell {about['cell']}; {ABOUT} holds the same facts in "
+        "machine-readable form.",
     ]
     load = [
         f"from transformers import {auto}",
@@ -61,11 +62,11 @@ def _readme(about: Mapping[str, Any], auto: str, base: str | None) -> str:
     if base is not None:
         load = ["from peft import PeftModel", *load]
         load.append(f'model = PeftModel.from_pretrained(model, "{HERE}")')
-    told.append("\n".join(["```python", *load, "```"]))
+    sections.append("\n".join(["```python", *load, "```"]))
     if about["prefix"]:
-        told += [
-            "The preference is in the prompt: put these words, as they are and with the space at "
-            f"their end, before every one. {ABOUT} holds them too.",
+        sections += [
+            "The preference is part of the prompt. Prepend this text to every prompt, unchanged "
+            f"and with its trailing space. {ABOUT} holds it too.",
             f"```\n{about['prefix']}\n```",
         ]
-    return "\n\n".join(told) + "\n"
+    return "\n\n".join(sections) + "\n"

@@ -1,4 +1,4 @@
-"""A finished cell back as a usable policy.
+"""Restoring a finished cell as a usable policy.
 
     from paretosteer import restore_cell
 
@@ -7,8 +7,8 @@
     print(answers[0].text, answers[0].scores)
     cell.export([0.3, 0.7], "exported")  # for AutoModelForCausalLM.from_pretrained
 
-What a cell needs beside its own folder is its start model; banks, also those of adapters that came
-from elsewhere, are in its checkpoint.
+Besides its own folder, a cell only needs its start model. The checkpoint holds all banks, including
+those imported from adapters.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Restored:
-    """A trained cell: its folder and plan, its benchmark, and its method with the policy loaded."""
+    """A trained cell, with its benchmark and its method's policy loaded."""
 
     folder: Path
     plan: CellPlan
@@ -48,7 +48,7 @@ class Restored:
 
     @property
     def objectives(self) -> list[str]:
-        """Names of the objectives, in the order of a preference's weights."""
+        """Names of the objectives, in the order of the weights of a preference."""
         return [objective.name for objective in self.benchmark.objectives]
 
     def control(self, preferences: object, dials: Mapping[str, float] | None = None) -> Control:
@@ -57,7 +57,7 @@ class Restored:
         Raises
         ------
         UsageError
-            If a preference is off the simplex, or the method has no such dial or value of it.
+            If a preference is not on the simplex, or a dial is unknown or out of range.
 
         """
         mu = self._preferences(preferences)
@@ -73,16 +73,16 @@ class Restored:
         samples: int = 1,
         seed: int = 0,
     ) -> list[Answer]:
-        """Answers to prompts, every one at every preference (k, m), in one batch where they fit.
+        """Answer every prompt at every preference (k, m).
 
-        A prompt's answers stand together, by preference, then by sample. The same seed, prompt and
-        sample number meet the same noise at every preference.
+        Answers are ordered by prompt, then by preference, then by sample. For the same seed,
+        prompt and sample number, the sampling noise is the same at every preference.
 
         Raises
         ------
         UsageError
-            As `control`; if the world has no text, or if a prompt is empty, no text, or too long
-            for the model's context.
+            As `control`; if the benchmark has no text, or if a prompt is empty, not valid UTF-8,
+            or too long for the model's context.
 
         """
         from paretosteer.serving.answers import answers
@@ -107,8 +107,8 @@ class Restored:
         Raises
         ------
         UsageError
-            As `control`; if the world has no text, the policy no such form there, or if `out`
-            exists and is not an empty folder.
+            As `control`; if the benchmark has no text, if the policy cannot be exported in this
+            form, or if `out` exists and is not an empty folder.
 
         """
         from paretosteer.serving.export_folder import export
@@ -119,7 +119,7 @@ class Restored:
         export(self.method.policy, control, Path(out), form, about)
 
     def _about(self, preference: Sequence[float], dials: Mapping[str, float]) -> dict[str, Any]:
-        """What an exported policy is, for programs."""
+        """Metadata of an exported policy."""
         plan = self.plan
         return {
             "cell": self.folder.resolve().name,
@@ -150,24 +150,24 @@ def restore_cell(
     model: str | None = None,
     text: bool = False,
 ) -> Restored:
-    """Load what a cell trained.
+    """Load the policy of a trained cell.
 
     Parameters
     ----------
     folder
-        A cell, or a folder in which exactly one lies.
+        A cell, or a folder that contains exactly one.
     device
-        As in the configuration; it need not be the one that the cell was trained on.
+        As in the configuration; it may differ from the device of training.
     model
-        Where the start model is now, if it is not where the cell found it.
+        New path of the start model, if it has moved since training.
     text
-        Refuse a world without text, before it is built.
+        Raise early if the benchmark has no text, before it is built.
 
     Raises
     ------
     UsageError
-        If there is no such cell, if it has no whole checkpoint (it failed, or never finished
-        training), or if its start model is not there any more or is another one.
+        If the cell does not exist, has no complete checkpoint (because it failed or did not finish
+        training), or if its start model is missing or has changed.
 
     """
     cell = _find(Path(folder))
@@ -184,32 +184,34 @@ def restore_cell(
 
 
 def _check_prompt(prompt: str) -> None:
-    """UsageError where there is nothing to answer."""
+    """Raise UsageError if a prompt is empty or not valid UTF-8."""
     try:
         prompt.encode()
-    except UnicodeEncodeError:  # bytes that were no UTF-8 reach Python as lone surrogates
+    except UnicodeEncodeError:  # Python decodes invalid bytes of argv as lone surrogates
         raise UsageError(f"prompt: {prompt!a} is not valid UTF-8; convert it first") from None
     if not prompt.strip():
-        raise UsageError("prompt: is empty; give some text to answer")
+        raise UsageError("prompt: empty; pass some text to answer")
 
 
 def has_text(benchmark_class: type) -> bool:
-    """Whether a world is of language models."""
+    """Whether a benchmark is about language models."""
     from paretosteer.text.benchmark import TextBenchmark
 
     return issubclass(benchmark_class, TextBenchmark)
 
 
 def _no_text(folder: Path, benchmark: str) -> UsageError:
-    return UsageError(f"{folder}: {benchmark} has no text; `paretosteer report` shows its points")
+    return UsageError(
+        f"{folder}: benchmark {benchmark} has no text; use `paretosteer report` to see its points"
+    )
 
 
 def _find(folder: Path) -> Cell:
-    """The one cell at or below a folder, with its training finished."""
+    """The only cell at or below a folder, with finished training."""
     cells = find_cells(folder)
     if len(cells) > 1:
         raise UsageError(
-            f"{folder}: holds {len(cells)} cells; give one of them, such as {cells[0].path}"
+            f"{folder}: holds {len(cells)} cells; pass one of them, such as {cells[0].path}"
         )
     (cell,) = cells
     if not State(cell.path).whole("train"):
@@ -221,7 +223,7 @@ def _find(folder: Path) -> Cell:
 
 
 def _config(cell: Cell, device: str, model: str | None) -> CellConfig:
-    """The cell's configuration, here and now."""
+    """Configuration of the cell with the current device and path of the start model."""
     if not cell.config:
         raise UsageError(f"{cell.path}: has no readable configuration; run the cell again")
     config = CellConfig.parse({**cell.config, "device": device})
@@ -229,19 +231,19 @@ def _config(cell: Cell, device: str, model: str | None) -> CellConfig:
         return config
     if config.model.name != "hf":
         raise UsageError(
-            f"--model: {model!r} given, but the start model of {cell.path} is the benchmark's own; "
-            "leave it out"
+            f"--model: found {model!r}, but {cell.path} uses the embedded start model of its "
+            "benchmark; omit --model"
         )
     return config.model_copy(update={"model": config.model.model_copy(update={"path": model})})
 
 
 def _check_model(cell: Cell, plan: CellPlan) -> None:
-    """UsageError where the start model is not the one that the banks change."""
+    """Raise UsageError if the start model is not the one that the cell was trained on."""
     if not cell.record or not cell.record.model:  # unfinished: only its training digest is known
         if State(cell.path).stages["train"]["digest"] != plan.digests["train"]:
             raise UsageError(
-                f"{cell.path}: was trained on another start model, or by another version of "
-                "paretosteer, and never finished; run the cell again"
+                f"{cell.path}: did not finish, and was trained on another start model or by "
+                "another version of paretosteer; run the cell again"
             )
         return
     if cell.record.model.digest == plan.model_key:
@@ -252,7 +254,8 @@ def _check_model(cell: Cell, plan: CellPlan) -> None:
             f"{cell.path}: was trained on another version of the start model or data of "
             f"{plan.config.benchmark.name}; run the cell again"
         )
-    found = "holds another model than" if Path(where).is_dir() else "is no folder from here, as"
-    raise UsageError(
-        f"model.path: {where!r} {found} {cell.path} was trained on; say where that is with --model"
-    )
+    if Path(where).is_dir():
+        problem = f"{where!r} is not the start model that {cell.path} was trained on"
+    else:
+        problem = f"the folder {where!r} with the start model of {cell.path} does not exist"
+    raise UsageError(f"model.path: {problem}; pass its path with --model")

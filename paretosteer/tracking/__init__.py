@@ -1,4 +1,4 @@
-"""Where a cell's figures go besides its folder. No tracker can fail a cell."""
+"""Experiment trackers. A failure of the tracker never fails a cell."""
 
 from paretosteer.tracking.tracker import Tracker, make_tracker
 

@@ -1,4 +1,4 @@
-"""A wandb workspace for a sweep, as code: fronts, headline metrics, curves and the report."""
+"""wandb workspace of a sweep, as code: fronts, headline metrics, curves and the report."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ from paretosteer.tracking.tracked_figures import TRACKED
 from paretosteer.tracking.wandb_tracker import pair_key
 
 _CURVES = ("loss", "kl", "entropy", "tokens_per_second")
-_RUNS = 100  # lines in one panel; wandb's default of 10 leaves out most of a sweep
+_RUNS = 100  # lines per panel; wandb's default of 10 hides most of a sweep
 
 
 def workspace(cells: Sequence[Cell], project: str, group: str, entity: str = "") -> Any:
-    """The workspace of a sweep's finished cells, whose runs are in a group.
+    """Workspace for the finished cells of a sweep, whose runs share a group.
 
     Raises
     ------
     UsageError
-        Without the package that makes workspaces.
+        If wandb-workspaces is not installed.
+
     """
     try:
         import wandb_workspaces.reports.v2 as panels
         import wandb_workspaces.workspaces as spaces
     except ModuleNotFoundError:
         raise UsageError(
-            "--dashboard: needs wandb-workspaces; install it with "
+            "--dashboard: requires wandb-workspaces; install it with "
             "pip install 'paretosteer[dashboards]'"
         ) from None
 
     names = [cell.results.objective_names for cell in cells if cell.scored]
-    objectives = list(dict.fromkeys(name for each in names for name in each))
-    pairs = dict.fromkeys(pair for each in names for pair in combinations(each, 2))
+    objectives = list(dict.fromkeys(name for of_cell in names for name in of_cell))
+    pairs = dict.fromkeys(pair for of_cell in names for pair in combinations(of_cell, 2))
     headline = [metric.name for metric in TRACKED]
     bars = [panels.BarPlot(title=name, metrics=[name]) for name in headline]
     price = panels.ScatterPlot(
-        title="Gain and its price",
+        title="Hypervolume over KL",
         x=panels.SummaryMetric("kl"),
         y=panels.SummaryMetric("hypervolume"),
     )
@@ -63,8 +64,8 @@ def workspace(cells: Sequence[Cell], project: str, group: str, entity: str = "")
         project=project,
         name=f"paretosteer {group}",
         sections=[
-            spaces.Section(name=name, panels=shown, is_open=True)
-            for name, shown in sections.items()
+            spaces.Section(name=name, panels=content, is_open=True)
+            for name, content in sections.items()
         ],
         settings=spaces.WorkspaceSettings(max_runs=_RUNS),
         runset_settings=spaces.RunsetSettings(
@@ -75,16 +76,16 @@ def workspace(cells: Sequence[Cell], project: str, group: str, entity: str = "")
 
 
 def specification(space: Any) -> dict[str, Any]:
-    """A workspace as wandb stores it, in plain values."""
-    # The package has no public name for what `save` sends.
-    found: dict[str, Any] = space._to_model().model_dump(
+    """Specification of a workspace, as wandb stores it."""
+    # Private: the package has no public way to get what `save` sends.
+    model: dict[str, Any] = space._to_model().model_dump(
         mode="json", by_alias=True, exclude_none=True
     )
-    return found
+    return model
 
 
 def write_specification(space: Any, path: Path) -> None:
-    """Write a workspace's specification as JSON."""
+    """Write the specification of a workspace as JSON."""
     write_json(path, specification(space))
 
 

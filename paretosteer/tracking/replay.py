@@ -1,4 +1,4 @@
-"""Finished cells and their report, sent to wandb afterwards by the tracker that is used live."""
+"""Upload of finished cells and their report to wandb, through the tracker that is used live."""
 
 from __future__ import annotations
 
@@ -18,26 +18,29 @@ from paretosteer.tracking.wandb_tracker import WandbTracker
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a cell: `skipped` says why it was not sent, and is empty where it was."""
+    """Result of sending a cell."""
 
     cell: Cell
-    skipped: str
+    skipped: str  # reason why it was not sent; empty if it was
 
 
 def replay(sweep: Path, settings: WandbTracking) -> Iterator[Outcome]:
-    """Send every finished cell below a sweep's folder as it comes, then the report, written anew.
+    """Send every finished cell below a sweep's folder, then a freshly written report.
 
-    Files go to `sweep/wandb`. `settings.group` defaults to the folder's name, which it may have
-    got after its cells were run.
+    Files go to `sweep/wandb`. `settings.group` defaults to the current name of the folder, even if
+    it has been renamed since the sweep.
 
     Raises
     ------
     UsageError
-        Before anything is sent, where the folder holds no finished cell; or where wandb refuses.
+        If the folder holds no finished cell (before anything is sent), or wandb refuses.
+
     """
     cells = find_cells(sweep)
     if not any(cell.scored for cell in cells):
-        raise UsageError(f"DIR: none of the {len(cells)} cells in {sweep} is finished; run them")
+        raise UsageError(
+            f"DIR: none of the {len(cells)} cells in {sweep} is finished; run the sweep again"
+        )
     group = settings.group or sweep.resolve().name
     tracker = WandbTracker(settings.model_copy(update={"group": group}), watch_machine=False)
     with refusals():
@@ -48,21 +51,21 @@ def replay(sweep: Path, settings: WandbTracking) -> Iterator[Outcome]:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What wandb refuses (a key, an account, a name) as a UsageError of one line."""
+    """Turn errors of wandb (wrong key, account or name) into a UsageError of one line."""
     import wandb
 
     try:
         yield
     except wandb.Error as error:
-        told = " ".join(str(error).split())
+        message = " ".join(str(error).split())
         raise UsageError(
-            f"--mode, --project, --entity: wandb refused ({told}); set WANDB_API_KEY for online "
+            f"--mode, --project, --entity: wandb refused ({message}); set WANDB_API_KEY for online "
             "runs, or use --mode offline"
         ) from None
 
 
 def _send(cell: Cell, sweep: Path, tracker: WandbTracker) -> str:
-    """Send a finished cell; why not, where it was not."""
+    """Send a finished cell, or return the reason why it cannot be sent."""
     if not cell.scored:
         return f"{cell.status}: {cell.reason}" if cell.reason else cell.status
     if damage := _damage(cell):
@@ -76,7 +79,7 @@ def _send(cell: Cell, sweep: Path, tracker: WandbTracker) -> str:
 
 
 def _damage(cell: Cell) -> str:
-    """What keeps a cell's files from being read, found before a run is opened for them."""
+    """Error in a cell's files, if any, found before a wandb run is opened."""
     try:
         Shown(cell).samples(0)
         list(training(cell.path))

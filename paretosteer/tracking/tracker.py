@@ -1,7 +1,7 @@
-"""What a tracker is told, and what becomes of its errors.
+"""Interface of a tracker, and the wrapper that keeps its errors from failing a cell.
 
-A tracker is told of folders, not figures: what it shows, it reads from them itself. So nothing is
-computed where none listens, and what it computes can fail no cell.
+A tracker receives folders instead of figures and reads from them what it shows. So nothing is
+computed without a tracker, and its computations cannot fail a cell.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ log = logging.getLogger(__name__)
 
 
 class Tracker(Protocol):
-    """A sink for one cell at a time (`start`, `log`, `cell`, `finish`), then for their report."""
+    """Receives one cell at a time (`start`, `log`, `cell`, `finish`), then their report."""
 
     def start(self, config: Mapping[str, Any], folder: Path, identity: str) -> None:
-        """Begin a cell: its plain configuration, where files may go, its shortened digest."""
+        """Start a cell with this configuration, folder for files, and shortened digest."""
         ...
 
     def log(self, step: int, row: Mapping[str, float | str]) -> None:
-        """A row of the training log, at an optimiser step."""
+        """Log a row of the training log at an optimiser step."""
         ...
 
     def cell(self, folder: Path) -> None:
-        """The cell has its record, whatever that says."""
+        """Send a cell whose record has been written, with any status."""
         ...
 
     def finish(self) -> None:
-        """End the cell; safe to call when none was started."""
+        """End the cell; does nothing if none was started."""
         ...
 
     def report(self, sweep: Path, report: Report) -> None:
-        """The report of the cells in a sweep's folder was written."""
+        """Send the report of a sweep."""
         ...
 
 
 def make_tracker(settings: NoTracking | WandbTracking) -> Tracker:
-    """The tracker that a configuration asks for."""
+    """Make the configured tracker."""
     if isinstance(settings, WandbTracking):
         from paretosteer.tracking.wandb_tracker import WandbTracker
 
@@ -54,49 +54,48 @@ def make_tracker(settings: NoTracking | WandbTracking) -> Tracker:
 
 
 class NoTracker:
-    """Keeps nothing."""
+    """Tracker that does nothing."""
 
     def start(self, config: Mapping[str, Any], folder: Path, identity: str) -> None:
-        """Do nothing."""
+        pass
 
     def log(self, step: int, row: Mapping[str, float | str]) -> None:
-        """Do nothing."""
+        pass
 
     def cell(self, folder: Path) -> None:
-        """Do nothing."""
+        pass
 
     def finish(self) -> None:
-        """Do nothing."""
+        pass
 
     def report(self, sweep: Path, report: Report) -> None:
-        """Do nothing."""
+        pass
 
 
 class Shielded:
-    """A tracker whose errors are said once and then ignored: figures are in the folder anyway."""
+    """Tracker that stops with a warning at the first error of another one.
+
+    Nothing is lost, since the cell's folder holds all figures.
+    """
 
     def __init__(self, tracker: Tracker):
         self._tracker = tracker
         self._broken = False
 
     def start(self, config: Mapping[str, Any], folder: Path, identity: str) -> None:
-        """Begin a cell."""
         self._try(lambda: self._tracker.start(config, folder, identity))
 
     def log(self, step: int, row: Mapping[str, float | str]) -> None:
-        """A row of the training log."""
         self._try(lambda: self._tracker.log(step, row))
 
     def cell(self, folder: Path) -> None:
-        """The cell has its record."""
         self._try(lambda: self._tracker.cell(folder))
 
     def finish(self) -> None:
-        """End the cell, also where something went wrong before: nothing is left open."""
+        # Even after an error, so that no run stays open.
         self._try(self._tracker.finish, always=True)
 
     def report(self, sweep: Path, report: Report) -> None:
-        """The report was written."""
         self._try(lambda: self._tracker.report(sweep, report))
 
     def _try(self, action: Callable[[], None], *, always: bool = False) -> None:
@@ -107,5 +106,5 @@ class Shielded:
         except Exception as error:
             if not self._broken:
                 kind, what = type(self._tracker).__name__, type(error).__name__
-                log.warning("%s stopped (%s: %s); all else goes on", kind, what, line(error))
+                log.warning("%s stopped (%s: %s); the run continues", kind, what, line(error))
             self._broken = True

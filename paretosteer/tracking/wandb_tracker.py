@@ -1,10 +1,9 @@
-"""Weights & Biases: a run per cell and one for the report, in a group per sweep.
+"""Weights & Biases: one run per cell and one for the report, in a group per sweep.
 
-A run's id is made of what identifies the cell, or of the sweep's name. So a cell that is run or
-exported again goes to the run it has. Online that run is resumed: wandb ignores steps that it has,
-and takes the newer tables and metrics. Offline the older folder is replaced, since `wandb sync`
-would send both to one run, several folders at once; what it sends under an id that exists takes the
-place of what was there.
+The id of a run is derived from the cell's identity or the sweep's name, so a cell that is run or
+exported again goes to the same wandb run. Online, this run is resumed: wandb ignores steps that it
+already has, and takes the newer tables and metrics. Offline, the older folder is deleted, because
+`wandb sync` would send both folders to one run. Syncing an existing id replaces its contents.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ from paretosteer.tracking.tracked_figures import Shown, Table, curves, training
 if TYPE_CHECKING:
     from paretosteer.report.write import Report
 
-SAMPLE_ROWS = 200  # as many as a browser shows with ease
-_LONGEST = 100  # characters of an id: wandb takes 128, with what stands before it
+SAMPLE_ROWS = 200  # a browser shows this many with ease
+_LONGEST = 100  # characters of an id; wandb allows 128, including its own prefix
 _DATA_DIR = "WANDB_DATA_DIR"
 
 
 class WandbTracker:
-    """Sends a cell to its run as it trains, or all at once when it is finished.
+    """Sends a cell to its wandb run as it trains, or all at once when it is finished.
 
-    Without WANDB_API_KEY everything stays offline, below `wandb` in the folder that a run is
-    given. With `watch_machine` false nothing is noted about this machine: it is not the one that
-    did the work.
+    Without WANDB_API_KEY everything stays offline, in the subfolder `wandb` of the folder passed to
+    `start`. With `watch_machine` false no machine statistics are sent, for uploads from another
+    machine than the one that trained.
     """
 
     def __init__(self, settings: WandbTracking, *, watch_machine: bool = True):
@@ -47,7 +46,6 @@ class WandbTracker:
         self._exit_code = 1
 
     def start(self, config: Mapping[str, Any], folder: Path, identity: str) -> None:
-        """Open the cell's run."""
         method, seed = config["method"]["name"], config["seed"]
         benchmark = config["benchmark"]["name"]
         self._open(
@@ -60,12 +58,11 @@ class WandbTracker:
         )
 
     def log(self, step: int, row: Mapping[str, float | str]) -> None:
-        """Points of the training curves."""
         self._run.log(curves(row), step=step)
         self._has_curves = True
 
     def cell(self, folder: Path) -> None:
-        """The record as an artifact; of a finished cell curves, front, metrics and samples too."""
+        """Send the record as an artifact; for a finished cell also curves, front and samples."""
         cell = read_cell(folder)
         with self._staging():
             self._run.log_artifact(self._artifact(folder / RECORD))
@@ -76,13 +73,13 @@ class WandbTracker:
         self._exit_code = int(cell.status == "failed")
 
     def finish(self) -> None:
-        """Close the run; one that was told of no record counts as failed."""
+        """Close the run, as failed unless a record was sent."""
         if self._run is not None:
             self._run.finish(exit_code=self._exit_code)
             self._run = None
 
     def report(self, sweep: Path, report: Report) -> None:
-        """The leaderboard, the figures and the page, in a run of their own."""
+        """Send leaderboard, figures and page in a run of their own."""
         import wandb
 
         name = sweep.resolve().name
@@ -95,14 +92,14 @@ class WandbTracker:
             job_type="report",
         )
         try:
-            shown = {
+            figures = {
                 f"figures/{path.stem}": wandb.Image(str(path))
                 for path in sorted((report.folder / "figures").glob("*.png"))
             }
             with self._staging():
                 board = _table(Table.of(report.leaderboard))
-                page = wandb.Html(report.page, inject=False)  # it brings its own style
-                self._run.log({"leaderboard": board, "page": page, **shown})
+                page = wandb.Html(report.page, inject=False)  # the page has its own style
+                self._run.log({"leaderboard": board, "page": page, **figures})
             self._run.summary.update({f"cells/{k}": n for k, n in report.counts.items()})
             self._exit_code = 0
         finally:
@@ -139,13 +136,13 @@ class WandbTracker:
         return artifact
 
     def _curves_from_disk(self, folder: Path) -> None:
-        """Curves that were not seen live: of an export, and where training was found done."""
+        """Send curves that were not logged live, because training had finished before."""
         if not self._has_curves:
             for step, row in training(folder):
                 self.log(step, row)
 
     def _show(self, shown: Shown) -> None:
-        """All that is known of a finished cell, at the last step; the summary says of samples."""
+        """Send front, metrics and samples of a finished cell at the last step."""
         panels, headline = _panels(shown), shown.headline()
         samples, total = shown.samples(SAMPLE_ROWS)
         if total:
@@ -156,10 +153,8 @@ class WandbTracker:
 
     @contextmanager
     def _staging(self) -> Iterator[None]:
-        """Artifacts wait in the run's folder, not in the user's home, until they are sent.
-
-        wandb has a variable for that and no setting.
-        """
+        """Stage artifacts in the run's folder instead of the user's home."""
+        # wandb has no setting for this, only an environment variable.
         before = os.environ.get(_DATA_DIR)
         os.environ[_DATA_DIR] = before or str(Path(self._run.dir).parent)
         try:
@@ -170,15 +165,13 @@ class WandbTracker:
 
 
 def pair_key(x: str, y: str) -> str:
-    """The key of the chart of a front in two objectives; its table has `_table` behind it."""
+    """Key of the chart of a front in two objectives; its table has the suffix `_table`."""
     return f"front/{x}_{y}"
 
 
 def _panels(shown: Shown) -> dict[str, Any]:
-    """The front as a table, as a scatter plot per pair of objectives, and over the weights.
-
-    Charts made of tables and not images: selecting several runs draws them into one.
-    """
+    """Front as a table, as a scatter plot per pair of objectives, and over the weights."""
+    # Charts from tables instead of images: wandb overlays them when several runs are selected.
     import wandb
 
     front, responses = _table(shown.front()), shown.responses()
@@ -203,7 +196,7 @@ def _table(table: Table) -> Any:
 
 
 def _identifier(text: str) -> str:
-    """Text as wandb takes it for ids and names of artifacts; what tells cells apart is its end."""
+    """Valid wandb id of a text, cut at the front, because cells differ at the end."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[-_LONGEST:]
 
 

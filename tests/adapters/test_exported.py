@@ -109,7 +109,7 @@ def test_the_command_says_what_it_wrote(
     assert "positive: 0.30; varied: 0.70. \n" in readme and "AutoModelForCausalLM" in readme
     assert about(out)["preference"] == {"positive": 0.3, "varied": 0.7}
     assert main(given) == 2
-    assert "exists and is not empty; give a new folder" in capsys.readouterr().err
+    assert "exists and is not empty; use a new folder" in capsys.readouterr().err
 
 
 def test_an_export_that_fails_leaves_nothing(

@@ -134,7 +134,7 @@ def test_a_moved_start_model_is_named_and_can_be_pointed_at(
     ask = ["--preference", "1,0", "--prompt", "One day,"]
     for path, message in (
         ("/gone/model", "the folder '/gone/model'"),
-        ("gone", "'gone' is not a fol"),
+        ("gone", "the folder 'gone'"),
     ):
         record["config"]["model"]["path"] = path
         (moved / "record.json").write_text(json.dumps(with_digest(record)))
@@ -146,7 +146,7 @@ def test_a_moved_start_model_is_named_and_can_be_pointed_at(
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 1e-3}))
     assert main(["sample", str(moved), *ask, "--model", str(other)]) == 2
-    assert "holds another model than" in capsys.readouterr().err
+    assert "is not the start model that" in capsys.readouterr().err
 
 
 def test_a_cell_without_a_policy_is_one_line(
@@ -160,7 +160,7 @@ def test_a_cell_without_a_policy_is_one_line(
     assert "is not a folder" in refusal(tmp_path / "none")
     assert "holds no cell" in refusal(tmp_path)
     sweep = cells["start"].parents[3]
-    assert "cells; give one of them, such as" in refusal(sweep)
+    assert "cells; pass one of them, such as" in refusal(sweep)
     broken = tmp_path / cells["head"].name
     shutil.copytree(cells["head"], broken)
     (broken / "checkpoint" / "policy.safetensors").write_bytes(b"")
@@ -207,7 +207,7 @@ def test_worlds_without_text_say_so(tmp_path: Path, capsys: pytest.CaptureFixtur
         command, *rest = words
         assert main([command, str(tmp_path), "--preference", "1,0", *rest]) == 2
         (line,) = errors(capsys.readouterr().err)
-        assert "bandit has no text; `paretosteer report` shows its points" in line
+        assert "benchmark bandit has no text; use `paretosteer report` to see its points" in line
     cell = restore_cell(tmp_path)
     assert cell.control([[0.5, 0.5]]).rows == 1
     with pytest.raises(UsageError, match="bandit has no text"):

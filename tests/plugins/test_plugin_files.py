@@ -54,17 +54,20 @@ def test_several_files_one_after_another(file: Path, site: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, ": cannot be read (No such file or directory); give a Python file"),
-        ("x = 1\ndef f(:\n", ", line 2: SyntaxError: invalid syntax; mend the file"),
+        (None, ": cannot be read (No such file or directory); pass a Python file"),
+        ("x = 1\ndef f(:\n", ", line 2: SyntaxError: invalid syntax; fix the file"),
         ("\n\nimport no_such\n", ", line 3: ModuleNotFoundError: No module named 'no_such'; mend"),
         ("def f():\n    1 / 0\nf()\n", ", line 2: ZeroDivisionError: division by zero; mend"),
         ("raise SystemExit(0)\n", ", line 1: SystemExit: sys.exit(0) was called; mend"),
         ("\0", ": "),
-        ("x = 1\n", ": offers nothing; end it with a line such as paretosteer_plugins = {"),
-        ("paretosteer_plugins = {'methods': {}}\n", ": offers nothing; end it"),
+        ("x = 1\n", ": offers nothing; add a line such as paretosteer_plugins = {"),
+        ("paretosteer_plugins = {'methods': {}}\n", ": offers nothing; add a line"),
         ("paretosteer_plugins = {'method': {'a': 1}}\n", "; did you mean 'methods'?"),
         ("paretosteer_plugins = {'methods': {'a': 1}}\n", ": method 'a' is not a class"),
-        ("paretosteer_plugins = {'metrics': {'../a': 1}}\n", ": metric '../a' is no name; use"),
+        (
+            "paretosteer_plugins = {'metrics': {'../a': 1}}\n",
+            ": metric '../a' is not a valid name; use",
+        ),
         (
             "paretosteer_plugins = {'objectives': {'a': len}}\n",
             "is no paretosteer.text.objective",
@@ -88,12 +91,14 @@ def test_a_file_that_offers_the_name_of_ours_is_refused(
 ) -> None:
     (site / "own.py").write_text(METHOD.lstrip() + METRIC + OFFER.replace('"sharp"', '"clp"'))
     assert main(["list", "methods", "--plugin", str(site / "own.py")]) == 2
-    said = f"--plugin: method 'clp' of {site / 'own.py'}: a built-in one has that name; rename it"
+    said = (
+        f"--plugin: method 'clp' of {site / 'own.py'}: a built-in method has this name; rename it"
+    )
     assert capsys.readouterr().err == f"paretosteer: {said}\n"
 
 
 def test_a_path_that_a_list_of_paths_cannot_hold_is_refused(site: Path) -> None:
-    with pytest.raises(UsageError, match="has ':' in its path; move it"):
+    with pytest.raises(UsageError, match="its path contains ':'; move the file"):
         single_files.add([str(site / "a:b.py")])
 
 
@@ -142,8 +147,7 @@ def test_workers_see_the_file_and_the_record_names_it(
     capsys.readouterr()
     assert main(["sample", str(path.parent), "--preference", "1,0", "--prompt", "x"]) == 2
     assert capsys.readouterr().err == (
-        f"paretosteer: {path.parent}: was made with the method 'sharp' of {file}; say "
-        f"--plugin {file}\n"
+        f"paretosteer: {path.parent}: needs the method 'sharp' of {file}; pass --plugin {file}\n"
     )
 
     file.write_text(file.read_text() + "# changed\n")

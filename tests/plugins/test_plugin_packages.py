@@ -34,32 +34,32 @@ BROKEN = {
     "raise SystemExit(0)": "imported: SystemExit: sys.exit(0) was called; repair or uninstall",
     "pass": "cannot be imported: AttributeError: module 'mine.bad' has no attribute 'Bad'",
     "Bad = 3": "of mine 1.0 is not a class",
-    "class Bad: pass": "is no subclass of paretosteer.method.Method; make it one",
+    "class Bad: pass": "is not a subclass of paretosteer.method.Method; derive it from Method",
     "from paretosteer.method import Method as Bad": "does not define conditioning, control, train",
     """
     from paretosteer.methods.start import Start
     class Bad(Start):
         Options = None
-    """: "has no Options; derive a class of that name from BaseOptions",
+    """: "has no Options; derive a class of this name from BaseOptions",
     """
     from paretosteer.methods.start import Start
     class Bad(Start):
         version = None
-    """: "has no version; say version",
+    """: "has no version; set version",
     """
     from paretosteer.config.options import BaseOptions
     from paretosteer.methods.start import Start
     class Bad(Start):
         class Options(BaseOptions):
             rank: int
-    """: "has Options that cannot be configured: option 'rank' has no default",
+    """: "has Options that Hydra cannot read: option 'rank' has no default",
     """
     from paretosteer.config.options import BaseOptions
     from paretosteer.methods.start import Start
     class Bad(Start):
         class Options(BaseOptions):
             rank: object = open
-    """: "has Options that cannot be configured: Unable to serialize unknown type",
+    """: "has Options that Hydra cannot read: Unable to serialize unknown type",
 }
 
 
@@ -84,8 +84,8 @@ def test_a_package_whose_code_is_gone_disturbs_nobody(
     assert "lost           (its module is missing)" in capsys.readouterr().out
     assert main(["list", "experiments"]) == 0
     assert capsys.readouterr().err == (
-        "paretosteer: left out: configuration 'lost': there is no package 'gone.conf'; repair or "
-        "uninstall what provides it\n"
+        "paretosteer: left out: configuration 'lost': package 'gone.conf' does not exist; repair "
+        "or uninstall the package that provides it\n"
     )
     assert len(compose_sweep(["experiment=five_methods"])) == 5
 
@@ -103,7 +103,7 @@ def test_a_cell_whose_method_is_gone_fails_alone(site: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("name = 'bandit'", "calls itself 'bandit'; give it one name"),
+        ("name = 'bandit'", "has the name 'bandit'; use the same name in both"),
         ("name = 'duo'; version = ''", "has no version"),
     ],
 )
@@ -125,7 +125,8 @@ def test_ours_comes_before_a_package_of_the_same_name(
     assert registry.load("methods", "clp").__name__ == "CLP"
     assert main(["list", "methods"]) == 0
     assert capsys.readouterr().err == (
-        "paretosteer: left out: method 'clp' of mine 1.0: a built-in one has that name; rename it\n"
+        "paretosteer: left out: method 'clp' of mine 1.0: a built-in method has this name; "
+        "rename it\n"
     )
 
 
@@ -135,7 +136,7 @@ def test_of_two_packages_that_give_one_name_neither_is_used(
     for name in ("mine", "theirs"):
         entries = {"methods": {"sharp": f"{name}.sharp:Sharp"}}
         install(site, name, entries, {"sharp.py": METHOD})
-    said = "method 'sharp' is offered by mine 1.0 and theirs 1.0, and none of them is used; keep"
+    said = "method 'sharp' is offered by mine 1.0 and theirs 1.0, so none is used; uninstall"
     assert "sharp" not in registry.names("methods")
     assert said in capsys.readouterr().err
     assert main(["run", "method=sharp", "--dry-run"]) == 2
@@ -163,8 +164,8 @@ def test_configuration_files_are_found(site: Path, capsys: pytest.CaptureFixture
     assert sharp.benchmark.name == "bandit"
     assert len(compose_sweep(["experiment=five_methods"])) == 5
     assert capsys.readouterr().err == (
-        "paretosteer: left out: experiment/five_methods.yaml of mine.conf: paretosteer.conf brings "
-        "a file of that name\n"
+        "paretosteer: left out: experiment/five_methods.yaml of mine.conf: paretosteer.conf "
+        "provides a file of this name; rename it\n"
     )
     assert main(["list", "experiments"]) == 0
     assert "mine                      Mine alone." in capsys.readouterr().out
@@ -199,11 +200,11 @@ def test_a_metric_is_a_further_column(site: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "code", "said"),
     [
-        ("hypervolume", METRIC, "metric 'hypervolume' of mine 1.0 calls itself 'spread'"),
+        ("hypervolume", METRIC, "metric 'hypervolume' of mine 1.0 has the name 'spread'"),
         ("kl", METRIC.replace("spread", "kl"), "metric 'kl': a built-in column has that name"),
         ("range_a", METRIC.replace("spread", "range_a"), "metric 'range_a': a built-in column"),
         ("spread", METRIC.replace("points.max", "no"), "metric 'spread' where it raises NameError"),
-        ("spread", METRIC.replace('"up"', '"left"'), "has the direction 'left'; give up, down or"),
+        ("spread", METRIC.replace('"up"', '"left"'), "has direction 'left'; use up, down or"),
     ],
 )
 def test_a_metric_that_is_wrong_or_named_as_ours_is_said_and_left_out(

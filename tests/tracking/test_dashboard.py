@@ -82,7 +82,7 @@ def test_without_the_package_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "wandb_workspaces.reports.v2", None)
     assert main(["export-wandb", str(tracked), "--dashboard"]) == 2
     assert capsys.readouterr().err == (
-        "paretosteer: --dashboard: needs wandb-workspaces; install it with "
+        "paretosteer: --dashboard: requires wandb-workspaces; install it with "
         "pip install 'paretosteer[dashboards]'\n"
     )
 

@@ -44,7 +44,7 @@ def test_a_faulty_tracker_is_said_once_and_left_alone_but_ended(
     tracker.log(2, {})
     tracker.finish()
     assert inner.calls == ["log", "finish"]
-    assert caplog.messages == ["Faulty stopped (OSError: disk full); all else goes on"]
+    assert caplog.messages == ["Faulty stopped (OSError: disk full); the run continues"]
 
 
 @pytest.mark.parametrize("call", CALLS)
