@@ -1,4 +1,4 @@
-"""The contract of a benchmark, and the usual answers to most of it."""
+"""Base class of benchmarks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from paretosteer.metrics.normalise import Normaliser
     from paretosteer.policies.conditioning import Conditioning
 
-# Optimiser steps by budget, for benchmarks in which a step takes as long as in text.
+# Optimiser steps by budget, for benchmarks in which a step is as slow as for language models.
 STEPS: Mapping[str, int] = {"smoke": 4, "quick": 120, "full": 1000}
 TRAINING: Mapping[str, Any] = {
     "learning_rate": 6e-3,
@@ -31,33 +31,33 @@ TRAINING: Mapping[str, Any] = {
 
 
 class Benchmark(ABC):
-    """Prompts, a start policy, objectives, data for each kind of feedback, and scores.
+    """Prompts, a start policy, objectives, scores, and data for each kind of feedback.
 
-    A benchmark knows nothing of methods, and no loss lives in it. A subclass sets the class
-    variables and `objectives`, and defines the abstract members; the rest has a usual answer.
+    A benchmark knows nothing about methods and contains no loss. A subclass sets the class
+    variables and `objectives`, and defines the abstract members; all others have defaults.
 
     Attributes
     ----------
     name
-        The name it is registered under.
+        Name under which it is registered.
     version
-        Raised when the same method would get other figures.
+        Raise it when the same method would get other figures.
     prompts_version
-        Raised when prompts change under the same ids.
+        Raise it when prompts change under the same ids.
     feedback
-        Each kind of feedback it supports, with a few words on what that is.
+        Supported kinds of feedback, each with a short description.
     steps
-        Optimiser steps of every budget (smoke, quick, full).
+        Optimiser steps for each budget (smoke, quick, full).
     float32_only
-        Whether it computes in no other precision.
+        Whether it supports no other precision.
     Options
-        Its options; see `paretosteer.config.options`.
+        Class of its options; see `paretosteer.config.options`.
     objectives
-        What is steered, in the order of every weight vector.
+        Objectives, in the order of every weight vector.
     fold
-        Which part of a cross-validation this is, if any.
+        Fold of a cross-validation, if any.
     notes
-        What a reader of its figures must know, in sentences.
+        Caveats to report with its figures, one sentence each.
 
     """
 
@@ -76,108 +76,106 @@ class Benchmark(ABC):
     def __init__(self, options: Any, setting: Setting):
         self.options, self.setting = options, setting
 
-    # -- what plans read, without building it -------------------------------------------------
+    # -- read when a cell is planned, without an instance -------------------------------------
 
     @classmethod
     def training_defaults(cls, options: Any) -> Mapping[str, Any]:
-        """Values of the training options that a method leaves to the benchmark."""
+        """Defaults of the training options, unless the method sets them."""
         return TRAINING
 
     @classmethod
     @abstractmethod
     def model_key(cls, config: CellConfig, options: Any) -> str:
-        """Digest of the start model under a configuration, without loading it."""
+        """Digest of the configured start model, computed without loading it."""
 
     @classmethod
     @abstractmethod
     def objective_versions(cls, options: Any) -> Mapping[str, str]:
-        """Version of each objective by name, in their order."""
+        """Version of each objective by name, in order."""
 
-    # -- what it consists of ------------------------------------------------------------------
+    # -- start model, prompts and normalisation -----------------------------------------------
 
     @property
     @abstractmethod
     def model_name(self) -> str:
-        """The start model as tables name it."""
+        """Name of the start model in tables."""
 
     @property
     @abstractmethod
     def normaliser(self) -> Normaliser:
-        """Mean and deviation of the start model's scores on calibration prompts."""
+        """Mean and standard deviation of the start model's scores on calibration prompts."""
 
     @property
     def reference(self) -> tuple[float, ...]:
-        """Reference point of the hypervolume in the start model's standard units, (m,): -2."""
+        """Reference point of the hypervolume, (m,), in normalised units: two deviations down."""
         return (-2.0,) * len(self.objectives)
 
     @property
     def max_failed(self) -> float:
-        """Share of samples that may stay unscored before a cell fails.
-
-        1 %; without checks the start model may be too poor to be scored every time.
-        """
+        """Share of samples that may fail to be scored before the cell fails."""
+        # Without checks the start model may be so poor that many samples cannot be scored.
         return 0.01 if self.setting.budget.checks else 0.5
 
     @abstractmethod
     def split(self, name: str) -> Sequence[Any]:
-        """All prompts of one split (train, calibration, validation, test)."""
+        """All prompts of a split (train, calibration, validation, test)."""
 
     def prompts(self, split: str) -> Sequence[Any]:
-        """The prompts of one split; the budget may ask for fewer to validate and test on."""
+        """Prompts of a split, limited by the budget for validation and test."""
         budget = self.setting.budget
         limits = {"validation": budget.validation_prompts, "test": budget.test_prompts}
         return self.split(split)[: limits.get(split)]
 
     @abstractmethod
     def start_policy(self, conditioning: Conditioning, seed: int) -> Policy:
-        """A policy equal to the start model until it is trained."""
+        """Untrained policy, equal to the start model, with the given conditioning."""
 
     # -- scores -------------------------------------------------------------------------------
 
     @abstractmethod
     def score(self, samples: Any) -> Array:
-        """Raw scores (rows, m); NaN where a sample cannot be scored."""
+        """Raw scores, (rows, m); NaN where a sample cannot be scored."""
 
     def describe(self, samples: Any) -> list[dict[str, str]]:
-        """What `samples.jsonl` keeps of each row; empty where there is nothing to show."""
+        """Fields of each row for `samples.jsonl`; empty if there is nothing to show."""
         return []
 
     def recall(self, shown: pd.DataFrame) -> Any:
-        """Samples that can be scored again, from what `describe` kept."""
+        """Restore samples from the output of `describe`, to be scored again."""
         raise NotImplementedError(f"{self.name} describes its samples but cannot recall them")
 
-    # -- data to learn from -------------------------------------------------------------------
+    # -- training data ------------------------------------------------------------------------
 
     def lists(self, rng: np.random.Generator, weights: Array, size: int | None) -> Lists:
-        """For each row of `weights` (lists, m), one list (feedback kind `preference`).
+        """One list of candidates per row of `weights` (lists, m), for `preference` feedback.
 
-        It has `size` candidates, or is one of the benchmark's own lists whole. Where every list
-        has labels of all objectives, the values of the weights do not matter. Where a list has
-        them of one objective alone, that is drawn by the weights and its labels are scaled, so
-        that sum_j w_j L_j has the same expectation.
+        A list has `size` candidates; None uses whole lists of the benchmark. If every list has
+        labels for all objectives, the values of `weights` are ignored. If a list has labels for one
+        objective only, the objective is drawn in proportion to the weights and its labels are
+        scaled, so that the expected loss is still sum_j w_j L_j.
         """
         raise NotImplementedError(f"{self.name} gives no preference feedback")
 
     def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> Samples:
-        """For each row of `weights` (rows, m), a sample of its top quantile (`imitation`)."""
+        """One sample of the top quantile per row of `weights` (rows, m), for `imitation`."""
         raise NotImplementedError(f"{self.name} gives no imitation feedback")
 
     # -- for subclasses -----------------------------------------------------------------------
 
     def _drawn(self, rng: np.random.Generator, count: int) -> list[Any]:
-        """Training prompts, drawn with replacement."""
+        """Draw training prompts with replacement."""
         prompts = self.prompts("train")
         return [prompts[i] for i in rng.integers(len(prompts), size=count)]
 
     def _tensor(self, array: Any) -> Tensor:
-        """An array on the setting's device."""
+        """Array as a tensor on the setting's device."""
         import torch
 
         return torch.as_tensor(array, device=self.setting.device)
 
 
 def own_model_only(config: CellConfig) -> None:
-    """Refuse settings of language models in a benchmark that makes its own small start model."""
+    """Raise UsageError for language-model settings in a benchmark with its own start model."""
     name = config.benchmark.name
     if config.model.name != "embedded":
         raise UsageError(
@@ -185,4 +183,6 @@ def own_model_only(config: CellConfig) -> None:
             "set model=embedded"
         )
     if config.dtype != "float32":
-        raise UsageError(f"dtype: found {config.dtype!r}, but {name} computes in float32 only")
+        raise UsageError(
+            f"dtype: found {config.dtype!r}, but {name} computes in float32 only; set dtype=float32"
+        )

@@ -1,6 +1,7 @@
-"""What benchmarks return, checked where it is taken, whoever wrote them.
+"""Checks of the values that benchmarks return.
 
-Unchecked, a mistake in one would surface as an error of NumPy or pandas far from its cause.
+Without them, a mistake in a benchmark would surface as an error in NumPy or pandas, far from its
+cause.
 """
 
 from __future__ import annotations
@@ -18,27 +19,28 @@ if TYPE_CHECKING:
     pass
 
 
-NEEDED = ("train", "calibration", "test")  # splits, by every cell; some methods validate, too
+NEEDED = ("train", "calibration", "test")  # splits of every cell; some methods validate, too
 
 
 def prompts(benchmark: Benchmark, split: str) -> Sequence[Any]:
-    """The prompts of one split; PromiseError where there are none."""
-    found = benchmark.prompts(split)
-    if not len(found):
+    """Prompts of a split; raise PromiseError if there are none."""
+    values = benchmark.prompts(split)
+    if not len(values):
         raise PromiseError(
-            f"benchmark {benchmark.name!r}: {split} has no prompts", "keep some for every split"
+            f"benchmark {benchmark.name!r}: split {split} has no prompts",
+            "provide some for every split",
         )
-    return found
+    return values
 
 
 def scores(benchmark: Benchmark, samples: Any) -> Array:
-    """Raw scores (rows, m), NaN where there is none; PromiseError in any other shape."""
-    found = benchmark.score(samples)
+    """Raw scores, (rows, m), NaN where there is none; raise PromiseError for another shape."""
+    raw = benchmark.score(samples)
     expected = (len(samples), len(benchmark.objectives))
-    if np.shape(found) != expected:
+    if np.shape(raw) != expected:
         raise PromiseError(
-            f"benchmark {benchmark.name!r}: score gives an array of shape {np.shape(found)} for "
+            f"benchmark {benchmark.name!r}: score returns an array of shape {np.shape(raw)} for "
             f"{expected[0]} samples and {expected[1]} objectives",
-            f"give {expected}, a row for each sample",
+            f"return shape {expected}, one row per sample",
         )
-    return found
+    return raw

@@ -1,4 +1,4 @@
-"""Errors that a user can act on: one line naming the argument, what was found, the remedy."""
+"""Errors for users: one line with the argument, what was found, and the remedy."""
 
 import errno
 import signal
@@ -8,19 +8,22 @@ from difflib import get_close_matches
 
 
 class ParetosteerError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of the errors that this package raises."""
 
 
 class UsageError(ParetosteerError):
-    """What was asked for cannot be: an argument, a file or a name is wrong. Exit code 2."""
+    """An argument, a file or a name is wrong. Exit code 2."""
 
 
 class UnsupportedError(ParetosteerError):
-    """A method needs something that the benchmark cannot give. Not a failure: a recorded reason."""
+    """A method needs something that the benchmark does not support.
+
+    The cell is recorded as unsupported, not as failed.
+    """
 
 
 class DivergenceError(ParetosteerError):
-    """Training left the region in which its figures mean anything (NaN, collapsed entropy)."""
+    """Training diverged, for example to NaN or to collapsed entropy."""
 
 
 class ScoringError(ParetosteerError):
@@ -28,7 +31,7 @@ class ScoringError(ParetosteerError):
 
 
 class PromiseError(ParetosteerError):
-    """A method or a benchmark gave what its interface rules out: what, and the remedy."""
+    """A method or a benchmark violated its interface."""
 
     def __init__(self, found: str, remedy: str):
         super().__init__(found, remedy)
@@ -38,12 +41,12 @@ class PromiseError(ParetosteerError):
         return f"{self.found}; {self.remedy}"
 
 
-# What code of others may end with. Much of it calls `sys.exit`, whose SystemExit is no Exception.
+# Errors of foreign code. Some of it calls `sys.exit`, and SystemExit is not an Exception.
 PLUGIN_ERRORS = (Exception, SystemExit)
 
 
 def stops_job(error: BaseException) -> bool:
-    """Whether a signal's handler called `sys.exit`: so launchers end a job that is to run again."""
+    """Whether a signal handler raised this SystemExit, as launchers do to requeue a job."""
     if not isinstance(error, SystemExit):
         return False
     handlers = {getattr(signal.getsignal(s), "__code__", None) for s in signal.valid_signals()}
@@ -51,30 +54,30 @@ def stops_job(error: BaseException) -> bool:
 
 
 def disk_problem(error: OSError) -> str:
-    """What the file system refused, in one line, with the remedy."""
+    """Error of the file system in one line, with the remedy."""
     remedies = {
-        errno.ENOSPC: "free some space, then run the same command again: what is finished is kept",
-        errno.EDQUOT: "free some quota, then run the same command again: what is finished is kept",
-        errno.EROFS: "name a folder that can be written, with sweep_dir=DIR or --out DIR",
-        errno.EACCES: "name a folder that is yours, with sweep_dir=DIR or --out DIR",
-        **dict.fromkeys((errno.EEXIST, errno.ENOTDIR, errno.EISDIR), "move away what is there"),
+        errno.ENOSPC: "free some space, then run the same command again; finished work is kept",
+        errno.EDQUOT: "free some quota, then run the same command again; finished work is kept",
+        errno.EROFS: "use a writable folder with sweep_dir=DIR or --out DIR",
+        errno.EACCES: "use a folder that you own with sweep_dir=DIR or --out DIR",
+        **dict.fromkeys((errno.EEXIST, errno.ENOTDIR, errno.EISDIR), "move the existing file away"),
     }
-    remedy = remedies.get(error.errno or 0, "check that the folder exists and is yours")
+    remedy = remedies.get(error.errno or 0, "check that the folder exists and that you own it")
     return f"{error}; {remedy}"
 
 
 def said(error: BaseException) -> str:
-    """What an error says; SystemExit itself says no more than a number."""
+    """Message of an error; a SystemExit only carries a number, so it gets a sentence."""
     return f"sys.exit({error.code!r}) was called" if isinstance(error, SystemExit) else str(error)
 
 
 def first_line(error: BaseException) -> str:
-    """What somebody else's error says, in one line; its kind where it says nothing."""
+    """First line of an error's message, or its type if the message is empty."""
     return next(iter(said(error).strip().splitlines()), type(error).__name__)
 
 
 def line_in(error: BaseException, file: str) -> int | None:
-    """The last line of a file that an error passed through, if any."""
+    """Number of the last line of `file` in an error's traceback, if any."""
     if isinstance(error, SyntaxError) and error.filename == file:
         return error.lineno
     frames = traceback.extract_tb(error.__traceback__)
@@ -82,7 +85,7 @@ def line_in(error: BaseException, file: str) -> int | None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """End of an error line about an unknown name: the nearest known one, or all of them."""
+    """Remedy for an unknown name: the closest known one, or all of them."""
     known = sorted(known)
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

@@ -1,7 +1,8 @@
-"""The parts that a method, a benchmark and a policy show each other.
+"""Types shared by methods, benchmarks and policies.
 
-A benchmark knows nothing of methods, and no loss lives in it. A policy hides its world's shape
-behind scores of what it sampled. Training (`paretosteer.training`) sees only this.
+A benchmark knows nothing about methods and contains no loss. A policy hides the structure of its
+benchmark behind log-probabilities of its samples. Training (`paretosteer.training`) depends only on
+these interfaces.
 """
 
 from __future__ import annotations
@@ -25,95 +26,91 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Objective:
-    """One thing to want more of. Higher is always better: a cost is declared with its sign turned.
-
-    `worst` is the raw value that a sample gets which cannot be scored.
-    """
+    """A quantity to maximise; a cost is declared with its sign flipped."""
 
     name: str
     unit: str
-    worst: float
+    worst: float  # raw value of a sample that cannot be scored
     description: str
     version: str = "1"
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far answers are from the start policy's, per row, each (rows,).
+    """Distance of answers from the start policy, per row; all arrays are (rows,)."""
 
-    `kl` and `start_nll` (negative log-likelihood under the start policy) in nats per sample;
-    `tokens` the units that each row consists of.
-    """
-
-    kl: Array
-    start_nll: Array
-    tokens: Array
+    kl: Array  # nats per sample
+    start_nll: Array  # negative log-likelihood under the start policy, nats per sample
+    tokens: Array  # units of each row
 
     @classmethod
     def of(cls, kl: Tensor, start_nll: Tensor, tokens: Tensor) -> Drift:
-        """From tensors on any device."""
+        """Make a Drift from tensors on any device."""
         return cls(*(x.cpu().double().numpy() for x in (kl, start_nll, tokens)))
 
 
 @dataclass(frozen=True)
 class Point:
-    """One place on a method's controls: a preference, and any further dials."""
+    """A setting of a method's controls: a preference, and any further dials."""
 
     preference: tuple[float, ...]
     dials: Mapping[str, float] = field(default_factory=dict)
 
 
 class Answers(Protocol):
-    """What a policy came to, row by row; only its own world reads further into it."""
+    """Outputs of a policy, one per row; their content is private to the benchmark."""
 
     @property
     def tokens(self) -> int:
-        """Units over all rows (tokens, ranked documents, actions)."""
+        """Total number of units over all rows (tokens, ranked documents, actions)."""
         ...
 
     def __len__(self) -> int: ...
 
 
 class Samples(Answers, Protocol):
-    """Answers that were drawn, to learn from."""
+    """Sampled answers, for training."""
 
     @property
     def mask(self) -> Tensor:
-        """Which scores belong to the sample, (rows, T) bool."""
+        """Positions that belong to the sample, (rows, T) bool."""
         ...
 
     @property
     def log_probs(self) -> Tensor:
-        """What the policy that drew them gave them, (rows, T)."""
+        """Log-probabilities under the policy that sampled them, (rows, T)."""
         ...
 
 
 class Policy(Protocol):
-    """One world's model under one conditioning. `Control.start` gives the start policy back."""
+    """A benchmark's model with one conditioning; under `Control.start` it is the start policy."""
 
     @property
     def size(self) -> int:
-        """Weights that a forward pass uses, for counting FLOPs."""
+        """Number of weights used in a forward pass, for counting FLOPs."""
         ...
 
     def row_bytes(self, prompts: Sequence[Any]) -> int:
-        """Estimated memory, in bytes, for answering the longest of these prompts."""
+        """Estimated memory for answering the longest of these prompts, in bytes."""
         ...
 
     def sample(
         self, prompts: Sequence[Any], control: Control, seed: int, samples: Sequence[int]
     ) -> Samples:
-        """Sample once per row, to learn from: prompts, control and sample numbers are aligned."""
+        """Sample once per row, for training; prompts, control and sample numbers are aligned."""
         ...
 
     def answer(
         self, prompts: Sequence[Any], control: Control, seed: int, samples: Sequence[int]
     ) -> Answers:
-        """What a user gets and what is scored: samples, or the world's own way to decide."""
+        """Answer as for a user: with samples, or with the benchmark's own decision rule.
+
+        These answers are scored.
+        """
         ...
 
     def drift(self, answers: Any, control: Control) -> Drift:
-        """How far answers under these controls are from the start policy."""
+        """Drift of answers under these controls from the start policy."""
         ...
 
     def log_probs(self, samples: Any, control: Control) -> Tensor:
@@ -125,32 +122,32 @@ class Policy(Protocol):
         ...
 
     def parameters(self, bank: int | None = None) -> list[Parameter]:
-        """Everything trainable, or one bank of it."""
+        """Trainable parameters, or those of one bank."""
         ...
 
     def keep_banks(self, banks: Sequence[int]) -> None:
-        """Drop every bank but these, in this order."""
+        """Keep only these banks, in this order."""
         ...
 
     def state(self) -> dict[str, Tensor]:
-        """The trainable tensors by name."""
+        """Trainable tensors by name."""
         ...
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave; UsageError where names or shapes differ."""
+        """Load the output of `state`; raise UsageError if names or shapes differ."""
         ...
 
 
 @runtime_checkable
 class Dropping(Protocol):
-    """A policy whose training passes draw something of their own."""
+    """A policy with dropout, whose random state has to be saved with a snapshot."""
 
     def dropout_state(self) -> Tensor | None:
-        """State, as bytes, of what they draw from; None where nothing was drawn yet."""
+        """State of the dropout generator as bytes; None if it has not been used yet."""
         ...
 
     def set_dropout_state(self, state: Tensor | None) -> None:
-        """Draw again as after `dropout_state`."""
+        """Restore the output of `dropout_state`."""
         ...
 
 
@@ -191,7 +188,7 @@ class Lists:
         return None if self.score is None else self.score().to(self.labels.device)
 
     def to(self, device: torch.device) -> Lists:
-        """The same lists with their tensors on another device."""
+        """Copy with the tensors on another device."""
         return replace(
             self,
             labels=self.labels.to(device),
@@ -202,56 +199,53 @@ class Lists:
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold of a cross-validation; `family` digests everything that its folds share."""
+    """One fold of a cross-validation."""
 
     index: int
-    of: int
-    family: str
+    of: int  # number of folds
+    family: str  # digest of everything that the folds share
 
 
 @dataclass(frozen=True)
 class Oracle:
-    """The best front there is, in the coordinates of points.
+    """The Pareto front, in the coordinates of points."""
 
-    `points` (k, m) answer k preferences, `start` (m,) is the start policy's point.
-    """
-
-    points: Array
-    start: Array
+    points: Array  # (k, m), optimal for k preferences
+    start: Array  # (m,), point of the start policy
 
 
 @runtime_checkable
 class Rewarded(Protocol):
-    """A benchmark whose objectives are reward models, which are themselves to be judged."""
+    """A benchmark whose objectives are reward models, with optional judges."""
 
     @property
     def reward_models(self) -> Mapping[str, Any]:
-        """What a record says of them: `models`, and where there are any `judges`, by objective."""
+        """Facts for the record: `models` and, if any, `judges`, each by objective."""
         ...
 
     def judged(self, samples: Any) -> Array | None:
-        """Raw scores (rows, m) by models that nothing was trained on; None where there are none."""
+        """Raw scores (rows, m) of the judges, on which nothing is trained; None without judges."""
         ...
 
 
 @runtime_checkable
 class Exact(Protocol):
-    """A benchmark with few possible samples, so that every expectation is a sum.
+    """A benchmark with so few possible samples that expectations are exact sums.
 
-    Its policies offer `log_policy(prompts, control) -> (rows, K)`, the log-probability of each.
-    Points are in regularised coordinates E z_i - kl_coefficient * KL: raw reward can always be
-    bought with more KL, and only there is the oracle optimal.
+    Its policies have `log_policy(prompts, control) -> (rows, K)`, the log-probability of each
+    possible sample. Points are in the regularised coordinates E z_i - kl_coefficient * KL, in
+    which the oracle is optimal; raw reward alone can always be raised by spending more KL.
     """
 
     @property
     def kl_coefficient(self) -> float:
-        """Price of a nat of KL, in standard units of reward."""
+        """Price of a nat of KL, in normalised reward."""
         ...
 
     def outcomes(self, prompts: Sequence[Any]) -> Array:
-        """Raw scores (rows, K, m) of every possible sample."""
+        """Raw scores of every possible sample, (rows, K, m)."""
         ...
 
     def oracle(self, preferences: Array) -> Oracle:
-        """The best policy's points at preferences (k, m), on test prompts."""
+        """Points of the optimal policies for preferences (k, m), on the test prompts."""
         ...

@@ -1,4 +1,4 @@
-"""What methods return, checked where it is taken, whoever wrote them."""
+"""Checks of the values that methods return."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 
 def total_steps(name: str, method: Method, budget: int, objectives: int) -> int:
-    """Optimiser steps that the method of this name may take; PromiseError if no whole number."""
-    found: Any = method.total_steps(budget, objectives)
-    if not isinstance(found, Integral) or found < 0:
+    """Optimiser steps of a method; raise PromiseError unless it is a natural number."""
+    steps: Any = method.total_steps(budget, objectives)
+    if not isinstance(steps, Integral) or steps < 0:
         raise PromiseError(
-            f"method {name!r}: total_steps gives {found!r}", "give a whole number, 0 or more"
+            f"method {name!r}: total_steps returns {steps!r}", "return an integer, 0 or more"
         )
-    return int(found)
+    return int(steps)
 
 
 def points(name: str, method: Method, grid: Array) -> list[Point]:
-    """What the method of this name is evaluated at; PromiseError if there is nothing."""
-    found = list(method.points(grid) or ())
-    if not found or not all(isinstance(point, Point) for point in found):
+    """Points at which a method is evaluated; raise PromiseError if there are none."""
+    values = list(method.points(grid) or ())
+    if not values or not all(isinstance(point, Point) for point in values):
         raise PromiseError(
-            f"method {name!r}: points gives {reprlib.repr(found)}",
-            "give the Points of super().points(grid)",
+            f"method {name!r}: points returns {reprlib.repr(values)}",
+            "return the Points of super().points(grid)",
         )
-    return found
+    return values
 
 
 def save(name: str, method: Method, folder: Path) -> None:
-    """Keep what was trained; PromiseError where `Method.save` never wrote."""
+    """Save a trained method; raise PromiseError if `Method.save` was not called."""
     method.save(folder)
     if not (folder / "method.json").is_file():
         raise PromiseError(
-            f"method {name!r}: save writes no method.json, without which nothing can be loaded",
+            f"method {name!r}: save does not write method.json, so the method cannot be loaded",
             "call super().save(folder) in it",
         )

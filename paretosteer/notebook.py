@@ -1,11 +1,11 @@
-"""Methods and benchmarks from Python, without Hydra: what a notebook needs.
+"""Methods and benchmarks from Python, without Hydra, for notebooks.
 
 benchmark = make_benchmark("stories", budget="smoke")
 method = make_method("clp", variant="attention")
 method.train(benchmark, make_trainer(benchmark, seed=0))
 control = method.steer([[0.3, 0.7]])
 
-A cell that was trained before comes back with `paretosteer.restore_cell`:
+Use `paretosteer.restore_cell` to load a trained cell:
 
 cell = restore_cell("results/default")
 print(cell.answer(["Once upon a time,"], [[0.3, 0.7]])[0].text)
@@ -23,7 +23,7 @@ from paretosteer.training.trainer import Trainer
 
 
 def make_method(name: str, **values: Any) -> Method:
-    """A method by name with its options; UsageError for a wrong name or option."""
+    """Make a method by name with its options; raise UsageError for a wrong name or option."""
     kind = registry.load("methods", name)
     method: Method = kind(options.build(kind.Options, {"name": name, **values}, "method"))
     return method
@@ -39,18 +39,18 @@ def make_benchmark(
     dtype: str = "auto",
     **values: Any,
 ) -> Any:
-    """A benchmark by name with its options.
+    """Make a benchmark by name with its options.
 
     Parameters
     ----------
     name
         A registered benchmark.
     model
-        `embedded`, or the path of a Hugging Face folder or its hub name.
+        `embedded`, or the path or hub name of a Hugging Face model.
     pad_token
-        For a tokenizer that has none: `eos`, or any token.
+        Padding token for a tokenizer without one: `eos`, or any token.
     budget
-        `smoke`, `quick` or `full`: sizes of splits, pools and batches.
+        `smoke`, `quick` or `full`; sets the sizes of splits, pools and batches.
     device, dtype
         As in the configuration.
     **values
@@ -83,5 +83,5 @@ def make_benchmark(
 
 
 def make_trainer(benchmark: Benchmark, *, seed: int, steps: int | None = None) -> Trainer:
-    """A trainer under the benchmark's budget; `steps` replaces the cap on optimiser steps."""
+    """Make a trainer with the benchmark's budget; `steps` replaces the cap on optimiser steps."""
     return Trainer.under(benchmark.setting, seed=seed, steps=steps)

@@ -1,4 +1,4 @@
-"""Grids of preferences and ways to draw them: points of the simplex, (k, m)."""
+"""Preferences, which are points of the simplex, (k, m): lattices, random draws, and files."""
 
 from math import comb
 from pathlib import Path
@@ -12,31 +12,31 @@ _DIVISIONS = {2: 10, 3: 5, 4: 4, 5: 3}
 
 
 def lattice(objectives: int, divisions: int | None = None) -> Array:
-    """Simplex lattice with its vertices, (k, m), the first objective's weight descending.
+    """Simplex lattice with its vertices, (k, m), in descending order of the first weight.
 
-    `divisions` defaults to the benchmark's convention: m = 2 eleven points, m = 3 twenty-one,
-    m = 4 and 5 thirty-five, beyond that two divisions (Das and Dennis 1998).
+    By default there are 11 points for m = 2, 21 for m = 3 and 35 for m = 4 and 5; beyond that,
+    `divisions` is 2 (Das and Dennis, 1998).
     """
     from pymoo.util.ref_dirs import get_reference_directions
 
     parts = _parts(objectives, divisions)
     grid = get_reference_directions("das-dennis", objectives, n_partitions=parts)
-    grid = np.round(grid * parts) / parts  # exact multiples, whatever the library's arithmetic
+    grid = np.round(grid * parts) / parts  # exact multiples, independent of the library's rounding
     return grid[np.lexsort(-grid.T[::-1])]
 
 
 def lattice_size(objectives: int, divisions: int | None = None) -> int:
-    """How many points a lattice has, without making it."""
+    """Number of points of a lattice, without making it."""
     return comb(_parts(objectives, divisions) + objectives - 1, objectives - 1)
 
 
 def coarse_lattice(objectives: int) -> Array:
-    """Half the usual lattice's divisions: for choosing on validation prompts, and for MORL."""
+    """Lattice with half the default divisions, for model selection on validation and for MORL."""
     return lattice(objectives, coarse_divisions(objectives))
 
 
 def coarse_divisions(objectives: int) -> int:
-    """The divisions of a coarse lattice."""
+    """Number of divisions of a coarse lattice."""
     return max(1, _parts(objectives) // 2)
 
 
@@ -45,38 +45,38 @@ def _parts(objectives: int, divisions: int | None = None) -> int:
 
 
 def random_points(objectives: int, count: int, seed: int) -> Array:
-    """Uniform draws from the simplex, (count, m): how a method does off its grid."""
+    """Uniform draws from the simplex, (count, m), to test a method between grid points."""
     return np.random.default_rng(seed).dirichlet(np.ones(objectives), size=count)
 
 
 def read_file(path: Path, objectives: int) -> Array:
-    """Preferences from a text file, one per line, numbers separated by commas or spaces."""
+    """Read preferences from a text file: one per line, separated by commas or spaces."""
     try:
         text = path.read_text().replace(",", " ")
         rows = [[float(x) for x in line.split()] for line in text.splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise UsageError(
             f"preferences.path: cannot read {str(path)!r} ({error}); "
-            f"give a text file with {objectives} numbers a line"
+            f"use a text file with {objectives} numbers per line"
         ) from None
     wrong = [n for n, row in enumerate(rows, 1) if len(row) != objectives]
     if not rows or wrong:
         found = f"line {wrong[0]} has {len(rows[wrong[0] - 1])} numbers" if wrong else "no lines"
         raise UsageError(
-            f"preferences.path: {found} in {str(path)!r}, expected {objectives} a line"
+            f"preferences.path: {found} in {str(path)!r}; use {objectives} numbers per line"
         )
     return check(np.array(rows), objectives, "preferences.path")
 
 
 def check(preferences: object, objectives: int, argument: str = "preference") -> Array:
-    """Preferences as (k, m) floats, or a UsageError that names the argument."""
+    """Preferences as floats (k, m); raise UsageError naming the argument if they are invalid."""
     mu = np.atleast_2d(np.asarray(preferences, dtype=float))
     if mu.shape[1] != objectives:
         raise UsageError(
-            f"{argument}: {mu.shape[1]} weights given, one per objective needed ({objectives})"
+            f"{argument}: found {mu.shape[1]} weights; pass one per objective ({objectives})"
         )
     off = ~np.isfinite(mu).all(axis=1) | (mu < 0).any(axis=1) | (abs(mu.sum(axis=1) - 1) > 1e-6)
     if off.any():
         row = mu[off][0].tolist()
-        raise UsageError(f"{argument}: {row} is not on the simplex; weights are >= 0 and sum to 1")
+        raise UsageError(f"{argument}: {row} is not on the simplex; use weights >= 0 that sum to 1")
     return mu

@@ -1,4 +1,4 @@
-"""`paretosteer export`: a trained method at one preference, for other programs to load."""
+"""`paretosteer export`: write a trained method at one preference as a model or adapter."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def add(commands: Commands) -> None:
         "--preference",
         required=True,
         metavar="W,W",
-        help="one weight per objective, in their order, that sum to 1",
+        help="one weight per objective, in order, summing to 1",
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new folder")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder")
     parser.add_argument(
         "--as",
         dest="form",
         choices=("model", "peft"),
         default="model",
-        help="model (the default): weights merged, with tokenizer and decoding; peft: an adapter, "
-        "for soft prompts a prompt-tuning one",
+        help="model (default): merged weights with tokenizer and decoding settings; peft: a LoRA "
+        "adapter, or a prompt-tuning one for soft prompts",
     )
 
 

@@ -1,4 +1,4 @@
-"""`paretosteer export-wandb`: finished cells into Weights & Biases, afterwards."""
+"""`paretosteer export-wandb`: send finished cells to Weights & Biases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
     from paretosteer.config.schema import WandbTracking
 
-_RESERVED = "/\\#?%:"  # as wandb has it
+_RESERVED = "/\\#?%:"  # characters that wandb forbids in names of projects
 
 
 def add(commands: Commands) -> None:
@@ -23,31 +23,29 @@ def add(commands: Commands) -> None:
     parser = command(
         commands,
         "export-wandb",
-        "send finished cells and their report to Weights & Biases; again updates the same runs",
+        "send finished cells and their report to Weights & Biases; repeating it updates the runs",
         _export,
         """paretosteer export-wandb results/five_methods
         wandb sync results/five_methods/wandb
         paretosteer export-wandb results/five_methods --mode online --entity me --dashboard""",
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="where a sweep or run wrote")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep or run")
     parser.add_argument(
-        "--project", default="paretosteer", metavar="P", help="(default: paretosteer)"
+        "--project", default="paretosteer", metavar="P", help="wandb project (default: paretosteer)"
     )
-    parser.add_argument("--entity", metavar="E", help="(default: the account's)")
-    parser.add_argument(
-        "--group", metavar="G", help="what the runs are listed under (default: the name of DIR)"
-    )
+    parser.add_argument("--entity", metavar="E", help="wandb user or team (default: the account's)")
+    parser.add_argument("--group", metavar="G", help="group of the runs (default: the name of DIR)")
     parser.add_argument(
         "--mode",
         choices=("offline", "online"),
         default="offline",
-        help="offline (the default) writes to DIR/wandb, for `wandb sync`; online sends",
+        help="offline (default): write to DIR/wandb, for `wandb sync`; online: send at once",
     )
     parser.add_argument(
         "--dashboard",
         action="store_true",
-        help="also a workspace of fronts, metrics and curves: DIR/wandb/dashboard.json, or saved "
-        "as a new view online, which needs --entity",
+        help="also make a workspace with fronts, metrics and curves: DIR/wandb/dashboard.json, or "
+        "with --mode online a new saved view (requires --entity)",
     )
 
 
@@ -58,25 +56,29 @@ def _export(args: argparse.Namespace) -> int:
 
     dashboard = _dashboard(args) if args.dashboard else None
     done = 0
-    for each in replay(args.folder, settings):
-        done += not each.skipped
-        told = f"skipped: {each.cell.path}: {each.skipped}"
-        print(line(told if each.skipped else f"exported: {each.cell.path}"), flush=True)
+    for outcome in replay(args.folder, settings):
+        done += not outcome.skipped
+        skipped = f"skipped: {outcome.cell.path}: {outcome.skipped}"
+        exported = f"exported: {outcome.cell.path}"
+        print(line(skipped if outcome.skipped else exported), flush=True)
     if dashboard:
         dashboard()
     written = args.folder / "wandb"
     if args.mode == "offline":
-        told = f"{done} cells and the report are in {written}; to send them: wandb sync {written}"
-        print(line(told))
+        print(
+            line(
+                f"{done} cells and the report are in {written}; to send them: wandb sync {written}"
+            )
+        )
     else:
         print(line(f"{done} cells and the report were sent to project {args.project}"))
     return 0
 
 
 def _dashboard(args: argparse.Namespace) -> Callable[[], None]:
-    """What makes the dashboard once its runs are there; what it lacks is an error at once."""
+    """Return a function that makes the dashboard after the upload; check its inputs right away."""
     if args.mode == "online" and not args.entity:
-        raise UsageError("--entity: needed with --dashboard --mode online; name user or team")
+        raise UsageError("--entity: required with --dashboard --mode online; pass a user or team")
     from paretosteer.cells.cell import find_cells
     from paretosteer.tracking.dashboard import workspace, write_specification
     from paretosteer.tracking.replay import refusals
@@ -97,7 +99,7 @@ def _dashboard(args: argparse.Namespace) -> Callable[[], None]:
 def _settings(args: argparse.Namespace) -> WandbTracking:
     if not args.project or set(args.project) & set(_RESERVED):
         raise UsageError(
-            f"--project: found {args.project!r}, expected a name without any of {_RESERVED}"
+            f"--project: found {args.project!r}; use a name without any of {_RESERVED}"
         )
     from paretosteer.config.schema import WandbTracking
 

@@ -1,4 +1,4 @@
-"""`paretosteer list`: what there is to choose from, read without importing any of it."""
+"""`paretosteer list`: show registered methods, benchmarks and so on, without importing them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def add(commands: Commands) -> None:
     parser = command(
         commands,
         "list",
-        "show the methods, benchmarks, objectives, metrics or experiments there are",
+        "show the available methods, benchmarks, objectives, metrics or experiments",
         _list,
         """paretosteer list methods
         paretosteer list methods clp
         paretosteer list experiments five_methods""",
     )
     parser.add_argument("kind", choices=sorted(_KINDS), help="what to list")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="show this one in full")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="show the details of this one")
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -57,7 +57,7 @@ def _plugin(group: registry.Group, name: str) -> str:
 
 
 def _objectives() -> dict[str, str]:
-    """Those of stories, then of plug-ins."""
+    """Objectives of plug-ins and of `stories`."""
     from paretosteer.benchmarks.stories.objectives import OBJECTIVES
 
     own = {name: objective.description for name, objective in OBJECTIVES.items()}
@@ -68,17 +68,18 @@ def _objective(name: str) -> str:
     from paretosteer.benchmarks.stories.objectives import OBJECTIVES
 
     _pick("objective", name, _objectives())
-    found = OBJECTIVES.get(name) or registry.load("objectives", name)
-    return f"{found.description}\n{found.unit}, at least {found.worst:g}\nversion {found.version}"
+    o = OBJECTIVES.get(name) or registry.load("objectives", name)
+    return f"{o.description}\n{o.unit}, at least {o.worst:g}\nversion {o.version}"
 
 
 def _metrics() -> dict[str, str]:
-    """The built-in ones with their direction; to know that of a plug-in, it had to be imported."""
+    """Built-in metrics with their direction, then metrics of plug-ins."""
     from paretosteer.metrics.catalogue import METRICS
 
+    # The direction of a plug-in's metric is unknown without importing it.
     own = {name: _directed(metric) for name, metric in METRICS.items()}
     return own | {
-        name: f"  {told}" for name, told in _plugins("metrics").items() if name not in own
+        name: f"  {summary}" for name, summary in _plugins("metrics").items() if name not in own
     }
 
 
@@ -88,8 +89,8 @@ def _metric(name: str) -> str:
     _pick("metric", name, _metrics())
     metric = METRICS.get(name) or registry.load("metrics", name)
     hub = Path(str(files("paretosteer.metrics"))) / "hub" / name / f"{name}.py"
-    told = f"{_directed(metric)}\nversion {metric.version}"
-    return f"{told}\n\n{registry.docstring(hub, of_class=True)}" if hub.is_file() else told
+    text = f"{_directed(metric)}\nversion {metric.version}"
+    return f"{text}\n\n{registry.docstring(hub, of_class=True)}" if hub.is_file() else text
 
 
 def _directed(metric: Metric | RowMetric) -> str:
@@ -98,33 +99,33 @@ def _directed(metric: Metric | RowMetric) -> str:
 
 
 def _experiments() -> dict[str, str]:
-    """Each experiment with the first comment of its file."""
+    """Experiments with the first comment of their files."""
     return {name: _comment(path) for name, path in _experiment_files().items()}
 
 
 def _experiment(name: str) -> str:
-    known = _experiment_files()
-    return known[_pick("experiment", name, known)].read_text(encoding="utf-8").rstrip()
+    paths = _experiment_files()
+    return paths[_pick("experiment", name, paths)].read_text(encoding="utf-8").rstrip()
 
 
 def _experiment_files() -> dict[str, Path]:
-    found = {PurePosixPath(place): path for place, path in conf_files.files().items()}
+    by_path = {PurePosixPath(relative): path for relative, path in conf_files.files().items()}
     return {
-        place.stem: path
-        for place, path in sorted(found.items())
-        if place.parts[:-1] == ("experiment",)
+        relative.stem: path
+        for relative, path in sorted(by_path.items())
+        if relative.parts[:-1] == ("experiment",)
     }
 
 
 def _comment(path: Path) -> str:
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    told = (line for line in lines if line.startswith("# ") and "@package" not in line)
-    return next(told, "").removeprefix("# ")
+    comments = (line for line in lines if line.startswith("# ") and "@package" not in line)
+    return next(comments, "").removeprefix("# ")
 
 
-def _pick(kind: str, name: str, known: Iterable[str]) -> str:
-    if name not in known:
-        raise UsageError(f"{name!r} is no {kind}; {did_you_mean(name, known)}")
+def _pick(kind: str, name: str, names: Iterable[str]) -> str:
+    if name not in names:
+        raise UsageError(f"unknown {kind} {name!r}; {did_you_mean(name, names)}")
     return name
 
 

@@ -1,4 +1,4 @@
-"""`paretosteer sample`: taste a trained method at any preference, from prompts or in a session."""
+"""`paretosteer sample`: answer prompts with a trained method at any preference."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
     parser = command(
         commands,
         "sample",
-        "answer prompts at a preference with a trained method; without --prompt, line by line",
+        "answer prompts at a preference with a trained method; interactive without --prompt",
         _sample,
         """paretosteer sample CELL --preference 0.3,0.7 --prompt "Once upon a time,"
         paretosteer sample CELL --preference 1,0 --preference 0,1 --samples 3 --prompt "One day,"
@@ -37,41 +37,43 @@ def add(commands: Commands) -> None:
         required=True,
         action="append",
         metavar="W,W",
-        help="one weight per objective, in their order, that sum to 1; several are answered side "
-        "by side (repeatable)",
+        help="one weight per objective, in order, summing to 1; several are answered side by side "
+        "(repeatable)",
     )
     parser.add_argument(
         "--prompt",
         action="append",
         default=[],
         metavar="TEXT",
-        help="what to answer (repeatable); without, prompts are read from standard input, one a "
-        f"line, and a line `{_SWITCH} W,W` changes the preference",
+        help="prompt to answer (repeatable); by default prompts are read from standard input, one "
+        f"per line, and a line `{_SWITCH} W,W` changes the preference",
     )
     parser.add_argument(
-        "--samples", type=int, default=1, metavar="N", help="answers to each (default: 1)"
+        "--samples", type=int, default=1, metavar="N", help="answers per prompt (default: 1)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="of the sampling noise (default: 0)"
+        "--seed", type=int, default=0, metavar="S", help="seed of the sampling noise (default: 0)"
     )
 
 
 def _sample(args: argparse.Namespace) -> int:
     if args.samples < 1:
-        raise UsageError(f"--samples: found {args.samples}, expected at least 1")
+        raise UsageError(f"--samples: found {args.samples}; use 1 or more")
     quiet()
     preferences = [steering_arguments.preference(text) for text in args.preference]
     dials = steering_arguments.dials(args.dial)
-    taster = _Taster(steering_arguments.restored(args), preferences, dials, args.samples, args.seed)
+    session = _Session(
+        steering_arguments.restored(args), preferences, dials, args.samples, args.seed
+    )
     if args.prompt:
-        taster.answer(args.prompt)
+        session.answer(args.prompt)
     else:
-        taster.converse()
+        session.converse()
     return 0
 
 
-class _Taster:
-    """A restored cell and what it is asked at."""
+class _Session:
+    """A restored cell with the current preferences and dials."""
 
     def __init__(
         self,
@@ -85,50 +87,49 @@ class _Taster:
         self.turn_to(preferences)
 
     def turn_to(self, preferences: list[list[float]]) -> None:
-        """Answer at these from now on; UsageError leaves what was."""
+        """Change the preferences; they stay unchanged if the new ones are invalid."""
         self.cell.control(_same_length(preferences), self.dials)
         self.preferences = preferences
 
     def answer(self, prompts: Sequence[str]) -> None:
-        """Print what comes back to each prompt."""
-        found = self.cell.answer(
+        """Print the answers to each prompt."""
+        answers = self.cell.answer(
             prompts, self.preferences, dials=self.dials, samples=self.samples, seed=self.seed
         )
-        per_prompt = len(found) // len(prompts)
-        for start in range(0, len(found), per_prompt):
+        per_prompt = len(answers) // len(prompts)
+        for start in range(0, len(answers), per_prompt):
             if len(prompts) > 1:
-                print(f"> {printable(found[start].prompt)}\n")
-            for answer in found[start : start + per_prompt]:
-                print(self._shown(answer), end="\n\n", flush=True)
+                print(f"> {printable(answers[start].prompt)}\n")
+            for answer in answers[start : start + per_prompt]:
+                print(self._format(answer), end="\n\n", flush=True)
 
     def converse(self) -> None:
-        """Answer standard input line by line until it ends; a wrong line is said and skipped."""
-        watched = sys.stdin.isatty()
-        if watched:
+        """Answer standard input line by line; a wrong line prints an error and is skipped."""
+        interactive = sys.stdin.isatty()
+        if interactive:
             print(f"Type a prompt, or `{_SWITCH} W,W`; end with Ctrl-D.", file=sys.stderr)
         while True:
-            if watched:
+            if interactive:
                 print("> ", end="", file=sys.stderr, flush=True)
             try:
                 if not (typed := sys.stdin.readline()):
                     return
-                self._take(typed.strip())
+                self._handle(typed.strip())
             except UnicodeDecodeError:
                 raise UsageError("standard input: is not UTF-8 text; convert it first") from None
             except UsageError as error:
                 print(f"paretosteer: {line(error)}", file=sys.stderr, flush=True)
 
-    def _take(self, typed: str) -> None:
+    def _handle(self, typed: str) -> None:
         word, _, rest = typed.partition(" ")
         if word == _SWITCH:
             self.turn_to([steering_arguments.preference(text) for text in rest.split()])
         elif typed.startswith("/"):
-            raise UsageError(f"{word!r} is no command; there is `{_SWITCH} W,W`")
+            raise UsageError(f"{word!r} is not a command; use `{_SWITCH} W,W`")
         elif typed:
             self.answer([typed])
 
-    def _shown(self, answer: Answer) -> str:
-        """The preference, the text, its scores."""
+    def _format(self, answer: Answer) -> str:
         weights = ", ".join(
             f"{name} {weight:g}"
             for name, weight in zip(self.cell.objectives, answer.preference, strict=True)
@@ -139,9 +140,9 @@ class _Taster:
 
 
 def _same_length(preferences: list[list[float]]) -> list[list[float]]:
-    """The same, or UsageError where they are none or differ in length."""
+    """Return the preferences; raise UsageError if there are none or their lengths differ."""
     if len({len(weights) for weights in preferences}) != 1:
         raise UsageError(
-            f"--preference: found {preferences}, expected one weight per objective in each"
+            f"--preference: found {preferences}; pass one weight per objective in each"
         )
     return preferences

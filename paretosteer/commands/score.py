@@ -1,4 +1,4 @@
-"""`paretosteer score`: the metrics for points from elsewhere."""
+"""`paretosteer score`: compute the metrics of points from a CSV file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
         "file",
         type=Path,
         metavar="FILE.csv",
-        help="columns: method, optionally seed, w_<objective> per weight, one per objective",
+        help="columns: method, optionally seed, w_<objective> per weight, and each objective",
     )
     parser.add_argument(
         "--reference",
@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="this column and its entry of the reference count downwards (repeatable)",
+        help="objective to minimise; flips the column and its reference (repeatable)",
     )
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
 
@@ -64,5 +64,5 @@ def _numbers(text: str) -> tuple[float, ...]:
         return tuple(map(float, text.split(",")))
     except ValueError:
         raise UsageError(
-            f"--reference: found {text!r}, expected numbers separated by commas, such as -2,-2"
+            f"--reference: found {text!r}; use numbers separated by commas, such as -2,-2"
         ) from None

@@ -1,4 +1,4 @@
-"""Arguments that `sample` and `export` share: a cell, and where its policy is steered to."""
+"""Arguments shared by `sample` and `export`: a cell, its preference and its dials."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_cell(parser: argparse.ArgumentParser) -> None:
-    """Declare the cell, its dials, and where it runs."""
+    """Declare the arguments for the cell, its dials, start model and device."""
     parser.add_argument(
         "cell",
         type=Path,
@@ -26,43 +26,41 @@ def add_cell(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a further dial of the method, such as temperature=0.5 (repeatable)",
+        help="another dial of the method, such as temperature=0.5 (repeatable)",
     )
+    parser.add_argument("--model", metavar="PATH", help="path of the start model, if it has moved")
     parser.add_argument(
-        "--model", metavar="PATH", help="where the start model is now, if it was moved"
-    )
-    parser.add_argument(
-        "--device", default="auto", metavar="D", help="auto (the default), cpu, cuda, cuda:1, mps"
+        "--device", default="auto", metavar="D", help="auto (default), cpu, cuda, cuda:1 or mps"
     )
 
 
 def restored(args: argparse.Namespace) -> Restored:
-    """The cell of the arguments, ready to be steered."""
+    """Restore the cell of the arguments."""
     from paretosteer.serving.restore import restore_cell
 
     return restore_cell(args.cell, device=args.device, model=args.model, text=True)
 
 
 def preference(text: str) -> list[float]:
-    """`0.3,0.7` as numbers."""
+    """Parse `0.3,0.7`."""
     try:
         return [float(weight) for weight in text.split(",")]
     except ValueError:
         raise UsageError(
-            f"--preference: found {text!r}, expected one weight per objective, separated by "
-            "commas, such as 0.3,0.7"
+            f"--preference: found {text!r}; pass one weight per objective, separated by commas, "
+            "such as 0.3,0.7"
         ) from None
 
 
 def dials(words: Sequence[str]) -> dict[str, float]:
-    """`name=value`, each as a name and a number."""
-    found = {}
+    """Parse words of the form `name=value`."""
+    values = {}
     for word in words:
         name, _, value = word.partition("=")
         try:
-            found[name] = float(value)
+            values[name] = float(value)
         except ValueError:
             raise UsageError(
-                f"--dial: found {word!r}, expected name=value, such as temperature=0.5"
+                f"--dial: found {word!r}; use name=value, such as temperature=0.5"
             ) from None
-    return found
+    return values

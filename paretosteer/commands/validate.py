@@ -1,4 +1,4 @@
-"""`paretosteer validate`: which cells can be trusted, and why not."""
+"""`paretosteer validate`: check records, files and reports of cells."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def add(commands: Commands) -> None:
     parser = command(
         commands,
         "validate",
-        "check every record, its files and its report; exits 1 if anything is not to be trusted, "
-        "or nothing has a result",
+        "check every record, its files and its report; exits 1 if anything is not trusted, or if "
+        "nothing has a result",
         _validate,
         """paretosteer validate results/five_methods
         paretosteer validate results/five_methods --json > verdicts.json""",
     )
     parser.add_argument(
-        "folders", nargs="+", type=Path, metavar="DIR", help="where sweeps and runs wrote"
+        "folders", nargs="+", type=Path, metavar="DIR", help="folder of a sweep or run"
     )
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
 
@@ -53,17 +53,17 @@ def _validate(args: argparse.Namespace) -> int:
 
 def _counts(verdicts: list[Verdict]) -> str:
     """`12 cells: 10 trusted (2 with notes), 1 not trusted, 1 no result; 1 report: 1 trusted`."""
-    kinds = {kind: [each for each in verdicts if each.kind == kind] for kind in ("cell", "report")}
+    kinds = {kind: [v for v in verdicts if v.kind == kind] for kind in ("cell", "report")}
     return "; ".join(
-        f"{len(each)} {kind}{'s' * (len(each) != 1)}: {_words(each)}"
-        for kind, each in kinds.items()
-        if each
+        f"{len(of_kind)} {kind}{'s' * (len(of_kind) != 1)}: {_words(of_kind)}"
+        for kind, of_kind in kinds.items()
+        if of_kind
     )
 
 
 def _words(verdicts: list[Verdict]) -> str:
-    counts = Counter(each.word for each in verdicts)
-    noted = sum(each.word == "trusted" and bool(each.notes) for each in verdicts)
+    counts = Counter(verdict.word for verdict in verdicts)
+    noted = sum(verdict.word == "trusted" and bool(verdict.notes) for verdict in verdicts)
     words = {word: f"{count} {word}" for word, count in counts.items()}
     if noted:
         words["trusted"] += f" ({noted} with notes)"

@@ -1,4 +1,4 @@
-"""The resolved configuration of one cell: what Hydra composed, checked."""
+"""Schema of the resolved configuration of one cell, as composed by Hydra."""
 
 from __future__ import annotations
 
@@ -22,29 +22,31 @@ class _Section(BaseModel):
 
 
 class Plugin(_Section):
-    """A method or a benchmark by name; its options are checked by its own dataclass."""
+    """A method or a benchmark; its own `Options` class checks its options."""
 
     model_config = ConfigDict(extra="allow")
 
-    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # it names a folder, too
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # also names a folder
 
     @property
     def values(self) -> dict[str, Any]:
-        """`name` and every option that the configuration gives."""
+        """`name` and all configured options."""
         return self.model_dump()
 
 
 class Model(_Section):
-    """The start model: the embedded one, or a Hugging Face folder or hub name at `path`."""
+    """Start model: embedded, or a Hugging Face folder or hub name at `path`."""
 
     name: Literal["embedded", "hf"]
     path: str | None
-    pad_token: str | None  # for tokenizers that have none: `eos`, or any token
+    pad_token: str | None  # for tokenizers without one: `eos`, or any token
 
     @model_validator(mode="after")
     def _path_when_needed(self) -> Model:
         if self.name == "hf" and not self.path:
-            raise UsageError("model.path: needed with model=hf; give a local folder or a hub name")
+            raise UsageError(
+                "model.path: required with model=hf; set it to a local folder or a hub name"
+            )
         if self.name == "embedded" and self.path:
             raise UsageError(
                 f"model.path: {self.path!r} is not used with model=embedded; add model=hf"
@@ -53,10 +55,10 @@ class Model(_Section):
 
 
 class Budget(_Section):
-    """How much work a cell may do. The cap on optimiser steps covers everything it trains."""
+    """Amount of work of a cell. The cap on optimiser steps covers everything that it trains."""
 
     name: str
-    steps: Count | None  # optimiser steps; null: the benchmark's for a budget of this name
+    steps: Count | None  # optimiser steps; null: the benchmark's default for this budget
     prompts: Count  # prompts in one optimiser step
     samples: Count  # samples of each prompt in one optimiser step
     pool_samples: Count  # start-model samples per training prompt, for offline feedback
@@ -64,13 +66,13 @@ class Budget(_Section):
     validation_prompts: Count | None  # null: all
     test_prompts: Count | None  # null: all
     test_samples: Count
-    eval_rows: Count | None  # rows in one batch of sampling; null: as many as memory holds
+    eval_rows: Count | None  # batch size of sampling; null: as many as memory allows
     embedded_steps: Count | None  # training steps of the embedded model; null: its own default
-    checks: bool  # refuse a start model that is too poor to mean anything
+    checks: bool  # refuse a start model that is too poor for meaningful results
 
 
 class Lattice(_Section):
-    """The simplex lattice; `divisions` null is the convention for the number of objectives."""
+    """Simplex lattice; `divisions` null uses the default for the number of objectives."""
 
     name: Literal["lattice"]
     divisions: Count | None
@@ -92,13 +94,13 @@ class PreferenceFile(_Section):
 
 
 class NoTracking(_Section):
-    """Figures go to the cell's folder only."""
+    """Write figures to the cell's folder only."""
 
     name: Literal["none"]
 
 
 class WandbTracking(_Section):
-    """Figures also go to wandb; `mode` null is online where a key is set, else offline."""
+    """Send figures to wandb too; `mode` null is online if an API key is set, otherwise offline."""
 
     name: Literal["wandb"]
     project: str
@@ -112,7 +114,7 @@ Tracking = Annotated[NoTracking | WandbTracking, Field(discriminator="name")]
 
 
 class CellConfig(_Section):
-    """One cell: everything that `config.yaml` and `record.json` keep of its configuration."""
+    """Configuration of one cell, as stored in `config.yaml` and `record.json`."""
 
     method: Plugin
     benchmark: Plugin
@@ -120,20 +122,20 @@ class CellConfig(_Section):
     budget: Budget
     preferences: Preferences
     tracker: Tracking
-    seed: Annotated[int, Field(ge=0, lt=2**64)]  # as torch takes them
+    seed: Annotated[int, Field(ge=0, lt=2**64)]  # torch's range of seeds
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
     dtype: Literal["auto", "float32", "bfloat16"]  # a plan resolves `auto`
     gradient_checkpointing: bool = False  # cells from before this setting do without
-    threads: Count | None  # of torch on the CPU; null: one for a small model
+    threads: Count | None  # torch's CPU threads; null: one for a small model
     sweep_dir: Annotated[str, Field(min_length=1)]
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
-    score_seconds: Annotated[float, Field(gt=0)] | None = 60.0  # for one sample; null: no limit
-    # What to do with cells that have a record: a matter of one command, so none is kept of it.
+    score_seconds: Annotated[float, Field(gt=0)] | None = 60.0  # per sample; null: no limit
+    # Whether to run cells that have a record again. It concerns a single command and is not stored.
     overwrite: Annotated[Literal["never", "failed"], Field(exclude=True)] = "failed"
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> CellConfig:
-        """Check a resolved configuration; UsageError naming the first wrong key, dotted."""
+        """Check a resolved configuration; raise UsageError naming the first wrong key."""
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -141,12 +143,12 @@ class CellConfig(_Section):
 
     @property
     def folder(self) -> Path:
-        """Where the cells of this benchmark and method are."""
+        """Folder of the cells of this benchmark and method."""
         return Path(self.sweep_dir) / self.benchmark.name / self.method.name
 
     @property
     def command(self) -> str:
-        """The command that runs this cell again, every setting spelled out."""
+        """Command that runs this cell again, with every setting spelled out."""
         return shlex.join(["paretosteer", "run", *self.overrides()])
 
     def overrides(self) -> Iterator[str]:
@@ -161,7 +163,7 @@ class CellConfig(_Section):
 
 
 def _overrides(key: str, option: Any) -> Iterator[str]:
-    """The overrides that set one option; names that a mapping has beyond its defaults are added."""
+    """Overrides that set one option; `++` adds keys of a mapping that have no default."""
     if isinstance(option, dict):
         yield from (f"++{key}.{name}={_hydra(item)}" for name, item in option.items())
     else:
@@ -169,7 +171,7 @@ def _overrides(key: str, option: Any) -> Iterator[str]:
 
 
 def _hydra(value: Any) -> str:
-    """A value in Hydra's override grammar: text is quoted where it could be read as more."""
+    """Value in Hydra's override grammar; text is quoted if Hydra could parse it otherwise."""
     if isinstance(value, str):
         plain = value.replace("_", "").replace("/", "").replace("-", "").replace(".", "")
         if plain.isalnum() and not plain[0].isdigit() and _reads_as_text(value):
@@ -188,18 +190,18 @@ def _reads_as_text(value: str) -> bool:
 
 
 def _line(error: ValidationError, values: Mapping[str, Any]) -> str:
-    """The first fault of a configuration in one line."""
+    """First error of a configuration, in one line."""
     first = error.errors()[0]
     steps = [str(step) for step in first["loc"]]
-    if len(steps) > 2:  # pydantic names the chosen member of a union between section and key
+    if len(steps) > 2:  # pydantic inserts the member of a union between section and key
         del steps[1]
     key = ".".join(steps)
     if first["type"] == "missing":
-        return f"{key}: missing from the configuration"
+        return f"{key}: missing from the configuration; add it"
     if first["type"] == "extra_forbidden":
         section = values[steps[0]] if len(steps) > 1 else values
         return f"{key}: not a setting; {did_you_mean(steps[-1], section.keys() - {steps[-1]})}"
     expected = first["msg"].removeprefix("Input should be ")
     if key == "overwrite" and first["input"] == "all":
-        return "overwrite: 'all' is for one command and no setting; say --overwrite all"
+        return "overwrite: 'all' is not a setting; pass --overwrite all on the command line"
     return f"{key}: found {first['input']!r}, expected {expected}"

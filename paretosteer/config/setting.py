@@ -1,4 +1,4 @@
-"""What a cell gives its benchmark: model, budget, device, precision."""
+"""Setting of a benchmark: the start model, budget, device and precision of a cell."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from paretosteer.config.schema import Budget, CellConfig, Model
 from paretosteer.runtime.batch_size import EvalRows
 from paretosteer.runtime.devices import resolve_device
 
-SMALL = 20_000_000  # weights
+SMALL = 20_000_000  # parameters
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The part of a cell's configuration that a benchmark is built under."""
+    """The part of a cell's configuration with which a benchmark is built."""
 
     model: Model
     budget: Budget
     device: torch.device
     dtype: torch.dtype
-    threads: int | None  # of torch on the CPU; None: by the size of the model
+    threads: int | None  # torch's CPU threads; None: by the size of the model
     model_key: str  # digest of the start model
-    say: Callable[[str], None]  # one line to the user
+    say: Callable[[str], None]  # prints one line to the user
     eval_rows: EvalRows
     gradient_checkpointing: bool
-    score_seconds: float | None = None  # that scoring one sample may take
+    score_seconds: float | None = None  # time limit for scoring one sample
 
     @classmethod
     def of(cls, config: CellConfig, model_key: str, say: Callable[[str], None]) -> Setting:
-        """The setting of a cell whose plan has resolved its precision."""
+        """Setting of a cell whose dtype has been resolved (not `auto`)."""
         dtype = getattr(torch, config.dtype)
         device = resolve_device(config.device)
         return cls(
@@ -48,10 +48,8 @@ class Setting:
         )
 
     def set_threads(self, parameters: int) -> None:
-        """Set torch's CPU threads for a model of so many weights.
-
-        A small one spends its time between operations: more threads than one win nothing on idle
-        cores, and wait for each other on busy ones.
-        """
+        """Set torch's CPU threads for a model with this number of parameters."""
+        # A small model is bound by overhead between operations: further threads gain nothing on
+        # idle cores, and only wait for each other on busy ones.
         if self.threads is not None or parameters < SMALL:
             torch.set_num_threads(self.threads or 1)

@@ -137,10 +137,10 @@ def test_an_export_that_fails_leaves_nothing(
         ("words", ["--dial", "kappa=0.1"], "'kappa' is not a dial of this clp; it has none"),
         ("vectors", ["--dial", "temp=2"], "did you mean 'temperature'?"),
         ("vectors", ["--dial", "temperature=0"], "temperature: found 0, expected above 0"),
-        ("vectors", ["--dial", "temperature"], "expected name=value"),
+        ("vectors", ["--dial", "temperature"], "use name=value"),
         ("words", ["--preference", "0.3;0.7"], "--preference: found '0.3;0.7'"),
-        ("words", ["--preference", "0.3,0.8"], "simplex; weights are >= 0 and sum to 1; the obj"),
-        ("words", ["--preference", "1"], "one per objective needed (2); the objectives are posit"),
+        ("words", ["--preference", "0.3,0.8"], "simplex; use weights >= 0 that sum to 1; the obj"),
+        ("words", ["--preference", "1"], "pass one per objective (2); the objectives are posit"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(

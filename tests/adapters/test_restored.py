@@ -106,7 +106,7 @@ def test_a_session_goes_on_after_a_wrong_line(
     ]
     said = errors(told.err)
     assert len(said) == 5
-    assert "objectives are positive, varied" in said[0] and "is no command" in said[2]
+    assert "objectives are positive, varied" in said[0] and "is not a command" in said[2]
     assert "benchmark.max_new_tokens" in said[4]
 
 

@@ -96,7 +96,10 @@ def test_names_that_a_user_adds_to_a_mapping_are_added_again() -> None:
             ["preferences.divisions=x"],
             "preferences.divisions: found 'x', expected a valid integer",
         ),
-        (["model=hf"], "model.path: needed with model=hf; give a local folder or a hub name"),
+        (
+            ["model=hf"],
+            "model.path: required with model=hf; set it to a local folder or a hub name",
+        ),
         (
             ["model.path=x"],
             "model.path: 'x' is not used with model=embedded; add model=hf",

@@ -393,7 +393,11 @@ BENCHMARKS: list[tuple[type, str, str]] = [
     (NoPrompts, "splits", "train has no prompts"),
     (Twins, "splits", "test has two prompts of one id"),
     (Flat, "normaliser", "deviation [1.0, 0.0]"),
-    (OneScore, "normaliser", "score gives an array of shape (10,) for 10 samples and 2 objectives"),
+    (
+        OneScore,
+        "normaliser",
+        "score returns an array of shape (10,) for 10 samples and 2 objectives",
+    ),
     (OneMoment, "normaliser", "has 1 means and 1 deviations"),
     (Restless, "rebuilding", "the start policy differs"),
     (GlobalBuild, "rebuilding", "torch's global generator changed"),

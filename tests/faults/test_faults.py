@@ -77,11 +77,11 @@ def test_a_sweep_on_a_full_disk_ends_and_says_so(
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
-        (errno.EROFS, "name a folder that can be written, with sweep_dir=DIR"),
-        (errno.EACCES, "name a folder that is yours, with sweep_dir=DIR"),
+        (errno.EROFS, "use a writable folder with sweep_dir=DIR"),
+        (errno.EACCES, "use a folder that you own with sweep_dir=DIR"),
         (
             errno.EDQUOT,
-            "free some quota, then run the same command again: what is finished is kept",
+            "free some quota, then run the same command again; finished work is kept",
         ),
     ],
 )
@@ -130,7 +130,7 @@ def test_a_file_in_the_place_of_a_cell_is_named_and_stays(
     folder.parent.mkdir(parents=True)
     folder.write_text("mine")
     assert main(["run", *SMALL, CLP, f"sweep_dir={tmp_path}"]) == 2
-    assert f"{str(folder)!r}; move away what is there" in capfd.readouterr().err
+    assert f"{str(folder)!r}; move the existing file away" in capfd.readouterr().err
     assert folder.read_text() == "mine"
 
 

@@ -94,15 +94,15 @@ METHODS = {
     "exit_in_train": "SystemExit while in train: sys.exit(3) was called",
     "exit_in_init": "SystemExit while in prepare: sys.exit('no licence') was called",
     "exit_in_property": "SystemExit while in prepare: sys.exit(2) was called",
-    "no_points": "PromiseError while in prepare: method 'no_points': points gives []; give the",
-    "no_steps": "PromiseError while in prepare: method 'no_steps': total_steps gives 'many'; give",
-    "no_save": "PromiseError while in train: method 'no_save': save writes no method.json, ",
+    "no_points": "PromiseError while in prepare: method 'no_points': points returns []; return the",
+    "no_steps": "PromiseError while in prepare: method 'no_steps': total_steps returns 'many'; return",
+    "no_save": "PromiseError while in train: method 'no_save': save does not write method.json, ",
 }
 BENCHMARKS = {
     "exit_score": "SystemExit while in score: sys.exit(6) was called",
-    "columns": "benchmark 'columns': score gives an array of shape (44, 3) for 44 samples and 2",
-    "rows": "benchmark 'rows': score gives an array of shape (43, 2) for 44 samples and 2 obj",
-    "no_prompts": "benchmark 'no_prompts': train has no prompts; keep some for every split",
+    "columns": "benchmark 'columns': score returns an array of shape (44, 3) for 44 samples and 2",
+    "rows": "benchmark 'rows': score returns an array of shape (43, 2) for 44 samples and 2",
+    "no_prompts": "benchmark 'no_prompts': split train has no prompts; provide some for every split",
 }
 
 
@@ -144,7 +144,7 @@ def test_a_dry_run_says_which_cells_cannot_run(
     assert main(["sweep", *words]) == 2
     *_, first, second = capsys.readouterr().out.splitlines()
     assert first == "cannot run exit_in_init seed 0: sys.exit('no licence') was called"
-    assert second.startswith("cannot run no_steps seed 0: method 'no_steps': total_steps gives ")
+    assert second.startswith("cannot run no_steps seed 0: method 'no_steps': total_steps returns ")
 
 
 def test_one_cell_that_cannot_begin_says_why(
@@ -152,7 +152,7 @@ def test_one_cell_that_cannot_begin_says_why(
 ) -> None:
     assert main(["run", *words, "benchmark=bandit", "method=no_points"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("paretosteer: method 'no_points': points gives []; ")
+    assert line.startswith("paretosteer: method 'no_points': points returns []; ")
     with pytest.raises(RuntimeError, match=r"sys.exit\('no licence'\) was called"):
         main(["run", *words, "benchmark=bandit", "method=exit_in_init"])
 

@@ -99,10 +99,10 @@ def test_damaged_cells_are_skipped_with_the_reason(
         (["nowhere"], "nowhere: is not a folder; give a folder that a sweep wrote"),
         (["empty"], "empty: holds no cell"),
         (["unfinished"], "DIR: none of the 1 cells in unfinished is finished; run the sweep again"),
-        (["empty", "--project", "a/b"], "--project: found 'a/b', expected a name without any of"),
+        (["empty", "--project", "a/b"], "--project: found 'a/b'; use a name without any of"),
         (
             ["empty", "--dashboard", "--mode", "online"],
-            "--entity: needed with --dashboard --mode online",
+            "--entity: required with --dashboard --mode online",
         ),
     ],
 )
