@@ -95,14 +95,14 @@ METHODS = {
     "exit_in_init": "SystemExit while in prepare: sys.exit('no licence') was called",
     "exit_in_property": "SystemExit while in prepare: sys.exit(2) was called",
     "no_points": "PromiseError while in prepare: method 'no_points': points returns []; return the",
-    "no_steps": "PromiseError while in prepare: method 'no_steps': total_steps returns 'many'; return",
+    "no_steps": "PromiseError while in prepare: method 'no_steps': total_steps returns 'many'; ",
     "no_save": "PromiseError while in train: method 'no_save': save does not write method.json, ",
 }
 BENCHMARKS = {
     "exit_score": "SystemExit while in score: sys.exit(6) was called",
     "columns": "benchmark 'columns': score returns an array of shape (44, 3) for 44 samples and 2",
     "rows": "benchmark 'rows': score returns an array of shape (43, 2) for 44 samples and 2",
-    "no_prompts": "benchmark 'no_prompts': split train has no prompts; provide some for every split",
+    "no_prompts": "benchmark 'no_prompts': split train has no prompts; provide some for every",
 }
 
 
