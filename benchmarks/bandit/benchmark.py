@@ -210,9 +210,9 @@ class Bandit(Benchmark):
         # m variables with one common pairwise correlation need it above -1 / (m - 1).
         if conflict is not None and not -1 / (m - 1) < conflict < 1:
             raise UsageError(
-                f"benchmark.conflict: found {conflict}, but the pairwise correlation of {m} "
-                f"rewards must lie between {-1 / (m - 1):.3g} and 1, both excluded; set a value "
-                "in this range"
+                f"benchmark.conflict: found {conflict} with {m} objectives, whose pairwise "
+                f"correlation must lie between {-1 / (m - 1):.3g} and 1, both excluded; set a "
+                "value in this range"
             )
         # `conflicting` whitens the rewards, which takes more samples than objectives.
         if (count := self._contexts_per_split()) * self.options.actions <= m:

@@ -50,10 +50,10 @@ def _metric(name: str, offered: Any) -> str | None:
     return None
 
 
-def _feedback(name: str, found: Any) -> str | None:
+def _feedback(name: str, offered: Any) -> str | None:
     from paretosteer.training.feedback import Feedback
 
-    return _subclass(found, Feedback) or _versioned(found)
+    return _subclass(offered, Feedback) or _versioned(offered)
 
 
 CHECKS: dict[str, Callable[[str, Any], str | None]] = {

@@ -251,7 +251,7 @@ def test_report_passes_its_folders_on(lab: Lab) -> None:
 
 def test_score_wants_numbers_for_the_reference(output: Output) -> None:
     assert main(["score", "points.csv", "--reference=1,x"]) == 2
-    assert "--reference: found '1,x', expected numbers" in output()[1]
+    assert "--reference: found '1,x'; use numbers" in output()[1]
 
 
 def test_list_details(output: Output) -> None:

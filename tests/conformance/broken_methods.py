@@ -331,7 +331,7 @@ METHODS: list[tuple[type, str, str]] = [
     (NoHelp, "options and help", "option feedback has no help"),
     (WrongDefault, "options and help", "the default of share is refused"),
     (TakesAnything, "wrong options", "method.schedule takes anything"),
-    (NoWholeSteps, "planning", "total_steps gives 13.3"),
+    (NoWholeSteps, "planning", "total_steps returns 13.3"),
     (WordForSteps, "planning", "method 'WordForSteps': total_steps returns 'many'"),
     (NoPoints, "planning", "method 'NoPoints': points returns []"),
     (OtherGrid, "planning", "points does not begin with the grid"),

@@ -93,8 +93,8 @@ def test_what_gives_no_pair_is_counted_and_said(tmp_path):
     ("row", "winner", "expected"),
     [
         ({"prompt": "p", "chosen": "a"}, None, "columns are prompt, chosen; use chosen and"),
-        ({"prompt": "p", "response_0": "a", "response_1": "b"}, "safer", "no column safer"),
-        ({"prompt": "p", "response_0": "a", "safer": 1}, "safer", "no column response_1"),
+        ({"prompt": "p", "response_0": "a", "response_1": "b"}, "safer", "column safer is missing"),
+        ({"prompt": "p", "response_0": "a", "safer": 1}, "safer", "column response_1 is missing"),
         (
             {"prompt": "p", "response_0": "a", "response_1": "b", "safer": "1"},
             "safer",

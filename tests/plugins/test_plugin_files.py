@@ -140,7 +140,7 @@ def test_workers_see_the_file_and_the_record_names_it(
     assert record["plugins"] == {"method sharp": str(file)}
     assert record["command"].endswith(f" --plugin {file}")
     assert "| spread ↑ |" in board.read_text()
-    assert "differing source code" not in board.read_text()
+    assert "different source code" not in board.read_text()
 
     assert main(["report", "out"]) == 0  # from what is on disk
     assert "spread" not in board.read_text()

@@ -36,7 +36,7 @@ def contrary(data, tmp_path_factory):
 
 def test_a_model_no_better_than_a_bag_of_words_stops_the_run(data, contrary):
     plan = Plan.of(data, {"helpful": contrary}, None)
-    with pytest.raises(UsageError, match=r"^benchmark\.rewards\.helpful: .* of \d+ unseen pairs"):
+    with pytest.raises(UsageError, match=r"^benchmark\.rewards\.helpful: .* of \d+ held-out pairs"):
         Rewards.prepare(plan, setting(checks=True))
 
 

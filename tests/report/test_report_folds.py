@@ -77,7 +77,10 @@ def test_words_for_folds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     write_folds(tmp_path, "clp", {1: 0, 2: 1, 3: 2})
     result = only(tmp_path)
     assert f"30 test prompts in 3 folds ({digest('family')[:8]})" in headline(result)
-    assert "with fewer than five folds they leave out how another fold" in notes(result)[0]
+    assert (
+        "With fewer than five folds they do not cover the variance between folds"
+        in notes(result)[0]
+    )
     report = write_report([tmp_path])
     page = report.page.read_text()
     for told in (
@@ -149,7 +152,7 @@ def test_a_benchmark_with_folds_beside_one_without(tmp_path: Path) -> None:
     write_cell(tmp_path, "clp", moved(0), grid=GRID)
     words = apart([evaluate(table) for table in tables(tmp_path).tables])
     assert "cross-validation none" in words[1] + words[2]
-    assert "normaliser mean of each fold its own" in words[1] + words[2]
+    assert "normaliser mean different for each fold" in words[1] + words[2]
 
 
 def test_a_row_without_one_of_the_folds(tmp_path: Path) -> None:
@@ -157,7 +160,7 @@ def test_a_row_without_one_of_the_folds(tmp_path: Path) -> None:
     write_folds(tmp_path, "morl", {1: 1, 3: 1})
     result = only(tmp_path)
     told = " ".join(notes(result))
-    assert "morl: lacks fold 2, so its means are over other test prompts" in told
+    assert "morl: lacks fold 2, so its means cover other test prompts" in told
     assert "clp: lacks" not in told
     behind = result.rows[1].figures
     assert behind["hypervolume"] == pytest.approx(VOLUMES[1])
@@ -214,7 +217,7 @@ def test_missing_and_failed_folds(tmp_path: Path) -> None:
     (row,) = leaderboard(tmp_path).to_dict(orient="records")
     assert (row["status"], row["cells"], row["replicates"]) == ("partial", 3, 2)
     told = " ".join(notes(only(tmp_path)))
-    assert "clp: figures are from 2 of 3 folds" in told
+    assert "clp: figures cover 2 of 3 folds" in told
 
 
 def test_a_failed_fold_of_another_family_is_not_in_the_row(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_few_folds_of_many_seeds_are_too_few(tmp_path: Path) -> None:
         write_folds(tmp_path, "clp", {1: 0, 2: 1}, seed=seed)
     result = only(tmp_path)
     assert not result.outer
-    assert "with fewer than five folds" in notes(result)[0]
+    assert "With fewer than five folds" in notes(result)[0]
 
 
 def test_regret_has_intervals_over_replicates(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_oracles_that_disagree_are_not_believed(tmp_path: Path) -> None:
     write_cell(tmp_path, "morl", line, grid=GRID, oracle=lambda mu: bulge(mu) + 0.02)
     (result,) = results(tmp_path)
     assert result.ratio_to == "union"
-    assert "oracles that these cells record are up to 0.02 apart" in " ".join(notes(result))
+    assert "recorded oracles of these cells differ by up to 0.02" in " ".join(notes(result))
     assert "oracle_regret" not in result.rows[0].figures
 
 
@@ -202,7 +202,7 @@ def test_one_cell_without_the_oracle(tmp_path: Path) -> None:
     write_cell(tmp_path, "morl", line, grid=GRID)
     (result,) = results(tmp_path)
     assert result.ratio_to == "union"
-    assert "1 of 2 scored cells record no oracle" in " ".join(notes(result))
+    assert "1 of 2 scored cells have no oracle" in " ".join(notes(result))
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_malformed_oracle_is_unreadable(tmp_path: Path, oracle: dict[str, Any]
     (path / "record.json").write_text(json.dumps(with_digest(record)))
     (cell,) = make_tables(find_cells(tmp_path)).cells
     assert cell.status == "unreadable"
-    assert "record.json: oracle is not" in cell.reason
+    assert "record.json: oracle does not have" in cell.reason
 
 
 def test_the_oracle_takes_the_points_without_dials(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_rows_with_other_options_are_told_apart(tmp_path: Path) -> None:
         "clp [budget.steps=240]",
     ]
     told = " ".join(notes(evaluate(table)))
-    assert "Budgets differ: caps of 120, 240 steps" in told
+    assert "Budgets differ: this table has caps of 120, 240 steps" in told
 
 
 def test_configuration_leaves_out_where_it_ran() -> None:
@@ -236,8 +236,8 @@ def test_notes_warn(tmp_path: Path) -> None:
     write_cell(tmp_path, "high", lambda mu: 0 * mu + 0.7, noise=0, changes=over)
     told = " ".join(notes(evaluate(tables(tmp_path).tables[0])))
     assert "The ranking depends on the reference point" in told
-    assert "high: trained 500 optimiser steps, over its cap of 120" in told
-    assert "made by differing source code" in told
+    assert "high: trained for 500 optimiser steps, above its cap of 120" in told
+    assert "made by different source code" in told
     assert "prompts only" in told
 
 

@@ -1,1 +1,1 @@
-"""From recorded cells to the figures of every table."""
+"""Analysis of recorded cells: tables, metrics, intervals and comparisons."""

@@ -1,17 +1,23 @@
-"""Intervals by paired bootstrap over prompts, and over replicates where there are enough.
+"""Confidence intervals by paired bootstrap over prompts, and over replicates if there are enough.
 
-Prompts are resampled once for all rows and points of a table, in each fold on their own, since
-folds have different prompts. With enough folds, or else seeds, in every row these are resampled
-too, with one draw for all rows that have the same ones, and so that the spread of their mean is
-Student's t, since so few of them do not show it themselves. Hypervolume is a convex function of
-noisy points, so its resamples are biased upwards and its interval is the reflected one. Noise
-disorders points, which moves controllability and steering regret away from their bounds: their
-intervals reach as far to both sides as percentiles do to the further. All else has percentile
-intervals. What they cover is in `results/reference/coverage.md`.
+All rows and points of a table share the resamples of the prompts, drawn separately for each fold,
+because folds have different prompts. If every row has enough folds (or, without folds, seeds),
+these are resampled too; rows with the same replicates share the draws. So few replicates
+underestimate the spread of their mean, so the draws are scaled to a Student's t distribution.
 
-Regret is against an oracle known as a mean over just these prompts. Resampling the prompts of a
-method but not the oracle's would take their spread for regret, so its intervals are over
-replicates alone.
+The kind of interval depends on the quantity:
+
+- Hypervolume is a convex function of noisy points, so its resamples are biased upwards. It has the
+  reflected (basic) interval.
+- Noise disorders the points, which moves controllability and steering regret away from their
+  bounds. Their intervals are symmetric, as wide on both sides as the wider percentile side.
+- All other quantities have percentile intervals.
+
+`results/reference/coverage.md` reports the coverage of these intervals.
+
+Oracle regret is relative to an oracle known only as a mean over the test prompts. Resampling the
+method's prompts but not the oracle's would count prompt variance as regret, so its intervals cover
+replicates only.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,19 +39,18 @@ Key: TypeAlias = tuple[int, int]  # fold, seed
 
 RESAMPLES = 2000
 
-# Differences below this are rounding, and two rows that differ by no more are equal.
-_DECIMALS = 9
+_DECIMALS = 9  # differences beyond this digit are rounding, so such rows are equal
 
-# What the resamples of a row's prompts give, and intervals can be made of.
+# Inputs that a resample of the prompts provides; a metric that needs others has no interval.
 _RESAMPLED = {"points", "preferences", "reference"}
 
-# Below this many folds, or else seeds, nothing is said about how another would have come out.
+# With fewer folds (or seeds), intervals do not cover the variance between them.
 ENOUGH = 5
 
 
 @dataclass(frozen=True)
 class Band:
-    """Estimates with the ends of their intervals, all of one shape; NaN where there is none."""
+    """Estimates with the ends of their intervals, all of one shape; NaN without an interval."""
 
     mean: FloatArray
     low: FloatArray
@@ -54,7 +59,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Level:
-    """Mean of a quantity over the preferences that give an objective one weight, as in `Band`."""
+    """Mean of a quantity over the preferences with the same weight of one objective."""
 
     weight: float
     mean: float
@@ -64,17 +69,14 @@ class Level:
 
 @dataclass(frozen=True)
 class Draws:
-    """A row's points under each resample of the prompts, (replicates, resamples, k, m).
+    """A row's points under each resample of the prompts."""
 
-    `keys` tell the replicates apart; `outer` says whether they too are resampled.
-    """
-
-    points: FloatArray
-    keys: tuple[Key, ...]
-    outer: bool
+    points: FloatArray  # (replicates, resamples, k, m)
+    keys: tuple[Key, ...]  # of the replicates
+    outer: bool  # whether replicates are resampled too
 
     def each(self, figure: Callable[[FloatArray], FloatArray]) -> FloatArray:
-        """A figure of each replicate's points (resamples, k, m), stacked."""
+        """Apply `figure` to each replicate's points (resamples, k, m) and stack the results."""
         return np.stack([figure(points) for points in self.points])
 
     def mean(self, values: FloatArray) -> FloatArray:
@@ -82,9 +84,9 @@ class Draws:
         return _means(values, self.keys, self.outer)
 
     def outer_mean(self, values: FloatArray) -> FloatArray | None:
-        """Means (resamples, …) of values (replicates, …) in which no prompt is resampled.
+        """Means (resamples, …) of values (replicates, …), resampling replicates but not prompts.
 
-        None where replicates are not resampled.
+        None if replicates are not resampled.
         """
         if not self.outer:
             return None
@@ -93,16 +95,16 @@ class Draws:
 
 @dataclass(frozen=True)
 class Volumes:
-    """Hypervolume of a row's replicates: estimates (replicates,), draws (replicates, resamples)."""
+    """Hypervolumes of a row's replicates."""
 
-    estimates: FloatArray
-    draws: FloatArray
-    keys: tuple[Key, ...]
+    estimates: FloatArray  # (replicates,)
+    draws: FloatArray  # (replicates, resamples)
+    keys: tuple[Key, ...]  # of the replicates
 
     def at(self, keys: Sequence[Key]) -> "Volumes":
-        """Of some of the replicates."""
-        places = [self.keys.index(key) for key in keys]
-        return Volumes(self.estimates[places], self.draws[places], tuple(keys))
+        """Volumes of a subset of the replicates."""
+        indices = [self.keys.index(key) for key in keys]
+        return Volumes(self.estimates[indices], self.draws[indices], tuple(keys))
 
     @property
     def mean(self) -> float:
@@ -115,10 +117,10 @@ class Volumes:
 
 
 class Gap(NamedTuple):
-    """By how much one row's hypervolume is above another's; draws are (resamples,)."""
+    """Difference in hypervolume between two rows."""
 
     estimate: float
-    draws: FloatArray
+    draws: FloatArray  # (resamples,)
     interval: metrics.Interval
 
 
@@ -143,7 +145,7 @@ def volumes(points: FloatArray, draws: Draws, reference: npt.ArrayLike) -> Volum
 def intervals(
     chosen: Sequence[RowMetric], draws: Draws, own: Volumes, points: FloatArray, frame: Frame
 ) -> Figures:
-    """Ends of the intervals of the metrics that need no more than points, and have one.
+    """Intervals of the metrics that are computed from points alone.
 
     `points` are the row's, (replicates, k, m), and `own` their hypervolumes.
     """
@@ -161,7 +163,7 @@ def intervals(
 def _interval(
     metric: RowMetric, draws: Draws, own: Volumes, points: FloatArray, frame: Frame
 ) -> metrics.Interval | None:
-    """Interval of a metric around its mean over replicates; None where it is not defined."""
+    """Interval of a metric's mean over replicates; None if it is undefined."""
     if metric.name == "hypervolume":
         known, resampled = own.estimates.mean(), draws.mean(own.draws)
     else:
@@ -178,22 +180,23 @@ def _interval(
 
 
 def _values(metric: RowMetric, points: FloatArray, frame: Frame) -> FloatArray:
-    """A metric of sets of points (n, k, m), (n,); NaN where it is not defined."""
-    assert metric.function  # of a metric with an interval
+    """Metric of each set of points (n, k, m), (n,); NaN where it is undefined."""
+    assert metric.function  # metrics with an interval have one
     inputs = {"points": points, "preferences": frame.preferences, "reference": frame.reference}
     value = metric.function(*(inputs[need] for need in metric.needs))
     return np.asarray(np.nan if value is None else value, dtype=float)
 
 
 def gap(first: Volumes, second: Volumes, outer: bool) -> Gap | None:
-    """The difference in hypervolume over the replicates that both have.
+    """Difference in hypervolume over the replicates that both rows have.
 
-    None without such, or with too few of them to resample where that is done.
+    None if there are none, or too few to be resampled if `outer`.
     """
     both = [key for key in first.keys if key in second.keys]
     if not both or (outer and not enough(both)):
         return None
     one, other = first.at(both), second.at(both)
+    # Subtract before averaging: both rows have the same prompts, so their noise partly cancels.
     difference = Volumes(one.estimates - other.estimates, one.draws - other.draws, tuple(both))
     draws = difference.resampled(outer)
     return Gap(difference.mean, draws, metrics.reflected_interval(difference.mean, draws))
@@ -201,43 +204,44 @@ def gap(first: Volumes, second: Volumes, outer: bool) -> Gap | None:
 
 def band(estimates: FloatArray, draws: FloatArray | None) -> Band:
     """Estimates (…) with percentile intervals from their draws (resamples, …)."""
-    known = np.asarray(estimates)
+    means = np.asarray(estimates)
     if draws is None:
-        return Band(known, np.full(known.shape, np.nan), np.full(known.shape, np.nan))
+        return Band(means, np.full(means.shape, np.nan), np.full(means.shape, np.nan))
     level = metrics.LEVEL
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return Band(known, low, high)
+    return Band(means, low, high)
 
 
 def levels(estimates: FloatArray, draws: FloatArray | None, weights: FloatArray) -> list[Level]:
-    """A quantity at each weight of one objective, ascending.
+    """A quantity at each weight of one objective, in ascending order of the weight.
 
     Parameters
     ----------
     estimates
         (k,), one per preference.
     draws
-        (resamples, k), or none.
+        (resamples, k), or None.
     weights
-        (k,), the objective's in each preference.
+        (k,), the objective's weight in each preference.
+
     """
     rounded = np.round(weights, 9)
-    made = []
+    result = []
     for weight in np.unique(rounded):
         at = rounded == weight
         mean = estimates[at].mean()
         one = band(mean, None if draws is None else draws[:, at].mean(axis=1))
-        made.append(Level(float(weight), float(mean), float(one.low), float(one.high)))
-    return made
+        result.append(Level(float(weight), float(mean), float(one.low), float(one.high)))
+    return result
 
 
 def _counts(replicate: Replicate) -> npt.NDArray[np.int64]:
-    """The same draws for the same fold in every row, and other folds' independent of them."""
-    return _drawn(replicate.scores.shape[1], replicate.fold or 0)
+    # The fold is the seed: rows share the draws of a fold, and different folds are independent.
+    return _draw(replicate.scores.shape[1], replicate.fold or 0)
 
 
-@lru_cache(maxsize=8)  # a row's folds; the draw takes longer than what is done with it
-def _drawn(prompts: int, seed: int) -> npt.NDArray[np.int64]:
+@lru_cache(maxsize=8)  # as many as a row has folds; drawing costs more than using the counts
+def _draw(prompts: int, seed: int) -> npt.NDArray[np.int64]:
     return metrics.resample_counts(prompts, RESAMPLES, seed)
 
 
@@ -249,37 +253,37 @@ def _means(values: FloatArray, keys: Sequence[Key], outer: bool) -> FloatArray:
 
 
 def units(keys: Sequence[Key]) -> list[Key]:
-    """What is resampled beside the prompts: folds where there are several, else seeds.
+    """Units that are resampled besides the prompts: folds if there are several, else seeds.
 
-    Seeds of a fold share its queries and normaliser, so they go with it: taken for independent
-    they would make intervals too short.
+    Seeds of the same fold share its queries and normaliser. Treating them as independent would make
+    the intervals too short.
     """
     folds = list(dict.fromkeys(fold for fold, _ in keys))
     return [(fold, -1) for fold in folds] if len(folds) > 1 else list(keys)
 
 
 def enough(keys: Sequence[Key]) -> bool:
-    """Whether there are so many units that another one can be spoken of."""
+    """Whether there are enough units to resample them."""
     return len(units(keys)) >= ENOUGH
 
 
 def _by_unit(values: FloatArray, keys: Sequence[Key]) -> FloatArray:
-    """Values (replicates, …) as one each of the units, whose mean is that of the replicates."""
-    found = units(keys)
-    if len(found) == len(keys):
+    """Aggregate values (replicates, …) to (units, …), preserving the overall mean."""
+    groups = units(keys)
+    if len(groups) == len(keys):
         return values
     folds = np.array([fold for fold, _ in keys])
-    sums = np.stack([values[folds == fold].sum(axis=0) for fold, _ in found])
-    together: FloatArray = sums * len(found) / len(keys)
-    return together
+    sums = np.stack([values[folds == fold].sum(axis=0) for fold, _ in groups])
+    aggregated: FloatArray = sums * len(groups) / len(keys)
+    return aggregated
 
 
 def _shares(keys: Sequence[Key]) -> FloatArray:
-    """What share each unit has in each resample of them, (resamples, units)."""
+    """Weight of each unit in each resample, (resamples, units)."""
     return _shares_of(tuple(units(keys)))
 
 
-@lru_cache(maxsize=8)  # rows of a table mostly have the same units
-def _shares_of(found: tuple[Key, ...]) -> FloatArray:
-    # From the keys alone, so that rows with the same replicates get the same draws.
-    return metrics.resampled_shares(len(found), RESAMPLES, crc32(repr(list(found)).encode()))
+@lru_cache(maxsize=8)  # most rows of a table have the same units
+def _shares_of(groups: tuple[Key, ...]) -> FloatArray:
+    # Seeded by the keys alone, so that rows with the same replicates share the draws.
+    return metrics.resampled_shares(len(groups), RESAMPLES, crc32(repr(list(groups)).encode()))

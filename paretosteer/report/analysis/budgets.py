@@ -1,4 +1,4 @@
-"""Quality against budget: rows that are one configuration under several caps on training."""
+"""Quality against budget: rows of one configuration under several training budgets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,29 +9,32 @@ from paretosteer.report.analysis.evaluate import RowResult
 
 @dataclass(frozen=True)
 class Ladder:
-    """One configuration and its rows by ascending cap."""
+    """One configuration with its rows in ascending order of the cap on optimiser steps."""
 
     label: str
     rows: tuple[RowResult, ...]
 
 
 def ladders(scored: Sequence[RowResult]) -> list[Ladder]:
-    """The configurations that the table has under two caps or more, in the order of its rows."""
-    alike: dict[str, list[RowResult]] = {}
-    for each in scored:
-        if each.row.cap is not None:
-            alike.setdefault(f"{each.row.method} {_unbudgeted(each)}", []).append(each)
-    climbed = [rows for rows in alike.values() if len({each.row.cap for each in rows}) > 1]
+    """Configurations with two or more caps, in the order of the table's rows."""
+    by_configuration: dict[str, list[RowResult]] = {}
+    for result in scored:
+        if result.row.cap is not None:
+            key = f"{result.row.method} {_unbudgeted(result)}"
+            by_configuration.setdefault(key, []).append(result)
+    groups = [
+        rows for rows in by_configuration.values() if len({result.row.cap for result in rows}) > 1
+    ]
     names = row_key.labels(
-        [(rows[0].row.method, rows[0].row.variant, _unbudgeted(rows[0])) for rows in climbed]
+        [(rows[0].row.method, rows[0].row.variant, _unbudgeted(rows[0])) for rows in groups]
     )
     return [
-        Ladder(name, tuple(sorted(rows, key=lambda each: each.row.cap or 0)))
-        for name, rows in zip(names, climbed, strict=True)
+        Ladder(name, tuple(sorted(rows, key=lambda result: result.row.cap or 0)))
+        for name, rows in zip(names, groups, strict=True)
     ]
 
 
-def _unbudgeted(each: RowResult) -> dict[str, object]:
-    """A row's configuration without its budget."""
-    options = each.row.options
+def _unbudgeted(result: RowResult) -> dict[str, object]:
+    """Configuration of a row without its budget."""
+    options = result.row.options
     return {name: value for name, value in options.items() if not name.startswith("budget.")}

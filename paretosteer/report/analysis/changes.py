@@ -1,8 +1,8 @@
-"""What changed between two sweeps: the same configurations before and after, cell by cell.
+"""Changes between two sweeps: the same configurations before and after, cell by cell.
 
-Cells are paired by fold and seed. Two are compared where their own settings are equal, so folds
-that only one of the sweeps has do not keep the others from it. Both sides meet the same resampled
-prompts and replicates, as rows of one table do.
+Cells are paired by fold and seed, and compared if their own settings are equal. So folds that only
+one sweep has do not prevent a comparison of the others. Both sides share the resamples of prompts
+and replicates, like the rows of a table.
 """
 
 import os
@@ -30,27 +30,27 @@ UNCHANGED, CHANGED, INCOMPARABLE = "unchanged", "changed", "not comparable"
 
 
 class Shift(NamedTuple):
-    """A figure before and after; its difference, after minus before, may have an interval."""
+    """A figure before and after."""
 
     before: float
     after: float
-    difference: float
-    interval: metrics.Interval | None
+    difference: float  # after minus before
+    interval: metrics.Interval | None  # of the difference
 
 
 class Shifts(NamedTuple):
-    """What is measured of a pair of cells or rows; no controllability on grids without order."""
+    """Figures compared between two cells or rows."""
 
     hypervolume: Shift
-    controllability: Shift | None
+    controllability: Shift | None  # None if the grid does not vary every weight
 
 
 @dataclass(frozen=True)
 class CellChange:
     """A fold and seed of a configuration in both sweeps.
 
-    `status` is `changed`, `unchanged` (the same scores to the bit) or `not comparable`, or says on
-    which side there is nothing to compare; `reason` says why there are no `shifts`.
+    `status` is `changed`, `unchanged` (bitwise equal scores) or `not comparable`, or names the side
+    without figures. `reason` explains why there are no `shifts`.
     """
 
     turn: Turn
@@ -62,7 +62,7 @@ class CellChange:
 
     @property
     def name(self) -> str:
-        """Its seed, and its fold where there are folds."""
+        """Seed, and fold if there are folds."""
         fold, seed = self.turn
         named = "seed unknown" if seed is None else f"seed {seed}"
         return f"fold {fold}, {named}" if fold else named
@@ -70,7 +70,7 @@ class CellChange:
 
 @dataclass(frozen=True)
 class RowChange:
-    """A configuration without seed and fold; `shifts` are over the pairs that are compared."""
+    """A configuration without seed and fold; `shifts` are over the compared pairs of cells."""
 
     heading: str
     benchmark: str
@@ -82,7 +82,7 @@ class RowChange:
 
     @property
     def status(self) -> str:
-        """What became of its cells, counted where they differ."""
+        """Status of the cells, with counts if they differ."""
         counts = Counter(cell.status for cell in self.cells)
         if len(counts) == 1:
             return self.cells[0].status
@@ -90,17 +90,17 @@ class RowChange:
 
     @property
     def remarks(self) -> list[str]:
-        """Why cells are not compared, in one line for each reason."""
-        told: dict[str, list[str]] = {}
+        """Reasons why cells are not compared, one line each."""
+        by_reason: dict[str, list[str]] = {}
         for cell in self.cells:
             if cell.reason:
-                told.setdefault(cell.reason, []).append(cell.name)
-        return [f"{self.label} ({'; '.join(names)}): {why}" for why, names in told.items()]
+                by_reason.setdefault(cell.reason, []).append(cell.name)
+        return [f"{self.label} ({'; '.join(names)}): {why}" for why, names in by_reason.items()]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two sweeps; `astray` are cells of which not even the configuration is known."""
+    """Comparison of two sweeps; `astray` holds cells without a readable configuration."""
 
     before: Path
     after: Path
@@ -109,12 +109,12 @@ class Comparison:
 
     @property
     def groups(self) -> list[tuple[str, list[RowChange]]]:
-        """Rows by heading."""
+        """Rows grouped by heading."""
         return [(head, list(rows)) for head, rows in groupby(self.rows, lambda row: row.heading)]
 
     @property
     def remarks(self) -> list[str]:
-        """What is not compared and why, a line each."""
+        """Cells that are not compared and why, one line each."""
         lost = [f"in no row: {cell.path}: {cell.reason}" for cell in self.astray]
         return [*(remark for row in self.rows for remark in row.remarks), *lost]
 
@@ -126,23 +126,24 @@ def compare_sweeps(before: str | os.PathLike[str], after: str | os.PathLike[str]
     ------
     UsageError
         If a folder does not exist or holds no cell.
+
     """
     first, second = make_tables(find_cells(before)), make_tables(find_cells(after))
     rows = sorted((_row(*pair) for pair in _matches(first, second)), key=_order)
-    every = (*first.cells, *second.cells)
-    lost = [cell for cell in every if not cell.scored and not cell.config]
+    cells = (*first.cells, *second.cells)
+    lost = [cell for cell in cells if not cell.scored and not cell.config]
     return Comparison(Path(before), Path(after), tuple(_labelled(rows)), tuple(lost))
 
 
 class _Placed(NamedTuple):
-    """A row and the table in which it stands."""
+    """A row and its table."""
 
     table: Table
     row: Row
 
 
 class _Side(NamedTuple):
-    """One side's replicates that are compared: hypervolumes, and controllability by replicate."""
+    """Hypervolumes and controllability of the compared replicates of one side."""
 
     volumes: bootstrap.Volumes
     control: Mapping[bootstrap.Key, float]
@@ -153,7 +154,7 @@ _Twins: TypeAlias = tuple[Replicate, Replicate]
 
 
 def _matches(first: Tables, second: Tables) -> Iterator[_Match]:
-    """Rows of the same configuration; one that a single sweep has is alone."""
+    """Pair rows of the same configuration; the partner of an unmatched row is None."""
     before, after = _by_key(first), _by_key(second)
     for key in dict.fromkeys([*before, *after]):
         yield from _nearest(before.get(key, []), after.get(key, []))
@@ -169,19 +170,19 @@ def _by_key(found: Tables) -> dict[str, list[_Placed]]:
 
 
 def _nearest(before: Sequence[_Placed], after: Sequence[_Placed]) -> Iterator[_Match]:
-    """Match rows of one configuration: a sweep may have several, in tables of their own."""
-    places = product(range(len(before)), range(len(after)))
+    """Pair rows of one configuration, which may be in several tables, closest settings first."""
+    candidates = product(range(len(before)), range(len(after)))
     taken: dict[int, int] = {}
-    for i, j in sorted(places, key=lambda pair: _distance(before[pair[0]], after[pair[1]])):
+    for i, j in sorted(candidates, key=lambda pair: _distance(before[pair[0]], after[pair[1]])):
         if i not in taken and j not in taken.values():
             taken[i] = j
     yield from ((before[i], after[j]) for i, j in taken.items())
-    yield from ((each, None) for i, each in enumerate(before) if i not in taken)
-    yield from ((None, each) for j, each in enumerate(after) if j not in taken.values())
+    yield from ((row, None) for i, row in enumerate(before) if i not in taken)
+    yield from ((None, row) for j, row in enumerate(after) if j not in taken.values())
 
 
 def _distance(before: _Placed, after: _Placed) -> int:
-    """How unlike the settings are: 0 equal, 1 but for the folds, 2 one not known, 3 another."""
+    """Distance of two settings: 0 equal, 1 equal except for folds, 2 one unknown, 3 different."""
     one, other = before.table.setting, after.table.setting
     if one is None or other is None:
         return 2
@@ -192,25 +193,25 @@ def _distance(before: _Placed, after: _Placed) -> int:
 
 
 def _row(before: _Placed | None, after: _Placed | None) -> RowChange:
-    shown = after or before
-    assert shown
+    latest = after or before
+    assert latest
     twins = _twins(before, after)
     sides = _sides(list(twins.values()))
-    table = shown.table
+    table = latest.table
     version = f" (version {table.setting.version})" if table.setting else ""
     return RowChange(
         heading=f"{table.benchmark}{version} {table.model}".strip(),
         benchmark=table.benchmark,
         model=table.model,
-        label=shown.row.label,
-        row=shown.row,
+        label=latest.row.label,
+        row=latest.row,
         cells=tuple(_cells(before, after, twins, sides)),
         shifts=_shifts(*sides, [one.key for one, _ in twins.values()]) if sides else None,
     )
 
 
 def _twins(before: _Placed | None, after: _Placed | None) -> dict[Turn, _Twins]:
-    """Pairs of replicates that may be compared, by fold and seed."""
+    """Pairs of comparable replicates, by fold and seed."""
     first = {each.key: each for each in before.row.replicates} if before else {}
     second = {each.key: each for each in after.row.replicates} if after else {}
     return {
@@ -232,7 +233,7 @@ def _sides(twins: Sequence[_Twins]) -> tuple[_Side, _Side] | None:
 
 
 def _side(replicates: Sequence[Replicate]) -> _Side:
-    setting = _own(replicates[0].cell)  # all folds share reference and preferences
+    setting = _own(replicates[0].cell)  # reference and preferences are the same in all folds
     points = np.stack([each.scores.mean(axis=1) for each in replicates])  # (replicates, k, m)
     draws = bootstrap.resample(replicates, bootstrap.enough([each.key for each in replicates]))
     preferences = np.array(setting.preferences)
@@ -244,15 +245,15 @@ def _side(replicates: Sequence[Replicate]) -> _Side:
 
 
 def _shifts(before: _Side, after: _Side, keys: Sequence[bootstrap.Key]) -> Shifts:
-    """Means over some of the replicates that both sides have."""
+    """Shifts of the means over these replicates, which both sides have."""
     one, other = before.volumes.at(keys), after.volumes.at(keys)
     between = bootstrap.gap(other, one, bootstrap.enough(keys))
-    assert between  # both have these very replicates
+    assert between  # both sides have all of these replicates
     hypervolume = Shift(one.mean, other.mean, between.estimate, between.interval)
     if not before.control:
         return Shifts(hypervolume, None)
     first, second = (
-        float(np.mean([each.control[key] for key in keys])) for each in (before, after)
+        float(np.mean([side.control[key] for key in keys])) for side in (before, after)
     )
     return Shifts(hypervolume, Shift(first, second, second - first, None))
 
@@ -280,12 +281,12 @@ def _turn_order(turn: Turn) -> tuple[int, float]:
 
 
 def _same(before: Replicate, after: Replicate) -> bool:
-    # Values also hold the KL where points are regularised by it.
+    # For regularised points, the values also contain the KL, which the scores do not.
     return same_scores(before.cell, after.cell) and np.array_equal(before.scores, after.scores)
 
 
 def _uncompared(before: Cell | None, after: Cell | None) -> tuple[str, str]:
-    """Status and reason of a fold and seed that has no figures on both sides."""
+    """Status and reason of a fold and seed that cannot be compared."""
     if before and after and before.scored and after.scored:
         return INCOMPARABLE, _differences(_own(before), _own(after))
     present = [(cell, when) for cell, when in ((before, "before"), (after, "now")) if cell]
@@ -299,12 +300,12 @@ def _uncompared(before: Cell | None, after: Cell | None) -> tuple[str, str]:
 
 def _differences(before: Setting, after: Setting) -> str:
     first, second = distinctions([before, after])
-    told = [
-        # Words may be too short to show what differs.
+    parts = [
+        # Abbreviated values (such as digests) may look equal.
         f"{name} {value} → {second[name]}" if value != second[name] else name
         for name, value in first.items()
     ]
-    return f"not comparable, since these differ: {'; '.join(told)}"
+    return f"not comparable, since these differ: {'; '.join(parts)}"
 
 
 def _order(change: RowChange) -> tuple[str, str]:
@@ -312,10 +313,12 @@ def _order(change: RowChange) -> tuple[str, str]:
 
 
 def _labelled(rows: Sequence[RowChange]) -> Iterator[RowChange]:
-    """Rows with labels that no two of a heading share, whichever sweep they come from."""
+    """Rows with labels that are unique under their heading, across both sweeps."""
     for _, members in groupby(rows, lambda row: row.heading):
         group = list(members)
-        named = row_key.labels(
-            [(each.row.method, each.row.variant, each.row.options) for each in group]
+        labels = row_key.labels(
+            [(change.row.method, change.row.variant, change.row.options) for change in group]
         )
-        yield from (replace(each, label=label) for each, label in zip(group, named, strict=True))
+        yield from (
+            replace(change, label=label) for change, label in zip(group, labels, strict=True)
+        )

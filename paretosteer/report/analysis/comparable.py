@@ -1,4 +1,4 @@
-"""What two cells must share before their figures may be compared."""
+"""Setting that two cells must share for their figures to be comparable."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ Vector = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Objective:
-    """One objective as the benchmark declares it."""
+    """An objective, as declared by the benchmark."""
 
     name: str
     unit: str
@@ -21,33 +21,32 @@ class Objective:
 
 @dataclass(frozen=True)
 class Folds:
-    """Cross-validation: `family` is what all `of` folds share, `found` those that are here."""
+    """Folds of a cross-validation."""
 
-    family: str
-    of: int
-    found: tuple[int, ...]
+    family: str  # digest of what all folds share
+    of: int  # number of folds
+    found: tuple[int, ...]  # folds that have cells
 
 
 @dataclass(frozen=True)
 class Setting:
     """Everything that must be equal within a table.
 
-    `preferences` is the grid of the points without further dials, ascending; `prompts` the
-    digest of the test prompts; `weights`, `mean`, `std` and `prompts` are empty where every fold
-    has its own. Names that do not change a figure take no part in the comparison.
+    `weights`, `mean`, `std` and `prompts` are empty if they differ between folds. Fields that do
+    not affect figures are excluded from the comparison.
     """
 
     benchmark: str
     version: str
     objectives: tuple[Objective, ...]
     model: str = field(compare=False)
-    weights: str
+    weights: str  # digest of the start model
     mean: Vector
     std: Vector
     reference: Vector
-    prompts: str
+    prompts: str  # digest of the test prompts
     prompt_count: int = field(compare=False)
-    preferences: tuple[Vector, ...]
+    preferences: tuple[Vector, ...]  # of the points without further dials, ascending
     dtype: str
     kl_coefficient: float
     folds: Folds | None
@@ -59,7 +58,9 @@ class Setting:
         Raises
         ------
         UnreadableError
-            If the record's vectors do not fit its objectives, or its grid is empty or repeats.
+            If the record's vectors do not match its objectives, or its grid is empty or has
+            duplicates.
+
         """
         setting = cls(
             benchmark=record.benchmark.name,
@@ -84,23 +85,22 @@ class Setting:
 
     @property
     def names(self) -> list[str]:
-        """Names of the objectives."""
         return [objective.name for objective in self.objectives]
 
     def shared(self) -> "Setting":
-        """What the cells of all folds of a family share: nothing that a fold has of its own."""
+        """Setting shared by all folds of a family, without the parts that differ between folds."""
         assert self.folds
         folds = replace(self.folds, found=())
         return replace(self, weights="", mean=(), std=(), prompts="", prompt_count=0, folds=folds)
 
     def order(self) -> str:
-        """A key by which settings sort, stable between runs."""
+        """Sort key, stable between runs."""
         first = (self.benchmark, self.version, len(self.objectives), self.model)
         return json.dumps([first, astuple(self)], ensure_ascii=False)
 
 
 def distinctions(settings: Sequence[Setting]) -> list[dict[str, str]]:
-    """For each setting, what it has that not all of them have, in words."""
+    """For each setting, its values of the fields that differ between them, as text."""
     differing = [
         one.name
         for one in fields(Setting)
@@ -113,24 +113,24 @@ def distinctions(settings: Sequence[Setting]) -> list[dict[str, str]]:
 
 
 def vector_words(vector: Sequence[float]) -> str:
-    """A vector as people write it: (−2, 0.5)."""
+    """Format a vector: (−2, 0.5)."""
     return "(" + ", ".join(f"{value:.6g}".replace("-", "−") for value in vector) + ")"
 
 
 def folds_words(folds: Folds) -> str:
-    """Which folds: `5 folds (0123abcd)`, `folds 1–3 of 5 (0123abcd)`."""
-    every = len(folds.found) == folds.of > 1
-    which = f"{folds.of} folds" if every else f"{numbered('fold', folds.found)} of {folds.of}"
+    """Format folds: `5 folds (0123abcd)`, `folds 1–3 of 5 (0123abcd)`."""
+    complete = len(folds.found) == folds.of > 1
+    which = f"{folds.of} folds" if complete else f"{numbered('fold', folds.found)} of {folds.of}"
     return f"{which} ({folds.family[:8]})"
 
 
 def numbered(noun: str, numbers: Sequence[int]) -> str:
-    """Ascending numbers with what they number: `fold 2`, `folds 1–3, 5`."""
+    """Format ascending numbers with a noun: `fold 2`, `folds 1–3, 5`."""
     return f"{noun}{'s' * (len(numbers) > 1)} {ranges(numbers)}"
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """Ascending numbers with runs joined: `1–3, 5`."""
+    """Format ascending numbers, joining runs: `1–3, 5`."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:
@@ -154,7 +154,7 @@ _TITLES = {
 
 def _words(setting: Setting, name: str) -> str:
     if not getattr(setting, name) and name in ("weights", "mean", "std", "prompts"):
-        return "of each fold its own"
+        return "different for each fold"
     match name:
         case "objectives":
             return ", ".join(f"{each.name} (version {each.version})" for each in setting.objectives)
@@ -196,6 +196,6 @@ def _check(setting: Setting, preferences: Sequence[Vector]) -> None:
                 f"record.json: {name} has vectors of {min(lengths)} values for {m} objectives"
             )
     if not setting.preferences:
-        raise UnreadableError("record.json: points has none without further dials")
+        raise UnreadableError("record.json: all points have further dials")
     if len(set(setting.preferences)) < len(setting.preferences):
-        raise UnreadableError("record.json: points has the same preference twice")
+        raise UnreadableError("record.json: points has a duplicate preference")

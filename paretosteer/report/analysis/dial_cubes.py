@@ -1,4 +1,4 @@
-"""Points that a method dialled on a cube of its own: one dial α per objective, from 0 to 1."""
+"""Points on a cube of dials: one dial α from 0 to 1 per objective."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,17 @@ from paretosteer.report.analysis.evaluate import RowResult
 
 @dataclass(frozen=True)
 class Cube:
-    """Dials α (d, m) and the points (d, m) they led to, means over replicates."""
+    """Dials α and the points at these dials."""
 
-    dials: FloatArray
-    points: FloatArray
+    dials: FloatArray  # (d, m)
+    points: FloatArray  # (d, m), means over replicates
 
 
 def cube(result: RowResult, setting: Setting) -> Cube | None:
-    """A row's cube, where it dialled `alpha_<objective>` for every objective and all of them vary.
+    """Cube of a row that has a dial `alpha_<objective>` for every objective, all of them varying.
 
-    Entanglement can be read off a cube as it cannot off preferences, whose weights sum to 1.
+    A cube shows entanglement between objectives, since its dials vary independently. Preferences
+    cannot show it, since their weights sum to 1.
     """
     if not result.curves:
         return None

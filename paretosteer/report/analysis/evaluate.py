@@ -1,4 +1,4 @@
-"""A table with its figures: metrics, intervals and costs of every row, best first."""
+"""Evaluation of a table: metrics, intervals and costs of every row, best first."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,89 +21,76 @@ from paretosteer.report.columns import row_metrics
 
 @dataclass(frozen=True)
 class Regret:
-    """Oracle regret: at the oracle's `places` (n,), their mean, and by each objective's weight."""
+    """Oracle regret of a row."""
 
-    band: bootstrap.Band
+    band: bootstrap.Band  # (n,), at the oracle's `places`
     mean: bootstrap.Band
-    levels: Sequence[Sequence[bootstrap.Level]]
+    levels: Sequence[Sequence[bootstrap.Level]]  # by objective, then by its weight
 
 
 @dataclass(frozen=True)
 class Curves:
-    """What is drawn of a row.
+    """Data of a row for figures."""
 
-    `replicates` (r, k, m) its points, `band` their means over replicates, `responses` each
-    objective against its own weight, `utility` (k,) what the point for each preference is worth
-    under it, `dialled` (d, m) the points with further dials, all replicates', `volumes` the
-    hypervolumes behind the row's own. `regret` needs an oracle; `judged` (k, m) is what `band` is,
-    by reward models that nothing was trained on, where every replicate was judged.
-    """
-
-    replicates: FloatArray
-    band: bootstrap.Band
-    responses: Sequence[Sequence[bootstrap.Level]]
-    utility: bootstrap.Band
-    dialled: FloatArray
+    replicates: FloatArray  # (r, k, m), points
+    band: bootstrap.Band  # (k, m), means over replicates
+    responses: Sequence[Sequence[bootstrap.Level]]  # each objective by its own weight
+    utility: bootstrap.Band  # (k,), utility of the point at each preference
+    dialled: FloatArray  # (d, m), points with further dials, of all replicates
     volumes: bootstrap.Volumes
-    regret: Regret | None
-    judged: FloatArray | None
+    regret: Regret | None  # None without an oracle
+    judged: FloatArray | None  # (k, m), as `band`, by the judges; None unless all were judged
 
 
 @dataclass(frozen=True)
 class RowResult:
-    """A row, its figures by leaderboard column, and its curves; none where nothing was scored."""
+    """A row with its figures."""
 
     row: Row
-    figures: Figures
-    curves: Curves | None
+    figures: Figures  # by column of the leaderboard
+    curves: Curves | None  # None if no cell was scored
 
 
 @dataclass(frozen=True)
 class TableResult:
-    """A table with rows by descending hypervolume.
-
-    `union` (n, m) is their common front; `oracle` the exact best one, where every cell has it,
-    and `doubt` why it is not used where only some have it, or nothing. `outer` says whether
-    intervals cover replicates, and `noun` what those are called. `pairs` are the scored rows two
-    by two, the one with more hypervolume first. `equal_drift` is None where no KL was measured.
-    """
+    """A table with its rows in descending order of hypervolume."""
 
     table: Table
     rows: tuple[RowResult, ...]
-    pairs: tuple[Pair, ...]
-    union: FloatArray
-    oracle: Oracle | None
-    doubt: str
-    outer: bool
-    noun: str
-    equal_drift: EqualDrift | None
+    pairs: tuple[Pair, ...]  # of scored rows, the one with more hypervolume first
+    union: FloatArray  # (n, m), union front of all rows
+    oracle: Oracle | None  # None unless all cells have the same one
+    doubt: str  # reason why the oracle is not used, if any
+    outer: bool  # whether intervals cover replicates
+    noun: str  # name of a replicate: seed, fold or replicate
+    equal_drift: EqualDrift | None  # None if no KL was measured
 
     @property
     def unit(self) -> str:
-        """What intervals resample where they cover replicates: whole folds where there are any."""
+        """Unit that is resampled besides prompts: whole folds if there are any, else seeds."""
         return "seed" if self.noun == "seed" else "fold"
 
     @property
     def scored(self) -> tuple[RowResult, ...]:
-        """The rows that have figures."""
+        """Rows with figures."""
         return tuple(result for result in self.rows if result.curves)
 
     @property
     def tied(self) -> set[str]:
-        """Labels of the rows under the budget that are not told apart from the best of them."""
+        """Labels of competing rows that are not significantly worse than the best one."""
         competing = [each.row.label for each in self.scored if not each.row.exempt]
         first = next(iter(competing), None)
         apart = {pair.b for pair in self.pairs if pair.separated and pair.a == first}
         return set(competing) - apart - {first}
 
     def present(self, columns: Iterable[Column]) -> list[Column]:
-        """The columns in which some row has a value."""
+        """Columns in which some row has a value."""
         return [each for each in columns if any(each.name in row.figures for row in self.scored)]
 
     def best(self, column: Column) -> set[str]:
-        """Labels of the rows that are best in a column, ties included, the exempt left out.
+        """Labels of the best competing rows in a column, including ties.
 
-        None are where the column is not to be ranked on, or fewer than two rows compete.
+        Empty if the column has no direction, or fewer than two rows compete.
         """
         values = {
             each.row.label: each.figures[column.name]
@@ -117,12 +104,12 @@ class TableResult:
 
     @property
     def ratio_to(self) -> str:
-        """The front that ratio and losses are against."""
+        """Name of the front to which ratio and losses refer."""
         return "oracle" if self.oracle else "union"
 
     @property
     def judged(self) -> bool:
-        """Whether any row was judged by reward models that nothing was trained on."""
+        """Whether any row was scored by judges."""
         return any(each.curves and each.curves.judged is not None for each in self.rows)
 
     @property
@@ -132,7 +119,7 @@ class TableResult:
 
 
 def evaluate(table: Table, spread: Map = map) -> TableResult:
-    """Measure every row of a table; `spread` is the `map` that goes over its rows."""
+    """Measure every row of a table; `spread` is a `map` that may run in several processes."""
     scored = [row for row in table.rows if row.replicates]
     rest = [RowResult(row, {}, None) for row in table.rows if not row.replicates]
     setting = table.setting
@@ -154,6 +141,7 @@ def evaluate(table: Table, spread: Map = map) -> TableResult:
     )
     results = list(spread(partial(_result, frame, oracle, outer), work))
     ranked = sorted(results, key=_rank)
+    # Rows that are exempt from the budget do not compete.
     best = next((each for each in ranked if not each.row.exempt), ranked[0])
     pairs = compare(_volumes(ranked), best.row.label, outer)
     return TableResult(
@@ -225,18 +213,18 @@ def _curves(
 
 
 def _judged(replicates: Sequence[Replicate]) -> FloatArray | None:
-    known = [each.judged for each in replicates if each.judged is not None]
-    if len(known) < len(replicates):
+    judged = [each.judged for each in replicates if each.judged is not None]
+    if len(judged) < len(replicates):
         return None
-    means: FloatArray = np.mean(known, axis=0)
+    means: FloatArray = np.mean(judged, axis=0)
     return means
 
 
 def _regret(points: Points, draws: bootstrap.Draws, oracle: Oracle) -> Regret | None:
     if not len(oracle.places):
         return None
-    each = [oracle.regrets(*one) for one in zip(points.values, points.folds, strict=True)]
-    means, resampled = np.mean(each, axis=0), draws.outer_mean(np.array(each))
+    regrets = [oracle.regrets(*one) for one in zip(points.values, points.folds, strict=True)]
+    means, resampled = np.mean(regrets, axis=0), draws.outer_mean(np.array(regrets))
     return Regret(
         bootstrap.band(means, resampled),
         bootstrap.band(means.mean(), None if resampled is None else resampled.mean(axis=1)),
@@ -259,7 +247,7 @@ def _rank(result: RowResult) -> tuple[float, float, str]:
 
 
 def _distances(ranked: Sequence[RowResult], best: RowResult, outer: bool) -> list[RowResult]:
-    """Rows with how far each is behind the best that keeps to the budget."""
+    """Add to each row its distance behind the best competing one."""
     return [each if each is best else _behind(each, best, outer) for each in ranked]
 
 
@@ -277,7 +265,7 @@ def _behind(result: RowResult, best: RowResult, outer: bool) -> RowResult:
 
 
 def _placed(ranked: Sequence[RowResult], pairs: Sequence[Pair], outer: bool) -> list[RowResult]:
-    """Rows with where they stand among those that keep to the budget."""
+    """Add to each competing row its rank and tie group."""
     competing = [each for each in ranked if not each.row.exempt]
     compared = sum(not each.row.exempt for each in ranked[:COMPARED])
     placed = standings(_volumes(competing), pairs, outer, compared)
@@ -289,7 +277,7 @@ def _volumes(results: Sequence[RowResult]) -> dict[str, bootstrap.Volumes]:
 
 
 def _costs(replicates: Sequence[Replicate]) -> Figures:
-    """Mean cost of a cell; what is counted stays a whole number."""
+    """Mean cost per cell, and total counts of failed and scored samples."""
     costs = [_flat_cost(replicate.cell.results.cost) for replicate in replicates]
     names = sorted({name for cost in costs for name in cost})
     means = {name: float(np.mean([cost.get(name, 0.0) for cost in costs])) for name in names}

@@ -1,4 +1,4 @@
-"""The exact best front of a table, where every cell recorded one, and regret against it."""
+"""Oracle of a table: the exact Pareto front recorded by its cells, and regret against it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,49 +16,47 @@ Places: TypeAlias = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Oracle:
-    """The best possible at a table's preferences (k, m), by fold (None without folds).
+    """Optimal points at the preferences of a table."""
 
-    `places` are the preferences at which it beats the start model in every fold; at others there
-    is nothing to learn, and no regret.
-    """
-
-    preferences: FloatArray
-    by_fold: Mapping[int | None, Optimum]
+    preferences: FloatArray  # (k, m)
+    by_fold: Mapping[int | None, Optimum]  # key None without folds
+    # Indices of the preferences at which the oracle beats the start model in every fold. At the
+    # others there is nothing to gain, so regret is undefined.
     places: Places
 
     @property
     def mean(self) -> FloatArray:
-        """The best points (k, m), averaged over folds."""
+        """Optimal points (k, m), averaged over folds."""
         return np.mean([optimum.points for optimum in self.by_fold.values()], axis=0)
 
     def regrets(self, points: FloatArray, fold: int | None) -> FloatArray:
-        """Regret at each of `places`, (n,), of a fold's points (k, m)."""
+        """Regret of a fold's points (k, m) at each of `places`, (n,)."""
         return regrets(points, self.preferences, self.by_fold[fold], self.places)
 
 
 def common_oracle(
     replicates: Sequence[Replicate], preferences: FloatArray
 ) -> tuple[Oracle | None, str]:
-    """The oracle that all cells of a table share, or none and why in a sentence.
+    """Oracle shared by all cells of a table, or None and the reason as a sentence.
 
-    Agreement within a tolerance is no equivalence, so it cannot decide which table a cell is in:
-    where cells disagree none of their oracles is believed.
+    If the oracles of the cells disagree, none is used. They cannot split the table instead, because
+    equality up to a tolerance is not transitive.
     """
-    known = [(each.fold, each.optimum) for each in replicates if each.optimum]
-    if not known:
+    recorded = [(each.fold, each.optimum) for each in replicates if each.optimum]
+    if not recorded:
         return None, ""
-    if len(known) < len(replicates):
+    if len(recorded) < len(replicates):
         return None, (
-            f"{len(replicates) - len(known)} of {len(replicates)} scored cells record no oracle, "
-            "so the union front stands in for it; run those cells again."
+            f"{len(replicates) - len(recorded)} of {len(replicates)} scored cells have no oracle, "
+            "so the union front is used instead; run those cells again."
         )
     by_fold: dict[int | None, Optimum] = {}
-    for fold, optimum in known:
+    for fold, optimum in recorded:
         apart = _apart(by_fold.setdefault(fold, optimum), optimum)
         if apart > TOLERANCE:
             return None, (
-                f"The oracles that these cells record are up to {apart:.2g} apart, so the union "
-                "front stands in for them; run all cells with one version of the benchmark."
+                f"The recorded oracles of these cells differ by up to {apart:.2g}, so the union "
+                "front is used instead; run all cells with one version of the benchmark."
             )
     return Oracle(preferences, by_fold, learnable(preferences, by_fold.values())), ""
 

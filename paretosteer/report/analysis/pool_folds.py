@@ -1,4 +1,4 @@
-"""Cross-validation folds are replicates: which cells' settings become one table's."""
+"""Pooling of cross-validation folds: their settings are merged into one table's setting."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -8,47 +8,47 @@ from paretosteer.report.analysis.comparable import Setting, distinctions, number
 
 
 class Pooled(NamedTuple):
-    """For each cell's own setting its table's; for some of those a remark, in a sentence."""
+    """Result of pooling."""
 
-    settings: Mapping[Setting, Setting]
-    remarks: Mapping[Setting, str]
+    settings: Mapping[Setting, Setting]  # a cell's own setting: the table's
+    remarks: Mapping[Setting, str]  # by table's setting: why folds are not pooled
 
 
 def pool(found: Iterable[Setting]) -> Pooled:
-    """Put the folds of a family into one setting.
+    """Merge the settings of the folds of a family.
 
-    Where cells of one fold differ in what the fold has of its own (start model, normaliser, test
-    prompts), they may not be compared, and the family's folds all stay apart.
+    If cells of the same fold differ in start model, normaliser or test prompts, they are not
+    comparable, and the family is not pooled.
     """
     settings: dict[Setting, Setting] = {}
     families: dict[Setting, list[Setting]] = {}
-    for each in found:
-        if each not in settings:
-            settings[each] = each
-            if each.folds:
-                families.setdefault(each.shared(), []).append(each)
+    for setting in found:
+        if setting not in settings:
+            settings[setting] = setting
+            if setting.folds:
+                families.setdefault(setting.shared(), []).append(setting)
     remarks: dict[Setting, str] = {}
     for shared, members in families.items():
         if clash := _clash(members):
             remarks |= dict.fromkeys(members, clash)
         else:
-            settings |= dict.fromkeys(members, _together(shared, members))
+            settings |= dict.fromkeys(members, _merge(shared, members))
     return Pooled(settings, remarks)
 
 
 def _clash(members: Sequence[Setting]) -> str:
-    """Why the folds cannot be pooled, or nothing."""
+    """Reason why the folds cannot be pooled, or an empty string."""
     for index in sorted({_index(each) for each in members}):
         same = [each for each in members if _index(each) == index]
         if len(same) > 1:
             return (
                 f"Folds are not pooled: cells of {numbered('fold', [index])} differ in "
-                f"{', '.join(distinctions(same)[0])}. Run them again, or report them apart."
+                f"{', '.join(distinctions(same)[0])}. Run them again, or report them separately."
             )
     return ""
 
 
-def _together(shared: Setting, members: Sequence[Setting]) -> Setting:
+def _merge(shared: Setting, members: Sequence[Setting]) -> Setting:
     ordered = sorted(members, key=_index)
     if len(ordered) == 1:
         return ordered[0]

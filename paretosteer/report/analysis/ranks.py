@@ -1,9 +1,9 @@
-"""Who is ahead of whom in hypervolume, and how sure that is: pairs, ranks and ties of a table.
+"""Significance of differences in hypervolume: pairs, ranks and tie groups of a table.
 
-Pairs are compared over the prompts and replicates that both rows have, their p-values corrected
-for the table's number of pairs. The exempt from the budget are in pairs, where they are a
-yardstick, but have no rank and no tie group: they do not compete. Of a long table only the first
-rows are compared with each other, the rest with the best alone, and have no tie group.
+Pairs are compared over the prompts and replicates that both rows have, and their p-values are
+corrected for the number of pairs in the table. Rows that are exempt from the budget are compared as
+a yardstick, but have neither rank nor tie group. In a long table only the first rows are compared
+with each other; the others are compared with the best row only, and have no tie group.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,60 +18,53 @@ from paretosteer import metrics
 from paretosteer.metrics.measure import Figures
 from paretosteer.report.analysis.bootstrap import Gap, Volumes, gap
 
-# Rows are told apart where the corrected p-value is below this.
-ALPHA = 0.05
+ALPHA = 0.05  # significance level of the corrected p-values
 
-# Of so many rows every two are compared; more would be letters that nobody can read.
-COMPARED = 50
+COMPARED = 50  # number of first rows of which all pairs are compared
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows by label: does `a` have more hypervolume than `b`?
-
-    `p_beats` is the share of resamples in which it has, ties counting one half; `difference` is
-    a's minus b's with its reflected 95 % interval; `p_holm` is `p` corrected for the table's
-    pairs, and decides whether they are `separated`.
-    """
+    """Comparison of two rows, given by label, in hypervolume."""
 
     a: str
     b: str
-    p_beats: float
-    difference: float
-    low: float
+    p_beats: float  # share of resamples in which a is above b; ties count half
+    difference: float  # a minus b
+    low: float  # reflected 95 % interval of the difference
     high: float
     p: float
-    p_holm: float
-    separated: bool
+    p_holm: float  # corrected for the number of pairs
+    separated: bool  # whether the difference is significant
 
 
 def compare(volumes: Mapping[str, Volumes], best: str, outer: bool) -> tuple[Pair, ...]:
-    """Pairs of rows, given by label and best first, that share replicates.
+    """Compare rows that share replicates; `volumes` is by label, best first.
 
-    `best` is the row that all others are compared with, however many there are.
+    All rows are compared with `best`, and the first `COMPARED` rows with each other.
     """
     first = list(volumes)[:COMPARED]
-    found = {
+    gaps = {
         (a, b): between
         for a, b in (*combinations(first, 2), *_with(best, volumes, first))
         if (between := gap(volumes[a], volumes[b], outer))
     }
-    if not found:
+    if not gaps:
         return ()
-    p_values = [metrics.reflected_p(each.estimate, each.draws) for each in found.values()]
+    p_values = [metrics.reflected_p(each.estimate, each.draws) for each in gaps.values()]
     corrected = metrics.holm(p_values).tolist()
     return tuple(
         _pair(*labels, between, p, p_holm)
-        for (labels, between), p, p_holm in zip(found.items(), p_values, corrected, strict=True)
+        for (labels, between), p, p_holm in zip(gaps.items(), p_values, corrected, strict=True)
     )
 
 
 def standings(
     volumes: Mapping[str, Volumes], pairs: Sequence[Pair], outer: bool, compared: int
 ) -> dict[str, Figures]:
-    """Rank with its interval of the rows that compete, given best first, and tie group of some.
+    """Rank, rank interval and tie group of the competing rows, given best first.
 
-    Of the first `compared` every two are in `pairs`.
+    Only the first `compared` rows have a tie group: all of their pairs are in `pairs`.
     """
     if not volumes:
         return {}
@@ -82,22 +75,22 @@ def standings(
     return {
         label: {
             "rank": rank,
-            # Noise inflates resampled hypervolume, and may put them past the rank itself.
+            # Noise inflates resampled hypervolumes, so the interval may miss the rank itself.
             "rank_low": min(low, rank),
             "rank_high": max(high, rank),
         }
-        | ({"tie_group": _letters(place, groups)} if place < compared else {})
-        for place, (label, rank, (low, high)) in enumerate(zip(labels, own, ends, strict=True))
+        | ({"tie_group": _letters(index, groups)} if index < compared else {})
+        for index, (label, rank, (low, high)) in enumerate(zip(labels, own, ends, strict=True))
     }
 
 
-def _with(best: str, volumes: Iterable[str], known: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The pairs that one row makes with others, in their order, of which not both are known."""
+def _with(best: str, volumes: Iterable[str], first: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Ordered pairs of `best` with other rows, except those with both rows in `first`."""
     before = True
     for label in volumes:
         if label == best:
             before = False
-        elif label not in known or best not in known:
+        elif label not in first or best not in first:
             yield (label, best) if before else (best, label)
 
 
@@ -116,7 +109,7 @@ def _pair(a: str, b: str, between: Gap, p: float, p_holm: float) -> Pair:
 
 
 def _separated(labels: Sequence[str], pairs: Sequence[Pair]) -> npt.NDArray[np.bool_]:
-    """Which rows are told apart, (n, n)."""
+    """Whether each pair of rows differs significantly, (n, n)."""
     apart = np.zeros((len(labels), len(labels)), dtype=bool)
     for each in pairs:
         if each.separated and each.a in labels and each.b in labels:
@@ -125,12 +118,12 @@ def _separated(labels: Sequence[str], pairs: Sequence[Pair]) -> npt.NDArray[np.b
     return apart
 
 
-def _letters(place: int, groups: Sequence[tuple[int, ...]]) -> str:
-    """The letters of the groups that a row is in."""
-    return "".join(_letter(i) for i, group in enumerate(groups) if place in group)
+def _letters(row: int, groups: Sequence[tuple[int, ...]]) -> str:
+    """Letters of a row's tie groups."""
+    return "".join(_letter(i) for i, group in enumerate(groups) if row in group)
 
 
-def _letter(place: int) -> str:
-    """a to z, then a1 and so on."""
-    turn, letter = divmod(place, len(ascii_lowercase))
+def _letter(index: int) -> str:
+    """Letter of a group: a to z, then a1 and so on."""
+    turn, letter = divmod(index, len(ascii_lowercase))
     return f"{ascii_lowercase[letter]}{turn or ''}"

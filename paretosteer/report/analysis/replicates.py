@@ -1,4 +1,4 @@
-"""What one finished cell says: a replicate of its row, by seed and by cross-validation fold."""
+"""Reading of a finished cell as a replicate of its row."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,25 +16,20 @@ from paretosteer.report.analysis.comparable import Setting
 
 @dataclass(frozen=True)
 class Replicate:
-    """One finished cell of a row: what it measured, in the table's coordinates.
-
-    `scores` is (k, prompts, m) at the table's preferences, `dialled` (d, m) the means of the
-    points with further dials, `drift` the means by quantity (k,), empty where not measured,
-    `judged` (k, m) the points by reward models that nothing was trained on, where there are any.
-    """
+    """Measurements of one finished cell, in the table's coordinates."""
 
     cell: Cell
     seed: int
     fold: int | None
-    scores: FloatArray
-    dialled: FloatArray
-    drift: Mapping[str, FloatArray]
-    judged: FloatArray | None
+    scores: FloatArray  # (k, prompts, m), at the table's preferences
+    dialled: FloatArray  # (d, m), means of the points with further dials
+    drift: Mapping[str, FloatArray]  # (k,) by quantity; empty if not measured
+    judged: FloatArray | None  # (k, m), means by the judges
     optimum: Optimum | None
 
     @property
     def key(self) -> tuple[int, int]:
-        """Fold (0 without) and seed, which order replicates and tell which are paired."""
+        """Fold (0 without folds) and seed, by which replicates are ordered and paired."""
         return self.cell.turn[0], self.seed
 
 
@@ -44,7 +39,8 @@ def read_replicate(cell: Cell, setting: Setting) -> Replicate:
     Raises
     ------
     UnreadableError
-        If a file is not what the record says, or a preference is off the simplex.
+        If a file does not match the record, or a preference is not on the simplex.
+
     """
     _check(setting.preferences)
     values = read_values(cell)  # (points, prompts, m)
@@ -62,7 +58,7 @@ def read_replicate(cell: Cell, setting: Setting) -> Replicate:
 
 
 def replicate_noun(replicates: Iterable[Replicate]) -> str:
-    """What the replicates of a table are called: `seed`, `fold`, or `replicate` where both vary."""
+    """Name of a table's replicates: `seed`, `fold`, or `replicate` if both vary."""
     keys = [each.key for each in replicates]
     if len({fold for fold, _ in keys}) <= 1:
         return "seed"
@@ -73,8 +69,8 @@ def _check(preferences: Sequence[Sequence[float]]) -> None:
     try:
         as_preferences(preferences)
     except MetricError as error:
-        told, _, _ = str(error).partition(";")  # the remedy is not for who only reads them
-        raise UnreadableError(f"record.json: {told}") from None
+        problem, _, _ = str(error).partition(";")  # the remedy is for the caller of the metric
+        raise UnreadableError(f"record.json: {problem}") from None
 
 
 def _drift(cell: Cell, ranked: list[int]) -> dict[str, FloatArray]:
@@ -89,6 +85,6 @@ def _optimum(record: ScoredRecord, ranked: list[int]) -> Optimum | None:
     count, m = len(record.points), len(record.objectives)
     if len(points) != count or {len(each) for each in [*points, start]} != {m}:
         raise UnreadableError(
-            f"record.json: oracle is not {count} points and a start of {m} values each"
+            f"record.json: oracle does not have {count} points and a start with {m} values each"
         )
     return Optimum(np.array(points, dtype=float)[ranked], np.array(start, dtype=float))

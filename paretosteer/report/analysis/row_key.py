@@ -1,12 +1,12 @@
-"""A configuration without its seed and fold: what one leaderboard row is, and what to call it."""
+"""Key and label of a leaderboard row: a configuration without its seed and fold."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-# Where and how a cell ran, none of which is asked about when methods are compared. Folds are
-# replicates, as seeds are.
+# Where and how a cell ran does not matter when methods are compared. Seeds and folds are
+# replicates of a row.
 _NOT_COMPARED = frozenset(
     {
         "seed",
@@ -24,52 +24,53 @@ _NOT_COMPARED = frozenset(
 
 
 def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell's resolved configuration without seed, fold, paths, tracker, launcher and machine.
+    """Resolved configuration without seed, fold, paths, tracker, launcher and machine.
 
-    A file or folder counts by its last name, wherever it lay.
+    A path is reduced to its last part, so that moving a file does not change the row.
 
     Returns
     -------
-    Dotted names → values, sorted.
+    Values by dotted name, sorted.
+
     """
-    kept = {name: value for name, value in config.items() if name not in _NOT_COMPARED}
-    return dict(sorted(pair for pair in _flatten(kept) if pair[0] not in _NOT_COMPARED))
+    compared = {name: value for name, value in config.items() if name not in _NOT_COMPARED}
+    return dict(sorted(pair for pair in _flatten(compared) if pair[0] not in _NOT_COMPARED))
 
 
 def key(config: Mapping[str, Any]) -> str:
-    """Text that is equal exactly when two cells have the same configuration."""
+    """Text that is equal if and only if two cells have the same configuration."""
     return json.dumps(configuration(config), sort_keys=True, default=str)
 
 
 def labels(rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
-    """Names for (method, variant, configuration) of one table's rows, no two alike.
+    """Unique labels for rows of a table, given as (method, variant, configuration).
 
-    `method (variant)`; rows that share it also get the options in which they differ.
+    A label is `method (variant)`, followed by the differing options if several rows share it.
     """
     names = [f"{method} ({variant})" if variant else method for method, variant, _ in rows]
     return [
-        _tell_apart(name, rows[place][2], [rows[i][2] for i in _places(names, name)])
-        for place, name in enumerate(names)
+        _distinguish(name, rows[index][2], [rows[i][2] for i in _indices(names, name)])
+        for index, name in enumerate(names)
     ]
 
 
-def _places(names: Sequence[str], name: str) -> list[int]:
-    return [place for place, other in enumerate(names) if other == name]
+def _indices(names: Sequence[str], name: str) -> list[int]:
+    return [index for index, other in enumerate(names) if other == name]
 
 
-def _tell_apart(name: str, own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> str:
+def _distinguish(name: str, own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> str:
     sections = sorted({option.partition(".")[0] for options in alike for option in options})
-    told = [word for section in sections for word in _differing(section, own, alike)]
-    return f"{name} [{', '.join(told)}]" if told else name
+    words = [word for section in sections for word in _differing(section, own, alike)]
+    return f"{name} [{', '.join(words)}]" if words else name
 
 
 def _differing(
     section: str, own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
-    """What is a row's own in one section of the configuration.
+    """Options in one section of the configuration in which a row differs from the others.
 
-    A section with another name, such as a budget, is told by that name alone, and only further
-    options among the rows that share it.
+    Rows with different names of a section (such as the budget) are distinguished by that name;
+    other options are listed only if they differ among rows with the same name.
     """
     named = f"{section}.name"
     if len({other.get(named) for other in alike}) > 1:

@@ -1,4 +1,4 @@
-"""From cells to tables: which cells make one row, and which rows may stand in one table."""
+"""Grouping of cells into rows, and of comparable rows into tables."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,29 +17,26 @@ from paretosteer.report.analysis.replicates import Replicate, read_replicate
 
 @dataclass(frozen=True)
 class Row:
-    """One configuration without its seed and fold.
-
-    `cells` are all that count, one per seed and fold; `replicates` those of them that were scored.
-    """
+    """One configuration without its seed and fold."""
 
     label: str
     method: str
     variant: str
     options: Mapping[str, Any]
-    cells: tuple[Cell, ...]
-    replicates: tuple[Replicate, ...]
+    cells: tuple[Cell, ...]  # one per seed and fold
+    replicates: tuple[Replicate, ...]  # scored cells
 
     @property
     def status(self) -> str:
-        """`ok` if all cells are; `partial` if some were scored; else what became of them."""
-        found = {cell.status for cell in self.cells}
-        if len(found) == 1:
-            return found.pop()
+        """Common status of the cells, otherwise `partial` if some were scored, else `failed`."""
+        statuses = {cell.status for cell in self.cells}
+        if len(statuses) == 1:
+            return statuses.pop()
         return "partial" if self.replicates else "failed"
 
     @property
     def cap(self) -> int | None:
-        """The budget's optimiser steps a cell, None for the exempt."""
+        """Cap on the optimiser steps of a cell; None if exempt."""
         return None if self.exempt else self.options.get("budget.steps")
 
     @property
@@ -50,36 +47,29 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that may be compared. Without a `setting` none of them was scored.
-
-    `remark` says why its folds are not pooled with others, or nothing.
-    """
+    """Comparable rows."""
 
     number: int
     benchmark: str
     model: str
-    setting: Setting | None
+    setting: Setting | None  # None if no row was scored
     rows: tuple[Row, ...]
-    remark: str
+    remark: str  # why its folds are not pooled with others, if so
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What was made of the cells.
-
-    `cells` are all that were found, those with unusable scores now `unreadable`; `superseded`
-    maps a cell's path to the one that took its place.
-    """
+    """Result of grouping cells into tables."""
 
     tables: tuple[Table, ...]
-    cells: tuple[Cell, ...]
-    superseded: Mapping[Path, Path]
+    cells: tuple[Cell, ...]  # all cells; those with unusable scores have status `unreadable`
+    superseded: Mapping[Path, Path]  # path of an unused cell: path of the cell used instead
 
 
 def make_tables(found: Iterable[Cell], spread: Map = map) -> Tables:
-    """Sort cells into rows and rows into tables, numbered from 1 in a stable order.
+    """Group cells into rows and rows into tables, numbered from 1 in a stable order.
 
-    `spread` is the `map` that reads the files of cells.
+    `spread` is a `map` that may read the cells in several processes.
     """
     read = list(spread(_read, found))
     cells = [cell for cell, _ in read]
@@ -99,14 +89,14 @@ def make_tables(found: Iterable[Cell], spread: Map = map) -> Tables:
 
 
 class _Place(NamedTuple):
-    """Where a row belongs: its table (by setting, or else by benchmark and model), its options."""
+    """Key of a row: its table and its options."""
 
     setting: Setting | None
-    unscored: str
+    unscored: str  # benchmark and model, which identify a table without a setting
     options: str
 
     def order(self) -> tuple[bool, str, str]:
-        """Tables with figures first."""
+        """Sort key that puts tables with figures first."""
         return (
             not self.setting,
             self.setting.order() if self.setting else self.unscored,
@@ -116,44 +106,47 @@ class _Place(NamedTuple):
 
 @dataclass
 class _Draft:
-    """A row while its cells come in."""
+    """A row while cells are collected."""
 
     replicates: list[Replicate]
     unscored: list[Cell]
 
     def settle(self) -> tuple[Row, dict[Path, Path]]:
-        """The row with one cell per seed and fold, and which cells gave way to which."""
+        """Make the row with one cell per seed and fold, and the map of superseded cells."""
         cells = [replicate.cell for replicate in self.replicates] + self.unscored
         best = {cell.turn: cell for cell in sorted(cells, key=_believable)}
-        kept = sorted(best.values(), key=_turn)
-        paths = {cell.path for cell in kept}
-        counted = (each for each in self.replicates if each.cell.path in paths)
+        used = sorted(best.values(), key=_turn)
+        paths = {cell.path for cell in used}
+        replicates = (each for each in self.replicates if each.cell.path in paths)
         row = Row(
             label="",
-            method=kept[0].method,
-            variant=next((cell.variant for cell in kept if cell.variant), ""),
-            options=row_key.configuration(kept[0].config),
-            cells=tuple(kept),
-            replicates=tuple(sorted(counted, key=lambda each: each.key)),
+            method=used[0].method,
+            variant=next((cell.variant for cell in used if cell.variant), ""),
+            options=row_key.configuration(used[0].config),
+            cells=tuple(used),
+            replicates=tuple(sorted(replicates, key=lambda each: each.key)),
         )
-        gone = {cell.path: best[cell.turn].path for cell in cells if cell.path not in paths}
-        return row, gone
+        superseded = {cell.path: best[cell.turn].path for cell in cells if cell.path not in paths}
+        return row, superseded
 
 
 def _turn(cell: Cell) -> tuple[int, float]:
-    """The order of a row's cells, those of unknown seed last."""
+    """Sort key of a row's cells; unknown seeds come last."""
     fold, seed = cell.turn
     return fold, inf if seed is None else seed
 
 
 def _believable(cell: Cell) -> tuple[int, str, str]:
-    """Of cells of one configuration, seed and fold the better finished, then the later, counts."""
+    """Sort key of cells with the same configuration, seed and fold; the last one is used.
+
+    A better status wins, then the later creation.
+    """
     rank = ("missing", "unreadable", "failed", "unsupported", "partial", "ok").index(cell.status)
     return rank, cell.record.created if cell.record else "", str(cell.path)
 
 
 def _read(cell: Cell) -> tuple[Cell, tuple[Setting, Replicate] | None]:
-    """A cell, `unreadable` where its figures are no use; what a finished one measured."""
+    """Read a cell's figures; its status becomes `unreadable` if that fails."""
     try:
         if not cell.scored:
             return cell, None
@@ -165,9 +158,9 @@ def _read(cell: Cell) -> tuple[Cell, tuple[Setting, Replicate] | None]:
 
 
 def _add_unscored(drafts: "dict[_Place, _Draft]", cells: Iterable[Cell]) -> None:
-    """Put cells without scores beside their configuration's others, or into a row of their own.
+    """Add cells without scores to the row of their configuration, or to a new row.
 
-    A cell of which not even the configuration is known is in no row.
+    Cells without a readable configuration are in no row.
     """
     for cell in cells:
         if cell.scored or not cell.config:
@@ -177,7 +170,7 @@ def _add_unscored(drafts: "dict[_Place, _Draft]", cells: Iterable[Cell]) -> None
 
 
 def _place_of_unscored(cell: Cell, drafts: "Mapping[_Place, _Draft]") -> "_Place":
-    """The table in which the cell would have stood: same benchmark and model, nearest options."""
+    """Key of the table that fits an unscored cell best: same benchmark, most similar options."""
     options = row_key.key(cell.config)
     own = row_key.configuration(cell.config)
 
@@ -203,11 +196,11 @@ def _place_of_unscored(cell: Cell, drafts: "Mapping[_Place, _Draft]") -> "_Place
 
 
 def _may_hold(setting: Setting, cell: Cell) -> bool:
-    """Whether nothing that is known of an unscored cell speaks against a table."""
+    """Whether an unscored cell may belong to a table, as far as its record tells."""
     if setting.benchmark != cell.benchmark:
         return False
     model, fold = (cell.record.model, cell.record.fold) if cell.record else (None, None)
-    # Pooled folds have a start model each.
+    # Without weights the table pools folds, each with its own start model.
     same_model = not model or not setting.weights or model.digest == setting.weights
     same_family = not fold or (setting.folds is not None and fold.family == setting.folds.family)
     return same_model and same_family

@@ -1,4 +1,4 @@
-"""The work of a large report, on every core: what is done for each cell and each row."""
+"""Worker processes for large reports."""
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -9,15 +9,15 @@ import psutil
 
 from paretosteer.metrics.measure import Map
 
-CELLS = 1000  # fewer are read sooner than processes start
-CHUNK = 8  # things sent to a process at once
+CELLS = 1000  # with fewer cells, starting processes takes longer than reading
+CHUNK = 8  # items sent to a process at once
 
 
 @contextmanager
 def several(cells: int) -> Iterator[Map]:
-    """`map` for the report of so many cells: in several processes where that pays.
+    """A `map` that runs in several processes if there are enough cells.
 
-    Processes are started afresh, since a sweep's has threads that do not survive a fork.
+    Processes are spawned, because a sweep's process has threads that do not survive a fork.
     """
     cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 1
     if cells < CELLS or cores == 1 or parent_process() is not None:

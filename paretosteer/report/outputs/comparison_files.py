@@ -1,4 +1,4 @@
-"""The comparison of two sweeps for readers (`compare.md`) and for programs (`compare.csv`)."""
+"""Comparison of two sweeps as Markdown (`compare.md`) and CSV (`compare.csv`)."""
 
 import os
 from collections.abc import Iterator
@@ -42,13 +42,13 @@ COLUMNS = (
 
 NOTE = (
     "Differences are B minus A over the folds and seeds that both have, with 95 % intervals over "
-    f"the same resampled prompts, and over folds, or else seeds, from {ENOUGH} on. Unchanged "
-    "means scores that are the same to the bit."
+    f"shared resamples of prompts and, from {ENOUGH} on, of folds (or seeds without folds). "
+    "Unchanged means bitwise equal scores."
 )
 
 
 class ComparisonReport(NamedTuple):
-    """What was found and where it was written."""
+    """A comparison and the file to which it was written."""
 
     comparison: Comparison
     page: Path
@@ -59,12 +59,13 @@ def write_comparison(
     after: str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
 ) -> ComparisonReport:
-    """Write what changed from one sweep to another, by default into `report` of the latter.
+    """Write the changes from one sweep to another, by default into `report` of the latter.
 
     Raises
     ------
     UsageError
         If a folder does not exist or holds no cell, or `out` is a file.
+
     """
     folder = report_folder(after, out)
     comparison = compare_sweeps(before, after)
@@ -77,9 +78,9 @@ def write_comparison(
 
 
 def comparison_frame(comparison: Comparison) -> "pd.DataFrame":
-    """`COLUMNS`: a line of level `row` for every configuration, then one per `cell` of it.
+    """Frame with `COLUMNS`: one line of level `row` per configuration, then one per `cell`.
 
-    A row is unchanged where all its cells are. Missing where a value does not apply.
+    A row is unchanged if all of its cells are. Values that do not apply are missing.
     """
     import pandas as pd
 
@@ -89,7 +90,7 @@ def comparison_frame(comparison: Comparison) -> "pd.DataFrame":
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """All rows in GitHub's Markdown, by benchmark, their cells below each."""
+    """Rows and their cells in GitHub's Markdown, by benchmark."""
     escape = markdown_escape
     lines = ["# What changed", "", f"- A, before: {escape(str(comparison.before))}"]
     lines += [f"- B, after: {escape(str(comparison.after))}", "", NOTE, ""]
@@ -102,7 +103,7 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 
 def figure_texts(shifts: Shifts | None) -> list[str]:
-    """Texts under `HEADINGS` from hypervolume to the difference in controllability."""
+    """Texts of the columns from hypervolume to the difference in controllability."""
     if not shifts:
         return ["", "", "", ""]
     return [text for shift in shifts for text in _shift(shift)]

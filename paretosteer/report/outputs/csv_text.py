@@ -1,4 +1,4 @@
-"""Tables as CSV that a spreadsheet opens without running anything."""
+"""CSV that spreadsheets open without running formulas."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ _NUMBER = re.compile(r"[+-][\d.]+(e[+-]?\d+)?")
 
 
 def csv(frame: "pd.DataFrame") -> str:
-    """A leaderboard as CSV, figures to six digits, empty where a value does not apply."""
+    """Table as CSV, with figures to six digits; empty where a value does not apply."""
     texts = frame.select_dtypes(exclude=["number", "bool"])
     safe = frame.assign(**{str(name): texts[name].map(csv_text) for name in texts})
     return safe.rename(columns=csv_text).to_csv(
@@ -21,7 +21,7 @@ def csv(frame: "pd.DataFrame") -> str:
 
 
 def csv_text(value: Any) -> Any:
-    """Text that a spreadsheet does not take for a formula, by an apostrophe before it."""
+    """Prefix text with an apostrophe if a spreadsheet would read it as a formula."""
     if not isinstance(value, str):
         return value
     text = printable(value)

@@ -1,4 +1,4 @@
-"""What a reader must know about a table before believing its order, in sentences."""
+"""Notes on a table: caveats that readers need to interpret it, one sentence or two each."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,12 +12,12 @@ from paretosteer.report.analysis.replicates import Replicate
 from paretosteer.report.analysis.comparable import numbered
 from paretosteer.report.analysis.ranks import ALPHA, COMPARED
 
-_ALIKE = 12  # notes of one kind, such as one a row
-_NAMED = 12  # rows in a sentence
+_ALIKE = 12  # most notes of one kind, such as one per row
+_NAMED = 12  # most rows listed in a sentence
 
 
 def notes(result: TableResult) -> list[str]:
-    """Notes on one table, plain text."""
+    """Notes on a table, as plain text."""
     scored = result.scored
     if not scored:
         return ["No cell of this table was scored."]
@@ -44,19 +44,19 @@ def notes(result: TableResult) -> list[str]:
 
 
 def _readable(alike: list[str]) -> list[str]:
-    """Notes of one kind, of many the first with how many more there are."""
+    """Notes of one kind; if there are many, the first ones and the number of the others."""
     if len(alike) <= _ALIKE:
         return alike
     return [*alike[: _ALIKE - 1], f"… and {len(alike) - _ALIKE + 1} more notes like the last."]
 
 
 def ranking(rows: tuple[RowResult, ...], column: str = "hypervolume") -> list[str]:
-    """Labels of scored rows by a descending figure, ties in the order given."""
+    """Labels of scored rows in descending order of a figure; ties keep their order."""
     return [each.row.label for each in sorted(rows, key=lambda each: -each.figures[column])]
 
 
 def resampled(result: TableResult) -> str:
-    """What the intervals of a table resample: `prompts`, or `prompts and seeds`."""
+    """Units that the intervals resample: `prompts`, `prompts and seeds` or `prompts and folds`."""
     return f"prompts and {result.unit}s" if result.outer else "prompts"
 
 
@@ -80,31 +80,36 @@ def _is_estimate(row: Mapping[Any, Any]) -> bool:
 
 
 def _intervals(result: TableResult) -> Iterator[str]:
-    left_out = "training seed" if result.unit == "seed" else result.unit
+    unit = "training seeds" if result.unit == "seed" else "folds"
     few = (
-        f"; prompts only: with fewer than five {result.unit}s they leave out how another "
-        f"{left_out} would have come out, and hold the truth about that less often than 95 % says"
+        f" With fewer than five {result.unit}s they do not cover the variance between {unit}, so "
+        f"they are too narrow for statements about new {unit}."
     )
     yield (
         f"Intervals are 95 % by paired bootstrap over {resampled(result)} ({RESAMPLES:,} "
-        f"resamples), reflected for hypervolume, as wide to both sides for controllability and "
-        f"steering regret{'' if result.outer else few}."
+        "resamples): reflected for hypervolume, symmetric for controllability and steering regret."
+        + ("" if result.outer else few)
     )
 
 
 def _estimated(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    """Hypervolumes that are Monte Carlo."""
-    if said := volume_error(each.figures for each in rows):
-        yield said
+    """Error of hypervolumes estimated by Monte Carlo."""
+    if note := volume_error(each.figures for each in rows):
+        yield note
 
 
 def _ties(result: TableResult) -> Iterator[str]:
     count = len(result.pairs)
-    few = " Both speak of these trained models alone: equal methods would often look apart."
-    long = f" Rows after the first {COMPARED} are compared with the best alone and have no letter."
+    few = (
+        " Ties and ranks refer to these trained models only: with other seeds, equal methods would "
+        "often seem different."
+    )
+    long = (
+        f" Rows after the first {COMPARED} are compared with the best row only and have no letter."
+    )
     if count:
         yield (
-            "Rows that share a letter in Ties are not told apart in hypervolume: paired "
+            "Rows that share a letter in Ties do not differ significantly in hypervolume: paired "
             f"differences, {count} pair{'s' if count > 1 else ''}, Holm's correction at "
             f"{100 * ALPHA:g} %. Ranks have 95 % intervals over the same resamples."
             + ("" if result.outer else few)
@@ -127,23 +132,23 @@ def _oracle(result: TableResult) -> Iterator[str]:
     if not result.oracle:
         return
     yield (
-        "The oracle is the exact best policy at each preference: ratio, utility loss and regret "
-        "are against it. It is known for just these test prompts, so regret has "
-        + (f"intervals over {result.unit}s alone." if result.outer else "no interval.")
+        "The oracle is the exact optimal policy at each preference; ratio, utility loss and regret "
+        "are relative to it. It is known for these test prompts only, so regret has "
+        + (f"intervals over {result.unit}s only." if result.outer else "no interval.")
     )
-    asked = len(result.oracle.preferences)
-    idle = asked - len(result.oracle.places)
+    total = len(result.oracle.preferences)
+    idle = total - len(result.oracle.places)
     if idle:
         yield (
-            f"At {idle} of {asked} preferences the oracle does not beat the start model; oracle "
-            "regret leaves them out."
+            f"At {idle} of {total} preferences the oracle does not beat the start model; oracle "
+            "regret excludes them."
         )
 
 
 def _exempt(rows: tuple[RowResult, ...]) -> Iterator[str]:
     if any(each.row.exempt for each in rows):
         yield (
-            "* is exempt from the budget's cap on steps: an expensive reference, not a competitor."
+            "* exempt from the budget's cap on steps: an expensive reference, not a competitor."
         )
 
 
@@ -151,26 +156,26 @@ def _incomplete(result: TableResult) -> Iterator[str]:
     for row in (each.row for each in result.scored):
         if row.status == "partial" and len(row.replicates) < len(row.cells):
             yield (
-                f"{row.label}: figures are from {len(row.replicates)} of {len(row.cells)} "
+                f"{row.label}: figures cover {len(row.replicates)} of {len(row.cells)} "
                 f"{result.noun}s; the others were not scored."
             )
 
 
 def _unpaired(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    """Rows whose folds are not those of the others, or do not count alike."""
+    """Rows that lack folds of other rows, or weight folds unequally."""
     folds = {each.row.label: [it.fold or 0 for it in each.row.replicates] for each in rows}
-    every = {fold for own in folds.values() for fold in own}
+    union = {fold for own in folds.values() for fold in own}
     for label, own in folds.items():
-        lacking = sorted(every - set(own))
+        lacking = sorted(union - set(own))
         if lacking:
             yield (
-                f"{label}: lacks {numbered('fold', lacking)}, so its means are over other test "
-                "prompts than those of the other rows and not paired with them."
+                f"{label}: lacks {numbered('fold', lacking)}, so its means cover other test "
+                "prompts than those of the other rows and are not paired with them."
             )
-        elif len({own.count(fold) for fold in every}) > 1:
+        elif len({own.count(fold) for fold in union}) > 1:
             yield (
-                f"{label}: has more seeds in some folds than in others, so its means do not weigh "
-                "folds alike."
+                f"{label}: has more seeds in some folds than in others, so its means weight folds "
+                "unequally."
             )
 
 
@@ -189,13 +194,13 @@ def _sensitive(rows: tuple[RowResult, ...]) -> Iterator[str]:
 def _budgets(rows: tuple[RowResult, ...]) -> Iterator[str]:
     caps = sorted({each.row.cap for each in rows if each.row.cap is not None})
     if len(caps) > 1:
-        yield f"Budgets differ: caps of {', '.join(map(str, caps))} steps stand in one table."
+        yield f"Budgets differ: this table has caps of {', '.join(map(str, caps))} steps."
     for each in rows:
         steps = each.figures["train_steps"]
         if each.row.cap is not None and steps > each.row.cap:
             yield (
-                f"{each.row.label}: trained {steps:g} optimiser steps, over its cap "
-                f"of {each.row.cap}."
+                f"{each.row.label}: trained for {steps:g} optimiser steps, above its cap of "
+                f"{each.row.cap}."
             )
 
 
@@ -208,7 +213,7 @@ def _batches(rows: tuple[RowResult, ...]) -> Iterator[str]:
     }
     if len(sizes) > 1:
         listed = ", ".join(str(size) for size in sorted(sizes))
-        yield f"Training batch sizes differ: {listed}. Equal steps are then not equal budgets."
+        yield f"Training batch sizes differ: {listed}. So equal steps are not equal budgets."
 
 
 def _dials(rows: tuple[RowResult, ...]) -> Iterator[str]:
@@ -217,7 +222,7 @@ def _dials(rows: tuple[RowResult, ...]) -> Iterator[str]:
         if count:
             yield (
                 f"{each.row.label}: {count // len(each.row.replicates)} points with further dials "
-                "are drawn but not ranked; every method is compared at one point per preference."
+                "are plotted but not ranked; methods are compared at one point per preference."
             )
 
 
@@ -226,39 +231,40 @@ def _outside(result: TableResult) -> Iterator[str]:
         outside = each.figures["points_outside"]
         if outside:
             yield (
-                f"{each.row.label}: {outside:g} points a {result.noun} lie outside the reference "
-                "and add no hypervolume."
+                f"{each.row.label}: {outside:g} points per {result.noun} do not exceed the "
+                "reference point and add no hypervolume."
             )
 
 
 def _sources(rows: tuple[RowResult, ...]) -> Iterator[str]:
     records = [replicate.cell.results for each in rows for replicate in each.row.replicates]
     core = {record.core_source_digest or record.source_digest for record in records}
-    alike: dict[tuple[str, ...], set[str]] = {}  # by the plug-ins in use, which differ by design
+    # Per set of plug-ins, since the source digests of different plug-ins differ by design.
+    alike: dict[tuple[str, ...], set[str]] = {}
     for record in records:
         alike.setdefault(tuple(record.plugins), set()).add(record.source_digest)
     if len(core) > 1 or any(len(digests) > 1 for digests in alike.values()):
         digests = {record.source_digest for record in records}
         listed = ", ".join(sorted(digest[:8] for digest in digests))
-        yield f"These cells were made by differing source code ({listed}); see their provenance."
+        yield f"These cells were made by different source code ({listed}); see their provenance."
 
 
 def _recorded(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    """What the cells themselves noted, each note once, with whose it is unless all have it."""
+    """Distinct notes recorded by the cells, with the rows or folds they apply to unless to all."""
     cells = [(each.row.label, replicate) for each in rows for replicate in each.row.replicates]
-    told: dict[str, list[tuple[str, Replicate]]] = {}
+    by_note: dict[str, list[tuple[str, Replicate]]] = {}
     for label, replicate in cells:
         for note in dict.fromkeys(replicate.cell.results.notes):
-            told.setdefault(note, []).append((label, replicate))
-    for note, having in told.items():
+            by_note.setdefault(note, []).append((label, replicate))
+    for note, having in by_note.items():
         yield note if len(having) == len(cells) else f"{_whose(having, cells)}: {note}"
 
 
 def _whose(having: Sequence[tuple[str, Replicate]], cells: Sequence[tuple[str, Replicate]]) -> str:
-    """Folds, where it is all cells of those, else rows."""
+    """Folds if the note applies to all of their cells, otherwise rows."""
     folds = {replicate.fold for _, replicate in having}
-    alike = [replicate for _, replicate in cells if replicate.fold in folds]
-    known = sorted(fold for fold in folds if fold is not None)
-    if known and len(alike) == len(having):
-        return numbered("Fold", known)
+    of_folds = [replicate for _, replicate in cells if replicate.fold in folds]
+    numbers = sorted(fold for fold in folds if fold is not None)
+    if numbers and len(of_folds) == len(having):
+        return numbered("Fold", numbers)
     return ", ".join(dict.fromkeys(label for label, _ in having))

@@ -1,4 +1,4 @@
-"""`report.json`: everything the report says, for programs. Sorted keys, no NaN."""
+"""`report.json`: the whole report in machine-readable form, with sorted keys and without NaN."""
 
 import json
 import math
@@ -23,7 +23,7 @@ _DIGITS = 6
 
 
 def report_json(found: Tables, results: Sequence[TableResult]) -> str:
-    """The whole report as JSON text, figures to six digits."""
+    """Report as JSON text, with figures to six digits."""
     special = apart(results)
     content = {
         "schema": 1,
@@ -157,7 +157,7 @@ _PROVENANCE = (
 
 
 def _code(found: Tables) -> list[dict[str, Any]]:
-    """The source digests that made the cells, with how many each."""
+    """Source digests of the cells, with the number of cells of each."""
     digests = [cell.record.source_digest for cell in found.cells if cell.record]
     return [
         {"source_digest": digest, "cells": digests.count(digest)} for digest in sorted(set(digests))
@@ -165,7 +165,7 @@ def _code(found: Tables) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Values that JSON has: arrays as lists, what is missing or not finite as null."""
+    """Convert to JSON values: arrays become lists, missing or non-finite values null."""
     if isinstance(value, Mapping):
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, str | bool) or value is None:
@@ -176,4 +176,4 @@ def plain(value: Any) -> Any:
         return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, np.ndarray | Iterable):
         return [plain(each) for each in value]
-    return None  # pandas' own missing value
+    return None  # pandas.NA
