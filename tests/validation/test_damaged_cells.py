@@ -284,7 +284,7 @@ def test_a_whole_cell_is_trusted(tmp_path: Path) -> None:
     (verdict,) = validate(tmp_path)
     assert verdict.word == "trusted"
     assert verdict.notes == [
-        "cannot be computed again here: model.pad_token: missing from the configuration"
+        "cannot be computed again here: model.pad_token: missing from the configuration; add it"
     ]
 
 
