@@ -73,7 +73,7 @@ def test_page_needs_nothing_else(report: Report) -> None:
     for told in (
         "What the columns mean",
         "Behind the best",
-        "prompts only",
+        "they do not cover the variance between",
         "paretosteer run method=clp seed=0",
     ):
         assert told in page.text

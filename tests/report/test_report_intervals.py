@@ -29,7 +29,7 @@ def test_enough_seeds_are_resampled_too(
     assert (width(figures) > 1) == wide
     assert result.outer == (count == 5)
     assert ("prompts and seeds" in notes(result)[0]) == result.outer
-    assert ("prompts only" in notes(result)[0]) != result.outer
+    assert ("With fewer than five" in notes(result)[0]) != result.outer
     bands = result.rows[0].curves
     assert bands
     assert ((bands.band.high - bands.band.low).min() > 0.1) == wide

@@ -238,7 +238,7 @@ def test_notes_warn(tmp_path: Path) -> None:
     assert "The ranking depends on the reference point" in told
     assert "high: trained for 500 optimiser steps, above its cap of 120" in told
     assert "made by different source code" in told
-    assert "prompts only" in told
+    assert "With fewer than five" in told
 
 
 def test_labels_name_a_section_before_its_options() -> None:
@@ -270,7 +270,7 @@ def test_recorded_notes_are_told_once(tmp_path: Path) -> None:
     write_cell(tmp_path, "clp", concave(2.5), changes={"notes": ["2 of 9 left out", "slow"]})
     write_cell(tmp_path, "morl", line, changes={"notes": ["2 of 9 left out", "2 of 9 left out"]})
     told = notes(evaluate(tables(tmp_path).tables[0]))
-    assert [note for note in told if "left out" in note and "prompts only" not in note] == [
+    assert [note for note in told if "left out" in note and "With fewer than five" not in note] == [
         "2 of 9 left out"
     ]
     assert "clp: slow" in told
