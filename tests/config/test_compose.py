@@ -90,7 +90,7 @@ def test_names_that_a_user_adds_to_a_mapping_are_added_again() -> None:
         (["budget.steps=many"], "budget.steps: found 'many', expected a valid integer"),
         (["+budget.stepz=1"], "budget.stepz: not a setting; did you mean 'steps'?"),
         (["seed=-1"], "seed: found -1, expected greater than or equal to 0"),
-        (["~method"], "method: missing from the configuration"),
+        (["~method"], "method: missing from the configuration; add it"),
         (["preferences=file"], "preferences.path: needs a value, it has no default"),
         (
             ["preferences.divisions=x"],

@@ -103,10 +103,10 @@ def test_a_path_that_a_list_of_paths_cannot_hold_is_refused(site: Path) -> None:
 
 
 def test_what_a_cell_lacks_is_named_with_the_remedy(site: Path) -> None:
-    made = {"plugins": {"method sharp": "mine 1.0"}}
-    with pytest.raises(UsageError, match=r"out: needs the method 'sharp' of mine 1.0; install"):
-        need(Path("out"), made)
-    need(Path("out"), {"plugins": {"method clp": "mine 1.0"}})
+    message = "out: needs the method 'sharp' of mine 1.0; install mine 1.0"
+    with pytest.raises(UsageError, match=message):
+        need(Path("out"), {"method sharp": "mine 1.0"})
+    need(Path("out"), {"method clp": "mine 1.0"})
     need(Path("out"), {})
 
 
