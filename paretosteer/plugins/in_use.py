@@ -80,8 +80,8 @@ def at_hand(plugins: Iterable[str]) -> list[registry.Offer]:
 
 def _found(part: str) -> registry.Offer | None:
     kind, _, name = part.partition(" ")
-    group = next(each for each in get_args(registry.Group) if registry.singular(each) == kind)
-    return registry.find(group, name)
+    groups = {registry.singular(group): group for group in get_args(registry.Group)}
+    return registry.find(groups[kind], name) if kind in groups else None
 
 
 def _is_file(origin: str) -> bool:

@@ -106,6 +106,8 @@ def test_what_a_cell_lacks_is_named_with_the_remedy(site: Path) -> None:
     message = "out: needs the method 'sharp' of mine 1.0; install mine 1.0"
     with pytest.raises(UsageError, match=message):
         need(Path("out"), {"method sharp": "mine 1.0"})
+    with pytest.raises(UsageError, match="the spell 'x' of mine"):
+        need(Path("out"), {"spell x": "mine 1.0"})
     need(Path("out"), {"method clp": "mine 1.0"})
     need(Path("out"), {})
 
