@@ -60,6 +60,7 @@ schemas: setup
 lint: setup types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	cd build/typed && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache
 
 # Type checkers cannot follow the mapping of folders to subpackages, so they read an installed copy.
 types: setup

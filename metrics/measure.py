@@ -20,6 +20,7 @@ from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.metrics.leaderboard import row_metrics
 from paretosteer.metrics.optimum import Optimum, learnable
 from paretosteer.metrics.row_metric import OBJECTIVE, ROWS, RowMetric
+from paretosteer.metrics.row_points import Points
 
 Figures: TypeAlias = dict[str, Any]
 Fronts: TypeAlias = Mapping[int | None, FloatArray]
@@ -31,28 +32,6 @@ class Map(Protocol):
     def __call__(self, function: Callable[[Any], Any], things: Iterable[Any], /) -> Iterable[Any]:
         """Apply the function."""
         ...
-
-
-@dataclass(frozen=True)
-class Points:
-    """A row's points: `values` (replicates, k, m), and the fold of each, None without folds.
-
-    `drift` holds, for each replicate, what was measured of its points, (k,) by name.
-    """
-
-    values: FloatArray
-    folds: Sequence[int | None]
-    drift: Sequence[Mapping[str, FloatArray]] = ()
-
-    def of(self, fold: int | None) -> FloatArray:
-        """Points of all seeds in one fold, (n, m)."""
-        own = [each == fold for each in self.folds]
-        return self.values[own].reshape(-1, self.values.shape[-1])
-
-    @property
-    def mean(self) -> FloatArray:
-        """Mean over replicates, (k, m)."""
-        return self.values.mean(axis=0)
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from .errors import UnsupportedError as UnsupportedError
 from .errors import UsageError as UsageError
 from .interfaces import Array as Array
 from .interfaces import Lists as Lists
-from .interfaces import Objective as Objective
 from .interfaces import Point as Point
 from .method import Method as Method
 from .method import TrainingOptions as TrainingOptions
 from .notebook import make_benchmark as make_benchmark
 from .notebook import make_method as make_method
 from .notebook import make_trainer as make_trainer
+from .objective import Objective as Objective
+from .objective import TextObjective as TextObjective
 from .policies.conditioning import Banks as Banks
 from .policies.conditioning import Conditioning as Conditioning
 from .policies.conditioning import Features as Features

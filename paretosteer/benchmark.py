@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from paretosteer.config.options import BaseOptions
 from paretosteer.config.schema import CellConfig
 from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array, Fold, Lists, Objective, Policy, Samples
+from paretosteer.interfaces import Array, Fold, Lists
+from paretosteer.objective import Objective
+from paretosteer.policies.protocols import Policy, Samples
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,9 +1,4 @@
-"""Types shared by methods, benchmarks and policies.
-
-A benchmark knows nothing about methods and contains no loss. A policy hides the structure of its
-benchmark behind log-probabilities of its samples. Training (`paretosteer.training`) depends only on
-these interfaces.
-"""
+"""Values that methods, benchmarks and training exchange."""
 
 from __future__ import annotations
 
@@ -17,22 +12,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-    from torch.nn import Parameter
-
-    from paretosteer.policies.control import Control
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A quantity to maximise; a cost is declared with its sign flipped."""
-
-    name: str
-    unit: str
-    worst: float  # raw value of a sample that cannot be scored
-    description: str
-    version: str = "1"
 
 
 @dataclass(frozen=True)
@@ -55,100 +36,6 @@ class Point:
 
     preference: tuple[float, ...]
     dials: Mapping[str, float] = field(default_factory=dict)
-
-
-class Answers(Protocol):
-    """Outputs of a policy, one per row; their content is private to the benchmark."""
-
-    @property
-    def tokens(self) -> int:
-        """Total number of units over all rows (tokens, ranked documents, actions)."""
-        ...
-
-    def __len__(self) -> int: ...
-
-
-class Samples(Answers, Protocol):
-    """Sampled answers, for training."""
-
-    @property
-    def mask(self) -> Tensor:
-        """Positions that belong to the sample, (rows, T) bool."""
-        ...
-
-    @property
-    def log_probs(self) -> Tensor:
-        """Log-probabilities under the policy that sampled them, (rows, T)."""
-        ...
-
-
-class Policy(Protocol):
-    """A benchmark's model with one conditioning; under `Control.start` it is the start policy."""
-
-    @property
-    def size(self) -> int:
-        """Number of weights used in a forward pass, for counting FLOPs."""
-        ...
-
-    def row_bytes(self, prompts: Sequence[Any]) -> int:
-        """Estimated memory for answering the longest of these prompts, in bytes."""
-        ...
-
-    def sample(
-        self, prompts: Sequence[Any], control: Control, seed: int, samples: Sequence[int]
-    ) -> Samples:
-        """Sample once per row, for training; prompts, control and sample numbers are aligned."""
-        ...
-
-    def answer(
-        self, prompts: Sequence[Any], control: Control, seed: int, samples: Sequence[int]
-    ) -> Answers:
-        """Answer as for a user: with samples, or with the benchmark's own decision rule.
-
-        These answers are scored.
-        """
-        ...
-
-    def drift(self, answers: Any, control: Control) -> Drift:
-        """Drift of answers under these controls from the start policy."""
-        ...
-
-    def log_probs(self, samples: Any, control: Control) -> Tensor:
-        """Log-probabilities (rows, T) under each row's control, 0 outside the mask."""
-        ...
-
-    def list_log_probs(self, candidates: Any, control: Control) -> Tensor:
-        """Scores (lists, n) of the candidates of lists, one control row per list."""
-        ...
-
-    def parameters(self, bank: int | None = None) -> list[Parameter]:
-        """Trainable parameters, or those of one bank."""
-        ...
-
-    def keep_banks(self, banks: Sequence[int]) -> None:
-        """Keep only these banks, in this order."""
-        ...
-
-    def state(self) -> dict[str, Tensor]:
-        """Trainable tensors by name."""
-        ...
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Load the output of `state`; raise UsageError if names or shapes differ."""
-        ...
-
-
-@runtime_checkable
-class Dropping(Protocol):
-    """A policy with dropout, whose random state has to be saved with a snapshot."""
-
-    def dropout_state(self) -> Tensor | None:
-        """State of the dropout generator as bytes; None if it has not been used yet."""
-        ...
-
-    def set_dropout_state(self, state: Tensor | None) -> None:
-        """Restore the output of `dropout_state`."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ from paretosteer.benchmark import Benchmark
 from paretosteer.config import options
 from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UsageError, did_you_mean
-from paretosteer.interfaces import Array, Objective, Point, Policy
+from paretosteer.interfaces import Array, Point
+from paretosteer.objective import Objective
 from paretosteer.plugins import registry
 from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
+from paretosteer.policies.protocols import Policy
 from paretosteer.simplex import check
 from paretosteer.storage.weights import read_tensors
 from paretosteer.training.draws import fixed

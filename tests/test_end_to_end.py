@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from paretosteer import leaderboard, load_cells
-from paretosteer.benchmarks.stories import objectives as stories_objectives
 from paretosteer.cells.record import read_record
 from paretosteer.commands.main import main
+from paretosteer.plugins import registry
 
 METHODS = ["rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "morl", "start"]
 FIRST = [
@@ -157,10 +157,10 @@ def test_a_reward_that_raises_fails_the_cell_and_the_sweep_goes_on(
     def broken(text: str) -> float:
         raise RuntimeError("no score today")
 
-    table = stories_objectives.OBJECTIVES
-    monkeypatch.setitem(
-        table, "readable", replace(table["readable"], score=broken, version="broken")
-    )
+    offer = registry.find("objectives", "readable")
+    assert offer is not None
+    changed = replace(offer.load(), score=broken, version="broken")
+    monkeypatch.setitem(offer.__dict__, "_loaded", changed)
     words = "benchmark.objectives=[positive,varied],[varied,readable]"
     assert sweep(tmp_path, "method=start", words) == 1
     cells = load_cells(tmp_path)

@@ -25,8 +25,9 @@ from paretosteer.benchmarks.bandit.policy import (
 )
 from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array, Lists, Objective, Oracle
+from paretosteer.interfaces import Array, Lists, Oracle
 from paretosteer.metrics import Normaliser
+from paretosteer.objective import Objective
 from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.perceptron import Perceptron
 from paretosteer.storage.digest import digest

@@ -25,7 +25,7 @@ from typing import ClassVar
 from paretosteer.benchmarks.papers.items import Item, Row, text_of
 from paretosteer.benchmarks.papers.task import Task
 from paretosteer.benchmarks.papers.task_options import published
-from paretosteer.interfaces import Objective
+from paretosteer.objective import Objective
 from paretosteer.text.dialogue import parse_transcript, transcript
 from paretosteer.text.truncate import Side
 

@@ -28,7 +28,7 @@ from typing import ClassVar
 from paretosteer.benchmarks.papers.items import Item, Row, asked, text_of
 from paretosteer.benchmarks.papers.task import Task
 from paretosteer.benchmarks.papers.task_options import published
-from paretosteer.interfaces import Objective
+from paretosteer.objective import Objective
 from paretosteer.text.truncate import Side
 
 SCALE = 0.3  # weight of relevance and completeness in the released settings

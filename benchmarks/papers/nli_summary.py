@@ -18,7 +18,7 @@ from typing import ClassVar
 
 from paretosteer.benchmarks.papers.task_options import published
 from paretosteer.benchmarks.papers.xsum import DATA, Articles
-from paretosteer.interfaces import Objective
+from paretosteer.objective import Objective
 
 
 class NLISummary(Articles):

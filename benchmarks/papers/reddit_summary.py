@@ -24,7 +24,7 @@ from typing import ClassVar
 from paretosteer.benchmarks.papers.items import Item, Row, asked, column
 from paretosteer.benchmarks.papers.task import Task
 from paretosteer.benchmarks.papers.task_options import published
-from paretosteer.interfaces import Objective
+from paretosteer.objective import Objective
 from paretosteer.text.truncate import Side
 
 TEMPLATE = (

@@ -19,7 +19,7 @@ from typing import ClassVar
 from paretosteer.benchmarks.papers.items import Item, Row, asked, text_of
 from paretosteer.benchmarks.papers.task import Task
 from paretosteer.benchmarks.papers.task_options import published
-from paretosteer.interfaces import Objective
+from paretosteer.objective import Objective
 from paretosteer.text.truncate import Side
 
 TEMPLATE = "BEGINNING OF CONVERSATION: USER: {} ASSISTANT:"

@@ -16,7 +16,8 @@ from paretosteer.benchmarks.papers.scorers import Scorer, Spec, load_scorer, spe
 from paretosteer.benchmarks.papers.task_data import Found, Part, data_digest, parts_of, read_items
 from paretosteer.benchmarks.papers.task_options import TaskOptions
 from paretosteer.errors import UsageError, did_you_mean
-from paretosteer.interfaces import Array, Objective
+from paretosteer.interfaces import Array
+from paretosteer.objective import Objective
 from paretosteer.storage.digest import digest
 from paretosteer.text.benchmark import TextBenchmark
 from paretosteer.text.generate import Decoding

@@ -19,7 +19,8 @@ from paretosteer.benchmarks.preferences.pair_rewards import Plan, Rewards
 from paretosteer.benchmarks.preferences.rendering import Reader
 from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array, Lists, Objective
+from paretosteer.interfaces import Array, Lists
+from paretosteer.objective import Objective
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.storage.digest import digest
 from paretosteer.text.benchmark import SHARED_SEED

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from paretosteer.benchmarks.preferences.rendering import Reader
-from paretosteer.interfaces import Policy
 from paretosteer.policies.control import Control
+from paretosteer.policies.protocols import Policy
 from paretosteer.storage.cache import cached
 from paretosteer.storage.digest import digest
 from paretosteer.text.pairs import Pair

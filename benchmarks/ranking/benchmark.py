@@ -33,8 +33,9 @@ from paretosteer.benchmarks.ranking.start_ranker import (
 )
 from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array, Fold, Lists, Objective
+from paretosteer.interfaces import Array, Fold, Lists
 from paretosteer.metrics import MetricError, Normaliser
+from paretosteer.objective import Objective
 from paretosteer.policies.conditioning import Conditioning, Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.policies.perceptron import Perceptron

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.benchmarks.stories import openings
-from paretosteer.benchmarks.stories.objectives import OBJECTIVES
 from paretosteer.config.options import BaseOptions, option
-from paretosteer.interfaces import Objective
-from paretosteer.text.function_objectives import Score, ScoredByFunctions, chosen
+from paretosteer.objective import Objective
+from paretosteer.text.function_objectives import Score, ScoredByFunctions, text_objectives
 from paretosteer.text.samples import Prompt
 
 if TYPE_CHECKING:
@@ -46,12 +45,13 @@ class Stories(ScoredByFunctions):
     def scored(self) -> Sequence[tuple[Objective, Score]]:
         return [
             (Objective(o.name, o.unit, o.worst, o.description, o.version), o.score)
-            for o in chosen(self.options.objectives, OBJECTIVES)
+            for o in text_objectives(self.options.objectives)
         ]
 
     @classmethod
     def objective_versions(cls, options: Options) -> Mapping[str, str]:
-        return {o.name: o.version for o in chosen(options.objectives, OBJECTIVES)}
+        """Version of each chosen objective, by name."""
+        return {o.name: o.version for o in text_objectives(options.objectives)}
 
     def split(self, name: str) -> Sequence[Prompt]:
         return _openings(name)

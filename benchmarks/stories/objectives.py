@@ -7,7 +7,7 @@ import re
 from functools import cache, lru_cache
 from typing import Any
 
-from paretosteer.text.objective import TextObjective
+from paretosteer.objective import TextObjective
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SENTENCE_END = re.compile(r"[.!?]+")
@@ -59,23 +59,20 @@ def dialogue(text: str) -> float:
     return len(_WORD.findall(inside)) / len(_words(text))
 
 
-OBJECTIVES = {
-    objective.name: objective
-    for objective in (
-        TextObjective(
-            "positive", "VADER compound", -1.0, "glad words, not sad ones", "1", positive
-        ),
-        TextObjective("varied", "ratio", 0.0, "distinct words over words", "1", varied),
-        TextObjective(
-            "readable", "Flesch reading ease", 0.0, "short words and sentences", "1", readable
-        ),
-        TextObjective("long_sentences", "words", 0.0, "words per sentence", "1", long_sentences),
-        TextObjective(
-            "short_sentences", "words", -40.0, "minus words per sentence", "1", short_sentences
-        ),
-        TextObjective("dialogue", "share of words", 0.0, "words inside quotes", "1", dialogue),
-    )
-}
+POSITIVE = TextObjective(
+    "positive", "VADER compound", -1.0, "glad words, not sad ones", "1", positive
+)
+VARIED = TextObjective("varied", "ratio", 0.0, "distinct words over words", "1", varied)
+READABLE = TextObjective(
+    "readable", "Flesch reading ease", 0.0, "short words and sentences", "1", readable
+)
+LONG_SENTENCES = TextObjective(
+    "long_sentences", "words", 0.0, "words per sentence", "1", long_sentences
+)
+SHORT_SENTENCES = TextObjective(
+    "short_sentences", "words", -40.0, "minus words per sentence", "1", short_sentences
+)
+DIALOGUE = TextObjective("dialogue", "share of words", 0.0, "words inside quotes", "1", dialogue)
 
 
 def _words(text: str) -> list[str]:

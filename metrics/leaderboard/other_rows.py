@@ -10,7 +10,7 @@ from paretosteer.metrics.row_metric import RowMetric
 
 if TYPE_CHECKING:
     from paretosteer.metrics.input_checks import FloatArray
-    from paretosteer.metrics.measure import Points
+    from paretosteer.metrics.row_points import Points
 
 
 def _dominated_by(rows: Sequence[Points]) -> list[int]:

@@ -11,6 +11,7 @@ import torch
 
 from paretosteer import benchmark_outputs, method_outputs
 from paretosteer.cells import record_content
+from paretosteer.cells.cell_tracker import CellTracker
 from paretosteer.cells.config_yaml import write_config
 from paretosteer.cells.evaluation import Evaluation
 from paretosteer.cells.plan import CellPlan
@@ -26,12 +27,11 @@ from paretosteer.runtime.processes import accelerator, are_several
 from paretosteer.runtime.progress import say, training_bar
 from paretosteer.storage.atomic import atomic_write, remove
 from paretosteer.storage.locks import owned
-from paretosteer.tracking import Tracker
 from paretosteer.training.snapshots import Journal
 from paretosteer.training.trainer import OnStep, Trainer
 
 
-def run_cell(plan: CellPlan, tracker: Tracker) -> Record | None:
+def run_cell(plan: CellPlan, tracker: CellTracker) -> Record | None:
     """Run the missing stages of a cell and return its record.
 
     A cell that fails, or that its benchmark does not support, gets a record with the reason. Where
@@ -65,7 +65,7 @@ def _run(run: CellRun) -> Record | None:
 class CellRun:
     """One run of a cell. `stages` is the sequence; the other methods are its steps."""
 
-    def __init__(self, plan: CellPlan, tracker: Tracker):
+    def __init__(self, plan: CellPlan, tracker: CellTracker):
         """Build benchmark and method. Nothing is written to the cell's folder yet."""
         self.plan, self.tracker = plan, tracker
         self.config, self.folder = plan.config, plan.folder

@@ -57,18 +57,18 @@ def _plugin(group: registry.Group, name: str) -> str:
 
 
 def _objectives() -> dict[str, str]:
-    """Objectives of plug-ins and of `stories`."""
-    from paretosteer.benchmarks.stories.objectives import OBJECTIVES
+    """Every objective with its description.
 
-    own = {name: objective.description for name, objective in OBJECTIVES.items()}
-    return _plugins("objectives") | own
+    Those of a plug-in package with a line of its module's docstring, which runs none of its code.
+    """
+    summaries = _plugins("objectives")
+    own = [name for name in summaries if registry.is_built_in("objectives", name)]
+    return summaries | {name: registry.load("objectives", name).description for name in own}
 
 
 def _objective(name: str) -> str:
-    from paretosteer.benchmarks.stories.objectives import OBJECTIVES
-
-    _pick("objective", name, _objectives())
-    o = OBJECTIVES.get(name) or registry.load("objectives", name)
+    _pick("objective", name, registry.names("objectives"))
+    o = registry.load("objectives", name)
     return f"{o.description}\n{o.unit}, at least {o.worst:g}\nversion {o.version}"
 
 

@@ -25,10 +25,11 @@ from paretosteer.conformance.fixtures import (
 )
 from paretosteer.errors import UnsupportedError
 from paretosteer.findings import Finding, fault, note
-from paretosteer.interfaces import Array, Exact, Policy
+from paretosteer.interfaces import Array, Exact
 from paretosteer.method import Method, TrainingOptions
 from paretosteer.policies.conditioning import Banks, Features, PromptText, Unconditioned
 from paretosteer.policies.control import Control
+from paretosteer.policies.protocols import Policy
 from paretosteer.simplex import lattice
 from paretosteer.training.scoring import Scorer
 from paretosteer.training.trainer import Trainer

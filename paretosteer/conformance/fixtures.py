@@ -27,11 +27,12 @@ from paretosteer.errors import (
     UsageError,
     first_line,
 )
-from paretosteer.interfaces import Array, Policy
+from paretosteer.interfaces import Array
 from paretosteer.method import Method
 from paretosteer.plugins import registry
 from paretosteer.policies.conditioning import Banks, Unconditioned
 from paretosteer.policies.control import Control
+from paretosteer.policies.protocols import Policy
 from paretosteer.runtime.progress import say
 from paretosteer.simplex import random_points
 from paretosteer.sweeps.compose import compose_cell

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pkgutil import resolve_name
 from typing import Any
+
+# What each group's plug-ins derive from, or are instances of. By name: the base classes lie in
+# higher layers, which find plug-ins through the registry, and importing them takes seconds.
+BASES = {
+    "methods": "paretosteer.method:Method",
+    "benchmarks": "paretosteer.benchmark:Benchmark",
+    "objectives": "paretosteer.objective:TextObjective",
+    "metrics": "paretosteer.metrics.row_metric:RowMetric",
+    "feedback": "paretosteer.training.feedback:Feedback",
+}
 
 
 def fault(group: str, name: Any, offered: Any) -> str | None:
@@ -14,15 +25,11 @@ def fault(group: str, name: Any, offered: Any) -> str | None:
 
 
 def _method(name: str, offered: Any) -> str | None:
-    from paretosteer.method import Method
-
-    return _class(offered, Method)
+    return _class(offered, "methods")
 
 
 def _benchmark(name: str, offered: Any) -> str | None:
-    from paretosteer.benchmark import Benchmark
-
-    if wrong := _class(offered, Benchmark):
+    if wrong := _class(offered, "benchmarks"):
         return wrong
     if not hasattr(offered, "feedback"):
         return "has no feedback; list the kinds that it supports"
@@ -30,15 +37,13 @@ def _benchmark(name: str, offered: Any) -> str | None:
 
 
 def _objective(name: str, offered: Any) -> str | None:
-    from paretosteer.text.objective import TextObjective
-
-    return _instance(offered, TextObjective) or _named(name, offered.name) or _versioned(offered)
+    return _instance(offered, "objectives") or _named(name, offered.name) or _versioned(offered)
 
 
 def _metric(name: str, offered: Any) -> str | None:
-    from paretosteer.metrics.row_metric import ROW_INPUTS, RowMetric
+    from paretosteer.metrics.row_metric import ROW_INPUTS
 
-    wrong = _instance(offered, RowMetric) or _named(name, offered.name) or _versioned(offered)
+    wrong = _instance(offered, "metrics") or _named(name, offered.name) or _versioned(offered)
     if wrong:
         return wrong
     if offered.direction not in ("up", "down", "shown"):
@@ -51,9 +56,7 @@ def _metric(name: str, offered: Any) -> str | None:
 
 
 def _feedback(name: str, offered: Any) -> str | None:
-    from paretosteer.training.feedback import Feedback
-
-    return _subclass(offered, Feedback) or _versioned(offered)
+    return _subclass(offered, "feedback") or _versioned(offered)
 
 
 CHECKS: dict[str, Callable[[str, Any], str | None]] = {
@@ -65,13 +68,14 @@ CHECKS: dict[str, Callable[[str, Any], str | None]] = {
 }
 
 
-def _class(offered: Any, base: type) -> str | None:
-    if wrong := _subclass(offered, base):
+def _class(offered: Any, group: str) -> str | None:
+    if wrong := _subclass(offered, group):
         return wrong
     return _options(getattr(offered, "Options", None)) or _versioned(offered)
 
 
-def _subclass(offered: Any, base: type) -> str | None:
+def _subclass(offered: Any, group: str) -> str | None:
+    base = resolve_name(BASES[group])
     if not isinstance(offered, type):
         return "is not a class; offer the class itself"
     if not issubclass(offered, base):
@@ -99,7 +103,8 @@ def _options(kind: Any) -> str | None:
     return None
 
 
-def _instance(offered: Any, kind: type) -> str | None:
+def _instance(offered: Any, group: str) -> str | None:
+    kind = resolve_name(BASES[group])
     if isinstance(offered, kind):
         return None
     return f"is not a {kind.__module__}.{kind.__name__}; offer an instance of it"

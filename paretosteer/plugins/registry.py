@@ -112,6 +112,11 @@ def find(group: Group, name: str) -> Offer | None:
     return _choice(offered) if offered else None
 
 
+def is_built_in(group: Group, name: str) -> bool:
+    """Whether a registered name is one of this package's own."""
+    return _known(group, name).built_in
+
+
 def load(group: Group, name: str) -> Any:
     """Load the object registered under `name`; raise UsageError if it is unknown or broken."""
     return _known(group, name).load()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from paretosteer import benchmark_outputs
-from paretosteer.interfaces import Array, Policy
+from paretosteer.interfaces import Array
 from paretosteer.policies.control import Control
+from paretosteer.policies.protocols import Policy
 from paretosteer.text.benchmark import TextBenchmark
 from paretosteer.training.rollout import roll_out
 

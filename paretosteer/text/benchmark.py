@@ -14,8 +14,9 @@ import numpy as np
 
 from paretosteer.benchmark import Benchmark
 from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array, Lists, Objective
+from paretosteer.interfaces import Array, Lists
 from paretosteer.metrics import MetricError, Normaliser
+from paretosteer.objective import Objective
 from paretosteer.policies.conditioning import Conditioning, Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.storage.atomic import write_json

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, stops_job
-from paretosteer.interfaces import Array, Objective
+from paretosteer.interfaces import Array
+from paretosteer.objective import Objective, TextObjective
 from paretosteer.plugins import registry
 from paretosteer.runtime.time_limit import OverrunError, time_limit
 from paretosteer.text.benchmark import TextBenchmark
-from paretosteer.text.objective import TextObjective
 from paretosteer.text.samples import TextSamples
 
 Score = Callable[[str], float]
@@ -46,23 +46,25 @@ def _safely(score: Score, text: str, limit: float | None) -> float:
         return float("nan")
 
 
-def chosen(names: Sequence[str], own: Mapping[str, TextObjective]) -> list[TextObjective]:
-    """The objectives of these names; UsageError unless they are two or more that are known."""
+def text_objectives(names: Sequence[str]) -> list[TextObjective]:
+    """The registered objectives of these names.
+
+    Raises
+    ------
+    UsageError
+        If a name is not registered, or unless there are two or more different names.
+
+    """
     if len(names) < 2 or len(set(names)) < len(names):
         raise UsageError(
             f"benchmark.objectives: found {list(names)}, expected two or more different ones"
         )
-    return [_by_name(name, own) for name in names]
+    return [_text_objective(name) for name in names]
 
 
-def _by_name(name: str, own: Mapping[str, TextObjective]) -> TextObjective:
-    further = registry.names("objectives")
-    if name in own:
-        if name in further:
-            registry.note(f"objective {name!r} of a plug-in: the benchmark's own has that name")
-        return own[name]
+def _text_objective(name: str) -> TextObjective:
     if registry.find("objectives", name) is None:
-        known = {*own, *further}
-        raise UsageError(f"benchmark.objectives: {name!r} is unknown; {did_you_mean(name, known)}")
-    found: TextObjective = registry.load("objectives", name)
-    return found
+        remedy = did_you_mean(name, registry.names("objectives"))
+        raise UsageError(f"benchmark.objectives: {name!r} is unknown; {remedy}")
+    objective: TextObjective = registry.load("objectives", name)
+    return objective

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from paretosteer.policies.banks import frozen
+from paretosteer.policies.banks import ActiveBanks, LinearBanks, frozen
 from paretosteer.policies.control import Control
 from paretosteer.policies.noise import stream_keys
-from paretosteer.text.generate import Decoding, generate
+from paretosteer.text.generate import Decoding, Stream, generate
 from paretosteer.text.samples import Prompt
-
-if TYPE_CHECKING:
-    from paretosteer.text.policy import TextPolicy
 
 
 class Responses(NamedTuple):
@@ -52,10 +49,38 @@ class Sampler(Protocol):
         ...
 
 
+class SampledPolicy(Protocol):
+    """The parts of a `paretosteer.text.policy.TextPolicy` that an engine uses."""
+
+    tokenizer: Any  # transformers.PreTrainedTokenizerBase
+    network: Any  # transformers.PreTrainedModel with banks in its linear layers
+    active: ActiveBanks
+
+    @property
+    def layers(self) -> Mapping[str, LinearBanks]:
+        """Layers with banks, by their names in the network."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the network."""
+        ...
+
+    def mixed(self, control: Control) -> AbstractContextManager[Any]:
+        """Set every layer's banks for the rows of a control."""
+        ...
+
+    def streams(
+        self, prompts: Sequence[Prompt], control: Control, new_tokens: int, held: bool = False
+    ) -> list[Stream]:
+        """The models that take part in a mixture, or the one under the control."""
+        ...
+
+
 class NativeSampler:
     """Our own loop: every control in one batch, common random numbers, mixtures of policies."""
 
-    def __init__(self, policy: TextPolicy):
+    def __init__(self, policy: SampledPolicy):
         self.policy = policy
 
     @torch.no_grad()

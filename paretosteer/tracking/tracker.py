@@ -1,8 +1,4 @@
-"""Interface of a tracker, and the wrapper that keeps its errors from failing a cell.
-
-A tracker receives folders instead of figures and reads from them what it shows. So nothing is
-computed without a tracker, and its computations cannot fail a cell.
-"""
+"""Trackers: the interface, one that keeps nothing, and a wrapper that catches errors."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from paretosteer.cells.cell_tracker import CellTracker
 from paretosteer.config.schema import NoTracking, WandbTracking
 from paretosteer.runtime.terminal import line
 
@@ -20,24 +17,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Tracker(Protocol):
-    """Receives one cell at a time (`start`, `log`, `cell`, `finish`), then their report."""
-
-    def start(self, config: Mapping[str, Any], folder: Path, identity: str) -> None:
-        """Start a cell with this configuration, folder for files, and shortened digest."""
-        ...
-
-    def log(self, step: int, row: Mapping[str, float | str]) -> None:
-        """Log a row of the training log at an optimiser step."""
-        ...
-
-    def cell(self, folder: Path) -> None:
-        """Send a cell whose record has been written, with any status."""
-        ...
-
-    def finish(self) -> None:
-        """End the cell; does nothing if none was started."""
-        ...
+class Tracker(CellTracker, Protocol):
+    """Receives the cells of a sweep, then their report."""
 
     def report(self, sweep: Path, report: Report) -> None:
         """Send the report of a sweep."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -20,13 +20,11 @@ from torch import Tensor
 from paretosteer import benchmark_outputs
 from paretosteer.benchmark import Benchmark
 from paretosteer.errors import UnsupportedError, UsageError
-from paretosteer.interfaces import Array, Exact, Lists, Policy
+from paretosteer.interfaces import Array, Exact, Lists
 from paretosteer.policies.control import Control
+from paretosteer.policies.protocols import Policy
 from paretosteer.training.draws import Draws
 from paretosteer.training.scoring import Scorer
-
-if TYPE_CHECKING:
-    from paretosteer.training.trainer import Trainer
 
 GRACE = 1000  # smallest number of training samples over which scoring failures are judged
 
@@ -46,6 +44,13 @@ class Batch:
     figures: dict[str, float] | None = None  # for the training log
     tokens: int = 0
     reward_calls: int = 0
+
+
+class FeedbackTrainer(Protocol):
+    """What a feedback may read of the `Trainer` that it is built for."""
+
+    samples: int  # per prompt, under reward feedback
+    seed: int
 
 
 class Feedback(ABC):
@@ -74,7 +79,7 @@ class Feedback(ABC):
 
     @classmethod
     @abstractmethod
-    def of(cls, benchmark: Benchmark, options: Any, trainer: Trainer) -> Feedback:
+    def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
         """Build it for a benchmark from a method's options and the trainer's budget."""
 
     @classmethod
@@ -129,7 +134,7 @@ class Reward(Feedback):
         self._order = Shuffled(len(benchmark_outputs.prompts(benchmark, "train")))
 
     @classmethod
-    def of(cls, benchmark: Benchmark, options: Any, trainer: Trainer) -> Feedback:
+    def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
         """Sampled policy gradient, or the exact one where the benchmark can sum over samples."""
         if isinstance(benchmark, Exact):
             return Expectation.of(benchmark, options, trainer)
@@ -212,7 +217,7 @@ class Expectation(Feedback):
         self._order = Shuffled(len(benchmark_outputs.prompts(benchmark, "train")))
 
     @classmethod
-    def of(cls, benchmark: Any, options: Any, trainer: Trainer) -> Feedback:
+    def of(cls, benchmark: Any, options: Any, trainer: FeedbackTrainer) -> Feedback:
         """With the KL coefficient of the options."""
         return cls(benchmark, options.kappa)
 
@@ -265,7 +270,7 @@ class Preference(Feedback):
         self.rows_per_draw = size or 1  # a whole list of a benchmark counts as one sample
 
     @classmethod
-    def of(cls, benchmark: Benchmark, options: Any, trainer: Trainer) -> Feedback:
+    def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
         """With the list size and DPO temperature of the options."""
         return cls(benchmark, options.list_size, options.beta_dpo)
 
@@ -331,7 +336,7 @@ class Imitation(Feedback):
         self.benchmark, self.quantile = benchmark, quantile
 
     @classmethod
-    def of(cls, benchmark: Benchmark, options: Any, trainer: Trainer) -> Feedback:
+    def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
         """With the quantile of the options."""
         return cls(benchmark, options.quantile)
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from paretosteer import benchmark_outputs
 from paretosteer.benchmark import Benchmark
-from paretosteer.interfaces import Answers, Array, Exact, Policy
+from paretosteer.interfaces import Array, Exact
 from paretosteer.policies.control import Control
+from paretosteer.policies.protocols import Answers, Policy
 from paretosteer.runtime.batch_size import EvalRows
 from paretosteer.runtime.processes import from_first
 from paretosteer.training.scoring import Scorer

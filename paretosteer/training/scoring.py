@@ -11,7 +11,8 @@ import numpy as np
 from paretosteer import benchmark_outputs
 from paretosteer.benchmark import Benchmark
 from paretosteer.errors import ScoringError
-from paretosteer.interfaces import Array, Objective
+from paretosteer.interfaces import Array
+from paretosteer.objective import Objective
 from paretosteer.runtime.time_limit import OverrunError, time_limit
 
 

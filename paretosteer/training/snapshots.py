@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from paretosteer.interfaces import Dropping, Policy
+from paretosteer.policies.protocols import Dropping, Policy
 from paretosteer.storage.pieces import Pieces
 from paretosteer.training.feedback import Feedback
 

@@ -21,8 +21,9 @@ import torch
 from torch.nn import Parameter
 
 from paretosteer.errors import DivergenceError, ParetosteerError
-from paretosteer.interfaces import Array, Policy
+from paretosteer.interfaces import Array
 from paretosteer.policies.control import Control
+from paretosteer.policies.protocols import Policy
 from paretosteer.runtime.batch_size import out_of_memory
 from paretosteer.runtime.processes import accelerator, averaged, from_first, gathered
 from paretosteer.training.draws import Draw, Draws

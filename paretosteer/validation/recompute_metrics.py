@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretosteer.interfaces import Array
-from paretosteer.metrics.measure import Figures, Frame, Points, measure
+from paretosteer.metrics.measure import Figures, Frame, measure
 from paretosteer.metrics.optimum import TOLERANCE, Optimum
+from paretosteer.metrics.row_points import Points
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from paretosteer.benchmark import TRAINING
-from paretosteer.interfaces import Lists, Objective
+from paretosteer.interfaces import Lists
 from paretosteer.metrics import Normaliser
+from paretosteer.objective import Objective
 from paretosteer.policies.conditioning import Banks, Features, Unconditioned
 
 CONTEXTS, ACTIONS = 6, 8

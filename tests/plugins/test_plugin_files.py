@@ -70,7 +70,7 @@ def test_several_files_one_after_another(file: Path, site: Path) -> None:
         ),
         (
             "paretosteer_plugins = {'objectives': {'a': len}}\n",
-            "is not a paretosteer.text.objective",
+            "is not a paretosteer.objective.TextObjective",
         ),
     ],
 )

@@ -9,10 +9,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from paretosteer.benchmarks.stories.embedded import train_embedded
-from paretosteer.benchmarks.stories.objectives import OBJECTIVES
 from paretosteer.benchmarks.stories.openings import prompts, splits
 from paretosteer.benchmarks.stories.story import sample_story, story_entropy
 from paretosteer.benchmarks.stories.tokenizer import CONTEXT, build_tokenizer
+from paretosteer.plugins import registry
 
 STEPS = 12
 Trained = tuple[Path, dict[str, Any], list[float]]  # folder, facts, losses
@@ -72,7 +72,7 @@ def test_padding_is_on_the_left(tokenizer: PreTrainedTokenizerFast) -> None:
 
 def test_unknown_words_and_objective_names(tokenizer: PreTrainedTokenizerFast) -> None:
     assert tokenizer.tokenize("a zebra") == ["a", tokenizer.unk_token]
-    for name in OBJECTIVES:
+    for name in registry.names("objectives"):
         assert tokenizer.unk_token not in tokenizer.tokenize(f"{name}: 0.25;")
 
 

@@ -4,7 +4,9 @@ import math
 
 import pytest
 
-from paretosteer.benchmarks.stories.objectives import OBJECTIVES
+from paretosteer.plugins import registry
+
+OBJECTIVES = {name: registry.load("objectives", name) for name in registry.names("objectives")}
 
 
 def score(name: str, text: str) -> float:

@@ -8,8 +8,9 @@ import numpy as np
 
 from paretosteer.cells.record import Cost
 from paretosteer.metrics.input_checks import FloatArray
-from paretosteer.metrics.measure import Figures, Frame, Map, Points, measure, shown_front
+from paretosteer.metrics.measure import Figures, Frame, Map, measure, shown_front
 from paretosteer.metrics.row_metric import Column
+from paretosteer.metrics.row_points import Points
 from paretosteer.report.analysis import bootstrap
 from paretosteer.report.analysis.equal_drift import EqualDrift, equal_drift
 from paretosteer.report.analysis.oracle import Oracle, common_oracle

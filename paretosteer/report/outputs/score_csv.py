@@ -12,7 +12,8 @@ import numpy as np
 
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.metrics.input_checks import SIMPLEX_TOLERANCE, FloatArray
-from paretosteer.metrics.measure import Frame, Points, measure
+from paretosteer.metrics.measure import Frame, measure
+from paretosteer.metrics.row_points import Points
 from paretosteer.report.columns import row_metrics
 from paretosteer.report.outputs.leaderboard import as_frame
 

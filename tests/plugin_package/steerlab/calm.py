@@ -1,6 +1,6 @@
 """Calm: few exclamation marks."""
 
-from paretosteer.text.objective import TextObjective
+from paretosteer.objective import TextObjective
 
 
 def calm(text: str) -> float:

@@ -1,9 +1,20 @@
-"""Objective that is a function of the text alone."""
+"""What is steered: named scores, higher is better."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A quantity to maximise; a cost is declared with its sign flipped."""
+
+    name: str
+    unit: str
+    worst: float  # raw value of a sample that cannot be scored
+    description: str
+    version: str = "1"
 
 
 @dataclass(frozen=True)

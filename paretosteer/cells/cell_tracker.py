@@ -1,0 +1,31 @@
+"""What the run of a cell reports to a tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class CellTracker(Protocol):
+    """Follows one cell at a time: `start`, then `log` and `cell`, then `finish`.
+
+    A tracker gets folders, not figures. What it shows, it reads from the files of the cell, so
+    nothing is computed where no tracker listens, and an error of a tracker cannot fail a cell.
+    """
+
+    def start(self, config: Mapping[str, Any], folder: Path, identity: str) -> None:
+        """Begin a cell: its configuration, its folder, its shortened training digest."""
+        ...
+
+    def log(self, step: int, row: Mapping[str, float | str]) -> None:
+        """Take a row of the training log, at an optimiser step."""
+        ...
+
+    def cell(self, folder: Path) -> None:
+        """The record of the cell has been written, whatever its status."""
+        ...
+
+    def finish(self) -> None:
+        """End the cell. Safe to call when none was started."""
+        ...
