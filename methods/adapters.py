@@ -1,4 +1,4 @@
-"""Adapters: PEFT LoRA folders that somebody else trained, souped; nothing is trained here.
+"""Adapters: a soup of existing PEFT LoRA folders; nothing is trained here.
 
 One adapter per objective, in the objectives' order. The soup is Rewarded Soup's (arXiv 2306.04488)
 for adapters that were trained on one objective each, or Bone Soup's (arXiv 2502.10762) without its
@@ -48,13 +48,13 @@ class Adapters(Method):
 
     @classmethod
     def content_key(cls, options: Any) -> str:
-        """Digest of the adapters in their order; UsageError where one can be no plain LoRA."""
+        """Digest of the adapters in their order; UsageError if one is not a plain LoRA."""
         from paretosteer.text.peft_adapters import adapter_digest
 
         return digest([adapter_digest(folder) for folder in _folders(options)])
 
     def check(self, objectives: int) -> None:
-        """An adapter per objective; a beta where there is a mixing matrix, and only there."""
+        """Check for one adapter per objective, and a beta only where there is a mixing matrix."""
         o = self.options
         if len(o.paths) != objectives:
             raise UsageError(
@@ -70,20 +70,20 @@ class Adapters(Method):
             check_beta(o.beta, objectives, "method.beta")
         elif o.beta is not None:
             raise UsageError(
-                "method.beta: only coefficients=bone_soup has one; say "
+                "method.beta: only coefficients=bone_soup has one; set "
                 "method.coefficients=bone_soup, or leave beta out"
             )
 
     def conditioning(self, objectives: int) -> Unconditioned:
-        """None: the adapters bring their own banks."""
+        """Nothing: the adapters bring their own banks."""
         return Unconditioned()
 
     def total_steps(self, budget: int, objectives: int) -> int:
-        """None."""
+        """Zero: nothing is trained."""
         return 0
 
     def prepare(self, benchmark: Benchmark) -> None:
-        """Refuse adapters of another model while nothing is written yet."""
+        """Refuse adapters of another model before anything is written."""
         from paretosteer.text.benchmark import TextBenchmark
         from paretosteer.text.peft_adapters import check_adapters, read_adapter
 
@@ -92,7 +92,7 @@ class Adapters(Method):
             check_adapters(benchmark.model.network, adapters)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
-        """Read the adapters into banks, and train nothing."""
+        """Load the adapters into frozen banks."""
         from paretosteer.text.peft_adapters import add_adapters, read_adapter
 
         self.build_policy(benchmark, trainer.seed)
@@ -104,20 +104,20 @@ class Adapters(Method):
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """c = mu, or Bone Soup's c = B^-T mu; negative coefficients are used as they are."""
+        """c = mu, or Bone Soup's c = B^-T mu; negative coefficients are not clipped."""
         mu = np.asarray(preferences)
         soup = self.options.coefficients == "bone_soup"
         return Control.soup(coefficients(mu, self.options.beta) if soup else mu)
 
     def save(self, folder: Path) -> None:
-        """Also the banks' scales: a checkpoint needs the adapters' folders no more."""
+        """Save the banks' scales too, so that loading does not need the adapters' folders."""
         super().save(folder)
         policy: Any = self.policy
         scales = {name: [s for _, s in layer.layout] for name, layer in policy.layers.items()}
         write_json(folder / SCALES, scales)
 
     def load(self, folder: Path, benchmark: Benchmark) -> None:
-        """Take up what `save` wrote, wherever the adapters are by now."""
+        """Load a checkpoint without reading the adapters' folders."""
         from paretosteer.text.peft_adapters import add_layouts
 
         self.build_policy(benchmark, seed=0)
@@ -137,7 +137,7 @@ class Adapters(Method):
 
         if not isinstance(self.policy, TextPolicy):
             raise UnsupportedError(
-                f"{benchmark} has no language model, and PEFT adapters change nothing else"
+                f"{benchmark} has no language model for the PEFT adapters to change"
             )
         return self.policy
 

@@ -1,4 +1,4 @@
-"""Bone Soup: backbones trained on mixed rewards, so that their soup reaches past their own ends.
+"""Bone Soup: backbones trained on mixed rewards, whose soup extrapolates beyond each of them.
 
 "Bone Soups: A Seek-and-Soup Model Merging Approach for Controllable Multi-Objective Generation"
 (arXiv 2502.10762). Three steps: seek backbone rewards h = B r, soup with c = B^-T mu, extrapolate
@@ -28,12 +28,12 @@ from paretosteer.training.feedback import Feedback
 from paretosteer.training.rollout import validate
 from paretosteer.training.trainer import Trainer
 
-PROBE = 0.2  # share of a backbone's steps that every candidate beta trains for
+PROBE = 0.2  # share of a backbone's steps spent on every candidate beta
 
 
 @dataclass
 class Candidate:
-    """One beta with its banks, and what training them further needs."""
+    """One beta with its banks and the state needed to resume their training."""
 
     beta: float
     banks: range
@@ -47,8 +47,8 @@ class BoneSoup(Method):
     class Options(TrainingOptions):
         """Options of Bone Soup."""
 
-        feedback: str = option("reward", "what teaches the backbones")
-        beta: float | None = option(None, "own weight of a backbone's objective; none: choose it")
+        feedback: str = option("reward", "training feedback of the backbones")
+        beta: float | None = option(None, "weight of a backbone's own objective; null: choose it")
         betas: tuple[float, ...] = option((0.6, 0.7, 0.8), "candidates when beta is chosen")
         mapping: Literal["inverse", "identity"] = option(
             "inverse", "coefficients B^-T mu, or mu itself (the ablation, reported unstable)"
@@ -57,11 +57,11 @@ class BoneSoup(Method):
             "code", "k = 1 / (1 - a) as in the released code, 1 + a as in the paper, or k = 1"
         )
         steps_out: tuple[Annotated[float, Field(gt=0, le=0.95)], ...] = option(
-            (0.1, 0.2, 0.3, 0.4, 0.5), "values of a that extrapolation tries"
+            (0.1, 0.2, 0.3, 0.4, 0.5), "values of a tried for extrapolation"
         )
 
     def check(self, objectives: int) -> None:
-        """B is singular at beta = 1/m; below it a backbone serves the others more than its own."""
+        """Check that every beta gives an invertible mixing matrix."""
         fixed_beta = self.options.beta is not None
         if not self._betas() or not self.options.steps_out:
             raise UsageError(
@@ -76,7 +76,7 @@ class BoneSoup(Method):
         return Banks(objectives, o.rank, o.alpha, dropout=o.dropout)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
-        """Seek beta, train its backbones to the end of the budget, choose the extrapolation."""
+        """Choose beta, spend the remaining budget on its backbones, choose the extrapolation."""
         m, o = len(benchmark.objectives), self.options
         betas = self._betas()
         self.build_policy(benchmark, trainer.seed, self.conditioning(m * len(betas)))
@@ -105,7 +105,7 @@ class BoneSoup(Method):
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """c = sum_i mu_i k_i B^-T e_i; negative coefficients are used as they are."""
+        """c = sum_i mu_i k_i B^-T e_i; negative coefficients are not clipped."""
         pull = np.asarray(self.selection["k"]) * np.asarray(preferences)
         return Control.soup(pull @ self._mapped(np.eye(self.m), self.selection["beta"]))
 
@@ -115,7 +115,7 @@ class BoneSoup(Method):
         return betas
 
     def _train(self, candidate: Candidate, trainer: Trainer, steps: Sequence[int]) -> None:
-        """Train a candidate's backbones on the rows of its matrix, going on where they stopped."""
+        """Train a candidate's backbones on the rows of its matrix, resuming where they stopped."""
         matrix = mixing_matrix(self.m, candidate.beta)
         searched = f", beta {candidate.beta}" if len(self._betas()) > 1 else ""
         for row, bank in enumerate(candidate.banks):
@@ -130,7 +130,7 @@ class BoneSoup(Method):
             )
 
     def _volume(self, candidate: Candidate, benchmark: Benchmark, trainer: Trainer) -> float:
-        """Hypervolume on validation prompts of one candidate's soup."""
+        """Hypervolume of one candidate's soup on validation prompts."""
         grid = coarse_lattice(self.m)  # (k, m)
         c = np.zeros((len(grid), self.m * len(self._betas())))
         c[:, candidate.banks] = self._mapped(grid, candidate.beta)
@@ -138,7 +138,7 @@ class BoneSoup(Method):
         return hypervolume(points, benchmark.reference)
 
     def _extrapolate(self, benchmark: Benchmark, trainer: Trainer) -> list[float]:
-        """For each objective, the k whose end of the soup has the best mean of that objective."""
+        """For each objective, choose the k at whose vertex that objective's mean is highest."""
         o, m = self.options, self.m
         if o.extrapolation == "none":
             return [1.0] * m
@@ -157,7 +157,7 @@ class BoneSoup(Method):
 
 
 def check_beta(beta: float, objectives: int, argument: str) -> None:
-    """UsageError where B is singular, or where a backbone serves others more than its own."""
+    """Raise UsageError if B is singular, or gives a backbone's own objective the least weight."""
     if not 1 / objectives < beta <= 1:
         raise UsageError(
             f"{argument}: {beta} with {objectives} objectives makes the mixing matrix "

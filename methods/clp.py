@@ -1,9 +1,9 @@
 """CLP, conditioned language policy: one multi-task run over all preferences.
 
 Wang et al., "Conditioned Language Policy", arXiv 2407.15762. Weights are drawn from a Dirichlet,
-one draw per prompt, and the policy is shown them: m copies of some layers mixed by mu (`full`,
-`attention`, `logit`), or the preference in the prompt (`prompt`). That the KL stands inside the
-reward and the baseline is a control variate is recalled, not read in released code.
+one draw per prompt, and the policy is conditioned on them: m copies of some layers mixed by mu
+(`full`, `attention`, `logit`), or the preference in the prompt (`prompt`). That the KL is part of
+the reward and the baseline a control variate is recalled, not read in released code.
 """
 
 from __future__ import annotations
@@ -28,25 +28,26 @@ _SCOPES: dict[str, Scope] = {"full": "all", "attention": "attention", "logit": "
 
 
 class CLP(Method):
-    """m banks in the variant's scope (or the preference in words), trained on drawn weights."""
+    """m banks in the variant's scope (or the preference as text), trained on sampled weights."""
 
     class Options(TrainingOptions):
         """Options of CLP."""
 
         variant: Literal["full", "attention", "logit", "prompt"] = option(
-            "full", "what carries the preference: all linear layers, attention, head, or words"
+            "full",
+            "where the preference enters: all linear layers, attention, head, or prompt",
         )
-        feedback: str = option("reward", "what teaches the policy")
+        feedback: str = option("reward", "training feedback")
         concentration: float = option(
             1.0, "Dirichlet concentration of the training weights", above=0
         )
-        shared: bool = option(False, "train one more bank that every preference uses in full")
+        shared: bool = option(False, "train another bank, used at every preference with weight 1")
         kappa_range: tuple[PositiveFloat, PositiveFloat] | None = option(
-            None, "draw kappa log-uniformly between these, which makes it a second dial"
+            None, "draw kappa log-uniformly from this range, making it a second dial"
         )
 
     def check(self, objectives: int) -> None:
-        """A range of kappa must be one, and only the reward has a kappa."""
+        """Check the range of kappa, and that the other options support it."""
         o = self.options
         if o.kappa_range and not 0 < o.kappa_range[0] < o.kappa_range[1]:
             raise UsageError(
@@ -58,7 +59,7 @@ class CLP(Method):
             raise UsageError("method.kappa_range: needs method.feedback=reward, which has a kappa")
 
     def conditioning(self, objectives: int) -> Conditioning:
-        """Banks in the variant's scope, or words."""
+        """Banks in the variant's scope, or text in the prompt."""
         o = self.options
         if o.variant == "prompt":
             return PromptText(o.rank, o.alpha, o.dropout)
@@ -80,13 +81,13 @@ class CLP(Method):
         )
 
     def dials(self) -> Mapping[str, float]:
-        """`kappa`, the distance from the start policy, where training drew it."""
+        """`kappa`, the weight of the KL to the start policy, if training varied it."""
         return {"kappa": 0.0} if self.options.kappa_range else {}
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """c = mu, or mu in words; with a trained range, the dial `kappa` sets the distance."""
+        """c = mu, or mu as text; the dial `kappa` scales the change if training varied it."""
         if self.options.kappa_range is None:
             return self._control(preferences, None)
         kappa = [d.get("kappa", self.options.kappa) for d in dials or [{}] * len(preferences)]

@@ -28,7 +28,7 @@ from paretosteer.training.trainer import Trainer
 
 
 class COSDPO(Method):
-    """A policy that reads the weights (and temperatures), taught by preferences."""
+    """One policy conditioned on weights (and temperatures), trained on preference feedback."""
 
     class Options(TrainingOptions):
         """Options of COS-DPO."""
@@ -36,9 +36,7 @@ class COSDPO(Method):
         variant: Literal["weight", "temperature"] = option(
             "weight", "condition on the weights, or on weights and temperatures"
         )
-        feedback: str = option(
-            "preference", "what teaches the policy; reward makes it CLP with features"
-        )
+        feedback: str = option("preference", "training feedback; reward makes it CLP with features")
         condition: Literal["features", "banks", "none"] = option(
             "features",
             "input features (soft prompt in text), m banks, or none: the negative control",
@@ -47,29 +45,29 @@ class COSDPO(Method):
             0.3, "Dirichlet concentration of the training weights; low: near the vertices", above=0
         )
         tokens: int = option(4, "soft prompt vectors", least=1)
-        hidden: int = option(64, "width of the network that makes them", least=1)
+        hidden: int = option(64, "hidden width of the soft prompt's network", least=1)
         spread: float = option(
-            2.0, "temperature: training factors lie between 1/spread and spread", least=1
+            2.0, "temperature: training draws factors between 1/spread and spread", least=1
         )
         dial: tuple[PositiveFloat, ...] = option(
-            (0.5, 2.0), "temperature: values of the second dial that are evaluated beside 1"
+            (0.5, 2.0), "temperature: values of the second dial to evaluate besides 1"
         )
 
     def check(self, objectives: int) -> None:
-        """Temperatures need a conditioning that can read them, and a loss that has them."""
+        """Check that conditioning and feedback support temperatures, if the variant uses them."""
         if self.options.variant == "temperature" and self.options.feedback != "preference":
             raise UsageError(
-                "method.feedback: only preference has temperatures; say "
-                "method.feedback=preference, or method.variant=weight"
+                "method.feedback: only preference has temperatures; set "
+                "method.feedback=preference or method.variant=weight"
             )
         if self.options.variant == "temperature" and self.options.condition != "features":
             raise UsageError(
                 f"method.condition: {self.options.condition!r} cannot read temperatures; "
-                "say method.condition=features, or method.variant=weight"
+                "set method.condition=features or method.variant=weight"
             )
 
     def conditioning(self, objectives: int) -> Conditioning:
-        """Features of the weights, and of the temperatures in that variant; or banks."""
+        """Features of the weights (temperature variant: and temperatures), or banks."""
         o = self.options
         if o.condition == "banks":
             return Banks(objectives, o.rank, o.alpha, dropout=o.dropout)
@@ -91,7 +89,7 @@ class COSDPO(Method):
         )
 
     def points(self, grid: Array) -> list[Point]:
-        """The grid, and in the temperature variant the grid again at every value of the dial."""
+        """Grid; the temperature variant repeats it at every value of the dial."""
         points = super().points(grid)
         if self.options.variant == "weight":
             return points
@@ -100,7 +98,7 @@ class COSDPO(Method):
         ]
 
     def dials(self) -> Mapping[str, float]:
-        """`temperature` of all objectives, and of each: in that variant."""
+        """Temperature variant: `temperature` of all, `temperature_<objective>` of one."""
         if self.options.variant == "weight":
             return {}
         own = [f"temperature_{objective.name}" for objective in self.objectives]
@@ -109,7 +107,7 @@ class COSDPO(Method):
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """Vectors or c = mu. Dial `temperature` is common, `temperature_<objective>` one's own."""
+        """Feature vectors, or c = mu. `temperature` scales all objectives, the others one each."""
         if self.options.variant == "weight":
             return self._control(Draws(preferences))
         dials = dials or [{}] * len(preferences)
@@ -147,9 +145,9 @@ class COSDPO(Method):
 
 
 def _split(temperatures: Array) -> tuple[Array, Array]:
-    """Temperatures (n, m) as relative ones of geometric mean 1, and that mean (n,).
+    """Split temperatures (n, m) into relative ones of geometric mean 1, and that mean (n,).
 
-    The mean is what the identity handles at test time, so the network need not learn it.
+    The network need not learn the mean: at test time the identity above applies it exactly.
     """
     mean = np.exp(np.log(temperatures).mean(axis=1))
     return temperatures / mean[:, None], mean

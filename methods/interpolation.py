@@ -23,7 +23,7 @@ from paretosteer.training.trainer import Trainer, unit
 
 
 class Interpolation(Method):
-    """2m banks: bank i imitates what is high in objective i, bank m + i what is low in it."""
+    """2m banks: bank i imitates samples high in objective i, bank m + i samples low in it."""
 
     class Options(TrainingOptions):
         """Options of continuous interpolation."""
@@ -34,7 +34,7 @@ class Interpolation(Method):
         scope: Literal["all", "attention"] = option(
             "all", "what carries the anchors: all linear layers, or attention (q, k, v, o)"
         )
-        cube: int = option(2, "values per axis of the own grid of alpha; 0 leaves it out", least=0)
+        cube: int = option(2, "values per axis of a further grid over alpha; 0: no grid", least=0)
 
     def conditioning(self, objectives: int) -> Banks:
         """One bank per end of every objective."""
@@ -52,7 +52,7 @@ class Interpolation(Method):
             self.train_bank(bank, name, weights, feedback, trainer, steps)
 
     def points(self, grid: Array) -> list[Point]:
-        """The grid, then the cube of alpha, on which entanglement is read."""
+        """Grid, then the cube of alpha on which entanglement is measured."""
         axis = np.linspace(0, 1, self.options.cube).tolist()
         names = [f"alpha_{o.name}" for o in self.objectives]
         cube = [] if not axis else [np.array(a) for a in product(axis, repeat=self.m)]
@@ -62,13 +62,13 @@ class Interpolation(Method):
         ]
 
     def dials(self) -> Mapping[str, float]:
-        """`alpha_<objective>`, which end of it; beyond [0, 1] is extrapolation."""
+        """`alpha_<objective>`: 0 is the low anchor, 1 the high one; beyond is extrapolation."""
         return {f"alpha_{objective.name}": -np.inf for objective in self.objectives}
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """lambda_i alpha_i and lambda_i (1 - alpha_i); dials `alpha_<objective>` win."""
+        """c = (lambda alpha, lambda (1 - alpha)); dials `alpha_<objective>` take precedence."""
         mu = np.asarray(preferences, dtype=float)
         if self.options.control == "lambda":
             weight, alpha = mu.copy(), np.ones_like(mu)
@@ -82,5 +82,5 @@ class Interpolation(Method):
 
 
 def _toward(alpha: Array) -> Array:
-    """The preference that a point of the cube speaks for, (m,)."""
+    """Preference in proportion to alpha, (m,); equal weights where alpha is 0."""
     return alpha / alpha.sum() if alpha.sum() else np.full(len(alpha), 1 / len(alpha))

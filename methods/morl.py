@@ -1,8 +1,8 @@
 """MORL: one model per preference, the expensive reference.
 
 Every point of the method's own training grid gets a bank and the whole budget of optimiser steps; a
-preference off that grid is served by the nearest trained one. Exempt from the cap on steps, and
-marked so wherever it is shown; with `share` the models divide one budget, as the others must.
+preference off that grid gets the nearest trained model. Exempt from the cap on steps, and marked as
+such in every table; with `share` all models divide one budget, as other methods do.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class MORL(Method):
 
     @property
     def exempt(self) -> bool:  # type: ignore[override]
-        """Each model has the whole budget, unless they share it."""
+        """True unless the models share one budget."""
         return not self.options.share
 
     class Options(TrainingOptions):
         """Options of MORL."""
 
-        feedback: str = option("reward", "what teaches each model")
+        feedback: str = option("reward", "training feedback of each model")
         divisions: int | None = option(
-            None, "divisions of the training lattice; none: half the usual", least=1
+            None, "divisions of the training lattice; null: half the usual", least=1
         )
-        share: bool = option(False, "share one budget among the models: no longer exempt from it")
+        share: bool = option(False, "share one budget among the models, which ends the exemption")
 
     def conditioning(self, objectives: int) -> Banks:
         """One bank per trained preference."""
@@ -53,22 +53,22 @@ class MORL(Method):
             self.train_bank(i, f"preference {mu.round(3).tolist()}", mu, feedback, trainer, steps)
 
     def total_steps(self, budget: int, objectives: int) -> int:
-        """The whole budget for every model, or once."""
+        """Budget times the number of models; with `share`, the budget."""
         return budget if self.options.share else budget * self._models(objectives)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """The nearest trained preference."""
+        """Bank of the nearest trained preference."""
         apart = np.linalg.norm(np.asarray(preferences)[:, None] - self._grid(self.m)[None], axis=-1)
         return Control.bank(apart.argmin(axis=1))
 
     def _grid(self, objectives: int) -> Array:
-        """The training preferences, (n, m)."""
+        """Training preferences, (n, m)."""
         return lattice(objectives, self._divisions(objectives))
 
     def _models(self, objectives: int) -> int:
-        """How many training preferences there are."""
+        """Number of training preferences."""
         return lattice_size(objectives, self._divisions(objectives))
 
     def _divisions(self, objectives: int) -> int:

@@ -24,7 +24,7 @@ class RewardedSoup(Method):
     class Options(TrainingOptions):
         """Options of Rewarded Soup."""
 
-        feedback: str = option("reward", "what teaches the specialists")
+        feedback: str = option("reward", "training feedback of the specialists")
         merge: Literal["sum", "factors"] = option(
             "sum",
             "exact sum of deltas, or the average of LoRA factors that some released code uses",

@@ -1,4 +1,4 @@
-"""The start model: nothing trained, nothing steered. The row that every gain is read against."""
+"""Start model: no training and no steering, the baseline of every gain."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from paretosteer.training.trainer import Trainer
 
 
 class Start(Method):
-    """The same samples at every preference."""
+    """Start model at every preference."""
 
     class Options(BaseOptions):
-        """The start model has no options."""
+        """No options."""
 
     def conditioning(self, objectives: int) -> Unconditioned:
-        """None."""
+        """No conditioning."""
         return Unconditioned()
 
     def total_steps(self, budget: int, objectives: int) -> int:
-        """None."""
+        """Zero: nothing is trained."""
         return 0
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
-        """Train nothing."""
+        """Build the policy; there is nothing to train."""
         self.build_policy(benchmark, trainer.seed)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """The start policy in every row."""
+        """Start policy in every row."""
         return Control.start(len(preferences))

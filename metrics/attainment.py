@@ -1,4 +1,4 @@
-"""Empirical attainment: what a share of a method's replicates reaches. Higher is better."""
+"""Empirical attainment: the region that a share of replicates reaches. Higher is better."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ from paretosteer.metrics.input_checks import FloatArray, MetricError, as_batch
 def attainment_surface(points: npt.ArrayLike, share: float) -> FloatArray:
     """Corners of the region that at least a share of the sets attain, in two objectives.
 
-    A set attains what one of its points weakly dominates (Grunert da Fonseca et al. 2001; as
+    A set attains the region that its points weakly dominate (Grunert da Fonseca et al. 2001; as
     quantiles of fronts: López-Ibáñez et al. 2010). Share 0.5 is the median front; a surface need
     not be any one set's front.
 

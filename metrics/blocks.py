@@ -1,4 +1,4 @@
-"""A batch in parts that stay in a processor's cache, so that a bootstrap is not spent on memory."""
+"""Splits a batch into parts that fit a processor's cache, which speeds up a bootstrap."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ _NUMBERS = 2**16
 
 
 def blocks(count: int, width: int) -> Iterator[slice]:
-    """Slices of `count` things, each of so many that the things, `width` numbers each, are few."""
+    """Slices of `count` items, `width` numbers each, that hold about `_NUMBERS` numbers."""
     size = max(1, _NUMBERS // width)
     return (slice(start, start + size) for start in range(0, count, size))
 
 
 def sets_last(points: FloatArray) -> FloatArray:
-    """Points (…, k, m) as (m, k, b): what is done to every set is then done along memory."""
+    """Points (…, k, m) as (m, k, b): operations over sets then read memory in order."""
     batch = points.reshape(-1, *points.shape[-2:])
     return np.ascontiguousarray(batch.transpose(2, 1, 0))

@@ -1,4 +1,4 @@
-"""The metrics by name, for listings: what each says, which way is better, its version.
+"""Catalogue of the metrics by name: summary, better direction, version.
 
 Imports nothing heavy. A change of a metric's definition changes its version.
 """
@@ -13,7 +13,7 @@ from paretosteer.metrics.row_metric import Direction, RowMetric
 
 @dataclass(frozen=True)
 class Metric:
-    """A function of this package that is no column of the leaderboard."""
+    """A function of this package that is not a column of the leaderboard."""
 
     name: str
     direction: Direction
@@ -35,7 +35,7 @@ _FUNCTIONS = (
     Metric("distinct_n", "shown", "share of distinct n-grams in the samples"),
     Metric("probability_better", "up", "share of paired resamples in which a method is ahead"),
     Metric("ranks", "down", "place in a table, with an interval over paired resamples"),
-    Metric("attainment_surface", "shown", "what a share of the replicates attains"),
+    Metric("attainment_surface", "shown", "region that a share of the replicates attains"),
 )
 
 _EVERY: tuple[RowMetric | Metric, ...] = (*ROW_METRICS, *_FUNCTIONS)

@@ -1,4 +1,4 @@
-"""Which methods a table tells apart: p-values, Holm's correction, ranks and groups of ties."""
+"""Comparison of the methods of a table: p-values, Holm's correction, ranks and groups of ties."""
 
 from collections.abc import Sequence
 
@@ -8,20 +8,20 @@ import numpy.typing as npt
 from paretosteer.metrics.input_checks import FloatArray, MetricError, as_finite, as_vector
 from paretosteer.metrics.statistics import LEVEL
 
-# Shares of fewer replicates than this are too coarse for the p-values that Holm asks for.
+# Shares below this rest on too few replicates for the small p-values that Holm's correction needs.
 _TAIL = 0.02
-# Nor do they say how small one is below this.
+# Smaller p-values cannot be resolved.
 _LEAST = 1e-6
 
 
 def reflected_p(estimate: float, replicates: npt.ArrayLike) -> float:
     """Two-sided p-value of "the truth is 0", by inverting the reflected interval.
 
-    Twice the share of replicates at least as far beyond the estimate as 0 is before it: below
-    1 − level where `reflected_interval` excludes 0. Some thousand replicates cannot show the
-    small p-values that a correction for many pairs asks for, so beyond the outermost 2 % an
-    exponential with these replicates' mean excess continues them (Knijnenburg et al. 2009, with
-    shape 0). That errs towards no difference where tails are normal.
+    Twice the share of replicates that exceed the estimate by at least its distance from 0: below
+    1 − level where `reflected_interval` excludes 0. A correction for many pairs needs smaller
+    p-values than some thousand replicates resolve, so the outermost 2 % are extrapolated by an
+    exponential with their mean excess (Knijnenburg et al. 2009, with shape 0). This is
+    conservative where tails are normal.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def reflected_p(estimate: float, replicates: npt.ArrayLike) -> float:
 
 
 def holm(p_values: npt.ArrayLike) -> FloatArray:
-    """P-values corrected for their number: all those below α err together with at most α.
+    """P-values corrected for multiple tests: rejecting those below α errs with at most α overall.
 
-    Step-down, whatever the dependence between the tests (Holm 1979).
+    Step-down, for any dependence between the tests (Holm 1979).
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def rank_intervals(replicates: npt.ArrayLike, level: float = LEVEL) -> npt.NDArr
 
 
 def tie_groups(separated: npt.ArrayLike) -> list[tuple[int, ...]]:
-    """Compact letter display: methods share a group exactly when they are not separated.
+    """Compact letter display: methods share a group exactly if they do not differ significantly.
 
     A method may be in several groups, since being tied is not transitive. By insertion and
     absorption (Piepho 2004).
@@ -124,7 +124,7 @@ def tie_groups(separated: npt.ArrayLike) -> list[tuple[int, ...]]:
     Parameters
     ----------
     separated
-        (n, n), symmetric, whether two methods are told apart; false on the diagonal.
+        (n, n), symmetric, true where two methods differ significantly; false on the diagonal.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def tie_groups(separated: npt.ArrayLike) -> list[tuple[int, ...]]:
     if apart.ndim != 2 or (apart != apart.T).any() or apart.diagonal().any():
         raise MetricError(
             f"separated: of shape {apart.shape} is not symmetric with a false diagonal; "
-            "give for every pair of methods whether they are told apart"
+            "give for every pair of methods whether they differ significantly"
         )
     groups = [frozenset(range(len(apart)))] if len(apart) else []
     for i, j in np.argwhere(np.triu(apart)).tolist():
@@ -145,6 +145,6 @@ def tie_groups(separated: npt.ArrayLike) -> list[tuple[int, ...]]:
 
 
 def _absorbed(groups: Sequence[frozenset[int]]) -> list[frozenset[int]]:
-    """Without repeats and without groups that lie within another."""
+    """Groups without repeats and without those that are subsets of another."""
     unlike = list(dict.fromkeys(groups))
     return [group for group in unlike if not any(group < other for other in unlike)]

@@ -1,4 +1,4 @@
-"""Drift: what reward was bought with, in distance from the start model and in variety."""
+"""Drift: the cost of reward in distance from the start model and in diversity."""
 
 from collections.abc import Iterator, Sequence
 
@@ -44,7 +44,7 @@ def quality_at_equal_drift(
 def distinct_n(texts: Sequence[str], n: int = 2) -> float:
     """Share of n-grams that are distinct, over all texts together (Li et al. 2016).
 
-    Words are what white space separates; n-grams do not cross texts. 0 where no text has n
+    Words are separated by white space; n-grams do not cross texts. 0 where no text has n
     words.
     """
     if isinstance(texts, str) or len(texts) == 0:

@@ -1,4 +1,4 @@
-"""Fronts: which points are not dominated, and what a front looks like. Higher is better."""
+"""Nondominated points and the shape of fronts. Higher is better."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""What every metric asks of its input: bad input is an error, never a number.
+"""Input checks of every metric: bad input raises an error and never yields a number.
 
 The libraries underneath drop NaN rows and return 0 for malformed sets, so nothing reaches
 them unchecked. Every message is one line: the argument, what was found, what to do.

@@ -1,8 +1,8 @@
-"""From points to metrics: the one place where report, `score`, `validate` and trackers get them.
+"""Metrics of points, computed here for report, `score`, `validate` and trackers alike.
 
 Replicates are seeds, cross-validation folds, or both, and a row's figure is the mean over them. The
-union front is that of all points of all rows, every seed's, so that no ratio exceeds 1 and no loss
-is below 0; each fold, measured on prompts and in units of its own, has its own.
+union front covers all points of all rows and seeds, so that no ratio exceeds 1 and no loss is below
+0; each fold has its own, because its prompts and units differ.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Fronts: TypeAlias = Mapping[int | None, FloatArray]
 
 
 class Map(Protocol):
-    """Like `map`: a function of one thing, applied to many, in their order."""
+    """Like `map`: apply a function to many items, in order."""
 
     def __call__(self, function: Callable[[Any], Any], things: Iterable[Any], /) -> Iterable[Any]:
         """Apply the function."""
@@ -36,7 +36,7 @@ class Map(Protocol):
 
 @dataclass(frozen=True)
 class Frame:
-    """What the rows of a table share.
+    """Setting that the rows of a table share.
 
     Attributes
     ----------
@@ -62,13 +62,13 @@ class Frame:
         return learnable(self.preferences, (self.optima or {}).values())
 
     def fronts(self, rows: Sequence[Points]) -> Fronts:
-        """By fold, the front (n, m) that ratio and losses are against."""
+        """By fold, the front (n, m) that ratio and losses refer to."""
         if self.optima:
             return {fold: optimum.points for fold, optimum in self.optima.items()}
         return union_fronts(rows)
 
     def inputs(self, points: FloatArray, fold: int | None) -> dict[str, Any]:
-        """What metrics may need of one replicate's points (k, m), by name, without the front."""
+        """Inputs of metrics by name, except the front, for one replicate's points (k, m)."""
         return {
             "points": points,
             "preferences": self.preferences,
@@ -109,11 +109,11 @@ def measure(
 def figures(
     metrics: Iterable[RowMetric], inputs: Mapping[str, Any], names: Sequence[str]
 ) -> dict[str, float]:
-    """Values of the metrics whose needs are among the inputs, without those that are not finite.
+    """Finite values of the metrics whose needs are among the inputs.
 
     `names` are those of the objectives.
     """
-    results: dict[Any, Any] = {}  # several metrics may be parts of what one function gives
+    results: dict[Any, Any] = {}  # one function may compute several metrics
     found: dict[str, float] = {}
     for metric in metrics:
         if metric.function is None or not set(metric.needs) <= inputs.keys():
@@ -139,7 +139,7 @@ def union_fronts(rows: Sequence[Points]) -> dict[int | None, FloatArray]:
 
 
 def shown_front(rows: Sequence[Points]) -> FloatArray:
-    """The one union front (n, m) to draw: of all points, or of the means where there are folds."""
+    """Union front (n, m) to draw: of all points, or of the means where there are folds."""
     fronts = union_fronts(rows)
     if len(fronts) == 1:
         return next(iter(fronts.values()))
@@ -149,7 +149,7 @@ def shown_front(rows: Sequence[Points]) -> FloatArray:
 def _alone(
     metrics: Callable[[], Iterable[RowMetric]], frame: Frame, fronts: Fronts, row: Points
 ) -> Figures:
-    """Figures of a row that depend on no other row but through the front."""
+    """Figures of a row that depend on other rows only through the front."""
     chosen = list(metrics())
     drift = row.drift or [{}] * len(row.folds)
     each = [

@@ -39,7 +39,7 @@ class Normaliser:
         array = as_finite(scores, "scores")
         if array.ndim != 2:
             raise MetricError(f"scores: have shape {array.shape}; give one row per sample, (n, m)")
-        # Sums in another order differ in their last digits: such a spread is none.
+        # A spread this small is rounding error of the sums.
         spread = 1e-9 * np.maximum(1.0, np.abs(array).max(axis=0))
         constant = np.flatnonzero(np.ptp(array, axis=0) <= spread)
         if len(constant):

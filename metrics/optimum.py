@@ -1,4 +1,4 @@
-"""The best that is possible at a set of preferences, and how far points fall short of it."""
+"""Optimum at a set of preferences, and the regret of points against it."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -13,7 +13,7 @@ TOLERANCE = 1e-6
 
 
 class Optimum(NamedTuple):
-    """The exact best points at a table's preferences (k, m), and the start model's point (m,)."""
+    """Exact optimal points at a table's preferences (k, m), and the start model's point (m,)."""
 
     points: FloatArray
     start: FloatArray

@@ -1,4 +1,4 @@
-"""Hypervolume where exact is out of reach: Monte Carlo along random rays from the reference."""
+"""Hypervolume by Monte Carlo along random rays, where exact computation is too expensive."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,10 +28,10 @@ def monte_carlo_hypervolume(
     """Estimate a hypervolume along random rays; shapes as in `hypervolume`.
 
     Draw points uniformly in the box between the reference and the best value in every objective.
-    Counting those that are dominated would do; but on the ray from the reference through such a
-    point, what is dominated ends at a known share ρ of the way to the box's side, and the point
-    is dominated with chance ρ^m. The mean of these chances varies less (Rao and Blackwell), and
-    since it moves smoothly with the points, the same rays show small differences between sets.
+    The share of dominated ones estimates the volume. But on the ray from the reference through such
+    a point, the dominated part ends at a known share ρ of the way to the box's side; so the point
+    is dominated with probability ρ^m. The mean of these probabilities has a lower variance (Rao and
+    Blackwell). It varies smoothly with the points, so common rays resolve small differences.
     """
     array = as_points(points)
     edges = edges_above(array, as_reference(reference, array.shape[1]))
@@ -55,7 +55,7 @@ def along_rays(edges: FloatArray, top: FloatArray, rays: int, seed: int = 0) -> 
 
 @lru_cache(maxsize=8)
 def _rays(count: int, objectives: int, seed: int) -> FloatArray:
-    """Where rays (count, m) through uniform points of the unit cube leave it."""
+    """Points (count, m) at which rays through uniform points of the unit cube leave it."""
     inside = 1 - np.random.default_rng(seed).random((count, objectives))  # above 0
     return inside / inside.max(axis=1, keepdims=True)
 

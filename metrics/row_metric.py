@@ -1,7 +1,7 @@
-"""Declaration of a leaderboard metric: one object from which everything about it is derived.
+"""Declaration of a leaderboard metric.
 
-Its columns, the listing, what tables and terminal show, the checks of `validate` and what trackers
-log follow from it. Imports nothing heavy, so that metrics can be listed in milliseconds.
+Columns, listing, tables, terminal, the checks of `validate` and the figures of trackers follow from
+it. Imports nothing heavy, so that metrics can be listed in milliseconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Section = Literal["quality", "steering", "front", "further", "cost", ""]
 
 OBJECTIVE = "{objective}"
 
-# What a metric may need of a row. Row l of the points is the answer to preference l.
+# Inputs that a metric may need. Row l of the points is the outcome at preference l.
 ROW_INPUTS = {
     "points": "(k, m)",
     "preferences": "(k, m)",
@@ -36,14 +36,14 @@ ROWS = "rows"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the leaderboard, and how people read it.
+    """A column of the leaderboard and its presentation.
 
     Attributes
     ----------
     name
         Column of `leaderboard.csv`. With `{objective}` in it, one column per objective.
     direction
-        "up" or "down", whichever is better; "shown" if the column is never to be ranked on alone.
+        "up" or "down", whichever is better; "shown" if rows are never ranked by it alone.
     summary
         One short line.
     title
@@ -53,21 +53,21 @@ class Column:
     format
         Format specification of a value, or a function that writes it.
     whole
-        Whether the value is a count.
+        True if the value is a count.
     interval
-        How resamples give NAME_low and NAME_high (see `metrics.statistics`), or "" for no interval.
+        Method that gives NAME_low and NAME_high (see `metrics.statistics`); "" for no interval.
     interval_shown
-        Whether tables show the interval beside the value.
+        True if tables show the interval beside the value.
     optional
-        Whether `leaderboard.csv` leaves the column out if no row has a value.
+        True if `leaderboard.csv` omits the column when no row has a value.
     section
-        The page's table that shows the column; "" for none. Main tables show "quality".
+        Table of the page that shows the column; "" for none. Main tables show "quality".
     place
         Position within its section.
     terminal
         Position on a terminal; 0 if not shown there.
     sparse
-        Whether a terminal leaves the column out if no row has a value.
+        True if a terminal omits the column when no row has a value.
     """
 
     name: str
@@ -97,22 +97,22 @@ class Column:
 
     @property
     def better(self) -> int:
-        """1 if higher is better, −1 if lower is, 0 if the column is not to be ranked on."""
+        """1 if higher is better, −1 if lower is, 0 if rows are not ranked by the column."""
         return {"up": 1, "down": -1, "shown": 0}[self.direction]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names in `leaderboard.csv`: the column's own, and its interval's ends."""
+        """Columns of `leaderboard.csv`: the value, and the ends of its interval."""
         ends = (f"{self.name}_low", f"{self.name}_high") if self.interval else ()
         return (self.name, *ends)
 
     @property
     def per_objective(self) -> bool:
-        """Whether there is one column per objective."""
+        """True if there is one column per objective."""
         return OBJECTIVE in self.name
 
     def of(self, objective: str) -> Column:
-        """The column of one objective."""
+        """Column of one objective."""
         return replace(
             self,
             name=self.name.replace(OBJECTIVE, objective),
@@ -143,7 +143,7 @@ class Column:
 class RowMetric(Column):
     """A metric of the rows of a leaderboard, built-in or a plug-in's.
 
-    A plug-in needs no more than
+    A plug-in needs only
 
         RowMetric("spread", "up", "mean range of the objectives", version="1", function=spread)
 
@@ -154,18 +154,18 @@ class RowMetric(Column):
     version
         Changes with the definition.
     function
-        Gives the value, or one value per objective, of the inputs in `needs`; None or NaN where it
-        is not defined. Of a metric with an interval it takes points with leading axes too,
-        (…, k, m). A metric without a function is made by the report's statistics.
+        Returns the value, or one value per objective, from the inputs in `needs`; None or NaN if it
+        is undefined. For a metric with an interval it must accept points with leading axes,
+        (…, k, m). A metric without a function is computed by the report's statistics.
     needs
-        Names in `ROW_INPUTS`, in the order of the function's arguments. A table that lacks one
+        Names in `ROW_INPUTS`, in the order of the function's arguments. A table without one of them
         does not have the metric.
     part
-        Attribute of the function's result that is the value, if the result is a tuple of several.
+        Attribute of the function's result that is the value, if the result is a named tuple.
     bounds
-        Least and largest possible value, which the interval does not cross.
+        Least and largest possible value, to which the interval is clipped.
     tracked
-        Whether trackers log it for every cell.
+        True if trackers log it for every cell.
     """
 
     _: KW_ONLY

@@ -1,4 +1,4 @@
-"""The points of one row of a table."""
+"""Points of one row of a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paretosteer.metrics.input_checks import FloatArray
 class Points:
     """A row's points: `values` (replicates, k, m), and the fold of each, None without folds.
 
-    `drift` holds, for each replicate, what was measured of its points, (k,) by name.
+    `drift` holds the drift figures of each replicate's points, (k,) by name.
     """
 
     values: FloatArray

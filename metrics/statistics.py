@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from paretosteer.metrics.input_checks import FloatArray, MetricError, as_finite, as_vector
 
-# Of every interval that says nothing else.
+# Default level of intervals.
 LEVEL = 0.95
 
 
@@ -60,12 +60,12 @@ def resampled_means(scores: npt.ArrayLike, counts: npt.NDArray[np.int64]) -> Flo
 
 
 def resampled_shares(replicates: int, resamples: int, seed: int) -> FloatArray:
-    """Draw what share each training seed or fold has in each resample of them: the outer level.
+    """Draw the share of each training seed or fold in each resample, the outer level.
 
-    Resampling n replicates alone gives intervals that are too short, by a factor of √((n − 1)/n)
+    Plain resampling of n replicates gives intervals that are too short, by a factor of √((n − 1)/n)
     and because their spread is itself estimated. So every resample's distance from equal shares
-    is divided by √(χ²/n), χ² drawn with n − 1 degrees of freedom: where the replicates vary
-    normally, their mean then spreads as Student's t says.
+    is divided by √(χ²/n), with χ² of n − 1 degrees of freedom: for normal replicates their mean
+    then follows Student's t.
 
     Returns
     -------
@@ -84,13 +84,12 @@ def resampled_shares(replicates: int, resamples: int, seed: int) -> FloatArray:
 
 
 def nested_means(values: npt.ArrayLike, shares: FloatArray) -> FloatArray:
-    """Means over replicates when both their prompts and they themselves are resampled.
+    """Means over replicates under resampling of both prompts and replicates.
 
-    The mean under each resample of the prompts, moved by how the replicates differ among
-    themselves. They also differ because each met its prompts with noise of its own, which the
-    resampled prompts have told already; so their differences are shrunk by the share of their
-    variance that is not this noise, as in an analysis of variance (Davison and Hinkley 1997,
-    §3.8).
+    The mean under each resample of the prompts is shifted by the resampled differences between
+    replicates. Part of these differences is prompt noise, which resampling the prompts already
+    covers; so they are shrunk by the share of their variance that is not this noise, as in an
+    analysis of variance (Davison and Hinkley 1997, §3.8).
 
     Parameters
     ----------
@@ -112,13 +111,13 @@ def nested_means(values: npt.ArrayLike, shares: FloatArray) -> FloatArray:
     centre, own = array.mean(axis=0), array.mean(axis=1)  # (b, …), (n, …)
     noise = (array - centre).var(axis=1).sum(axis=0) / (len(array) - 1)  # (…)
     seen = own.var(axis=0, ddof=1)
-    told = np.divide(noise, seen, out=np.ones_like(seen), where=seen > 0)
-    kept = np.sqrt(np.clip(1 - told, 0, 1))
+    noise_share = np.divide(noise, seen, out=np.ones_like(seen), where=seen > 0)
+    kept = np.sqrt(np.clip(1 - noise_share, 0, 1))
     return np.asarray(centre + kept * np.tensordot(shares, own - own.mean(axis=0), axes=1))
 
 
 def percentile_interval(replicates: npt.ArrayLike, level: float = LEVEL) -> Interval:
-    """Interval between the replicates' own quantiles.
+    """Interval between the replicates' quantiles.
 
     Biased for hypervolume, a convex function of noisy points: use `reflected_interval` there.
 
@@ -152,11 +151,11 @@ def reflected_interval(
 def symmetric_interval(
     estimate: float, replicates: npt.ArrayLike, level: float = LEVEL
 ) -> Interval:
-    """As far on both sides of the estimate as the further end of the percentile interval.
+    """Symmetric interval that reaches to the further end of the percentile interval.
 
-    For figures near a bound, which noise can only move away from it: resampling adds noise, so
-    the percentile interval lies on the wrong side and may not even hold the estimate, while the
-    reflected one shrinks to nothing at the bound. This one spans both. Parameters as in
+    For figures near a bound, which noise can only move away from it. Resampling adds noise, so
+    the percentile interval is on the wrong side and may not even contain the estimate, while the
+    reflected one shrinks to nothing at the bound. This one contains both. Parameters as in
     `reflected_interval`.
     """
     percentile = percentile_interval(replicates, level)

@@ -1,8 +1,8 @@
-"""Steering: does the outcome follow the preference that was asked for?
+"""Steering: does the outcome follow the preference?
 
 Points may carry leading batch axes, (…, k, m), so that a bootstrap is one call; results then
-carry the same axes. Weights closer than 1e-9 are one weight: a lattice computed in floating
-point must not look ordered where it is tied. Points are compared exactly.
+carry the same axes. Weights are equal if they differ by less than 1e-9, so that rounding errors of
+a lattice do not break ties. Points are compared exactly.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ class Monotonicity(NamedTuple):
 
 
 def steerable(preferences: FloatArray) -> bool:
-    """Whether every objective's weight varies, without which there is no order to agree with."""
+    """Return True if every objective's weight varies, as rank correlations require."""
     return bool((np.ptp(preferences, axis=0) > 1e-9).all())
 
 
@@ -58,7 +58,7 @@ def somers_d(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
     Raises
     ------
     MetricError
-        If a weight is the same in every preference, so that there is no pair to compare.
+        If a weight is the same in every preference, so that there are no pairs to compare.
     """
     weights, array = as_aligned(preferences, points)
     _require_variation(weights, "preferences")
@@ -119,10 +119,10 @@ def kendall_tau_b(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatArr
 
 
 def monotonicity(preferences: npt.ArrayLike, points: npt.ArrayLike) -> Monotonicity:
-    """Follow every lattice edge from e_j to e_i and see where f_i goes down. ↓
+    """Falls of f_i along every lattice edge from e_j to e_i. ↓
 
     Points at equal preference (further dials) are averaged first. Preferences off the edges
-    take no part, so off a lattice there may be no steps at all.
+    are ignored, so without a lattice there may be no steps at all.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def monotonicity(preferences: npt.ArrayLike, points: npt.ArrayLike) -> Monotonic
 
 
 def steering_range(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
-    """How far each objective can be steered: f_i at e_i minus its least at another vertex. ↑
+    """Steering range of each objective: f_i at e_i minus its least at another vertex. ↑
 
     Points at the same vertex (further dials) are averaged.
 
@@ -177,8 +177,8 @@ def steering_range(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatAr
 def entanglement(controls: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
     """Least-squares slope, with intercept, of every objective on every control. Shown only.
 
-    One regression per pair. Off the diagonal is what moves along although it was not asked for;
-    weights that sum to 1 make some of it inevitable.
+    One regression per pair. Elements off the diagonal are side effects on other objectives; some
+    are inevitable because weights sum to 1.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def _agreement(levels: FloatArray, values: FloatArray) -> FloatArray:
 def _orders(
     weights: FloatArray, points: FloatArray
 ) -> Iterator[tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]]:
-    """For each objective: who is above whom in weight (k, k), and in outcome (…, k, k)."""
+    """For each objective, signs of pairwise differences in weight (k, k) and outcome (…, k, k)."""
     levels = np.round(weights, _WEIGHT_DECIMALS)
     for i in range(weights.shape[1]):
         yield _signs(levels[:, i]), _signs(points[..., i])

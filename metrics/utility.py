@@ -1,4 +1,4 @@
-"""Utility: what a user with linear preference μ gets, ⟨μ, f⟩, and what they could have had.
+"""Utility ⟨μ, f⟩ of users with linear preference μ, and its loss against the best possible.
 
 Points may carry leading batch axes, (…, k, m); results then carry the same axes. Values are in
 the units of the objectives.
@@ -70,9 +70,9 @@ def expected_utility(preferences: npt.ArrayLike, points: npt.ArrayLike) -> Float
 
 
 def steering_regret(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatOrArray:
-    """EUM minus the mean utility of the points offered: what mis-steering alone costs. ↓
+    """EUM minus the mean utility of the points offered: the cost of mis-steering alone. ↓
 
-    0 for a method that never moves, so never ranked on alone.
+    0 for a method that ignores preferences, so never ranked on alone.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def inner_product(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatOrA
 def oracle_regret(
     values: npt.ArrayLike, oracle: npt.ArrayLike, start: npt.ArrayLike
 ) -> FloatOrArray:
-    """Mean over preferences of (V* − V) / (V* − V₀). ↓ 0 optimal, 1 nothing learnt
+    """Mean over preferences of (V* − V) / (V* − V₀). ↓ 0 optimal, 1 nothing learned
 
     Parameters
     ----------

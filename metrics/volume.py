@@ -1,4 +1,4 @@
-"""Hypervolume: how much of objective space a set of points dominates. Higher is better."""
+"""Hypervolume: volume of objective space that a set of points dominates. Higher is better."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -33,7 +33,7 @@ _AFFORDABLE_MANY = {6: 200, 7: 70, 8: 40, 9: 30, 10: 25}
 
 
 class Contribution(NamedTuple):
-    """What a union front loses without one method, and how many of its points are on it."""
+    """Hypervolume that a union front loses without one method, and its points on that front."""
 
     volume: float
     points: int
@@ -125,7 +125,7 @@ def hypervolume_ratio(
 def contribution(
     own: npt.ArrayLike, others: FloatArray | Sequence[Sequence[float]], reference: npt.ArrayLike
 ) -> Contribution:
-    """What one method adds to the union of all methods' points. ↑
+    """Contribution of one method to the union of all methods' points. ↑
 
     Parameters
     ----------
@@ -146,12 +146,12 @@ def contribution(
     rest = as_points(others, "others", objectives=mine.shape[1])
     union = np.concatenate([mine, rest])
     whole, without = _together([union, rest], as_reference(reference, mine.shape[1]))
-    # Rounding can leave a loss of nothing slightly below 0.
+    # Rounding can make a loss of 0 slightly negative.
     return Contribution(max(whole - without, 0.0), int(nondominated(union)[: len(mine)].sum()))
 
 
 def _volume(points: FloatArray, corner: FloatArray) -> Volume:
-    """Hypervolume of points (k, m) and a corner that were checked."""
+    """Hypervolume of checked points (k, m) above a checked corner."""
     front = _front(points, corner)
     if _affordable(front, _AFFORDABLE):
         return Volume(_exact(front, corner), 0.0, exact=True)
@@ -159,9 +159,9 @@ def _volume(points: FloatArray, corner: FloatArray) -> Volume:
 
 
 def _front(points: FloatArray, corner: FloatArray) -> FloatArray:
-    """The points that matter: above the corner, and of more than three objectives nondominated."""
+    """Points above the corner; of more than three objectives only nondominated ones."""
     inside = points[(points > corner).all(axis=1)]
-    # Up to three objectives what filters dominated points takes longer than they do.
+    # Up to three objectives, filtering dominated points takes longer than it saves.
     few = points.shape[1] <= 3 or len(inside) == 0
     return inside if few else inside[nondominated(inside)]
 
@@ -172,7 +172,7 @@ def _affordable(front: FloatArray, most: Mapping[int, int]) -> bool:
 
 
 def _together(sets: Sequence[FloatArray], corner: FloatArray) -> list[float]:
-    """Hypervolumes of sets (k, m), all exact or all along the same rays in one box."""
+    """Hypervolumes of sets (k, m), all exact or all along the same rays in a common box."""
     fronts = [_front(points, corner) for points in sets]
     if all(_affordable(front, _AFFORDABLE) for front in fronts):
         return [_exact(front, corner) for front in fronts]
@@ -182,13 +182,13 @@ def _together(sets: Sequence[FloatArray], corner: FloatArray) -> list[float]:
 
 
 def _many_along_rays(batch: FloatArray, corner: FloatArray) -> FloatArray:
-    """Hypervolume of sets (b, k, m) that are near each other, as resamples are, (b,).
+    """Hypervolume (b,) of similar sets (b, k, m), such as resamples.
 
-    A few rays show how they differ; what these are off is known from the sets' mean, which is
-    measured along all.
+    A few rays estimate their differences; the error of these rays is estimated at the sets' mean,
+    whose hypervolume uses all rays, and subtracted.
     """
 
-    top = np.maximum(batch.max(axis=(0, 1)) - corner, 0)  # one box, so that rays are the same
+    top = np.maximum(batch.max(axis=(0, 1)) - corner, 0)  # a common box, so that rays are the same
 
     def roughly(points: FloatArray) -> float:
         return along_rays(edges_above(points, corner), top, FEW_RAYS).value

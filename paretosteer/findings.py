@@ -27,22 +27,22 @@ class Finding:
 
 
 def fault(found: str, remedy: str = "") -> Finding:
-    """Something to fix. Whoever runs the check fills in its name."""
+    """Finding to fix; the caller of the check fills in its name."""
     return Finding("fault", "", found, remedy)
 
 
 def note(found: str, remedy: str = "") -> Finding:
-    """Something worth knowing. Whoever runs the check fills in its name."""
+    """Finding worth knowing; the caller of the check fills in its name."""
     return Finding("note", "", found, remedy)
 
 
 def faults(findings: Iterable[Finding]) -> list[Finding]:
-    """The faults among the findings."""
+    """Faults among the findings."""
     return [finding for finding in findings if finding.severity == "fault"]
 
 
 def notes(findings: Iterable[Finding]) -> list[Finding]:
-    """The notes among the findings."""
+    """Notes among the findings."""
     return [finding for finding in findings if finding.severity == "note"]
 
 

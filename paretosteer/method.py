@@ -1,4 +1,4 @@
-"""What every method shares: options, a policy, points on its controls, save and load."""
+"""Base class of methods: options, a policy, points on its controls, save and load."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ class TrainingOptions(BaseOptions):
 
     rank: int = option(8, "rank of each low-rank bank", least=1)
     alpha: float = option(8.0, "scale of each bank, times 1 / rank", above=0)
-    dropout: float = option(
-        0.0, "share of the banks' inputs left out in training passes", least=0, most=0.9
-    )
+    dropout: float = option(0.0, "dropout of the banks' inputs in training", least=0, most=0.9)
     learning_rate: float | None = option(None, "Adam's step size; null: the benchmark's", above=0)
     kappa: float | None = option(
         None,
@@ -45,19 +43,17 @@ class TrainingOptions(BaseOptions):
     epochs: int = option(
         1, "reward feedback: optimiser steps on each batch, clipped if > 1", least=1
     )
-    clip: float = option(
-        0.2, "reward feedback: how far the ratio may move in clipped updates", above=0
-    )
+    clip: float = option(0.2, "reward feedback: clipping range of the ratio", above=0)
     beta_dpo: float | None = option(
         None, "preference feedback: DPO's temperature; null: the benchmark's", above=0
     )
     list_size: int | None = option(
         None,
-        "preference feedback: candidates compared at once; null: the benchmark's; 2 is pairwise",
+        "preference feedback: candidates per comparison, 2 is pairwise; null: the benchmark's",
         least=2,
     )
     quantile: float = option(
-        0.2, "imitation: share of start-model samples that is imitated", above=0, most=1
+        0.2, "imitation: share of start-model samples to imitate", above=0, most=1
     )
 
 
@@ -83,7 +79,7 @@ class Method(ABC):
 
     @abstractmethod
     def conditioning(self, objectives: int) -> Conditioning:
-        """How the trained policy takes a preference."""
+        """Conditioning of the policy on a preference."""
 
     @abstractmethod
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
@@ -101,7 +97,7 @@ class Method(ABC):
 
     @classmethod
     def content_key(cls, options: Any) -> str | None:
-        """Digest of what lies at the places that the options name; None where they name none.
+        """Digest of the files that the options name; None if they name none.
 
         Made before anything is loaded. UsageError where there is nothing that could be used.
         """
@@ -115,7 +111,7 @@ class Method(ABC):
         return {}
 
     def points(self, grid: Array) -> list[Point]:
-        """The points to evaluate: the grid (k, m), then what further dials are worth showing."""
+        """Points to evaluate: the grid (k, m), then points that show further dials."""
         return [Point(tuple(mu)) for mu in grid.tolist()]
 
     # -- what it can rely on ----------------------------------------------------------------
@@ -153,8 +149,8 @@ class Method(ABC):
         known = self.dials()
         for name, value in dials.items():
             if name not in known:
-                told = did_you_mean(name, known) if known else "it has none"
-                raise UsageError(f"dial: {name!r} is not a dial of this {owner}; {told}")
+                hint = did_you_mean(name, known) if known else "it has none"
+                raise UsageError(f"dial: {name!r} is not a dial of this {owner}; {hint}")
             if not value > known[name]:
                 raise UsageError(f"dial {name}: found {value:g}, expected above {known[name]:g}")
 

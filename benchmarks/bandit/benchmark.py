@@ -64,7 +64,8 @@ class Bandit(Benchmark):
         """Options of the benchmark `bandit`."""
 
         policy: Literal["tabular", "mlp"] = option(
-            "tabular", "a logit per context and action, contexts shared by all splits; or a network"
+            "tabular",
+            "one logit per context and action, all splits sharing contexts; or a network",
         )
         objectives: int = option(2, "number of rewards", least=2, most=8)
         actions: int = option(16, "actions to choose from", least=2)
@@ -73,10 +74,10 @@ class Bandit(Benchmark):
         )
         conflict: float | None = option(
             None,
-            "correlation of every pair of rewards, above -1/(m - 1), below 1; null: half of that",
+            "correlation of each pair of rewards, above -1/(m - 1), below 1; null: half that",
         )
         kappa: float = option(
-            0.5, "price of a nat of KL, which defines the optimum", least=1e-3, most=1e3
+            0.5, "cost of one nat of KL, which defines the optimum", least=1e-3, most=1e3
         )
         world: int = option(0, "seed of contexts, rewards and start policy", least=0)
 

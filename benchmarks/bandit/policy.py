@@ -20,7 +20,7 @@ from paretosteer.policies.perceptron import ConditionedPerceptron, Perceptron
 
 @dataclass(frozen=True)
 class Context:
-    """What an action is chosen for: its name, and its place among all contexts."""
+    """Context in which an action is chosen: its name, and its index among all contexts."""
 
     id: str
     index: int
@@ -100,7 +100,7 @@ class BanditPolicy:
     def answer(
         self, contexts: Sequence[Context], control: Control, seed: int, samples: Sequence[int]
     ) -> Distributions:
-        """The distributions themselves, so that no sampling noise reaches a figure."""
+        """Exact distributions, so that figures have no sampling noise."""
         return Distributions(tuple(contexts), self._exact(contexts, control))
 
     @torch.no_grad()
@@ -157,13 +157,13 @@ class TabularPolicy(Conditioned[BankedTable], BanditPolicy):
 
 
 class NetworkPolicy(ConditionedPerceptron, BanditPolicy):
-    """Logits from the context's features, so that what is learnt carries over to new contexts."""
+    """Logits from the context's features, so that training generalises to new contexts."""
 
     def __init__(self, start: Perceptron, features: Tensor, conditioning: Conditioning, seed: int):
         super().__init__(start, conditioning, seed)
         self.features = features  # (contexts, d)
 
     def logits(self, contexts: Sequence[Context], control: Control) -> Tensor:
-        """The network's outputs on the contexts' features."""
+        """Outputs of the network for the contexts' features."""
         rows = torch.tensor([x.index for x in contexts], device=self.features.device)
         return self.outputs(self.features[rows].unsqueeze(1), control).squeeze(1)

@@ -74,7 +74,7 @@ class HelpfulAssistant(Task):
 
     @staticmethod
     def parse(row: Row) -> Item | str:
-        """The dialogue of a pair without its final answer."""
+        """Dialogue of a pair without its final answer."""
         turns = list(parse_transcript(text_of(row, "chosen")))
         while turns and turns[-1].role == "assistant":
             turns.pop()

@@ -47,13 +47,13 @@ class LongFormQA(Task):
     }
     described: ClassVar[Mapping[str, Objective]] = {
         "relevance": Objective(
-            "relevance", "reward", -10.0, "clauses that are to the point, less those that are not"
+            "relevance", "reward", -10.0, "relevant clauses minus irrelevant ones"
         ),
         "factuality": Objective(
-            "factuality", "reward", -10.0, "sentences that the passages support, less the others"
+            "factuality", "reward", -10.0, "sentences that the passages support minus the others"
         ),
         "completeness": Objective(
-            "completeness", "reward", -10.0, "how much of the passages' information is there"
+            "completeness", "reward", -10.0, "coverage of the passages' information"
         ),
     }
     kappa = 0.3

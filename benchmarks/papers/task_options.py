@@ -13,7 +13,7 @@ from paretosteer.config.options import BaseOptions, option
 class TaskOptions(BaseOptions):
     """Options of every published task; a task sets the defaults as published."""
 
-    objectives: tuple[str, ...] = option((), "what to steer, two or more of the task's rewards")
+    objectives: tuple[str, ...] = option((), "objectives: two or more of the task's rewards")
     data: Mapping[str, Any] | str | None = option(
         None,
         "the task's data: a file, a folder, a hub name, or {path, split, folder, revision}",
@@ -21,32 +21,32 @@ class TaskOptions(BaseOptions):
     )
     rewards: Mapping[str, Any] = option(
         {},
-        "what measures each objective: {path, form, logit, sign, ...}; a path alone names another "
-        "model that reads the same",
+        "scorer of each objective: {path, form, logit, sign, ...}; a path alone replaces the model "
+        "and keeps the rest",
         place=True,
     )
     max_new_tokens: int = option(128, "longest answer, in tokens", least=1)
     min_new_tokens: int = option(1, "shortest answer, in tokens", least=0)
     temperature: float = option(1.0, "temperature of sampling, above 0", above=0)
-    top_k: int | None = option(None, "sample among the k likeliest tokens; null: all", least=1)
-    greedy: bool = option(False, "answer test prompts greedily; false: as training samples")
+    top_k: int | None = option(None, "sample from the k most likely tokens; null: all", least=1)
+    greedy: bool = option(False, "decode test answers greedily; false: sample as in training")
     max_prompt_tokens: int = option(
-        512, "longest prompt, in tokens; the task says which end a longer one loses", least=1
+        512, "longest prompt, in tokens; the task sets which end is truncated", least=1
     )
-    train_prompts: int | None = option(10_000, "most training prompts; null: all", least=1)
+    train_prompts: int | None = option(10_000, "training prompts at most; null: all", least=1)
     evaluation_prompts: int | None = option(
-        200, "most prompts of calibration, validation and test each; null: all", least=1
+        200,
+        "prompts of calibration, validation and test each, at most; null: all",
+        least=1,
     )
-    pool_prompts: int = option(
-        128, "training prompts that the pool for offline feedback covers", least=1
-    )
+    pool_prompts: int = option(128, "training prompts in the pool for offline feedback", least=1)
     label_temperature: float = option(
-        0.25, "softness of preference labels; small: the best wins", above=0
+        0.25, "softness of preference labels; near 0, the best always wins", above=0
     )
 
 
 def published(**defaults: Any) -> type[TaskOptions]:
-    """The options with a task's published values as defaults; their help and ranges stay."""
+    """Options with a task's published values as defaults; help and ranges are unchanged."""
     fields = {name: TaskOptions.model_fields[name] for name in defaults}
     changed: dict[str, Any] = {
         name: (

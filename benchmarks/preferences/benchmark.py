@@ -67,20 +67,20 @@ class Preferences(ScoredByRewards):
         )
         start: Mapping[str, Any] = option(
             {},
-            "embedded start model where it is not the budget's: vocabulary, width, layers, heads, "
+            "embedded start model, to override the budget's: vocabulary, width, layers, heads, "
             "steps, learning_rate, batch_tokens, context",
         )
         reward_start: str | None = option(
             None,
-            "language model that trained reward models begin from, a folder or a hub name; "
+            "language model from which reward models are trained, a folder or a hub name; "
             "null: a bag of tokens",
             place=True,
         )
         judge: bool = option(
-            False, "keep half of the training pairs for a second reward model that only judges"
+            False, "reserve half of the training pairs for a second reward model that only judges"
         )
         max_new_tokens: int = option(
-            48, "longest answer, in tokens; of human ones, what is learnt from", least=1
+            48, "longest answer, in tokens; human answers are truncated to it", least=1
         )
         min_new_tokens: int = option(1, "shortest answer, in tokens", least=0)
         temperature: float = option(1.0, "temperature of sampling, above 0", above=0)
@@ -88,11 +88,11 @@ class Preferences(ScoredByRewards):
             128, "longest prompt, in tokens; a dialogue loses its oldest turns first", least=1
         )
         truncate: Literal["left", "right"] = option(
-            "left", "end that a single turn loses where it is too long alone"
+            "left", "end from which a single turn that is too long is truncated"
         )
         template: str | None = option(
             None,
-            "text around a prompt, {prompt} in it, where the tokenizer has no chat template; "
+            "template around {prompt} for tokenizers without a chat template; "
             "null: the transcript of the dialogue",
         )
         evaluation_prompts: int | None = option(
@@ -150,7 +150,7 @@ class Preferences(ScoredByRewards):
 
     @property
     def rewards(self) -> Mapping[str, Any]:
-        """The reward model of every objective."""
+        """Reward model of every objective."""
         return self._rewards.models
 
     @property

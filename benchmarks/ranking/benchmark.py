@@ -88,11 +88,11 @@ class Ranking(Benchmark):
         fold: int = option(1, "fold of the cross-validation", least=1)
         auxiliary: tuple[str, ...] = option(
             ("pagerank:41", "inlinks:42"),
-            "objectives beside relevance, each name:column of a feature that is then no input",
+            "objectives besides relevance, each name:column of a feature that is not an input then",
         )
-        grades: int = option(5, "labels that an auxiliary column is graded into", least=2, most=31)
+        grades: int = option(5, "number of grades for an auxiliary column", least=2, most=31)
         hidden: tuple[PositiveInt, ...] = option((64, 32), "widths of the ranker's hidden layers")
-        attention: bool = option(False, "let a query's documents see each other: self-attention")
+        attention: bool = option(False, "self-attention between the documents of a query")
 
     def __init__(self, options: Options, setting: Setting):
         super().__init__(options, setting)
@@ -226,7 +226,7 @@ class Ranking(Benchmark):
     # -- helpers ----------------------------------------------------------------------------
 
     def _start_network(self) -> Perceptron:
-        """The start ranker, trained once and shared by all cells of this fold."""
+        """Start ranker, trained once and shared by all cells of this fold."""
         o, steps = self.options, self.setting.budget.embedded_steps
         network = Perceptron([self.data.width, *o.hidden, 1], o.attention)
 

@@ -126,7 +126,7 @@ class RankingPolicy(ConditionedPerceptron):
     def answer(
         self, queries: Sequence[Query], control: Control, seed: int, samples: Sequence[int]
     ) -> Scored:
-        """The scores themselves: at test time nothing is drawn."""
+        """Scores of the documents: at test time nothing is sampled."""
         scores, mask = self.document_scores(queries, control)
         return Scored(tuple(queries), scores.double(), mask)
 

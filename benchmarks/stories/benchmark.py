@@ -27,19 +27,19 @@ class Stories(ScoredByFunctions):
     class Options(BaseOptions):
         """Options of the benchmark `stories`."""
 
-        objectives: tuple[str, ...] = option(("positive", "varied"), "what to steer, two or more")
+        objectives: tuple[str, ...] = option(("positive", "varied"), "objectives, two or more")
         max_new_tokens: int = option(40, "longest continuation, in tokens", least=1)
         min_new_tokens: int = option(
             40,
-            "shortest continuation; short text is varied for nothing, so length is kept equal",
+            "shortest continuation; equal lengths, because short text is trivially varied",
             least=0,
         )
         temperature: float = option(1.0, "temperature of sampling, above 0", above=0)
         pool_prompts: int = option(
-            128, "training prompts that the pool for offline feedback covers", least=1
+            128, "training prompts in the pool for offline feedback", least=1
         )
         label_temperature: float = option(
-            0.25, "softness of preference labels; small: the best wins", above=0
+            0.25, "softness of preference labels; near 0, the best always wins", above=0
         )
 
     def scored(self) -> Sequence[tuple[Objective, Score]]:

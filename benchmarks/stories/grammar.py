@@ -46,7 +46,7 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Choice:
-    """The alternatives of one symbol under one mood, with probabilities that sum to one."""
+    """Alternatives of one symbol under one mood, with probabilities that sum to 1."""
 
     alternatives: tuple[Alternative, ...]
     probabilities: tuple[float, ...]

@@ -60,9 +60,9 @@ def dialogue(text: str) -> float:
 
 
 POSITIVE = TextObjective(
-    "positive", "VADER compound", -1.0, "glad words, not sad ones", "1", positive
+    "positive", "VADER compound", -1.0, "positive rather than negative words", "1", positive
 )
-VARIED = TextObjective("varied", "ratio", 0.0, "distinct words over words", "1", varied)
+VARIED = TextObjective("varied", "ratio", 0.0, "share of distinct words", "1", varied)
 READABLE = TextObjective(
     "readable", "Flesch reading ease", 0.0, "short words and sentences", "1", readable
 )

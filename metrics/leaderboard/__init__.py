@@ -1,7 +1,7 @@
-"""The built-in metrics of the leaderboard, in the order of its columns.
+"""Built-in metrics of the leaderboard, in the order of its columns.
 
-A metric is declared in the file of its family, beside what it computes; heavy imports wait for its
-first use. A new family is one more file here.
+Every family of metrics is one file, which declares and computes them; heavy imports are delayed to
+their first use.
 """
 
 from paretosteer.metrics.leaderboard import (
@@ -27,5 +27,5 @@ ROW_METRICS: tuple[RowMetric, ...] = (
 
 
 def row_metrics() -> tuple[RowMetric, ...]:
-    """The built-in metrics, as `metrics.measure` takes them."""
+    """Built-in metrics, as `metrics.measure` takes them."""
     return ROW_METRICS

@@ -1,4 +1,4 @@
-"""Whether more weight on an objective gives more of it."""
+"""Controllability: does more weight on an objective give more of it?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def _if_steerable(
     figure: Callable[[FloatArray, FloatArray], FloatOrArray],
 ) -> Callable[[FloatArray, FloatArray], FloatOrArray | None]:
-    """A figure of preferences and points, undefined if a weight never varies."""
+    """Wrap a figure of preferences and points so that it is undefined if a weight never varies."""
     return lambda preferences, points: (
         figure(preferences, points) if metrics.steerable(preferences) else None
     )

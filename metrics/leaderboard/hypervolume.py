@@ -1,4 +1,4 @@
-"""Hypervolume, by which rows are ranked, and how a row compares with the others in it."""
+"""Hypervolume, which ranks the rows, and comparisons of rows by it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from paretosteer.metrics.input_checks import FloatArray
 
 
-# The reference point is a choice; the hypervolumes at these tell whether the ranking depends on it.
+# The reference point is a choice; hypervolumes at these show whether the ranking depends on it.
 OTHER_REFERENCES = {"hypervolume_ref_1": -1.0, "hypervolume_ref_3": -3.0}
 
 
@@ -83,8 +83,8 @@ METRICS = (
         "hypervolume that the row lacks against the best",
         title="Behind the best",
         meaning="Hypervolume that the row lacks against the best under the budget, with its paired "
-        "interval, over the folds and seeds that both have. An interval that holds 0 does not tell "
-        "the two apart.",
+        "interval, over the folds and seeds that both have. If the interval contains 0, the two do "
+        "not differ significantly.",
         format="z.2f",
         interval="reflected",
         section="further",
@@ -107,10 +107,10 @@ METRICS = (
         "shown",
         "letters that rows share if hypervolume cannot separate them",
         title="Ties",
-        meaning="Rows that share a letter are not told apart in hypervolume: their difference, "
-        "paired and corrected for the number of pairs in the table (Holm), is not significant at "
-        "5 %. A row may be tied with two that are themselves told apart, and then has several "
-        "letters.",
+        meaning="Rows that share a letter do not differ significantly in hypervolume: their "
+        "difference, paired and corrected for the number of pairs in the table (Holm), is not "
+        "significant at 5 %. A row that is tied with two rows that differ from each other has "
+        "several letters.",
         format="",
         place=3,
     ),

@@ -1,4 +1,4 @@
-"""Drift: how far samples are from the start model's, and what quality is worth at equal drift."""
+"""Drift from the start model, and quality at equal drift."""
 
 from paretosteer.metrics.row_metric import RowMetric
 
@@ -22,10 +22,10 @@ METRICS = (
         "up",
         "hypervolume of points below a KL common to all rows",
         title="HV at equal drift",
-        meaning="Hypervolume of the points whose KL from the start model is below the same "
-        "threshold for all rows of a table: the one that half of the table's points that moved are "
-        "below. Another threshold may order the rows otherwise: see the curve. Nothing where no "
-        "point is below.",
+        meaning="Hypervolume of the points whose KL from the start model is below a "
+        "threshold common to all rows of a table: the median KL of the table's points that moved. "
+        "Another threshold may order the rows differently: see the curve. Empty where no point is "
+        "below.",
         format="z.2f",
         optional=True,
         section="further",

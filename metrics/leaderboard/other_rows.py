@@ -1,4 +1,4 @@
-"""A row beside the others of its table: dominance, and the front that they make together."""
+"""Comparisons of a row with the others of its table: dominance and the union front."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _dominated_by(rows: Sequence[Points]) -> list[int]:
-    """Rows are compared at their means over replicates."""
+    """Compare rows at their means over replicates."""
     import numpy as np
 
     counts: list[int] = metrics.dominated_by(np.stack([row.mean for row in rows])).tolist()
@@ -22,7 +22,7 @@ def _dominated_by(rows: Sequence[Points]) -> list[int]:
 
 
 def _contributions(rows: Sequence[Points], reference: FloatArray) -> list[metrics.Contribution]:
-    """What each row adds to its folds' union fronts: mean volume, points altogether."""
+    """Contribution of each row to its folds' union fronts: mean volume, total points."""
     import numpy as np
 
     found = []
@@ -58,7 +58,7 @@ METRICS = (
     RowMetric(
         "contribution",
         "up",
-        "what the union front loses without this method",
+        "volume that the union front loses without this method",
         title="Contribution",
         meaning="Hypervolume that the union front would lose without this method.",
         format="z.3f",
@@ -86,8 +86,8 @@ METRICS = (
         "down",
         "distance to the oracle's or union front (IGD+)",
         title="IGD+",
-        meaning="Mean distance from the points of the oracle's or union front to what the method's "
-        "points dominate, in standard units.",
+        meaning="Mean distance from the points of the oracle's or union front to the region that "
+        "the method's points dominate, in standard units.",
         format="z.3f",
         section="further",
         function=lambda points, front: metrics.igd_plus(points, front),

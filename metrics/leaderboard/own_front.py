@@ -1,4 +1,4 @@
-"""A row's own front: how many of its points count."""
+"""Front of a row alone: the number of points that count."""
 
 from paretosteer import metrics
 from paretosteer.metrics.row_metric import RowMetric
@@ -9,7 +9,7 @@ METRICS = (
         "shown",
         "points that are not above the reference point",
         title="Points outside",
-        meaning="How many of the method's points are not above the reference point in every "
+        meaning="Number of the method's points that are not above the reference point in every "
         "objective, and so add no hypervolume.",
         format=".3g",
         section="front",
@@ -21,7 +21,7 @@ METRICS = (
         "up",
         "own nondominated points",
         title="Front size",
-        meaning="How many of the method's own points none of its others dominates.",
+        meaning="Number of the method's points that no other of its points dominates.",
         format=".3g",
         section="front",
         place=2,

@@ -1,4 +1,4 @@
-"""What is lost at a preference: against the method's own points, and against the best possible."""
+"""Regret at a preference: against the method's own best point, and against the optimum."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ METRICS = (
         "down",
         "regret in regularised value: 0 optimal, 1 untrained",
         title="Oracle regret",
-        meaning="The share of what could be learnt at a preference that the method leaves, "
-        "averaged over preferences: 0 is the best possible policy, 1 nothing learnt.",
+        meaning="Share of the possible gain at a preference that the method misses, averaged over "
+        "preferences: 0 is the optimal policy, 1 the start model.",
         format="z.3f",
         interval="percentile",
         place=6,

@@ -1,4 +1,4 @@
-"""What a user with a linear preference gets, and could have had."""
+"""Utility of users with linear preferences, attained and possible."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ METRICS = (
         "down",
         "best utility on the oracle or union front minus own",
         title="Utility loss",
-        meaning="What a user loses on average, in standard units, by using this method at their "
-        "preference and not the best point of the oracle's or union front.",
+        meaning="Average utility, in standard units, that a user loses with this method's point at "
+        "their preference against the best point of the oracle's or union front.",
         format="z.3f",
         place=7,
         function=_loss,

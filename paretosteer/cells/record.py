@@ -1,4 +1,4 @@
-"""The record of a cell: what it did, written last and checked whenever it is read.
+"""Record of a cell: its configuration, results and cost, written last, checked when read.
 
 `record.json` is one of three models by its status, `ScoredRecord`, `FailedRecord` or
 `UnsupportedRecord`. `docs/schema/record.json` is the JSON Schema exported from them.
@@ -31,19 +31,19 @@ from paretosteer.storage.untrusted import RefusedError, read_json
 
 RECORD = "record.json"
 MOST_BYTES = 16 * 2**20  # of a record; a thousand points of eight objectives take half a megabyte
-_LONGEST = 60  # characters of a key that is quoted whole
+_LONGEST = 60  # characters of a key that messages quote whole
 _LARGEST = 1e308  # of a number that a double holds
 
 
 def _holds_finite_numbers(value: Any) -> Any:
-    """Refuse numbers that a double cannot hold, however deep they lie."""
+    """Refuse numbers that a double cannot hold, at any depth."""
     if fault := _infinite(value):
         raise ValueError(fault)
     return value
 
 
 def _infinite(value: Any, place: str = "") -> str:
-    """Name the first number beyond what a double holds; empty where there is none."""
+    """Message on the first number that a double cannot hold; empty if there is none."""
     if isinstance(value, dict):
         parts = ((f"{place}.{_step(name)}", part) for name, part in value.items())
     elif isinstance(value, list):
@@ -66,14 +66,14 @@ def _has_valid_cap(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-# A count beyond the maximum was never counted: steps, tokens, rows, bytes.
+# Steps, tokens, rows or bytes; no real count exceeds the maximum.
 Count = Annotated[int, Field(ge=0, le=10**18)]
 # The maximum of a duration is 30,000 years.
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
-# What is measured or set is of order 1; the bounds keep sums, squares and volumes of it finite.
+# Measured and configured values are of order 1; within bounds, their volumes are finite.
 Measure = Annotated[float, Field(ge=-1e12, le=1e12)]
 Vector = Annotated[tuple[Measure, ...], Strict(False), FailFast(), Field(min_length=1)]
-# A smaller deviation is rounding: a start model whose scores do not vary is refused.
+# A smaller deviation is rounding error; a start model whose scores do not vary is refused.
 Deviation = Annotated[float, Field(ge=1e-15, le=1e12)]
 Deviations = Annotated[tuple[Deviation, ...], Strict(False), FailFast(), Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -103,7 +103,7 @@ class BenchmarkVersion(_Part):
 
 
 class StartModel(_Part):
-    """The model that training started from."""
+    """Model that training started from."""
 
     name: str
     """Name of the model, for people."""
@@ -112,7 +112,7 @@ class StartModel(_Part):
 
 
 class Fold(_Part):
-    """The cell's fold of a cross-validation."""
+    """Cross-validation fold of the cell."""
 
     index: Annotated[int, Field(ge=1, le=10**18)]
     """Number of the fold, from 1."""
@@ -132,7 +132,7 @@ class Objective(_Part):
     worst: Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
     """Raw score of a sample that could not be scored."""
     description: str
-    """What the objective rewards."""
+    """Behaviour that the objective rewards."""
     version: str
     """Version of the objective; it changes when its scores do."""
 
@@ -156,7 +156,7 @@ class Point(_Part):
 
 
 class Prompts(_Part):
-    """The prompts that were answered."""
+    """Prompts that were answered."""
 
     split: str
     """Split of the benchmark's prompts."""
@@ -167,7 +167,7 @@ class Prompts(_Part):
 
 
 class Oracle(_Part):
-    """The exact best front, in the coordinates of the points."""
+    """Exact Pareto front, in the coordinates of the points."""
 
     points: Annotated[list[Vector], FailFast(), Field(min_length=1)]
     """Best vector at the preference of each point."""
@@ -176,29 +176,29 @@ class Oracle(_Part):
 
 
 class RewardModel(_Part):
-    """A reward model, with its accuracy on pairs that people compared and it never saw."""
+    """A reward model, with its accuracy on held-out pairs that people compared."""
 
     model_config = ConfigDict(extra="allow")
 
     source: str
-    """Where the model is from."""
+    """Origin of the model."""
     held_out_pairs: Annotated[int, Field(ge=1, le=10**18)]
-    """Number of pairs that it never saw."""
+    """Number of held-out pairs."""
     accuracy: Share
-    """Share of those pairs that it orders as people did."""
+    """Share of the held-out pairs that it orders as people did."""
     baseline_accuracy: Share
-    """The same share for a bag of words with nothing tuned."""
+    """Same share for a bag of words with default settings."""
     tuned_baseline_accuracy: Share | None = None
-    """The same share for a bag of words with a cross-validated penalty."""
+    """Same share for a bag of words with a cross-validated penalty."""
 
 
 class RewardModels(_Part):
-    """The reward models behind the objectives."""
+    """Reward models of the objectives."""
 
     models: dict[str, RewardModel]
     """Reward model of each objective."""
     judges: dict[str, RewardModel] = {}
-    """Models that score the same samples and that nothing was trained on."""
+    """Models that score the same samples and were not used in training."""
     judge_normaliser: Normaliser | None = None
     """Mean and deviation of the start model under the judges."""
 
@@ -209,11 +209,11 @@ class Git(_Part):
     commit: str | None
     """Commit; null outside a checkout."""
     dirty: bool | None
-    """Whether there were changes that are in no commit."""
+    """True if there were uncommitted changes."""
 
 
 class Cost(_Part):
-    """What the cell took."""
+    """Work, time and memory that the cell took."""
 
     train_steps: Count
     """Optimiser steps."""
@@ -238,7 +238,7 @@ class Cost(_Part):
 
 
 class Error(_Part):
-    """The error that ended a cell."""
+    """Error that ended a cell."""
 
     type: str
     """Class of the error."""
@@ -249,26 +249,26 @@ class Error(_Part):
 
 
 class Record(_Part):
-    """What every record has, whatever became of the cell."""
+    """Fields of every record, whatever its status."""
 
     schema_version: Literal[1] = Field(alias="schema")
     """Version of this format."""
     status: Literal["ok", "partial", "failed", "unsupported"]
     """Outcome of the cell."""
     identity: Annotated[str, Field(pattern=r"^[0-9a-f]{10}$")]
-    """The training digest, shortened."""
+    """Training digest, shortened."""
     benchmark: BenchmarkVersion
     """Benchmark that the cell ran on."""
     fold: Fold | None = None
     """Fold of a cross-validation; absent where there is none."""
     model: StartModel | None = None
-    """Start model; absent where it was never loaded."""
+    """Start model; absent if it was never loaded."""
     method: str
     """Name of the method."""
     variant: str
-    """What distinguishes this configuration from the method's default."""
+    """Options that differ from the method's defaults."""
     exempt: bool = False
-    """Whether the method is outside the budget's cap."""
+    """True if the method is exempt from the budget's cap."""
     seed: Seed
     """Seed of the cell."""
     config: Annotated[Values, AfterValidator(_has_valid_cap)]
@@ -298,7 +298,7 @@ class Record(_Part):
         return ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The record as JSON has it, keys that were left out included in none."""
+        """Record as JSON, without the keys that were not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
@@ -306,7 +306,7 @@ class ScoredRecord(Record):
     """Record of a cell whose samples were scored."""
 
     status: Literal["ok", "partial"]
-    """`ok`, or `partial` where a part of the scores is missing."""
+    """`ok`, or `partial` if some scores are missing."""
     model: StartModel
     """Start model."""
     files: dict[str, Digest]
@@ -322,9 +322,9 @@ class ScoredRecord(Record):
     kl_coefficient: Annotated[float, Field(ge=0, le=1e12)] = 0.0
     """Points are in regularised coordinates: each normalised objective minus this times the KL."""
     oracle: Oracle | None = None
-    """The exact best front; absent where it is not known."""
+    """Exact Pareto front; absent if it is not known."""
     reward_models: RewardModels | None = None
-    """Reward models; absent where no objective is one."""
+    """Reward models; absent if no objective uses one."""
     prompts: Prompts
     """Prompts that were answered at every point."""
     n_total: Count
@@ -336,15 +336,15 @@ class ScoredRecord(Record):
     seeds: dict[str, Seed]
     """Seed of each stage that draws."""
     batch_size: dict[str, Count]
-    """Rows of each kind of batch, and into how many parts or processes it was split."""
+    """Rows of each kind of batch, and the numbers of parts or processes it was split into."""
     dtype: str
     """Precision of the weights."""
     device: str
     """Device that the cell ran on."""
     selection: Values = {}
-    """What the method chose on validation prompts."""
+    """Choices that the method made on validation prompts."""
     notes: list[str] = []
-    """Remarks that belong beside the figures."""
+    """Remarks to show beside the figures."""
     cost: Cost
     """Work, time and memory that the cell took."""
 
@@ -373,7 +373,7 @@ class FailedRecord(Record):
     status: Literal["failed"]
     """`failed`."""
     error: Error
-    """The error."""
+    """Error that ended the cell."""
 
     @property
     def explanation(self) -> str:
@@ -387,11 +387,11 @@ class UnsupportedRecord(Record):
     status: Literal["unsupported"]
     """`unsupported`."""
     reason: str
-    """What the method needs."""
+    """Requirement that the benchmark does not meet."""
 
     @property
     def explanation(self) -> str:
-        """What the method needs."""
+        """Requirement that the benchmark does not meet."""
         return self.reason
 
 
@@ -422,7 +422,7 @@ def write_record(folder: Path, content: Mapping[str, Any]) -> Record:
 
 
 def make_record(content: Mapping[str, Any]) -> Record:
-    """The record that `write_record` would write."""
+    """Return the record that `write_record` would write."""
     return parse_record(_as_read(content))
 
 
@@ -450,7 +450,7 @@ def read_record(folder: Path) -> Record:
 
 
 def parse_record(content: Any) -> Record:
-    """Check parsed JSON; ValueError in one line, naming the dotted place, where it is no record."""
+    """Check parsed JSON; ValueError in one line with the dotted place if it is not a record."""
     if not isinstance(content, dict):
         raise ValueError(f"top level: should be an object, found {reprlib.repr(content)}")
     try:
@@ -473,11 +473,11 @@ def _as_read(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _line(error: ValidationError) -> str:
-    """The first fault of a record in one line."""
+    """First fault of a record in one line."""
     first = error.errors(include_url=False)[0]
     if first["type"].startswith("union_tag"):
         return "status: should be 'ok', 'partial', 'failed' or 'unsupported'"
-    place = ".".join(map(_step, first["loc"][1:]))  # pydantic names the chosen model first
+    place = ".".join(map(_step, first["loc"][1:]))  # pydantic puts the chosen model first
     if first["type"] == "missing":
         return f"{place}: missing"
     if first["type"] == "extra_forbidden":
@@ -489,5 +489,5 @@ def _line(error: ValidationError) -> str:
 
 
 def _step(key: int | str) -> str:
-    """One step of a dotted place; a key that is no plain word may hold anything, of any length."""
+    """One step of a dotted place; keys that are not short identifiers are quoted and shortened."""
     return str(key) if str(key).isidentifier() and len(str(key)) < _LONGEST else reprlib.repr(key)

@@ -48,13 +48,13 @@ def _value(metric: RowMetric, *inputs: Any) -> FloatOrArray:
     """One value, or one for each of the sets of points (…, k, m) that intervals are made of."""
     assert metric.function  # checked when it was loaded
     sets = [inputs[metric.needs.index("points")].shape[:-2]] if "points" in metric.needs else [()]
-    try:  # on copies, so that a plug-in that changes its inputs changes them for nobody else
+    try:  # on copies, so that a plug-in that modifies its inputs does not affect other metrics
         result = metric.function(*deepcopy(inputs))
         value = np.asarray(getattr(result, metric.part) if metric.part else result, dtype=float)
         if value.shape not in sets:
             raise TypeError(f"gives shape {value.shape} where {sets[0]} was expected")
     except PLUGIN_ERRORS as error:
-        told = f"{type(error).__name__}: {first_line(error)}"
-        registry.note(f"metric {metric.name!r} where it raises {told}")
+        message = f"{type(error).__name__}: {first_line(error)}"
+        registry.note(f"metric {metric.name!r} where it raises {message}")
         return math.nan
     return value

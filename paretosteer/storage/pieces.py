@@ -52,7 +52,7 @@ class Pieces:
             return False
 
     def _named(self, name: str) -> Iterator[Path]:
-        """The newest first: a crash may have left an older one beside it."""
+        """Newest first: a crash may have left an older one beside it."""
         found = self.folder.glob(f"{name}.*{self._suffix}")
         whole = [path for path in found if not path.name.startswith(".")]
         return iter(sorted(whole, key=lambda path: path.lstat().st_mtime_ns, reverse=True))

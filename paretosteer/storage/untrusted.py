@@ -20,7 +20,7 @@ class RefusedError(Exception):
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of a file below a folder; RefusedError where a name or a link leads elsewhere."""
+    """Path of a file below a folder; RefusedError if its name or a link leads outside."""
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
         raise RefusedError(f"{name!r} is not a name below the cell's folder")
@@ -67,7 +67,7 @@ def digest(folder: Path, name: str) -> str:
 
 
 def read_json(folder: Path, name: str, most: int = MOST_TEXT) -> Any:
-    """JSON as strict as it is written: finite numbers, and text that UTF-8 can spell."""
+    """Parse a JSON file that holds only finite numbers and valid Unicode, as our own files do."""
     try:
         text = read(folder, name, most).decode("utf-8")
         return parse_json(text, parse_constant=_no_number, parse_float=_number)
@@ -78,9 +78,9 @@ def read_json(folder: Path, name: str, most: int = MOST_TEXT) -> Any:
 
 
 def parse_json(text: str, **numbers: Callable[[str], Any]) -> Any:
-    """JSON text with the readers of its numbers; ValueError or RecursionError where it is none."""
+    """Parse JSON text with parsers of its numbers; ValueError or RecursionError if invalid."""
     value = json.loads(text, **numbers)  # type: ignore[arg-type]
-    if r"\ud" in text:  # half of a surrogate pair, which JSON can spell, cannot be shown
+    if r"\ud" in text:  # half of a surrogate pair: valid JSON, but not valid Unicode
         json.dumps(value, ensure_ascii=False).encode()
     return value
 

@@ -1,4 +1,4 @@
-"""Which layers of a Hugging Face language model carry banks."""
+"""Selection of the layers of a Hugging Face language model that get banks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def linear_layers(network: Any, scope: Scope) -> list[str]:
     """Names of the linear layers (also GPT-2's Conv1D) in the scope, in the model's own order.
 
     `all` is every linear layer but the output head, `attention` those inside attention modules,
-    `head` the output head alone (a tied embedding stays as it is: only the head changes).
+    `head` the output head alone (a tied embedding is not changed with it).
     """
     head = network.get_output_embeddings()
     linear = [(name, layer) for name, layer in network.named_modules() if _is_linear(layer)]

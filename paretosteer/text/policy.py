@@ -39,11 +39,11 @@ class TextPolicy(Conditioned[LinearBanks]):
     conditioning
         How the policy takes a preference.
     decoding
-        How training samples are drawn; everything is scored under that distribution.
+        How training samples are drawn; log-probabilities are of that distribution.
     seed
         Of the trainable parts and of dropout.
     answering
-        How answers are written where that differs, greedily for example.
+        How answers are generated, if differently: greedily, for example.
     sampler
         Builds the engine that writes responses.
 
@@ -86,12 +86,12 @@ class TextPolicy(Conditioned[LinearBanks]):
 
     @property
     def size(self) -> int:
-        """Weights of the model and its banks."""
+        """Number of weights of the model and its banks."""
         return sum(p.numel() for p in self.network.parameters())
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """Device of the model."""
         return next(self.network.parameters()).device
 
     def row_bytes(self, prompts: Sequence[Prompt]) -> int:
@@ -148,10 +148,10 @@ class TextPolicy(Conditioned[LinearBanks]):
     def drift(self, answers: TextSamples, control: Control) -> Drift:
         """Log-ratios of the answers, nats per sample: one-sample estimates where they are samples.
 
-        Always under the distribution that training samples from. A greedy answer's own distribution
-        puts everything on it, and of that the KL is 0 or infinite, whatever was learned. The
-        log-ratio of the answer under what training regularised is finite, is 0 for the start model
-        and has the unit of the KL; only it is no draw, so it may be below 0.
+        Always under the distribution that training samples from. The KL between greedy policies,
+        which put all probability on one answer, is 0 or infinite whatever was learned. Under the
+        training distribution the log-ratio is finite, 0 for the start model, and in the KL's unit.
+        A greedy answer is not a sample, so its log-ratio may be negative.
         """
         start = self.log_probs(answers, Control.start(control.rows)).sum(dim=1)
         drawn = answers.log_probs if self.answering is None else self.log_probs(answers, control)
@@ -167,7 +167,7 @@ class TextPolicy(Conditioned[LinearBanks]):
     def streams(
         self, prompts: Sequence[Prompt], control: Control, new_tokens: int, held: bool = False
     ) -> list[Stream]:
-        """The models that take part in a control, in the order in which `mix` reads them.
+        """Streams of the models that a control combines, in the order that `mix` expects.
 
         `held` says that the banks of a single model stay set for as long as its stream is used.
         """
@@ -180,7 +180,7 @@ class TextPolicy(Conditioned[LinearBanks]):
 
     @property
     def _virtual_tokens(self) -> int:
-        """Soft prompt vectors before every text."""
+        """Number of soft prompt vectors before every text."""
         return int(getattr(self.reader, "tokens", 0))
 
     def _stream(
@@ -198,7 +198,7 @@ class TextPolicy(Conditioned[LinearBanks]):
 
     @torch.no_grad()
     def materialise(self, coefficients: Tensor | None) -> Any:
-        """Plain copy of the model with one coefficient row (banks,) merged into its weights.
+        """Copy the plain model with one coefficient row (banks,) merged into its weights.
 
         None gives the start model.
         """
@@ -218,9 +218,9 @@ class TextPolicy(Conditioned[LinearBanks]):
         return plain
 
     def _untie(self, plain: Any) -> None:
-        """Mark the head as untied; every stack then needs an embedding table of its own.
+        """Mark the head as untied and give every stack an embedding table of its own.
 
-        A saved file in which the stacks shared one would leave some of them without.
+        Otherwise a saved file would hold only one of the shared tables, and some stacks none.
         """
         plain.config.tie_word_embeddings = False
         if self.model.encoder_decoder:

@@ -50,7 +50,7 @@ class GridRows:
 
 
 def whole(cells: GridRows, control: Control, answers: Answers) -> tuple[GridRows, Control, Answers]:
-    """A batch as it is."""
+    """A batch that is not split."""
     return cells, control, answers
 
 

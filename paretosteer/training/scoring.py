@@ -1,4 +1,4 @@
-"""Scores of samples, with what could not be scored counted and judged."""
+"""Scores of samples; counts those that could not be scored and fails if there are too many."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from paretosteer.runtime.time_limit import OverrunError, time_limit
 class Scorer:
     """Scores in raw units; a sample without a score gets its objective's worst value.
 
-    `grace` is the number of samples over which the share of failures is judged at the least: one
-    failure in a small first batch says little.
+    `grace` is the smallest number of samples over which the share of failures is computed, so that
+    one failure in a small first batch does not end the run.
     """
 
     benchmark: Benchmark
@@ -31,11 +31,11 @@ class Scorer:
     _named: set[str] = field(default_factory=set)
 
     def state(self) -> dict[str, Any]:
-        """What was counted so far, as JSON."""
+        """Counts so far, as JSON."""
         return {"total": self.total, "failed": self.failed, "named": sorted(self._named)}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on counting as after `state`."""
+        """Restore counts that `state` returned."""
         self.total, self.failed = state["total"], state["failed"]
         self._named = set(state["named"])
 
@@ -51,14 +51,14 @@ class Scorer:
         return self.book(self.raw(samples))
 
     def raw(self, samples: Any) -> Array:
-        """What the benchmark says of samples, (rows, m), not counted yet; NaN without a score.
+        """Return the benchmark's scores (rows, m), NaN where there is none, without counting them.
 
         Raises
         ------
         ScoringError
-            If it takes longer than the setting's `score_seconds` for every sample.
+            If scoring takes longer than the setting's `score_seconds` per sample.
         PromiseError
-            If it says nothing of a sample or an objective.
+            If the benchmark omits a sample or an objective.
 
         """
         limit = self.benchmark.setting.score_seconds
@@ -68,11 +68,11 @@ class Scorer:
         except OverrunError:
             raise ScoringError(
                 f"benchmark.objectives: scoring {len(samples)} samples took more than "
-                f"{limit:g} s for each; mend what hangs, or raise score_seconds"
+                f"{limit:g} s per sample; make scoring faster or raise score_seconds"
             ) from None
 
     def book(self, scores: Array) -> Array:
-        """Count raw scores (rows, m), and give each that is missing its objective's worst value.
+        """Count raw scores (rows, m), and replace missing ones by the objective's worst value.
 
         Raises
         ------
@@ -89,11 +89,11 @@ class Scorer:
             raise ScoringError(
                 f"benchmark.objectives: {self.failed} of {self.total} samples could not be scored "
                 f"by {', '.join(sorted(self._named))}, more than {self.benchmark.max_failed:.0%}; "
-                "mend the objective so that it gives a finite number for any text"
+                "fix the objective so that it returns a finite number for any text"
             )
         return filled(objectives, scores)
 
 
 def filled(objectives: Sequence[Objective], scores: Array) -> Array:
-    """Scores (rows, m) with the worst value of an objective where it gave no finite one."""
+    """Replace scores (rows, m) that are not finite by their objective's worst value."""
     return np.where(np.isfinite(scores), scores, [o.worst for o in objectives])

@@ -1,6 +1,6 @@
-"""Snapshots that let a killed training run go on: one of every phase, on disk.
+"""Snapshots from which a killed training run resumes: one of every phase, on disk.
 
-A run that is taken up again goes through its method's `train` once more. Phases that have finished
+A resumed run goes through its method's `train` once more. Phases that have finished
 hand back their outcome instead of training, the one in progress continues where its snapshot is,
 and what a method computes between them is computed again.
 """

@@ -1,4 +1,4 @@
-"""Validation of finished cells and reports, whoever made them.
+"""Validation of finished cells and reports, including those from elsewhere.
 
     from paretosteer.validation import validate
 

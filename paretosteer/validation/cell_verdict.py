@@ -1,4 +1,4 @@
-"""The verdict on one cell, from every check, whatever its files hold."""
+"""Verdict on one cell from every check; damaged or forged files are findings, not errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from paretosteer.validation.verdict import Verdict
 if TYPE_CHECKING:
     from paretosteer.interfaces import Array
 
-# Every other check relies on vectors of these lengths, and on there being something to check.
+# Every other check relies on vectors of the right lengths and on the presence of files.
 _FIRST: tuple[Check, ...] = (vectors.vectors, file_digests.present)
 _CHECKS: tuple[Check, ...] = (
     folder_name.place,
@@ -61,7 +61,7 @@ class Found:
 
 
 def check_cell(folder: Path) -> Found:
-    """Check one cell. No state of it is an error."""
+    """Check one cell; never raises, whatever its state."""
     if not (folder / RECORD).exists() and not (folder / RECORD).is_symlink():
         return Found(Verdict(folder, "cell", reason=_missing(folder)))
     try:
@@ -85,7 +85,7 @@ def _run(checks: tuple[Check, ...], cell: Evidence) -> list[Finding]:
     for check in checks:
         try:
             findings += [replace(finding, check=check.__name__) for finding in check(cell)]
-        except PLUGIN_ERRORS as error:  # whatever somebody's files do to a library underneath
+        except PLUGIN_ERRORS as error:  # forged files may raise anything in a library
             message = f"{type(error).__name__}: {first_line(error)[:120]}"
             found = f"{check.__name__} could not be checked ({message})"
             findings.append(Finding("fault", check.__name__, found))

@@ -1,4 +1,4 @@
-"""Code that made a cell: notes, since other code may be as good."""
+"""Checks of the code that made a cell; notes only, since other code may be as good."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from paretosteer.validation.evidence import Evidence
 
 
 def code(cell: Evidence) -> Iterator[Finding]:
-    """Source, commit and libraries, where they are not those installed here."""
+    """Note source, commit and libraries that differ from those installed here."""
     record = cell.record
     plugins = at_hand(record.plugins)
     if record.source_digest != provenance.source_digest(plugins):
@@ -28,7 +28,7 @@ def code(cell: Evidence) -> Iterator[Finding]:
 
 
 def failures(cell: Evidence) -> Iterator[Finding]:
-    """Samples without a score, by the cell's own account."""
+    """Note samples that the record counts as not scored."""
     record = cell.record
     if record.status == "partial":
         yield note("is partial")

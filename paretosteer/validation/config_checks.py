@@ -16,9 +16,9 @@ from paretosteer.validation.evidence import Evidence
 
 
 def written(cell: Evidence) -> Iterator[Finding]:
-    """`config.yaml` is the record's configuration as a run writes it.
+    """Check that `config.yaml` is the record's configuration as a run writes it.
 
-    It is compared as text, not parsed: YAML from elsewhere can be made to take for ever.
+    The text is compared and not parsed, because forged YAML can take forever to parse.
     """
     try:
         found = read(cell.folder, CONFIG, MOST_TEXT)
@@ -30,9 +30,9 @@ def written(cell: Evidence) -> Iterator[Finding]:
 
 
 def follows(cell: Evidence) -> Iterator[Finding]:
-    """Digests, variant, command and cap, computed again from the configuration.
+    """Recompute digests, variant, command and cap from the configuration.
 
-    Under other code than made the cell a difference is a note: a component's version changed.
+    A difference is only a note if other code made the cell: a component's version changed.
     """
     try:
         plan = _plan(cell.record)
@@ -66,18 +66,18 @@ def follows(cell: Evidence) -> Iterator[Finding]:
 
 
 def grid(cell: Evidence) -> Iterator[Finding]:
-    """The points without further dials are the preferences that were asked for."""
+    """Check that the points without further dials are the configured preferences."""
     import numpy as np
 
     try:
         plan = _plan(cell.record)
     except UsageError:
-        return  # said by `follows`
+        return  # reported by `follows`
     p = plan.config.preferences
     if p.name == "file":
-        return  # which may lie anywhere
+        return  # which may be anywhere
     points = [cell.record.preferences[place] for place in cell.record.ranked_points()]
-    # Counted before they are made: a record can ask for any number.
+    # Counted before they are computed: a record can ask for any number.
     m = len(plan.objectives)
     asked = p.count if p.name == "random" else lattice_size(m, p.divisions)
     if len(points) != asked or not np.allclose(points, sorted(plan.grid().tolist())):
@@ -86,7 +86,7 @@ def grid(cell: Evidence) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class _Recorded(CellPlan):
-    """The plan of a recorded cell, made without opening data, pairs or model."""
+    """Plan of a recorded cell, made without opening data, pairs or model."""
 
     versions: dict[str, str]
 
@@ -97,7 +97,7 @@ class _Recorded(CellPlan):
 
 
 def _plan(record: ScoredRecord) -> _Recorded:
-    """UsageError where this installation does not know the method, the benchmark or an option."""
+    """Plan the cell again; UsageError if its method, benchmark or an option is not known here."""
     from paretosteer.config import options
     from paretosteer.config.schema import CellConfig
     from paretosteer.plugins import registry

@@ -12,7 +12,7 @@ _LOG = "training.csv"
 
 
 def cost(cell: Evidence) -> Iterator[Finding]:
-    """No cell is over its cap."""
+    """Check that the cell kept to its budget's cap."""
     steps, cap = cell.record.cost.train_steps, cell.record.config.get("budget", {}).get("steps")
     if cap is not None and steps > cap and not cell.record.exempt:
         yield fault(
@@ -21,7 +21,7 @@ def cost(cell: Evidence) -> Iterator[Finding]:
 
 
 def log(cell: Evidence) -> Iterator[Finding]:
-    """The last step of the training log is the record's number of steps."""
+    """Check that the training log ends at the record's number of steps."""
     if _LOG not in cell.record.files:
         return
     try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from paretosteer.interfaces import Array
 
 MOST_BYTES = 4 * 2**30  # of one file that is held in memory: scores, drift, samples
-# What checks look into; of other files, however large, only the digest counts.
+# Files whose content is checked; of others, however large, only the digest is.
 MEASURED = ("scores.parquet", "drift.parquet", "judge.parquet", "samples.jsonl", "training.csv")
 
 
@@ -46,7 +46,7 @@ class Evidence:
         return {name: self._digest(name) for name in self.record.files}
 
     def content(self, name: str) -> bytes:
-        """The bytes of one of MEASURED; RefusedError where it is not the file that was recorded.
+        """Return the bytes of one of MEASURED; RefusedError if its digest is not the record's.
 
         A damaged file is never parsed: readers of binary files are not safe against it.
         """

@@ -17,21 +17,21 @@ from paretosteer.validation.verdict import OVERWRITE
 _OWN = {RECORD, CONFIG, STATE}
 _CHECKPOINT = (".safetensors", ".json")  # loading them runs no code
 _HEADER_LENGTH = 8
-_MOST_HEADER = 100_000_000  # as safetensors has it
+_MOST_HEADER = 100_000_000  # the limit of safetensors
 
 
 def present(cell: Evidence) -> Iterator[Finding]:
-    """A record whose files are all elsewhere, as in a collection of records."""
+    """Check that not all files are missing, as in a collection of records."""
     names = cell.record.files
     if names and not any(os.path.lexists(cell.folder / name) for name in names):
         yield fault(
-            f"only its record is here, and none of its {len(names)} files to check it by",
+            f"only its record is here, without any of its {len(names)} files to check it against",
             "bring them back, or run the cell again",
         )
 
 
 def digests(cell: Evidence) -> Iterator[Finding]:
-    """Every file that the record names, byte for byte."""
+    """Check the digest of every file that the record names."""
     for name, recorded in cell.record.files.items():
         found = cell.digests[name]
         if isinstance(found, RefusedError):
@@ -41,7 +41,7 @@ def digests(cell: Evidence) -> Iterator[Finding]:
 
 
 def strangers(cell: Evidence) -> Iterator[Finding]:
-    """Files that the record does not name; those that begin with a dot are unfinished work."""
+    """Find files that the record does not name, except hidden ones, which are unfinished work."""
     named = cell.record.files.keys() | _OWN
     extra = [name for name in sorted(_names(cell.folder)) if name not in named]
     for name in extra:
@@ -54,7 +54,7 @@ def strangers(cell: Evidence) -> Iterator[Finding]:
 
 
 def checkpoint(cell: Evidence) -> Iterator[Finding]:
-    """Only what can be loaded without running code, and tensors as their header has them."""
+    """Check that loading the checkpoint runs no code, and that its tensors match their header."""
     recorded = {name for name in cell.record.files if name.startswith("checkpoint/")}
     present = {name for name in _names(cell.folder) if name.startswith("checkpoint/")}
     for name in sorted(recorded | present):
@@ -65,13 +65,13 @@ def checkpoint(cell: Evidence) -> Iterator[Finding]:
             try:
                 _check_header(cell.folder, name)
             except RefusedError:
-                continue  # the digests say so
+                continue  # reported by `digests`
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 yield fault(f"{name} is not a safetensors file")
 
 
 def stages(cell: Evidence) -> Iterator[Finding]:
-    """`stages.json` against the record: same digests of stages, same files, same facts."""
+    """Check `stages.json` against the record: stages, files and counts."""
     record = cell.record
     if not (cell.folder / STATE).exists():
         yield note(f"{STATE} is absent: a sweep would run the cell again")
@@ -93,7 +93,7 @@ def stages(cell: Evidence) -> Iterator[Finding]:
         yield fault(str(refused))
         return
     except (AttributeError, KeyError, TypeError):
-        yield fault(f"{STATE} is not what a run writes")
+        yield fault(f"{STATE} is malformed")
         return
     if stages != record.stages:
         yield fault(f"{STATE} has other stages than the record")
@@ -105,7 +105,7 @@ def stages(cell: Evidence) -> Iterator[Finding]:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Files at or below a folder but hidden ones, by their place in it; links are not followed."""
+    """Relative paths of all files below a folder but hidden ones; links are not followed."""
     for place, below, names in os.walk(folder):
         below[:] = [name for name in below if not name.startswith(".")]
         for name in names:
@@ -114,7 +114,7 @@ def _names(folder: Path) -> Iterator[str]:
 
 
 def _check_header(folder: Path, name: str) -> None:
-    """Tensors lie one after the other behind the header, to the end of the file."""
+    """Check that the tensors end where the file ends; ValueError otherwise."""
     with opened(folder, name) as stream:
         size = os.fstat(stream.fileno()).st_size
         length = int.from_bytes(stream.read(_HEADER_LENGTH), "little")

@@ -1,4 +1,4 @@
-"""Check of a cell against the names of its folders."""
+"""Check of a cell's record against the names of its folders."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ _MOVE = "put the folder back where it was, or run the cell again"
 
 
 def place(cell: Evidence) -> Iterator[Finding]:
-    """Identity, seed, method and benchmark against the names of the folders."""
+    """Check identity, seed, method and benchmark against the names of the folders."""
     record = cell.record
     expected = (
         record.benchmark.name,
@@ -19,7 +19,7 @@ def place(cell: Evidence) -> Iterator[Finding]:
     )
     found = cell.folder.resolve().parts[-3:]
     if found != expected:
-        yield fault(f"lies at {'/'.join(found)}, its record is of {'/'.join(expected)}", _MOVE)
+        yield fault(f"is at {'/'.join(found)}, but its record is of {'/'.join(expected)}", _MOVE)
     if not record.stages.get("train", "").startswith(record.identity):
         yield fault(f"identity {record.identity} does not begin its training digest")
     recorded = {"benchmark": record.benchmark.name, "method": record.method, "seed": record.seed}

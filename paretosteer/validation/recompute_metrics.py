@@ -1,4 +1,4 @@
-"""Metrics of a report's table, computed again from points that were made again."""
+"""Metrics of a report's table, recomputed from recomputed points."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from paretosteer.metrics.row_points import Points
 
 @dataclass(frozen=True)
 class Replicate:
-    """A cell in its row: points (k, m) by ascending preference, and the best possible, if known."""
+    """A cell in its row: points (k, m) by ascending preference, and the optimum if known."""
 
     fold: int | None
     points: Array
@@ -23,7 +23,7 @@ class Replicate:
 
 
 def common_optima(rows: Sequence[Sequence[Replicate]]) -> dict[int | None, Optimum] | None:
-    """The best possible by fold; None where a cell has none, or those of a fold disagree."""
+    """Optimum by fold; None if a cell has none, or if cells of a fold disagree."""
     found: dict[int | None, Optimum] = {}
     for each in (each for row in rows for each in row):
         if each.optimum is None:

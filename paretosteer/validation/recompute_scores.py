@@ -1,4 +1,4 @@
-"""Checks of the scores: complete, unique and finite; the cell's points are computed from them."""
+"""Checks that scores are complete, unique and finite, from which points are recomputed."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 def counts(cell: Evidence) -> Iterator[Finding]:
-    """The record's numbers of samples add up."""
+    """Check that the record's numbers of samples add up."""
     record = cell.record
     if record.n_scored + record.n_failed != record.n_total:
         yield fault(
-            f"n_scored {record.n_scored} and n_failed {record.n_failed} do not make "
+            f"n_scored {record.n_scored} and n_failed {record.n_failed} do not add up to "
             f"n_total {record.n_total}"
         )
     samples = record.config.get("budget", {}).get("test_samples")
     points, prompts = len(record.points), record.prompts.count
     if isinstance(samples, int) and points * prompts * samples != record.n_total:
         yield fault(
-            f"n_total is {record.n_total}, where {points} points, {prompts} prompts and "
+            f"n_total is {record.n_total}, but {points} points, {prompts} prompts and "
             f"{samples} samples make {points * prompts * samples}"
         )
 
 
 def scores(cell: Evidence) -> Iterator[Finding]:
-    """Keys are complete and unique, and scores finite; fills in the cell's points."""
+    """Check that keys are complete and unique and scores finite; fill in the cell's points."""
     try:
         raw, cell.keys = _cube(cell, "scores.parquet", cell.record.objective_names)
         penalty = _penalty(cell, cell.keys)
@@ -48,11 +48,11 @@ def scores(cell: Evidence) -> Iterator[Finding]:
 
 
 def others(cell: Evidence) -> Iterator[Finding]:
-    """Drift, judges' scores and samples have the keys of the scores."""
+    """Check that drift, judges' scores and samples have the keys of the scores."""
     names = cell.record.objective_names
     tables = {"drift.parquet": ["kl", "start_nll", "tokens"], "judge.parquet": names}
     if cell.keys is None:
-        return  # said where scores are checked
+        return  # reported by `scores`
     for name, columns in tables.items():
         if name in cell.record.files:
             try:
@@ -67,7 +67,7 @@ def others(cell: Evidence) -> Iterator[Finding]:
 
 
 def _texts(cell: Evidence, expected: pd.DataFrame) -> Iterator[Finding]:
-    """`samples.jsonl`: empty in a world without text, else a line per row of the scores."""
+    """Check that `samples.jsonl` is empty or has one line per row of the scores."""
     try:
         lines = cell.content("samples.jsonl").split(b"\n")
         rows = [json.loads(line) for line in lines if line]
@@ -80,11 +80,11 @@ def _texts(cell: Evidence, expected: pd.DataFrame) -> Iterator[Finding]:
         return
     columns = (expected[key].tolist() for key in KEYS)
     if found and sorted(found, key=str) != sorted(zip(*columns, strict=True), key=str):
-        yield fault(f"samples.jsonl has {len(found)} samples, and not those of the scores")
+        yield fault(f"samples.jsonl has {len(found)} samples that are not those of the scores")
 
 
 def _penalty(cell: Evidence, keys: pd.DataFrame) -> Array | float:
-    """Penalty of the KL at each point and prompt, (points, prompts, 1); 0 without a coefficient."""
+    """KL penalty at each point and prompt, (points, prompts, 1); 0 without a coefficient."""
     coefficient = cell.record.kl_coefficient
     if not coefficient:
         return 0.0
@@ -95,7 +95,7 @@ def _penalty(cell: Evidence, keys: pd.DataFrame) -> Array | float:
 
 
 def _cube(cell: Evidence, name: str, columns: list[str]) -> tuple[Array, pd.DataFrame]:
-    """A table as (points, prompts, samples, columns), and its sorted keys."""
+    """Read a table as (points, prompts, samples, columns), and its sorted keys."""
     import numpy as np
 
     frame = _sorted(cell.frame(name, [*KEYS, *columns]))
@@ -108,7 +108,7 @@ def _cube(cell: Evidence, name: str, columns: list[str]) -> tuple[Array, pd.Data
     points, prompts = len(cell.record.points), cell.record.prompts.count
     if keys["point"].unique().tolist() != list(range(points)) or sizes[1] != prompts:
         raise RefusedError(
-            f"{name} has {sizes[0]} points with {sizes[1]} prompts, the record {points} and "
+            f"{name} has {sizes[0]} points with {sizes[1]} prompts, the record has {points} and "
             f"{prompts}"
         )
     try:
@@ -121,6 +121,6 @@ def _cube(cell: Evidence, name: str, columns: list[str]) -> tuple[Array, pd.Data
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows by point, prompt and sample; the order in a file says nothing."""
+    """Rows sorted by point, prompt and sample; their order in a file is arbitrary."""
     named = frame.assign(prompt_id=frame["prompt_id"].astype(str))
     return named.sort_values(KEYS, ignore_index=True)

@@ -1,6 +1,6 @@
-"""The verdict on a report: whether it is of these cells, with points and metrics recomputed.
+"""Verdict on a report: is it of these cells, and do its points and metrics follow from them?
 
-Figures are written to six digits, so two agree that differ by less than one part in 100,000.
+Reports round figures to six digits, so figures within one part in 100,000 of each other agree.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from paretosteer.validation.verdict import Verdict
 
 REPORT = "report.json"
 RELATIVE, ABSOLUTE = 1e-5, 1e-9
-_MOST_TOLD = 3
+_MOST_SHOWN = 3
 
 
 def report_folders(folder: Path) -> Iterator[Path]:
@@ -52,16 +52,16 @@ def check_report(folder: Path, cells: Sequence[Found]) -> Verdict:
         findings = [*_sums(folder), *_against(content, matched), *_board(folder, content["tables"])]
     except RefusedError as refused:
         return Verdict(folder, "report", [_wrong(str(refused))])
-    except Exception as error:  # a stranger's JSON can have any form
-        told = f"{type(error).__name__}: {first_line(error)[:120]}"
-        wrong = _wrong(f"{REPORT} is not what `report` writes ({told})")
+    except Exception as error:  # forged JSON can have any form
+        message = f"{type(error).__name__}: {first_line(error)[:120]}"
+        wrong = _wrong(f"{REPORT} is not a file that `report` writes ({message})")
         return Verdict(folder, "report", [wrong])
-    lacking = f"figures unchecked, {matched.elsewhere} of its cells lie elsewhere"
+    lacking = f"figures unchecked, {matched.elsewhere} of its cells are elsewhere"
     return Verdict(folder, "report", findings, lacking if matched.elsewhere else "")
 
 
 def _sums(folder: Path) -> Iterator[Finding]:
-    """Every file that a reader may open, page and tables too, byte for byte."""
+    """Check the digest of every file of the report, page and tables included."""
     if not os.path.lexists(folder / SUMS):
         yield note(f"{SUMS} is absent, so page, tables and figures are not checked")
         return
@@ -69,13 +69,13 @@ def _sums(folder: Path) -> Iterator[Finding]:
         made, _, name = line.partition("  ")
         try:
             if digest(folder, name) != made:
-                yield _wrong(f"{name} is not as the report wrote it")
+                yield _wrong(f"{name} was changed after the report was written")
         except RefusedError as refused:
             yield _wrong(str(refused))
 
 
 def _against(content: Mapping[str, Any], matched: Matched) -> Iterator[Finding]:
-    """Points and metrics, where the cells that the report is of are here."""
+    """Check points and metrics, if the report's cells are all here."""
     if matched.differences:
         yield _wrong(f"is stale; cells since it was made: {matched.differences}")
         return
@@ -88,7 +88,7 @@ def _against(content: Mapping[str, Any], matched: Matched) -> Iterator[Finding]:
 
 
 def _counting(reported: Sequence[Mapping[str, Any]], matched: Matched) -> set[str]:
-    """Cells that were scored, and did not give way to another of their configuration and seed."""
+    """Scored cells that no other of their configuration and seed supersedes."""
     return {
         each["path"]
         for each in reported
@@ -102,7 +102,7 @@ def _shown(tables: Sequence[Mapping[str, Any]], matched: Matched) -> set[str]:
 
 
 def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Finding]:
-    """Points and metrics of one table."""
+    """Check points and metrics of one table."""
     scored = [row for row in table["rows"] if row.get("replicates")]
     if not scored:
         return
@@ -111,7 +111,7 @@ def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Fin
     number = table["number"]
     if any(len(row["replicates"]) != len(own) for row, own in zip(scored, kept, strict=True)):
         yield fault(
-            f"table {number}: cannot be checked, some of its cells have no scores to trust",
+            f"table {number}: cannot be checked, some of its cells have no trusted scores",
             "fix its cells, then make the report again",
         )
         return
@@ -122,7 +122,7 @@ def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Fin
     oracle = scored[0]["figures"]["ratio_to"] == "oracle"
     optima = common_optima(rows) if oracle else None
     if oracle and not optima:
-        yield _wrong(f"table {number}: is measured against an oracle that its cells do not share")
+        yield _wrong(f"table {number}: compares with an oracle that its cells do not share")
         return
     mu = np.array([first.preferences[place] for place in first.ranked_points()])
     frame = Frame(mu, np.array(first.reference), first.objective_names, optima)
@@ -152,29 +152,29 @@ def _metrics(
         if not _close(reported.get(name), value)
     ]
     if wrong:
-        told = ", ".join(wrong[:_MOST_TOLD])
-        yield _wrong(f"table {number}: {reported['label']}: {told}")
+        shown = ", ".join(wrong[:_MOST_SHOWN])
+        yield _wrong(f"table {number}: {reported['label']}: {shown}")
 
 
 def _board(folder: Path, tables: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    """`leaderboard.csv` has the rows of `report.json`."""
+    """Check that `leaderboard.csv` has the rows of `report.json`."""
     name = "leaderboard.csv"
     rows = [row["figures"] for table in tables for row in table["rows"]]
     try:
         text = read(folder, name, MOST_TEXT).decode("utf-8")
         found = list(csv.DictReader(StringIO(text, newline="")))
     except (ValueError, csv.Error) as error:
-        yield _wrong(f"{name} is no table ({error})")
+        yield _wrong(f"{name} is not a table ({error})")
         return
     if len(found) != len(rows):
-        yield _wrong(f"{name} has {len(found)} rows, {REPORT} {len(rows)}")
+        yield _wrong(f"{name} has {len(found)} rows, {REPORT} has {len(rows)}")
         return
     for place, (line, row) in enumerate(zip(found, rows, strict=True), start=1):
         cells = {name: line.get(csv_text(name)) for name in row}
         wrong = [name for name, value in row.items() if not _written_as(cells[name], value)]
         if wrong:
             yield _wrong(
-                f"{name}, row {place}: {', '.join(wrong[:_MOST_TOLD])} differ from {REPORT}"
+                f"{name}, row {place}: {', '.join(wrong[:_MOST_SHOWN])} differ from {REPORT}"
             )
 
 
@@ -212,7 +212,7 @@ def _scored(cell: Found) -> ScoredRecord:
 
 
 def _paths(row: Mapping[str, Any], known: Mapping[str, Found]) -> Iterator[str]:
-    """A row's cells by fold and seed, as its replicates are; paths may hold spaces themselves."""
+    """Paths of a row's cells, in the order of its replicates; a path may contain spaces."""
     words: list[str] = []
     for word in row["figures"]["paths"].split(" "):
         words.append(word)

@@ -17,7 +17,7 @@ _LEAST = 3  # benchmark, method and cell
 
 @dataclass(frozen=True)
 class Matched:
-    """The cells of a report: by the path it gives them, and how they differ from what is here.
+    """Cells of a report by the paths it names, and how those here differ from them.
 
     `elsewhere` are those that were never below the report's sweep.
     """
@@ -54,7 +54,7 @@ def match(reported: Sequence[Mapping[str, Any]], sweep: Path, cells: Sequence[Fo
 
 
 def _place(parts: Parts, own: Mapping[Parts, Found]) -> Parts | None:
-    """The longest end of a path that is the place of a cell."""
+    """Longest suffix of a path that is the place of a cell."""
     ends = (parts[-length:] for length in range(len(parts), _LEAST - 1, -1))
     return next((end for end in ends if end in own), None)
 

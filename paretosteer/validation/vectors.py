@@ -6,11 +6,11 @@ from paretosteer.cells.scores import KEYS
 from paretosteer.findings import Finding, fault
 from paretosteer.validation.evidence import Evidence
 
-TOLERANCE = 1e-6  # of a preference's sum, as everywhere
+TOLERANCE = 1e-6  # of a preference's sum
 
 
 def vectors(cell: Evidence) -> Iterator[Finding]:
-    """One value per objective in every vector."""
+    """Check that every vector has one value per objective."""
     record, oracle, names = cell.record, cell.record.oracle, cell.record.objective_names
     m = len(names)
     groups: dict[str, Sequence[Sequence[float]]] = {
@@ -23,15 +23,15 @@ def vectors(cell: Evidence) -> Iterator[Finding]:
     }
     for name, rows in groups.items():
         if any(len(row) != m for row in rows):
-            yield fault(f"{name}: not one value for each of {m} objectives")
+            yield fault(f"{name}: does not have one value for each of {m} objectives")
     if oracle and len(oracle.points) != len(record.points):
-        yield fault(f"oracle has {len(oracle.points)} points, the cell {len(record.points)}")
+        yield fault(f"oracle has {len(oracle.points)} points, the cell has {len(record.points)}")
     if len(set(names)) < m or set(names) & set(KEYS):
-        yield fault("objectives: a name occurs twice or is that of a key of the scores")
+        yield fault("objectives: a name occurs twice or is a key of the scores")
 
 
 def preferences(cell: Evidence) -> Iterator[Finding]:
-    """Points lie on the simplex, and none is there twice."""
+    """Check that points are on the simplex and unique."""
     seen = set()
     for place, point in enumerate(cell.record.points):
         mu = point.preference
@@ -42,7 +42,7 @@ def preferences(cell: Evidence) -> Iterator[Finding]:
             yield fault(f"point {place}: preference {_few(mu)} occurs twice")
         seen.add(key)
     if not cell.record.ranked_points():
-        yield fault("points: none is without further dials, so none can be ranked")
+        yield fault("points: all have further dials, so none can be ranked")
 
 
 def _few(vector: Sequence[float]) -> str:

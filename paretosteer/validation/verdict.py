@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 from paretosteer.findings import Finding, faults, notes
 
-RUN_AGAIN = "run the cell again"  # the remedy of a fault that names none
+RUN_AGAIN = "run the cell again"  # remedy of a fault that names none
 OVERWRITE = "run the cell again with --overwrite all"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the figures at `path` can be trusted, and why not.
+    """Verdict on the figures at `path`, with its findings.
 
-    `reason` says why a cell has no result.
+    `reason` is why a cell has no result.
     """
 
     path: Path
@@ -27,7 +27,7 @@ class Verdict:
 
     @property
     def word(self) -> Literal["trusted", "not trusted", "no result"]:
-        """The verdict without its reasons."""
+        """Verdict without its reasons."""
         if self.faults:
             return "not trusted"
         return "no result" if self.reason else "trusted"
@@ -39,7 +39,7 @@ class Verdict:
 
     @property
     def notes(self) -> list[str]:
-        """Remarks that speak against no figure."""
+        """Remarks that cast no doubt on a figure."""
         return [each.found for each in notes(self.findings)]
 
     @property
@@ -49,7 +49,7 @@ class Verdict:
 
     @property
     def line(self) -> str:
-        """The verdict with its reasons, in one line."""
+        """Verdict with its reasons, in one line."""
         if self.faults:
             return f"not trusted: {'; '.join([*self.faults, *self.remedies])}"
         if self.reason:
@@ -57,7 +57,7 @@ class Verdict:
         return f"trusted, with notes: {'; '.join(self.notes)}" if self.notes else "trusted"
 
     def as_dict(self) -> dict[str, Any]:
-        """The verdict for programs."""
+        """Verdict as JSON, for programs."""
         return {
             "path": str(self.path),
             "kind": self.kind,

@@ -114,7 +114,7 @@ def test_other_coordinates_are_another_table(tmp_path: Path) -> None:
     write_cell(tmp_path, "clp", line)
     write_cell(tmp_path, "morl", line, changes={"kl_coefficient": 0.1})
     plain, regularised = found = results(tmp_path)
-    assert [words.split("Its own: ")[1] for words in apart(found).values()] == [
+    assert [words.split("Only this one has: ")[1] for words in apart(found).values()] == [
         "KL coefficient 0.",
         "KL coefficient 0.1.",
     ]

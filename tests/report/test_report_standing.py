@@ -63,7 +63,7 @@ def test_the_report_says_so(sweep: Path, tmp_path: Path) -> None:
     assert tex.count(r"\underline{") == 1
     (line,) = [each for each in tex.splitlines() if r"\underline{" in each]
     assert line.strip().startswith(r"clp & \underline{")
-    assert "Underlined: not told apart from the best." in tex
+    assert "Underlined: not significantly different from the best." in tex
     assert "| 2 \\[1, 2\\] | a |" in (report.folder / "leaderboard.md").read_text()
     (table,) = json.loads((report.folder / "report.json").read_text())["tables"]
     assert set(table["pairs"][0]) == {

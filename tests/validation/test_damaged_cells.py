@@ -155,7 +155,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     "fewer scores than counted": (scores(lambda old: old[:-1]), "has 11 rows, n_total is 12"),
     "counts that do not add up": (
         lambda folder: book(folder, n_failed=1),
-        "n_scored 12 and n_failed 1 do not make n_total 12",
+        "n_scored 12 and n_failed 1 do not add up to n_total 12",
     ),
     "a lattice of a billion preferences": (
         asked_for({"name": "lattice", "divisions": 10**9}),
@@ -187,7 +187,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "samples of another run": (
         booked("samples.jsonl", '{"point": 0, "prompt_id": "p00", "sample": 3}\n'),
-        "samples.jsonl has 1 samples, and not those of the scores",
+        "samples.jsonl has 1 samples that are not those of the scores",
     ),
     "samples nested deeply": (
         booked("samples.jsonl", "[" * 100_000),
@@ -203,7 +203,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a preference too long": (
         points([1.0, 0.0, 0.0], [0.5, 0.5], [0.0, 1.0]),
-        "points: not one value for each of 2 objectives",
+        "points: does not have one value for each of 2 objectives",
     ),
     "a deviation of 0": (
         entry("normaliser", "std", [1.0, 0.0]),
@@ -215,11 +215,11 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a short reference": (
         lambda folder: book(folder, reference=[-2.0]),
-        "reference: not one value for each",
+        "reference: does not have one value for each",
     ),
     "an oracle of other points": (
         lambda folder: book(folder, oracle={"points": [[1.0, 1.0]], "start": [0.0, 0.0]}),
-        "oracle has 1 points, the cell 3",
+        "oracle has 1 points, the cell has 3",
     ),
     "more steps than the budget has": (
         entry("cost", "train_steps", 600),
@@ -253,7 +253,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         )(folder),
         "stages.json was changed after it was written (its digest differs)",
     ),
-    "stages that are a list": (text("stages.json", "[1]"), "stages.json is not what a run writes"),
+    "stages that are a list": (text("stages.json", "[1]"), "stages.json is malformed"),
     "stages of another run": (
         text(
             "stages.json",
@@ -305,7 +305,7 @@ def test_a_record_alone_is_one_fault(tmp_path: Path) -> None:
         if path.name != "record.json":
             path.unlink()
     (verdict,) = validate(tmp_path)
-    assert "only its record is here, and none of its" in verdict.faults[0]
+    assert "only its record is here, without any of its" in verdict.faults[0]
     assert len(verdict.faults) == 1 == len(verdict.remedies)
 
 

@@ -167,7 +167,7 @@ FORGED: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "a table of no form": (
         lambda report: report.update(tables=[{"rows": 3}]),
-        "report.json is not what `report` writes",
+        "report.json is not a file that `report` writes",
     ),
 }
 
@@ -189,7 +189,7 @@ def test_a_forged_leaderboard_is_seen(sweep: Path) -> None:
     path.write_text("\n".join([lines[0], ",".join(first), *lines[2:]]))
     assert "leaderboard.csv, row 1: hypervolume differ" in only(sweep, "report").line
     path.write_bytes(b"table\n\xff")
-    assert "leaderboard.csv is no table" in only(sweep, "report").line
+    assert "leaderboard.csv is not a table" in only(sweep, "report").line
     path.unlink()
     assert "leaderboard.csv is absent" in only(sweep, "report").line
 
@@ -214,14 +214,17 @@ def test_a_report_of_other_cells_is_stale(
 
 def test_a_report_over_two_sweeps_is_not_measured_against_one(sweep: Path, finished: Path) -> None:
     write_report([sweep, finished])
-    told = "no result: figures unchecked, 4 of its cells lie elsewhere"
+    told = "no result: figures unchecked, 4 of its cells are elsewhere"
     assert only(sweep, "report").line == told
 
 
 def test_a_page_that_was_changed_is_not_the_reports(sweep: Path) -> None:
     page, sums = sweep / "report" / "index.html", sweep / "report" / "SHA256SUMS"
     page.write_text(page.read_text().replace("hypervolume", "hypervolumes", 1))
-    assert "index.html is not as the report wrote it; make the rep" in only(sweep, "report").line
+    assert (
+        "index.html was changed after the report was written; make the rep"
+        in only(sweep, "report").line
+    )
     page.unlink()
     assert "not trusted: index.html is absent" in only(sweep, "report").line
     sums.unlink()

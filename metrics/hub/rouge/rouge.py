@@ -1,4 +1,4 @@
-"""`evaluate` module around `rouge-score`: the hub's own cannot be loaded without a network."""
+"""`evaluate` module around `rouge-score`: the hub's own needs a network connection to load."""
 
 import datasets
 import evaluate

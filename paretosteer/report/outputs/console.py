@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from paretosteer.report.analysis.changes import RowChange
 
-# Where there is no terminal nothing knows a width; wide enough that no cell is cut.
+# Without a terminal there is no width to fit; wide enough that no cell is cut.
 _PLAIN_WIDTH = 400
 
-# Rows of a table, and cells that are not ok, that a reader of a terminal is shown.
+# Maximum number of rows of a table, and of cells that are not ok, shown on a terminal.
 _MOST = 50
 
 
 def print_leaderboard(board: "Report | pd.DataFrame") -> None:
-    """Print a leaderboard's tables; of a report also the cells not ok and where its page is."""
+    """Print a leaderboard's tables; of a report also cells that are not ok and the page's path."""
     console = _console()
     frame = board.leaderboard if isinstance(board, Report) else board
     for number, rows in frame.groupby("table", sort=True):
@@ -45,13 +45,13 @@ def print_leaderboard(board: "Report | pd.DataFrame") -> None:
 
 
 def print_comparison(report: ComparisonReport) -> None:
-    """Print what changed between two sweeps, what is not compared, and where it was written."""
+    """Print what changed between two sweeps, what is not compared, and the page's path."""
     console, comparison = _console(), report.comparison
     for heading, rows in comparison.groups:
         console.print(_changes(heading, rows))
     sides = f"A, before: {comparison.before}", f"B, after: {comparison.after}"
-    for told in (*sides, NOTE, *comparison.remarks, f"report: {report.page}"):
-        console.print(_text(told), soft_wrap=True)
+    for remark in (*sides, NOTE, *comparison.remarks, f"report: {report.page}"):
+        console.print(_text(remark), soft_wrap=True)
 
 
 def _say_more(console: "Console", count: int, what: str) -> None:
@@ -60,7 +60,7 @@ def _say_more(console: "Console", count: int, what: str) -> None:
 
 
 def _text(text: str) -> "Text":
-    """Text as it is, without markup and without what steers a terminal."""
+    """Literal text without markup and control sequences."""
     from rich.text import Text
 
     return Text(line(text))
@@ -83,7 +83,7 @@ def _table(title: str, rows: "pd.DataFrame") -> "Table":
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("status")
     for _, row in rows.iterrows():
-        # Of rows from elsewhere nothing is known about a budget.
+        # Rows of `score` have no budget, so `exempt` may be missing.
         star = "*" if _there(row["exempt"]) and row["exempt"] else ""
         values = [
             str(row["label"]) + star,
@@ -122,7 +122,7 @@ def _empty(title: str) -> "Table":
 
 
 def _value(row: "pd.Series[Any]", column: Column) -> str:
-    """Only what rows are ranked by has room for its interval."""
+    """Text of a value; only the column that rows are ranked by has room for its interval."""
     names = (*column.names, f"{column.name}_error") if column is HYPERVOLUME else (column.name,)
     figures = {name: row[name] for name in names if _there(row[name])}
     return column.text(figures).replace("−", "-")

@@ -1,4 +1,4 @@
-"""Points from elsewhere: the same metrics for a CSV file of preferences and outcomes."""
+"""Leaderboard of points from a CSV file of preferences and outcomes."""
 
 import csv
 import math
@@ -37,7 +37,7 @@ class _Line:
 def score_csv(
     path: str | os.PathLike[str], reference: Sequence[float], minimise: Sequence[str] = ()
 ) -> "pd.DataFrame":
-    """The leaderboard of points as they are, without normalisation; higher is better.
+    """Leaderboard of points that are not normalised; higher is better.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def score_csv(
     Raises
     ------
     UsageError
-        Naming the column or line that cannot be used and what to do.
+        If a column or line cannot be used.
     """
     rows, fields = _read(Path(path))
     names = _objectives(fields)
@@ -191,7 +191,7 @@ def _points(
     """A method's preferences, ascending, and its points (seeds, k, m) at them."""
     seeds: dict[int, dict[tuple[float, ...], _Line]] = {}
     for line in lines:
-        # Rounded, so that a weight computed in two ways is one weight.
+        # Rounded, so that weights that differ by rounding errors are equal.
         preference = tuple(round(weight, 9) for weight in line.preference)
         own = seeds.setdefault(line.seed, {})
         if preference in own:

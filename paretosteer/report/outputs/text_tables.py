@@ -1,4 +1,4 @@
-"""The leaderboard for readers: Markdown for a README, LaTeX (booktabs) for a paper."""
+"""Leaderboard tables: Markdown for a README, LaTeX (booktabs) for a paper."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from paretosteer.runtime.terminal import printable
 
 @dataclass(frozen=True)
 class _Look:
-    """How a format writes text as it is, a best value, one tied with it, and a footnote's mark."""
+    """Formats of escaped text, best values, values tied with the best, and the footnote's mark."""
 
     escape: Callable[[str], str]
     best: Callable[[str], str]
@@ -23,7 +23,7 @@ class _Look:
 
 
 def headline(result: TableResult) -> str:
-    """What a table compares, in one line."""
+    """Benchmark, model and setting of a table in one line."""
     table, setting = result.table, result.table.setting
     if not setting:
         return f"{table.benchmark} {table.model}".strip()
@@ -38,14 +38,14 @@ def headline(result: TableResult) -> str:
 
 
 def apart(results: Sequence[TableResult]) -> dict[int, str]:
-    """By number, what keeps each table apart from the others; nothing where there is one only."""
+    """Note by table number on what makes it incomparable with the others; empty for one table."""
     settings: list[tuple[int, Setting]] = [
         (result.table.number, result.table.setting) for result in results if result.table.setting
     ]
-    told = distinctions([setting for _, setting in settings])
+    differences = distinctions([setting for _, setting in settings])
     return {
-        number: f"Not comparable with the other tables. Its own: {_listed(words)}."
-        for (number, _), words in zip(settings, told, strict=True)
+        number: f"Not comparable with the other tables. Only this one has: {_listed(words)}."
+        for (number, _), words in zip(settings, differences, strict=True)
         if words
     }
 
@@ -63,7 +63,7 @@ def markdown(results: Sequence[TableResult]) -> str:
 def latex(results: Sequence[TableResult]) -> str:
     """All tables as LaTeX floats, best values in bold; needs the package booktabs.
 
-    Hypervolumes that are not told apart from the best are underlined.
+    Hypervolumes that do not differ significantly from the best are underlined.
     """
     special = apart(results)
     tables = [_latex_table(result, told_about(result, special)) for result in results]
@@ -71,12 +71,12 @@ def latex(results: Sequence[TableResult]) -> str:
 
 
 def told_about(result: TableResult, special: Mapping[int, str]) -> list[str]:
-    """Everything said below or above a table, what keeps it `apart` first."""
+    """Notes on a table, the one from `apart` first."""
     own = special.get(result.table.number)
     return [*([own] if own else []), *notes(result)]
 
 
-def _markdown_table(result: TableResult, told: Sequence[str]) -> str:
+def _markdown_table(result: TableResult, remarks: Sequence[str]) -> str:
     columns = result.present((*section("quality"), STEPS))
     headings = _headings(result, columns)
     look = _Look(markdown_escape, "**{}**".format, str, star="\\*")
@@ -89,13 +89,13 @@ def _markdown_table(result: TableResult, told: Sequence[str]) -> str:
             f"|:--|{'--:|' * (len(headings) - 2)}:--|",
             *(f"| {' | '.join(row)} |" for row in rows),
             "",
-            *(f"- {markdown_escape(note)}" for note in told),
+            *(f"- {markdown_escape(note)}" for note in remarks),
             "",
         ]
     )
 
 
-def _latex_table(result: TableResult, told: Sequence[str]) -> str:
+def _latex_table(result: TableResult, remarks: Sequence[str]) -> str:
     arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
     columns = result.present((*section("quality"), STEPS))
     headings = _headings(result, columns)
@@ -103,8 +103,8 @@ def _latex_table(result: TableResult, told: Sequence[str]) -> str:
         headings = [heading.replace(arrow, command) for heading in headings]
     bold, underlined = r"\textbf{{{}}}".format, r"\underline{{{}}}".format
     rows = _rows(result, columns, _Look(latex_escape, bold, underlined, star="$^{*}$"))
-    marks = ["Underlined: not told apart from the best."] if result.tied else []
-    caption = f"{headline(result)}. {' '.join([*marks, *told])}"
+    marks = ["Underlined: not significantly different from the best."] if result.tied else []
+    caption = f"{headline(result)}. {' '.join([*marks, *remarks])}"
     return "\n".join(
         [
             r"\begin{table}",
@@ -160,10 +160,10 @@ def _rows(result: TableResult, columns: Sequence[Column], look: _Look) -> list[l
 
 
 def markdown_escape(text: str) -> str:
-    """Text that Markdown shows as it is, on one line, in a table too."""
+    """Escape text for Markdown, in tables too, and put it on one line."""
     line = " ".join(printable(text).split())
     line = "".join(f"\\{each}" if each in "\\`*<>|[]$~&" else each for each in line)
-    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", line)  # within a word it is only itself
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", line)  # within a word it needs no escape
 
 
 _LATEX = {
@@ -184,5 +184,5 @@ _LATEX = {
 
 
 def latex_escape(text: str) -> str:
-    """Text that LaTeX prints as it is, on one line."""
+    """Escape text for LaTeX and put it on one line."""
     return "".join(_LATEX.get(each, each) for each in " ".join(printable(text).split()))

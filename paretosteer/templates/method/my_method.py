@@ -28,7 +28,7 @@ class MyMethod(Method):
     class Options(TrainingOptions):
         """Options of every trained method (rank, learning_rate, …), and two of its own."""
 
-        feedback: str = option("reward", "what teaches the banks")
+        feedback: str = option("reward", "training feedback of the banks")
         own: float = option(
             1.0, "weight of its own objective that a bank is trained with", above=0, most=1
         )
