@@ -46,7 +46,7 @@ PLUGIN_ERRORS = (Exception, SystemExit)
 
 
 def stops_job(error: BaseException) -> bool:
-    """Whether a signal handler raised this SystemExit, as launchers do to requeue a job."""
+    """True if a signal handler raised this SystemExit, as launchers do to requeue a job."""
     if not isinstance(error, SystemExit):
         return False
     handlers = {getattr(signal.getsignal(s), "__code__", None) for s in signal.valid_signals()}

@@ -95,7 +95,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Oracle:
-    """The Pareto front, in the coordinates of points."""
+    """Pareto front, in the coordinates of points."""
 
     points: Array  # (k, m), optimal for k preferences
     start: Array  # (m,), point of the start policy

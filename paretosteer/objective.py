@@ -1,4 +1,4 @@
-"""What is steered: named scores, higher is better."""
+"""Objectives: named scores, higher is better."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Cell:
 
     @property
     def scored(self) -> bool:
-        """Whether the cell finished with scores that can be read."""
+        """True if the cell finished with scores that can be read."""
         return self.status in _SCORED
 
     @property
@@ -64,17 +64,17 @@ class Cell:
 
     @property
     def variant(self) -> str:
-        """What distinguishes the configuration from the method's default."""
+        """Options that differ from the method's defaults."""
         return self.record.variant if self.record else ""
 
     @property
     def seed(self) -> int | None:
-        """The cell's seed, from its record or its folder's name."""
+        """Seed of the cell, from its record or its folder's name."""
         return self.record.seed if self.record else seed_of(self.path.name)
 
     @property
     def fold(self) -> int | None:
-        """The cell's cross-validation fold; of an unfinished cell the one it was configured for."""
+        """Cross-validation fold; of an unfinished cell the one it was configured for."""
         if self.record and self.record.fold:
             return self.record.fold.index
         return None if self.scored else self._configured_fold

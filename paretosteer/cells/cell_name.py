@@ -1,4 +1,4 @@
-"""The name of a cell's folder: `seed{S}-{identity}`, written and parsed here only."""
+"""Name of a cell's folder: `seed{S}-{identity}`, written and parsed here only."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def cell_name(seed: int, identity: str) -> str:
 
 
 def seed_of(name: str) -> int | None:
-    """The seed in a folder's name; None where the folder is not named as cells are."""
+    """Seed in a folder's name; None where the folder is not named as cells are."""
     match = _NAME.fullmatch(name)
     return int(match[1]) if match else None

@@ -1,4 +1,4 @@
-"""What the run of a cell reports to a tracker."""
+"""Figures that the run of a cell reports to a tracker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CellTracker(Protocol):
         ...
 
     def cell(self, folder: Path) -> None:
-        """The record of the cell has been written, whatever its status."""
+        """Report that the cell's record has been written, whatever its status."""
         ...
 
     def finish(self) -> None:

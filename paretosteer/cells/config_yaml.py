@@ -36,7 +36,7 @@ def restore_config(folder: Path, record: ScoredRecord, say: Callable[[str], None
 
 
 def config_text(config: Mapping[str, Any]) -> str:
-    """The configuration of a cell as a run writes it."""
+    """Configuration of a cell as a run writes it."""
     from omegaconf import OmegaConf
 
     return OmegaConf.to_yaml(config)

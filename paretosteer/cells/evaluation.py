@@ -98,7 +98,7 @@ class Evaluation:
         return statistics.median(taken)
 
     def control(self, block: Block) -> Control:
-        """The control rows of a block of points."""
+        """Control rows of a block of points."""
         points = [self.points[i] for i in block]
         mu = np.array([point.preference for point in points])
         return self.method.control(mu, [point.dials for point in points])
@@ -111,7 +111,7 @@ class Evaluation:
         make: Callable[[Block], pd.DataFrame],
         then: Callable[[pd.DataFrame], object] = lambda piece: None,
     ) -> pd.DataFrame:
-        """The table of all blocks, by point, prompt and sample; blocks on disk are not repeated.
+        """Table of all blocks, by point, prompt and sample; blocks on disk are not repeated.
 
         A block with missing values is not written: what failed may work the next time.
         """
@@ -192,13 +192,13 @@ class Evaluation:
         return pd.DataFrame({"point": point, "prompt_id": ids, "sample": cells.sample})
 
     def _with(self, frame: pd.DataFrame, prefix: str, scores: Array) -> pd.DataFrame:
-        """The frame with scores (rows, m), one column per objective."""
+        """Frame with scores (rows, m), one column per objective."""
         names = [prefix + objective.name for objective in self.benchmark.objectives]
         return frame.assign(**dict(zip(names, np.asarray(scores, dtype=float).T, strict=True)))
 
 
 def _timed(make: Callable[[Block], pd.DataFrame], block: Block) -> pd.DataFrame:
-    """The table of a block; the seconds it took are an attribute, which Parquet stores."""
+    """Table of a block; the seconds it took are an attribute, which Parquet stores."""
     began = time.perf_counter()
     piece = make(block)
     piece.attrs["seconds"] = time.perf_counter() - began

@@ -4,7 +4,7 @@
 
 A folder is a cell if it holds a `record.json` or is named as cells are. A cell whose record cannot
 be read is a row with the reason, never skipped; one without a record was interrupted and is
-"missing". Frames are made from the files on disk, whoever launched the cells.
+"missing". Frames are made from the files on disk, however the cells were launched.
 """
 
 import os

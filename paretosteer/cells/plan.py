@@ -1,4 +1,4 @@
-"""The plan of a cell: its classes and options, and the digest of every stage."""
+"""Plan of a cell: its classes and options, and the digest of every stage."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class CellPlan:
 
     @classmethod
     def of_classes(cls, config: CellConfig, method: Any, benchmark: Any) -> CellPlan:
-        """The plan for these classes, whatever is registered under their names."""
+        """Plan for these classes, whatever is registered under their names."""
         chosen = options.build(method.Options, config.method.values, "method")
         world = options.build(benchmark.Options, config.benchmark.values, "benchmark")
         filled = options.left_open(chosen, benchmark.training_defaults(world))
@@ -125,7 +125,7 @@ class CellPlan:
 
     @property
     def identity(self) -> str:
-        """The training digest, shortened: names the cell's folder."""
+        """Training digest, shortened: names the cell's folder."""
         return self.digests["train"][:IDENTITY_LENGTH]
 
     @property
@@ -179,7 +179,7 @@ class CellPlan:
             )
 
     def grid(self) -> Array:
-        """The preferences to evaluate, (k, m)."""
+        """Preferences to evaluate, (k, m)."""
         p, objectives = self.config.preferences, len(self.objectives)
         if p.name == "lattice":
             return simplex.lattice(objectives, p.divisions)
@@ -189,7 +189,7 @@ class CellPlan:
 
 
 def _budget(config: CellConfig, steps: Mapping[str, int]) -> Budget:
-    """The budget with its number of steps, by default the benchmark's for a budget of that name."""
+    """Budget with its number of steps, by default the benchmark's for a budget of that name."""
     budget = config.budget
     if budget.steps is None and budget.name not in steps:
         raise UsageError(
@@ -200,7 +200,7 @@ def _budget(config: CellConfig, steps: Mapping[str, int]) -> Budget:
 
 
 def _dtype(config: CellConfig, benchmark: Any) -> str:
-    """The precision with `auto` resolved, as digests, records and comparisons see it."""
+    """Precision with `auto` resolved, as digests, records and comparisons see it."""
     from paretosteer.runtime.devices import resolve_dtype
 
     if config.dtype == "auto" and benchmark.float32_only:

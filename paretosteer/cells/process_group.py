@@ -20,7 +20,7 @@ GRACE = 10.0  # seconds in which the first process can record an error that it m
 
 
 class ProcessGroup:
-    """The processes of one cell; leaving it as a context ends the group. One process is a group."""
+    """Processes of one cell, as a context manager that ends the group. One process is a group."""
 
     def __init__(self, accelerator: Accelerator):
         self.accelerator = accelerator

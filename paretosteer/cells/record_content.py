@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[str, Any]:
-    """The part that every record has; `version` is the benchmark's."""
+    """Part that every record has; `version` is the benchmark's."""
     plugins = in_use.used(config)
     return {
         "schema": 1,
@@ -108,7 +108,7 @@ def failed_record(
 def results(
     plan: CellPlan, state: State, benchmark: Any, points: Sequence[Point]
 ) -> dict[str, Any]:
-    """The part of a record that only a finished cell has."""
+    """Part of a record that only a finished cell has."""
     config, score = plan.config, state.facts("score")
     prompts, normaliser = benchmark.prompts("test"), benchmark.normaliser
     return {
@@ -156,7 +156,7 @@ def _rewarded(benchmark: Any) -> dict[str, Any]:
 
 
 def _exact(benchmark: Any, points: Sequence[Point]) -> dict[str, Any]:
-    """The best front at the points' preferences, where the world knows it."""
+    """Exact Pareto front at the points' preferences, if the benchmark knows it."""
     if not isinstance(benchmark, Exact):
         return {}
     oracle = benchmark.oracle(np.array([point.preference for point in points]))

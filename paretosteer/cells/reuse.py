@@ -18,7 +18,7 @@ from paretosteer.storage.locks import LOCK, owned
 
 
 def existing_record(plan: CellPlan) -> Record | None:
-    """The record of a cell that need not run: it is finished, or not to be tried again."""
+    """Record of a cell that need not run: it is finished, or not to be run again."""
     if (record := _finished(plan)) is not None:
         return record
     if (record := skipped_record(plan)) is not None:
@@ -36,7 +36,7 @@ def warn_if_damaged(plan: CellPlan) -> None:
 
 
 def _finished(plan: CellPlan) -> Record | None:
-    """The record of a cell that needs nothing more, with a note if other code made it."""
+    """Record of a cell that is complete, with a note if other code made it."""
     try:
         record = read_record(plan.folder)
     except UsageError:
@@ -56,7 +56,7 @@ def _finished(plan: CellPlan) -> Record | None:
 
 
 def skipped_record(plan: CellPlan) -> Record | None:
-    """The record of a cell that ran before and that `--overwrite never` does not run again."""
+    """Record of a cell that ran before and that `--overwrite never` does not run again."""
     if plan.config.overwrite != "never":
         return None
     try:

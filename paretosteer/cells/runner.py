@@ -169,7 +169,7 @@ class CellRun:
         self.finish("score", files, facts)
 
     def record(self, status: str, **more: Any) -> dict[str, Any]:
-        """The record of the cell as it stands."""
+        """Current record of the cell."""
         plan = self.plan
         record = record_content.head(
             plan.config, plan.identity, plan.variant, plan.benchmark_class.version

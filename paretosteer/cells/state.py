@@ -1,4 +1,4 @@
-"""The finished stages of a cell, their files, and whether those are still intact."""
+"""Finished stages of a cell, their files, and whether those are still intact."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class State:
         write_json(self.folder / STATE, with_digest(self.stages))
 
     def facts(self, name: str) -> dict[str, Any]:
-        """What a finished stage has for the record, such as its cost."""
+        """Facts of a finished stage for the record, such as its cost."""
         facts: dict[str, Any] = self.stages[name]["facts"]
         return facts
 
@@ -63,11 +63,11 @@ class State:
         return {k: v for stage in self.stages.values() for k, v in stage["files"].items()}
 
     def are_of(self, files: Mapping[str, str]) -> bool:
-        """Whether a record with these files was made from these stages."""
+        """True if a record with these files was made from these stages."""
         return self.files.items() <= files.items()
 
     def whole(self, name: str) -> bool:
-        """Whether a stage was finished, under any digest, and its files are intact."""
+        """True if a stage was finished, under any digest, and its files are intact."""
         return name in self.stages and self._whole(self.stages[name]["files"])
 
     def _whole(self, files: dict[str, str]) -> bool:
@@ -83,7 +83,7 @@ class State:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """The finished stages; none if the file is absent or not as `State.finish` wrote it."""
+    """Finished stages; none if the file is absent or was changed since `State.finish` wrote it."""
     try:
         stages = untrusted.read_json(folder, STATE)
     except untrusted.RefusedError:

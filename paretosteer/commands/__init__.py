@@ -1,1 +1,1 @@
-"""The commands of `paretosteer`, one module each: `add` declares it, importing nothing heavy."""
+"""Commands of `paretosteer`, one module each: `add` declares it, importing nothing heavy."""

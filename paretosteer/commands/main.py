@@ -1,4 +1,4 @@
-"""The command line. Nothing heavy is imported before a command needs it."""
+"""Command line. Nothing heavy is imported before a command needs it."""
 
 from __future__ import annotations
 

@@ -69,10 +69,10 @@ def _run(args: argparse.Namespace) -> int:
     if args.cfg:
         return _print_yaml(run_yaml(_overrides(args)))
     (cell,) = cells = plan([compose_cell(_overrides(args))])
-    anew = args.overwrite == "all"
+    from_scratch = args.overwrite == "all"
     if args.dry_run:
-        return _show(cells, anew)
-    begin(cells, anew)
+        return _show(cells, from_scratch)
+    begin(cells, from_scratch)
     record = run_one(cell)
     if record is None:  # the first process of this cell does the rest
         return 0
@@ -98,10 +98,10 @@ def _sweep(args: argparse.Namespace) -> int:
     overrides = _overrides(args)
     if args.cfg:
         return _print_yaml(sweep_yaml(overrides))
-    cells, anew = plan(compose_sweep(overrides)), args.overwrite == "all"
+    cells, from_scratch = plan(compose_sweep(overrides)), args.overwrite == "all"
     if args.dry_run:
-        return _show(cells, anew)
-    begin(cells, anew)
+        return _show(cells, from_scratch)
+    begin(cells, from_scratch)
     return run_sweep(overrides, cells)
 
 
@@ -115,9 +115,9 @@ def _print_yaml(text: str) -> int:
     return 0
 
 
-def _show(cells: Sequence[PlannedCell], anew: bool) -> int:
+def _show(cells: Sequence[PlannedCell], from_scratch: bool) -> int:
     """Print the cells; exit code 2 if one of them cannot run."""
-    done = [_done(cell, anew) for cell in cells]
+    done = [_done(cell, from_scratch) for cell in cells]
     costs = [_cost(cell, stages) for cell, stages in zip(cells, done, strict=True)]
     header = ("method", "variant", "benchmark", "model", "seed", "stages", "steps", "rows")
     print(table(header, [_row(*each) for each in zip(cells, done, costs, strict=True)]))
@@ -139,11 +139,11 @@ def _row(cell: PlannedCell, done: str, cost: tuple[int, int]) -> tuple[object, .
     return (config.method.name, plan.variant, *place, done or "to do", *cost)
 
 
-def _done(cell: PlannedCell, anew: bool) -> str:
-    """The part of a cell that does not run again, in words; empty where all of it has to run."""
+def _done(cell: PlannedCell, from_scratch: bool) -> str:
+    """Part of a cell that does not run again, in words; empty where all of it has to run."""
     from paretosteer.cells.reuse import skipped_record
 
-    if cell.plan is None or anew:
+    if cell.plan is None or from_scratch:
         return ""
     cached = cell.plan.cached_stages
     if "score" not in cached and (record := skipped_record(cell.plan)):

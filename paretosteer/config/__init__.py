@@ -1,1 +1,1 @@
-"""What a cell is configured with, checked."""
+"""Checked configuration of a cell."""

@@ -128,7 +128,7 @@ def left_open(options: BaseOptions, own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def variant(options: BaseOptions, own: Mapping[str, Any]) -> str:
-    """What distinguishes these options from the defaults, as a leaderboard shows it.
+    """Options that differ from the defaults, as a leaderboard shows them.
 
     `own` are the benchmark's values of options that are None by default. The value of a field
     `variant`, or of one that is `bare`, comes first and bare, then `name=value` for whatever
@@ -170,7 +170,7 @@ def text(value: Any) -> str:
 
 
 def _line(error: ValidationError, kind: type[BaseOptions], owner: str, prefix: str) -> str:
-    """The first fault of the options in one line; an unknown name comes before a wrong value."""
+    """First fault of the options in one line; an unknown name comes before a wrong value."""
     errors = error.errors(include_url=False)
     first = min(errors, key=lambda each: each["type"] != "extra_forbidden")
     name, *steps = first["loc"]

@@ -16,7 +16,7 @@ SMALL = 20_000_000  # parameters
 
 @dataclass(frozen=True)
 class Setting:
-    """The part of a cell's configuration with which a benchmark is built."""
+    """Part of a cell's configuration with which a benchmark is built."""
 
     model: Model
     budget: Budget

@@ -318,7 +318,7 @@ def _distance(policy: Policy, fixture: BenchmarkFixture, control: Control) -> fl
 
 
 def _draw(fixture: BenchmarkFixture, call: str, rows: Sequence[int], seed: int = SEED) -> Any:
-    """What the start policy's `sample` or `answer` returns for some of the rows."""
+    """Draw some of the rows with the start policy's `sample` or `answer`."""
     prompts, numbers = ([column[i] for i in rows] for column in (fixture.prompts, fixture.numbers))
     return getattr(fixture.start, call)(prompts, Control.start(len(rows)), seed, numbers)
 
@@ -390,7 +390,7 @@ def recall(fixture: BenchmarkFixture) -> Findings:
 
 
 def _described(fixture: BenchmarkFixture) -> pd.DataFrame:
-    """What `samples.jsonl` keeps of the samples, with their keys."""
+    """Samples as `samples.jsonl` stores them, with their keys."""
     rows = fixture.benchmark.describe(fixture.samples)
     if not rows:
         raise NotChecked("it describes none of its samples")

@@ -75,7 +75,7 @@ class Candidate:
 
     @property
     def source(self) -> str:
-        """The file that defines it."""
+        """File that defines it."""
         try:
             return inspect.getsourcefile(self.cls) or ""
         except TypeError:
@@ -161,7 +161,7 @@ class MethodFixture:
 
     @cached_property
     def outcome(self) -> TrainingRun | Exception | SystemExit:
-        """The training run that all checks share, or the error that ended it."""
+        """Training run that all checks share, or the error that ended it."""
         try:
             return self.train()
         except PLUGIN_ERRORS as error:  # reported by the check of training
@@ -169,7 +169,7 @@ class MethodFixture:
 
     @property
     def trained(self) -> TrainingRun:
-        """The training run that all checks share; NotChecked if training failed."""
+        """Training run that all checks share; NotChecked if training failed."""
         if not isinstance(self.outcome, TrainingRun):
             raise NotChecked("training failed") from self.outcome
         return self.outcome
@@ -208,12 +208,12 @@ class BenchmarkFixture:
         self.m = len(self.benchmark.objectives)
 
     def build(self) -> Any:
-        """Build the benchmark anew."""
+        """Build a new benchmark."""
         return self.plan.benchmark_class(self.plan.benchmark_options, self.setting)
 
     @cached_property
     def start(self) -> Policy:
-        """The start policy without any conditioning."""
+        """Start policy without any conditioning."""
         policy: Policy = self.benchmark.start_policy(Unconditioned(), SEED)
         return policy
 
@@ -229,7 +229,7 @@ class BenchmarkFixture:
 
     @cached_property
     def samples(self) -> Any:
-        """The start policy's samples, (rows,)."""
+        """Start policy's samples, (rows,)."""
         return self.start.sample(self.prompts, Control.start(len(self.prompts)), SEED, self.numbers)
 
     def untrained_banks(self) -> Policy:

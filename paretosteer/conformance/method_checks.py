@@ -409,7 +409,7 @@ def differing_tensor(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> 
 
 
 def same_control(one: Control, other: Control, atol: float = 0.0) -> bool:
-    """Whether two controls are equal row by row."""
+    """True if two controls are equal row by row."""
     if (one.kind, one.rows, one.words) != (other.kind, other.rows, other.words):
         return False
     pairs = ((one.values, other.values), (one.sharpness, other.sharpness))

@@ -1,4 +1,4 @@
-"""The folders that runs write to: the sweep's folder and the cache."""
+"""Folders that runs write to: the sweep's folder and the cache."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _NETWORKS |= {"9p", "glusterfs", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "f
 
 
 def sweep_dir(folder: Path) -> Iterator[Finding]:
-    """The folder that sweeps will write to."""
+    """Folder that sweeps will write to."""
     yield from _place("sweep_dir", folder, "choose another sweep_dir")
 
 
 def cache_folder(_: Path) -> Iterator[Finding]:
-    """The folder of work that cells share."""
+    """Folder of work that cells share."""
     yield from _place("cache", cache.root(), "set PARETOSTEER_CACHE to a folder that is yours")
 
 
 def _place(name: str, folder: Path, remedy: str) -> Iterator[Finding]:
-    """Whether a folder exists or can be made, has space, and can be written and locked."""
+    """Check that a folder exists or can be made, has space, and can be written and locked."""
     existing = nearest(folder)
     if obstacle := in_the_way(existing):
         yield Finding("fault", name, f"{existing} is {obstacle}", remedy)
@@ -60,7 +60,7 @@ def _file_system(folder: Path) -> str:
 
 
 def _lock(name: str, folder: Path, remedy: str) -> Finding:
-    """Whether a lock excludes a second owner, tried in a temporary folder."""
+    """Check in a temporary folder that a lock excludes a second owner."""
     from filelock import FileLock, Timeout
 
     try:

@@ -51,7 +51,7 @@ def libraries(_: Path) -> Iterator[Finding]:
 
 
 def imports(_: Path) -> Iterator[Finding]:
-    """Whether compiled libraries load: one may be installed and broken."""
+    """Check that compiled libraries load: one may be installed but broken."""
     for name in _COMPILED:
         try:
             import_module(name)
@@ -61,7 +61,7 @@ def imports(_: Path) -> Iterator[Finding]:
 
 
 def plugins(_: Path) -> Iterator[Finding]:
-    """Whether plug-ins of other packages import. Importing all of ours would take seconds."""
+    """Check that plug-ins of other packages import. Importing all of ours would take seconds."""
     for group in _GROUPS:
         own = distribution("paretosteer").entry_points.select(group=f"paretosteer.{group}").names
         for name in sorted(set(registry.names(group)) - own):

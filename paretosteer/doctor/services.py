@@ -14,7 +14,7 @@ _TRUE = {"1", "on", "yes", "true"}
 
 
 def wandb(_: Path) -> Iterator[Finding]:
-    """Where `tracker=wandb` sends figures."""
+    """Report the server to which `tracker=wandb` sends figures."""
     mode = os.environ.get("WANDB_MODE")
     if not os.environ.get("WANDB_API_KEY"):
         found = "no WANDB_API_KEY: tracker=wandb stays offline"
@@ -24,7 +24,7 @@ def wandb(_: Path) -> Iterator[Finding]:
 
 
 def hub(_: Path) -> Iterator[Finding]:
-    """Whether models and data sets may be downloaded, and where they are cached."""
+    """Report whether models and data sets may be downloaded, and where they are cached."""
     from huggingface_hub import constants
 
     names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
@@ -38,7 +38,7 @@ def hub(_: Path) -> Iterator[Finding]:
 
 
 def _host(name: str, default: str) -> str:
-    """The host of a URL in the environment, without a login or a path."""
+    """Host of a URL in the environment, without a login or a path."""
     return urlsplit(os.environ.get(name, "")).hostname or default
 
 

@@ -43,12 +43,12 @@ class Offer:
 
     @property
     def built_in(self) -> bool:
-        """Whether paretosteer itself provides it."""
+        """True if paretosteer itself provides it."""
         return self.package == "paretosteer"
 
     @property
     def kind(self) -> str:
-        """What one of its group is called, such as `method`."""
+        """Singular of its group, such as `method`."""
         return singular(self.group)
 
     @property
@@ -113,7 +113,7 @@ def find(group: Group, name: str) -> Offer | None:
 
 
 def is_built_in(group: Group, name: str) -> bool:
-    """Whether a registered name is one of this package's own."""
+    """True if a registered name is one of this package's own."""
     return _known(group, name).built_in
 
 

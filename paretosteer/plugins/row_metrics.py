@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def plugin_metrics(reserved: Collection[str], prefixes: tuple[str, ...]) -> list[RowMetric]:
-    """The metrics of plug-ins that work, by name, with a note on each that is left out.
+    """Metrics of plug-ins that work, by name, with a note on each that is left out.
 
     `reserved` are names of built-in columns; `prefixes` are how those begin that end in the name
     of an objective or a phase.
@@ -35,7 +35,7 @@ def plugin_metrics(reserved: Collection[str], prefixes: tuple[str, ...]) -> list
 
 
 def _guarded(metric: RowMetric) -> RowMetric:
-    """The metric, undefined where its function raises or does not give a number."""
+    """Metric, undefined where its function raises or does not give a number."""
     return replace(
         metric,
         function=partial(_value, metric),

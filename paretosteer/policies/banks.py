@@ -34,19 +34,19 @@ class Banked(Protocol):
         ...
 
     def shared(self) -> dict[str, nn.Parameter]:
-        """The trainable tensors that belong to no single bank, by name."""
+        """Trainable tensors that belong to no single bank, by name."""
         ...
 
     def parts(self, bank: int) -> dict[str, nn.Parameter]:
-        """The trainable tensors of one bank by name."""
+        """Trainable tensors of one bank by name."""
         ...
 
     def alone(self, bank: int) -> list[nn.Parameter]:
-        """The tensors that train one bank alone; UsageError where none can be."""
+        """Tensors that train one bank alone; UsageError where none can be."""
         ...
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw every bank anew, so that each change starts at 0."""
+        """Initialise every bank so that each change starts at 0."""
         ...
 
     def keep(self, banks: Sequence[int]) -> None:
@@ -54,13 +54,13 @@ class Banked(Protocol):
         ...
 
     def materialise(self, coefficients: Tensor) -> Tensor:
-        """The plain tensor under one coefficient row (banks,)."""
+        """Plain tensor under one coefficient row (banks,)."""
         ...
 
 
 @dataclass
 class ActiveBanks:
-    """The coefficients that all banked layers of one model read while it runs.
+    """Coefficients that all banked layers of one model read while it runs.
 
     `dropout` is the share of a low-rank bank's inputs that a training pass drops, as in LoRA (arXiv
     2106.09685). A training pass is one that is set up with gradients enabled; sampling, measuring
@@ -117,7 +117,7 @@ class ActiveBanks:
 
     @property
     def on(self) -> bool:
-        """Whether any bank acts."""
+        """True if any bank is active."""
         return self.index is not None or self.coefficients is not None
 
     def rows(self, count: int) -> Tensor:
@@ -136,7 +136,7 @@ class ActiveBanks:
         return self._slots[layout]
 
     def bank_of(self, layout: Layout) -> Tensor:
-        """The bank of every rank slot, (sum r,)."""
+        """Bank of every rank slot, (sum r,)."""
         given = self.index if self.coefficients is None else self.coefficients
         assert given is not None
         ranks = torch.tensor([r for r, _ in layout], device=given.device)
@@ -178,7 +178,7 @@ class LinearBanks(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The start model's weight: T5 reads the type of a layer's weight before it calls it."""
+        """Start model's weight; T5 reads its dtype before it calls the layer."""
         weight = self.base.weight
         assert isinstance(weight, Tensor)
         return weight
@@ -195,19 +195,19 @@ class LinearBanks(nn.Module):
         raise NotImplementedError
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw every bank anew, so that each change starts at 0."""
+        """Initialise every bank so that each change starts at 0."""
         raise NotImplementedError
 
     def shared(self) -> dict[str, nn.Parameter]:
-        """The trainable tensors that belong to no single bank: none."""
+        """Trainable tensors that belong to no single bank: none."""
         return {}
 
     def parts(self, bank: int) -> dict[str, nn.Parameter]:
-        """The trainable tensors of one bank by name."""
+        """Trainable tensors of one bank by name."""
         raise NotImplementedError
 
     def alone(self, bank: int) -> list[nn.Parameter]:
-        """The tensors that train one bank alone: its parts."""
+        """Tensors that train one bank alone: its parts."""
         return list(self.parts(bank).values())
 
     def keep(self, banks: Sequence[int]) -> None:
@@ -219,20 +219,20 @@ class LinearBanks(nn.Module):
         raise NotImplementedError
 
     def change(self, x: Tensor) -> Tensor:
-        """The change (rows, T, out) of the output for inputs (rows, T, in), banks being on."""
+        """Change (rows, T, out) of the output for inputs (rows, T, in), banks being on."""
         raise NotImplementedError
 
     def unfreeze(self) -> None:
         """Drop what was cached while no bank changed."""
 
     def delta(self, bank: int) -> Tensor:
-        """The change that one bank alone makes to the layer's (out, in) matrix."""
+        """Change that one bank alone makes to the layer's (out, in) matrix."""
         a, b = self.factors(torch.eye(self.count)[bank])
         return b @ a
 
     @torch.no_grad()
     def materialise(self, coefficients: Tensor) -> Tensor:
-        """The plain weight under one coefficient row (banks,), in the base layer's own shape."""
+        """Plain weight under one coefficient row (banks,), in the base layer's own shape."""
         a, b = self.factors(coefficients)
         change = b @ a
         return (self.weight + (change.T if self.transposed else change)).to(self.weight.dtype)
@@ -280,7 +280,7 @@ class BankedLinear(LinearBanks):
         self._stack: tuple[Tensor, Tensor] | None = None
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw every bank anew: A as LoRA's Kaiming-uniform, B zero, so each delta starts at 0."""
+        """Initialise every bank: A as LoRA's Kaiming-uniform, B zero, so each delta starts at 0."""
         for a, b in zip(self.A, self.B, strict=True):
             bound = 1 / math.sqrt(a.shape[1])
             draw = torch.rand(a.shape, generator=generator, dtype=torch.float32)
@@ -293,7 +293,7 @@ class BankedLinear(LinearBanks):
         return len(self.layout)
 
     def parts(self, bank: int) -> dict[str, nn.Parameter]:
-        """The factors of one bank, and its scale where that is trained."""
+        """Factors of one bank, and its scale where that is trained."""
         scale = {} if self.scales is None else {"scale": self.scales[bank]}
         return {"A": self.A[bank], "B": self.B[bank], **scale}
 
@@ -307,7 +307,7 @@ class BankedLinear(LinearBanks):
         self._stack = None
 
     def delta(self, bank: int) -> Tensor:
-        """The change s * B A that one bank makes to the layer's (out, in) matrix."""
+        """Change s * B A that one bank makes to the layer's (out, in) matrix."""
         return self._scale(bank) * self.B[bank] @ self.A[bank]
 
     def factors(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
@@ -329,7 +329,7 @@ class BankedLinear(LinearBanks):
 
     @torch.no_grad()
     def materialise(self, coefficients: Tensor) -> Tensor:
-        """The plain weight under one coefficient row (banks,), in the base layer's own shape."""
+        """Plain weight under one coefficient row (banks,), in the base layer's own shape."""
         if self.active.merge == "factors":
             return super().materialise(coefficients)
         change = sum(c * self.delta(i) for i, c in enumerate(coefficients))
@@ -437,11 +437,11 @@ class BankedTable(nn.Module):
         return {}
 
     def parts(self, bank: int) -> dict[str, nn.Parameter]:
-        """The whole change that one bank makes."""
+        """Whole change that one bank makes."""
         return {"delta": self.deltas[bank]}
 
     def alone(self, bank: int) -> list[nn.Parameter]:
-        """The change that one bank makes."""
+        """Change that one bank makes."""
         return [self.deltas[bank]]
 
     def keep(self, banks: Sequence[int]) -> None:
@@ -449,7 +449,7 @@ class BankedTable(nn.Module):
         self.deltas = nn.ParameterList([self.deltas[i] for i in banks])
 
     def materialise(self, coefficients: Tensor) -> Tensor:
-        """The plain table under one coefficient row (banks,)."""
+        """Plain table under one coefficient row (banks,)."""
         change = torch.einsum("b,bew->ew", coefficients, torch.stack(list(self.deltas)))
         return self.base + change
 

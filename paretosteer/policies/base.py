@@ -18,7 +18,7 @@ B = TypeVar("B", bound=Banked)
 
 
 class Conditioned(Generic[B]):
-    """The trainable part of a policy: banked layers by name, and a reader of feature vectors.
+    """Trainable part of a policy: banked layers by name, and a reader of feature vectors.
 
     The start model itself is never changed: with the banks off its exact outputs come back, so no
     second copy is held for KL terms.
@@ -79,7 +79,7 @@ class Conditioned(Generic[B]):
             layer.keep(banks)
 
     def state(self) -> dict[str, Tensor]:
-        """The trainable tensors by name; nothing of the start model."""
+        """Trainable tensors by name; nothing of the start model."""
         read = self.reader.state_dict() if self.reader else {}
         state = {f"reader.{name}": value.detach() for name, value in read.items()}
         for name, layer in self.layers.items():

@@ -1,4 +1,4 @@
-"""How a policy takes a preference: the parts that a conditioning brings to each kind of model.
+"""Conditioning of policies on preferences, with its parts for each kind of model.
 
 A method names a conditioning, and a policy asks it for the parts that its model has room for. A
 kind of your own subclasses `Conditioning` (or one of those below) and overrides the parts that it
@@ -27,7 +27,7 @@ Merge = Literal["sum", "factors"]
 
 
 class Conditioning:
-    """What a policy trains, and how a control row reaches it. This one trains nothing."""
+    """Trainable parts of a policy, and how they use a control row. The base class has none."""
 
     merge: Merge = "sum"
     dropout: float = 0.0  # share of their inputs that low-rank banks drop in training passes
@@ -72,7 +72,7 @@ class Conditioning:
 
 @dataclass(frozen=True)
 class Unconditioned(Conditioning):
-    """The start policy, nothing trainable."""
+    """Start policy, nothing trainable."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class TiedBanks(Conditioning):
 
 @dataclass(frozen=True)
 class PromptText(Conditioning):
-    """The preference written before the prompt; one bank, always on, learns to read it."""
+    """Preference written before the prompt; one bank, always on, learns to read it."""
 
     rank: int
     alpha: float
@@ -241,7 +241,7 @@ class PromptText(Conditioning):
 
 @dataclass(frozen=True)
 class Features(Conditioning):
-    """The preference as a vector of `size` numbers, read by a small network.
+    """Preference as a vector of `size` numbers, read by a small network.
 
     Rankers and small networks take it beside their inputs. A language model gets `tokens` soft
     prompt vectors made from it; with `rank` > 0 one bank, always on, is trained along.
@@ -271,5 +271,5 @@ class Features(Conditioning):
         return ShiftReader(self.size, self.hidden, widths, generator)
 
     def table_reader(self, base: Tensor, generator: torch.Generator) -> nn.Module | None:
-        """The whole change of the table."""
+        """Change of the whole table."""
         return TableReader(self.size, self.hidden, base.numel(), generator)

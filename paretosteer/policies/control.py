@@ -94,7 +94,7 @@ class Control:
 
     @cached_property
     def participants(self) -> tuple[Control, ...]:
-        """The controls that `combine` mixes, without those of weight 0 in every row."""
+        """Controls that `combine` mixes, without those of weight 0 in every row."""
         if self.sharpness is not None:
             return Control.start(self.rows), replace(self, sharpness=None)
         return tuple(self.parts[k] for k in self._weighted)
@@ -124,7 +124,7 @@ class Control:
         return (self.values != 0).any(dim=0).nonzero().flatten().tolist() or [0]
 
     def take(self, rows: Tensor) -> Control:
-        """The control of these rows, repeats allowed: `rows` (n,) int64."""
+        """Control of these rows, repeats allowed: `rows` (n,) int64."""
         return replace(
             self,
             rows=len(rows),
@@ -135,7 +135,7 @@ class Control:
         )
 
     def to(self, device: torch.device) -> Control:
-        """The same control on another device."""
+        """Copy of the control on another device."""
         return replace(
             self,
             values=None if self.values is None else self.values.to(device),

@@ -39,7 +39,7 @@ def gumbel(keys: Tensor, position: int, vocabulary: int) -> Tensor:
 
 
 def _mix(x: Tensor) -> Tensor:
-    """The finaliser of splitmix64 (Steele, Lea and Flood 2014) on wrapping int64."""
+    """Finaliser of splitmix64 (Steele, Lea and Flood 2014) on wrapping int64."""
     x = (x ^ _shift(x, 30)) * -4658895280553007687
     x = (x ^ _shift(x, 27)) * -7723592293110705685
     return x ^ _shift(x, 31)

@@ -45,7 +45,7 @@ class Perceptron(nn.Module):
         return list(self.linear)  # type: ignore[arg-type]
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw every weight anew, with the bound of torch's own linear layers; biases 0."""
+        """Initialise every weight with the bound of torch's own linear layers; biases 0."""
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 draw = torch.rand(layer.weight.shape, generator=generator)

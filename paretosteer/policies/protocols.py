@@ -1,4 +1,4 @@
-"""What training, evaluation and serving use of a policy.
+"""Interfaces of a policy for training, evaluation and serving.
 
 A policy hides the shape of its benchmark behind log-probabilities of what it sampled.
 """

@@ -76,12 +76,12 @@ class TiedLinear(LinearBanks):
         return len(self.C)
 
     def shared(self) -> dict[str, nn.Parameter]:
-        """The outer factors, and the part that is always on."""
+        """Outer factors, and the part that is always on."""
         always = {} if self.C0 is None else {"C0": self.C0}
         return {"A": self.A, "B": self.B, **always}
 
     def parts(self, bank: int) -> dict[str, nn.Parameter]:
-        """The inner matrix of one bank."""
+        """Inner matrix of one bank."""
         return {"C": self.C[bank]}
 
     def alone(self, bank: int) -> list[nn.Parameter]:

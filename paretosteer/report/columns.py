@@ -213,7 +213,7 @@ def whole_names() -> list[str]:
 
 
 def row_metrics() -> list[RowMetric]:
-    """The metrics of a leaderboard: the built-in ones, then those of plug-ins."""
+    """Metrics of a leaderboard: the built-in ones, then those of plug-ins."""
     names = {name for each in BUILT_IN for name in each.names}
     prefixes = tuple(each.name.split(OBJECTIVE)[0] for each in BUILT_IN if each.per_objective)
     return [*ROW_METRICS, *plugin_metrics(names | METRICS.keys(), (*prefixes, "seconds_"))]

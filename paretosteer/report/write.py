@@ -1,4 +1,4 @@
-"""The report's files, each written whole or not at all."""
+"""Files of a report, each written atomically."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ SUMS = "SHA256SUMS"
 
 @dataclass(frozen=True)
 class Report:
-    """What was written, and what became of the cells.
+    """Files of a report, and the status of its cells.
 
     `leaderboard` has the rows of `leaderboard.csv`; `counts` says how many cells that count
     (none superseded by a better one) have which status; `problems` are those not `ok`.
@@ -57,7 +57,7 @@ def write_report(
     Parameters
     ----------
     dirs
-        Folders that sweeps wrote, whoever launched them.
+        Folders that sweeps wrote, launched by any user.
     out
         Where the report goes; by default `report` in the first folder.
 
@@ -86,13 +86,13 @@ def write_report(
         for place in (folder, folder / "figures"):
             remove_drafts(place)
         _remove_old_figures(folder / "figures", contents)
-        # Last: it vouches for the rest.
+        # Last: it has the digests of all other files.
         write_files(folder, contents | {SUMS: _utf8(sums(contents))})
     return Report(frame, folder, folder / "index.html", *_account(found))
 
 
 def report_folder(sweep: str | os.PathLike[str], out: str | os.PathLike[str] | None) -> Path:
-    """Where a report goes: `out`, by default `report` in the sweep; UsageError if it is a file."""
+    """Folder of a report: `out`, by default `report` in the sweep; UsageError if it is a file."""
     folder = Path(out) if out is not None else Path(sweep) / "report"
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out: {folder} is a file; give a folder")
@@ -100,7 +100,7 @@ def report_folder(sweep: str | os.PathLike[str], out: str | os.PathLike[str] | N
 
 
 def sums(contents: Mapping[str, bytes]) -> str:
-    """The digest of every file, one a line, as `sha256sum --check` reads them."""
+    """Digest of every file, one a line, as `sha256sum --check` reads them."""
     lines = (f"{sha256(content).hexdigest()}  {name}\n" for name, content in contents.items())
     return "".join(lines)
 

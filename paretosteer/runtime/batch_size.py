@@ -1,4 +1,4 @@
-"""The number of rows sampled at once: a given number, or as many as memory holds."""
+"""Number of rows sampled at once: a given number, or as many as memory holds."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class EvalRows:
 
 
 def rows_that_fit(row_bytes: int, free: int) -> int:
-    """The largest power of two, at most `MOST`, whose rows fit a share of the free memory.
+    """Largest power of two, at most `MOST`, whose rows fit a share of the free memory.
 
     A power of two, so that small changes of free memory do not change it.
     """
@@ -85,7 +85,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def out_of_memory(error: RuntimeError) -> bool:
-    """Whether this error says that a device or the CPU had no memory left."""
+    """True if the error is that a device or the CPU is out of memory."""
     from accelerate.utils.memory import should_reduce_batch_size
 
     return isinstance(error, torch.cuda.OutOfMemoryError) or should_reduce_batch_size(error)

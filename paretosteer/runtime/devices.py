@@ -11,7 +11,7 @@ from paretosteer.errors import UsageError
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of this name; `auto` is a GPU where there is one, else the CPU."""
+    """Device of this name; `auto` is a GPU where there is one, else the CPU."""
     if name == "auto":
         return torch.device(_gpu() if torch.cuda.is_available() else "cpu")
     kind = name.partition(":")[0]
@@ -25,12 +25,12 @@ def resolve_device(name: str) -> torch.device:
 
 
 def _gpu() -> str:
-    """The GPU of this process: its own one under `accelerate launch`."""
+    """GPU of this process; each process has its own under `accelerate launch`."""
     return f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
 
 
 def resolve_dtype(name: str, device: str) -> str:
-    """The precision of this name; `auto` is bfloat16 on a GPU that computes in it, else float32."""
+    """Precision of this name; `auto` is bfloat16 on a GPU that computes in it, else float32."""
     if name != "auto":
         return name
     if resolve_device(device).type != "cuda":

@@ -1,4 +1,4 @@
-"""The processes of one cell, where `accelerate launch` started several.
+"""Processes of one cell, where `accelerate launch` started several.
 
 All of them train. The first owns the cell: it alone writes, samples and scores.
 """
@@ -17,12 +17,12 @@ T = TypeVar("T")
 
 
 def is_first() -> bool:
-    """Whether this process is the first of its cell, or the only one."""
+    """True if this process is the first of its cell, or the only one."""
     return not are_several() or os.environ.get("RANK", "0") == "0"
 
 
 def are_several() -> bool:
-    """Whether `accelerate launch` started more than one process."""
+    """True if `accelerate launch` started more than one process."""
     return os.environ.get("WORLD_SIZE", "1") != "1"
 
 
@@ -36,7 +36,7 @@ def accelerator(device: torch.device) -> Accelerator:
 
 
 def from_first(accelerator: Accelerator, value: T) -> T:
-    """The first process's value, in every process."""
+    """First process's value, in every process."""
     if accelerator.num_processes == 1:
         return value
     from accelerate.utils import broadcast_object_list
@@ -57,6 +57,6 @@ def gathered(accelerator: Accelerator, value: T) -> list[T]:
 
 
 def averaged(accelerator: Accelerator, figures: Mapping[str, float]) -> dict[str, float]:
-    """The mean of every figure over the processes, in every process."""
+    """Mean of every figure over the processes, in every process."""
     everyone = gathered(accelerator, dict(figures))
     return {name: sum(each[name] for each in everyone) / len(everyone) for name in figures}

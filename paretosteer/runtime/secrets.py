@@ -49,14 +49,14 @@ _SHAPE = re.compile("|".join(_SHAPES), re.I)
 
 
 def redact(text: str) -> str:
-    """The text with its secrets replaced."""
+    """Text with its secrets replaced."""
     for value in _values():
         text = text.replace(value, _HIDDEN)
     return _SHAPE.sub(lambda found: "".join(filter(None, found.groups())) + _HIDDEN, text)
 
 
 def holds_secret(text: str) -> bool:
-    """Whether a text holds a secret."""
+    """True if a text holds a secret."""
     return redact(text) != text
 
 

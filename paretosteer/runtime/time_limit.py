@@ -11,7 +11,7 @@ from typing import Any
 
 
 class OverrunError(BaseException):
-    """The block took too long. Not an `Exception`, which the block might catch."""
+    """Raised if the block takes too long. Not an `Exception`, which the block might catch."""
 
 
 @contextmanager

@@ -194,7 +194,7 @@ def _check_prompt(prompt: str) -> None:
 
 
 def has_text(benchmark_class: type) -> bool:
-    """Whether a benchmark is about language models."""
+    """True if a benchmark is about language models."""
     from paretosteer.text.benchmark import TextBenchmark
 
     return issubclass(benchmark_class, TextBenchmark)
@@ -207,7 +207,7 @@ def _no_text(folder: Path, benchmark: str) -> UsageError:
 
 
 def _find(folder: Path) -> Cell:
-    """The only cell at or below a folder, with finished training."""
+    """Find the only cell at or below a folder; its training must have finished."""
     cells = find_cells(folder)
     if len(cells) > 1:
         raise UsageError(

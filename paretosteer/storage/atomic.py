@@ -64,7 +64,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def regular(path: Path) -> Path:
-    """The path of a file; OSError for a pipe or a device, which a reader would wait for."""
+    """Path of a file; OSError for a pipe or a device, which a reader would wait for."""
     if path.exists() and not path.is_file():
         raise OSError("is not a regular file")
     return path
@@ -85,7 +85,7 @@ def remove(path: Path) -> None:
 
 
 def cleared(path: Path) -> Path:
-    """The path of a file to be written, after removing anything there that is not a file."""
+    """Path of a file to be written, after removing anything there that is not a file."""
     with suppress(FileNotFoundError):
         if not stat.S_ISREG(path.lstat().st_mode):
             remove(path)
@@ -105,7 +105,7 @@ def check_writable(folder: str | Path, setting: str = "sweep_dir") -> None:
 
 
 def nearest(folder: Path) -> Path:
-    """The folder itself, or its nearest ancestor that exists."""
+    """Nearest existing folder: the folder itself or an ancestor."""
     place = folder.absolute()
     while not os.path.lexists(place):
         place = place.parent
@@ -113,7 +113,7 @@ def nearest(folder: Path) -> Path:
 
 
 def in_the_way(place: Path) -> str:
-    """What is in the place of a folder, in words; empty if it is a folder."""
+    """Describe what is in the place of a folder; empty if it is a folder."""
     try:
         if place.is_dir():
             return ""

@@ -28,7 +28,7 @@ def own_digest(content: Mapping[str, Any]) -> str:
 
 
 def has_own_digest(content: Mapping[str, Any]) -> bool:
-    """Whether a mapping is as `with_digest` left it."""
+    """True if a mapping is unchanged since `with_digest`."""
     try:
         return content.get("digest") == own_digest(content)
     except (ValueError, RecursionError):  # NaN, infinity or such a depth were never written
@@ -36,7 +36,7 @@ def has_own_digest(content: Mapping[str, Any]) -> bool:
 
 
 def with_digest(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping with its own digest, by which damage and mistakes show."""
+    """Mapping with its own digest, by which damage and mistakes show."""
     return {**content, "digest": own_digest(content)}
 
 

@@ -46,7 +46,7 @@ def owned(folder: Path, say: Callable[[str], None], wait: bool = True) -> Iterat
 
 
 def is_owned(folder: Path) -> bool:
-    """Whether a live process owns the folder. Makes no lock, and waits for nothing."""
+    """True if a live process owns the folder. Neither locks nor waits."""
     import fcntl
 
     try:

@@ -17,7 +17,7 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file; UsageError if it is damaged or not safetensors."""
+    """Tensors of a file; UsageError if it is damaged or not safetensors."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

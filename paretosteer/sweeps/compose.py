@@ -52,14 +52,14 @@ class SearchPath(SearchPathPlugin):  # type: ignore[misc]
 
 
 def parse(config: DictConfig) -> CellConfig:
-    """The checked cell of a composed configuration."""
+    """Checked cell of a composed configuration."""
     values = OmegaConf.to_container(_cell(config), resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
     return CellConfig.parse({str(key): value for key, value in values.items()})
 
 
 def compose_cell(overrides: Sequence[str]) -> CellConfig:
-    """The one cell that these overrides describe."""
+    """One cell that these overrides describe."""
     with hydra_app() as hydra:
         return parse(_compose_run(hydra, overrides))
 
@@ -71,13 +71,13 @@ def compose_sweep(overrides: Sequence[str]) -> list[CellConfig]:
 
 
 def run_yaml(overrides: Sequence[str]) -> str:
-    """The configuration of one cell as Hydra composed it, not yet checked."""
+    """Configuration of one cell as Hydra composed it, not yet checked."""
     with hydra_app() as hydra:
         return _yaml(_compose_run(hydra, overrides))
 
 
 def sweep_yaml(overrides: Sequence[str]) -> str:
-    """The same of every cell of a grid, one YAML document each."""
+    """Configuration of every cell of a grid as Hydra composed it, one YAML document each."""
     with hydra_app() as hydra:
         return "---\n".join(map(_yaml, _compose_jobs(hydra, overrides)))
 
@@ -134,7 +134,7 @@ def _swept(override: Override) -> str:
 
 
 def jobs(config: DictConfig) -> list[DictConfig]:
-    """The configuration of every job of a sweep, as Hydra composes it."""
+    """Configuration of every job of a sweep, as Hydra composes it."""
     loader = GlobalHydra.instance().config_loader()
     fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     overrides = OverridesParser.create(loader).parse_overrides(
@@ -145,7 +145,7 @@ def jobs(config: DictConfig) -> list[DictConfig]:
 
 
 def one_line(error: Exception) -> str:
-    """What an error of Hydra or OmegaConf says, in one line, with the nearest known name."""
+    """Message of an error of Hydra or OmegaConf in one line, with the nearest known name."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _unknown_choice(error.missing_cfg_file, error.options)
     if isinstance(error, OverrideParseException):
@@ -190,7 +190,7 @@ def _unknown_key(error: Any, node: Any) -> str:
 
 
 def _flat(error: Exception) -> str:
-    """The message on one line, without pointers to manuals and OmegaConf's own coordinates."""
+    """Message on one line, without pointers to manuals and OmegaConf's own coordinates."""
     lines = [line.strip() for line in str(error).splitlines()]
     noise = ("See https", "full_key:", "object_type=")
     return " ".join(line for line in lines if line and not line.startswith(noise))

@@ -114,7 +114,7 @@ def _packaged() -> dict[str, Any]:
 
 @cache
 def _known() -> set[tuple[str, Any]]:
-    """The values that our launchers, and Hydra's launchers and sweeper, set themselves."""
+    """Values that our launchers, and Hydra's launchers and sweeper, set themselves."""
     store = ConfigStore.instance()
     names = [f"hydra/launcher/{name}" for name in store.list("hydra/launcher")]
     known = set(_launchers())
@@ -126,7 +126,7 @@ def _known() -> set[tuple[str, Any]]:
 
 @cache
 def _launchers() -> frozenset[tuple[str, Any]]:
-    """The values that our launchers set, such as their callbacks."""
+    """Values that our launchers set, such as their callbacks."""
     folder = files("paretosteer.conf") / "launcher"
     texts = [each.read_text(encoding="utf-8") for each in folder.iterdir() if each.is_file()]
     parts = [OmegaConf.to_container(OmegaConf.create(text)) for text in texts]

@@ -1,4 +1,4 @@
-"""The launchers of a sweep's jobs, and what is printed when one is missing or fails."""
+"""Launchers of a sweep's jobs, and what is printed when one is missing or fails."""
 
 from __future__ import annotations
 

@@ -30,10 +30,10 @@ class AskQueue(Callback):  # type: ignore[misc]
 
 
 class QueueWatcher(InfoWatcher):  # type: ignore[misc]
-    """The state of the jobs that this process submitted, as the queue lists them."""
+    """State of the jobs that this process submitted, as the queue lists them."""
 
     def read_info(self, string: bytes | str) -> dict[str, dict[str, str]]:
-        """The state of every job from a listing of the queue, one `JOB|STATE` a line."""
+        """State of every job from a listing of the queue, one `JOB|STATE` a line."""
         text = string if isinstance(string, str) else string.decode()
         queue = dict(line.split("|") for line in text.split())
         return {job: {"State": queue.get(job, "GONE")} for job in self._registered}
@@ -43,12 +43,12 @@ class QueueWatcher(InfoWatcher):  # type: ignore[misc]
         return str(self.get_info(job_id, mode=mode).get("State", "UNKNOWN"))
 
     def is_done(self, job_id: str, mode: str = "standard") -> bool:
-        """Whether a job has left the queue; a requeued one is in it."""
+        """True if a job has left the queue; a requeued one is in it."""
         return self.get_state(job_id, mode) == "GONE"
 
     @property
     def waiting(self) -> bool:
-        """Whether any job is still in the queue, or SLURM does not answer."""
+        """True if any job is still in the queue, or SLURM does not answer."""
         return not all([self.is_done(job) for job in self._registered])
 
     def _make_command(self) -> list[str]:

@@ -55,7 +55,7 @@ class PlannedCell:
 
     @property
     def failed(self) -> bool:
-        """Whether the cell failed, after the sweep; one without a valid record did."""
+        """True if the cell failed, after the sweep; one without a valid record did."""
         if self.plan is None:
             return True
         try:
@@ -73,8 +73,8 @@ def plan(configs: Sequence[CellConfig]) -> list[PlannedCell]:
     return cells
 
 
-def begin(cells: Sequence[PlannedCell], anew: bool) -> None:
-    """Before the first cell runs: check that results can be written; with `anew` delete old ones.
+def begin(cells: Sequence[PlannedCell], from_scratch: bool) -> None:
+    """Check that results can be written; with `from_scratch` delete old ones.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def begin(cells: Sequence[PlannedCell], anew: bool) -> None:
     """
     for folder in sorted({cell.config.sweep_dir for cell in cells}):
         check_writable(folder)
-    if anew and is_first():
+    if from_scratch and is_first():
         from paretosteer.cells.reuse import delete_results
 
         delete_results([cell.plan for cell in cells if cell.plan])

@@ -1,1 +1,1 @@
-"""The text world: language models, conditioned policies, sampling."""
+"""Text: language models, conditioned policies, sampling."""

@@ -52,7 +52,7 @@ def single_query(
 
 
 def adds_masks(network: Any) -> bool:
-    """Whether the model's attention accepts additive float masks."""
+    """True if the model's attention accepts additive float masks."""
     return network.config._attn_implementation in {"eager", "sdpa", NAME}
 
 

@@ -14,7 +14,7 @@ from paretosteer.text.softprompt import with_vectors
 
 
 class EncoderDecoderStream:
-    """The prompts go through the encoder once, responses grow in the decoder.
+    """Stream of an encoder-decoder: prompts are encoded once, responses grow in the decoder.
 
     Parameters
     ----------

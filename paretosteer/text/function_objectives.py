@@ -23,10 +23,10 @@ class ScoredByFunctions(TextBenchmark):
 
     @abstractmethod
     def scored(self) -> Sequence[tuple[Objective, Score]]:
-        """The objectives, each with the function of a continuation that measures it."""
+        """Objectives, each with the function of a continuation that measures it."""
 
     def declared(self) -> Sequence[Objective]:
-        """The objectives without their functions."""
+        """Objectives without their functions."""
         return [objective for objective, _ in self.scored()]
 
     def score(self, samples: TextSamples) -> Array:
@@ -47,7 +47,7 @@ def _safely(score: Score, text: str, limit: float | None) -> float:
 
 
 def text_objectives(names: Sequence[str]) -> list[TextObjective]:
-    """The registered objectives of these names.
+    """Registered objectives of these names.
 
     Raises
     ------

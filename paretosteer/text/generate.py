@@ -22,7 +22,7 @@ Mixed = Callable[[], AbstractContextManager[None]]  # sets a model's banks for o
 
 @dataclass(frozen=True)
 class Decoding:
-    """How responses are written: `min_new_tokens` to `max_new_tokens`, at `temperature`.
+    """Decoding of responses of `min_new_tokens` to `max_new_tokens`, at `temperature`.
 
     Temperature 0 is greedy: the likeliest token each time. `top_k` keeps the k likeliest (more
     where several tie for the last place).
@@ -35,11 +35,11 @@ class Decoding:
 
     @property
     def greedy(self) -> bool:
-        """Whether nothing is left to chance."""
+        """True if decoding is deterministic."""
         return self.temperature == 0
 
     def key(self) -> dict[str, Any]:
-        """What cached samples depend on; plain sampling has the key that it always had."""
+        """Key of cached samples; only settings other than plain sampling extend it."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def log_probs(self, logits: Tensor, first: int, end: int | None) -> Tensor:
@@ -55,7 +55,7 @@ class Decoding:
         return torch.log_softmax(scaled, dim=-1)
 
     def kept(self, log_probs: Tensor, taken: Tensor | None = None) -> Tensor:
-        """The `top_k` of log-probabilities (…, vocabulary), normalised again; the rest at -inf.
+        """`top_k` of log-probabilities (…, vocabulary), normalised again; the rest at -inf.
 
         With `taken` (…), one token each, that token is kept as well. Of a policy's own samples it
         always is among the k. Another policy's k may lack it, and then their log-ratio, of which
@@ -126,7 +126,7 @@ def generate(
 
 
 def leaves(control: Control) -> list[Control]:
-    """The single models that take part in a control, in the order in which `mix` reads them."""
+    """Single models that a control combines, in the order that `mix` expects."""
     if not control.participants:
         return [control]
     return [leaf for part in control.participants for leaf in leaves(part)]

@@ -182,7 +182,7 @@ def _write_peft(
 
 
 def _changed(policy: TextPolicy, control: Control) -> bool:
-    """Whether the banks change any layer by more than rank 0."""
+    """True if the banks change any layer by more than rank 0."""
     row = coefficients(policy, control)
     return row is not None and any(
         len(layer.factors(row)[0]) > 0 for layer in policy.layers.values()

@@ -31,7 +31,7 @@ class LanguageModel:
 
     @property
     def encoder_decoder(self) -> bool:
-        """Whether the model has an encoder for the prompt and a decoder for the response (T5)."""
+        """True if the model has an encoder for the prompt and a decoder for the response (T5)."""
         return bool(getattr(self.network.config, "is_encoder_decoder", False))
 
     @property

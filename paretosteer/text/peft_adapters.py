@@ -225,7 +225,7 @@ def _check_whole(network: Any, adapter: Adapter) -> None:
 
 
 def _same(own: Tensor, saved: Tensor) -> bool:
-    """Whether two weights are equal up to the dtype in which they were saved."""
+    """True if two weights are equal up to the dtype in which they were saved."""
     return torch.equal(own.cpu(), saved.to(own.dtype))
 
 

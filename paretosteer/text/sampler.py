@@ -1,4 +1,4 @@
-"""The engine that writes responses. Ours is `paretosteer.text.generate`; another may replace it."""
+"""Engine that writes responses. Ours is `paretosteer.text.generate`; another may replace it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paretosteer.text.samples import Prompt
 
 
 class Responses(NamedTuple):
-    """What a sampler wrote, right-padded, on the device of the policy."""
+    """Responses of a sampler, right-padded, on the device of the policy."""
 
     tokens: Tensor  # (rows, T) int64, padded with the tokenizer's padding token
     mask: Tensor  # (rows, T) bool, True up to and including the end token
@@ -50,7 +50,7 @@ class Sampler(Protocol):
 
 
 class SampledPolicy(Protocol):
-    """The parts of a `paretosteer.text.policy.TextPolicy` that an engine uses."""
+    """Parts of a `paretosteer.text.policy.TextPolicy` that an engine uses."""
 
     tokenizer: Any  # transformers.PreTrainedTokenizerBase
     network: Any  # transformers.PreTrainedModel with banks in its linear layers
@@ -73,7 +73,7 @@ class SampledPolicy(Protocol):
     def streams(
         self, prompts: Sequence[Prompt], control: Control, new_tokens: int, held: bool = False
     ) -> list[Stream]:
-        """The models that take part in a mixture, or the one under the control."""
+        """Models of a mixture, or the one under the control."""
         ...
 
 

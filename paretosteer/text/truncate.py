@@ -83,7 +83,7 @@ class Fitter:
 
 
 def may_exceed(tokenizer: Any, text: str, room: int) -> bool:
-    """Whether a text may have more than `room` tokens; cheap, since it does not tokenise.
+    """True if a text may have more than `room` tokens; cheap, since it does not tokenise.
 
     A token has at least one byte, except special tokens and the space that SentencePiece prepends.
     """

@@ -110,7 +110,7 @@ class Shown:
         return figures(TRACKED, inputs, self.objectives) | costs
 
     def samples(self, limit: int) -> tuple[Table, int]:
-        """The first `limit` samples and how many there are; one prompt's points are neighbours.
+        """First `limit` samples and how many there are; one prompt's points are neighbours.
 
         Columns: keys, weights of the point, what the benchmark shows of a sample, raw scores.
         """

@@ -1,1 +1,1 @@
-"""The training loop and what it learns from."""
+"""Training loop and what it learns from."""

@@ -11,14 +11,14 @@ from paretosteer.interfaces import Array
 
 @dataclass(frozen=True)
 class Draws:
-    """What training drew for n prompts: weights, and dials where a method conditions on them."""
+    """Training draws for n prompts: weights, and dials if the method conditions on them."""
 
     weights: Array  # (n, m)
     kappa: Array | None = None  # (n,), KL coefficients
     temperatures: Array | None = None  # (n, m), factors on DPO's beta
 
     def parts(self, count: int) -> list["Draws"]:
-        """The same draws in `count` runs of nearly equal length, none of them empty."""
+        """Split the draws into `count` runs of nearly equal length, none of them empty."""
         n = len(self.weights)
         edges = np.linspace(0, n, min(count, n) + 1).astype(int).tolist()
         return [self._part(slice(a, b)) for a, b in pairwise(edges)]
@@ -33,7 +33,7 @@ Draw = Callable[[np.random.Generator, int], Draws]
 
 
 def fixed(weights: Array) -> Draw:
-    """The same training weights for every prompt."""
+    """Same training weights for every prompt."""
     return lambda rng, n: Draws(np.tile(weights, (n, 1)))
 
 

@@ -47,7 +47,7 @@ class Batch:
 
 
 class FeedbackTrainer(Protocol):
-    """What a feedback may read of the `Trainer` that it is built for."""
+    """Attributes of its `Trainer` that a feedback may read."""
 
     samples: int  # per prompt, under reward feedback
     seed: int
@@ -362,7 +362,7 @@ class Shuffled:
         self.left: list[int] = []  # of the pass that is under way
 
     def take(self, rng: np.random.Generator, n: int) -> list[int]:
-        """The next n indices."""
+        """Next n indices."""
         while len(self.left) < n:
             self.left = self.left + rng.permutation(self.count).tolist()
         taken, self.left = self.left[:n], self.left[n:]

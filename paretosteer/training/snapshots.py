@@ -27,7 +27,7 @@ Snapshot = tuple["dict[str, Tensor]", dict[str, Any]]
 
 
 class Journal:
-    """The snapshots of one training run.
+    """Snapshots of one training run.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Journal:
         self._kept = time.monotonic()
 
     def open(self, phase: Phase) -> Path | None:
-        """Where an earlier run left this phase, the next one; None where it never came here."""
+        """State in which an earlier run left the next phase; None if it did not reach it."""
         self._phase += 1
         self._kept = time.monotonic()
         if self._files is None or not self._owner:
@@ -68,7 +68,7 @@ class Journal:
         return None
 
     def due(self, phase: Phase) -> bool:
-        """Whether it is time for a snapshot: at the end of a phase, and now and then before."""
+        """True if a snapshot is due: at the end of a phase, and at intervals before."""
         if self._files is None:
             return False
         return phase.finished or time.monotonic() - self._kept >= self._every
@@ -87,7 +87,7 @@ class Journal:
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """The tensors of a snapshot, and the rest."""
+    """Tensors of a snapshot, and the rest."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as stream:
@@ -105,7 +105,7 @@ def _belongs(path: Path, phase: Phase) -> bool:
 
 @dataclass
 class Phase:
-    """What `Trainer.fit` is doing.
+    """Progress of `Trainer.fit`.
 
     `done` of `steps` optimiser steps are taken; the last `collapsed` batches had no entropy left.
     """
@@ -122,11 +122,11 @@ class Phase:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps are taken."""
+        """True if all steps were taken."""
         return self.done >= self.steps
 
     def randomness(self) -> dict[str, Any]:
-        """The state, as JSON, of what training draws from in this process.
+        """State, as JSON, of what training draws from in this process.
 
         That is the phase's own stream, the order of prompts, dropout, and torch's generators.
         """

@@ -1,4 +1,4 @@
-"""The training loop: draw weights, collect feedback, step an optimiser, account for the cost.
+"""Training loop: draw weights, collect feedback, step an optimiser, account for the cost.
 
 Everything a method trains passes through `Trainer.fit`, so the budget (a cap on optimiser steps,
 selection included) and the log are the same for all of them.
@@ -145,7 +145,7 @@ class Trainer:
         return np.random.default_rng([self.seed, key, visit, self.accelerator.process_index])
 
     def split(self, parts: int) -> list[int]:
-        """The remaining steps, divided evenly."""
+        """Remaining steps, divided evenly."""
         left = self.steps - self.account.steps
         return [left // parts + (i < left % parts) for i in range(parts)]
 
@@ -360,5 +360,5 @@ def _set_rate(optimiser: torch.optim.Optimizer, share: float) -> None:
 
 
 def unit(objectives: int, i: int) -> Array:
-    """The preference for objective i alone, (m,)."""
+    """Preference for objective i alone, (m,)."""
     return np.eye(objectives)[i]

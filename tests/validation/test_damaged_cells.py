@@ -93,7 +93,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a record that is a link": (linked("record.json"), "record.json is a link"),
     "a record that is a pipe": (piped("record.json"), "record.json is not a regular file"),
-    "a folder with another name": (renamed, "lies at stories/clp/seed1-0123456789"),
+    "a folder with another name": (renamed, "is at stories/clp/seed1-0123456789"),
     "an identity of its own": (
         entry("stages", "train", "0" * 64),
         "does not begin its training digest",
@@ -150,7 +150,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "points that are not the record's": (
         scores(lambda old: old.assign(point=old["point"] + 1)),
-        "the record 3 and 4",
+        "the record has 3 and 4",
     ),
     "fewer scores than counted": (scores(lambda old: old[:-1]), "has 11 rows, n_total is 12"),
     "counts that do not add up": (

@@ -263,7 +263,7 @@ def units(keys: Sequence[Key]) -> list[Key]:
 
 
 def enough(keys: Sequence[Key]) -> bool:
-    """Whether there are enough units to resample them."""
+    """True if there are enough units to resample them."""
     return len(units(keys)) >= ENOUGH
 
 

@@ -110,12 +110,12 @@ class TableResult:
 
     @property
     def judged(self) -> bool:
-        """Whether any row was scored by judges."""
+        """True if any row was scored by judges."""
         return any(each.curves and each.curves.judged is not None for each in self.rows)
 
     @property
     def regretted(self) -> bool:
-        """Whether the table has oracle regret."""
+        """True if the table has oracle regret."""
         return self.oracle is not None and len(self.oracle.places) > 0
 
 

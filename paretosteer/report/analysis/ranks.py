@@ -109,7 +109,7 @@ def _pair(a: str, b: str, between: Gap, p: float, p_holm: float) -> Pair:
 
 
 def _separated(labels: Sequence[str], pairs: Sequence[Pair]) -> npt.NDArray[np.bool_]:
-    """Whether each pair of rows differs significantly, (n, n)."""
+    """Pairs of rows that differ significantly, (n, n), boolean."""
     apart = np.zeros((len(labels), len(labels)), dtype=bool)
     for each in pairs:
         if each.separated and each.a in labels and each.b in labels:

@@ -41,7 +41,7 @@ class Row:
 
     @property
     def exempt(self) -> bool:
-        """Whether the method is an expensive reference outside the budget."""
+        """True if the method is an expensive reference outside the budget."""
         return any(cell.record.exempt for cell in self.cells if cell.record)
 
 
@@ -196,7 +196,7 @@ def _place_of_unscored(cell: Cell, drafts: "Mapping[_Place, _Draft]") -> "_Place
 
 
 def _may_hold(setting: Setting, cell: Cell) -> bool:
-    """Whether an unscored cell may belong to a table, as far as its record tells."""
+    """True if an unscored cell may belong to a table, judging by its record."""
     if setting.benchmark != cell.benchmark:
         return False
     model, fold = (cell.record.model, cell.record.fold) if cell.record else (None, None)

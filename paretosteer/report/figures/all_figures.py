@@ -127,7 +127,7 @@ def _about_budgets(result: TableResult) -> str:
 def _about_judged(result: TableResult) -> str:
     return (
         "Would another judge agree? Every point by the reward model used in training (proxy) and "
-        "by one learnt from other pairs, on which no method was trained (judge). Lines join "
+        "by one trained on other pairs, which no method was trained on (judge). Lines join "
         "points in order of the objective's weight; on the diagonal both agree, and a line that "
         f"goes right without rising is reward hacking. Means of a {result.noun}'s points."
     )

@@ -1,4 +1,4 @@
-"""What all figures share: panels, legend, colours of the page, how an axis is named."""
+"""Panels, legend, colours and axis labels that all figures share."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ def axis_label(name: str, setting: Setting) -> str:
 
 def panels(count: int, height: float = PANEL, share: bool = False) -> tuple["Figure", list["Axes"]]:
     """A figure of so many panels, three in a row, with room for a legend at its right."""
-    # Not through pyplot, which would change the backend of whoever calls this in a notebook.
+    # Not through pyplot, which would change the backend of a notebook.
     from matplotlib.figure import Figure
 
     columns = min(count, 3)
@@ -55,7 +55,7 @@ def panels(count: int, height: float = PANEL, share: bool = False) -> tuple["Fig
 def legend(
     figure: "Figure", result: TableResult, looks: Sequence[Style], theme: Theme, oracle: bool
 ) -> None:
-    """The rows in the table's order, and the oracle's line where it is drawn."""
+    """Rows in the table's order, and the oracle's line where it is drawn."""
     from matplotlib.lines import Line2D
 
     handles = [

@@ -10,7 +10,7 @@ MOST = 16
 
 
 def focus(result: TableResult) -> TableResult:
-    """The table with the best row of every method, then the second of every one, up to `MOST`."""
+    """Table of the best row of every method, then the second of each, up to `MOST` rows."""
     scored = result.scored
     if len(scored) <= MOST:
         return result

@@ -1,4 +1,4 @@
-"""The plane of every pair of objectives, with each method's points in order of preference."""
+"""Plane of every pair of objectives, with each method's points in order of preference."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -147,7 +147,7 @@ def _front(
 
 
 def has_band(result: TableResult, row: RowResult) -> bool:
-    """Whether the row has an attainment band: two objectives, and enough replicates.
+    """True if the row has an attainment band: two objectives, and enough replicates.
 
     In one plane of several, a band would leave out what the other objectives ask.
     """
@@ -155,7 +155,7 @@ def has_band(result: TableResult, row: RowResult) -> bool:
 
 
 def _attainment(axis: "Axes", points: FloatArray, look: Style) -> None:
-    """The band between what a quarter and three quarters of replicates (r, k, 2) attain."""
+    """Band between the regions that one and three quarters of replicates (r, k, 2) attain."""
     least = points.min(axis=(0, 1))
     few, most = (_staircase(metrics.attainment_surface(points, it), least) for it in (0.25, 0.75))
     outline = np.concatenate([few, most[::-1]])
@@ -163,14 +163,14 @@ def _attainment(axis: "Axes", points: FloatArray, look: Style) -> None:
 
 
 def _staircase(corners: FloatArray, least: FloatArray) -> FloatArray:
-    """The boundary (2n + 1, 2) of what corners (n, 2) dominate, down to the least values (2,)."""
+    """Boundary (2n + 1, 2) of what corners (n, 2) dominate, down to the least values (2,)."""
     x = np.concatenate([least[:1], np.repeat(corners[:, 0], 2)])
     y = np.concatenate([np.repeat(corners[:, 1], 2), least[1:]])
     return np.stack([x, y], axis=1)
 
 
 def _union(axis: "Axes", points: FloatArray, theme: Theme) -> None:
-    """The front of all methods in one plane, as the staircase that bounds what is dominated."""
+    """Front of all methods in one plane, as the staircase that bounds what is dominated."""
     front = points[metrics.nondominated(points)]
     front = front[np.argsort(front[:, 0])]
     if len(front) > 1:
@@ -180,5 +180,5 @@ def _union(axis: "Axes", points: FloatArray, theme: Theme) -> None:
 
 
 def _best(axis: "Axes", oracle: Oracle, edge: Places, pair: tuple[int, int], theme: Theme) -> None:
-    """The oracle's points for preferences that weigh these two objectives alone."""
+    """Oracle's points for preferences that weigh these two objectives alone."""
     axis.plot(*oracle.mean[edge][:, pair].T, color=theme.ink, zorder=6, **ORACLE)

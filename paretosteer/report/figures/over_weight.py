@@ -55,7 +55,7 @@ def draw_regret(result: TableResult, setting: Setting, theme: Theme) -> "Figure"
     looks = styles([each.row.method for each in result.scored])
     logarithmic = _spans_decades(result)
     for i, axis in enumerate(axes):
-        for height in (0, 1):  # the best possible, nothing learnt
+        for height in (0, 1):  # the optimum, the start model
             axis.axhline(height, color=theme.faint, linewidth=1, zorder=0)
         for each, look in zip(result.scored, looks, strict=True):
             line = _regret(each)[i]
@@ -66,7 +66,7 @@ def draw_regret(result: TableResult, setting: Setting, theme: Theme) -> "Figure"
     if logarithmic:
         axes[0].set_yscale("log")
     axes[0].set_ylim(*_limits(result, logarithmic))
-    axes[0].set_ylabel("oracle regret (share of what could be learnt)")
+    axes[0].set_ylabel("oracle regret (share of the possible gain)")
     legend(figure, result, looks, theme, oracle=False)
     return figure
 
@@ -81,7 +81,7 @@ def _all_levels(result: TableResult) -> list[Level]:
 
 
 def _spans_decades(result: TableResult) -> bool:
-    """Whether shares are far apart, all at least 0 but for rounding."""
+    """True if shares, all at least 0 up to rounding, differ by orders of magnitude."""
     shares = [level.mean for level in _all_levels(result)]
     return min(shares) > -FLOOR and max(shares) > max(min(shares), FLOOR) * 10**_DECADES
 

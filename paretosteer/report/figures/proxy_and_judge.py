@@ -1,6 +1,6 @@
 """Proxy and judge side by side, which shows reward hacking.
 
-The proxy is the reward model of an objective that training used. The judge is a second one, learnt
+The proxy is the reward model of an objective that training used. The judge is a second one, trained
 from other pairs, on which no method was trained. Where the proxy rises and the judge does not, the
 reward model was hacked.
 """

@@ -30,7 +30,7 @@ _SHADES = (0.0, 0.4, -0.4, 0.65)
 
 @dataclass(frozen=True)
 class Style:
-    """How a row is drawn; `colour` as hexadecimal RGB."""
+    """Style of a row; `colour` is hexadecimal RGB."""
 
     colour: str
     marker: str
@@ -52,7 +52,7 @@ DARK = Theme("dark", ink="#e6e8eb", faint="#3a4048", ground="#15181c")
 
 
 def style(method: str, place: int = 0) -> Style:
-    """The style of a method's row, `place` telling apart several rows of one method."""
+    """Style of a method's row; `place` distinguishes several rows of one method."""
     colour, marker = _METHODS.get(method) or _by_name(method)
     turn = place % len(_LINES)
     return Style(_shade(colour, _SHADES[turn]), marker, _LINES[turn])

@@ -1,4 +1,4 @@
-"""The leaderboard as a frame: one row per configuration without its seed and fold."""
+"""Leaderboard as a frame: one row per configuration without its seed and fold."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def leaderboard(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
-    """The leaderboard of every cell at or below the folders, as in `leaderboard.csv`."""
+    """Leaderboard of every cell at or below the folders, as in `leaderboard.csv`."""
     tables = make_tables(find_cells(*dirs)).tables
     return leaderboard_frame(evaluate(table) for table in tables)
 

@@ -1,1 +1,1 @@
-"""The report as one self-contained page."""
+"""Report as one self-contained page."""

@@ -60,5 +60,5 @@ def _plotly() -> str:
 
 @cache
 def _packed_plotly() -> str:
-    """The same characters each time: no date in the archive."""
+    """Compress to the same bytes every time: the archive has no date."""
     return b64encode(gzip.compress(_plotly().encode(), mtime=0)).decode()

@@ -1,4 +1,4 @@
-"""The sample texts that the page carries: all, or as many as its size allows."""
+"""Sample texts that the page carries: all, or as many as its size allows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +52,7 @@ def texts_data(result: TableResult, texts: SampleTexts, allowed: int) -> dict[st
 
 
 def select(texts: SampleTexts, count: int, allowed: int) -> Selection:
-    """The first prompts at all of `count` preferences; of fewer where even one is too much."""
+    """First prompts at `count` preferences, or at fewer if even one prompt is too much."""
     names = list(texts.prompts)
     places = np.arange(count)
     first = _sizes(texts, names[0], count)

@@ -1,4 +1,4 @@
-"""Table of the page that sets what proxies say beside what judges say."""
+"""Table of the page that compares scores of proxies and judges."""
 
 from typing import Any
 

@@ -41,7 +41,7 @@ _HEAVY = 500_000
 def page(
     tables: Tables, results: Sequence[TableResult], light: Mapping[tuple[int, str], bytes]
 ) -> str:
-    """The whole page.
+    """HTML of the page.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def _template(name: str) -> "Template":
 
 
 def _glossary(results: Sequence[TableResult]) -> list[Column]:
-    """The columns that some table shows, but for those of single objectives."""
+    """Columns that any table shows, except those of single objectives."""
     sections: tuple[Section, ...] = ("quality", "steering", "front", "further", "cost")
     columns = [column for name in sections for column in section(name)]
     return [each for each in columns if any(result.present([each]) for result in results)]
@@ -105,7 +105,7 @@ def _table(result: TableResult, notes: Sequence[str]) -> dict[str, Any]:
 
 
 def _winner(result: TableResult) -> dict[str, Any] | None:
-    """The best under the budget, and the rows that it does not differ from significantly."""
+    """Best row under the budget, and the rows that do not differ significantly from it."""
     ranked = [each for each in result.scored if not each.row.exempt]
     if not ranked:
         return None

@@ -1,4 +1,4 @@
-"""The page's table of oracle regret at single preferences."""
+"""Table of the page: oracle regret at single preferences."""
 
 from itertools import combinations
 from typing import Any

@@ -25,7 +25,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class SampleTexts:
-    """The first samples of each scored row's first replicate.
+    """First samples of each scored row's first replicate.
 
     `prompts` maps prompt ids to prompts, ascending; `rows` holds for each row, by prompt id and
     by place in the table's grid, what it wrote.
@@ -36,7 +36,7 @@ class SampleTexts:
 
 
 def read_texts(result: TableResult) -> SampleTexts:
-    """The first samples of every row of a table."""
+    """First samples of every row of a table."""
     prompts: dict[str, str] = {}
     rows = []
     for each in result.scored:
@@ -54,7 +54,7 @@ def read_texts(result: TableResult) -> SampleTexts:
 
 
 def examples(result: TableResult, texts: SampleTexts) -> dict[str, Any] | None:
-    """The first prompts with each row's text at three preferences; None if there are no texts."""
+    """First prompts with each row's text at three preferences; None if there are no texts."""
     setting = result.table.setting
     if not setting or not texts.prompts:
         return None

@@ -1,4 +1,4 @@
-"""The page's tables of rows by columns, which a script makes sortable."""
+"""Tables of the page, rows by columns, which a script makes sortable."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -50,7 +50,7 @@ def sortable_table(
 
 
 def _folds(each: RowResult) -> str:
-    """The folds and seeds in which a row's cells were scored, where there are folds."""
+    """Folds and seeds in which a row's cells were scored, where there are folds."""
     folds = sorted({it.fold for it in each.row.replicates if it.fold is not None})
     seeds = sorted({it.seed for it in each.row.replicates})
     return f": {numbered('fold', folds)}, {numbered('seed', seeds)}" if folds else ""

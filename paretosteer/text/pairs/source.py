@@ -53,7 +53,7 @@ class Source:
 
     @property
     def is_file(self) -> bool:
-        """Whether the source is a single file rather than a data set."""
+        """True if the source is a single file rather than a data set."""
         return self.path.endswith(FILES)
 
     def digest(self) -> str:
