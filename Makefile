@@ -1,8 +1,8 @@
-# What a newcomer and a developer type. Everything happens in .venv, which `setup` creates.
+# Commands for users and developers. Everything runs in .venv, which `setup` creates.
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
-# What setuptools leaves, and would put into the next wheel whatever was removed since.
+# Left by setuptools, which would add since removed files from it to the next wheel.
 STALE := build/lib build/bdist.*
 
 .PHONY: setup quickstart reference test test-readme test-lowest test-pythons test-faults test-slurm \
@@ -10,7 +10,7 @@ STALE := build/lib build/bdist.*
 
 setup: .venv/.installed
 
-# torch first: it is the large one, and the rest is resolved around the build that pip finds.
+# torch first: it is the largest, and the rest is resolved for the build that pip finds.
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -c constraints.txt torch
@@ -29,11 +29,11 @@ reference: setup
 test: lint
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-# Every command of the README with all that it sweeps over; `make test` runs or plans a part of it.
+# Every command of the README in full; `make test` runs or plans a part of each.
 test-readme: setup
 	README=whole $(BIN)/pytest tests/test_readme.py
 
-# What does not depend on versions is left out: whole sweeps, the browser, wandb's own reader.
+# Tests that depend on versions: not whole sweeps, the browser and wandb's own reader.
 FAST := --ignore=tests/test_end_to_end.py --ignore=tests/test_worlds_end_to_end.py \
 	--ignore=tests/test_reference.py --ignore=tests/test_readme.py --ignore=tests/tracking \
 	--ignore=tests/report/test_report_browser.py --ignore=tests/papers
@@ -44,12 +44,12 @@ test-lowest:
 	build/lowest/bin/pip install --quiet -c constraints-lowest.txt -e '.[dev,joblib]'
 	build/lowest/bin/pytest $(FAST)
 
-# Every Python that pyproject.toml allows and this machine has.
+# Every installed Python that pyproject.toml allows.
 PYTHONS ?= 3.11 3.12 3.13
 test-pythons:
 	tests/pythons.sh "$(PYTHONS)" $(FAST)
 
-# Known vulnerabilities of what is installed, where the package index tells of them.
+# Known vulnerabilities of installed packages, as far as the package index lists them.
 audit: setup
 	$(BIN)/python tests/audit.py
 
@@ -73,20 +73,20 @@ speed: setup
 	$(BIN)/python tests/speed.py $(if $(MODEL),--model $(MODEL))
 	$(BIN)/python tests/report_speed.py
 
-# What a report of ten thousand cells costs, and deciding that one is finished: some minutes.
+# Cost of a report of ten thousand cells, and of finding a cell finished: some minutes.
 scale: setup
 	$(BIN)/python tests/scale_study.py $(if $(CELLS),--cells $(CELLS))
 
-# Simulates tables of known truth and counts how often the report's intervals hold it: minutes.
+# Simulates tables with known means and counts how often intervals contain them: minutes.
 coverage: setup
 	$(BIN)/python tests/coverage_study.py
 
-# The figures of the code in this folder against those of another commit, on the real inputs in DATA:
+# Compares the figures of this code with those of another commit, on the real inputs in DATA:
 #   make compare COMMIT=9575973 DATA=../shared/data
 compare: setup
 	tests/compare_commits.sh $(COMMIT) $(DATA) $(BIN) $(SWEEPS)
 
-# A wheel works from any folder, with nothing of the checkout in reach.
+# Tests a wheel without the checkout, from any folder.
 test-wheel: setup
 	rm -rf build/wheel $(STALE)
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir build/wheel .
@@ -94,7 +94,7 @@ test-wheel: setup
 	build/wheel/fresh/bin/pip install --quiet --no-deps build/wheel/*.whl
 	tests/wheel.sh build/wheel/fresh $(BIN)
 
-# A package from outside adds a method, a benchmark, an objective, a metric and an experiment.
+# Tests a plug-in package with a method, benchmark, objective, metric and experiment.
 test-plugin: setup
 	rm -rf build/plugin $(STALE)
 	mkdir -p build/plugin
@@ -104,10 +104,9 @@ test-plugin: setup
 	build/plugin/fresh/bin/pip install --quiet --no-deps build/plugin/*.whl
 	tests/plugin.sh build/plugin/fresh $(BIN)
 
-# The slow tests; then kills real sweeps at random moments, many times, and compares them with one
-# left alone: minutes.
-# Faults that can be staged one by one are in tests/faults, a part of `make test`. With a model's
-# folder, `make test-faults MODEL=…`, five methods that train it are killed as well.
+# Slow tests; then kills real sweeps at random moments, many times, and compares them with one that
+# was not killed: minutes. Tests of single faults are in tests/faults, a part of `make test`.
+# `make test-faults MODEL=FOLDER` also kills five methods that train that model.
 test-faults: setup
 	$(BIN)/pytest -m slow
 	$(BIN)/python tests/kill_study.py --kills 20 benchmark=bandit budget=smoke budget.steps=200 \
@@ -118,8 +117,8 @@ test-faults: setup
 		method=rewarded_soup,bone_soup,clp,cos_dpo,interpolation model=hf model.path="$(MODEL)" \
 		budget.steps=48 checkpoint_seconds=5
 
-# The launchers of clusters, on this machine; SLURM needs Debian and root. Their packages go beside
-# .venv, which they see: Ray's launcher wants an older cloudpickle than joblib.
+# Cluster launchers on one machine; SLURM needs Debian and root. Their packages are installed in an
+# environment on top of .venv: Ray's launcher needs an older cloudpickle than joblib.
 LAUNCHERS := .venv/launchers
 
 test-slurm: $(LAUNCHERS)/.installed

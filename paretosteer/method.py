@@ -145,7 +145,7 @@ class Method(ABC):
         return self.control(mu, dials)
 
     def check_dials(self, dials: Mapping[str, float], owner: str = "method") -> None:
-        """UsageError where there is no such dial, or none of its values; `owner` has them."""
+        """Raise UsageError for an unknown dial of `owner` or a value out of its range."""
         known = self.dials()
         for name, value in dials.items():
             if name not in known:

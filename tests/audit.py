@@ -23,8 +23,8 @@ def main() -> int:
     known = [package for package in packages if "skip_reason" not in package]
     found = [(package, each) for package in known for each in package["vulns"]]
     for package, each in found:
-        mended = ", ".join(each["fix_versions"]) or "no version"
-        print(f"audit: {package['name']} {package['version']}: {each['id']}; mended in {mended}")
+        fixed = ", ".join(each["fix_versions"]) or "no version"
+        print(f"audit: {package['name']} {package['version']}: {each['id']}; fixed in {fixed}")
     if len(known) < len(packages):
         print(f"audit: the index tells nothing of {len(packages) - len(known)} packages")
     print(f"audit: {len(found)} known vulnerabilities in {len(known)} packages")

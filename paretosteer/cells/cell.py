@@ -25,9 +25,9 @@ _SCORED = ("ok", "partial")
 class Cell:
     """A cell folder as it was found.
 
-    `status` is the record's (`ok`, `partial`, `failed`, `unsupported`), or `missing` where there
-    is no record, or `unreadable`; `reason` says why it is none of the first two. `config` is empty
-    where it cannot be read.
+    `status` is the record's (`ok`, `partial`, `failed`, `unsupported`), `missing` without a record,
+    or `unreadable`; `reason` says why it is neither of the first two. `config` is empty if it cannot
+    be read.
     """
 
     path: Path

@@ -55,8 +55,8 @@ def add(commands: Commands) -> None:
             "--overwrite",
             choices=("never", "failed", "all"),
             default="failed",
-            help="which cells that ran before run again: those that failed (the default; what is "
-            "finished is never repeated), none (never), or all, from the beginning",
+            help="cells with a record to run again: failed ones (the default; finished stages are "
+            "not repeated), none (never), or all of them from scratch",
         )
 
 

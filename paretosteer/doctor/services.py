@@ -30,7 +30,7 @@ def hub(_: Path) -> Iterator[Finding]:
     names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
     offline = [name for name in names if os.environ.get(name, "").lower() in _TRUE]
     if offline:
-        found = f"offline ({', '.join(offline)}): only folders, and what is in {constants.HF_HOME}"
+        found = f"offline ({', '.join(offline)}): only folders and the cache in {constants.HF_HOME}"
     else:
         found = f"{_host('HF_ENDPOINT', 'huggingface.co')}, cached in {constants.HF_HOME}"
     token = bool(os.environ.get("HF_TOKEN")) or Path(constants.HF_TOKEN_PATH).exists()

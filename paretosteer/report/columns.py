@@ -1,4 +1,4 @@
-"""Columns of the leaderboard: those that are no metric, and with the metrics the order of all."""
+"""Columns of the leaderboard: those that are not metrics, and the order of all."""
 
 from __future__ import annotations
 

@@ -122,8 +122,8 @@ class Shown:
         scores = pd.read_parquet(self._folder / "scores.parquet")
         first = texts.sort_values(["prompt_id", "sample", "point"]).head(limit)
         weighed = first[KEYS].merge(self._weights(), on="point", how="left")
-        told = weighed.merge(first, on=KEYS, how="left").merge(scores, on=KEYS, how="left")
-        return Table.of(told), len(texts)
+        joined = weighed.merge(first, on=KEYS, how="left").merge(scores, on=KEYS, how="left")
+        return Table.of(joined), len(texts)
 
     def _weights(self) -> pd.DataFrame:
         import pandas as pd

@@ -242,7 +242,7 @@ def test_training_that_runs_out_of_memory_goes_on_in_parts(
 
     monkeypatch.setattr(Expectation, "collect", small_memory)
     parts = run_cell(tmp_path / "parts", CLP, "budget.steps=4")
-    assert "out of memory, going on with each training batch in 4 parts" in capfd.readouterr().err
+    assert "out of memory; continuing with each training batch in 4 parts" in capfd.readouterr().err
     assert parts["batch_size"] == {**whole["batch_size"], "train_parts": 4}
     assert whole["batch_size"]["train_parts"] == 1
     assert parts["cost"]["train_tokens"] == whole["cost"]["train_tokens"]
