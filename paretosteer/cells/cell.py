@@ -26,8 +26,8 @@ class Cell:
     """A cell folder as it was found.
 
     `status` is the record's (`ok`, `partial`, `failed`, `unsupported`), `missing` without a record,
-    or `unreadable`; `reason` says why it is neither of the first two. `config` is empty if it cannot
-    be read.
+    or `unreadable`; `reason` says why it is neither of the first two. `config` is empty if it
+    cannot be read.
     """
 
     path: Path
