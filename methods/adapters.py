@@ -14,18 +14,22 @@ from typing import Any, Literal
 
 import numpy as np
 
-from paretosteer.benchmark import Benchmark
-from paretosteer.config.options import BaseOptions, option
-from paretosteer.errors import UnsupportedError, UsageError
-from paretosteer.interfaces import Array
-from paretosteer.method import Method
+from paretosteer import (
+    Array,
+    BaseOptions,
+    Benchmark,
+    Control,
+    Method,
+    Trainer,
+    Unconditioned,
+    UnsupportedError,
+    UsageError,
+    option,
+)
 from paretosteer.methods.bone_soup import check_beta, coefficients
-from paretosteer.policies.conditioning import Unconditioned
-from paretosteer.policies.control import Control
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.digest import digest
 from paretosteer.storage.weights import read_tensors
-from paretosteer.training.trainer import Trainer
 
 SCALES = "scales.json"  # of every layer's banks: their ranks are the tensors' own
 

@@ -15,18 +15,21 @@ import numpy as np
 from pydantic import Field
 from torch.optim import Optimizer
 
-from paretosteer.benchmark import Benchmark
-from paretosteer.config.options import option
-from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array
-from paretosteer.method import Method, TrainingOptions
+from paretosteer import (
+    Array,
+    Banks,
+    Benchmark,
+    Control,
+    Feedback,
+    Method,
+    Trainer,
+    TrainingOptions,
+    UsageError,
+    coarse_lattice,
+    option,
+    validation_points,
+)
 from paretosteer.metrics import hypervolume
-from paretosteer.policies.conditioning import Banks
-from paretosteer.policies.control import Control
-from paretosteer.simplex import coarse_lattice
-from paretosteer.training.feedback import Feedback
-from paretosteer.training.rollout import validate
-from paretosteer.training.trainer import Trainer
 
 PROBE = 0.2  # share of a backbone's steps spent on every candidate beta
 
@@ -134,7 +137,7 @@ class BoneSoup(Method):
         grid = coarse_lattice(self.m)  # (k, m)
         c = np.zeros((len(grid), self.m * len(self._betas())))
         c[:, candidate.banks] = self._mapped(grid, candidate.beta)
-        points = validate(self.policy, benchmark, Control.soup(c), trainer)
+        points = validation_points(self.policy, benchmark, Control.soup(c), trainer)
         return hypervolume(points, benchmark.reference)
 
     def _extrapolate(self, benchmark: Benchmark, trainer: Trainer) -> list[float]:
@@ -145,7 +148,7 @@ class BoneSoup(Method):
         tried = np.array([1 / (1 - a) if o.extrapolation == "code" else 1 + a for a in o.steps_out])
         ends = self._mapped(np.eye(m), self.selection["beta"])  # (m, m): theta(e_i) in coefficients
         c = (tried[None, :, None] * ends[:, None]).reshape(-1, m)  # (m * tried, m)
-        means = validate(self.policy, benchmark, Control.soup(c), trainer)
+        means = validation_points(self.policy, benchmark, Control.soup(c), trainer)
         own = means.reshape(m, len(tried), m)[np.arange(m), :, np.arange(m)]  # (m, tried)
         return [float(k) for k in tried[own.argmax(axis=1)]]
 

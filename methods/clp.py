@@ -14,15 +14,23 @@ from typing import Literal
 import numpy as np
 from pydantic import PositiveFloat
 
-from paretosteer.benchmark import Benchmark
-from paretosteer.config.options import option
-from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array
-from paretosteer.method import Method, TrainingOptions
-from paretosteer.policies.conditioning import Banks, Conditioning, PromptText, Scope
-from paretosteer.policies.control import Control
-from paretosteer.training.draws import Draw, Draws, dirichlet
-from paretosteer.training.trainer import Trainer
+from paretosteer import (
+    Array,
+    Banks,
+    Benchmark,
+    Conditioning,
+    Control,
+    Draw,
+    Draws,
+    Method,
+    PromptText,
+    Scope,
+    Trainer,
+    TrainingOptions,
+    UsageError,
+    dirichlet,
+    option,
+)
 
 _SCOPES: dict[str, Scope] = {"full": "all", "attention": "attention", "logit": "head"}
 

@@ -16,15 +16,23 @@ import numpy as np
 import torch
 from pydantic import PositiveFloat
 
-from paretosteer.benchmark import Benchmark
-from paretosteer.config.options import option
-from paretosteer.errors import UsageError
-from paretosteer.interfaces import Array, Point
-from paretosteer.method import Method, TrainingOptions
-from paretosteer.policies.conditioning import Banks, Conditioning, Features
-from paretosteer.policies.control import Control
-from paretosteer.training.draws import Draw, Draws, dirichlet
-from paretosteer.training.trainer import Trainer
+from paretosteer import (
+    Array,
+    Banks,
+    Benchmark,
+    Conditioning,
+    Control,
+    Draw,
+    Draws,
+    Features,
+    Method,
+    Point,
+    Trainer,
+    TrainingOptions,
+    UsageError,
+    dirichlet,
+    option,
+)
 
 
 class COSDPO(Method):

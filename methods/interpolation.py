@@ -13,13 +13,18 @@ from typing import Literal
 
 import numpy as np
 
-from paretosteer.benchmark import Benchmark
-from paretosteer.config.options import option
-from paretosteer.interfaces import Array, Point
-from paretosteer.method import Method, TrainingOptions
-from paretosteer.policies.conditioning import Banks
-from paretosteer.policies.control import Control
-from paretosteer.training.trainer import Trainer, unit
+from paretosteer import (
+    Array,
+    Banks,
+    Benchmark,
+    Control,
+    Method,
+    Point,
+    Trainer,
+    TrainingOptions,
+    option,
+    unit,
+)
 
 
 class Interpolation(Method):

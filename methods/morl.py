@@ -11,14 +11,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from paretosteer.benchmark import Benchmark
-from paretosteer.config.options import option
-from paretosteer.interfaces import Array
-from paretosteer.method import Method, TrainingOptions
-from paretosteer.policies.conditioning import Banks
-from paretosteer.policies.control import Control
-from paretosteer.simplex import coarse_divisions, lattice, lattice_size
-from paretosteer.training.trainer import Trainer
+from paretosteer import (
+    Array,
+    Banks,
+    Benchmark,
+    Control,
+    Method,
+    Trainer,
+    TrainingOptions,
+    coarse_divisions,
+    lattice,
+    lattice_size,
+    option,
+)
 
 
 class MORL(Method):

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from paretosteer.benchmark import Benchmark
-from paretosteer.config.options import BaseOptions
-from paretosteer.interfaces import Array
-from paretosteer.method import Method
-from paretosteer.policies.conditioning import Unconditioned
-from paretosteer.policies.control import Control
-from paretosteer.training.trainer import Trainer
+from paretosteer import Array, BaseOptions, Benchmark, Control, Method, Trainer, Unconditioned
 
 
 class Start(Method):

@@ -5,6 +5,7 @@ from .benchmark import Benchmark as Benchmark
 from .cells.frames import load_cells as load_cells
 from .cells.frames import load_points as load_points
 from .cells.frames import load_scores as load_scores
+from .config.options import BaseOptions as BaseOptions
 from .config.options import option as option
 from .errors import UnsupportedError as UnsupportedError
 from .errors import UsageError as UsageError
@@ -13,6 +14,7 @@ from .interfaces import Lists as Lists
 from .interfaces import Point as Point
 from .method import Method as Method
 from .method import TrainingOptions as TrainingOptions
+from .metrics.row_metric import RowMetric as RowMetric
 from .notebook import make_benchmark as make_benchmark
 from .notebook import make_method as make_method
 from .notebook import make_trainer as make_trainer
@@ -21,17 +23,30 @@ from .objective import TextObjective as TextObjective
 from .policies.conditioning import Banks as Banks
 from .policies.conditioning import Conditioning as Conditioning
 from .policies.conditioning import Features as Features
+from .policies.conditioning import Mixture as Mixture
 from .policies.conditioning import PromptText as PromptText
+from .policies.conditioning import Scope as Scope
+from .policies.conditioning import TiedBanks as TiedBanks
 from .policies.conditioning import Unconditioned as Unconditioned
 from .policies.control import Control as Control
+from .policies.protocols import Policy as Policy
 from .report.outputs.leaderboard import leaderboard as leaderboard
 from .serving.restore import restore_cell as restore_cell
+from .simplex import coarse_divisions as coarse_divisions
+from .simplex import coarse_lattice as coarse_lattice
+from .simplex import lattice as lattice
+from .simplex import lattice_size as lattice_size
+from .text.sampler import Sampler as Sampler
 from .training.draws import Draw as Draw
 from .training.draws import Draws as Draws
 from .training.draws import dirichlet as dirichlet
 from .training.draws import fixed as fixed
+from .training.feedback import Batch as Batch
 from .training.feedback import Feedback as Feedback
-from .training.rollout import validate as validate
+from .training.feedback import Imitation as Imitation
+from .training.feedback import Preference as Preference
+from .training.feedback import Reward as Reward
+from .training.rollout import validation_points as validation_points
 from .training.trainer import Trainer as Trainer
 from .training.trainer import unit as unit
 

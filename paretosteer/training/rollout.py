@@ -80,8 +80,10 @@ def roll_out(
     return limit.batches(len(cells), 0 if limit.given else policy.row_bytes(prompts), work)
 
 
-def validate(policy: Policy, benchmark: Benchmark, control: Control, trainer: Trainer) -> Array:
-    """Points (k, m) of k controls on validation prompts, as figures have them; booked as selection.
+def validation_points(
+    policy: Policy, benchmark: Benchmark, control: Control, trainer: Trainer
+) -> Array:
+    """Points (k, m) of k controls on validation prompts, as in figures; counted as selection.
 
     Mean normalised scores, less the price of the KL in a world whose points are regularised.
     """

@@ -11,13 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from paretosteer.benchmark import Benchmark
-from paretosteer.config.options import option
-from paretosteer.interfaces import Array
-from paretosteer.method import Method, TrainingOptions
-from paretosteer.policies.conditioning import Banks
-from paretosteer.policies.control import Control
-from paretosteer.training.trainer import Trainer, unit
+from paretosteer import (
+    Array,
+    Banks,
+    Benchmark,
+    Control,
+    Method,
+    Trainer,
+    TrainingOptions,
+    option,
+    unit,
+)
 
 
 class MyMethod(Method):

@@ -1,6 +1,6 @@
 """Calm: few exclamation marks."""
 
-from paretosteer.objective import TextObjective
+from paretosteer import TextObjective
 
 
 def calm(text: str) -> float:

@@ -1,7 +1,7 @@
 """Duo: a bandit of few actions."""
 
+from paretosteer import option
 from paretosteer.benchmarks.bandit.benchmark import Bandit
-from paretosteer.config.options import option
 
 
 class Duo(Bandit):

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from paretosteer.config.options import option
+from paretosteer import Control, option
 from paretosteer.methods.rewarded_soup import RewardedSoup
-from paretosteer.policies.control import Control
 
 
 class Sharp(RewardedSoup):
