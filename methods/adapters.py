@@ -29,7 +29,7 @@ from paretosteer import (
 from paretosteer.methods.bone_soup import check_beta, coefficients
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.digest import digest
-from paretosteer.storage.weights import read_tensors
+from paretosteer.storage.safetensors_only import read_tensors
 
 SCALES = "scales.json"  # of every layer's banks: their ranks are the tensors' own
 
@@ -53,7 +53,7 @@ class Adapters(Method):
     @classmethod
     def content_key(cls, options: Any) -> str:
         """Digest of the adapters in their order; UsageError if one is not a plain LoRA."""
-        from paretosteer.text.peft_adapters import adapter_digest
+        from paretosteer.text.read_peft import adapter_digest
 
         return digest([adapter_digest(folder) for folder in _folders(options)])
 
@@ -89,7 +89,7 @@ class Adapters(Method):
     def prepare(self, benchmark: Benchmark) -> None:
         """Refuse adapters of another model before anything is written."""
         from paretosteer.text.benchmark import TextBenchmark
-        from paretosteer.text.peft_adapters import check_adapters, read_adapter
+        from paretosteer.text.read_peft import check_adapters, read_adapter
 
         if isinstance(benchmark, TextBenchmark):
             adapters = map(read_adapter, _folders(self.options))
@@ -97,7 +97,7 @@ class Adapters(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Load the adapters into frozen banks."""
-        from paretosteer.text.peft_adapters import add_adapters, read_adapter
+        from paretosteer.text.read_peft import add_adapters, read_adapter
 
         self.build_policy(benchmark, trainer.seed)
         adapters = list(map(read_adapter, _folders(self.options)))
@@ -122,7 +122,7 @@ class Adapters(Method):
 
     def load(self, folder: Path, benchmark: Benchmark) -> None:
         """Load a checkpoint without reading the adapters' folders."""
-        from paretosteer.text.peft_adapters import add_layouts
+        from paretosteer.text.read_peft import add_layouts
 
         self.build_policy(benchmark, seed=0)
         state = read_tensors(folder / "policy.safetensors")

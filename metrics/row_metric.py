@@ -55,7 +55,7 @@ class Column:
     whole
         True if the value is a count.
     interval
-        Method that gives NAME_low and NAME_high (see `metrics.statistics`); "" for no interval.
+        Method that gives NAME_low and NAME_high (see `metrics.resampling`); "" for no interval.
     interval_shown
         True if tables show the interval beside the value.
     optional

@@ -14,7 +14,7 @@ from paretosteer.metrics.input_checks import (
     as_points,
     as_reference,
 )
-from paretosteer.metrics.rays import (
+from paretosteer.metrics.monte_carlo_volume import (
     FEW_RAYS,
     RAYS,
     Volume,

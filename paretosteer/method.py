@@ -19,7 +19,7 @@ from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
 from paretosteer.policies.protocols import Policy
 from paretosteer.simplex import check
-from paretosteer.storage.weights import read_tensors
+from paretosteer.storage.safetensors_only import read_tensors
 from paretosteer.training.draws import fixed
 from paretosteer.training.feedback import Feedback
 from paretosteer.training.trainer import Trainer

@@ -25,8 +25,8 @@ from paretosteer.policies.control import Control
 from paretosteer.simplex import lattice
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel, load_model
-from paretosteer.text.peft_adapters import write_adapter
 from paretosteer.text.policy import TextPolicy
+from paretosteer.text.read_peft import write_adapter
 from paretosteer.text.samples import Prompt
 
 PROMPTS, TOKENS, BANKS, RANK = 16, 32, 3, 8

@@ -12,9 +12,10 @@ from torch import Tensor
 from paretosteer.interfaces import Drift
 from paretosteer.policies.banks import BankedTable
 from paretosteer.policies.base import Conditioned
+from paretosteer.policies.common_random_numbers import gumbel, stream_keys
 from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
-from paretosteer.policies.noise import gumbel, stream_keys
+from paretosteer.policies.kl import exact_drift
 from paretosteer.policies.perceptron import ConditionedPerceptron, Perceptron
 
 
@@ -107,9 +108,7 @@ class BanditPolicy:
     def drift(self, answers: Distributions, control: Control) -> Drift:
         """Exact KL and cross-entropy, nats per decision."""
         start = self._exact(answers.contexts, Control.start(control.rows))
-        policy = answers.log_policy.exp()
-        kl = (policy * (answers.log_policy - start)).sum(dim=1)
-        return Drift.of(kl, -(policy * start).sum(dim=1), torch.ones(len(answers)))
+        return exact_drift(answers.log_policy, start, torch.ones(len(answers)))
 
     def log_probs(self, samples: Actions, control: Control) -> Tensor:
         """Log-probability (rows, 1) of each row's action."""

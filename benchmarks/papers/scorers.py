@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 import paretosteer.metrics
-from paretosteer.benchmarks.papers.items import Item
+from paretosteer.benchmarks.papers.task_items import Item
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.interfaces import Array
 from paretosteer.storage.digest import digest, file_digest

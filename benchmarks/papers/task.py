@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from paretosteer.benchmarks.papers.items import Item, Row, asked
 from paretosteer.benchmarks.papers.scorers import Scorer, Spec, load_scorer, spec_digest, spec_of
 from paretosteer.benchmarks.papers.task_data import Found, Part, data_digest, parts_of, read_items
+from paretosteer.benchmarks.papers.task_items import Item, Row, asked
 from paretosteer.benchmarks.papers.task_options import TaskOptions
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.interfaces import Array

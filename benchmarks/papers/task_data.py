@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from paretosteer.benchmarks.papers.items import Item, Row
+from paretosteer.benchmarks.papers.task_items import Item, Row
 from paretosteer.errors import UsageError
 from paretosteer.storage.digest import digest
 from paretosteer.text.pairs import SPLITS, Source, split_of

@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from paretosteer.benchmarks.papers.items import Item, Row, asked, text_of
 from paretosteer.benchmarks.papers.task import Task
+from paretosteer.benchmarks.papers.task_items import Item, Row, asked, text_of
 from paretosteer.benchmarks.papers.task_options import published
 from paretosteer.objective import Objective
 from paretosteer.text.truncate import Side

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.text.dialogue import transcript
-from paretosteer.text.scratch.size import Size, size_for
+from paretosteer.text.scratch.model_size import Size, size_for
 from paretosteer.text.scratch.start_model import (
     SCRATCH_VERSION,
     Text,

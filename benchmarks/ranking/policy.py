@@ -13,9 +13,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from paretosteer.benchmarks.ranking.queries import Query
 from paretosteer.interfaces import Drift
+from paretosteer.policies.common_random_numbers import gumbel, stream_keys
 from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
-from paretosteer.policies.noise import gumbel, stream_keys
+from paretosteer.policies.kl import exact_drift
 from paretosteer.policies.perceptron import ConditionedPerceptron, Perceptron
 
 ABSENT = -1e9  # score of padding: finite, so that no gradient is NaN
@@ -135,8 +136,7 @@ class RankingPolicy(ConditionedPerceptron):
         """Exact KL and cross-entropy of the first place's distribution, nats per query."""
         start, _ = self.document_scores(answers.queries, Control.start(control.rows))
         own, log_start = (s.double().log_softmax(dim=1) for s in (answers.scores, start))
-        kl = (own.exp() * (own - log_start)).sum(dim=1)
-        return Drift.of(kl, -(own.exp() * log_start).sum(dim=1), answers.mask.sum(dim=1))
+        return exact_drift(own, log_start, answers.mask.sum(dim=1))
 
     def log_probs(self, samples: Rankings, control: Control) -> Tensor:
         """Log-probability (rows, T) of each place's document among those not yet placed."""

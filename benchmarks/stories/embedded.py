@@ -20,7 +20,7 @@ from paretosteer.benchmarks.stories.story import (
     story_entropy,
 )
 from paretosteer.benchmarks.stories.tokenizer import CONTEXT, build_tokenizer
-from paretosteer.text.scratch.loop import (
+from paretosteer.text.scratch.train_language_model import (
     Labelled,
     Progress,
     Recipe,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from paretosteer.errors import PLUGIN_ERRORS, DivergenceError, UnsupportedError, UsageError
-from paretosteer.runtime.processes import from_first
+from paretosteer.runtime.accelerate_processes import from_first
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -1,4 +1,8 @@
-"""Resume a stage of a cell from the pieces that an interrupted run left."""
+"""Resume a killed cell from the pieces that its unfinished stages left.
+
+This decides which pieces count. Training then continues from its last snapshot
+(`paretosteer.training.snapshots`); sampling and scoring skip the blocks that are already there.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from paretosteer.cells.stage_files import write_checkpoint, write_json_lines, wr
 from paretosteer.config.setting import Setting
 from paretosteer.errors import PLUGIN_ERRORS, UnsupportedError, stops_job
 from paretosteer.runtime import memory
-from paretosteer.runtime.processes import accelerator, are_several
+from paretosteer.runtime.accelerate_processes import accelerator, are_several
 from paretosteer.runtime.progress import say, training_bar
 from paretosteer.storage.atomic import atomic_write, remove
 from paretosteer.storage.locks import owned

@@ -85,7 +85,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _sweep(args: argparse.Namespace) -> int:
     quiet()
-    from paretosteer.runtime.processes import are_several
+    from paretosteer.runtime.accelerate_processes import are_several
     from paretosteer.sweeps.compose import compose_sweep, sweep_yaml
     from paretosteer.sweeps.sweep import begin, plan, run_sweep
 

@@ -41,7 +41,7 @@ REQUIRED = ("learning_rate", "kappa", "beta_dpo")  # list_size may be absent: li
 ATOL = 1e-3  # nats per sample: another batch may pad, and so round, differently
 FAR = 2.0  # standard units between the start policy's mean and the normaliser's
 MARGIN = 1e-9  # of rounding, by which something may beat the oracle
-KEYED_NOISE = "draw with paretosteer.policies.noise, keyed by (seed, prompt id, sample number)"
+KEYED_NOISE = "draw with policies.common_random_numbers, keyed by (seed, prompt id, sample number)"
 ODD = ("", " ", "\n\n", "…", "🙂🙂", "Ünïcödé", "no" * 2000, "<s></s>", "\x00", "1 2 3", "!?!?")
 
 

@@ -10,7 +10,7 @@ from multiprocessing import parent_process
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from paretosteer.runtime.processes import is_first
+from paretosteer.runtime.accelerate_processes import is_first
 from paretosteer.runtime.terminal import line
 
 REPORTS = 4  # lines per training run where there is no terminal to draw a bar on

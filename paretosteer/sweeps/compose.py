@@ -24,7 +24,7 @@ from yaml import YAMLError
 from paretosteer.config.schema import CellConfig
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.plugins import conf_files, registry
-from paretosteer.sweeps import guard, launchers, options_source
+from paretosteer.sweeps import launchers, options_source, refuse_unsafe
 
 CONFIG = "config"  # conf/config.yaml
 _SECTIONS = {"method", "benchmark", "model", "preferences", "tracker"}  # keys depend on the choice
@@ -83,9 +83,9 @@ def sweep_yaml(overrides: Sequence[str]) -> str:
 
 
 def _compose_run(hydra: Any, overrides: Sequence[str]) -> DictConfig:
-    guard.check_overrides(overrides)
+    refuse_unsafe.check_overrides(overrides)
     config: DictConfig = hydra.compose_config(CONFIG, list(overrides), RunMode.RUN)
-    guard.check(config, overrides)
+    refuse_unsafe.check(config, overrides)
     if config.hydra.sweeper.params:
         swept = ", ".join(f"{k}={v}" for k, v in config.hydra.sweeper.params.items())
         raise UsageError(f"these overrides describe several cells ({swept}); use `sweep`")
@@ -93,14 +93,14 @@ def _compose_run(hydra: Any, overrides: Sequence[str]) -> DictConfig:
 
 
 def _compose_jobs(hydra: Any, overrides: Sequence[str]) -> list[DictConfig]:
-    guard.check_overrides(overrides)
+    refuse_unsafe.check_overrides(overrides)
     given = per_cell(overrides)
     config = hydra.compose_config(CONFIG, given, RunMode.MULTIRUN)
-    guard.check(config, given)
-    guard.check_replayed(config, given)
+    refuse_unsafe.check(config, given)
+    refuse_unsafe.check_replayed(config, given)
     composed = jobs(config)
     for each in composed:
-        guard.check(each, given)
+        refuse_unsafe.check(each, given)
     return composed
 
 

@@ -24,7 +24,7 @@ from paretosteer.cells.cell_name import cell_name
 from paretosteer.cells.record import FailedRecord, Record, read_record
 from paretosteer.config.schema import CellConfig
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, said, stops_job
-from paretosteer.runtime.processes import is_first
+from paretosteer.runtime.accelerate_processes import is_first
 from paretosteer.runtime.terminal import line
 from paretosteer.storage.atomic import check_writable
 from paretosteer.sweeps import launchers

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from paretosteer.policies.common_random_numbers import gumbel
 from paretosteer.policies.control import Control
-from paretosteer.policies.noise import gumbel
 
 Mixed = Callable[[], AbstractContextManager[None]]  # sets a model's banks for one forward pass
 

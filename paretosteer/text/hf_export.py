@@ -1,15 +1,12 @@
 """Export of a policy at one preference: a plain Hugging Face folder, or a PEFT adapter.
 
-A soup is exported merged into the weights, or as one LoRA adapter that concatenates the factors of
-the banks and folds the coefficients into B, which is exact for negative coefficients too. Soft
-prompts are exported as a PEFT prompt-tuning adapter with fixed vectors on the merged model. If the
-preference is written into the prompt, users have to prepend the text of `prefix` themselves.
+A soup is exported merged into the weights, or as one LoRA adapter. Soft prompts are exported as a
+PEFT prompt-tuning adapter with fixed vectors on the merged model. If the preference is written into
+the prompt, users have to prepend the text of `prefix` themselves.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,8 +15,8 @@ from torch import Tensor
 
 from paretosteer.errors import UsageError
 from paretosteer.policies.control import Control
-from paretosteer.text.peft_adapters import CONFIG, PREFIX, WEIGHTS
 from paretosteer.text.policy import TextPolicy
+from paretosteer.text.write_peft import write_adapter, write_soft_prompt
 
 Form = Literal["model", "peft"]
 BASE = "base"  # subfolder with the merged model under a soft prompt
@@ -121,64 +118,6 @@ def write_model(policy: TextPolicy, row: Tensor | None, folder: Path) -> None:
     plain.generation_config.update(**_decoding(policy))
     plain.save_pretrained(folder)
     policy.tokenizer.save_pretrained(folder)
-
-
-def write_adapter(policy: TextPolicy, row: Tensor, folder: Path, base: str) -> None:
-    """Write one coefficient row (banks,) as a PEFT LoRA folder on the base model named `base`."""
-    tensors, ranks = {}, {}
-    for name, layer in policy.layers.items():
-        a, b = (factor.detach() for factor in layer.factors(row))
-        if len(a):
-            tensors[f"{PREFIX}{name}.lora_A.weight"] = a
-            tensors[f"{PREFIX}{name}.lora_B.weight"] = b
-            ranks[name] = len(a)
-    usual = max(ranks.values())
-    other = {name: rank for name, rank in ranks.items() if rank != usual}
-    config = {
-        "peft_type": "LORA",
-        "r": usual,
-        "lora_alpha": usual,  # alpha = rank throughout, so that PEFT multiplies by 1
-        "rank_pattern": other,
-        "alpha_pattern": other,
-        "target_modules": sorted(ranks),
-        "fan_in_fan_out": any(policy.layers[name].transposed for name in ranks),
-        "lora_dropout": 0.0,
-        "bias": "none",
-    }
-    _write_peft(policy, tensors, config, folder, base)
-
-
-def write_soft_prompt(policy: TextPolicy, vectors: Tensor, folder: Path, base: str) -> None:
-    """Write virtual tokens (tokens, width) as a PEFT prompt-tuning folder on `base`."""
-    model = policy.network.config
-    config = {
-        "peft_type": "PROMPT_TUNING",
-        "num_virtual_tokens": len(vectors),
-        "token_dim": vectors.shape[1],
-        "num_transformer_submodules": 1,
-        "num_attention_heads": model.num_attention_heads,
-        "num_layers": model.num_hidden_layers,
-        "prompt_tuning_init": "RANDOM",
-    }
-    _write_peft(policy, {"prompt_embeddings": vectors}, config, folder, base)
-
-
-def _write_peft(
-    policy: TextPolicy,
-    tensors: Mapping[str, Tensor],
-    config: Mapping[str, Any],
-    folder: Path,
-    base: str,
-) -> None:
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    arrays = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    save_file(arrays, folder / WEIGHTS, metadata={"format": "pt"})
-    task = "SEQ_2_SEQ_LM" if policy.network.config.is_encoder_decoder else "CAUSAL_LM"
-    common = {"task_type": task, "base_model_name_or_path": base, "inference_mode": True}
-    text = json.dumps({**config, **common}, indent=2)
-    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
 
 
 def _changed(policy: TextPolicy, control: Control) -> bool:

@@ -12,7 +12,7 @@ import torch
 
 from paretosteer.errors import UsageError, first_line
 from paretosteer.storage.digest import seen
-from paretosteer.storage.weights import check_weights, read_model_json
+from paretosteer.storage.safetensors_only import check_weights, read_model_json
 
 
 @dataclass(frozen=True)

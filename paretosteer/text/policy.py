@@ -16,6 +16,7 @@ from paretosteer.policies.banks import LinearBanks, insert_banks
 from paretosteer.policies.base import Conditioned
 from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
+from paretosteer.policies.kl import sampled_drift
 from paretosteer.text.attention import use_single_query
 from paretosteer.text.causal import CausalStream
 from paretosteer.text.encdec import EncoderDecoderStream
@@ -155,8 +156,7 @@ class TextPolicy(Conditioned[LinearBanks]):
         """
         start = self.log_probs(answers, Control.start(control.rows)).sum(dim=1)
         drawn = answers.log_probs if self.answering is None else self.log_probs(answers, control)
-        own = drawn.sum(dim=1)
-        return Drift.of(own - start, -start, answers.mask.sum(dim=1))
+        return sampled_drift(drawn.sum(dim=1), start, answers.mask.sum(dim=1))
 
     def list_log_probs(self, candidates: TextSamples, control: Control) -> Tensor:
         """Sequence log-probabilities (lists, n): rows are lists, candidate by candidate."""

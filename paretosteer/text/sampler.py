@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from paretosteer.policies.banks import ActiveBanks, LinearBanks, frozen
+from paretosteer.policies.common_random_numbers import stream_keys
 from paretosteer.policies.control import Control
-from paretosteer.policies.noise import stream_keys
 from paretosteer.text.generate import Decoding, Stream, generate
 from paretosteer.text.samples import Prompt
 

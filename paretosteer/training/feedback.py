@@ -22,6 +22,7 @@ from paretosteer.benchmark import Benchmark
 from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.interfaces import Array, Exact, Lists
 from paretosteer.policies.control import Control
+from paretosteer.policies.kl import one_sample_kl
 from paretosteer.policies.protocols import Policy
 from paretosteer.training.draws import Draws
 from paretosteer.training.scoring import Scorer
@@ -156,8 +157,7 @@ class Reward(Feedback):
         raw = self._scorer.score(samples)
         z = self.benchmark.normaliser.apply(raw)  # (rows, m)
         start = policy.log_probs(samples, Control.start(rows.rows))
-        # One-sample estimates of the KL, (rows,).
-        kl = (samples.log_probs - start).sum(dim=1).cpu().double().numpy()
+        kl = one_sample_kl(samples.log_probs, start).cpu().double().numpy()  # (rows,)
         kappa = self.kappa if draws.kappa is None else draws.kappa[prompt_of.numpy()]
         gain = (z * draws.weights[prompt_of.numpy()]).sum(axis=1) - kappa * kl  # (rows,)
         advantage = leave_one_out(gain.reshape(p, n)).ravel()

@@ -15,8 +15,8 @@ from paretosteer.benchmark import Benchmark
 from paretosteer.interfaces import Array, Exact
 from paretosteer.policies.control import Control
 from paretosteer.policies.protocols import Answers, Policy
+from paretosteer.runtime.accelerate_processes import from_first
 from paretosteer.runtime.batch_size import EvalRows
-from paretosteer.runtime.processes import from_first
 from paretosteer.training.scoring import Scorer
 
 if TYPE_CHECKING:

@@ -20,12 +20,13 @@ import numpy as np
 import torch
 from torch.nn import Parameter
 
-from paretosteer.errors import DivergenceError, ParetosteerError
+from paretosteer.errors import DivergenceError
 from paretosteer.interfaces import Array
 from paretosteer.policies.control import Control
 from paretosteer.policies.protocols import Policy
+from paretosteer.runtime.accelerate_processes import accelerator, averaged, from_first, gathered
 from paretosteer.runtime.batch_size import out_of_memory
-from paretosteer.runtime.processes import accelerator, averaged, from_first, gathered
+from paretosteer.training.budget import Account
 from paretosteer.training.draws import Draw, Draws
 from paretosteer.training.feedback import Batch, Feedback
 from paretosteer.training.snapshots import Journal, Phase, read_snapshot
@@ -40,17 +41,6 @@ OnStep = Callable[[int, dict[str, float | str]], None]
 LOWEST_ENTROPY = 1e-3  # nats per token; a policy below it has stopped being a distribution
 PATIENCE = 5  # collapsed batches in a row that stop a run
 MAX_GRADIENT = 1.0
-
-
-@dataclass
-class Account:
-    """Costs of a method's training so far."""
-
-    steps: int = 0
-    tokens: int = 0
-    selection_tokens: int = 0
-    reward_calls: int = 0
-    flops: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -146,8 +136,7 @@ class Trainer:
 
     def split(self, parts: int) -> list[int]:
         """Remaining steps, divided evenly."""
-        left = self.steps - self.account.steps
-        return [left // parts + (i < left % parts) for i in range(parts)]
+        return self.account.split(self.steps, parts)
 
     def fit(
         self,
@@ -173,11 +162,7 @@ class Trainer:
             On a loss that is not finite, or when entropy has collapsed.
 
         """
-        if self.account.steps + steps > self.steps:
-            raise ParetosteerError(
-                f"phase {name!r} asks for {steps} steps, the budget has "
-                f"{self.steps - self.account.steps} left; divide it with trainer.split"
-            )
+        self.account.check(name, steps, self.steps)
         parameters = list(parameters)
         if isinstance(optimiser, float):
             optimiser = torch.optim.Adam(parameters, lr=optimiser)
@@ -192,9 +177,7 @@ class Trainer:
 
     def select(self, tokens: int, reward_calls: int, parameters: int) -> None:
         """Add the cost of a selection on validation prompts to the account."""
-        self.account.selection_tokens += tokens
-        self.account.reward_calls += reward_calls
-        self.account.flops += 2.0 * parameters * tokens
+        self.account.add_selection(tokens, reward_calls, 2.0 * parameters * tokens)
 
     def write_log(self, path: Path, objectives: Sequence[str]) -> None:
         """Write the log as CSV: step, phase, loss, objectives in raw units, KL, tokens, seconds.
@@ -298,10 +281,9 @@ class Trainer:
 
     def _book(self, phase: Phase, parts: Sequence[Part]) -> None:
         tokens = sum(part.batch.tokens for part in parts) * self.accelerator.num_processes
-        calls = sum(part.batch.reward_calls for part in parts)
-        self.account.tokens += tokens
-        self.account.reward_calls += calls * self.accelerator.num_processes
-        self.account.flops += phase.feedback.flops_per_weight * phase.policy.size * tokens
+        calls = sum(part.batch.reward_calls for part in parts) * self.accelerator.num_processes
+        flops = phase.feedback.flops_per_weight * phase.policy.size * tokens
+        self.account.add_training(tokens, calls, flops)
 
     def _record(self, name: str, loss: float, figures: dict[str, float]) -> None:
         row: dict[str, float | str] = {"step": self.account.steps, "phase": name, "loss": loss}

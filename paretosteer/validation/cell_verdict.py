@@ -12,9 +12,9 @@ from paretosteer.findings import Finding, fault
 from paretosteer.storage.locks import is_owned
 from paretosteer.storage.untrusted import RefusedError, read_json
 from paretosteer.validation import (
+    budget_checks,
     code_versions,
     config_checks,
-    cost,
     file_digests,
     folder_name,
     recompute_scores,
@@ -38,8 +38,8 @@ _CHECKS: tuple[Check, ...] = (
     recompute_scores.counts,
     recompute_scores.scores,
     recompute_scores.others,
-    cost.cost,
-    cost.log,
+    budget_checks.cost,
+    budget_checks.log,
     config_checks.written,
     config_checks.follows,
     config_checks.grid,

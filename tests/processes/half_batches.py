@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from paretosteer import make_benchmark, make_method
 from paretosteer.policies.control import Control
-from paretosteer.runtime.processes import accelerator, is_first
+from paretosteer.runtime.accelerate_processes import accelerator, is_first
 from paretosteer.training.draws import Draws
 from paretosteer.training.feedback import Expectation, Reward, Shuffled
 from paretosteer.training.trainer import Trainer

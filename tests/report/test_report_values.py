@@ -15,7 +15,7 @@ from report_cells import EDGE, GRID, TRIANGLE, concave, only, write_cell
 
 from paretosteer import leaderboard
 from paretosteer.cells import frames
-from paretosteer.report.analysis.budgets import ladders
+from paretosteer.report.analysis.budget_curves import ladders
 from paretosteer.report.columns import CONTRACT
 
 BY_HAND = {

@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from paretosteer.benchmarks.stories.embedded import train_embedded
 from paretosteer.benchmarks.stories.story import sample_story
 from paretosteer.benchmarks.stories.tokenizer import CONTEXT, build_tokenizer
-from paretosteer.text.scratch.loop import (
+from paretosteer.text.scratch.train_language_model import (
     Labelled,
     Recipe,
     cross_entropy,

@@ -7,8 +7,8 @@ import pytest
 from made_up import TURN, dialogues
 
 from paretosteer.text.scratch.byte_pair import learn_tokenizer
-from paretosteer.text.scratch.loop import IGNORED
 from paretosteer.text.scratch.token_rows import answers_in_order, batches, encode_row, labelled
+from paretosteer.text.scratch.train_language_model import IGNORED
 
 TEXTS = dialogues(60, 0)
 

@@ -18,7 +18,7 @@ from paretosteer.text.generate import Decoding
 from paretosteer.text.model import load_model
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.samples import Prompt
-from paretosteer.text.scratch.size import SIZES, Size, size_for
+from paretosteer.text.scratch.model_size import SIZES, Size, size_for
 from paretosteer.text.scratch.start_model import refuse_poor, train_start_model, unigram
 from paretosteer.text.scratch.token_rows import Row
 

@@ -14,12 +14,12 @@ from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassifi
 
 from paretosteer.benchmarks.stories.tokenizer import build_tokenizer
 from paretosteer.errors import UsageError
-from paretosteer.storage.weights import read_tensors
+from paretosteer.storage.safetensors_only import read_tensors
 from paretosteer.text.model import load_model, model_digest
 from paretosteer.text.pairs import read_pairs
-from paretosteer.text.peft_adapters import read_adapter
+from paretosteer.text.read_peft import read_adapter
 from paretosteer.text.rewards.loading import load_classifier
-from paretosteer.text.rewards.spec import RewardSpec
+from paretosteer.text.rewards.reward_spec import RewardSpec
 
 CPU = torch.device("cpu")
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"

@@ -17,10 +17,10 @@ from paretosteer.methods.bone_soup import coefficients
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
-from paretosteer.text.hf_export import write_adapter
-from paretosteer.text.peft_adapters import add_adapters, check_adapters, read_adapter
 from paretosteer.text.policy import TextPolicy
+from paretosteer.text.read_peft import add_adapters, check_adapters, read_adapter
 from paretosteer.text.samples import Prompt
+from paretosteer.text.write_peft import write_adapter
 
 PROMPTS = [Prompt("a", "Once upon a time,"), Prompt("b", "Lily was happy.")]
 IDS = torch.tensor([[5, 6, 7, 8, 9]])

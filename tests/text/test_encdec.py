@@ -12,8 +12,8 @@ from paretosteer.policies.conditioning import Banks, Features, PromptText, Uncon
 from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel, load_model
-from paretosteer.text.peft_adapters import add_adapters, read_adapter
 from paretosteer.text.policy import TextPolicy
+from paretosteer.text.read_peft import add_adapters, read_adapter
 from paretosteer.text.samples import Prompt
 
 CPU = torch.device("cpu")

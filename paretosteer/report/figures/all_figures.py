@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paretosteer.report.analysis.budgets import ladders
+from paretosteer.report.analysis.budget_curves import ladders
 from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.evaluate import TableResult
 from paretosteer.report.figures.canvas import look

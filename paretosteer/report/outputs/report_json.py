@@ -10,7 +10,7 @@ import numpy as np
 
 from paretosteer.cells.cell import Cell
 from paretosteer.report.analysis.bootstrap import Band
-from paretosteer.report.analysis.budgets import ladders
+from paretosteer.report.analysis.budget_curves import ladders
 from paretosteer.report.analysis.evaluate import Curves, RowResult, TableResult
 from paretosteer.report.outputs.leaderboard import leaderboard_frame
 from paretosteer.report.outputs.notes import notes

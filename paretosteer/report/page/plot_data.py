@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from paretosteer.report.analysis.budgets import ladders
+from paretosteer.report.analysis.budget_curves import ladders
 from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.dial_cubes import cube
 from paretosteer.report.analysis.evaluate import Curves, RowResult, TableResult

@@ -10,7 +10,7 @@ from typing import Any
 from paretosteer.errors import UsageError
 from paretosteer.text.pairs.pair import REASONS, Pair, PairSet
 from paretosteer.text.pairs.pair_formats import Form, form_of
-from paretosteer.text.pairs.source import Source
+from paretosteer.text.pairs.pair_source import Source
 from paretosteer.text.pairs.source_rows import read_rows
 
 

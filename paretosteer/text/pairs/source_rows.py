@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer.errors import UsageError
-from paretosteer.text.pairs.source import Source
+from paretosteer.text.pairs.pair_source import Source
 
 Row = tuple[str, Mapping[str, Any]]  # location, such as `pairs.jsonl:17`; values by column
 

@@ -4,7 +4,7 @@ from paretosteer.text.rewards.accuracy import RewardFacts
 from paretosteer.text.rewards.bradley_terry import RewardTraining, measure_reward, train_reward
 from paretosteer.text.rewards.holdout import halves
 from paretosteer.text.rewards.reward_model import RewardModel, load_reward
-from paretosteer.text.rewards.spec import RewardSpec, reward_digest
+from paretosteer.text.rewards.reward_spec import RewardSpec, reward_digest
 
 __all__ = [
     "RewardFacts",

@@ -30,7 +30,7 @@ from paretosteer.text.rewards.bag_of_words import fit_bag_of_words, fit_tuned_ba
 from paretosteer.text.rewards.holdout import share_of
 from paretosteer.text.rewards.reward_from_scratch import scratch_network, scratch_tokenizer
 from paretosteer.text.rewards.reward_model import RewardModel
-from paretosteer.text.rewards.spec import RewardSpec
+from paretosteer.text.rewards.reward_spec import RewardSpec
 
 TRAINER_VERSION = "2"  # raise it when the same pairs would give another model
 _FEWEST = 8  # pairs needed for cross-validation and a validation split

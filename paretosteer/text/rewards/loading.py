@@ -9,7 +9,7 @@ import torch
 
 from paretosteer.errors import UsageError, first_line
 from paretosteer.text.model import check_source, set_padding
-from paretosteer.text.rewards.spec import RewardSpec
+from paretosteer.text.rewards.reward_spec import RewardSpec
 
 
 def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:

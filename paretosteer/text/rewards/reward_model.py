@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from paretosteer.text.dialogue import Dialogue
 from paretosteer.text.rewards.input_forms import FORMS, Form
 from paretosteer.text.rewards.loading import load_classifier
+from paretosteer.text.rewards.reward_spec import RewardSpec
 from paretosteer.text.rewards.segments import split_segments
-from paretosteer.text.rewards.spec import RewardSpec
 
 Floats = NDArray[np.float64]
 

@@ -17,9 +17,15 @@ from transformers import LlamaConfig
 
 from paretosteer.errors import UsageError
 from paretosteer.text.scratch.byte_pair import learn_tokenizer
-from paretosteer.text.scratch.loop import Progress, Recipe, cross_entropy, fit, fresh_llama
-from paretosteer.text.scratch.size import Size
+from paretosteer.text.scratch.model_size import Size
 from paretosteer.text.scratch.token_rows import Row, answers_in_order, batches, encode_row
+from paretosteer.text.scratch.train_language_model import (
+    Progress,
+    Recipe,
+    cross_entropy,
+    fit,
+    fresh_llama,
+)
 
 SCRATCH_VERSION = "1"
 FACTS = "scratch.json"

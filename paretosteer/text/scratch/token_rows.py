@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from paretosteer.text.scratch.loop import IGNORED, Labelled
+from paretosteer.text.scratch.train_language_model import IGNORED, Labelled
 
 USER = "\n\nHuman:"  # start of a user turn in a transcript
 

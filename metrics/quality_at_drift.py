@@ -1,11 +1,9 @@
-"""Drift: the cost of reward in distance from the start model and in diversity."""
-
-from collections.abc import Iterator, Sequence
+"""Quality at equal drift from the start model. The KL itself: `paretosteer.policies.kl`."""
 
 import numpy as np
 import numpy.typing as npt
 
-from paretosteer.metrics.input_checks import FloatArray, MetricError, as_points, as_vector
+from paretosteer.metrics.input_checks import FloatArray, as_points, as_vector
 from paretosteer.metrics.volume import hypervolume
 
 
@@ -39,21 +37,3 @@ def quality_at_equal_drift(
     nearest = array[np.argsort(drifts, kind="stable")]
     known = {n: hypervolume(nearest[:n], reference) if n else 0.0 for n in set(counts.tolist())}
     return np.array([known[n] for n in counts.tolist()])
-
-
-def distinct_n(texts: Sequence[str], n: int = 2) -> float:
-    """Share of n-grams that are distinct, over all texts together (Li et al. 2016).
-
-    Words are separated by white space; n-grams do not cross texts. 0 where no text has n
-    words.
-    """
-    if isinstance(texts, str) or len(texts) == 0:
-        raise MetricError("texts: found no list of texts; give at least one text in a list")
-    if n < 1:
-        raise MetricError(f"n: is {n}; give at least 1")
-    grams = [gram for text in texts for gram in _ngrams(text.split(), n)]
-    return len(set(grams)) / len(grams) if grams else 0.0
-
-
-def _ngrams(words: list[str], n: int) -> Iterator[tuple[str, ...]]:
-    return zip(*(words[start:] for start in range(n)), strict=False)

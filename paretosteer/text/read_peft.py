@@ -19,7 +19,7 @@ from torch import Tensor
 from paretosteer.errors import UsageError
 from paretosteer.policies.banks import BankedLinear
 from paretosteer.storage.digest import digest, file_digest
-from paretosteer.storage.weights import read_model_json, read_tensors
+from paretosteer.storage.safetensors_only import read_model_json, read_tensors
 
 if TYPE_CHECKING:
     from paretosteer.text.policy import TextPolicy

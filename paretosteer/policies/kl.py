@@ -1,0 +1,42 @@
+"""The KL divergence from the start policy, exact or estimated from samples, in nats."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from paretosteer.interfaces import Drift
+
+
+def exact_drift(log_policy: Tensor, log_start: Tensor, tokens: Tensor) -> Drift:
+    """KL and cross-entropy of distributions over K outcomes.
+
+    Parameters
+    ----------
+    log_policy, log_start
+        Log-probabilities of every outcome, (rows, K).
+    tokens
+        Units of each row, (rows,).
+
+    """
+    policy = log_policy.exp()
+    kl = (policy * (log_policy - log_start)).sum(dim=1)
+    return Drift.of(kl, -(policy * log_start).sum(dim=1), tokens)
+
+
+def sampled_drift(log_probs: Tensor, start: Tensor, tokens: Tensor) -> Drift:
+    """One-sample estimates, unbiased where the answers were drawn from the policy.
+
+    Parameters
+    ----------
+    log_probs, start
+        Log-probabilities of whole answers under the policy and the start policy, (rows,).
+    tokens
+        Units of each row, (rows,).
+
+    """
+    return Drift.of(log_probs - start, -start, tokens)
+
+
+def one_sample_kl(log_probs: Tensor, start: Tensor) -> Tensor:
+    """Estimate of the KL of each sample, (rows,), from log-probabilities of its units (rows, T)."""
+    return (log_probs - start).sum(dim=1)
