@@ -51,7 +51,7 @@ class Benchmark(ABC):
     steps
         Optimiser steps for each budget (smoke, quick, full).
     float32_only
-        Whether it supports no other precision.
+        True if it supports no other precision.
     Options
         Class of its options; see `paretosteer.config.options`.
     objectives

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class TrainingOptions(BaseOptions):
-    """Options that every trained method has; null where benchmarks differ in what is usual."""
+    """Options of every trained method; null where the default depends on the benchmark."""
 
     rank: int = option(8, "rank of each low-rank bank", least=1)
     alpha: float = option(8.0, "scale of each bank, times 1 / rank", above=0)
@@ -58,7 +58,7 @@ class TrainingOptions(BaseOptions):
 
 
 class Method(ABC):
-    """One way to make a single training run serve every preference.
+    """A method: one training run whose policy can be steered to every preference.
 
     A subclass names its conditioning, trains through the trainer, and turns preferences into a
     control. `control` must depend on nothing but its arguments and what training left behind.
@@ -99,15 +99,15 @@ class Method(ABC):
     def content_key(cls, options: Any) -> str | None:
         """Digest of the files that the options name; None if they name none.
 
-        Made before anything is loaded. UsageError where there is nothing that could be used.
+        Made before anything is loaded. UsageError if a file cannot be used.
         """
         return None
 
     def prepare(self, benchmark: Benchmark) -> None:  # noqa: B027 (a hook: most need nothing)
-        """Refuse what cannot be trained on this benchmark (UsageError); no file is written yet."""
+        """Raise UsageError if training on this benchmark is impossible; no file is written yet."""
 
     def dials(self) -> Mapping[str, float]:
-        """Further dials of `control` by name, each with the value that it must lie above."""
+        """Further dials of `control` by name, each with its lower bound, which is excluded."""
         return {}
 
     def points(self, grid: Array) -> list[Point]:
@@ -117,7 +117,7 @@ class Method(ABC):
     # -- what it can rely on ----------------------------------------------------------------
 
     def bind(self, objectives: tuple[Objective, ...]) -> None:
-        """Learn what is to be steered; UsageError where the options cannot serve it."""
+        """Set the objectives; UsageError if the options do not fit them."""
         self.objectives = objectives
         self.check(self.m)
 
@@ -131,12 +131,12 @@ class Method(ABC):
         self.policy = benchmark.start_policy(conditioning or self.conditioning(self.m), seed)
 
     def check(self, objectives: int) -> None:  # noqa: B027 (a hook: most methods refuse nothing)
-        """Refuse options that cannot work with this many objectives (UsageError)."""
+        """Raise UsageError for options that do not fit this number of objectives."""
 
     def steer(
         self, preferences: object, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """`control` for what a user gives: UsageError off the simplex, or for an unknown dial."""
+        """Checked `control`: UsageError off the simplex or for an unknown dial."""
         mu = check(preferences, self.m)
         if dials is not None and len(dials) != len(mu):
             raise UsageError(f"dials: {len(dials)} given for {len(mu)} preferences; give one each")
@@ -177,7 +177,7 @@ class Method(ABC):
     def save(self, folder: Path) -> None:
         """Write the trained tensors (safetensors) and what was selected (JSON).
 
-        One that keeps more calls this first.
+        A subclass that stores more calls this first.
         """
         from safetensors.torch import save_file
 
@@ -186,7 +186,7 @@ class Method(ABC):
         (folder / "method.json").write_text(json.dumps(self.selection, indent=2, sort_keys=True))
 
     def load(self, folder: Path, benchmark: Benchmark) -> None:
-        """Take up again what `save` wrote, on the benchmark that it was trained on."""
+        """Restore what `save` wrote, on the benchmark that the method was trained on."""
         self.build_policy(benchmark, seed=0)
         self.selection = json.loads((folder / "method.json").read_text())
         self.policy.load_state(read_tensors(folder / "policy.safetensors"))

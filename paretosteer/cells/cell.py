@@ -118,7 +118,7 @@ def cell_folders(*dirs: str | os.PathLike[str]) -> list[Path]:
 
 
 def read_cell(path: Path) -> Cell:
-    """Read the cell in a folder; no state of it is an error."""
+    """Read the cell in a folder; never raises, whatever its state."""
     if not (path / RECORD).exists():
         reason = f"no {RECORD}: interrupted, or still running"
         return Cell(path, "missing", reason, None, _read_config(path))
@@ -130,7 +130,7 @@ def read_cell(path: Path) -> Cell:
 
 
 def _read_config(path: Path) -> Mapping[str, Any]:
-    """Resolved configuration of an interrupted cell; empty where even that is half-written."""
+    """Resolved configuration of an interrupted cell; empty if that is half-written too."""
     from omegaconf import DictConfig, OmegaConf
 
     try:

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 
 class CellTracker(Protocol):
-    """Follows one cell at a time: `start`, then `log` and `cell`, then `finish`.
+    """Tracks one cell at a time: `start`, then `log` and `cell`, then `finish`.
 
-    A tracker gets folders, not figures. What it shows, it reads from the files of the cell, so
-    nothing is computed where no tracker listens, and an error of a tracker cannot fail a cell.
+    A tracker gets folders, not figures: it reads the cell's files. So nothing is computed without a
+    tracker, and an error of a tracker cannot fail a cell.
     """
 
     def start(self, config: Mapping[str, Any], folder: Path, identity: str) -> None:

@@ -88,7 +88,7 @@ class Evaluation:
         return table[KEYS + names], frame, scorer
 
     def switch_seconds(self) -> float:
-        """Time from a new preference to a policy that serves it: nothing is loaded or merged."""
+        """Time from a new preference to a policy conditioned on it; nothing is loaded or merged."""
         mu = np.array([self.points[0].preference])  # (1, m)
         taken = []
         for _ in range(5):

@@ -44,8 +44,8 @@ class CellPlan:
     def of(cls, config: CellConfig) -> CellPlan:
         """Look up method and benchmark; UsageError where a name or an option is wrong.
 
-        What the configuration leaves to the benchmark is filled in, so the plan's own `config` is
-        complete: running it again does not depend on a default.
+        The plan's `config` has the benchmark's defaults filled in, so that a rerun does not depend
+        on them.
         """
         method = registry.load("methods", config.method.name)
         return cls.of_classes(config, method, registry.load("benchmarks", config.benchmark.name))
@@ -140,7 +140,7 @@ class CellPlan:
 
     @property
     def state(self) -> State:
-        """Which stages are finished, as read from the folder now."""
+        """Finished stages, read from the folder now."""
         return State(self.folder)
 
     @property
@@ -152,7 +152,7 @@ class CellPlan:
 
     @property
     def title(self) -> str:
-        """Name of the cell beside its training bar."""
+        """Name of the cell next to its progress bar."""
         return " ".join(f"{self.config.method.name} {self.variant} seed {self.config.seed}".split())
 
     @cached_property
@@ -214,7 +214,7 @@ def cell_folder(config: CellConfig, identity: str) -> Path:
 
 
 def plan_cell(config: CellConfig) -> CellPlan:
-    """Plan one cell; UsageError where its configuration cannot work."""
+    """Plan one cell; UsageError if its configuration is invalid."""
     plan = CellPlan.of(config)
     if taken := RESERVED & plan.objectives.keys():
         raise UsageError(

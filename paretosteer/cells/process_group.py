@@ -1,4 +1,4 @@
-"""One cell in several processes (`accelerate launch`): the first owns it, the others help to train.
+"""One cell in several processes (`accelerate launch`): the first owns it, the others only train.
 
 The first process alone reads the cell's folder, so it alone knows whether there is anything to
 train. It announces that once, and the others wait for the announcement.
@@ -53,7 +53,7 @@ class ProcessGroup:
         self._announced = True
 
     def follow(self, train: Callable[[], object]) -> None:
-        """Wait for the announcement, then train along if there is anything to train."""
+        """Wait for the announcement, then take part in the training if there is any."""
         if not from_first(self.accelerator, False):
             return
         try:

@@ -71,7 +71,7 @@ def _plugins(plugins: Sequence[Offer]) -> dict[str, Any]:
 
 
 def error(found: Exception | SystemExit, stage: str) -> dict[str, str]:
-    """An error as records keep it."""
+    """Entry of the record for an error."""
     if isinstance(found, OSError) and found.errno:
         return {"type": type(found).__name__, "message": _told(disk_problem(found)), "stage": stage}
     if not isinstance(found, ParetosteerError):
@@ -89,8 +89,8 @@ def failed_record(
 ) -> Record:
     """Write the record of a cell of a sweep that could not be planned (no `plan`) or prepared.
 
-    Where nothing can be written, the cell has no record, and counts as failed all the same. Where
-    another job is working on it, writing the record is left to that job.
+    If nothing can be written, the cell has no record and still counts as failed. If another job is
+    working on the cell, that job writes the record.
     """
     if plan is None:
         everything = config.model_dump(exclude={"sweep_dir", "tracker"})

@@ -1,4 +1,4 @@
-"""Decide whether a cell must run at all, from what an earlier run of it left."""
+"""Decide from the results of earlier runs whether a cell must run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def existing_record(plan: CellPlan) -> Record | None:
 
 
 def warn_if_damaged(plan: CellPlan) -> None:
-    """Report what is wrong with a record that is about to be replaced."""
+    """Report the damage of a record before it is replaced."""
     if os.path.lexists(plan.folder / RECORD):
         try:
             read_record(plan.folder)
@@ -67,7 +67,7 @@ def skipped_record(plan: CellPlan) -> Record | None:
 
 
 def delete_results(plans: Sequence[CellPlan]) -> None:
-    """Empty the folders of these cells, so that they start from the beginning.
+    """Empty the folders of these cells, so that they run from scratch.
 
     Raises
     ------

@@ -181,7 +181,7 @@ class CellRun:
     # -- around the stages --------------------------------------------------------------------
 
     def write_record(self) -> Record:
-        """Run the stages, whatever becomes of them, and write the record."""
+        """Run the stages and write the record, whether or not they fail."""
         config = self.config.model_dump(mode="json")
         self.partial.tidy(say)
         warn_if_damaged(self.plan)
@@ -209,7 +209,7 @@ class CellRun:
             return self.record("failed", error=record_content.error(error, self.stage))
 
     def finish(self, stage: str, files: list[str], facts: dict[str, Any]) -> None:
-        """Mark a stage as finished; the pieces it was made of can go."""
+        """Mark a stage as finished and remove its pieces."""
         self.state.finish(stage, self.plan.digests[stage], files, facts)
         self.partial.clear(stage)
 

@@ -75,7 +75,7 @@ def read_values(cell: "Cell") -> npt.NDArray[np.float64]:
 
 
 def read_judged(cell: "Cell") -> npt.NDArray[np.float64] | None:
-    """A finished cell's points by reward models that nothing was trained on, (points, m).
+    """A finished cell's points by reward models that were not used in training, (points, m).
 
     In the start model's standard units under those; None for a cell that was not judged.
 
@@ -137,7 +137,7 @@ def _normaliser(constants: "record.Normaliser") -> Normaliser:
 
 
 def _sorted_scores(cell: "Cell") -> "pd.DataFrame":
-    """Scores by point and prompt; the order in which samples were written says nothing."""
+    """Scores by point and prompt; samples are in arbitrary order in the file."""
     import pandas as pd
 
     columns = ["point", "prompt_id", *cell.results.objective_names]

@@ -66,7 +66,7 @@ def write_method(name: str, folder: Path) -> Path:
 
 
 def _check_name(name: str, used: set[str]) -> None:
-    """UsageError if the name cannot serve for a module, a method and a class."""
+    """Raise UsageError unless the name is valid for a module, a method and a class."""
     if not re.fullmatch("[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise UsageError(
             f"name: {name!r} is not a valid module name; use lowercase letters, digits and "

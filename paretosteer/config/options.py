@@ -26,7 +26,7 @@ _RANGES = {
 class BaseOptions(BaseModel):
     """Base of the `Options` of every method and benchmark.
 
-    Nothing is converted but an integer to a float and a list, all that YAML knows, to a tuple.
+    Only integers are converted to floats, and lists, as YAML has no tuples, to tuples.
     """
 
     model_config = ConfigDict(
@@ -150,7 +150,7 @@ def variant(options: BaseOptions, own: Mapping[str, Any]) -> str:
 
 
 def content(options: BaseOptions) -> dict[str, Any]:
-    """Options by name, as digests see them.
+    """Options by name, as covered by digests.
 
     Without the places of files: the digest of the start model covers what is there.
     """
@@ -159,7 +159,7 @@ def content(options: BaseOptions) -> dict[str, Any]:
 
 
 def text(value: Any) -> str:
-    """A value as labels and tables show it: no commas inside, so labels stay readable."""
+    """A value as shown in labels and tables, without commas, which separate options."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "none"}[value]
     if isinstance(value, float):

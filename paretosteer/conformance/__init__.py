@@ -1,4 +1,4 @@
-"""Conformance: whether a method or a benchmark keeps the contract that everything else relies on.
+"""Conformance checks: does a method or a benchmark fulfil its contract?
 
     from paretosteer.conformance import check_benchmark, check_method, faults
 

@@ -324,7 +324,7 @@ def _draw(fixture: BenchmarkFixture, call: str, rows: Sequence[int], seed: int =
 
 
 def _traits(fixture: BenchmarkFixture, answers: Any) -> Array:
-    """Numbers that tell answers apart, a row each: scores, and the likelihood where sampled."""
+    """Numbers that distinguish answers, a row each: scores, and the likelihood if sampled."""
     raw = fixture.benchmark.score(answers)
     if not hasattr(answers, "log_probs"):
         return raw

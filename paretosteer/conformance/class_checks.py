@@ -1,4 +1,4 @@
-"""Checks of a class before anything is built: what `list`, plans and digests read of it."""
+"""Checks of a class before it is built: attributes that `list`, plans and digests read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects that checks work on: a plug-in's class, and what is built from it as a cell would."""
+"""Fixtures of the checks: a plug-in's class, and objects built from it as a cell would."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Candidate:
 
 @dataclass
 class TrainingRun:
-    """A trained method, and what its training did besides."""
+    """A trained method with the side effects of its training."""
 
     method: Method
     trainer: Trainer

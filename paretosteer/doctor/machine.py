@@ -71,7 +71,7 @@ def memory(_: Path) -> Iterator[Finding]:
 
 
 def limits(_: Path) -> Iterator[Finding]:
-    """System limits that are too low for several cells at once; nothing where they are fine."""
+    """System limits that are too low for several cells at once."""
     import resource
 
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -77,7 +77,7 @@ class Offer:
 
 
 def singular(group: str) -> str:
-    """Name of one thing of a group, such as `method` of `methods`."""
+    """Singular of the name of a group, such as `method` of `methods`."""
     return group.removesuffix("s")
 
 
@@ -93,7 +93,7 @@ def names(group: Group) -> list[str]:
 def check_files() -> None:
     """Raise UsageError if a single file offers a name that is taken.
 
-    Unlike a package, a file was requested explicitly, so a warning would not do.
+    Unlike a package, a file was requested explicitly, so a warning is not enough.
     """
     for group in get_args(Group):
         for offered in _offers(group).values():

@@ -1,1 +1,1 @@
-"""Policies that take a preference: controls, banks and what they have in common."""
+"""Policies that take a preference: controls, banks and their common parts."""

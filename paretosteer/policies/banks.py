@@ -95,7 +95,7 @@ class ActiveBanks:
             self.coefficients, self.index, self.single, self._slots, self.training = before
 
     def again(self) -> AbstractContextManager[None]:
-        """Context that repeats the present state: the same coefficients and draws of dropout."""
+        """Context that restores the current state: coefficients and draws of dropout."""
         coefficients, index = self.coefficients, self.index
         given = index if coefficients is None else coefficients
         draws = self._draws(given.device) if self.dropout and given is not None else None
@@ -185,7 +185,7 @@ class LinearBanks(nn.Module):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(out, in), whichever way the weight is stored."""
+        """(out, in), independent of the layout of the weight."""
         out, inner = self.weight.shape[::-1] if self.transposed else self.weight.shape
         return out, inner
 
@@ -223,7 +223,7 @@ class LinearBanks(nn.Module):
         raise NotImplementedError
 
     def unfreeze(self) -> None:
-        """Drop what was cached while no bank changed."""
+        """Drop the cache of `frozen`."""
 
     def delta(self, bank: int) -> Tensor:
         """Change that one bank alone makes to the layer's (out, in) matrix."""
@@ -404,7 +404,7 @@ class BankedLinear(LinearBanks):
 def insert_banks(
     network: nn.Module, names: Iterable[str], make: Callable[[str, nn.Module], LinearBanks]
 ) -> dict[str, LinearBanks]:
-    """Replace the named linear layers by what `make` builds around them."""
+    """Replace the named linear layers by those that `make` builds around them."""
     banked = {}
     for name in names:
         parent, _, leaf = name.rpartition(".")
@@ -479,7 +479,7 @@ def _add(y: Tensor, x: Tensor, a: Tensor, slots: Tensor | None, b: Tensor) -> Te
 
 @contextmanager
 def frozen(active: ActiveBanks, layers: Iterable[object]) -> Iterator[None]:
-    """Promise that no bank changes inside the block, so that layers stack their banks once."""
+    """Cache stacked banks inside the block, in which no bank may change."""
     before, active.frozen = active.frozen, True
     try:
         yield

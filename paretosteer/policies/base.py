@@ -47,11 +47,11 @@ class Conditioned(Generic[B]):
         return self.reader(control.values)
 
     def row_bytes(self, prompts: Sequence[Any]) -> int:
-        """Nothing worth counting, unless a world's policy says otherwise."""
+        """Negligible by default; policies of large models override it."""
         return 0
 
     def parameters(self, bank: int | None = None) -> list[nn.Parameter]:
-        """Everything trainable, or one bank of it."""
+        """All trainable parameters, or those of one bank."""
         if bank is not None:
             return [x for layer in self.layers.values() for x in layer.alone(bank)]
         read = list(self.reader.parameters()) if self.reader else []
@@ -79,7 +79,7 @@ class Conditioned(Generic[B]):
             layer.keep(banks)
 
     def state(self) -> dict[str, Tensor]:
-        """Trainable tensors by name; nothing of the start model."""
+        """Trainable tensors by name, without those of the start model."""
         read = self.reader.state_dict() if self.reader else {}
         state = {f"reader.{name}": value.detach() for name, value in read.items()}
         for name, layer in self.layers.items():
@@ -106,6 +106,6 @@ class Conditioned(Generic[B]):
             value.copy_(state[key])
 
     def initialise_banks(self, generator: torch.Generator) -> None:
-        """Draw every bank, so that each change starts at zero."""
+        """Initialise every bank so that each change starts at zero."""
         for layer in self.layers.values():
             layer.initialise(generator)

@@ -1,4 +1,4 @@
-"""Common random numbers: sampling noise that is a function of what is sampled, not of when.
+"""Common random numbers: sampling noise is a function of the sample's identity, not of its order.
 
 A token (an action, a document) is drawn as argmax(log p + g) with standard Gumbel noise g (Gumbel
 1954; Maddison et al., arXiv 1411.0030), and g hashes (seed, prompt, sample number, position, token)

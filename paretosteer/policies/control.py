@@ -145,6 +145,6 @@ class Control:
 
 
 def sharpened(start: Tensor, steered: Tensor, sharpness: Tensor) -> Tensor:
-    """Scores (rows, …) as far from the start policy's as each row's sharpness (rows,) says."""
+    """Scale the distance of scores (rows, …) to the start policy's by sharpness (rows,)."""
     scale = sharpness.to(start.device).view(-1, *[1] * (start.dim() - 1))
     return start + scale * (steered - start)

@@ -1,4 +1,4 @@
-"""A small network that takes a preference: the policy's inside in worlds without text."""
+"""A small conditioned network for policies of benchmarks without text."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class SelfAttention(nn.Module):
         self.query, self.key, self.value, self.out = (linear(width, width) for _ in range(4))
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Map (rows, items, width) to the same shape; absent items are not looked at."""
+        """Map (rows, items, width) to the same shape; absent items are ignored."""
         seen = None if mask is None else mask.unsqueeze(1)  # (rows, 1, items)
         mixed = functional.scaled_dot_product_attention(
             self.query(x), self.key(x), self.value(x), attn_mask=seen

@@ -1,4 +1,4 @@
-"""Small networks that read a feature vector: one for each kind of model that it can enter."""
+"""Small networks that read a feature vector: one for each kind of model."""
 
 from __future__ import annotations
 

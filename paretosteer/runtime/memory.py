@@ -1,4 +1,4 @@
-"""Memory of one cell, in a process that may run many: its peak, and giving it back."""
+"""Peak memory of one cell, and release of memory between the cells of a process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 
 def reset_peak() -> None:
-    """Start a new peak. Where the system cannot, the peak stays that of the whole process."""
+    """Reset the peak; if the system cannot, it stays that of the whole process."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     try:
@@ -35,7 +35,7 @@ def peak() -> int:
 
 
 def free_memory() -> None:
-    """Give back what nothing refers to any more, on the GPU as well."""
+    """Release unreferenced memory, on the GPU too."""
     gc.collect()  # models hold reference cycles
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

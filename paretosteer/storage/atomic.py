@@ -1,4 +1,4 @@
-"""Write files and folders atomically: they are whole or absent, whenever the process dies."""
+"""Atomic writes of files and folders: after a crash they are complete or absent."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _DRAFT = ".draft-"
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to; on success it becomes `path` in one step.
+    """Yield a temporary path beside `path`; on success rename it to `path`.
 
-    The draft keeps the suffix, which some writers look at. An error leaves nothing behind, a killed
-    process a draft that `remove_drafts` removes.
+    The draft has the suffix of `path`, on which some writers depend. After an error it is removed;
+    a killed process leaves it to `remove_drafts`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{_DRAFT}{secrets.token_hex(4)}-{path.name}")
@@ -37,7 +37,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a new folder beside `path` to fill; on success it replaces `path`.
+    """Yield a new folder beside `path`; on success it replaces `path`.
 
     For one writer at a time: the unfinished draft of an earlier one is removed.
     """
@@ -93,7 +93,7 @@ def cleared(path: Path) -> Path:
 
 
 def check_writable(folder: str | Path, setting: str = "sweep_dir") -> None:
-    """UsageError where the folder of a setting cannot be written, before a cell does any work."""
+    """Raise UsageError if the folder of a setting cannot be written, before a cell runs."""
     place = nearest(Path(folder))
     if found := in_the_way(place):
         raise UsageError(f"{setting}: {place} is {found}; name a folder")

@@ -1,4 +1,4 @@
-"""Digests of configurations and files: what makes two stages the same."""
+"""Digests of configurations and files, which identify stages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def has_own_digest(content: Mapping[str, Any]) -> bool:
 
 
 def with_digest(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Mapping with its own digest, by which damage and mistakes show."""
+    """Mapping with its own digest, by which damage is detected."""
     return {**content, "digest": own_digest(content)}
 
 

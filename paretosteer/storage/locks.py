@@ -1,4 +1,4 @@
-"""Locks on folders: one job owns a cell or a report, and others can tell."""
+"""Locks on folders: one job at a time owns a cell or a report."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ MOST_TEXT = 64 * 2**20  # bytes of JSON; reports have about a hundredth
 
 
 class RefusedError(Exception):
-    """A file cannot be read safely or is not what it should be; the message says why."""
+    """A file cannot be read safely or has unexpected content; the message says which."""
 
 
 def inside(folder: Path, name: str) -> Path:

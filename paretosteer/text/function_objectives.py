@@ -36,7 +36,7 @@ class ScoredByFunctions(TextBenchmark):
 
 
 def _safely(score: Score, text: str, limit: float | None) -> float:
-    """A score, or NaN: what cannot be scored in time is counted and judged by the caller."""
+    """A score, or NaN after an error or timeout, which the caller counts."""
     try:
         with time_limit(limit):
             return float(score(text))

@@ -24,7 +24,7 @@ Mixed = Callable[[], AbstractContextManager[None]]  # sets a model's banks for o
 class Decoding:
     """Decoding of responses of `min_new_tokens` to `max_new_tokens`, at `temperature`.
 
-    Temperature 0 is greedy: the likeliest token each time. `top_k` keeps the k likeliest (more
+    Temperature 0 is greedy: the most likely token each time. `top_k` keeps the k most likely (more
     where several tie for the last place).
     """
 
@@ -70,7 +70,7 @@ class Decoding:
 
 
 class Stream(Protocol):
-    """One model under one control, which has been given prompts."""
+    """One model under one control, with its prompts."""
 
     def logits(self, response: Tensor, kept: Tensor) -> Tensor:
         """Logits (rows, T, vocabulary) at every place of the response; `kept` is its mask."""

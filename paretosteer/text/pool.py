@@ -1,4 +1,4 @@
-"""A pool of start-model samples with their scores: where offline feedback comes from."""
+"""A pool of start-model samples with their scores: the source of offline feedback."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Pool:
         return self.samples.take(top[rng.integers(kept, size=len(weights)), index.ravel()].tolist())
 
     def write(self, folder: Path) -> None:
-        """Keep the pool as safetensors and JSON."""
+        """Write the pool as safetensors and JSON."""
         s = self.samples
         save_file(
             {
@@ -69,7 +69,7 @@ class Pool:
 
     @classmethod
     def read(cls, folder: Path, prompts: Sequence[Prompt], device: torch.device) -> Pool:
-        """Take up what `write` kept; `prompts` are those it was sampled from."""
+        """Read a pool that `write` wrote; `prompts` are those it was sampled from."""
         stored = load_file(folder / "pool.safetensors", device=str(device))
         texts = json.loads((folder / "texts.json").read_text())
         count = len(texts) // len(prompts)

@@ -1,1 +1,1 @@
-"""Training loop and what it learns from."""
+"""Training loop and kinds of feedback."""

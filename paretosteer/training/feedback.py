@@ -60,7 +60,7 @@ class Feedback(ABC):
     Attributes
     ----------
     version
-        Raised when the same data gives another loss. Of a plug-in it is part of a cell's identity.
+        Raise it if the loss changes for the same data. A plug-in's is part of a cell's identity.
     source
         What a benchmark must offer for it: `reward`, `preference` or `imitation`.
     updates
@@ -85,7 +85,7 @@ class Feedback(ABC):
 
     @classmethod
     def check(cls, benchmark: Benchmark) -> None:
-        """UnsupportedError, with the reason, where the benchmark cannot give it."""
+        """Raise UnsupportedError with the reason if the benchmark does not provide it."""
         if cls.source not in benchmark.feedback:
             raise UnsupportedError(
                 f"{benchmark.name} gives no {cls.source} feedback; "
@@ -218,7 +218,7 @@ class Expectation(Feedback):
 
     @classmethod
     def of(cls, benchmark: Any, options: Any, trainer: FeedbackTrainer) -> Feedback:
-        """With the KL coefficient of the options."""
+        """Build it with the KL coefficient of the options."""
         return cls(benchmark, options.kappa)
 
     @torch.no_grad()
@@ -271,7 +271,7 @@ class Preference(Feedback):
 
     @classmethod
     def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
-        """With the list size and DPO temperature of the options."""
+        """Build it with the list size and DPO temperature of the options."""
         return cls(benchmark, options.list_size, options.beta_dpo)
 
     def collect(
@@ -337,7 +337,7 @@ class Imitation(Feedback):
 
     @classmethod
     def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
-        """With the quantile of the options."""
+        """Build it with the quantile of the options."""
         return cls(benchmark, options.quantile)
 
     def collect(

@@ -66,7 +66,7 @@ def roll_out(
 ) -> Iterator[Any]:
     """Answer every prompt under every row of `control`, `samples` times, `batch_rows` at once.
 
-    Yields what `then` makes of each batch of answers: it is part of what may run out of memory.
+    Yield `then(answers)` of each batch; `then` too is retried in smaller batches without memory.
     """
     cells = GridRows.of(control.rows, len(prompts), samples)
 

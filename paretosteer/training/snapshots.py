@@ -74,7 +74,7 @@ class Journal:
         return phase.finished or time.monotonic() - self._kept >= self._every
 
     def write(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """Keep a snapshot of the phase instead of its older one."""
+        """Write a snapshot that replaces the phase's older one."""
         from safetensors.torch import save
 
         assert self._files is not None  # else none was due
@@ -140,7 +140,7 @@ class Phase:
         }
 
     def set_randomness(self, state: dict[str, Any]) -> None:
-        """Draw again as after `randomness`."""
+        """Restore what `randomness` returned."""
         self.rng.bit_generator.state = state["rng"]
         self.feedback.load_state(state["feedback"])
         dropout = state["dropout"]
@@ -177,7 +177,7 @@ class Phase:
 
     @torch.no_grad()
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """Be as when `snapshot` gave these."""
+        """Restore what `snapshot` returned."""
         for i, parameter in enumerate(self.parameters):
             parameter.copy_(tensors[f"parameter.{i}"])
         slots: dict[int, dict[str, Any]] = {

@@ -336,7 +336,7 @@ def _mean_figures(parts: Sequence[Part]) -> dict[str, float]:
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, share: float) -> None:
-    """Set every group's step size to a share of the one it began with."""
+    """Set every group's learning rate to a share of its initial one."""
     for group in optimiser.param_groups:
         group["lr"] = share * group.setdefault("initial_lr", group["lr"])
 
