@@ -73,14 +73,18 @@ def _plugins(plugins: Sequence[Offer]) -> dict[str, Any]:
 def error(found: Exception | SystemExit, stage: str) -> dict[str, str]:
     """Entry of the record for an error."""
     if isinstance(found, OSError) and found.errno:
-        return {"type": type(found).__name__, "message": _told(disk_problem(found)), "stage": stage}
+        return {
+            "type": type(found).__name__,
+            "message": _redact(disk_problem(found)),
+            "stage": stage,
+        }
     if not isinstance(found, ParetosteerError):
         # Unexpected: print where it happened.
-        print(_told("".join(traceback.format_exception(found))), file=sys.stderr)
-    return {"type": type(found).__name__, "message": _told(said(found)), "stage": stage}
+        print(_redact("".join(traceback.format_exception(found))), file=sys.stderr)
+    return {"type": type(found).__name__, "message": _redact(said(found)), "stage": stage}
 
 
-def _told(text: str) -> str:
+def _redact(text: str) -> str:
     return printable(redact(text))
 
 

@@ -34,6 +34,6 @@ def examine(sweep_dir: str | os.PathLike[str]) -> Iterator[Finding]:
 def _findings(probe: Probe, folder: Path) -> Iterator[Finding]:
     try:
         yield from probe(folder)
-    except Exception as error:  # some machines lack what others take for granted
+    except Exception as error:  # probes rely on files that some machines lack
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         yield Finding("ok", probe.__name__.replace("_", " "), f"cannot be examined ({reason})")

@@ -1,4 +1,4 @@
-"""Plug-ins used by a cell, and what its record keeps of them."""
+"""Plug-ins used by a cell, and their entries in its record."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def plugin_files(plugins: Sequence[registry.Offer]) -> dict[str, str]:
 
 
 def feedback_version(config: CellConfig) -> dict[str, str]:
-    """Version of the feedback kind where it is a plug-in; built-in ones go with the method."""
+    """Version of the feedback kind if it is a plug-in; built-in ones share the method's."""
     offers = [offer for offer in used(config) if offer.group == "feedback"]
     return {_part(offer): offer.load().version for offer in offers}
 
@@ -73,7 +73,7 @@ def need(folder: Path, plugins: Mapping[str, str]) -> None:
             raise UsageError(f"{folder}: needs the {kind} {name!r} of {origin}; {remedy}")
 
 
-def at_hand(plugins: Iterable[str]) -> list[registry.Offer]:
+def installed_plugins(plugins: Iterable[str]) -> list[registry.Offer]:
     """Installed plug-ins among those named in a cell's record."""
     return [offer for part in plugins if (offer := _found(part))]
 

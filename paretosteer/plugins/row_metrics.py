@@ -1,4 +1,4 @@
-"""Leaderboard metrics of plug-ins, each guarded so that its mistakes cost its own column alone."""
+"""Leaderboard metrics of plug-ins, guarded so that an error affects only their own column."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def plugin_metrics(reserved: Collection[str], prefixes: tuple[str, ...]) -> list[RowMetric]:
     """Metrics of plug-ins that work, by name, with a note on each that is left out.
 
-    `reserved` are names of built-in columns; `prefixes` are how those begin that end in the name
-    of an objective or a phase.
+    `reserved` are names of built-in columns; `prefixes` are the beginnings of those that end in
+    the name of an objective or a phase.
     """
     found = []
     for name, metric in registry.working("metrics", registry.names("metrics")):

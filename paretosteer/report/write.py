@@ -106,14 +106,14 @@ def sums(contents: Mapping[str, bytes]) -> str:
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write files by name, each whole or not at all."""
+    """Write files by name, each atomically."""
     for name, content in contents.items():
         with atomic_write(folder / name) as temporary:
             temporary.write_bytes(content)
 
 
 def _utf8(text: str) -> bytes:
-    """Bytes of a text; half a surrogate pair, which JSON can hold and UTF-8 cannot, spelt out."""
+    """UTF-8 bytes of a text, with lone surrogates escaped."""
     return text.encode(errors="backslashreplace")
 
 
@@ -125,7 +125,7 @@ def _figures(results: Sequence[TableResult]) -> Iterator[tuple[tuple[int, str, s
 
 
 def _remove_old_figures(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """An earlier report of more tables must not leave figures that look like this one's."""
+    """Remove figures of an earlier report, which may have had more tables."""
     for drawing in DRAWINGS:
         for path in folder.glob(f"{drawing.name}-*.*"):
             if f"figures/{path.name}" not in contents:

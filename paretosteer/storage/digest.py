@@ -31,7 +31,7 @@ def has_own_digest(content: Mapping[str, Any]) -> bool:
     """True if a mapping is unchanged since `with_digest`."""
     try:
         return content.get("digest") == own_digest(content)
-    except (ValueError, RecursionError):  # NaN, infinity or such a depth were never written
+    except (ValueError, RecursionError):  # `with_digest` never writes NaN, infinity or such a depth
         return False
 
 

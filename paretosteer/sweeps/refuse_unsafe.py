@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from paretosteer.errors import UsageError
 from paretosteer.runtime.secrets import holds_secret
 
-# `${sweep_dir}` refers to another value. Of the resolvers only these two reveal nothing.
+# `${sweep_dir}` refers to another value. Only these two resolvers cannot reveal the environment.
 _REFERENCE = re.compile(r"\$\{(?:(?:now|hydra):[^{}$]*|[\w.\[\]-]+)\}")
 _EMPTY = r"hydra\.(job\.env_(set|copy)|(job|hydra)_logging\.root)\b"
 _PERSONAL = r"hydra\.launcher\.(setup|ray\.init\.address)\b"  # commands, who gets WANDB_API_KEY

@@ -72,7 +72,7 @@ class EncoderDecoderStream:
         plain = adds_masks(self.network)
         dtype = self._read[0].dtype
         self._seen = additive(self.mask, dtype) if plain else self.mask
-        # Rows begin together, so none masks what it has written; said once, it is not asked again.
+        # All rows start together, so none needs a mask of its response.
         self._written = additive(self.mask.new_ones(1, 1 + width), dtype) if plain else None
         self._cache = encoder_decoder_cache(self.network, 1 + width)
         self._length = 0

@@ -123,7 +123,7 @@ def model_digest(path: str, option: str = "model.path") -> str:
     return _digest_of(tuple((file, *seen(file)) for file in files))
 
 
-# Cached, since every cell of a sweep asks and reading the weights of a large model takes seconds.
+# Cached: every cell of a sweep needs it, and reading the weights of a large model takes seconds.
 @lru_cache(maxsize=64)
 def _digest_of(files: tuple[tuple[Path, int, int], ...]) -> str:
     """Joint digest of files; their sizes and times are only part of the cache key."""

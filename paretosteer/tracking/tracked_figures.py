@@ -48,7 +48,7 @@ def curves(row: Mapping[str, float | str]) -> dict[str, float]:
 
 
 def training(folder: Path) -> Iterator[tuple[int, dict[str, float | str]]]:
-    """Step and row of a cell's training log, as they were while it trained; nothing without one."""
+    """Steps and rows of a cell's training log; empty without one."""
     path = folder / "training.csv"
     if not path.is_file():
         return
@@ -100,7 +100,7 @@ class Shown:
         return found
 
     def headline(self) -> dict[str, float]:
-        """Metrics of the points without dials, and what the cell cost."""
+        """Metrics of the points without dials, and costs of the cell."""
         plain, reference = self._plain, np.array(self._record.reference)
         frame = Frame(self._preferences[plain], reference, self.objectives)
         inputs = frame.inputs(self._values[plain], None)

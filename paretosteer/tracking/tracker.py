@@ -1,4 +1,4 @@
-"""Trackers: the interface, one that keeps nothing, and a wrapper that catches errors."""
+"""Trackers: the interface, one that does nothing, and a wrapper that catches errors."""
 
 from __future__ import annotations
 

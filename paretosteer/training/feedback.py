@@ -39,7 +39,7 @@ class Batch:
 
     samples: Any
     prompt_of: Tensor  # (rows,) int64
-    terms: int  # what the loss is a mean over: rows, lists or tokens
+    terms: int  # number of rows, lists or tokens that the loss averages over
     advantage: Tensor | None = None  # (rows,)
     lists: Lists | None = None
     figures: dict[str, float] | None = None  # for the training log

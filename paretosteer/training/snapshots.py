@@ -63,7 +63,7 @@ class Journal:
         path = self._files.find(self._name())
         if path and _belongs(path, phase):
             return path
-        if not phase.finished:  # what came after is to be trained again as well
+        if not phase.finished:  # later phases are trained again as well
             self._files.remove(lambda name: name >= self._name())
         return None
 

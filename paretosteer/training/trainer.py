@@ -221,7 +221,7 @@ class Trainer:
             except RuntimeError as error:
                 if not out_of_memory(error) or self.parts >= len(draws.weights):
                     raise
-            parts = []  # frees what was collected
+            parts = []  # frees the collected batches
             self.parts *= 2
             self.say(f"out of memory; continuing with each training batch in {self.parts} parts")
             phase.set_randomness(before)

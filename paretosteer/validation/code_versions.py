@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from paretosteer.cells import provenance
 from paretosteer.cells.record import Git
 from paretosteer.findings import Finding, note
-from paretosteer.plugins.in_use import at_hand
+from paretosteer.plugins.in_use import installed_plugins
 from paretosteer.validation.evidence import Evidence
 
 
 def code(cell: Evidence) -> Iterator[Finding]:
     """Note source, commit and libraries that differ from those installed here."""
     record = cell.record
-    plugins = at_hand(record.plugins)
+    plugins = installed_plugins(record.plugins)
     if record.source_digest != provenance.source_digest(plugins):
         yield note(f"made by other code{_commit(record.git)}")
     elif record.git.dirty:

@@ -143,6 +143,6 @@ def _other_version(plan: CellPlan, record: ScoredRecord) -> str:
 
 def _same_code(record: ScoredRecord) -> bool:
     from paretosteer.cells.provenance import source_digest
-    from paretosteer.plugins.in_use import at_hand
+    from paretosteer.plugins.in_use import installed_plugins
 
-    return record.source_digest == source_digest(at_hand(record.plugins))
+    return record.source_digest == source_digest(installed_plugins(record.plugins))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure of a table: the stem of its file names, its caption, and how it is drawn."""
+    """One figure of a table: stem of its file names, caption, and drawing function."""
 
     name: str
     caption: Callable[[TableResult], str]

@@ -26,19 +26,19 @@ ORACLE: dict[str, Any] = {"linestyle": "-", "linewidth": 1.0, "marker": ".", "ma
 
 
 def plain(text: str) -> str:
-    """Text without what matplotlib would read as mathematics."""
+    """Escape the characters that matplotlib would read as mathematics."""
     return printable(text).replace("$", r"\$")
 
 
 def axis_label(name: str, setting: Setting) -> str:
-    """An objective with its unit, and with what regularised points are less."""
+    """An objective with its unit, and with the penalty of regularised points."""
     if not setting.kl_coefficient:
         return plain(f"{name} ({_UNIT})")
     return plain(f"{name} − {setting.kl_coefficient:g} × KL\n({_UNIT})")
 
 
 def panels(count: int, height: float = PANEL, share: bool = False) -> tuple["Figure", list["Axes"]]:
-    """A figure of so many panels, three in a row, with room for a legend at its right."""
+    """A figure with panels, three in a row, and room for a legend on the right."""
     # Not through pyplot, which would change the backend of a notebook.
     from matplotlib.figure import Figure
 
@@ -83,7 +83,7 @@ def _label(result: RowResult) -> str:
 
 @contextmanager
 def look(theme: Theme) -> Iterator[None]:
-    """Draw in a theme's colours, the same bytes each time."""
+    """Draw in a theme's colours, with reproducible bytes."""
     import matplotlib
 
     with matplotlib.rc_context(

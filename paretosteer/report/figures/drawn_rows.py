@@ -24,7 +24,7 @@ def focus(result: TableResult) -> TableResult:
 
 
 def left_out(result: TableResult) -> Iterator[str]:
-    """A sentence about the rows that are not drawn, where there are any."""
+    """A sentence about rows that are not drawn; empty if there are none."""
     count = len(result.scored)
     if count > MOST:
         yield (

@@ -77,7 +77,7 @@ def _edge(preferences: FloatArray, pair: tuple[int, int]) -> Places:
 def _name_ends(
     axis: "Axes", result: TableResult, edge: Places, pair: tuple[int, int], names: Sequence[str]
 ) -> None:
-    """Say at the best method's ends which way its points run."""
+    """Label the ends of the best method's points with their preferences."""
     best = result.scored[0].curves
     if not best or len(edge) < 2:
         return
@@ -149,7 +149,7 @@ def _front(
 def has_band(result: TableResult, row: RowResult) -> bool:
     """True if the row has an attainment band: two objectives, and enough replicates.
 
-    In one plane of several, a band would leave out what the other objectives ask.
+    In one of several planes, a band would ignore the other objectives.
     """
     return result.union.shape[1] == 2 and len(row.row.replicates) >= _ENOUGH
 
@@ -163,7 +163,7 @@ def _attainment(axis: "Axes", points: FloatArray, look: Style) -> None:
 
 
 def _staircase(corners: FloatArray, least: FloatArray) -> FloatArray:
-    """Boundary (2n + 1, 2) of what corners (n, 2) dominate, down to the least values (2,)."""
+    """Boundary (2n + 1, 2) of the region that corners (n, 2) dominate, down to the minima (2,)."""
     x = np.concatenate([least[:1], np.repeat(corners[:, 0], 2)])
     y = np.concatenate([np.repeat(corners[:, 1], 2), least[1:]])
     return np.stack([x, y], axis=1)
@@ -180,5 +180,5 @@ def _union(axis: "Axes", points: FloatArray, theme: Theme) -> None:
 
 
 def _best(axis: "Axes", oracle: Oracle, edge: Places, pair: tuple[int, int], theme: Theme) -> None:
-    """Oracle's points for preferences that weigh these two objectives alone."""
+    """Oracle's points at preferences with weight on these two objectives only."""
     axis.plot(*oracle.mean[edge][:, pair].T, color=theme.ink, zorder=6, **ORACLE)

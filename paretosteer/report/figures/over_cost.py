@@ -17,7 +17,7 @@ _HEIGHT = PANEL * 0.95
 def draw_drift(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
     """Hypervolume of the points whose KL is below a threshold, against the threshold."""
     drift = result.equal_drift
-    assert drift  # what is drawn where it is known
+    assert drift  # the figure is drawn only if it was measured
     figure, (axis,) = panels(1, _HEIGHT)
     axis.axvline(drift.middle, color=theme.faint, linewidth=1, zorder=0)
     looks = styles([each.row.method for each in result.scored])

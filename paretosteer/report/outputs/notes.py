@@ -12,7 +12,7 @@ from paretosteer.report.analysis.replicates import Replicate
 from paretosteer.report.analysis.comparable import numbered
 from paretosteer.report.analysis.ranks import ALPHA, COMPARED
 
-_ALIKE = 12  # most notes of one kind, such as one per row
+_ALIKE = 12  # maximum number of notes of one kind, such as one per row
 _NAMED = 12  # most rows listed in a sentence
 
 

@@ -57,7 +57,7 @@ def _listed(words: Mapping[str, str]) -> str:
 def markdown(results: Sequence[TableResult]) -> str:
     """All tables in GitHub's Markdown, best values in bold."""
     special = apart(results)
-    return "\n".join(_markdown_table(result, told_about(result, special)) for result in results)
+    return "\n".join(_markdown_table(result, table_notes(result, special)) for result in results)
 
 
 def latex(results: Sequence[TableResult]) -> str:
@@ -66,11 +66,11 @@ def latex(results: Sequence[TableResult]) -> str:
     Hypervolumes that do not differ significantly from the best are underlined.
     """
     special = apart(results)
-    tables = [_latex_table(result, told_about(result, special)) for result in results]
+    tables = [_latex_table(result, table_notes(result, special)) for result in results]
     return "% Needs \\usepackage{booktabs}.\n" + "\n".join(tables)
 
 
-def told_about(result: TableResult, special: Mapping[int, str]) -> list[str]:
+def table_notes(result: TableResult, special: Mapping[int, str]) -> list[str]:
     """Notes on a table, the one from `apart` first."""
     own = special.get(result.table.number)
     return [*([own] if own else []), *notes(result)]

@@ -1,7 +1,7 @@
-"""Styles and scripts of the page, Plotly among them, all inside the one file.
+"""Styles and scripts of the page, including Plotly, all inline.
 
-Plotly is packed, so that the page stays small, and the browser unpacks it. The page's policy
-names each script by its digest.
+Plotly is compressed to keep the page small; the browser decompresses it. The page's content
+security policy allows each script by its digest.
 """
 
 import gzip

@@ -34,7 +34,7 @@ def cell_list(tables: Tables) -> dict[str, Any]:
 
 
 def _selection(cells: Sequence[Cell]) -> list[Cell]:
-    """All cells; of many those not ok, then one of every configuration, then others."""
+    """All cells; if there are many, those not ok, then one per configuration, then others."""
     if len(cells) <= _MOST_CELLS:
         return list(cells)
     first = {(cell.method, cell.variant): cell.path for cell in reversed(cells)}

@@ -16,7 +16,7 @@ _STRONGEST = 0.55
 
 
 def dominance_matrix(result: TableResult) -> dict[str, Any] | None:
-    """Share of preferences at which a row's point dominates a column's; of two rows or more."""
+    """Share of preferences at which a row's point dominates a column's; needs two rows."""
     scored = result.scored
     if len(scored) < 2:
         return None
@@ -30,7 +30,7 @@ def dominance_matrix(result: TableResult) -> dict[str, Any] | None:
 
 
 def entanglement_maps(result: TableResult) -> list[dict[str, Any]]:
-    """For each row how far every objective moves per unit of every dial."""
+    """For each row, the slope of every objective on every dial."""
     setting = result.table.setting
     if not setting or not metrics.steerable(np.array(setting.preferences)):
         return []

@@ -16,7 +16,7 @@ from paretosteer.report.columns import HYPERVOLUME, other_columns, section
 from paretosteer.report.figures.all_figures import drawings, render
 from paretosteer.report.figures.drawn_rows import focus
 from paretosteer.report.figures.style import DARK
-from paretosteer.report.outputs.text_tables import apart, headline, told_about
+from paretosteer.report.outputs.text_tables import apart, headline, table_notes
 from paretosteer.report.page.assets import assets
 from paretosteer.report.page.cell_list import cell_list
 from paretosteer.report.page.heat import dominance_matrix, entanglement_maps
@@ -55,7 +55,7 @@ def page(
     texts = [read_texts(each) for each in drawn]
     return _template("page.html").render(
         tables=[
-            _table(result, told_about(result, special))
+            _table(result, table_notes(result, special))
             | (_measures(result, focused, own, light) if result.scored else {"measures": None})
             for result, focused, own in zip(results, drawn, texts, strict=True)
         ],
@@ -126,7 +126,7 @@ def _measures(
     texts: SampleTexts,
     light: Mapping[tuple[int, str], bytes],
 ) -> dict[str, Any]:
-    """Everything about a scored table below its leaderboard, with the rows that are drawn."""
+    """Data of a scored table's sections below its leaderboard, with the rows to draw."""
     setting = result.table.setting
     assert setting  # a scored table has one
     columns = {

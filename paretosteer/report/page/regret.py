@@ -28,7 +28,7 @@ def regret_table(result: TableResult) -> dict[str, Any]:
 
 
 def _readable(preferences: FloatArray) -> Places:
-    """Places of preferences (n, m) to show: all, or the nearest to a few that say most."""
+    """Places of preferences (n, m) to show: all, or the nearest to a few landmarks."""
     if len(preferences) <= _MOST:
         return np.arange(len(preferences))
     apart = np.abs(preferences[:, None] - _landmarks(preferences.shape[1])).sum(axis=2)

@@ -1,4 +1,4 @@
-"""Sample texts of cells with their scores, so that a reader sees what the figures stand for."""
+"""Sample texts of cells with their scores, which illustrate the figures."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ _LONGEST = 600
 
 @dataclass(frozen=True)
 class Sample:
-    """One text, cut where it is long, with its scores (m,) in raw units; none where unknown."""
+    """One text, truncated if long, with its scores (m,) in raw units, if known."""
 
     text: str
     scores: tuple[float, ...]

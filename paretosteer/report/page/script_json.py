@@ -1,4 +1,4 @@
-"""JSON that may stand inside a script element of the page."""
+"""JSON that is safe inside a script element of the page."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ _UNSAFE = "<>&\u2028\u2029"
 
 
 def safe_json(content: Any) -> Markup:
-    """JSON on one line, to which no template adds escapes of its own."""
+    """JSON on one line, marked so that templates do not escape it."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for each in _UNSAFE:
         text = text.replace(each, f"\\u{ord(each):04x}")

@@ -1,4 +1,4 @@
-// What the user turns: a slider between two objectives, a triangle between three, else sliders.
+// Control for the preference: a slider between two objectives, a triangle between three, else sliders.
 
 function preferenceControl(table, mu, onTurn) {
   if (table.names.length === 2) return slider(table.names, mu, onTurn);

@@ -1,4 +1,4 @@
-// Quality beside cost: hypervolume against a cost that the reader chooses.
+// Quality against cost: hypervolume against a cost that the reader chooses.
 
 function costs(node, view) {
   const { table } = view;
@@ -12,8 +12,8 @@ function costs(node, view) {
     (place) => view.change(() => { chosen = place; }));
   node.append(make("label", { class: "pick" }, "Hypervolume against ", pick), chart,
     make("p", { class: "soft small" },
-      "Ringed methods, joined by the dotted line: no other has at least their hypervolume at no " +
-      "more cost."));
+      "Ringed methods, joined by the dotted line, are not dominated: no other method has at least " +
+      "their hypervolume at no higher cost."));
   view.parts.push({ node: chart, draw: () => drawCosts(chart, view, table.costs[chosen]) });
 }
 
@@ -30,7 +30,7 @@ function drawCosts(chart, view, cost) {
     x: joined.map(price), y: joined.map((row) => row.volume[0]), mode: "lines", hoverinfo: "skip",
     line: { color: soft, width: 1.2, dash: "dot", shape: "hv" },
   };
-  // Ringed marks last, so that none covers them; names above and below by turns.
+  // Ringed marks last, so that none covers them; names alternate above and below.
   const drawn = [...rows].sort((a, b) =>
     best.includes(a) - best.includes(b) || a.volume[0] - b.volume[0]);
   const ranked = [...rows].sort((a, b) => a.volume[0] - b.volume[0]);
@@ -56,7 +56,7 @@ function drawCosts(chart, view, cost) {
   }));
 }
 
-// The names of the dearest stand to their right.
+// Names of the most expensive are to their right.
 function roomForNames(prices, logarithmic) {
   const [low, high] = spread(logarithmic ? prices.map(Math.log10) : prices);
   return [low, high + 0.3 * (high - low)];
@@ -67,7 +67,7 @@ function cheaperAndBetter(a, b, price) {
     (price(a) < price(b) || a.volume[0] > b.volume[0]);
 }
 
-// Quality beside budget: rows that are one configuration under several caps.
+// Quality against budget: rows of one configuration under several caps.
 
 function budgets(node, view) {
   const chart = chartBox("Hypervolume against budget");

@@ -1,4 +1,4 @@
-// The dial: turn a preference and see where every method's point goes and what it writes there.
+// The dial: shows every method's point and texts at the chosen preference.
 
 function dial(node, view) {
   const { table } = view;
@@ -118,7 +118,7 @@ function textPlace({ table, mu }) {
   return places.indexOf(nearest(table.preferences, mu, places));
 }
 
-// Of the shown methods that keep to the budget, the one whose point is worth most; null of none.
+// Shown method under the budget whose point has the most utility; null if there is none.
 function bestHere(view) {
   const worth = (row) => row.utility.mean[view.place];
   const competing = shownRows(view).filter((row) => !row.exempt);
@@ -176,7 +176,7 @@ function card(table, row) {
   return { node, show, write };
 }
 
-// A track over all that any method reaches, with this method's value and interval on it.
+// A track over the range of all methods, with this method's value and interval.
 function meter(table, row, name, i) {
   const [low, high] = spread(table.rows.flatMap((each) => each.mean.map((point) => point[i])));
   const at = (value) => Math.min(100, Math.max(0, (100 * (value - low)) / (high - low)));

@@ -16,7 +16,7 @@ function choice(label, options, chosen, onChange) {
   return select;
 }
 
-// Plotly reads a few tags and entities in its texts; this leaves it none.
+// Plotly interprets a few tags and entities in its texts; this escapes them.
 function quoted(text) {
   const entities = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
   return cut(text, 80).replace(/[&<>]/g, (each) => entities[each]);

@@ -9,9 +9,9 @@ function drift(node, view) {
       "only by its points within a given KL of it."),
     chart,
     make("p", { class: "soft small" },
-      `Half of all points that moved lie left of the dotted line (${middle} nats), where the ` +
-      "column “HV at equal drift” is read. Where curves are steep, another threshold may order " +
-      "the methods otherwise."));
+      `Half of all points that moved are left of the dotted line (${middle} nats), where the ` +
+      "column “HV at equal drift” is read. Where curves are steep, another threshold may rank " +
+      "the methods differently."));
   view.parts.push({ node: chart, draw: () => drawDrift(chart, view) });
 }
 

@@ -115,7 +115,7 @@ function bestFront(table, pair, places) {
   };
 }
 
-// Points that no other beats in this plane, ascending in x.
+// Nondominated points in this plane, ascending in x.
 function staircase(points) {
   const front = [];
   for (const point of [...points].sort((a, b) => b[0] - a[0] || b[1] - a[1])) {
@@ -124,7 +124,7 @@ function staircase(points) {
   return front;
 }
 
-// From the start model at the origin, the way that the preference asks to go.
+// From the start model at the origin in the direction of the preference.
 function direction({ table, pair, mu }) {
   const farthest = Math.max(...table.rows.flatMap((row) =>
     row.mean.map((point) => Math.hypot(point[pair[0]], point[pair[1]]))));
@@ -177,7 +177,7 @@ function drawTernary(node, view) {
   }));
 }
 
-// A line away from their corners, where marks are.
+// One line away from the corners, where there are marks.
 function cornerNames(names) {
   const [top, left, right] = names.map(quoted);
   return {

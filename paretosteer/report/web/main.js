@@ -1,4 +1,4 @@
-// A view is one table as the reader has set it; its parts are drawn again when that changes.
+// A view is one table with the reader's settings; its parts are redrawn when they change.
 
 const PARTS = { dial, ternary, responses, spider, costs, budgets, drift };
 
@@ -35,7 +35,7 @@ function viewOf(table) {
   return view;
 }
 
-// At most once a frame, however fast the dial is turned, and only what is about to be seen.
+// At most once a frame, however fast the dial is turned, and only parts near the viewport.
 function refresh(view, parts) {
   parts.forEach((part) => view.stale.add(part));
   if (view.waiting || !("Plotly" in window)) return;

@@ -1,4 +1,4 @@
-// Plotly, unpacked from the page itself, and what all plots share.
+// Plotly, unpacked from the page itself, and helpers of all plots.
 
 async function unpackPlotly() {
   const packed = document.getElementById("plotly");
@@ -79,7 +79,7 @@ function whisker(low, value, high, colour) {
   };
 }
 
-// Room around values, the same whichever rows are shown.
+// Range around values, the same whichever rows are shown.
 function spread(values) {
   const low = Math.min(...values);
   const high = Math.max(...values);

@@ -30,7 +30,7 @@ function inWords(names, mu) {
   return names.map((name, i) => `${name} ${percent(mu[i])}`).join(", ");
 }
 
-// Preferences that weigh two objectives alone, from one to the other: those that a line may join.
+// Preferences with weight on two objectives only, from one to the other; a line may join them.
 function edge(preferences, [i, j]) {
   return [...preferences.keys()]
     .filter((place) => preferences[place].every((w, n) => n === i || n === j || w < 1e-9))

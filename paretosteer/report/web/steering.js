@@ -1,4 +1,4 @@
-// Objectives against their weights, and what a cube of dials of a method's own does.
+// Objectives against their weights, and against a cube of a method's own dials.
 
 function responses(node, view) {
   const { table } = view;

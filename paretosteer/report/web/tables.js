@@ -22,7 +22,7 @@ function sortBy(table, headings, column) {
   table.tBodies[0].append(...rows);
 }
 
-// What has no value comes last, whichever way.
+// Rows without a value come last in either order.
 function compared(a, b, sign) {
   const [first, second] = [a, b].map((cell) => cell.dataset.value ?? cell.textContent);
   if (first === "" || second === "") return (first === "") - (second === "");
