@@ -1,4 +1,4 @@
-"""Whether the installed packages fit together, and have no known vulnerabilities.
+"""Audit of the installed packages: compatible, and without known vulnerabilities.
 
 `make audit` asks pip, then pip-audit in an environment of its own. Exits with 1 for what they find;
 where the audit could not be done, one line says so.
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _audited() -> list[dict] | str:
-    """What pip-audit says of every package, or why it says nothing."""
+    """Result of pip-audit for every package, or the reason why there is none."""
     venv.create(FOLDER, with_pip=True)
     program, listed = FOLDER / "bin" / "pip-audit", FOLDER / "packages.txt"
     made = _run(FOLDER / "bin" / "pip", "install", "--quiet", "--retries=1", "pip-audit")

@@ -1,4 +1,4 @@
-"""What `tests/plugin.sh` left behind is what a plug-in package should come to."""
+"""Checks of the results of a plug-in package that `tests/plugin.sh` left behind."""
 
 import csv
 import json

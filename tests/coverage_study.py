@@ -1,4 +1,4 @@
-"""How often 95 % intervals hold the truth: `make coverage` writes results/reference/coverage.md.
+"""Coverage of 95 % intervals: `make coverage` writes results/reference/coverage.md.
 
 Tables are simulated from known truths and measured by the report's own functions. Training has
 luck of its own (seeds), prompts differ, methods differ on a prompt, and every sample has noise.
@@ -32,7 +32,7 @@ TRAINING, THESE = "any seed", "these seeds"
 
 @dataclass(frozen=True)
 class World:
-    """Where scores vary, as standard deviations in start-model units; `reach` is the front's.
+    """Sources of variance, as standard deviations in start-model units; `reach` is the front's.
 
     `luck` moves all points of a seed, `wobble` each point; `prompts` is common to all methods and
     points, `taste` a method's own on a prompt, `noise` each sample's.
@@ -110,7 +110,7 @@ def coverage(world: World, repeats: int) -> dict[tuple[str, str], float]:
 
 
 def long_run(world: World, seeds: int = 20_000) -> dict[str, float]:
-    """What training leads to on average, over seeds and all prompts."""
+    """True means of training, over seeds and all prompts."""
     means = np.stack(
         [trained(world, place, seeds, np.random.default_rng([11, place])) for place in (0, 1)]
     )
@@ -129,7 +129,7 @@ def covered(world: World, truth: Mapping[str, float], rng: np.random.Generator) 
 
 
 def false_alarms(world: World, repeats: int) -> float:
-    """Share of tables of equal methods in which at least two are told apart."""
+    """Share of tables of equal methods in which at least two differ significantly."""
     return float(np.mean([_alarm(world, np.random.default_rng([13, n])) for n in range(repeats)]))
 
 
@@ -170,7 +170,7 @@ def replicate(seed: int, scores: Array) -> Replicate:
 
 
 def quantities(means: Array) -> dict[str, Array]:
-    """What the study asks about, (seeds,), of means (2, seeds, k, m)."""
+    """Quantities of the study, (seeds,), of means (2, seeds, k, m)."""
     utilities = metrics.inner_product(PREFERENCES, means)  # (2, seeds)
     volumes = np.stack([metrics.hypervolume_many(each, REFERENCE) for each in means])
     return {

@@ -77,7 +77,7 @@ def disturbed(args: argparse.Namespace, folder: Path, seconds: float) -> int:
 
 
 def compare(whole: Path, killed: Path) -> dict[str, Any]:
-    """How many cells there are, which differ, and what unfinished work was left behind."""
+    """Number of cells, those that differ, and unfinished work that was left behind."""
     cells = {
         record.parent.relative_to(sweep)
         for sweep in (whole, killed)
@@ -91,7 +91,7 @@ def compare(whole: Path, killed: Path) -> dict[str, Any]:
 
 
 def differ(one: Path, other: Path) -> bool:
-    """Whether two cells measured anything else, or one of them is not there."""
+    """True if two cells have different measurements, or one of them is missing."""
     records = [path / "record.json" for path in (one, other)]
     if not all(record.exists() for record in records):
         return True

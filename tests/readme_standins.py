@@ -1,4 +1,4 @@
-"""What the README's commands take, made small: models, data, points."""
+"""Small stand-ins for the inputs of the README's commands: models, data, points."""
 
 import csv
 import gzip

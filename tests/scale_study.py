@@ -1,4 +1,4 @@
-"""What large sweeps cost: `make scale [CELLS=1000]`, a report and whether a cell is finished.
+"""Cost of large sweeps: `make scale [CELLS=1000]`, a report and whether a cell is finished.
 
 The processor's time changes less on a busy machine than the clock's. Limits are of memory and of
 ratios measured in one run, so that they mean the same on any machine.
@@ -33,7 +33,7 @@ MOST_DECIDING = 0.2  # of the time in which Hydra composes a cell
 
 @dataclass(frozen=True)
 class Cost:
-    """What a report took: seconds by the clock and of the processor, MB of memory and of page."""
+    """Cost of a report: wall-clock and CPU seconds, MB of memory and of the page."""
 
     clock: float
     processor: float
@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def _milliseconds_to_decide(sweep: Path, cells: int) -> float:
-    """What planning a cell and recognising it as finished take, its configuration composed."""
+    """Time to plan a cell and to find it finished, given its composed configuration."""
     configs = list(islice(sweep_configs(sweep, cells), min(COUNT, cells)))
     plan_cell(configs[0])  # imports
     began = time.process_time()
@@ -88,14 +88,14 @@ def _milliseconds_to_decide(sweep: Path, cells: int) -> float:
 
 
 def _milliseconds_to_compose() -> float:
-    """What Hydra takes for each cell of a sweep."""
+    """Time that Hydra takes per cell of a sweep."""
     began = time.process_time()
     compose_sweep([f"seed=range({COUNT})"])
     return 1000 * (time.process_time() - began) / COUNT
 
 
 def _report(folder: Path) -> Cost:
-    """What `paretosteer report` costs; memory is that of its largest process."""
+    """Cost of `paretosteer report`; memory is that of its largest process."""
     before, began = _seconds(), time.monotonic()
     command = [str(Path(sys.executable).with_name("paretosteer")), "report", str(folder)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -26,7 +26,7 @@ SMALL = [
 
 
 def errors(told: str) -> list[str]:
-    """What a command said of itself on standard error, bars of other libraries left out."""
+    """Own lines of a command on standard error, without progress bars of other libraries."""
     return [line for line in told.splitlines() if line.startswith("paretosteer: ")]
 
 

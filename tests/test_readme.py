@@ -1,4 +1,4 @@
-"""What the README shows is true: its commands and its Python run, on small stand-ins.
+"""The README is correct: its commands and its Python code run, on small stand-ins.
 
 The two `make` commands are left out. Work is `budget=smoke`; of seeds and folds the first is run,
 of an experiment two methods, and a sweep that takes none of a reader's files is planned only.

@@ -77,7 +77,7 @@ def test_a_bandit_and_ranking_record_follow_the_schema(bandit: Path, ranking: Pa
 def test_the_reproducing_command_finds_its_own_cell(
     bandit: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What the benchmark filled in is spelled out, and gives the same digests and label."""
+    """The benchmark's defaults, spelled out, give the same digests and label."""
     (folder,) = (bandit / "bandit" / "bone_soup").glob("seed0-*")
     record = read_record(folder)
     import shlex
@@ -154,7 +154,7 @@ def test_a_bad_line_stops_the_sweep_with_file_and_number(
 
 
 def test_the_same_data_elsewhere_is_the_same_cell(tmp_path: Path, shared_data: Path) -> None:
-    """Digests depend on what lies in a folder, not on where it lies."""
+    """Digests depend on the content of a folder, not on its path."""
     import shutil
 
     from paretosteer.cells.plan import plan_cell

@@ -102,7 +102,7 @@ Output = Callable[[], tuple[str, str]]
 
 @pytest.fixture
 def output(capsys: pytest.CaptureFixture[str]) -> Output:
-    """What was printed since the last call: stdout, stderr."""
+    """Output since the last call: stdout, stderr."""
     return lambda: tuple(capsys.readouterr())
 
 

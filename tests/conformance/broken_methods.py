@@ -183,7 +183,7 @@ class Sets(RewardedSoup):
 
 
 class OwnGenerator(RewardedSoup):
-    """The same in every run, but nobody can take it up in the middle."""
+    """Deterministic, but cannot be resumed after an interruption."""
 
     def train(self, benchmark, trainer):
         self.build_policy(benchmark, trainer.seed)

@@ -21,7 +21,7 @@ FOUND = [
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
-    """What the check finds, to be changed by a test."""
+    """Findings of the check, for tests to change."""
     findings = list(FOUND)
     monkeypatch.setattr(conformance, "check_method", lambda name, *overrides: findings)
     return findings

@@ -19,7 +19,7 @@ TRAINED = ["rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "mor
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
-    """What a broken method sets, others do not meet."""
+    """Undo process-wide settings of a broken method after its test."""
     yield
     torch.use_deterministic_algorithms(False)
 

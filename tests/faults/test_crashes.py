@@ -1,4 +1,4 @@
-"""What dies between any two of its file operations is done again, and ends as if it had not."""
+"""A run that dies between any two file operations resumes and ends with the same results."""
 
 import gc
 import shutil
@@ -58,7 +58,7 @@ def all_go_on(
     work: Callable[[Path], object] | None = None,
     every: int = 1,
 ) -> None:
-    """A cell that dies shows no result that is none, goes on, and ends as if it had not."""
+    """A cell that dies shows no invalid result, resumes, and ends like one that did not."""
     died = crashes(before, work or (lambda folder: run_cell(folder, *overrides)), every)
     cell = cell_folder(next(died), *overrides)
     expected = contents(cell)
@@ -141,7 +141,7 @@ def test_a_report(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(write, "render", lambda *drawing: b"<svg/>")  # slow
     before = damaged(finished, tmp_path)
     report(before)
-    (before / "report" / "figures" / "fronts-9.svg").touch()  # of a table that is no more
+    (before / "report" / "figures" / "fronts-9.svg").touch()  # of a table that no longer exists
     run_cell(before, "method=start")
     died = crashes(before, report, every=5)
     expected = tree(next(died) / "report")

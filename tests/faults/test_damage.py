@@ -1,4 +1,4 @@
-"""What was damaged after it was written is found by its digest, said, and made again."""
+"""Files damaged after they were written are detected by digest, reported, and made again."""
 
 import gc
 import json

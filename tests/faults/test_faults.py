@@ -1,4 +1,4 @@
-"""What goes wrong around a cell: the message, and the state that is left."""
+"""Faults around a cell: the message, and the state of the files afterwards."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def stray(name: str) -> Damage:
 
 
 def naming(file: str) -> Damage:
-    """Stages that vouch for a file somewhere else, digest and all."""
+    """Stages that list a file outside of the cell, with its digest."""
 
     def damage(cell: Path) -> None:
         text = (cell / "stages.json").read_text().replace('"training.csv"', json.dumps(file))
@@ -138,10 +138,12 @@ def test_the_remedy_helps(finished: Path, tmp_path: Path, name: str) -> None:
             assert run_cell(sweep, CELL)["status"] == "ok"
         elif os.path.lexists(stranger := cell / remedy.removeprefix("remove ")):
             stranger.unlink()
-    (mended,) = validate(cell)
-    assert mended.line == "trusted" or mended.line.startswith("trusted, with notes: made "), name
+    (repaired,) = validate(cell)
+    assert repaired.line == "trusted" or repaired.line.startswith("trusted, with notes: made "), (
+        name
+    )
     assert contents(cell) == expected
-    assert (sweep / "pipe").exists()  # what lies elsewhere is nobody's to remove
+    assert (sweep / "pipe").exists()  # files outside of the cell are not removed
 
 
 def test_a_link_is_removed_and_what_it_leads_to_stays(finished: Path, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_steps_that_were_taken_are_not_taken_again(tmp_path: Path, batches: list
 def test_what_was_sampled_and_scored_is_not_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed at the third of five points, sampling and then scoring go on with the third."""
+    """Killed at the third of five points, sampling and then scoring resume with the third."""
     overrides = ("method=clp", "preferences.divisions=4")
     done: list[str] = []
     for name in ("_sampled", "_scored"):

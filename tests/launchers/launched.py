@@ -47,7 +47,7 @@ class Sweep:
 
     @property
     def said(self) -> str:
-        """What it has printed so far."""
+        """Output so far."""
         return self._said.read_text()
 
     def end(self, seconds: float = 240) -> int:

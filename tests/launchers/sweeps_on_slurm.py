@@ -60,7 +60,7 @@ def scancel(job: str, *how: str) -> None:
 
 
 def jobs(folder: Path) -> dict[str, Path]:
-    """What every job of the array prints, by its number."""
+    """Output of every job of the array, by its number."""
     logs = folder.glob("out/.hydra-jobs/.submitit/*/*_0_log.err")
     return {log.parent.name: log for log in sorted(logs)}
 
@@ -71,5 +71,5 @@ def training(folder: Path) -> list[str]:
 
 
 def starts(folder: Path, job: str) -> int:
-    """How often a job was started."""
+    """Number of times that a job was started."""
     return jobs(folder)[job].with_suffix(".out").read_text().count("Starting with")

@@ -1,4 +1,4 @@
-"""What a job on a worker elsewhere is told about the command that started it."""
+"""Settings of the command that Ray passes to jobs on remote workers."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the methods must satisfy in any world: coefficients, gradients, orientation, budget."""
+"""Identities of the methods on any benchmark: coefficients, gradients, orientation, budget."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A process that reaches this machine only: whoever tries another fails."""
+"""Restricts a process to this machine: other connections fail."""
 
 import socket
 from ipaddress import ip_address
@@ -8,7 +8,7 @@ _LOOPBACK = ("127.", "::1", "localhost")
 
 
 def _bindable(host: str) -> bool:
-    """Whether an address is one of this machine's own, by which Ray calls its parts."""
+    """True if an address is one of this machine's own, which Ray uses internally."""
     try:
         family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -1,4 +1,4 @@
-"""What Python runs first in every process that a test starts: the folder is on PYTHONPATH."""
+"""Run first in every Python process that a test starts, since the folder is on PYTHONPATH."""
 
 from no_network import guard
 

@@ -48,7 +48,7 @@ def test_the_winner_s_column_decides(won, expected):
 
 
 def test_dialogues_that_part_early_are_compared_where_they_do():
-    """The sides go on differently; what the user then says is no part of an answer."""
+    """The sides continue differently; later user turns are not part of an answer."""
     row = {
         "chosen": written("one", "first", "two", "here", "three", "end"),
         "rejected": written("one", "first", "two", "there"),

@@ -28,7 +28,7 @@ ANSWERS = ["They ate rice, and it was good.", "A cook has made soup!", "No. It w
 
 @pytest.fixture(scope="module")
 def scores(hub):
-    """What a task's objective makes of the answers, and the rows that they answer."""
+    """Scores of the answers by a task's objective, and the rows that they answer."""
 
     def scored(task, name):
         kind = registry.load("benchmarks", task)

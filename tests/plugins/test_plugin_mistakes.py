@@ -1,4 +1,4 @@
-"""Plug-ins that end the process, or give what nobody can use: one cell fails and says why."""
+"""Plug-ins that exit or return invalid values: one cell fails with the reason."""
 
 import math
 import signal
@@ -108,7 +108,7 @@ BENCHMARKS = {
 
 @pytest.fixture
 def words(site: Path) -> list[str]:
-    """What runs one of the mistakes, but for its name."""
+    """Overrides that run one of the mistakes, except its name."""
     path = site / "mistakes.py"
     path.write_text(PLUGINS.lstrip())
     return ["--plugin", str(path), "budget=smoke", f"sweep_dir={site / 'out'}"]

@@ -24,7 +24,7 @@ def data(pair_files):
 
 @pytest.fixture(scope="module")
 def contrary(data, tmp_path_factory):
-    """A reward model that learnt the opposite of what people said."""
+    """A reward model trained on inverted labels."""
     folder = tmp_path_factory.mktemp("contrary")
     turned = [
         replace(pair, chosen=pair.rejected, rejected=pair.chosen)

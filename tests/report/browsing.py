@@ -123,7 +123,7 @@ class Page:
         )
 
     def on_screen(self, x: float, y: float) -> Sequence[float]:
-        """Where in the window a point of the first plot is."""
+        """Window coordinates of a point of the first plot."""
         return self.run(
             "const plot = document.querySelector('.js-plotly-plot');"
             "plot.scrollIntoView({block: 'center'});"

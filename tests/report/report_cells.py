@@ -222,7 +222,7 @@ def only(folder: Path) -> TableResult:
 
 
 def width(figures: Any, name: str = "hypervolume") -> float:
-    """How far an interval reaches."""
+    """Half-width of an interval."""
     return float(figures[f"{name}_high"] - figures[f"{name}_low"])
 
 

@@ -83,7 +83,7 @@ def test_controllability_before_and_after(sides: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize("seeds", [2, 5])
 def test_intervals_are_paired(sides: tuple[Path, Path], seeds: int) -> None:
-    """The same noise moved by little is told apart, which two intervals of their own would not."""
+    """A small shift under common noise is significant, although separate intervals overlap."""
     for side, by in zip(sides, (0, 0.05), strict=True):
         write(side, moved(by), seeds=seeds, noise=0.4)
     row = row_of(sides)

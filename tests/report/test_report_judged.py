@@ -1,4 +1,4 @@
-"""What the report says where a second reward model judged what the first one taught."""
+"""Report of cells whose objectives have judges, second reward models."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who is told apart: pairs, ranks and groups of ties, against cases made for them."""
+"""Significance of differences: pairs, ranks and groups of ties, on constructed cases."""
 
 import json
 from pathlib import Path

@@ -259,7 +259,7 @@ def test_the_record_says_who_is_exempt(tmp_path: Path) -> None:
     first, second = result.rows
     assert (first.row.label, first.row.exempt, first.row.cap) == ("clp", True, None)
     assert (second.row.label, second.row.exempt, second.row.cap) == ("morl", False, 120)
-    assert result.best(HYPERVOLUME) == set()  # one competitor has nobody to beat
+    assert result.best(HYPERVOLUME) == set()  # one competitor has no other to beat
     # Distances are to the best under the budget, whom the exempt may be ahead of.
     assert first.figures["hypervolume_behind"] < 0
     assert "hypervolume_behind" not in second.figures

@@ -1,4 +1,4 @@
-"""Texts as rows of tokens: what is cut, what is learnt, what a batch holds."""
+"""Texts as rows of tokens: truncation, labels and batches."""
 
 from itertools import islice
 

@@ -1,4 +1,4 @@
-"""The learnt tokenizer: any text survives it, and the same texts give the same tokens."""
+"""The trained tokenizer: any text survives it, and the same texts give the same tokens."""
 
 import pytest
 from hypothesis import given, settings

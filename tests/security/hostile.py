@@ -1,4 +1,4 @@
-"""What a stranger may send: files that run code when read, text that does when shown."""
+"""Hostile inputs: files that run code when read, text that does when shown."""
 
 import json
 import pickle
@@ -36,7 +36,7 @@ def safetensors(header: dict[str, Any] | int, data: bytes = b"") -> bytes:
 
 
 def tensor(shape: list[int], first: int, last: int) -> dict[str, Any]:
-    """What a header says of one tensor."""
+    """Entry of a header for one tensor."""
     return {"weight": {"dtype": "F32", "shape": shape, "data_offsets": [first, last]}}
 
 

@@ -162,7 +162,7 @@ def test_a_file_may_say_how_large_jobs_are(tmp_path: Path) -> None:
 )
 def test_a_person_may_decide_what_a_launcher_does(asked: str, tmp_path: Path) -> None:
     assert compose_sweep([*CELL, OPEN, asked, "method=clp", "method.rank=4", "seed=0,1"])
-    # What a file adds beside it, nobody asked for.
+    # A file must not add other keys.
     path = theirs(tmp_path, "hydra: {launcher: {additional_parameters: {wrap: touch ran}}}")
     with pytest.raises(UsageError, match=r"additional_parameters\.wrap: .* on the command line"):
         compose_sweep([*CELL, asked, path, OPEN, "experiment=theirs"])

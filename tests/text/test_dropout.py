@@ -49,7 +49,7 @@ def test_a_training_pass_has_it_and_the_start_model_never(any_model, control):
         measured = policy.log_probs(samples, control)
     learning = policy.log_probs(samples, control)
     assert learning.requires_grad and not torch.allclose(learning, measured)
-    assert not torch.allclose(learning, policy.log_probs(samples, control))  # drawn anew
+    assert not torch.allclose(learning, policy.log_probs(samples, control))  # drawn again
     start = Control.start(2)
     with torch.no_grad():
         expected = policy.log_probs(samples, start)

@@ -29,7 +29,7 @@ def answering(tokenizer) -> LanguageModel:
 
 
 def as_response(tokenizer, text):
-    """The tokens of `text` where it goes on after the prompt."""
+    """Tokens of `text` as a continuation of the prompt."""
     before = tokenizer(PROMPT).input_ids
     whole = tokenizer(PROMPT + text).input_ids
     assert whole[: len(before)] == before
@@ -75,7 +75,7 @@ def test_prompts_of_t5_end_with_its_end_token_and_are_padded_behind_it():
 
 
 def test_padding_with_the_end_token_hides_no_end(tmp_path):
-    """GPT-2 pads with the token that ends: rows are told apart by their masks."""
+    """GPT-2 pads with the end token: masks distinguish the rows."""
     tokenizer = like_gpt2()
     tiny_network("gpt2", len(tokenizer)).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)

@@ -1,4 +1,4 @@
-"""What the policy of a 7B model's soup holds, counted on the `meta` device: no memory is needed."""
+"""Memory of the policy of a 7B model's soup, counted on the `meta` device."""
 
 import pytest
 import torch

@@ -62,7 +62,7 @@ def test_nothing_is_read_or_computed_where_no_tracker_listens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*values: object) -> None:
-        raise AssertionError("computed for nobody")
+        raise AssertionError("computed without a tracker")
 
     monkeypatch.setattr("paretosteer.tracking.tracked_figures.Shown.__init__", never)
     monkeypatch.setattr("paretosteer.tracking.wandb_tracker.curves", never)

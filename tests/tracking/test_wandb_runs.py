@@ -1,4 +1,4 @@
-"""What is in the files that wandb keeps offline, read with wandb's own reader."""
+"""Content of wandb's offline files, read with wandb's own reader."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What wandb's own reader finds in an offline run."""
+"""Content of an offline run, read with wandb's own reader."""
 
 import json
 import subprocess

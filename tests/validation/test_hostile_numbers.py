@@ -55,7 +55,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def leaves(value: Any, place: Place = ()) -> Iterator[Place]:
-    """Where the numbers are, of lists the first and the last."""
+    """Places of the numbers; of lists only the first and the last."""
     if isinstance(value, dict):
         for name, part in value.items():
             yield from leaves(part, (*place, name))

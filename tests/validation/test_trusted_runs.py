@@ -1,4 +1,4 @@
-"""What a real run leaves is trusted; what was changed in it or in its report is not."""
+"""A real run is trusted; after changes to it or to its report it is not."""
 
 import json
 import os

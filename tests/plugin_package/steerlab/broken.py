@@ -1,4 +1,4 @@
-"""Broken: needs a library that nobody has."""
+"""Broken: needs a library that does not exist."""
 
 import no_such_library
 
