@@ -213,7 +213,7 @@ class Git(_Part):
 
 
 class Cost(_Part):
-    """Work, time and memory that the cell took."""
+    """Resources that the cell used."""
 
     train_steps: Count
     """Optimiser steps."""
