@@ -22,7 +22,7 @@ from paretosteer.report.page.cell_list import cell_list
 from paretosteer.report.page.heat import dominance_matrix, entanglement_maps
 from paretosteer.report.page.judge_table import judge_table
 from paretosteer.report.page.plot_data import plot_data
-from paretosteer.report.page.regret import regret_table
+from paretosteer.report.page.regret_table import regret_table
 from paretosteer.report.page.sample_texts import (
     SampleTexts,
     examples,
