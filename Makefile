@@ -5,7 +5,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 # Left by setuptools, which would add since removed files from it to the next wheel.
 STALE := build/lib build/bdist.*
 
-.PHONY: setup quickstart reference test test-readme test-lowest test-pythons test-faults test-slurm \
+.PHONY: setup quickstart reference test test-long test-readme test-lowest test-pythons test-faults test-slurm \
 	test-ray test-wheel test-plugin compare audit lint types schemas speed scale coverage clean
 
 setup: .venv/.installed
@@ -28,6 +28,10 @@ reference: setup
 
 test: lint
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+# Tests of many seconds each: whole sweeps in processes of their own.
+test-long: setup
+	$(BIN)/pytest -m slow $(PYTEST_ARGS)
 
 # Every command of the README in full; `make test` runs or plans a part of each.
 test-readme: setup
