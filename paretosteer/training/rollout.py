@@ -98,5 +98,5 @@ def validation_points(
         if price:
             gain = gain - price * policy.drift(samples, rows).kl[:, None]
         np.add.at(total, cells.point, gain)
-        trainer.select(samples.tokens, len(samples), policy.size)
+        trainer.select(samples.tokens, len(samples), policy.size * rows.passes)
     return from_first(trainer.accelerator, total / len(prompts))

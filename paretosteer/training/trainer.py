@@ -176,7 +176,10 @@ class Trainer:
         return optimiser
 
     def select(self, tokens: int, reward_calls: int, parameters: int) -> None:
-        """Add the cost of a selection on validation prompts to the account."""
+        """Add the cost of a selection on validation prompts to the account.
+
+        `parameters` are those that a token passes: a mixture's once per policy.
+        """
         self.account.add_selection(tokens, reward_calls, 2.0 * parameters * tokens)
 
     def write_log(self, path: Path, objectives: Sequence[str]) -> None:
@@ -280,9 +283,13 @@ class Trainer:
         return collapsed + 1
 
     def _book(self, phase: Phase, parts: Sequence[Part]) -> None:
-        tokens = sum(part.batch.tokens for part in parts) * self.accelerator.num_processes
-        calls = sum(part.batch.reward_calls for part in parts) * self.accelerator.num_processes
-        flops = phase.feedback.flops_per_weight * phase.policy.size * tokens
+        processes = self.accelerator.num_processes
+        tokens = sum(part.batch.tokens for part in parts) * processes
+        # A mixture needs a forward pass per policy. The start scores of `Reward` need only one, so
+        # its cost is an upper bound.
+        passed = sum(part.batch.tokens * part.rows.passes for part in parts) * processes
+        calls = sum(part.batch.reward_calls for part in parts) * processes
+        flops = phase.feedback.flops_per_weight * phase.policy.size * passed
         self.account.add_training(tokens, calls, flops)
 
     def _record(self, name: str, loss: float, figures: dict[str, float]) -> None:

@@ -72,6 +72,14 @@ def test_a_list_is_a_human_pair_labelled_for_one_objective(world):
     assert abs(np.mean(drawn) - 0.8) < 0.066  # 4 standard errors
 
 
+def test_lists_carry_the_normalised_rewards_of_both_answers(world):
+    lists = world.lists(np.random.default_rng(0), np.full((5, 2), 0.5), 2)
+    answers = lists.candidates
+    expected = world.normaliser.apply(world.score(answers)).reshape(5, 2, 2)
+    assert lists.rewards.shape == lists.labels.shape
+    np.testing.assert_allclose(lists.rewards, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_the_loss_has_the_expectation_of_the_weighted_losses(world):
     """Over all pairs: sum_j w_j L_j, and at the start policy log 2 exactly."""
     method = make_method("cos_dpo")
