@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -18,13 +19,11 @@ from pydantic import PositiveFloat
 
 from paretosteer import (
     Array,
-    Banks,
     Benchmark,
     Conditioning,
     Control,
     Draw,
     Draws,
-    Features,
     Method,
     Point,
     Trainer,
@@ -33,6 +32,8 @@ from paretosteer import (
     dirichlet,
     option,
 )
+
+_CONTROLS = ("soup", "features", "mixture")  # kinds of control that carry weights as numbers
 
 
 class COSDPO(Method):
@@ -45,9 +46,10 @@ class COSDPO(Method):
             "weight", "condition on the weights, or on weights and temperatures"
         )
         feedback: str = option("preference", "training feedback; reward makes it CLP with features")
-        condition: Literal["features", "banks", "none"] = option(
+        condition: str = option(
             "features",
-            "input features (soft prompt in text), m banks, or none: the negative control",
+            "features (a soft prompt in text), banks, tied_banks, mixture or another conditioning; "
+            "none: the negative control",
         )
         concentration: float = option(
             0.3, "Dirichlet concentration of the training weights; low: near the vertices", above=0
@@ -62,25 +64,29 @@ class COSDPO(Method):
         )
 
     def check(self, objectives: int) -> None:
-        """Check that conditioning and feedback support temperatures, if the variant uses them."""
-        if self.options.variant == "temperature" and self.options.feedback != "preference":
+        """Check that the conditioning reads weights, and temperatures if the variant uses them."""
+        o, kind = self.options, self._kind
+        if o.variant == "temperature" and o.feedback != "preference":
             raise UsageError(
                 "method.feedback: only preference has temperatures; set "
                 "method.feedback=preference or method.variant=weight"
             )
-        if self.options.variant == "temperature" and self.options.condition != "features":
+        if kind.steered_by not in _CONTROLS:
             raise UsageError(
-                f"method.condition: {self.options.condition!r} cannot read temperatures; "
+                f"method.condition: {o.condition!r} is steered by {kind.steered_by}, but COS-DPO "
+                f"needs one of {', '.join(_CONTROLS)}; set method.condition=features"
+            )
+        reads_temperatures = kind.steered_by == "features" and o.condition != "none"
+        if o.variant == "temperature" and not reads_temperatures:
+            raise UsageError(
+                f"method.condition: {o.condition!r} cannot read temperatures; "
                 "set method.condition=features or method.variant=weight"
             )
 
     def conditioning(self, objectives: int) -> Conditioning:
-        """Features of the weights (temperature variant: and temperatures), or banks."""
-        o = self.options
-        if o.condition == "banks":
-            return Banks(objectives, o.rank, o.alpha, dropout=o.dropout)
-        size = 2 * objectives if o.variant == "temperature" else objectives
-        return Features(size, o.tokens, o.hidden, o.rank, o.alpha, o.dropout)
+        """Of the chosen kind, for the weights and, in that variant, the temperatures."""
+        size = 2 * objectives if self.options.variant == "temperature" else objectives
+        return self._kind.of(size, self.options)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Spend the whole budget on one policy."""
@@ -128,6 +134,12 @@ class COSDPO(Method):
         factor = torch.as_tensor(common * mean, dtype=torch.float32)
         return replace(control, sharpness=None if (factor == 1).all() else 1 / factor)
 
+    @cached_property
+    def _kind(self) -> type[Conditioning]:
+        """Class of the conditioning; UsageError for an unknown name."""
+        name = self.options.condition
+        return self.conditioning_kind("features" if name == "none" else name)
+
     def _draw(self) -> Draw:
         weights = dirichlet(self.m, self.options.concentration)
         if self.options.variant == "weight":
@@ -141,11 +153,13 @@ class COSDPO(Method):
         return draw
 
     def _control(self, draws: Draws) -> Control:
-        mu = draws.weights
-        if self.options.condition == "banks":
-            return Control.soup(mu)
+        mu, steered_by = draws.weights, self._kind.steered_by
         if self.options.condition == "none":
             return Control.features(np.zeros_like(mu))
+        if steered_by == "soup":
+            return Control.soup(mu)
+        if steered_by == "mixture":
+            return Control.mixture(np.insert(mu, 0, 0.0, axis=1))  # without the start policy
         centred = self.m * mu - 1  # 0 for equal weights
         if draws.temperatures is None:
             return Control.features(centred)

@@ -159,6 +159,11 @@ class Method(ABC):
         """Number of objectives."""
         return len(self.objectives)
 
+    def conditioning_kind(self, name: str) -> type[Conditioning]:
+        """Class of a registered conditioning; UsageError for an unknown name."""
+        kind: type[Conditioning] = registry.load("conditionings", name)
+        return kind
+
     def feedback(self, benchmark: Benchmark, trainer: Trainer, kind: str) -> Feedback:
         """Feedback of a registered kind on this benchmark, under the method's options.
 

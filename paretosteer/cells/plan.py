@@ -16,7 +16,7 @@ from paretosteer.config.schema import Budget, CellConfig
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
 from paretosteer.plugins import registry
-from paretosteer.plugins.in_use import feedback_version, plugin_files, used
+from paretosteer.plugins.in_use import kind_versions, plugin_files, used
 from paretosteer.storage.digest import chain
 
 # Columns beside those of the objectives in `scores.parquet`, `drift.parquet` and `training.csv`.
@@ -95,7 +95,7 @@ class CellPlan:
             {"train": VERSIONS["train"]}
             | {"method": self.method_class.version, "benchmark": self.benchmark_class.version}
             | {f"objective {name}": version for name, version in self.objectives.items()}
-            | feedback_version(c),
+            | kind_versions(c),
         )
         grid = {"preferences": c.preferences.model_dump()}
         sample = chain(

@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
     parser = command(
         commands,
         "list",
-        "show the available methods, benchmarks, objectives, metrics or experiments",
+        "show the available methods, benchmarks, objectives and so on",
         _list,
         """paretosteer list methods
         paretosteer list methods clp
@@ -134,5 +134,10 @@ _KINDS: dict[str, tuple[Callable[[], dict[str, str]], Callable[[str], str]]] = {
     "benchmarks": (partial(_plugins, "benchmarks"), partial(_plugin, "benchmarks")),
     "objectives": (_objectives, _objective),
     "metrics": (_metrics, _metric),
+    "feedback": (partial(_plugins, "feedback"), partial(registry.description, "feedback")),
+    "conditionings": (
+        partial(_plugins, "conditionings"),
+        partial(registry.description, "conditionings"),
+    ),
     "experiments": (_experiments, _experiment),
 }

@@ -74,7 +74,7 @@ def _plugin(group: registry.Group, name: str) -> Finding:
     except UsageError as error:
         found, _, remedy = first_line(error).rpartition("; ")
         return Finding("fault", f"plug-in {name}", found, remedy)
-    return Finding("ok", f"plug-in {name}", f"{group[:-1]} of {module}")
+    return Finding("ok", f"plug-in {name}", f"{registry.singular(group)} of {module}")
 
 
 def _version(name: str) -> str | None:

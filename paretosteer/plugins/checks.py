@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import getattr_static
 from pkgutil import resolve_name
 from typing import Any
 
@@ -14,6 +15,7 @@ BASES = {
     "objectives": "paretosteer.objective:TextObjective",
     "metrics": "paretosteer.metrics.row_metric:RowMetric",
     "feedback": "paretosteer.training.feedback:Feedback",
+    "conditionings": "paretosteer.policies.conditioning:Conditioning",
 }
 
 
@@ -59,12 +61,21 @@ def _feedback(name: str, offered: Any) -> str | None:
     return _subclass(offered, "feedback") or _versioned(offered)
 
 
+def _conditioning(name: str, offered: Any) -> str | None:
+    if wrong := _subclass(offered, "conditionings") or _versioned(offered):
+        return wrong
+    if getattr_static(offered, "of") is getattr_static(resolve_name(BASES["conditionings"]), "of"):
+        return "does not define of; add the class method that builds it from a method's options"
+    return None
+
+
 CHECKS: dict[str, Callable[[str, Any], str | None]] = {
     "methods": _method,
     "benchmarks": _benchmark,
     "objectives": _objective,
     "metrics": _metric,
     "feedback": _feedback,
+    "conditionings": _conditioning,
 }
 
 

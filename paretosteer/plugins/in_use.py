@@ -15,9 +15,15 @@ from paretosteer.storage.digest import digest, file_digest
 if TYPE_CHECKING:
     from paretosteer.config.schema import CellConfig
 
+# Options by which a method names another plug-in, and the plug-in's group.
+METHOD_OPTIONS: Mapping[str, registry.Group] = {
+    "feedback": "feedback",
+    "condition": "conditionings",
+}
+
 
 def used(config: CellConfig) -> list[registry.Offer]:
-    """Plug-ins that provide a cell's method, benchmark, feedback or text objectives."""
+    """Plug-ins that provide a cell's method, benchmark, objectives, feedback or conditioning."""
     parts: list[tuple[registry.Group, str]] = [
         ("methods", config.method.name),
         ("benchmarks", config.benchmark.name),
@@ -25,8 +31,9 @@ def used(config: CellConfig) -> list[registry.Offer]:
     chosen = config.benchmark.values.get("objectives")
     if isinstance(chosen, list | tuple):
         parts += [("objectives", str(name)) for name in chosen]
-    if isinstance(kind := config.method.values.get("feedback"), str):
-        parts.append(("feedback", kind))
+    for option, group in METHOD_OPTIONS.items():
+        if isinstance(kind := config.method.values.get(option), str):
+            parts.append((group, kind))
     try:
         offers = [registry.find(*part) for part in parts]
     except UsageError:  # planning the cell raises the same error with more context
@@ -53,9 +60,9 @@ def plugin_files(plugins: Sequence[registry.Offer]) -> dict[str, str]:
     return {_part(offer): offer.digest for offer in plugins if offer.digest}
 
 
-def feedback_version(config: CellConfig) -> dict[str, str]:
-    """Version of the feedback kind if it is a plug-in; built-in ones share the method's."""
-    offers = [offer for offer in used(config) if offer.group == "feedback"]
+def kind_versions(config: CellConfig) -> dict[str, str]:
+    """Versions of the feedback kind and conditioning from plug-ins; built-in ones share the method's."""
+    offers = [offer for offer in used(config) if offer.group in METHOD_OPTIONS.values()]
     return {_part(offer): offer.load().version for offer in offers}
 
 

@@ -1,4 +1,4 @@
-"""Registry of methods, benchmarks, objectives, metrics and kinds of feedback.
+"""Registry of methods, benchmarks, objectives, metrics, feedback kinds and conditionings.
 
 Packages register them through entry points (`paretosteer.methods` and so on), single files through
 a table (`paretosteer.plugins.single_files`). Names and summaries are read without importing the
@@ -22,7 +22,10 @@ from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, first_li
 from paretosteer.plugins import checks, single_files
 from paretosteer.runtime.terminal import line
 
-Group = Literal["methods", "benchmarks", "objectives", "metrics", "feedback"]
+Group = Literal["methods", "benchmarks", "objectives", "metrics", "feedback", "conditionings"]
+
+# Groups whose plug-ins are classes that share a module, so each class describes itself.
+_CLASSES = ("feedback", "conditionings")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Offer:
     package: str = ""  # name of the distribution
     version: str = ""  # of the distribution
     module: str = ""  # defines the object
+    attribute: str = ""  # name of the object in the module
     path: Path | None = None
     digest: str = ""
 
@@ -132,24 +136,34 @@ def working(group: Group, chosen: Iterable[str]) -> Iterator[tuple[str, Any]]:
 
 
 def summary(group: Group, name: str) -> str:
-    """First line of the docstring of the module that defines `name`, without running it."""
+    """First line of the description of `name`."""
+    return description(group, name).partition("\n")[0]
+
+
+def description(group: Group, name: str) -> str:
+    """Docstring of the module that defines `name`, without running it; of a kind, of its class."""
     offer = _known(group, name)
     if offer.path:
-        return docstring(offer.path).partition("\n")[0]
+        of_class = group in _CLASSES and offer.load().__name__
+        return docstring(offer.path, of_class=of_class)
     spec = locate(offer.module)
     if spec is None or spec.origin is None:
         return "(its module is missing)"
-    return docstring(Path(spec.origin)).partition("\n")[0]
+    return docstring(Path(spec.origin), of_class=group in _CLASSES and offer.attribute)
 
 
-def docstring(source: Path, *, of_class: bool = False) -> str:
-    """Docstring of a Python file, or of its first class, without running it."""
+def docstring(source: Path, *, of_class: str | bool = False) -> str:
+    """Docstring of a Python file, or of a class in it (True: the first), without running it."""
     try:
         module = ast.parse(source.read_bytes())
     except (OSError, SyntaxError, ValueError) as error:
         return f"(unreadable: {type(error).__name__})"
-    classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
-    return ast.get_docstring(classes[0] if of_class and classes else module) or ""
+    classes = [
+        node
+        for node in module.body
+        if isinstance(node, ast.ClassDef) and of_class in (True, node.name)
+    ]
+    return ast.get_docstring(classes[0] if classes else module) or ""
 
 
 @cache
@@ -190,7 +204,15 @@ def _offers(group: Group) -> dict[str, list[Offer]]:
 @cache
 def _of_packages(group: Group) -> list[Offer]:
     return [
-        Offer(group, entry.name, entry.load, _package(entry), _version(entry), _module(entry))
+        Offer(
+            group,
+            entry.name,
+            entry.load,
+            package=_package(entry),
+            version=_version(entry),
+            module=_module(entry),
+            attribute=entry.attr,
+        )
         for entry in installed(group)
     ]
 

@@ -41,7 +41,8 @@ def declare(parser: argparse.ArgumentParser, dest: str) -> None:
         action="append",
         default=[],
         metavar="FILE.py",
-        help="methods, benchmarks, objectives, metrics or feedback of your own (repeatable)",
+        help="methods, benchmarks, objectives, metrics, feedback or conditionings of your own "
+        "(repeatable)",
     )
 
 

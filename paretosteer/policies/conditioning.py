@@ -5,20 +5,24 @@ kind of your own subclasses `Conditioning` (or one of those below) and overrides
 brings to a model: the layers that carry banks, and a small network that reads a feature vector. A
 part that makes no sense in some model raises UnsupportedError with the reason; that happens when a
 policy is built, before any training.
+
+Kinds are registered by name, as entry points `paretosteer.conditionings` or in the table
+`paretosteer_plugins["conditionings"]` of a plug-in file. A registered kind defines `of` and
+`steered_by`, by which methods build and steer it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.policies.banks import ActiveBanks, BankedLinear, BankedTable, Layout, LinearBanks
-from paretosteer.policies.control import Control
+from paretosteer.policies.control import Control, Kind
 from paretosteer.policies.readers import ShiftReader, SoftPrompt, TableReader
 from paretosteer.policies.tied_banks import TiedLinear
 
@@ -27,10 +31,27 @@ Merge = Literal["sum", "factors"]
 
 
 class Conditioning:
-    """Trainable parts of a policy, and how they use a control row. The base class has none."""
+    """Trainable parts of a policy, and how they use a control row. The base class has none.
 
+    Attributes
+    ----------
+    version
+        Raised when the same options give another policy. Of a plug-in it is part of a cell's
+        identity.
+    steered_by
+        Kind of the controls that steer it.
+
+    """
+
+    version: ClassVar[str] = "1"
+    steered_by: ClassVar[Kind] = "start"
     merge: Merge = "sum"
     dropout: float = 0.0  # share of their inputs that low-rank banks drop in training passes
+
+    @classmethod
+    def of(cls, size: int, options: Any) -> Conditioning:
+        """Build it from a method's options, for `size` coefficients or features per control row."""
+        raise NotImplementedError
 
     def bank_scope(self) -> Scope | None:
         """Layers that carry banks; None for no banks."""
@@ -74,6 +95,11 @@ class Conditioning:
 class Unconditioned(Conditioning):
     """Start policy, nothing trainable."""
 
+    @classmethod
+    def of(cls, size: int, options: Any) -> Conditioning:
+        """Without options."""
+        return cls()
+
 
 @dataclass(frozen=True)
 class Banks(Conditioning):
@@ -99,6 +125,8 @@ class Banks(Conditioning):
 
     """
 
+    steered_by: ClassVar[Kind] = "soup"
+
     count: int
     rank: int | tuple[int, ...]
     alpha: float | tuple[float, ...]
@@ -106,6 +134,11 @@ class Banks(Conditioning):
     merge: Merge = "sum"
     dropout: float = 0.0
     trainable_scale: bool = False
+
+    @classmethod
+    def of(cls, size: int, options: Any) -> Conditioning:
+        """`size` banks with the rank, alpha and dropout of the options."""
+        return cls(size, options.rank, options.alpha, dropout=options.dropout)
 
     def __post_init__(self) -> None:
         for name, each in (("rank", self.rank), ("alpha", self.alpha)):
@@ -158,6 +191,8 @@ class Mixture(Banks):
     is needed for each participant with a weight.
     """
 
+    steered_by = "mixture"
+
 
 @dataclass(frozen=True)
 class TiedBanks(Conditioning):
@@ -185,6 +220,8 @@ class TiedBanks(Conditioning):
 
     """
 
+    steered_by = "soup"
+
     count: int
     rank: int
     alpha: float
@@ -192,6 +229,11 @@ class TiedBanks(Conditioning):
     mixing: Literal["full", "diagonal"] = "full"
     scope: Scope = "all"
     dropout: float = 0.0
+
+    @classmethod
+    def of(cls, size: int, options: Any) -> Conditioning:
+        """`size` banks with the rank, alpha and dropout of the options."""
+        return cls(size, options.rank, options.alpha, dropout=options.dropout)
 
     def __post_init__(self) -> None:
         if self.mixing == "diagonal" and self.rank != self.count:
@@ -218,9 +260,16 @@ class TiedBanks(Conditioning):
 class PromptText(Conditioning):
     """Preference written before the prompt; one bank, always on, learns to read it."""
 
+    steered_by = "text"
+
     rank: int
     alpha: float
     dropout: float = 0.0
+
+    @classmethod
+    def of(cls, size: int, options: Any) -> Conditioning:
+        """With the rank, alpha and dropout of the options."""
+        return cls(options.rank, options.alpha, options.dropout)
 
     def bank_scope(self) -> Scope | None:
         """All layers, with a rank."""
@@ -247,12 +296,20 @@ class Features(Conditioning):
     prompt vectors made from it; with `rank` > 0 one bank, always on, is trained along.
     """
 
+    steered_by = "features"
+
     size: int
     tokens: int = 4
     hidden: int = 64
     rank: int = 0
     alpha: float = 0.0
     dropout: float = 0.0
+
+    @classmethod
+    def of(cls, size: int, options: Any) -> Conditioning:
+        """With the options `tokens`, `hidden`, `rank`, `alpha` and `dropout`."""
+        o = options
+        return cls(size, o.tokens, o.hidden, o.rank, o.alpha, o.dropout)
 
     def bank_scope(self) -> Scope | None:
         """All layers, with a rank."""

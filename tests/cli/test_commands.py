@@ -261,5 +261,7 @@ def test_list_details(output: Output) -> None:
     assert output()[0].strip()
     assert main(["list", "experiments", "five_methods"]) == 0
     assert "interpolation" in output()[0]
+    assert main(["list", "conditionings", "tied_banks"]) == 0
+    assert "Slots of the part C_0" in output()[0]
     assert main(["list", "metrics", "hypervolum"]) == 2
     assert "did you mean 'hypervolume'?" in output()[1]

@@ -39,6 +39,8 @@ def imported(tmp_path: Path, *words: str) -> tuple[str, set[str]]:
         (("export", "--help"), "--as {model,peft}"),
         (("list", "methods"), "Rewarded Soup"),
         (("list", "experiments"), "five_methods"),
+        (("list", "feedback"), "Listwise DPO"),
+        (("list", "conditionings"), "Banks that share their outer factors"),
     ],
 )
 def test_help_and_lists_import_nothing_heavy(

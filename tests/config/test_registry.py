@@ -10,7 +10,7 @@ def test_built_in_plugins_are_entry_points() -> None:
     assert built_in <= set(registry.names("benchmarks"))
 
 
-@pytest.mark.parametrize("group", ["methods", "benchmarks"])
+@pytest.mark.parametrize("group", ["methods", "benchmarks", "feedback", "conditionings"])
 def test_what_is_built_in_passes_the_checks_of_plug_ins(group: registry.Group) -> None:
     assert [name for name, _ in registry.working(group, registry.names(group))] == (
         registry.names(group)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from seam_cells import TEXT, assert_resumes
+from seam_cells import SMALL, TEXT, assert_resumes, finish
+from small_model import errors
 from tiny_text import DECODING, PROMPTS, tiny_llama
 from torch import Tensor, nn
 
-from paretosteer import make_benchmark, make_method, make_trainer
+from paretosteer import make_benchmark, make_method, make_trainer, restore_cell
 from paretosteer.benchmarks.bandit.conflicting_rewards import best_policies
+from paretosteer.cells.plan import plan_cell
+from paretosteer.commands.main import main
 from paretosteer.errors import UnsupportedError, UsageError
+from paretosteer.plugins.in_use import kind_versions
 from paretosteer.policies.banks import ActiveBanks, BankedLinear
 from paretosteer.policies.conditioning import Banks, Conditioning, Mixture, TiedBanks
 from paretosteer.policies.control import Control
 from paretosteer.policies.tied_banks import TiedLinear
+from paretosteer.sweeps.compose import compose_cell
 from paretosteer.text.policy import TextPolicy
 
 MU = torch.tensor([[0.2, 0.5, 0.3], [1.0, 0.0, 0.0], [0.6, 0.6, -0.2]])  # rows sum to 1
@@ -319,7 +325,13 @@ class Prefix(nn.Module):
 class MaskedPrefix(Conditioning):
     """A masked prefix before a text, a bank that is always on, a shift in small networks."""
 
+    steered_by = "features"
+
     size: int
+
+    @classmethod
+    def of(cls, size, options):
+        return cls(size)
 
     def bank_scope(self):
         return "attention"
@@ -363,7 +375,8 @@ class Mixed(CLP):
 
 
 paretosteer_plugins = {
-    "methods": {"prefix": MaskedPrefixMethod, "tied": Tied, "scaled": Scaled, "mixed": Mixed}
+    "methods": {"prefix": MaskedPrefixMethod, "tied": Tied, "scaled": Scaled, "mixed": Mixed},
+    "conditionings": {"masked_prefix": MaskedPrefix},
 }
 '''
 
@@ -400,3 +413,115 @@ def test_a_trained_mixture_steers(plugin: Callable[[str], None]) -> None:
             answers = method.policy.answer(contexts, control, 0, [0] * len(contexts))
             gains.append(bandit.score(answers)[:, objective].mean())
         assert gains[0] > gains[1]
+
+
+# -- conditionings by name ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", ["weight", "temperature"])
+def test_a_conditioning_from_a_file_is_trained_by_name(
+    plugin: Callable[[str], None], tmp_path: Path, variant: str
+) -> None:
+    plugin(PLUGIN)
+    chosen = ("method=cos_dpo", "method.condition=masked_prefix", f"method.variant={variant}")
+    cell = assert_resumes(tmp_path, "benchmark=bandit", *chosen)
+    record = json.loads((cell / "record.json").read_text())
+    assert list(record["plugins"]) == ["conditioning masked_prefix"]
+    policy = restore_cell(cell).method.policy
+    assert type(policy.conditioning).__name__ == "MaskedPrefix"  # type: ignore[attr-defined]
+
+
+def test_its_version_is_part_of_a_cell_s_identity(plugin: Callable[[str], None]) -> None:
+    plugin(PLUGIN)
+    chosen = ("method=cos_dpo", "method.condition=masked_prefix", "benchmark=bandit")
+    plan = plan_cell(compose_cell(chosen))
+    assert kind_versions(plan.config) == {"conditioning masked_prefix": "1"}
+    assert not kind_versions(compose_cell(("method=cos_dpo", "benchmark=bandit")))
+
+
+@pytest.mark.parametrize(
+    ("condition", "benchmark"),
+    [
+        *(("tied_banks", "mlp"), ("mixture", "mlp"), ("banks", "tabular")),
+        *(("mixture", "tabular"), ("none", "tabular")),
+    ],
+)
+def test_a_built_in_conditioning_is_trained_by_name(
+    tmp_path: Path, condition: str, benchmark: str
+) -> None:
+    chosen = ("benchmark=bandit", f"benchmark.policy={benchmark}", "method=cos_dpo")
+    finish(tmp_path, *chosen, f"method.condition={condition}")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        (["tied_bank"], "'tied_bank' is not a registered conditioning; did you mean 'tied_banks'"),
+        (["prompt_text"], "'prompt_text' is steered by text, but COS-DPO needs one of soup"),
+        (["unconditioned"], "'unconditioned' is steered by start, but COS-DPO needs one of soup"),
+        (["banks", "method.variant=temperature"], "'banks' cannot read temperatures"),
+        (["none", "method.variant=temperature"], "'none' cannot read temperatures"),
+    ],
+)
+def test_a_name_that_the_method_cannot_use_is_refused_before_training(
+    chosen: list[str], said: str
+) -> None:
+    condition, *others = chosen
+    words = ("benchmark=bandit", "method=cos_dpo", f"method.condition={condition}", *others)
+    with pytest.raises(UsageError, match=said) as error:
+        plan_cell(compose_cell((*SMALL, *words)))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("pass", "does not define of; add the class method"),
+        ("version = ''", "has no version"),
+    ],
+)
+def test_a_conditioning_that_lacks_a_part_is_refused(
+    plugin: Callable[[str], None], body: str, said: str
+) -> None:
+    source = (
+        "from paretosteer.policies.conditioning import Conditioning\n"
+        f"class Mine(Conditioning):\n    {body}\n"
+        'paretosteer_plugins = {"conditionings": {"mine": Mine}}\n'
+    )
+    with pytest.raises(UsageError, match=f"conditioning 'mine' {said}"):
+        plugin(source)
+
+
+def test_the_list_shows_the_class_of_a_file(
+    plugin: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin(PLUGIN)
+    assert main(["list", "conditionings"]) == 0
+    shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert shown["masked_prefix"].startswith("A masked prefix before a text")
+    assert shown["features"].startswith("Preference as a vector")
+
+
+# -- costs and exports of mixtures ----------------------------------------------------------
+
+
+def test_a_mixture_costs_a_pass_per_policy() -> None:
+    bandit = make_benchmark("bandit", budget="smoke")
+    costs = {}
+    for condition in ("banks", "mixture"):
+        method = make_method("cos_dpo", condition=condition)
+        trainer = make_trainer(bandit, seed=0, steps=3)
+        method.train(bandit, trainer)
+        costs[condition] = trainer.account.flops
+    assert costs["mixture"] == 2 * costs["banks"]  # one bank per objective
+
+
+def test_a_mixture_cannot_be_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cell = finish(tmp_path, *TEXT, "method=cos_dpo", "method.condition=mixture")
+    for form in ("model", "peft"):
+        capsys.readouterr()
+        words = ["--preference", "0.3,0.7", "--out", str(tmp_path / "out"), "--as", form]
+        assert main(["export", str(cell), *words]) == 2
+        (line,) = errors(capsys.readouterr().err)
+        assert f"--as {form}: this policy mixes the next-token scores of several models" in line
+    assert not (tmp_path / "out").exists()
