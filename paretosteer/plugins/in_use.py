@@ -61,7 +61,7 @@ def plugin_files(plugins: Sequence[registry.Offer]) -> dict[str, str]:
 
 
 def kind_versions(config: CellConfig) -> dict[str, str]:
-    """Versions of the feedback kind and conditioning from plug-ins; built-in ones share the method's."""
+    """Versions of plug-in feedback kinds and conditionings; built-in ones share the method's."""
     offers = [offer for offer in used(config) if offer.group in METHOD_OPTIONS.values()]
     return {_part(offer): offer.load().version for offer in offers}
 

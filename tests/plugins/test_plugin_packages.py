@@ -186,7 +186,7 @@ def test_an_objective_is_chosen_by_name_and_its_version_counts(
     assert main(["list", "objectives"]) == 0
     printed = capsys.readouterr()
     assert "calm             Calm: few exclamation marks." in printed.out
-    assert "objective 'varied' of mine 1.0: a built-in one has that name" in printed.err
+    assert "objective 'varied' of mine 1.0: a built-in objective has this name" in printed.err
     assert main(["list", "objectives", "calm"]) == 0
     assert capsys.readouterr().out == "few marks\nmarks, at least -9\nversion 7\n"
 
