@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from paretosteer import metrics
 from paretosteer.cells.cell import Cell
+from paretosteer.metrics.leaderboard import row_metrics
+from paretosteer.metrics.measure import Frame
 from paretosteer.report.analysis import bootstrap
 from paretosteer.report.analysis.ranks import compare
 from paretosteer.report.analysis.replicates import Replicate
@@ -24,6 +26,7 @@ Array = npt.NDArray[np.float64]
 
 PREFERENCES = np.array([[i / 10, 1 - i / 10] for i in range(11)])
 REFERENCE = [-2.0, -2.0]
+FRAME = Frame(PREFERENCES, np.array(REFERENCE), ("a", "b"))
 # How many methods that do not differ are compared.
 EQUAL = 6
 # What a claim is about: training that could have come out otherwise, or just these seeds.
@@ -198,7 +201,7 @@ def intervals(rows: Sequence[Sequence[Replicate]]) -> dict[str, tuple[float, flo
     resampled = np.stack([each.mean(each.points) for each in draws])  # (2, b, k, m)
     estimates = quantities(np.stack([own.mean(axis=0, keepdims=True) for own in points]))
     drawn = quantities(resampled)
-    figures = bootstrap.intervals(draws[0], volumes[0], points[0], PREFERENCES)
+    figures = bootstrap.intervals(row_metrics(), draws[0], volumes[0], points[0], FRAME)
     between = bootstrap.gap(*volumes, outer)
     assert between  # the same seeds
     linear = {

@@ -230,7 +230,7 @@ def test_a_tracker_is_told_of_steps_and_of_a_cell_with_its_record(
         (["method.epochs=0"], "method.epochs: found 0, expected at least 1"),
         (["method=bone_soup", "method.betas=[]"], "method.betas"),
         (["preferences=file", "preferences.path=./none.txt"], "preferences.path"),
-        (["device=mps"], "device: 'mps'"),
+        (["device=mps"], "device: found 'mps'"),
         (["benchmark.objectives=[positive]"], "benchmark.objectives"),
         (["benchmark.objectives=[positive,vary]"], "did you mean 'varied'?"),
         (["benchmark.max_new_tokens=400"], "benchmark.max_new_tokens"),

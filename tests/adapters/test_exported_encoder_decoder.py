@@ -19,7 +19,7 @@ MU = [0.3, 0.7]
 def trained(folder: Path, model: Path, *words: str) -> Path:
     where = [f"sweep_dir='{folder}'", "model=hf", f"model.path='{model}'"]
     config = compose_cell([*where, *SMALL, "method.learning_rate=0.1", *words])
-    return config.folder / f"seed0-{run_one(PlannedCell.of(config))['identity']}"
+    return config.folder / f"seed0-{run_one(PlannedCell.of(config)).identity}"
 
 
 @pytest.fixture(scope="module")

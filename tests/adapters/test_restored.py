@@ -202,7 +202,7 @@ def test_a_prompt_that_is_none(cells: dict[str, Path], prompt: str) -> None:
 
 def test_worlds_without_text_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["benchmark=bandit", "method=clp", "budget=smoke", f"sweep_dir='{tmp_path}'"]
-    assert run_one(PlannedCell.of(compose_cell(given)))["status"] == "ok"
+    assert run_one(PlannedCell.of(compose_cell(given))).status == "ok"
     for words in (["sample", "--prompt", "a"], ["export", "--out", str(tmp_path / "out")]):
         command, *rest = words
         assert main([command, str(tmp_path), "--preference", "1,0", *rest]) == 2

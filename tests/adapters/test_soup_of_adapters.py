@@ -60,9 +60,9 @@ def test_nothing_is_trained_and_the_record_says_so(souped: dict[str, Path]) -> N
     record = read_record(souped["plain"])
     cost = record.cost
     assert record.status == "ok" and len(record.points) == 3
-    assert cost["train_steps"] == cost["train_tokens"] == cost["trained_parameters"] == 0
+    assert cost.train_steps == cost.train_tokens == cost.trained_parameters == 0
     factors = load_file(souped["plain"] / "checkpoint" / "policy.safetensors").values()
-    assert cost["stored_bytes"] > 4 * sum(x.numel() for x in factors) > 0
+    assert cost.stored_bytes > 4 * sum(x.numel() for x in factors) > 0
 
 
 def test_the_variant_names_the_coefficients(souped: dict[str, Path]) -> None:

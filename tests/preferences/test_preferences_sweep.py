@@ -103,4 +103,4 @@ def test_an_unreadable_line_stops_the_run_before_anything_is_written(pair_files,
 
 def test_no_pairs_at_all_says_what_to_give(tmp_path, capsys):
     assert main(["run", "benchmark=preferences", f"sweep_dir={tmp_path}"]) == 2
-    assert "say benchmark.pairs.helpful=/path/to/file.jsonl.gz" in capsys.readouterr().err
+    assert "set benchmark.pairs.helpful=/path/to/file.jsonl.gz" in capsys.readouterr().err

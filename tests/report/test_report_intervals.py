@@ -93,6 +93,6 @@ def test_regret_has_intervals_over_replicates(tmp_path: Path) -> None:
     for _, row in board.iterrows():
         assert row["oracle_regret_low"] < row["oracle_regret"] < row["oracle_regret_high"]
     result = only(tmp_path)
-    assert "regret has intervals over seeds alone" in " ".join(notes(result))
+    assert "regret has intervals over seeds only" in " ".join(notes(result))
     assert "Bands are 95 % intervals over seeds." in REGRET.caption(result)
     assert render(result, REGRET, "png")

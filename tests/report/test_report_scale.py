@@ -33,9 +33,9 @@ def long_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(bootstrap, "RESAMPLES", 60)
-    bootstrap._drawn.cache_clear()
+    bootstrap._draw.cache_clear()
     yield
-    bootstrap._drawn.cache_clear()
+    bootstrap._draw.cache_clear()
 
 
 def test_only_the_first_rows_are_compared_with_each_other(long_table: Path) -> None:

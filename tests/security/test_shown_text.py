@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 from hostile import HALF, MARKUP, TERMINAL
 
+from paretosteer.cells.record import Error, FailedRecord, UnsupportedRecord
 from paretosteer.commands.arguments import table
 from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
@@ -144,13 +145,16 @@ def test_all_that_is_said_is_one_plain_line(
     payload: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     config = compose_cell(["benchmark=bandit", "budget=smoke"])
-    failed = {"status": "failed", "seed": 0, "identity": payload, "error": {"message": payload}}
+    error = Error.model_construct(type="X", message=payload, stage="train")
+    base = {"seed": 0, "identity": payload}
+    failed = FailedRecord.model_construct(status="failed", error=error, **base)
+    unsupported = UnsupportedRecord.model_construct(status="unsupported", reason=payload, **base)
     says: list[Callable[[], Any]] = [
         lambda: progress.say(payload),
         lambda: registry.note(payload),
         lambda: launchers.lost(RuntimeError(payload)),
         lambda: sweep.announce(failed, config),
-        lambda: sweep.announce(failed | {"error": None, "reason": payload}, config),
+        lambda: sweep.announce(unsupported, config),
         lambda: main(["report", f"{tmp_path}/{payload}".replace("\0", "")]),
         lambda: print(table(["head"], [[payload]]).splitlines()[1]),
     ]

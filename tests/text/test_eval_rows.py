@@ -232,7 +232,7 @@ def test_a_cell_shrinks_records_it_and_scores_the_same(tmp_path, monkeypatch):
 
     monkeypatch.setattr(BanditPolicy, "answer", short)
     shrunk, found = run("shrunk")
-    assert whole["batch_size"]["eval"] == 512
-    assert shrunk["batch_size"]["eval"] == 16
-    assert shrunk["stages"] == whole["stages"]
+    assert whole.batch_size["eval"] == 512
+    assert shrunk.batch_size["eval"] == 16
+    assert shrunk.stages == whole.stages
     pd.testing.assert_frame_equal(found, expected)
