@@ -151,12 +151,9 @@ def test_exported_ends_souped_again_write_the_same(
     ends = [tmp_path / "one", tmp_path / "two"]
     for end, vertex in zip(ends, ([1.0, 0.0], [0.0, 1.0]), strict=True):
         cell.export(vertex, end, form="peft")
-    assert (
-        run_one(PlannedCell.of(compose_cell([*words(model, ends), f"sweep_dir='{tmp_path}'"])))[
-            "status"
-        ]
-        == "ok"
-    )
+    config = compose_cell([*words(model, ends), f"sweep_dir='{tmp_path}'"])
+    record = run_one(PlannedCell.of(config))
+    assert record is not None and record.status == "ok"
     again = only_cell(tmp_path) / "samples.jsonl"
     assert again.read_text() == (cells["bone_soup"] / "samples.jsonl").read_text()
 

@@ -63,7 +63,7 @@ def test_the_record_says_how_good_the_reward_models_are(swept):
         for facts in found[kind].values():
             assert 0 <= facts["accuracy"] <= 1 and facts["held_out_pairs"] > 10
     notes = " ".join(record.notes)
-    assert "helpful: the reward model orders" in notes and "harmless: the judge orders" in notes
+    assert "helpful: the reward model agrees" in notes and "harmless: the judge agrees" in notes
     report = json.loads((swept / "report" / "report.json").read_text())
     assert "the judge orders" in " ".join(report["tables"][0]["notes"])
 
