@@ -207,7 +207,7 @@ def test_a_benchmark_that_hangs_fails_the_cell(
     monkeypatch.setattr(Bandit, "score", lambda self, samples: time.sleep(60))
     record = run_cell(tmp_path, CLP, "score_seconds=0.01")
     assert record["status"] == "failed" and record["error"]["type"] == "ScoringError"
-    assert "took more than 0.01 s for each" in record["error"]["message"]
+    assert "took more than 0.01 s per sample" in record["error"]["message"]
     monkeypatch.undo()
     assert run_cell(tmp_path, CLP)["status"] == "ok"
 

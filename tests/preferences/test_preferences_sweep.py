@@ -65,7 +65,7 @@ def test_the_record_says_how_good_the_reward_models_are(swept):
     notes = " ".join(record.notes)
     assert "helpful: the reward model agrees" in notes and "harmless: the judge agrees" in notes
     report = json.loads((swept / "report" / "report.json").read_text())
-    assert "the judge orders" in " ".join(report["tables"][0]["notes"])
+    assert "the judge agrees with people" in " ".join(report["tables"][0]["notes"])
 
 
 def test_the_recorded_command_finds_its_own_cell(swept, capfd):
