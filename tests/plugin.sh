@@ -14,4 +14,5 @@ export PYTHONPATH=$libraries PARETOSTEER_CACHE=$empty/cache
 	budget=smoke sweep_dir=results/calm
 "$fresh/bin/paretosteer" list experiments > experiments
 ! "$fresh/bin/paretosteer" run method=broken 2> refused
+"$fresh/bin/paretosteer" doctor > doctor || true # it exits with 1 where it finds a fault
 "$fresh/bin/python" "$here/check_plugin_package.py" .
