@@ -118,6 +118,11 @@ class Benchmark(ABC):
         # Without checks the start model may be so poor that many samples cannot be scored.
         return 0.01 if self.setting.budget.checks else 0.5
 
+    @property
+    def scoring_notes(self) -> Sequence[str]:
+        """Likely causes of samples without a score, for the error that they raise."""
+        return ()
+
     @abstractmethod
     def split(self, name: str) -> Sequence[Any]:
         """All prompts of a split (train, calibration, validation, test)."""

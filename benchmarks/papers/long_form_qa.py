@@ -15,7 +15,7 @@ in `tasks/qa_feedback`:
   (`experiment=long_form_qa`).
 
 Neither the data nor the reward models are on the Hugging Face hub. Set `benchmark.data` to the
-folder with train.json, dev.json and test.json (or to one such file) and
+folder with train.json, dev.json and test.json (or to one such file, or to dev_feedback.json) and
 `benchmark.rewards.NAME.path` to each reward model. `dev` is our validation split; calibration
 prompts are taken from `train`.
 """
@@ -23,10 +23,10 @@ prompts are taken from `train`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from paretosteer.benchmarks.papers.task import Task
-from paretosteer.benchmarks.papers.task_items import Item, Row, asked, text_of
+from paretosteer.benchmarks.papers.task_items import Item, Row, asked, column, text_of
 from paretosteer.benchmarks.papers.task_options import published
 from paretosteer.objective import Objective
 from paretosteer.text.truncate import Side
@@ -95,9 +95,10 @@ class LongFormQA(Task):
 
     @staticmethod
     def parse(row: Row) -> Item | str:
-        """A question with its passages."""
+        """A question with its passages, also in the form of the authors' human feedback."""
         # Relevance reads the question alone; the other reward models read the prompt on one line.
-        text = text_of(row, "text")
+        # `train_feedback.json` and `dev_feedback.json` hold passages instead of finished prompts.
+        text = text_of(row, "text") if "text" in row else _prompt(row)
         question = asked(f"question: {_one_line(text_of(row, 'question'))}")
         whole = asked(_one_line(text))
         reads = {"relevance": question, "factuality": whole, "completeness": whole}
@@ -106,6 +107,22 @@ class LongFormQA(Task):
     @staticmethod
     def wrap(text: str) -> str:
         return text  # the data hold the finished prompt
+
+
+def _prompt(row: Row) -> str:
+    """Prompt as in the released supervised data, from a question and its passages.
+
+    A passage is a list of its title and its sentences.
+    """
+    passages = column(row, "passages")
+    if not isinstance(passages, list) or not all(map(_is_passage, passages)):
+        raise ValueError("passages is malformed, expected lists of a title and sentences")
+    context = [f"wikipage: {title} text: {' '.join(rest)}" for title, *rest in passages]
+    return _one_line(" ".join(["question:", text_of(row, "question"), "context:", *context]))
+
+
+def _is_passage(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
 
 
 def _one_line(text: str) -> str:

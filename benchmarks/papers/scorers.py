@@ -14,7 +14,13 @@ from paretosteer.benchmarks.papers.task_items import Item
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.interfaces import Array
 from paretosteer.storage.digest import digest, file_digest
-from paretosteer.text.rewards import RewardModel, RewardSpec, load_reward, reward_digest
+from paretosteer.text.rewards import (
+    RewardModel,
+    RewardSpec,
+    load_reward,
+    reading_notes,
+    reward_digest,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +34,10 @@ class Scorer(Protocol):
     @property
     def note(self) -> str | None:
         """Caveat to report with the scores, if any."""
+        ...
+
+    def refusal(self, item: Item) -> str | None:
+        """Reason for which no answer to an item can be scored, if any."""
         ...
 
     def score(self, items: Sequence[Item], answers: Sequence[str]) -> Array:
@@ -108,12 +118,12 @@ class ByReward:
 
     @property
     def note(self) -> str | None:
-        """Number of truncated texts, if any."""
-        count, name = self.model.truncated, self.model.spec.name
-        longest = self.model.max_length
-        if not count:
-            return None
-        return f"{name}: {count} texts exceeded the {longest} tokens of its model and were cut."
+        """Caveats on what the model read, if any."""
+        return " ".join(reading_notes(self.model)) or None
+
+    def refusal(self, item: Item) -> str | None:
+        """Reason for which the model's chat template refuses answers to an item, if any."""
+        return self.model.refusal(item.reads.get(self.model.spec.name, item.dialogue))
 
     def score(self, items: Sequence[Item], answers: Sequence[str]) -> Array:
         name = self.model.spec.name
@@ -137,6 +147,9 @@ class ByMetric:
                 f"{spec.option}.metric: {spec.metric!r} cannot be loaded ({reason}); "
                 "install its requirements: pip install 'paretosteer[rouge]'"
             ) from None
+
+    def refusal(self, item: Item) -> str | None:
+        return None
 
     def score(self, items: Sequence[Item], answers: Sequence[str]) -> Array:
         # A prompt typed by a user has no reference: its score stays NaN.

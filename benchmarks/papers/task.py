@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -20,6 +21,7 @@ from paretosteer.interfaces import Array
 from paretosteer.objective import Objective
 from paretosteer.storage.digest import digest
 from paretosteer.text.benchmark import TextBenchmark
+from paretosteer.text.chat_template import reasons
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.samples import Prompt, TextSamples
@@ -58,9 +60,8 @@ class Task(TextBenchmark):
         limits = dict.fromkeys(("calibration", "validation", "test"), options.evaluation_prompts)
         limits["train"] = options.train_prompts
         self.found: Found = read_items(parts, self.parse, tuple(limits.items()), content)
+        self.refused: Counter[str] = Counter()  # by reason, prompts that a scorer refuses
         super().__init__(options, setting)
-        specs = self._specs(options)
-        self.scorers: list[Scorer] = [load_scorer(spec, setting.device) for spec in specs]
 
     # -- what a task defines ----------------------------------------------------------------
 
@@ -157,7 +158,17 @@ class Task(TextBenchmark):
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Rows left out of the data, and texts that were cut."""
-        return [str(self.found), *self._fitter.notes, *self._scorer_notes()]
+        return [str(self.found), *self._refused_notes, *self._fitter.notes, *self._scorer_notes()]
+
+    @property
+    def scoring_notes(self) -> Sequence[str]:
+        """Texts that a reward model cut or could not render."""
+        return list(self._scorer_notes())
+
+    @cached_property
+    def scorers(self) -> list[Scorer]:
+        """Scorer of every objective, loaded before the prompts are made."""
+        return [load_scorer(spec, self.setting.device) for spec in self._specs(self.options)]
 
     # -- helpers ----------------------------------------------------------------------------
 
@@ -204,13 +215,37 @@ class Task(TextBenchmark):
 
     @cached_property
     def _splits(self) -> dict[str, list[Prompt]]:
-        return {
+        splits = {
             split: [
                 Prompt(item.id, self._fitter.fit(self.text(item), self.wrap), item.dialogue)
                 for item in items
+                if self._scorable(item)
             ]
             for split, items in self.found.items.items()
         }
+        for split, prompts in splits.items():
+            if not prompts:
+                raise UsageError(
+                    f"benchmark.rewards: a chat template refuses all prompts of split {split}: "
+                    f"{reasons(self.refused)}; set the form of the reward model"
+                )
+        for note in self._refused_notes:
+            self.setting.say(note)
+        return splits
+
+    def _scorable(self, item: Item) -> bool:
+        found = next((reason for s in self.scorers if (reason := s.refusal(item))), None)
+        self.refused.update([found] if found else [])
+        return found is None
+
+    @property
+    def _refused_notes(self) -> list[str]:
+        if not self.refused:
+            return []
+        return [
+            f"{self.refused.total()} prompts are left out, since the chat template of a reward "
+            f"model refuses them: {reasons(self.refused)}."
+        ]
 
     @cached_property
     def _items(self) -> dict[str, Item]:

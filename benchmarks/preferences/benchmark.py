@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -24,7 +25,8 @@ from paretosteer.objective import Objective
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.storage.digest import digest
 from paretosteer.text.benchmark import SHARED_SEED
-from paretosteer.text.dialogue import parse_transcript
+from paretosteer.text.chat_template import RefusedDialogueError
+from paretosteer.text.dialogue import Dialogue, parse_transcript
 from paretosteer.text.reward_objectives import ScoredByRewards
 from paretosteer.text.samples import Prompt, TextSamples
 from paretosteer.training.scoring import filled
@@ -103,9 +105,9 @@ class Preferences(ScoredByRewards):
 
     def __init__(self, options: Options, setting: Setting):
         self.data = Data.of(options.pairs, options.judge)
+        self.plan = Plan.of(self.data, options.rewards, options.reward_start)
         super().__init__(options, setting)
-        plan = Plan.of(self.data, options.rewards, options.reward_start)
-        self._rewards = Rewards.prepare(plan, setting)
+        self._rewards = Rewards.prepare(self.plan, setting)
 
     @classmethod
     def training_defaults(cls, options: Options) -> Mapping[str, Any]:
@@ -178,10 +180,16 @@ class Preferences(ScoredByRewards):
         return [*map(str, self.data.sets), *self._cut_notes, *self._rewards.notes]
 
     @property
+    def scoring_notes(self) -> Sequence[str]:
+        """Texts that a reward model cut or could not render."""
+        return self._rewards.scoring_notes
+
+    @property
     def _cut_notes(self) -> list[str]:
         ids = {prompt.id for part in self._splits.values() for prompt in part}
         prompts, answers = len(ids & self.reader.cut), self.answers.cut
         counts = {
+            self._refused_note: len(self.reader.refused),
             f"{prompts} of {len(ids)} prompts exceed {self.reader.room} tokens and lose their "
             f"oldest turns, or the {self.options.truncate} end of a single turn.": prompts,
             f"{answers} of {len(self.answers.ids)} human answers exceed "
@@ -197,7 +205,13 @@ class Preferences(ScoredByRewards):
 
     def typed(self, text: str) -> Prompt:
         """Prompt typed by a user: a question or a whole transcript."""
-        return self.reader.prompt(parse_transcript(text))
+        try:
+            return self.reader.prompt(parse_transcript(text))
+        except RefusedDialogueError as error:
+            raise UsageError(
+                f"prompt: the chat template of {self.model_name!r} refuses it ({error}); "
+                "change the prompt"
+            ) from None
 
     def recall(self, shown: pd.DataFrame) -> TextSamples:
         """Samples restored from `samples.jsonl`, with the dialogues of the test prompts."""
@@ -220,10 +234,34 @@ class Preferences(ScoredByRewards):
     @cached_property
     def _splits(self) -> dict[str, list[Prompt]]:
         most = dict.fromkeys(HELD_OUT, self.options.evaluation_prompts) | {"train": None}
-        return {
-            split: [self.reader.prompt(dialogue) for dialogue in self.data.prompts(split)[:limit]]
-            for split, limit in most.items()
-        }
+        splits = {}
+        for split, limit in most.items():
+            dialogues = self.data.prompts(split)
+            readable = self.reader.prompts(filter(self._scorable, dialogues))
+            splits[split] = list(islice(readable, limit))
+            if not splits[split]:
+                raise UsageError(
+                    f"model.path: the chat template refuses all {len(dialogues)} prompts of split "
+                    f"{split}: {self.reader.refusals}; use a model whose template accepts them"
+                )
+        if self.reader.refused:
+            self.setting.say(self._refused_note)
+        return splits
+
+    def _scorable(self, dialogue: Dialogue) -> bool:
+        """False for a dialogue that the chat template of a reward model refuses."""
+        for model in self.plan.chats:
+            if reason := model.refusal(dialogue):
+                self.reader.refuse(dialogue, f"the reward model of {model.spec.name}: {reason}")
+                return False
+        return True
+
+    @property
+    def _refused_note(self) -> str:
+        return (
+            f"{len(self.reader.refused)} prompts are left out, since a chat template refuses "
+            f"them: {self.reader.refusals}."
+        )
 
     # -- feedback ---------------------------------------------------------------------------
 
@@ -270,7 +308,22 @@ class Preferences(ScoredByRewards):
     @cached_property
     def answers(self) -> Answers:
         """Tokenised answers of the training pairs."""
-        pairs = {name: self.data.pairs(name, "train") for name in self.data.names}
+        _ = self._splits  # collects the prompts that a chat template refuses
+        pairs = {
+            name: [
+                pair
+                for pair in self.data.pairs(name, "train")
+                if pair.prompt not in self.reader.refused
+            ]
+            for name in self.data.names
+        }
+        for name, some in pairs.items():
+            if not some:
+                raise UsageError(
+                    f"benchmark.pairs.{name}: the chat template refuses the prompts of all "
+                    f"training pairs: {self.reader.refusals}; use a model whose template "
+                    "accepts them"
+                )
         return Answers(pairs, self.reader, self.decoding.max_new_tokens)
 
     @cached_property

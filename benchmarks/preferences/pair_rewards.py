@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,10 @@ from paretosteer.text.rewards import (
     RewardSpec,
     RewardTraining,
     load_reward,
+    load_tokenizer,
     measure_reward,
+    reading_notes,
+    resolve_form,
     reward_digest,
     train_reward,
 )
@@ -55,6 +59,17 @@ class Plan:
                 )
         given = {name: RewardSpec.of(v, name) for name, v in rewards.items() if v is not None}
         return cls(data, given, start)
+
+    @cached_property
+    def chats(self) -> list[RewardModel]:
+        """Tokenizers, without networks, of the given models that read a chat template."""
+        loaded = {name: load_tokenizer(spec) for name, spec in self.given.items()}
+        forms = {name: resolve_form(self.given[name], tok) for name, tok in loaded.items()}
+        return [
+            RewardModel(replace(self.given[name], form="chat"), None, loaded[name])
+            for name, form in forms.items()
+            if form == "chat"
+        ]
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -117,6 +132,11 @@ class Rewards:
         return cls(models, judges, facts)
 
     @property
+    def scoring_notes(self) -> list[str]:
+        """Texts that a reward model cut or could not render, so far."""
+        return [model.note for model in self.models.values() if model.note]
+
+    @property
     def notes(self) -> Iterator[str]:
         """Held-out accuracy of each reward model beside its baselines."""
         for kind, by_objective in self.facts.items():
@@ -128,6 +148,13 @@ class Rewards:
                     f"{figures['baseline_accuracy']:.1%}, with a cross-validated penalty on "
                     f"{figures['tuned_baseline_accuracy']:.1%}."
                 )
+                if figures.get("refused"):
+                    yield (
+                        f"{name}: {figures['refused']} held-out pairs are left out, since the chat "
+                        f"template of its {title} refuses them."
+                    )
+        for model in self.models.values():
+            yield from reading_notes(model)
 
 
 def _ready(plan: Plan, name: str, part: str, setting: Setting) -> tuple[RewardModel, Facts]:
@@ -149,7 +176,7 @@ def _ready(plan: Plan, name: str, part: str, setting: Setting) -> tuple[RewardMo
     folder = cached("reward", plan.key(name, part), make)
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     # A bag of tokens reads the answer alone, as it was trained to.
-    own = RewardSpec(name, str(folder), form="dialogue" if plan.start else "answer")
+    own = RewardSpec(name, str(folder), form="dialogue" if plan.start else "answer", logit=0)
     return load_reward(given or own, device), facts
 
 

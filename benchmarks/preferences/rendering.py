@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from paretosteer.errors import UsageError
+from paretosteer.text.chat_template import RefusedDialogueError, reasons
 from paretosteer.text.dialogue import Dialogue, Turn, render
 from paretosteer.text.pairs import prompt_key
 from paretosteer.text.samples import Prompt
@@ -24,10 +26,36 @@ class Reader:
     ):
         self.tokenizer, self.room, self.template, self.side = tokenizer, room, template, side
         self.cut: set[str] = set()
+        self.refused: dict[Dialogue, str] = {}  # reason by dialogue that cannot be rendered
         self._cache: dict[Dialogue, Prompt] = {}
 
+    def prompts(self, dialogues: Iterable[Dialogue]) -> Iterator[Prompt]:
+        """Prompts of dialogues, without those that the chat template refuses."""
+        for dialogue in dialogues:
+            if dialogue not in self.refused:
+                try:
+                    yield self.prompt(dialogue)
+                except RefusedDialogueError as error:
+                    self.refuse(dialogue, str(error))
+
+    def refuse(self, dialogue: Dialogue, reason: str) -> None:
+        """Leave a dialogue out."""
+        self.refused[dialogue] = reason
+
+    @property
+    def refusals(self) -> str:
+        """Reasons of the dialogues that were left out, with counts."""
+        return reasons(Counter(self.refused.values()))
+
     def prompt(self, dialogue: Dialogue) -> Prompt:
-        """Prompt of a dialogue; its id is the key of the pair."""
+        """Prompt of a dialogue; its id is the key of the pair.
+
+        Raises
+        ------
+        RefusedDialogueError
+            If the chat template does not render the dialogue.
+
+        """
         if dialogue not in self._cache:
             text, key = self._render(dialogue), prompt_key(dialogue)
             if not self._fits(text):

@@ -42,6 +42,16 @@ def command(
     return parser
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Declare `--trust-remote-code`, which no configuration file can set."""
+    parser.add_argument(
+        "--trust-remote-code",
+        metavar="MODEL",
+        help="reward model, by its folder or hub name, whose own Python code may run; one only, "
+        "and recorded",
+    )
+
+
 def quiet() -> None:
     """Silence third-party advice. For the command line only: a library should not do this."""
     for name, value in _QUIET.items():

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.arguments import command, quiet, table
+from paretosteer.commands.arguments import add_trust, command, quiet, table
 from paretosteer.errors import UsageError, said
 from paretosteer.runtime.terminal import line, printable
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
+    from paretosteer.config.schema import CellConfig
     from paretosteer.sweeps.sweep import PlannedCell
 
 _OVERRIDES = """settings, as Hydra overrides: a group (method, benchmark, model, budget,
@@ -51,6 +52,7 @@ def add(commands: Commands) -> None:
             help="only print the composed configuration as YAML, before it is checked; of a sweep "
             "one document for each cell",
         )
+        add_trust(parser)
         parser.add_argument(
             "--overwrite",
             choices=("never", "failed", "all"),
@@ -68,7 +70,9 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.cfg:
         return _print_yaml(run_yaml(_overrides(args)))
-    (cell,) = cells = plan([compose_cell(_overrides(args))])
+    configs = [compose_cell(_overrides(args))]
+    _trust(args.trust_remote_code, configs)
+    (cell,) = cells = plan(configs)
     from_scratch = args.overwrite == "all"
     if args.dry_run:
         return _show(cells, from_scratch)
@@ -98,11 +102,28 @@ def _sweep(args: argparse.Namespace) -> int:
     overrides = _overrides(args)
     if args.cfg:
         return _print_yaml(sweep_yaml(overrides))
-    cells, from_scratch = plan(compose_sweep(overrides)), args.overwrite == "all"
+    configs = compose_sweep(overrides)
+    _trust(args.trust_remote_code, configs)
+    cells, from_scratch = plan(configs), args.overwrite == "all"
     if args.dry_run:
         return _show(cells, from_scratch)
     begin(cells, from_scratch)
     return run_sweep(overrides, cells)
+
+
+def _trust(model: str | None, configs: Sequence[CellConfig]) -> None:
+    """Trust the code of one reward model; raise UsageError if no cell has it."""
+    from paretosteer.text.rewards.remote_code import trust
+
+    rewards = [config.benchmark.values.get("rewards") or {} for config in configs]
+    specs = [spec for each in rewards if isinstance(each, Mapping) for spec in each.values()]
+    paths = {spec.get("path") if isinstance(spec, Mapping) else spec for spec in specs}
+    if model is not None and model not in paths:
+        raise UsageError(
+            f"--trust-remote-code: {model!r} is not the path of a reward model of this command; "
+            "use the value of benchmark.rewards.NAME.path"
+        )
+    trust(model)
 
 
 def _overrides(args: argparse.Namespace) -> list[str]:

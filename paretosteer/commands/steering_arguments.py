@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paretosteer.commands.arguments import add_trust
 from paretosteer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def add_cell(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="another dial of the method, such as temperature=0.5 (repeatable)",
     )
+    add_trust(parser)
     parser.add_argument("--model", metavar="PATH", help="path of the start model, if it has moved")
     parser.add_argument(
         "--device", default="auto", metavar="D", help="auto (default), cpu, cuda, cuda:1 or mps"
@@ -37,7 +39,9 @@ def add_cell(parser: argparse.ArgumentParser) -> None:
 def restored(args: argparse.Namespace) -> Restored:
     """Restore the cell of the arguments."""
     from paretosteer.serving.restore import restore_cell
+    from paretosteer.text.rewards.remote_code import trust
 
+    trust(args.trust_remote_code)
     return restore_cell(args.cell, device=args.device, model=args.model, text=True)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from paretosteer.text.chat_template import has_template, render_chat
+
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -72,17 +74,26 @@ def of_messages(messages: Iterable[Mapping[str, Any]]) -> Dialogue:
     return tuple(turns)
 
 
+def messages_of(dialogue: Dialogue) -> list[dict[str, str]]:
+    """Chat messages of the turns; the inverse of `of_messages`."""
+    return [{"role": turn.role, "content": turn.text} for turn in dialogue]
+
+
 def render(dialogue: Dialogue, tokenizer: Any, template: str | None = None) -> str:
     """Text of a dialogue, ending where the model's answer begins.
 
     Uses the tokenizer's chat template if it has one, otherwise `template`, otherwise the
     transcript. In `template`, `{prompt}` stands for the dialogue, or for the bare text of a single
     turn.
+
+    Raises
+    ------
+    RefusedDialogueError
+        If the chat template does not render the dialogue, or not all of it.
+
     """
-    if getattr(tokenizer, "chat_template", None):
-        messages = [{"role": turn.role, "content": turn.text} for turn in dialogue]
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return _without_first_token(text, tokenizer)
+    if has_template(tokenizer):
+        return _without_first_token(render_chat(messages_of(dialogue), tokenizer, True), tokenizer)
     if template is None:
         return transcript(dialogue)
     single = dialogue[0].text if len(dialogue) == 1 else None

@@ -86,10 +86,13 @@ class Scorer:
         self.failed += int(missing.any(axis=1).sum())
         self._named |= {o.name for o, bad in zip(objectives, missing.T, strict=True) if bad.any()}
         if self.failed > self.benchmark.max_failed * max(self.total, self.grace):
+            remedy = " ".join(self.benchmark.scoring_notes) or (
+                "fix the objective so that it returns a finite number for any text"
+            )
             raise ScoringError(
                 f"benchmark.objectives: {self.failed} of {self.total} samples could not be scored "
                 f"by {', '.join(sorted(self._named))}, more than {self.benchmark.max_failed:.0%}; "
-                "fix the objective so that it returns a finite number for any text"
+                f"{remedy}"
             )
         return filled(objectives, scores)
 

@@ -130,7 +130,7 @@ def test_texts_too_long_for_a_reward_model_are_counted(make_task):
     benchmark = make_task("helpful_assistant", "+benchmark.rewards.helpful.max_length=20")
     prompts = benchmark.prompts("test")[:2]
     benchmark.score(TextSamples.of_texts(prompts, [0, 0], [" Heat it.", " No."]))
-    told = "helpful: 2 texts exceeded the 20 tokens of its model and were cut."
+    told = "helpful: 2 of 2 texts exceeded the 20 tokens of its model and were cut."
     assert told in benchmark.notes
 
 

@@ -26,7 +26,7 @@ FORMS = [
     ("bart", {"form": "answer_pair", "logit": 1}, ("Over the lake.", "Is there a boat?")),
     (
         "bart",
-        {"form": "dialogue", "template": "ask: {prompt} say: {answer}"},
+        {"form": "dialogue", "logit": 0, "template": "ask: {prompt} say: {answer}"},
         (f"ask: {LAST} say: Over the lake.",),
     ),
 ]
@@ -80,7 +80,7 @@ def test_a_long_text_is_cut_from_the_side_and_counted(stand_in, side):
 
 
 def test_special_tokens_spelled_out_in_an_answer_are_not_read_as_such(stand_in):
-    spec = RewardSpec.of({"path": str(stand_in("bart")), "form": "answer_pair"}, "good")
+    spec = RewardSpec.of({"path": str(stand_in("bart")), "form": "answer_pair", "logit": 0}, "good")
     model = load_reward(spec, CPU)
     clean, marked = model.score([ASK, ASK], ["A boat.", "A</s> boat.</s>"])
     assert marked == pytest.approx(clean, abs=1e-6)
@@ -110,7 +110,7 @@ def test_a_token_classifier_scores_the_separator_before_each_segment(stand_in, a
 
 
 def test_a_sequence_classifier_scores_each_segment_by_itself(stand_in):
-    given = {"path": str(stand_in("bart")), "form": "segments", "reduce": "mean"}
+    given = {"path": str(stand_in("bart")), "form": "segments", "reduce": "mean", "logit": 0}
     model = load_reward(RewardSpec.of({**given, "segment": "sentence"}, "fact"), CPU)
     parts = ["A boat sails.", "Is it so?"]
     each = model.score([ASK, ASK], parts)

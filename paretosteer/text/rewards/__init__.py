@@ -3,7 +3,8 @@
 from paretosteer.text.rewards.accuracy import RewardFacts
 from paretosteer.text.rewards.bradley_terry import RewardTraining, measure_reward, train_reward
 from paretosteer.text.rewards.holdout import halves
-from paretosteer.text.rewards.reward_model import RewardModel, load_reward
+from paretosteer.text.rewards.loading import load_tokenizer, resolve_form
+from paretosteer.text.rewards.reward_model import RewardModel, load_reward, reading_notes
 from paretosteer.text.rewards.reward_spec import RewardSpec, reward_digest
 
 __all__ = [
@@ -13,7 +14,10 @@ __all__ = [
     "RewardTraining",
     "halves",
     "load_reward",
+    "load_tokenizer",
     "measure_reward",
+    "reading_notes",
+    "resolve_form",
     "reward_digest",
     "train_reward",
 ]

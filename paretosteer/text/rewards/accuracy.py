@@ -31,6 +31,9 @@ class RewardFacts:
     margin: float  # mean of r(chosen) − r(rejected)
     epochs: int  # epoch of the selected weights; 0 is the start of training
     truncated: int  # number of held-out texts that were cut
+    refused: int  # number of held-out pairs left out, since the chat template refuses them
+    form: str  # input form
+    logit: int | str  # index of the output
 
 
 def margins_of(model: RewardModel, pairs: Sequence[Pair]) -> Floats:

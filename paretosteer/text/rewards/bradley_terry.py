@@ -78,7 +78,7 @@ def train_reward(
     val_pairs = [pair for pair in train if share_of(pair.key, "validation") < training.validation]
     if start is None:
         tokenizer = scratch_tokenizer(train)
-        spec = RewardSpec("trained", str(folder), form="answer")
+        spec = RewardSpec("trained", str(folder), form="answer", logit=0)
         model = _from_scratch(spec, fit_pairs, tokenizer, training, device)
         epochs = _fit(model, fit_pairs, training, val_pairs)
         # Retraining is cheap here, and makes use of the validation pairs.
@@ -86,7 +86,7 @@ def train_reward(
         if epochs:
             _fit(model, train, training, (), epochs)
     else:
-        spec = RewardSpec("trained", str(folder), form=training.form)
+        spec = RewardSpec("trained", str(folder), form=training.form, logit=0)
         model = _from_start(spec, start, device, training.seed)
         epochs = _fit(model, fit_pairs, training, val_pairs)
     model.network.save_pretrained(folder)
@@ -210,6 +210,15 @@ def measure_reward(
 
     `epochs` is the epoch of its weights, 0 for a model that was not trained here.
     """
+    refused = [pair for pair in held_out if model.refusal(pair.prompt)]
+    if len(refused) == len(held_out):
+        raise UsageError(
+            f"{model.spec.option}.form: the chat template of {model.spec.path!r} refuses all "
+            f"{len(held_out)} held-out pairs ({model.refusal(held_out[0].prompt)}); set "
+            f"{model.spec.option}.form to another form"
+        )
+    if refused:
+        held_out = [pair for pair in held_out if not model.refusal(pair.prompt)]
     model.truncated = 0
     margins = margins_of(model, held_out)
     return RewardFacts(
@@ -224,4 +233,7 @@ def measure_reward(
         margin=float(margins.mean()),
         epochs=epochs,
         truncated=model.truncated,
+        refused=len(refused),
+        form=model.spec.form or "dialogue",
+        logit=model.spec.logit or 0,
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from paretosteer.text.dialogue import Dialogue, transcript
+from paretosteer.text.chat_template import render_chat
+from paretosteer.text.dialogue import Dialogue, Turn, messages_of, transcript
 
 _CUE = "\n\nAssistant:"
 _NAME = re.compile(r"\{(prompt|answer|bos)\}")
@@ -39,6 +41,21 @@ class Form:
         return first, None if self.second is None else _filled(self.second, words)
 
 
+class ChatForm(Form):
+    """The whole conversation in the chat template of the reward model's tokenizer.
+
+    The template writes all special tokens, so the tokenizer adds none.
+    """
+
+    def texts(
+        self, dialogue: Dialogue, answer: str, tokenizer: Any, template: str | None = None
+    ) -> tuple[str, str | None]:
+        """Rendered conversation; RefusedDialogueError if the template does not render it."""
+        turns = (*dialogue, Turn("assistant", answer))
+        clean = tuple(Turn(t.role, _without_special(t.text, tokenizer).strip()) for t in turns)
+        return render_chat(messages_of(clean), tokenizer, False), None
+
+
 def prompt_text(dialogue: Dialogue) -> str:
     """Text of a single turn, or the transcript of several without the final `Assistant:`."""
     if len(dialogue) == 1:
@@ -47,6 +64,8 @@ def prompt_text(dialogue: Dialogue) -> str:
 
 
 FORMS: Mapping[str, Form] = {
+    # The tokenizer's own chat template, as most reward models since 2024 read it.
+    "chat": ChatForm("", None, "left", prompt_text),
     # One text in HH-RLHF's transcript form (Bai et al., arXiv 2204.05862), as the models
     # Ray2333/gpt2-large-{helpful,harmless}-reward_model read it.
     "dialogue": Form("{prompt} {answer}", None, "left", transcript),
@@ -73,3 +92,20 @@ def _plain(text: str, tokenizer: Any) -> str:
     for token in tokenizer.all_special_tokens:
         text = text.replace(token, "")
     return text
+
+
+def _without_special(text: str, tokenizer: Any) -> str:
+    """Text without special tokens, also those that have no name (`<|eot_id|>`)."""
+    tokens = _special_texts(tokenizer)
+    before = ""
+    while before != text:  # removing one may spell out another
+        before = text
+        for token in tokens:
+            text = text.replace(token, "")
+    return text
+
+
+@lru_cache(maxsize=32)
+def _special_texts(tokenizer: Any) -> tuple[str, ...]:
+    added = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return tuple(sorted({*tokenizer.all_special_tokens, *added} - {""}, key=len, reverse=True))

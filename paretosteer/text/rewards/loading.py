@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from paretosteer.errors import UsageError, first_line
+from paretosteer.errors import UsageError, did_you_mean, first_line
+from paretosteer.text.chat_template import has_template
 from paretosteer.text.model import check_source, set_padding
+from paretosteer.text.rewards.remote_code import is_trusted, refuse_foreign_code
 from paretosteer.text.rewards.reward_spec import RewardSpec
 
 
@@ -18,15 +22,14 @@ def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:
     Raises
     ------
     UsageError
-        If it cannot be loaded from safetensors, has no padding token, or lacks the chosen output.
+        If it cannot be loaded from safetensors, has no padding token, or needs code of its own
+        that nobody trusts.
 
     """
-    from transformers import AutoTokenizer
-
     option = f"{spec.option}.path"
     check_source(spec.path, option)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(spec.path, trust_remote_code=False)
+        tokenizer = _tokenizer(spec)
         network = _network(spec)
     except UsageError:
         raise
@@ -34,15 +37,106 @@ def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:
         raise UsageError(_unloaded(spec, error)) from None
     set_padding(tokenizer, spec.path, spec.pad_token, spec.option)
     tokenizer.padding_side = "right"
-    network.config.pad_token_id = tokenizer.pad_token_id
-    labels = [index for index in (spec.logit, spec.against) if index is not None]
-    if not all(0 <= index < network.config.num_labels for index in labels):
-        raise UsageError(
-            f"{spec.option}.logit: found {max(labels)}, but {spec.path!r} has outputs 0 to "
-            f"{network.config.num_labels - 1}; use one of them"
-        )
     network.requires_grad_(False)
     return network.eval().to(device), tokenizer
+
+
+def load_tokenizer(spec: RewardSpec) -> Any:
+    """Tokenizer of a reward model, without its network; UsageError if it cannot be loaded."""
+    check_source(spec.path, f"{spec.option}.path")
+    try:
+        return _tokenizer(spec)
+    except UsageError:
+        raise
+    except Exception as error:  # parsers of damaged or mismatched files raise arbitrary errors
+        raise UsageError(_unloaded(spec, error)) from None
+
+
+def resolve_form(spec: RewardSpec, tokenizer: Any) -> str:
+    """Input form: the one that is set, else the tokenizer's chat template, else the dialogue.
+
+    Raises
+    ------
+    UsageError
+        If the form is `chat` and the tokenizer has no chat template.
+
+    """
+    if spec.form is not None:
+        if spec.form == "chat" and not has_template(tokenizer):
+            raise UsageError(
+                f"{spec.option}.form: found 'chat', but the tokenizer of {spec.path!r} has no "
+                "chat template; use another form"
+            )
+        return spec.form
+    return "chat" if has_template(tokenizer) and spec.template is None else "dialogue"
+
+
+def resolve_spec(spec: RewardSpec, network: Any, tokenizer: Any) -> RewardSpec:
+    """Specification with its form, and with the indices of its outputs.
+
+    Raises
+    ------
+    UsageError
+        If the form has no chat template, an output does not exist, or the model has several and
+        none is named.
+
+    """
+    names = {int(index): str(name) for index, name in (network.config.id2label or {}).items()}
+    count = network.config.num_labels
+    logit = 0 if spec.logit is None else _index(spec, "logit", names, count)
+    if spec.logit is None and count > 1:
+        outputs = ", ".join(f"{index} {names.get(index, '')}".strip() for index in range(count))
+        raise UsageError(
+            f"{spec.option}.logit: missing, and {spec.path!r} has {count} outputs; set it to a "
+            f"name or an index of: {outputs}"
+        )
+    against = None if spec.against is None else _index(spec, "against", names, count)
+    if per_token(network):
+        _check_separator(spec, tokenizer)
+    return replace(spec, form=resolve_form(spec, tokenizer), logit=logit, against=against)
+
+
+def per_token(network: Any) -> bool:
+    """True if the network classifies tokens, not whole texts."""
+    return "TokenClassification" in type(network).__name__
+
+
+def _index(spec: RewardSpec, key: str, names: Mapping[int, str], count: int) -> int:
+    """Index of an output that is given by index or by name."""
+    value = getattr(spec, key)
+    found = [index for index, name in names.items() if name == value]
+    found = found or [i for i, name in names.items() if name.lower() == str(value).lower()]
+    if isinstance(value, str) and len(found) == 1:
+        return found[0]
+    index = int(value) if isinstance(value, int) or value.isdecimal() else None
+    if index is not None and 0 <= index < count:
+        return index
+    if index is None:
+        remedy = f"matches {len(found)}" if found else did_you_mean(value, list(names.values()))
+        raise UsageError(f"{spec.option}.{key}: {value!r} is not an output of its model; {remedy}")
+    raise UsageError(
+        f"{spec.option}.{key}: found {value}, but {spec.path!r} has outputs 0 to {count - 1}; "
+        "use one of them"
+    )
+
+
+def _check_separator(spec: RewardSpec, tokenizer: Any) -> None:
+    mark = spec.separator or tokenizer.sep_token or tokenizer.eos_token
+    tokens = [] if mark is None else tokenizer(mark, add_special_tokens=False)["input_ids"]
+    if len(tokens) != 1 or tokens[0] != tokenizer.convert_tokens_to_ids(mark):
+        raise UsageError(
+            f"{spec.option}.separator: {mark!r} is not a token of {spec.path!r}; set it to the "
+            "token that marked the segments when the model was trained"
+        )
+
+
+def _tokenizer(spec: RewardSpec) -> Any:
+    from transformers import AutoTokenizer
+
+    trusted = is_trusted(spec.path)
+    if trusted:
+        refuse_foreign_code(spec.path, f"{spec.option}.path")
+    return AutoTokenizer.from_pretrained(spec.path, trust_remote_code=trusted)
 
 
 def _network(spec: RewardSpec) -> Any:
@@ -52,14 +146,23 @@ def _network(spec: RewardSpec) -> Any:
         AutoModelForTokenClassification,
     )
 
-    config = AutoConfig.from_pretrained(spec.path, trust_remote_code=False)
-    per_token = spec.form == "segments" and _labels_tokens(config)
-    kind = AutoModelForTokenClassification if per_token else AutoModelForSequenceClassification
+    trusted = is_trusted(spec.path)
+    if trusted:
+        refuse_foreign_code(spec.path, f"{spec.option}.path")
+    config = AutoConfig.from_pretrained(spec.path, trust_remote_code=trusted)
+    by_token = spec.form == "segments" and _labels_tokens(config)
+    kind = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
+    # With code of its own but without trust, transformers would take its class of the same type.
+    if not trusted and kind.__name__ in (getattr(config, "auto_map", None) or {}):
+        raise UsageError(
+            f"{spec.option}.path: {spec.path!r} runs code of its own; if you trust it, pass "
+            f"--trust-remote-code {spec.path}"
+        )
     network, report = kind.from_pretrained(
         spec.path,
         dtype=torch.float32,
         use_safetensors=True,
-        trust_remote_code=False,
+        trust_remote_code=trusted,
         output_loading_info=True,
         **_of_safe_rlhf(config),
     )
@@ -88,6 +191,11 @@ def _labels_tokens(config: Any) -> bool:
 
 def _unloaded(spec: RewardSpec, error: Exception) -> str:
     reason = first_line(error)
+    if "trust_remote_code" in str(error) and not is_trusted(spec.path):
+        return (
+            f"{spec.option}.path: {spec.path!r} runs code of its own; if you trust it, pass "
+            f"--trust-remote-code {spec.path}"
+        )
     if Path(spec.path).is_dir():
         return (
             f"{spec.option}.path: {spec.path!r} cannot be loaded as a classification model "

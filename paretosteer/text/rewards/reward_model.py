@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,9 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paretosteer.text.dialogue import Dialogue
+from paretosteer.errors import UsageError, first_line
+from paretosteer.text.chat_template import RefusedDialogueError, has_template, reasons
+from paretosteer.text.dialogue import Dialogue, Turn
 from paretosteer.text.rewards.input_forms import FORMS, Form
-from paretosteer.text.rewards.loading import load_classifier
+from paretosteer.text.rewards.loading import load_classifier, per_token, resolve_spec
+from paretosteer.text.rewards.remote_code import is_trusted
 from paretosteer.text.rewards.reward_spec import RewardSpec
 from paretosteer.text.rewards.segments import split_segments
 
@@ -25,16 +29,46 @@ _MARK = "\ue000"
 
 @dataclass
 class RewardModel:
-    """Classifier of prompts and answers, used according to `spec`; `truncated` counts cut texts."""
+    """Classifier of prompts and answers, used according to `spec`.
+
+    `read` counts texts and `truncated` those that were cut; `refused` counts, by reason, dialogues
+    that the chat template of the form `chat` does not render.
+    """
 
     spec: RewardSpec
     network: Any  # transformers.PreTrainedModel
     tokenizer: Any  # transformers.PreTrainedTokenizerBase
+    read: int = field(default=0, init=False)
     truncated: int = field(default=0, init=False)
+    refused: Counter[str] = field(default_factory=Counter, init=False)
+
+    @property
+    def note(self) -> str | None:
+        """Number of texts that were cut or not rendered, if any."""
+        name, parts = self.spec.name, []
+        if self.truncated:
+            parts.append(
+                f"{self.truncated} of {self.read} texts exceeded the {self.max_length} tokens of "
+                "its model and were cut"
+            )
+        if self.refused:
+            parts.append(
+                f"{self.refused.total()} texts have no score, since the chat template of its model "
+                f"refuses them: {reasons(self.refused)}"
+            )
+        return f"{name}: {'; '.join(parts)}." if parts else None
 
     @property
     def form(self) -> Form:
-        return FORMS[self.spec.form]
+        return FORMS[self.spec.form or "dialogue"]
+
+    def refusal(self, prompt: Dialogue) -> str | None:
+        """Reason for which the model's chat template refuses answers to a prompt, if any."""
+        try:
+            self._texts(prompt, "answer")
+        except RefusedDialogueError as refused:
+            return str(refused)
+        return None
 
     @property
     def max_length(self) -> int:
@@ -49,7 +83,9 @@ class RewardModel:
 
     def score(self, prompts: Sequence[Dialogue], answers: Sequence[str]) -> Floats:
         """Score per row, (rows,); higher is better, NaN where there is nothing to read."""
-        if self.spec.form != "segments":
+        if self.spec.form == "chat":
+            raw = self._chat_scores(prompts, answers)
+        elif self.spec.form != "segments":
             raw = self._logits([self._texts(*row) for row in zip(prompts, answers, strict=True)])
         else:
             raw = self._segment_scores(prompts, answers)
@@ -64,10 +100,20 @@ class RewardModel:
             scores[rows] = self._taken(outputs).cpu().double().numpy()
         return np.where(np.isfinite(scores), scores, np.nan)
 
+    def _chat_scores(self, prompts: Sequence[Dialogue], answers: Sequence[str]) -> Floats:
+        texts: list[tuple[str, str | None]] = []
+        for prompt, answer in zip(prompts, answers, strict=True):
+            try:
+                texts.append(self._texts(prompt, answer))
+            except RefusedDialogueError as refused:
+                self.refused[str(refused)] += 1
+                texts.append(("", None))  # no tokens, no score
+        return self._logits(texts)
+
     def _segment_scores(self, prompts: Sequence[Dialogue], answers: Sequence[str]) -> Floats:
         parts = [split_segments(answer, self.spec.segment) for answer in answers]
         rows = list(zip(prompts, parts, strict=True))
-        if "TokenClassification" in type(self.network).__name__:
+        if per_token(self.network):
             by_row = self._at_separators(rows)
         else:
             whole = self._logits(
@@ -97,11 +143,14 @@ class RewardModel:
 
         With `against`, the result is +1 if the chosen logit is larger than that one, else -1.
         """
-        chosen = outputs[..., self.spec.logit]
+        logit = self.spec.logit or 0
+        assert isinstance(logit, int)  # `resolve_spec` replaced a name
+        chosen = outputs[..., logit]
         if self.spec.probability:
-            return outputs.softmax(dim=-1)[..., self.spec.logit]
+            return outputs.softmax(dim=-1)[..., logit]
         if self.spec.against is None:
             return chosen
+        assert isinstance(self.spec.against, int)
         return torch.where(chosen > outputs[..., self.spec.against], 1.0, -1.0)
 
     @torch.no_grad()
@@ -114,21 +163,83 @@ class RewardModel:
         for rows in batches(lengths, TOKENS):
             batch = self.tokenizer.pad([encoded[row] for row in rows], return_tensors="pt")
             batch = batch.to(self.network.device)
-            yield rows, batch["input_ids"], self.network(**batch).logits.float()
+            logits = self.network(**batch).logits.float()
+            # Models with code of their own may give one number per text.
+            yield rows, batch["input_ids"], logits if logits.dim() > 1 else logits.unsqueeze(1)
 
     def _cut(self, text: str, second: str | None) -> Mapping[str, list[int]]:
         """Tokens of one text, truncated (and counted) if it is too long."""
         self.tokenizer.truncation_side = self.spec.truncation or self.form.truncation
-        whole = self.tokenizer(text, second, verbose=False)
+        # A chat template writes the special tokens itself.
+        special = {} if self.spec.form != "chat" else {"add_special_tokens": False}
+        whole = self.tokenizer(text, second, verbose=False, **special)
+        self.read += 1
         if len(whole["input_ids"]) <= self.max_length:
             return whole
         self.truncated += 1
-        return self.tokenizer(text, second, truncation=True, max_length=self.max_length)
+        return self.tokenizer(text, second, truncation=True, max_length=self.max_length, **special)
+
+
+def reading_notes(model: RewardModel) -> Iterator[str]:
+    """Caveats on what a reward model read, for the record."""
+    name, path = model.spec.name, model.spec.path
+    if is_trusted(path):
+        yield f"{name}: the code in {path!r} was run (--trust-remote-code)."
+    if model.spec.form != "chat" and has_template(model.tokenizer):
+        yield (
+            f"{name}: {path!r} has a chat template, but is read in the form {model.spec.form}; "
+            f"set {model.spec.option}.form=chat to use the template."
+        )
+    if model.note is not None:
+        yield model.note
 
 
 def load_reward(spec: RewardSpec, device: torch.device) -> RewardModel:
-    """Load the reward model that `spec` names; for errors see `load_classifier`."""
-    return RewardModel(spec, *load_classifier(spec, device))
+    """Load the reward model that `spec` names and try it on two texts.
+
+    Raises
+    ------
+    UsageError
+        As `load_classifier` and `resolve_spec`, or if the model cannot score a short text, or
+        scores it differently in a batch.
+
+    """
+    network, tokenizer = load_classifier(spec, device)
+    model = RewardModel(resolve_spec(spec, network, tokenizer), network, tokenizer)
+    alone = _try(model, together=False)
+    # The networks find the end of a text in a batch by its padding.
+    for config in (network.config, network.config.get_text_config()):
+        config.pad_token_id = tokenizer.pad_token_id
+    if not np.allclose(_try(model, together=True), alone, rtol=1e-2, atol=1e-2, equal_nan=True):
+        raise UsageError(
+            f"{spec.option}.pad_token: {spec.path!r} scores a text differently in a batch than "
+            "alone; set it to a token that ends no text"
+        )
+    model.read = model.truncated = 0
+    return model
+
+
+def _try(model: RewardModel, together: bool) -> Floats:
+    """Scores of two texts of different length, one by one or in a batch."""
+    option, path = model.spec.option, model.spec.path
+    prompt = (Turn("user", "Is there a boat?"),)
+    answers = ["Yes.", "Yes, there is a boat, and it sails over the lake."]
+    try:
+        if together:
+            scores = model.score([prompt] * 2, answers)
+        else:
+            scores = np.concatenate([model.score([prompt], [answer]) for answer in answers])
+    except Exception as error:  # networks raise arbitrary errors
+        raise UsageError(
+            f"{option}.path: {path!r} cannot score a short text ({first_line(error)}); use another "
+            "model, or another form"
+        ) from None
+    if model.refused:
+        raise UsageError(
+            f"{option}.form: the chat template of {path!r} refuses a question with its answer "
+            f"({next(iter(model.refused))}); set {option}.form to another form"
+        )
+    return scores
 
 
 def batches(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:

@@ -11,9 +11,9 @@ from paretosteer.storage.digest import digest
 from paretosteer.text.model import model_digest
 from paretosteer.text.rewards.input_forms import FORMS
 
-REWARDS_VERSION = "1"  # raise it when the same model would give other scores
+REWARDS_VERSION = "2"  # raise it when the same model would give other scores
 _CHOICES: Mapping[str, tuple[str | None, ...]] = {
-    "form": tuple(FORMS),
+    "form": (None, *FORMS),
     "truncation": (None, "left", "right"),
     "segment": ("sentence", "clause"),
     "reduce": ("mean", "sum"),
@@ -29,8 +29,8 @@ class RewardSpec:
 
     name: str
     path: str
-    form: str = "dialogue"  # a key of `FORMS`
-    logit: int = 0  # index of the output
+    form: str | None = None  # a key of `FORMS`; None: chat with a chat template, else dialogue
+    logit: int | str | None = None  # output by index or name; None: the only one
     sign: int = 1
     probability: bool = False  # use the probability of the output instead of its logit
     mean: float = 0.0
@@ -40,7 +40,7 @@ class RewardSpec:
     truncation: str | None = None  # side to cut; None: the one that spares the answer
     pad_token: str | None = None
     segment: str = "sentence"  # or `clause`
-    against: int | None = None  # negative label; a segment then counts +1 or −1
+    against: int | str | None = None  # negative label; a segment then counts +1 or −1
     reduce: str = "sum"  # over segments; or `mean`
     separator: str | None = None  # before each segment; None: the tokenizer's
 
@@ -70,6 +70,14 @@ class RewardSpec:
             if value not in choices:
                 names = ", ".join(choice for choice in choices if choice)
                 raise UsageError(f"{self.option}.{key}: found {value!r}; use one of {names}")
+        for key in ("logit", "against"):
+            if isinstance(value := getattr(self, key), bool | float):
+                raise UsageError(f"{self.option}.{key}: found {value!r}; use an index or a name")
+        if self.form == "chat" and self.template is not None:
+            raise UsageError(
+                f"{self.option}.template: not used with form=chat, which renders the tokenizer's "
+                "chat template; remove one of them"
+            )
         if self.sign not in (1, -1):
             raise UsageError(f"{self.option}.sign: found {self.sign!r}; use 1 or -1")
         if not self.std > 0:

@@ -1,0 +1,83 @@
+"""Chat templates: the text of a dialogue as a tokenizer renders it, or the reason why it cannot.
+
+transformers renders templates in a sandbox. A template may still refuse a dialogue (roles that do
+not alternate, a system turn), fail on it, or leave out some of its turns. In each case the dialogue
+has no text: it is left out and counted, never read as something else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from paretosteer.errors import UsageError, first_line
+
+_LONGEST = 120  # characters of a reason
+_SHOWN = 3  # reasons
+
+
+class RefusedDialogueError(ValueError):
+    """A chat template does not render a dialogue; the message is the template's own."""
+
+
+def has_template(tokenizer: Any) -> bool:
+    """True if the tokenizer has a chat template."""
+    return bool(getattr(tokenizer, "chat_template", None))
+
+
+def render_chat(messages: Sequence[Mapping[str, str]], tokenizer: Any, ready: bool) -> str:
+    """Text of chat messages; `ready` lets it end where an assistant's answer begins.
+
+    Raises
+    ------
+    RefusedDialogueError
+        If the template raises an error, or leaves out or changes the text of a turn.
+
+    """
+    text = _rendered(messages, tokenizer, ready)
+    roles = tuple(message["role"] for message in messages)
+    if dropped := _dropped_role(roles, tokenizer, ready, repr(tokenizer.chat_template)):
+        raise RefusedDialogueError(f"it leaves out a turn of role {dropped}")
+    words = _one_line(text)
+    for message in messages:
+        if _one_line(message["content"]) not in words:
+            raise RefusedDialogueError(f"it changes the text of a turn of role {message['role']}")
+    return text
+
+
+def reasons(refused: Counter[str]) -> str:
+    """Most frequent reasons with their counts, in one line."""
+    shown = [f"{count} because {reason}" for reason, count in refused.most_common(_SHOWN)]
+    others = refused.total() - sum(count for _, count in refused.most_common(_SHOWN))
+    return ", ".join([*shown, *([f"{others} for other reasons"] if others else [])])
+
+
+@lru_cache(maxsize=1024)
+def _dropped_role(roles: tuple[str, ...], tokenizer: Any, ready: bool, template: str) -> str | None:
+    """Role of a turn that the template leaves out; `template` is only part of the cache key."""
+    # Words that no template contains: the text of a real turn may be a word of the template.
+    words = [f"turn{index}q7x" for index in range(len(roles))]
+    probe = [{"role": r, "content": w} for r, w in zip(roles, words, strict=True)]
+    text = _rendered(probe, tokenizer, ready)
+    return next((r for r, word in zip(roles, words, strict=True) if word not in text), None)
+
+
+def _rendered(messages: Sequence[Mapping[str, str]], tokenizer: Any, ready: bool) -> str:
+    try:
+        text: str = tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=ready
+        )
+    except ImportError as error:  # of jinja2: concerns no dialogue in particular
+        raise UsageError(f"model.path: chat templates cannot be rendered: {error}") from None
+    except Exception as error:  # templates raise their own errors, and any error of Python
+        message = _one_line(first_line(error))
+        if not isinstance(error, ValueError) and type(error).__name__ != "TemplateError":
+            message = f"{type(error).__name__}: {message}"
+        raise RefusedDialogueError(message[:_LONGEST]) from None
+    return text
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

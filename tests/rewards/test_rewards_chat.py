@@ -1,0 +1,168 @@
+"""Reward models that read their tokenizer's chat template, or have several outputs."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from paretosteer.errors import UsageError
+from paretosteer.text.dialogue import Turn
+from paretosteer.text.rewards import RewardSpec, load_reward, reading_notes
+from paretosteer.text.rewards.remote_code import trust
+
+CPU = torch.device("cpu")
+ASK = (Turn("user", "Is there a boat?"),)
+TWICE = (*ASK, Turn("user", "Is there?"))
+TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Roles must alternate!') }}{% endif %}[{{ m.role }}] {{ m.content }}"
+    "{{ eos_token }}{% endfor %}"
+)
+
+
+def load(folder, **settings):
+    return load_reward(RewardSpec.of({"path": str(folder), **settings}, "good"), CPU)
+
+
+def refused(folder, match, **settings):
+    with pytest.raises(UsageError, match=match) as error:
+        load(folder, **settings)
+    assert "\n" not in str(error.value)
+
+
+def edit(file, **changes):
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+@pytest.fixture
+def chat(stand_in, tmp_path):
+    folder = shutil.copytree(stand_in("llama"), tmp_path / "chat")
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    return folder
+
+
+def test_a_chat_template_is_read_by_default(chat):
+    model = load(chat)
+    assert model.spec.form == "chat"
+    tokenizer = AutoTokenizer.from_pretrained(chat)
+    messages = [
+        {"role": "user", "content": "Is there a boat?"},
+        {"role": "assistant", "content": "Yes."},
+    ]
+    batch = tokenizer.apply_chat_template(messages, return_tensors="pt", return_dict=True)
+    network = AutoModelForSequenceClassification.from_pretrained(chat).eval()
+    with torch.no_grad():
+        expected = network(**batch).logits.item()
+    assert model.score([ASK], ["Yes."])[0] == pytest.approx(expected, abs=1e-5)
+    assert model.score([ASK], ["Yes.</s>"])[0] == pytest.approx(expected, abs=1e-5)
+    assert model.score([ASK], ["Yes.</<s>s>"])[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_another_form_is_noted(chat):
+    model = load(chat, form="dialogue")
+    assert any("read in the form dialogue" in note for note in reading_notes(model))
+    assert not list(reading_notes(load(chat)))
+
+
+def test_a_dialogue_that_the_template_refuses_has_no_score_and_is_counted(chat):
+    model = load(chat)
+    scores = model.score([ASK, TWICE], ["Yes.", "Yes."])
+    assert np.isnan(scores).tolist() == [False, True]
+    assert model.refusal(ASK) is None and model.refusal(TWICE) == "Roles must alternate!"
+    assert "1 texts have no score" in model.note and "Roles must alternate!" in model.note
+
+
+def test_a_template_that_refuses_any_answer_is_an_error(chat):
+    (chat / "chat_template.jinja").write_text("{{ raise_exception('Only questions!') }}")
+    refused(chat, r"rewards\.good\.form: the chat template .*Only questions!")
+
+
+def test_the_form_chat_needs_a_template(stand_in):
+    refused(stand_in("gpt2"), "has no chat template", form="chat")
+
+
+def test_padding_with_the_token_that_ends_each_text_is_refused(chat):
+    edit(chat / "config.json", pad_token_id=None)
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (chat / name).exists():
+            edit(chat / name, pad_token=None)
+    refused(chat, r"rewards\.good\.pad_token: .* differently in a batch", pad_token="eos")
+    load(chat, pad_token="<pad>")
+
+
+@pytest.mark.parametrize("logit", ["faithful", "Faithful", 1, "1"])
+def test_an_output_by_name_or_index(stand_in, logit):
+    expected = load(stand_in("bart"), form="answer", logit=1).score([ASK], ["Yes."])
+    assert load(stand_in("bart"), form="answer", logit=logit).score([ASK], ["Yes."]) == expected
+
+
+def test_several_outputs_and_none_named(stand_in):
+    refused(stand_in("bart"), r"good\.logit: missing, .* 2 outputs; .* 0 faithless, 1 faithful")
+
+
+@pytest.mark.parametrize("logit", ["faithfull", "2", 2, -1, True, 1.0])
+def test_an_output_that_does_not_exist(stand_in, logit):
+    refused(stand_in("bart"), r"rewards\.good\.logit", logit=logit)
+
+
+def test_a_separator_that_the_tokenizer_lacks(stand_in):
+    refused(
+        stand_in("longformer"),
+        r"rewards\.good\.separator: '<sep>' is not a token",
+        form="segments",
+        logit=2,
+        separator="<sep>",
+    )
+
+
+def test_cut_texts_are_counted(stand_in):
+    model = load(stand_in("gpt2"), form="answer", max_length=5)
+    model.score([ASK] * 2, ["A boat sails over the quiet lake.", "A"])
+    assert model.note.startswith("good: 1 of 2 texts exceeded the 5 tokens")
+
+
+CODE = """
+from transformers import LlamaForSequenceClassification
+
+class Doubled(LlamaForSequenceClassification):
+    def forward(self, *args, **kwargs):
+        out = super().forward(*args, **kwargs)
+        out.logits = 2 * out.logits
+        return out
+"""
+
+
+@pytest.fixture
+def own_code(stand_in, tmp_path):
+    folder = shutil.copytree(stand_in("llama"), tmp_path / "own")
+    (folder / "modeling_doubled.py").write_text(CODE)
+    names = {"AutoModelForSequenceClassification": "modeling_doubled.Doubled"}
+    edit(folder / "config.json", auto_map=names)
+    yield folder
+    trust(None)
+
+
+def test_code_of_its_own_runs_for_the_trusted_model_only(own_code, stand_in):
+    refused(own_code, "runs code of its own; if you trust it, pass --trust-remote-code")
+    trust(str(stand_in("llama")))
+    refused(own_code, "--trust-remote-code")
+    trust(str(own_code))
+    model, plain = load(own_code), load(stand_in("llama"))
+    assert model.score([ASK], ["Yes."]) == pytest.approx(2 * plain.score([ASK], ["Yes."]))
+    assert any("--trust-remote-code" in note for note in reading_notes(model))
+    assert not list(reading_notes(plain))
+
+
+def test_code_of_another_repository_is_refused(own_code):
+    names = {"AutoModelForSequenceClassification": "someone/else--modeling.Model"}
+    edit(own_code / "config.json", auto_map=names)
+    trust(str(own_code))
+    refused(own_code, "runs the code of another repository, someone/else--modeling.Model")
+
+
+def test_trust_is_no_setting(stand_in):
+    with pytest.raises(UsageError, match="trust_remote_code is not a setting"):
+        load(stand_in("llama"), trust_remote_code=True)
