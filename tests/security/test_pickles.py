@@ -208,14 +208,23 @@ def test_nothing_in_the_source_reads_pickles_or_runs_text() -> None:
 
 def test_every_model_is_loaded_from_safetensors_and_without_its_code() -> None:
     loads = [
-        node
-        for _, module in sources()
+        (name, node)
+        for name, module in sources()
         for node in ast.walk(module)
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".from_pretrained")
     ]
     assert len(loads) >= 7
-    for load in loads:
+    for name, load in loads:
         given = {each.arg: ast.unparse(each.value) for each in load.keywords}
         owner = ast.unparse(load.func)
-        assert given.get("trust_remote_code") == "False", owner
+        # Of reward models, the one that the command line names: see test_rewards_chat.py.
+        allowed = {"False", "trusted"} if name == "loading.py" else {"False"}
+        assert given.get("trust_remote_code") in allowed, owner
         assert "Config" in owner or "Tokenizer" in owner or given["use_safetensors"] == "True"
+
+
+def test_only_the_command_line_says_what_is_trusted() -> None:
+    for name, module in sources():
+        for node in ast.walk(module):
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "trusted":
+                assert (name, ast.unparse(node.value)) == ("loading.py", "is_trusted(spec.path)")
