@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # Optimiser steps by budget, for benchmarks in which a step is as slow as for language models.
 STEPS: Mapping[str, int] = {"smoke": 4, "quick": 120, "full": 1000}
+ENOUGH_CALIBRATION = 20  # with fewer prompts, a standard deviation is off by more than 16 %
 TRAINING: Mapping[str, Any] = {
     "learning_rate": 6e-3,
     "kappa": 0.03,
@@ -179,6 +181,17 @@ class Benchmark(ABC):
         import torch
 
         return torch.as_tensor(array, device=self.setting.device)
+
+
+def few_calibration(count: int, kind: str) -> str:
+    """Caveat for a normaliser of a few prompts or queries (`kind`); empty if there are enough."""
+    if count >= ENOUGH_CALIBRATION:
+        return ""
+    error = 1 / math.sqrt(2 * max(1, count - 1))
+    return (
+        f"Units come from only {count} calibration {kind}: a unit is uncertain by about "
+        f"{min(1, error):.0%}, so do not compare these figures with those of other data."
+    )
 
 
 def own_model_only(config: CellConfig) -> None:

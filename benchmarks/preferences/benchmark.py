@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import torch
 
-from paretosteer.benchmark import TRAINING
+from paretosteer.benchmark import TRAINING, few_calibration
 from paretosteer.benchmarks.preferences.embedded_start import start_key, train_start
 from paretosteer.benchmarks.preferences.pair_answers import Answers
 from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
@@ -177,7 +177,9 @@ class Preferences(ScoredByRewards):
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Pairs left out, texts that were cut, and the accuracy of the reward models."""
-        return [*map(str, self.data.sets), *self._cut_notes, *self._rewards.notes]
+        few = few_calibration(len(self.split("calibration")), "prompts")
+        notes = [*map(str, self.data.sets), *self._cut_notes, *self._rewards.notes]
+        return [*notes, few] if few else notes
 
     @property
     def scoring_notes(self) -> Sequence[str]:

@@ -15,7 +15,7 @@ import torch
 from pydantic import PositiveInt
 from safetensors.torch import load_file, save_file
 
-from paretosteer.benchmark import Benchmark, own_model_only
+from paretosteer.benchmark import Benchmark, few_calibration, own_model_only
 from paretosteer.benchmarks.ranking.ndcg_scores import (
     first_place_gains,
     padded_labels,
@@ -23,7 +23,7 @@ from paretosteer.benchmarks.ranking.ndcg_scores import (
 )
 from paretosteer.benchmarks.ranking.policy import Documents, RankingPolicy, Rankings, Scored
 from paretosteer.benchmarks.ranking.queries import Query
-from paretosteer.benchmarks.ranking.ranking_data import data_digest, load_data
+from paretosteer.benchmarks.ranking.ranking_data import data_digest, known_columns, load_data
 from paretosteer.benchmarks.ranking.start_ranker import (
     SEED,
     START_VERSION,
@@ -86,9 +86,10 @@ class Ranking(Benchmark):
             place=True,
         )
         fold: int = option(1, "fold of the cross-validation", least=1)
-        auxiliary: tuple[str, ...] = option(
-            ("pagerank:41", "inlinks:42"),
-            "objectives besides relevance, each name:column of a feature that is not an input then",
+        auxiliary: tuple[str, ...] | None = option(
+            None,
+            "objectives besides relevance, each name:column of a feature that is not an input "
+            "then; null: pagerank:41 and inlinks:42 of MQ2007, MQ2008 and the synthetic set",
         )
         grades: int = option(5, "number of grades for an auxiliary column", least=2, most=31)
         hidden: tuple[PositiveInt, ...] = option((64, 32), "widths of the ranker's hidden layers")
@@ -147,8 +148,9 @@ class Ranking(Benchmark):
 
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
-        """Number of queries left out, by reason."""
-        return [note] if (note := self.data.note) else []
+        """Number of queries left out, by reason, and a warning about few calibration queries."""
+        few = few_calibration(len(self.data.splits["calibration"]), "queries")
+        return [note for note in (self.data.note, few) if note]
 
     def split(self, name: str) -> Sequence[Query]:
         return self.data.splits[name]
@@ -262,6 +264,8 @@ class Ranking(Benchmark):
 
 def _columns(options: Ranking.Options) -> dict[str, int]:
     """Auxiliary columns by name; raise UsageError if an entry is malformed or a duplicate."""
+    if options.auxiliary is None:
+        return dict(known_columns(options.path))
     columns: dict[str, int] = {}
     for entry in options.auxiliary:
         name, _, column = entry.rpartition(":")

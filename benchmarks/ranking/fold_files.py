@@ -12,10 +12,11 @@ from paretosteer.errors import UsageError
 PARTS = 5  # of a data set that comes as `S1.txt` ... `S5.txt`
 SPLITS = ("train", "validation", "test")
 FILE_NAMES = {
-    "train": ("train.txt",),
-    "validation": ("vali.txt", "valid.txt", "validation.txt"),
-    "test": ("test.txt",),
+    "train": ("train.txt", "rank.train"),
+    "validation": ("vali.txt", "val.txt", "valid.txt", "validation.txt", "dev.txt", "rank.vali"),
+    "test": ("test.txt", "rank.test"),
 }
+COMPRESSED = ("", ".gz", ".bz2", ".xz")  # suffixes that may follow
 LAYOUTS = (
     "use a folder with S1.txt ... S5.txt, with Fold1, Fold2, ..., or with train.txt, vali.txt and "
     "test.txt"
@@ -36,9 +37,9 @@ def find(folder: Path, fold: int) -> Files:
     """Files of a fold, counted from 1.
 
     Three layouts are supported: `S1.txt` ... `S5.txt`, which the folds rotate (see `rotation`);
-    folders `Fold1`, `Fold2`, ... with a `train.txt`, a `vali.txt` (or `valid.txt`,
-    `validation.txt`) and a `test.txt` each; and a folder with these three files, which is fold 1
-    of 1. Raises `UsageError` if the folder has none of these layouts, or if the fold does not
+    folders `Fold1`, `Fold2`, ... with a `train.txt`, a `vali.txt` and a `test.txt` each (or another
+    of `FILE_NAMES`); and a folder with these three files, which is fold 1 of 1. Each file may be
+    compressed. Raises `UsageError` if the folder has none of these layouts, or if the fold does not
     exist.
     """
     _check_folder(folder)
@@ -68,12 +69,13 @@ def check_fold(fold: int, folds: int) -> None:
 
 
 def _rotating(folder: Path) -> list[dict[str, tuple[Path, ...]]]:
-    parts = {number: folder / f"S{number}.txt" for number in range(1, PARTS + 1)}
-    missing = [path.name for path in parts.values() if not path.is_file()]
+    found = {number: _found(folder, [f"S{number}.txt"]) for number in range(1, PARTS + 1)}
+    missing = [f"S{number}.txt" for number, path in found.items() if path is None]
     if len(missing) == PARTS:
         return []
     if missing:
         raise UsageError(f"benchmark.path: {folder} has no {', '.join(missing)}; {LAYOUTS}")
+    parts = {number: path for number, path in found.items() if path is not None}
     return [
         {split: tuple(parts[number] for number in rotation(fold)[split]) for split in SPLITS}
         for fold in parts
@@ -94,22 +96,28 @@ def _folders(folder: Path) -> list[dict[str, tuple[Path, ...]]]:
 
 
 def _single(folder: Path) -> list[dict[str, tuple[Path, ...]]]:
-    file_names = [name for names in FILE_NAMES.values() for name in names]
-    return [_named(folder)] if any((folder / name).is_file() for name in file_names) else []
+    return [_named(folder)] if any(_found(folder, n) for n in FILE_NAMES.values()) else []
 
 
 def _named(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Files of a folder with one file per split."""
     files: dict[str, tuple[Path, ...]] = {}
     for split, names in FILE_NAMES.items():
-        paths = [folder / name for name in names if (folder / name).is_file()]
-        if not paths:
+        path = _found(folder, names)
+        if path is None:
             raise UsageError(f"benchmark.path: {folder} has no {_either(names)}; {LAYOUTS}")
-        if len(paths) > 1:
-            both = " and ".join(path.name for path in paths)
-            raise UsageError(f"benchmark.path: {folder} has {both}; keep one of them")
-        files[split] = (paths[0],)
+        files[split] = (path,)
     return files
+
+
+def _found(folder: Path, names: Sequence[str]) -> Path | None:
+    """The one file with one of these names, plain or compressed; UsageError if there are two."""
+    candidates = [folder / f"{name}{suffix}" for name in names for suffix in COMPRESSED]
+    paths = [path for path in candidates if path.is_file()]
+    if len(paths) > 1:
+        both = " and ".join(path.name for path in paths)
+        raise UsageError(f"benchmark.path: {folder} has {both}; keep one of them")
+    return paths[0] if paths else None
 
 
 def _either(names: Sequence[str]) -> str:

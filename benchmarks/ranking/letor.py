@@ -1,16 +1,24 @@
 """Reader of LETOR (SVMlight) files: `label qid:Q 1:v 2:v ... # comment`, one line per document.
 
+Lines without a qid are read as in LightGBM, with the number of documents of each query in a file
+beside it (`train.txt.query`).
+
 Every line is checked against a regular expression; NumPy then converts many lines at once. One core
 reads 100 MB of dense lines in about five seconds.
 """
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import re
+import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +34,15 @@ CHUNK = 1 << 22  # bytes of whole lines that are converted at once
 MOST_LABEL = 30  # NDCG's gain is 2^label - 1, so larger labels would swamp all others
 MOST_QUERY = 2**53 - 1  # numbers are parsed as float64, which is exact for integers up to here
 MOST_FEATURE = 10_000  # a larger index is likely an error, and a dense matrix would not fit memory
+OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}  # by suffix
+SIZES_FILES = (".query", ".group")  # suffixes of LightGBM and XGBoost
 MOST_VALUE = float(np.finfo(np.float32).max)
 
 # Possessive quantifiers: a malformed line fails in linear time, without backtracking.
 NUMBER = rb"[-+]?+(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?+\d++)?+"
-LINE = re.compile(rb"\d++\s++qid:\d++(?:\s++\d++:" + NUMBER + rb")*+")
+PAIRS = rb"(?:\s++\d++:" + NUMBER + rb")*+"
+LINE = re.compile(NUMBER + rb"\s++qid:\d++" + PAIRS)
+NO_QID = re.compile(NUMBER + PAIRS)
 SEPARATORS = bytes.maketrans(b"qid:", b"    ")  # the only characters of LINE outside a number
 
 Ints = npt.NDArray[np.int64]
@@ -48,6 +60,7 @@ class Letor:
     labels: Ints  # (documents,), 0 or above
     queries: Ints  # (documents,), qid
     dense: bool  # every line names every feature
+    numbered: bool = True  # the lines have qids; otherwise queries count from 0 in every file
 
     @property
     def width(self) -> int:
@@ -74,7 +87,7 @@ def load(paths: Sequence[Path]) -> list[Letor]:
     does, and if two files share a query or have different numbers of features.
     """
     names = [path.name for path in paths]
-    parts = [_cached(path) for path in paths]
+    parts = _distinct([_cached(path) for path in paths])
     _check_shared(names, parts)
     width = _common_width(names, parts)
     return [_widened(part, width) for part in parts]
@@ -89,6 +102,7 @@ def join(parts: Sequence[Letor]) -> Letor:
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.queries for part in parts]),
         all(part.dense for part in parts),
+        all(part.numbered for part in parts),
     )
 
 
@@ -106,7 +120,8 @@ def parse(path: Path) -> Letor:
         document or no feature.
 
     """
-    chunks = list(_chunks(path))
+    sizes = query_sizes(path)
+    chunks = list(_chunks(path, with_qid=sizes is None or _has_qid(path)))
     width = max((chunk.features.shape[1] for chunk in chunks), default=0)
     if not chunks:
         raise UsageError(
@@ -119,32 +134,83 @@ def parse(path: Path) -> Letor:
             "pairs after the qid"
         )
     queries = np.concatenate([chunk.queries for chunk in chunks])
-    _check_grouped(path, queries, np.concatenate([chunk.lines for chunk in chunks]))
+    numbered = queries[0] >= 0
+    if numbered:
+        _check_grouped(path, queries, np.concatenate([chunk.lines for chunk in chunks]))
+    if sizes is not None:
+        _check_sizes(path, sizes, queries)
+        queries = queries if numbered else np.repeat(np.arange(len(sizes)), sizes)
     dense = all((chunk.pairs == width).all() for chunk in chunks)
     labels = np.concatenate([chunk.labels for chunk in chunks])
-    return Letor(_stack(chunks, width), labels, queries, bool(dense))
+    return Letor(_stack(chunks, width), labels, queries, bool(dense), bool(numbered))
 
 
 # -- one file ---------------------------------------------------------------------------------
 
 
-def _chunks(path: Path) -> Iterator[Chunk]:
+def _chunks(path: Path, *, with_qid: bool) -> Iterator[Chunk]:
     """Chunks of a file, skipping those without a document."""
     first = 1
-    with path.open("rb") as file:
+    with opened(path) as file:
         while lines := file.readlines(CHUNK):
             contents = [line.partition(b"#")[0].strip() for line in lines]
             numbered = {first + i: line for i, line in enumerate(contents) if line}
             if numbered:
-                yield _convert(path, numbered)
+                yield _convert(path, numbered, with_qid=with_qid)
             first += len(lines)
 
 
-def _convert(path: Path, numbered: dict[int, bytes]) -> Chunk:
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a plain or compressed file; UsageError if it is damaged."""
+    opener: Any = OPENERS.get(path.suffix.lower(), open)
+    try:
+        with opener(path, "rb") as file:
+            yield file
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise UsageError(
+            f"benchmark.path: {path.name} cannot be read ({error}); use a complete file"
+        ) from None
+
+
+def sizes_file(path: Path) -> Path | None:
+    """File beside `path` with the number of documents of each query, as LightGBM reads it."""
+    base = path.with_suffix("") if path.suffix.lower() in OPENERS else path
+    names = [f"{stem}{end}" for stem in (base.name, base.stem) for end in SIZES_FILES]
+    return next((path.with_name(n) for n in names if path.with_name(n).is_file()), None)
+
+
+def query_sizes(path: Path) -> Ints | None:
+    """Number of documents of each query in the file beside `path`, or None without one."""
+    beside = sizes_file(path)
+    if beside is None:
+        return None
+    with beside.open("rb") as file:
+        lines = [line.strip() for line in file]
+    for number, line in enumerate(lines, start=1):
+        if line and not re.fullmatch(rb"0*[1-9]\d{0,8}", line):
+            found = _cut(line.decode("ascii", errors="backslashreplace"))
+            problem = f"{found} is not the number of documents of a query"
+            _refuse(beside, number, problem, "write one whole number >= 1 per line")
+    return np.array([int(line) for line in lines if line], dtype=np.int64)
+
+
+def _has_qid(path: Path) -> bool:
+    """True if the first document of a file has a qid."""
+    with opened(path) as file:
+        contents = (line.partition(b"#")[0].split() for line in file)
+        fields = next((fields for fields in contents if fields), [])
+    return len(fields) > 1 and fields[1].startswith(b"qid")
+
+
+def _convert(path: Path, numbered: dict[int, bytes], *, with_qid: bool) -> Chunk:
     """Convert lines, by line number, that have no comment and are not blank."""
+    pattern = LINE if with_qid else NO_QID
     for number, line in numbered.items():
-        if not LINE.fullmatch(line):
-            _explain(path, number, line)
+        if not pattern.fullmatch(line):
+            _explain(path, number, line, with_qid=with_qid)
+    if not with_qid:
+        numbered = {n: _with_qid(line) for n, line in numbered.items()}
     contents = numbered.values()
     # Every pair has one colon, and so has the qid, which is subtracted.
     pairs = np.array([line.count(b":") for line in contents], dtype=np.int64) - 1  # (documents,)
@@ -162,7 +228,14 @@ def _convert(path: Path, numbered: dict[int, bytes]) -> Chunk:
     features = np.zeros((len(pairs), int(index.max(initial=0))), dtype=np.float32)
     features[row, index.astype(np.int64) - 1] = value
     labels, queries = numbers[heads].astype(np.int64), numbers[heads + 1].astype(np.int64)
+    if not with_qid:
+        queries -= 1  # -1, which no file can have
     return Chunk(features, labels, queries, pairs, lines)
+
+
+def _with_qid(line: bytes) -> bytes:
+    label, *pairs = line.split(maxsplit=1)
+    return b" qid:0 ".join([label, *pairs]) if pairs else label + b" qid:0"
 
 
 def _stack(chunks: list[Chunk], width: int) -> npt.NDArray[np.float32]:
@@ -192,11 +265,30 @@ def _cached(path: Path) -> Letor:
             folder / "letor.safetensors",
         )
 
-    folder = cached("letor", {"parser": PARSER_VERSION, "file": file_digest(path)}, make)
+    beside = sizes_file(path)
+    key: dict[str, Any] = {"parser": PARSER_VERSION, "file": file_digest(path)}
+    key |= {"compression": path.suffix.lower()} if path.suffix.lower() in OPENERS else {}
+    key |= {"sizes": file_digest(beside)} if beside else {}
+    folder = cached("letor", key, make)
     arrays = load_file(folder / "letor.safetensors")
     return Letor(
-        arrays["features"], arrays["labels"], arrays["queries"], bool(arrays["dense"].all())
+        arrays["features"],
+        arrays["labels"],
+        arrays["queries"],
+        bool(arrays["dense"].all()),
+        numbered=beside is None or _has_qid(path),
     )
+
+
+def _distinct(parts: Sequence[Letor]) -> list[Letor]:
+    """Parts in which queries without qids have numbers that no other part has."""
+    free = 1 + max((int(p.queries.max()) for p in parts if p.numbered), default=-1)
+    distinct = []
+    for part in parts:
+        shift = 0 if part.numbered else free
+        distinct.append(replace(part, queries=part.queries + shift) if shift else part)
+        free += 0 if part.numbered else 1 + int(part.queries.max())
+    return distinct
 
 
 def _check_shared(names: Sequence[str], parts: Sequence[Letor]) -> None:
@@ -233,7 +325,7 @@ def _widened(part: Letor, width: int) -> Letor:
     if part.width == width:
         return part
     features = np.pad(part.features, ((0, 0), (0, width - part.width)))
-    return Letor(features, part.labels, part.queries, part.dense)
+    return replace(part, features=features)
 
 
 # -- errors -----------------------------------------------------------------------------------
@@ -241,6 +333,8 @@ def _widened(part: Letor, width: int) -> Letor:
 
 def _check_heads(path: Path, labels: Floats, queries: Floats, lines: Ints) -> None:
     """Check labels and qids; all arrays are (documents,)."""
+    if (i := _first((labels < 0) | (labels != np.floor(labels)))) is not None:
+        _refuse(path, lines[i], f"label '{labels[i]:g}' is not an integer >= 0", GRADES)
     if (i := _first(labels > MOST_LABEL)) is not None:
         problem = f"label {labels[i]:.0f} is above {MOST_LABEL}"
         _refuse(path, lines[i], problem, f"{GRADES}: the gain is 2^label - 1")
@@ -272,23 +366,47 @@ def _check_grouped(path: Path, queries: Ints, lines: Ints) -> None:
         _refuse(path, lines[starts[run]], problem, "put the documents of a query together")
 
 
+def _check_sizes(path: Path, sizes: Ints, queries: Ints) -> None:
+    """Check the sizes of queries in the file beside against the documents (documents,)."""
+    beside = sizes_file(path)
+    assert beside is not None
+    if sizes.sum() != len(queries):
+        raise UsageError(
+            f"benchmark.path: {beside.name} adds up to {sizes.sum()} documents, but {path.name} "
+            f"has {len(queries)}; use the files of one data set"
+        )
+    if queries[0] >= 0:
+        starts = np.flatnonzero(np.diff(queries, prepend=-1))
+        if not np.array_equal(starts, np.cumsum(sizes) - sizes):
+            raise UsageError(
+                f"benchmark.path: {beside.name} and the qids of {path.name} group the documents "
+                f"differently; remove {beside.name} if the qids are right"
+            )
+
+
 def _first(bad: npt.NDArray[np.bool_]) -> int | None:
     """Index of the first True, if any."""
     return int(bad.argmax()) if bad.any() else None
 
 
-def _explain(path: Path, number: int, line: bytes) -> NoReturn:
+def _explain(path: Path, number: int, line: bytes, *, with_qid: bool) -> NoReturn:
     """Raise UsageError for a line that does not match `LINE`, naming its first malformed field."""
     # Split the bytes, since `str.split` knows more white space than `LINE`.
     label, *rest = [field.decode("ascii", errors="backslashreplace") for field in line.split()]
-    if not re.fullmatch(r"[0-9]+", label):
+    if not re.fullmatch(NUMBER, label.encode()):
         _refuse(path, number, f"label {_cut(label)} is not an integer >= 0", GRADES)
-    if not rest or not rest[0].startswith("qid:"):
-        _refuse(path, number, "no qid after the label", "use label qid:Q 1:v 2:v ...")
-    if not re.fullmatch(r"qid:[0-9]+", rest[0]):
-        problem = f"{_cut(rest[0])} is not qid: followed by an integer >= 0"
-        _refuse(path, number, problem, "number the queries")
-    for pair in rest[1:]:
+    if with_qid:
+        if not rest or not rest[0].startswith("qid:"):
+            remedy = (
+                "use label qid:Q 1:v 2:v ..., or write the number of documents of each query into "
+                f"{path.name}.query"
+            )
+            _refuse(path, number, "no qid after the label", remedy)
+        if not re.fullmatch(r"qid:[0-9]+", rest[0]):
+            problem = f"{_cut(rest[0])} is not qid: followed by an integer >= 0"
+            _refuse(path, number, problem, "number the queries")
+        rest = rest[1:]
+    for pair in rest:
         index, colon, value = pair.partition(":")
         if not (colon and re.fullmatch(r"[0-9]+", index)):
             problem = f"{_cut(pair)} is not an index:value pair"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,14 @@ from hashlib import sha256
 from pathlib import Path
 
 from paretosteer.benchmarks.ranking.fold_files import SPLITS, find
-from paretosteer.benchmarks.ranking.letor import PARSER_VERSION, Letor, join, load
+from paretosteer.benchmarks.ranking.letor import (
+    PARSER_VERSION,
+    Letor,
+    join,
+    load,
+    opened,
+    sizes_file,
+)
 from paretosteer.benchmarks.ranking.queries import (
     Query,
     Scaling,
@@ -19,9 +27,13 @@ from paretosteer.benchmarks.ranking.queries import (
     split_training,
 )
 from paretosteer.benchmarks.ranking.synthetic import FOLDS, SYNTHETIC_VERSION, synthetic
+from paretosteer.errors import UsageError
 from paretosteer.storage.digest import digest, input_digest
 
 GLANCE = 1 << 16  # bytes of each file that identify a data set
+# LETOR 4.0 (MQ2007, MQ2008), whose documents are those of the Gov2 collection.
+LETOR_4_WIDTH, LETOR_4 = 46, {"pagerank": 41, "inlinks": 42}
+MSLR_WIDTH = 136
 DATA_VERSION = "1"  # of the processing of features and labels
 
 
@@ -89,12 +101,47 @@ def data_digest(path: str | None, fold: int, auxiliary: Mapping[str, int], grade
     """Digest of everything that `load_data` depends on, without parsing the files."""
     if path:
         splits = find(Path(path), fold).splits
-        content: object = {s: [input_digest(file) for file in splits[s]] for s in SPLITS}
+        content: object = {s: [_file_key(file) for file in splits[s]] for s in SPLITS}
     else:
         content = {"synthetic": SYNTHETIC_VERSION, "fold": fold}
     versions = {"data": DATA_VERSION, "parser": PARSER_VERSION}
     options = {"auxiliary": list(auxiliary.items()), "grades": grades}
     return digest({"content": content, "versions": versions, **options})
+
+
+def _file_key(path: Path) -> object:
+    beside = sizes_file(path)
+    return [input_digest(path), input_digest(beside)] if beside else input_digest(path)
+
+
+def known_columns(path: str | None) -> dict[str, int]:
+    """Auxiliary columns of a data set that is recognised by its content.
+
+    Raises
+    ------
+    UsageError
+        If it is not recognised: a column's number alone does not say what it holds.
+
+    """
+    if not path:
+        return LETOR_4
+    files = find(Path(path), 1)
+    file = files.splits["train"][0]
+    with opened(file) as stream:
+        line = next((line for line in stream if line.partition(b"#")[0].strip()), b"")
+    features, _, comment = line.partition(b"#")
+    width = len(features.split()) - 2
+    if width == LETOR_4_WIDTH and re.match(rb"\s*docid = GX\d", comment):
+        return LETOR_4
+    hint = {
+        LETOR_4_WIDTH: "; for MQ2007 or MQ2008, [pagerank:41,inlinks:42]",
+        MSLR_WIDTH: "; for MSLR, [pagerank:130,inlinks:128] or experiment=mslr",
+    }.get(width, "")
+    raise UsageError(
+        f"benchmark.auxiliary: not set, and {file.name} is not recognised as MQ2007 or MQ2008, "
+        "whose columns have known names; set benchmark.auxiliary=[NAME:COLUMN,...] to features "
+        f"of these data{hint}"
+    )
 
 
 def _from_folder(path: str, fold: int) -> tuple[dict[str, Letor], int, object]:

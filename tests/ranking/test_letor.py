@@ -213,7 +213,7 @@ def test_a_layout_with_a_gap_names_what_is_not_there(tmp_path):
     with pytest.raises(UsageError, match=r"has no Fold1; use"):
         find(tmp_path, 1)
     write(tmp_path / "Fold2", "", "train.txt")
-    with pytest.raises(UsageError, match=r"has no vali.txt \(or valid.txt, validation.txt\); use"):
+    with pytest.raises(UsageError, match=r"has no vali.txt \(or val.txt, valid.txt, .*\); use"):
         find(tmp_path / "Fold2", 1)
 
 
@@ -244,3 +244,51 @@ def test_mq2008_is_what_it_is_known_to_be(shared_data):
     assert len(np.unique(together.queries)) == 784
     with_relevant = np.unique(together.queries[together.labels > 0])
     assert len(with_relevant) == 564
+
+
+def test_labels_may_be_written_as_floats(tmp_path):
+    path = write(tmp_path, "2.0 qid:1 1:1\n1e0 qid:1 1:2\n0.000 qid:1 1:3\n")
+    assert parse(path).labels.tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize("suffix", [".query", ".group"])
+def test_sizes_of_queries_stand_in_a_file_beside(tmp_path, suffix):
+    one = write(tmp_path, "1 1:1 2:5\n0 1:2\n2 1:3\n", "one.txt")
+    two = write(tmp_path, "1 1:1\n0 2:2\n", "two.txt")
+    write(tmp_path, "1\n2\n", f"one.txt{suffix}")
+    write(tmp_path, "2\n", f"two{suffix}")
+    first, second = load([one, two])
+    assert first.features.tolist() == [[1, 5], [2, 0], [3, 0]]
+    assert (first.queries.tolist(), second.queries.tolist()) == ([0, 1, 1], [2, 2])
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes", "message"),
+    [
+        ("1 1:1\n0 1:2\n", "3\n", "part.txt.query adds up to 3 documents, but part.txt has 2"),
+        ("1 1:1\n0 1:2\n", "1\nx\n", "part.txt.query:2: 'x' is not the number of documents"),
+        ("1 qid:1 1:1\n0 qid:2 1:2\n", "2\n", "group the documents differently"),
+        ("1 1:1\n0 qid:1 1:2\n", "2\n", "part.txt:2: 'qid:1' is not an index:value pair"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(tmp_path, text, sizes, message):
+    path = write(tmp_path, text)
+    write(tmp_path, sizes, "part.txt.query")
+    with pytest.raises(UsageError, match=message):
+        parse(path)
+
+
+@pytest.mark.parametrize("kind", ["gzip", "bz2", "lzma"])
+def test_compressed_files_are_read(tmp_path, kind):
+    import importlib
+
+    text = b"0 qid:1 1:1\n2 qid:1 1:2\n"
+    suffix = {"gzip": ".gz", "bz2": ".bz2", "lzma": ".xz"}[kind]
+    whole = importlib.import_module(kind).compress(text)
+    for name in ("train", "val", "test"):
+        (tmp_path / f"{name}.txt{suffix}").write_bytes(whole)
+    files = find(tmp_path, 1).splits
+    assert parse(files["validation"][0]).labels.tolist() == [0, 2]
+    files["test"][0].write_bytes(whole[:-6])
+    with pytest.raises(UsageError, match=r"test.txt\.\w+ cannot be read"):
+        parse(files["test"][0])

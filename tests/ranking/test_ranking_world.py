@@ -229,3 +229,34 @@ def test_real_queries(shared_data):
     found = points(world, trained(world, "cos_dpo", steps=150), np.eye(3))
     assert found[1, 1] > found[0, 1] + 0.5  # PageRank can be steered, though it is no input
     assert found[2, 2] > found[0, 2] + 0.5
+
+
+def letor_folder(folder, width, comment=""):
+    rng = np.random.default_rng(0)
+    for part, name in enumerate(("train", "val", "test")):
+        lines = []
+        for query in range(24):
+            for document in range(6):
+                values = " ".join(f"{i}:{v:.4f}" for i, v in enumerate(rng.random(width), 1))
+                lines.append(f"{document % 3} qid:{100 * part + query} {values} {comment}\n")
+        (folder / f"{name}.txt").write_text("".join(lines))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("width", "hint"), [(46, r"for MQ2007 or MQ2008, \["), (136, "experiment=mslr"), (60, "data$")]
+)
+def test_columns_of_unknown_data_are_not_named(tmp_path, width, hint):
+    with pytest.raises(UsageError, match=f"benchmark.auxiliary: not set, .*{hint}"):
+        make_benchmark("ranking", path=letor_folder(tmp_path, width))
+
+
+def test_columns_are_named_where_the_documents_are_known(tmp_path):
+    world = make_benchmark(
+        "ranking", path=letor_folder(tmp_path, 46, "#docid = GX008-86-4444840 inc = 1 prob = 0.1")
+    )
+    assert [o.name for o in world.objectives] == ["relevance", "pagerank", "inlinks"]
+    assert world.notes == [
+        "Units come from only 2 calibration queries: a unit is uncertain by about 71%, so do not "
+        "compare these figures with those of other data."
+    ]
