@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from paretosteer.errors import UnsupportedError
+
 Layout = tuple[tuple[int, float], ...]  # (rank, scale) of each bank of a layer
 
 
@@ -114,6 +116,22 @@ class ActiveBanks:
                         draws.set_state(last)
 
         return repeated()
+
+    def by_rows(self, x: Tensor) -> Tensor:
+        """Input (…, in) of a layer as (rows, T, in).
+
+        Some models flatten rows and positions before their layers (OPT, mixtures of experts).
+        """
+        given = self.index if self.coefficients is None else self.coefficients
+        assert given is not None
+        rows = len(given)
+        if x.dim() == 3 and (len(x) == rows or rows == 1):
+            return x
+        if len(x) % rows:
+            raise UnsupportedError(
+                f"a linear layer gets a selection of {len(x)} tokens from {rows} rows"
+            )
+        return x.reshape(rows, -1, x.shape[-1])
 
     @property
     def on(self) -> bool:
@@ -238,11 +256,12 @@ class LinearBanks(nn.Module):
         return (self.weight + (change.T if self.transposed else change)).to(self.weight.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (rows, T, in) to (rows, T, out), each row under its own coefficients."""
+        """Map (rows, T, in), or its rows flattened, to the same with `out`, row by row."""
         y: Tensor = self.base(x)
         if not self.active.on:
             return y
-        return y + self.change(self.active.dropped(x)).to(y.dtype)
+        x = self.active.by_rows(self.active.dropped(x))
+        return y + self.change(x).to(y.dtype).view(y.shape)
 
 
 class BankedLinear(LinearBanks):
@@ -337,7 +356,7 @@ class BankedLinear(LinearBanks):
         return (self.weight + (change.T if self.transposed else change)).to(self.weight.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (rows, T, in) to (rows, T, out), each row under its own coefficients."""
+        """Map (rows, T, in), or its rows flattened, to the same with `out`, row by row."""
         y: Tensor = self.base(x)
         active = self.active
         if not active.on:
@@ -346,10 +365,11 @@ class BankedLinear(LinearBanks):
         if active.single is not None:
             a, b = self._single(active.single)
             return _add(y, x, a, None, b)
+        x = active.by_rows(x)
         if active.index is not None and len({len(a) for a in self.A}) == 1:
-            return y + self._gathered(x, active.index).to(y.dtype)
+            return y + self._gathered(x, active.index).to(y.dtype).view(y.shape)
         if active.coefficients is not None and active.merge == "factors":
-            return y + self._factors(x, active.coefficients).to(y.dtype)
+            return y + self._factors(x, active.coefficients).to(y.dtype).view(y.shape)
         a, b = self._stacked()
         return _add(y, x, a, self._slots(), b)
 
@@ -465,7 +485,7 @@ class BankedTable(nn.Module):
 
 
 def _add(y: Tensor, x: Tensor, a: Tensor, slots: Tensor | None, b: Tensor) -> Tensor:
-    """y (rows, T, out) + ((x a) * slots) b, in place where the types allow."""
+    """y (…, out) + ((x a) * slots) b for x (rows, T, in), in place where the types allow."""
     hidden = x.to(a.dtype) @ a  # (rows, T, r)
     if slots is not None:
         slots = slots.to(a.dtype)
@@ -474,7 +494,7 @@ def _add(y: Tensor, x: Tensor, a: Tensor, slots: Tensor | None, b: Tensor) -> Te
     if y.dtype == b.dtype:
         y.view(-1, y.shape[-1]).addmm_(hidden.view(-1, len(b)), b)
         return y
-    return y + (hidden @ b).to(y.dtype)
+    return y + (hidden @ b).to(y.dtype).view(y.shape)
 
 
 @contextmanager

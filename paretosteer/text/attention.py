@@ -30,7 +30,7 @@ def single_query(
     """Attention output (rows, T, heads, d) and no weights, in the signature of `transformers`.
 
     `query` is (rows, heads, T, d), `key` and `value` are (rows, groups, L, d): with grouped-query
-    attention several heads share one group. `position_bias` (1, heads, T, L) is T5's relative
+    attention several heads share one group, and values may have a width of their own. `position_bias` (1, heads, T, L) is T5's relative
     position bias.
     """
     rows, heads, length, width = query.shape
@@ -48,7 +48,7 @@ def single_query(
     if position_bias is not None:
         added = added + position_bias.reshape(1, groups, -1, key.shape[2])
     weights = (grouped @ key.mT + added).softmax(dim=-1)  # (rows, groups, per group, L)
-    return (weights @ value).reshape(rows, 1, heads, width), None
+    return (weights @ value).reshape(rows, 1, heads, value.shape[-1]), None
 
 
 def adds_masks(network: Any) -> bool:

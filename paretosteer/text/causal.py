@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from paretosteer.errors import UnsupportedError
 from paretosteer.text.attention import adds_masks
 from paretosteer.text.generate import Mixed
 from paretosteer.text.kv_cache import additive, roomy_cache
@@ -26,6 +28,8 @@ class CausalStream:
         Left-padded prompts, (rows, P); 1 where there is text.
     virtual
         Soft prompt vectors put before everything, (rows, V, width), or None.
+    own_cache
+        Whether to use the network's own cache and masks (rows, length) instead of faster ones.
 
     """
 
@@ -36,7 +40,13 @@ class CausalStream:
         ids: Tensor,
         mask: Tensor,
         virtual: Tensor | None = None,
+        own_cache: bool = False,
     ):
+        self.own_cache = own_cache
+        parameters = signature(network.forward).parameters
+        # Models without attention (Mamba) keep a state of what was read, padding left out.
+        self._recurrent = "cache_params" in parameters
+        self._cache = "cache_params" if self._recurrent else "past_key_values"
         self.network, self.mixed = network, mixed
         self.ids, self.virtual = ids, virtual
         if virtual is not None:
@@ -56,7 +66,7 @@ class CausalStream:
                 use_cache=False,
                 logits_to_keep=response.shape[1] + 1,
             )
-        logits: Tensor = out.logits[:, :-1]
+        logits: Tensor = out.logits[:, -response.shape[1] - 1 : -1]  # some return all places
         return logits
 
     def start(self, width: int) -> Tensor:
@@ -66,7 +76,7 @@ class CausalStream:
         """
         rows, self._read = self.mask.shape
         room = torch.cat([self.mask, self.mask.new_ones(rows, width)], dim=1)
-        self.cache = roomy_cache(self.network, room.shape[1])
+        self.cache = None if self.own_cache else roomy_cache(self.network, room.shape[1])
         plain = self.cache is not None and adds_masks(self.network)
         self._room = additive(room, self.network.dtype) if plain else room
         positions = _positions(self.mask)
@@ -78,20 +88,22 @@ class CausalStream:
         """Read one more token per row, (rows,); logits (rows, vocabulary) of the next."""
         self._read += 1
         self._position = self._position + 1
-        mask = self._room[..., : self._read]
+        mask = None if self._recurrent else self._room[..., : self._read]
         return self._forward({"input_ids": token.unsqueeze(1)}, mask, self._position)
 
-    def _forward(self, inputs: dict[str, Tensor], mask: Tensor, positions: Tensor) -> Tensor:
+    def _forward(self, inputs: dict[str, Tensor], mask: Tensor | None, positions: Tensor) -> Tensor:
         with self.mixed():
             out = self.network(
                 **inputs,
                 attention_mask=mask,
                 position_ids=positions,
-                past_key_values=self.cache,
+                **{self._cache: self.cache},
                 use_cache=True,
                 logits_to_keep=1,
             )
-        self.cache = out.past_key_values
+        self.cache = getattr(out, self._cache, None)
+        if self.cache is None:
+            raise UnsupportedError(f"{type(self.network).__name__} returns no cache")
         logits: Tensor = out.logits[:, -1]
         return logits
 

@@ -28,6 +28,8 @@ class EncoderDecoderStream:
         The token with which the decoder begins every response.
     virtual
         Soft prompt vectors put before the encoder's input, (rows, V, width), or None.
+    own_cache
+        Whether to use the network's own cache and masks (rows, length) instead of faster ones.
 
     """
 
@@ -39,7 +41,9 @@ class EncoderDecoderStream:
         mask: Tensor,
         begin: int,
         virtual: Tensor | None = None,
+        own_cache: bool = False,
     ):
+        self.own_cache = own_cache
         self.network, self.mixed = network, mixed
         self.inputs = with_vectors(network, virtual, ids)
         if virtual is not None:
@@ -69,12 +73,13 @@ class EncoderDecoderStream:
         """
         with self.mixed():
             self._read = self.network.get_encoder()(**self.inputs, attention_mask=self.mask)
-        plain = adds_masks(self.network)
+        plain = adds_masks(self.network) and not self.own_cache
         dtype = self._read[0].dtype
         self._seen = additive(self.mask, dtype) if plain else self.mask
         # All rows start together, so none needs a mask of its response.
         self._written = additive(self.mask.new_ones(1, 1 + width), dtype) if plain else None
-        self._cache = encoder_decoder_cache(self.network, 1 + width)
+        room = None if self.own_cache else 1 + width
+        self._cache = encoder_decoder_cache(self.network, room)
         self._length = 0
         return self._forward(self.begin)
 

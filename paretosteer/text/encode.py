@@ -46,7 +46,11 @@ class PromptEncoder:
                 f"{new_tokens} new tokens leave room for only {max(room, 0)}; lower it, or shorten "
                 "the prompt"
             )
-        pad = self.model.tokenizer.pad_token_id
+        return self.pad(rows)
+
+    def pad(self, rows: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+        """Padded ids and mask, (rows, P), of encoded texts."""
+        width, pad = max(map(len, rows)), self.model.tokenizer.pad_token_id
         ids = [self._padded(row, [pad] * (width - len(row))) for row in rows]
         mask = [self._padded([1] * len(row), [0] * (width - len(row))) for row in rows]
         device = self.model.network.device

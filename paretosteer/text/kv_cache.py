@@ -17,11 +17,14 @@ def roomy_cache(network: Any, room: int) -> Cache | None:
     return Cache(layers=[RoomyLayer(room) for _ in layers])
 
 
-def encoder_decoder_cache(network: Any, room: int) -> EncoderDecoderCache:
-    """Cache for `room` positions of the decoder, and for its cross-attention to the encoder."""
+def encoder_decoder_cache(network: Any, room: int | None) -> EncoderDecoderCache:
+    """Cache for the decoder, and for its cross-attention to the encoder.
+
+    With `room`, positions are preallocated where the decoder's layers allow it.
+    """
     decoder = network.get_decoder()
-    own = roomy_cache(decoder, room) or DynamicCache(config=decoder.config)
-    return EncoderDecoderCache(own, DynamicCache())
+    own = roomy_cache(decoder, room) if room else None
+    return EncoderDecoderCache(own or DynamicCache(config=decoder.config), DynamicCache())
 
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:

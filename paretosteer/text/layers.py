@@ -9,6 +9,10 @@ from torch import nn
 from paretosteer.errors import UsageError
 from paretosteer.policies.conditioning import Scope
 
+# Linear layers without banks: their model reads the weight without calling the layer (Mamba), or
+# does not call them for plain text (the global attention of LED).
+UNCALLED = {"dt_proj", "query_global", "key_global", "value_global"}
+
 
 def linear_layers(network: Any, scope: Scope) -> list[str]:
     """Names of the linear layers (also GPT-2's Conv1D) in the scope, in the model's own order.
@@ -17,7 +21,9 @@ def linear_layers(network: Any, scope: Scope) -> list[str]:
     `head` the output head alone (a tied embedding is not changed with it).
     """
     head = network.get_output_embeddings()
-    linear = [(name, layer) for name, layer in network.named_modules() if _is_linear(layer)]
+    text = _text_modules(network)
+    linear = [(n, m) for n, m in network.named_modules() if _is_linear(m) and m in text]
+    linear = [(n, m) for n, m in linear if n.rpartition(".")[2] not in UNCALLED]
     if scope == "head":
         names = [name for name, layer in linear if layer is head]
     elif scope == "attention":
@@ -31,8 +37,18 @@ def linear_layers(network: Any, scope: Scope) -> list[str]:
     return names
 
 
+def _text_modules(network: Any) -> set[nn.Module]:
+    """Modules that read or write text: not the towers that read images or sounds."""
+    config = network.config
+    if config.is_encoder_decoder or config.get_text_config() is config:
+        return set(network.modules())
+    return {*network.get_decoder().modules(), network.get_output_embeddings()}
+
+
 def _is_linear(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D"
+    name = type(layer).__name__
+    # Routers of mixtures of experts return several tensors (Llama 4, Phi-3.5-MoE).
+    return name == "Conv1D" or (isinstance(layer, nn.Linear) and not name.endswith("Router"))
 
 
 def _is_attention(layer: nn.Module) -> bool:

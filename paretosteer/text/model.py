@@ -28,6 +28,7 @@ class LanguageModel:
     name: str
     longest: int | None = None
     recompute: bool = False  # gradient checkpointing
+    own_cache: bool = False  # sample with the architecture's own cache and masks, not with ours
 
     @property
     def encoder_decoder(self) -> bool:

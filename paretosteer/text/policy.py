@@ -66,8 +66,9 @@ class TextPolicy(Conditioned[LinearBanks]):
         # Modules are new, tensors are shared: policies of one process hold the weights once.
         shared = {id(p): p for p in (*model.network.parameters(), *model.network.buffers())}
         self.network = copy.deepcopy(model.network, shared)
-        use_single_query(self.network)
-        self._encode = PromptEncoder(model)
+        if not model.own_cache:
+            use_single_query(self.network)
+        self.encode = PromptEncoder(model)
         self.recompute = Recompute(self.network, self.active) if model.recompute else nullcontext
         generator = torch.Generator().manual_seed(seed)
         if scope := conditioning.bank_scope():
@@ -98,7 +99,7 @@ class TextPolicy(Conditioned[LinearBanks]):
     def row_bytes(self, prompts: Sequence[Prompt]) -> int:
         """Estimated memory, in bytes, for answering the longest of these prompts."""
         virtual = self._virtual_tokens
-        longest = max(self._encode.length(prompt.text) for prompt in prompts)
+        longest = max(self.encode.length(prompt.text) for prompt in prompts)
         return row_bytes(self.network, virtual + longest, self.decoding.max_new_tokens)
 
     # -- sampling and scoring ---------------------------------------------------------------
@@ -189,12 +190,17 @@ class TextPolicy(Conditioned[LinearBanks]):
         texts = [prompt.text for prompt in prompts]
         if control.words:
             texts = [words + text for words, text in zip(control.words, texts, strict=True)]
-        ids, mask = self._encode(texts, prompts, self._virtual_tokens, new_tokens)
+        ids, mask = self.encode(texts, prompts, self._virtual_tokens, new_tokens)
+        return self.stream(ids, mask, control, mixed)
+
+    def stream(self, ids: Tensor, mask: Tensor, control: Control, mixed: Mixed) -> Stream:
+        """Stream of one model for padded prompts, (rows, P), under its control."""
         virtual = self.read(control)  # (rows, V, width) or None
         if self.model.encoder_decoder:
             begin = self.model.begin
-            return EncoderDecoderStream(self.network, mixed, ids, mask, begin, virtual)
-        return CausalStream(self.network, mixed, ids, mask, virtual)
+            given = (self.network, mixed, ids, mask, begin, virtual)
+            return EncoderDecoderStream(*given, self.model.own_cache)
+        return CausalStream(self.network, mixed, ids, mask, virtual, self.model.own_cache)
 
     @torch.no_grad()
     def materialise(self, coefficients: Tensor | None) -> Any:
