@@ -326,7 +326,9 @@ class Preferences(ScoredByRewards):
                     f"training pairs: {self.reader.refusals}; use a model whose template "
                     "accepts them"
                 )
-        return Answers(pairs, self.reader, self.decoding.max_new_tokens)
+        answers = Answers(pairs, self.reader, self.decoding.max_new_tokens)
+        self.model.check_embedded(token for ids in answers.ids for token in ids)
+        return answers
 
     @cached_property
     def _start_scores(self) -> torch.Tensor:

@@ -30,8 +30,8 @@ def single_query(
     """Attention output (rows, T, heads, d) and no weights, in the signature of `transformers`.
 
     `query` is (rows, heads, T, d), `key` and `value` are (rows, groups, L, d): with grouped-query
-    attention several heads share one group, and values may have a width of their own. `position_bias` (1, heads, T, L) is T5's relative
-    position bias.
+    attention several heads share one group, and values may have a width of their own.
+    `position_bias` (1, heads, T, L) is T5's relative position bias.
     """
     rows, heads, length, width = query.shape
     if length > 1 or attention_mask is None or not attention_mask.is_floating_point():

@@ -23,6 +23,7 @@ from paretosteer.storage.atomic import write_json
 from paretosteer.storage.cache import cached
 from paretosteer.storage.digest import digest
 from paretosteer.text.generate import Decoding
+from paretosteer.text.load_check import check_soft_prompts, checked
 from paretosteer.text.model import LanguageModel, load_model, model_digest
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.pool import Pool
@@ -106,7 +107,10 @@ class TextBenchmark(Benchmark):
     def start_policy(self, conditioning: Conditioning, seed: int) -> TextPolicy:
         """Untrained policy: the start model with the given conditioning."""
         own = (self.decoding, seed, self.answering, self.sampler)
-        return TextPolicy(self.model, conditioning, *own)
+        policy = TextPolicy(self.model, conditioning, *own)
+        if policy.reader is not None:
+            _ = self._soft_prompts_checked
+        return policy
 
     def typed(self, text: str) -> Prompt:
         """Prompt typed by a user; equal texts get equal sampling noise."""
@@ -194,7 +198,14 @@ class TextBenchmark(Benchmark):
         model = load_model(path, setting.device, setting.dtype, pad)
         model = replace(model, recompute=setting.gradient_checkpointing)
         setting.set_threads(sum(p.numel() for p in model.network.parameters()))
-        return model
+        return checked(model) if setting.model.name == "hf" else model
+
+    @cached_property
+    def _soft_prompts_checked(self) -> bool:
+        """True; raises UsageError if the start model does not run with soft prompts."""
+        if self.setting.model.name == "hf":
+            check_soft_prompts(self.model)
+        return True
 
     def _check_prompts(self) -> None:
         """Raise UsageError if a prompt does not fit the context, before anything is trained."""
@@ -206,8 +217,11 @@ class TextBenchmark(Benchmark):
                 "0 <= min_new_tokens <= max_new_tokens and a temperature above 0"
             )
         room = self.model.room(decoding.max_new_tokens)
+        embedded = self.model.embeds_all
         for split in ("train", "calibration", "validation", "test"):
             for prompt in self.prompts(split):
+                if not embedded:
+                    self.model.check_embedded(self.model.tokenizer(prompt.text).input_ids)
                 if (
                     may_exceed(self.model.tokenizer, prompt.text, room)
                     and (n := len(self.model.tokenizer(prompt.text).input_ids)) > room

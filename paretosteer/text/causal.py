@@ -48,9 +48,13 @@ class CausalStream:
         self._recurrent = "cache_params" in parameters
         self._cache = "cache_params" if self._recurrent else "past_key_values"
         self.network, self.mixed = network, mixed
-        self.ids, self.virtual = ids, virtual
+        self.ids, self.virtual, self._order = ids, virtual, None
         if virtual is not None:
             mask = torch.cat([mask.new_ones(virtual.shape[:2]), mask], dim=1)
+            if own_cache or _counts_padding(network):
+                # Elsewhere the vectors stand before the padding, which is as good.
+                self._order = mask.argsort(dim=1, stable=True)  # padding, vectors, text
+                mask = mask.gather(1, self._order)
         self.mask = mask  # (rows, V + P)
         self.cache: Any = None
 
@@ -60,7 +64,7 @@ class CausalStream:
         ids = torch.cat([self.ids, response], dim=1)
         with self.mixed():
             out = self.network(
-                **with_vectors(self.network, self.virtual, ids),
+                **self._inputs(ids),
                 attention_mask=mask,
                 position_ids=_positions(mask),
                 use_cache=False,
@@ -81,8 +85,7 @@ class CausalStream:
         self._room = additive(room, self.network.dtype) if plain else room
         positions = _positions(self.mask)
         self._position = positions[:, -1:]
-        inputs = with_vectors(self.network, self.virtual, self.ids)
-        return self._forward(inputs, self.mask, positions)
+        return self._forward(self._inputs(self.ids), self.mask, positions)
 
     def step(self, token: Tensor) -> Tensor:
         """Read one more token per row, (rows,); logits (rows, vocabulary) of the next."""
@@ -90,6 +93,17 @@ class CausalStream:
         self._position = self._position + 1
         mask = None if self._recurrent else self._room[..., : self._read]
         return self._forward({"input_ids": token.unsqueeze(1)}, mask, self._position)
+
+    def _inputs(self, ids: Tensor) -> dict[str, Tensor]:
+        """Model inputs for the prompts, with or without a response, (rows, P + T)."""
+        inputs = with_vectors(self.network, self.virtual, ids)
+        if self._order is not None:
+            read = self._order.shape[1]
+            vectors = inputs["inputs_embeds"]  # (rows, V + P + T, width)
+            order = self._order.unsqueeze(-1).expand(-1, -1, vectors.shape[-1])
+            ordered = vectors[:, :read].gather(1, order)
+            inputs["inputs_embeds"] = torch.cat([ordered, vectors[:, read:]], dim=1)
+        return inputs
 
     def _forward(self, inputs: dict[str, Tensor], mask: Tensor | None, positions: Tensor) -> Tensor:
         with self.mixed():
@@ -106,6 +120,16 @@ class CausalStream:
             raise UnsupportedError(f"{type(self.network).__name__} returns no cache")
         logits: Tensor = out.logits[:, -1]
         return logits
+
+
+def _counts_padding(network: Any) -> bool:
+    """True if padding between two tokens can change how one sees the other.
+
+    So it is where layers see a window or keep a state, and where a model numbers its tokens itself.
+    """
+    numbered = "position_ids" in signature(network.forward).parameters
+    window = getattr(network.config.get_text_config(), "window_size", None)  # of GPT-Neo
+    return not numbered or bool(window) or roomy_cache(network, 1) is None
 
 
 def _positions(mask: Tensor) -> Tensor:

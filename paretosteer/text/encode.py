@@ -62,7 +62,9 @@ class PromptEncoder:
 
     def _encode(self, text: str) -> list[int]:
         if text not in self._ids:
-            self._ids[text] = self.model.tokenizer(text)["input_ids"]
+            ids = self.model.tokenizer(text)["input_ids"]
+            self.model.check_embedded(ids)
+            self._ids[text] = ids
         return self._ids[text]
 
     def _padded(self, row: list[int], padding: list[int]) -> list[int]:

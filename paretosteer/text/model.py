@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -13,6 +14,7 @@ import torch
 from paretosteer.errors import UsageError, first_line
 from paretosteer.storage.digest import seen
 from paretosteer.storage.safetensors_only import check_weights, read_model_json
+from paretosteer.text.special_tokens import check_embedded, check_vocabulary, leave_open
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,19 @@ class LanguageModel:
     @property
     def context(self) -> int:
         """Maximum number of tokens that the model can attend to."""
-        return int(getattr(self.network.config, "max_position_embeddings", 0) or 2**31)
+        config = self.network.config.get_text_config()
+        names = ("max_position_embeddings", "max_seq_len")  # the second is MPT's
+        return int(next((n for x in names if (n := getattr(config, x, None))), 2**31))
+
+    @property
+    def embeds_all(self) -> bool:
+        """True if every token of the tokenizer has an embedding."""
+        size: int = self.network.get_input_embeddings().weight.shape[0]
+        return max(self.tokenizer.get_vocab().values(), default=0) < size
+
+    def check_embedded(self, ids: Iterable[int]) -> None:
+        """Raise UsageError, naming the token, if a token has no embedding."""
+        check_embedded(ids, self.tokenizer, self.network, self.name)
 
     def room(self, new_tokens: int) -> int:
         """Maximum prompt length, including any prefix, that leaves room for `new_tokens`."""
@@ -60,7 +74,7 @@ class LanguageModel:
         elif self.context < 2**31 or self.longest is not None:
             limit = self.context
         else:
-            stated = getattr(self.network.config, "n_positions", 0)
+            stated = getattr(self.network.config.get_text_config(), "n_positions", 0)
             limit = int(stated or self.tokenizer.model_max_length)
         return limit if self.longest is None else min(limit, self.longest)
 
@@ -96,6 +110,9 @@ def load_model(
             "use a folder with config.json, model.safetensors and a tokenizer, or a hub name"
         ) from None
     set_padding(tokenizer, path, pad_token)
+    if not config.is_encoder_decoder:
+        leave_open(tokenizer, path)
+    check_vocabulary(tokenizer, network, path)
     tokenizer.padding_side = "right" if config.is_encoder_decoder else "left"
     network.requires_grad_(False)
     model = LanguageModel(network.eval().to(device), tokenizer, Path(path).name)

@@ -240,7 +240,7 @@ def _shape(network: Any, name: str) -> tuple[int, ...] | None:
 
 
 def _described(network: Any) -> str:
-    config = network.config
+    config = network.config.get_text_config()
     return (
         f"{type(network).__name__} (hidden size {getattr(config, 'hidden_size', '?')}, "
         f"vocabulary {getattr(config, 'vocab_size', '?')})"

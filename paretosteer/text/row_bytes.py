@@ -15,8 +15,8 @@ def row_bytes(network: Any, prompt: int, response: int) -> int:
     Counts the keys and values of all layers, the activations of one layer, and the larger of the
     sampling noise in one step and the scores of a whole response.
     """
-    config, size = network.config, network.dtype.itemsize
-    heads = config.num_attention_heads
+    config, size = network.config.get_text_config(), network.dtype.itemsize
+    heads = getattr(config, "num_attention_heads", 1)  # Mamba has none
     groups = getattr(config, "num_key_value_heads", None) or heads
     head = getattr(config, "head_dim", None) or config.hidden_size // heads
     inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size

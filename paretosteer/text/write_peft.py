@@ -44,7 +44,7 @@ def write_adapter(policy: TextPolicy, row: Tensor, folder: Path, base: str) -> N
 
 def write_soft_prompt(policy: TextPolicy, vectors: Tensor, folder: Path, base: str) -> None:
     """Write virtual tokens (tokens, width) as a PEFT prompt-tuning folder on `base`."""
-    model = policy.network.config
+    model = policy.network.config.get_text_config()
     config = {
         "peft_type": "PROMPT_TUNING",
         "num_virtual_tokens": len(vectors),

@@ -9,6 +9,7 @@ LLAMA = {**GROUPED, "max_position_embeddings": 128}
 WIDE = {**LLAMA, "head_dim": 8}
 STD = {"initializer_range": 0.2}
 EXPERTS = {"moe_intermediate_size": 24, "num_experts_per_tok": 2}
+LOCAL = {"num_local_experts": 4, "num_experts_per_tok": 2}
 BERT = {**SIZES, "intermediate_size": 48, "max_position_embeddings": 128, "is_decoder": True, **STD}
 BART = {
     "d_model": 32,
@@ -90,7 +91,11 @@ CAUSAL = {
         "moe_layer_start_index": 1,
         "moe_layer_end_index": 1,
     },
-    "exaone4": {**WIDE, "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]},
+    "exaone4": {
+        **WIDE,
+        "sliding_window": 8,
+        "layer_types": ["sliding_attention", "full_attention"],
+    },
     "falcon": {**SIZES, "new_decoder_architecture": False, "alibi": False, **STD},
     "falcon-alibi": {**SIZES, "new_decoder_architecture": False, "alibi": True, **STD},
     "falcon_h1": {
@@ -119,11 +124,16 @@ CAUSAL = {
         **STD,
     },
     "gpt_neox": {**SIZES, "intermediate_size": 48, "max_position_embeddings": 128, **STD},
-    "gpt_neox_japanese": {**SIZES, "intermediate_multiple_size": 2, "max_position_embeddings": 128, **STD},
-    "gpt_oss": {**WIDE, "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 8},
+    "gpt_neox_japanese": {
+        **SIZES,
+        "intermediate_multiple_size": 2,
+        "max_position_embeddings": 128,
+        **STD,
+    },
+    "gpt_oss": {**WIDE, **LOCAL, "sliding_window": 8},
     "gptj": {**SIZES, "n_positions": 128, "rotary_dim": 8, **STD},
     "granite": WIDE,
-    "granitemoe": {**WIDE, "num_local_experts": 4, "num_experts_per_tok": 2},
+    "granitemoe": {**WIDE, **LOCAL},
     "helium": WIDE,
     "jamba": {
         **LLAMA,
@@ -137,8 +147,20 @@ CAUSAL = {
         "mamba_d_state": 4,
         "mamba_dt_rank": 4,
     },
-    "jetmoe": {**WIDE, "kv_channels": 8, "num_local_experts": 4, "num_experts_per_tok": 2, "num_key_value_heads": 2, "num_attention_heads": 4},
-    "lfm2": {**LLAMA, "layer_types": ["conv", "full_attention"], "conv_L_cache": 3, "block_multiple_of": 8},
+    "jetmoe": {
+        **WIDE,
+        "kv_channels": 8,
+        "num_local_experts": 4,
+        "num_experts_per_tok": 2,
+        "num_key_value_heads": 2,
+        "num_attention_heads": 4,
+    },
+    "lfm2": {
+        **LLAMA,
+        "layer_types": ["conv", "full_attention"],
+        "conv_L_cache": 3,
+        "block_multiple_of": 8,
+    },
     "llama": LLAMA,
     "llama4_text": {
         **WIDE,
@@ -150,13 +172,27 @@ CAUSAL = {
         "pad_token_id": "pad",
     },
     "mamba": STATE,
-    "mamba2": {**SIZES, "num_heads": 8, "head_dim": 8, "state_size": 4, "n_groups": 1, "chunk_size": 8, **STD},
+    "mamba2": {
+        **SIZES,
+        "num_heads": 8,
+        "head_dim": 8,
+        "state_size": 4,
+        "n_groups": 1,
+        "chunk_size": 8,
+        **STD,
+    },
     "minicpm3": {**MLA},
-    "minimax": {**WIDE, "num_local_experts": 4, "num_experts_per_tok": 2, "block_size": 8},
+    "minimax": {**WIDE, **LOCAL, "block_size": 8},
     "ministral": WIDE,
     "mistral": {**LLAMA, "sliding_window": 8, "head_dim": 8},
-    "mixtral": {**LLAMA, "num_local_experts": 4, "num_experts_per_tok": 2},
-    "modernbert-decoder": {**SIZES, "intermediate_size": 48, "max_position_embeddings": 128, "initializer_range": 0.2, "local_attention": 8},
+    "mixtral": {**LLAMA, **LOCAL},
+    "modernbert-decoder": {
+        **SIZES,
+        "intermediate_size": 48,
+        "max_position_embeddings": 128,
+        "initializer_range": 0.2,
+        "local_attention": 8,
+    },
     "mpt": {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 128, **STD},
     "nemotron": WIDE,
     "olmo": LLAMA,
@@ -164,11 +200,17 @@ CAUSAL = {
     "olmo3": {**LLAMA, "sliding_window": 8},
     "olmoe": {**LLAMA, "num_experts": 4, "num_experts_per_tok": 2},
     "openai-gpt": {**SIZES, "n_positions": 128, **STD},
-    "opt": {**SIZES, "ffn_dim": 48, "max_position_embeddings": 128, "word_embed_proj_dim": 32, "init_std": 0.2},
+    "opt": {
+        **SIZES,
+        "ffn_dim": 48,
+        "max_position_embeddings": 128,
+        "word_embed_proj_dim": 32,
+        "init_std": 0.2,
+    },
     "persimmon": WIDE,
     "phi": WIDE,
     "phi3": {**WIDE, "pad_token_id": "pad"},
-    "phimoe": {**WIDE, "num_local_experts": 4, "num_experts_per_tok": 2},
+    "phimoe": {**WIDE, **LOCAL},
     "qwen2": LLAMA,
     "qwen2_moe": {
         **LLAMA,
@@ -201,7 +243,14 @@ CAUSAL = {
     "smollm3": {**WIDE, "pad_token_id": "pad"},
     "stablelm": WIDE,
     "starcoder2": WIDE,
-    "xglm": {"d_model": 32, "num_layers": 2, "attention_heads": 4, "ffn_dim": 48, "max_position_embeddings": 128, "init_std": 0.2},
+    "xglm": {
+        "d_model": 32,
+        "num_layers": 2,
+        "attention_heads": 4,
+        "ffn_dim": 48,
+        "max_position_embeddings": 128,
+        "init_std": 0.2,
+    },
     "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48, **STD},
     "zamba2": {
         **LLAMA,
@@ -247,7 +296,12 @@ ENCODER_DECODERS = {
         "max_position_embeddings": 128,
         "init_std": 0.2,
     },
-    "switch_transformers": {**T5, "num_experts": 4, "num_sparse_encoder_layers": 1, "num_sparse_decoder_layers": 1},
+    "switch_transformers": {
+        **T5,
+        "num_experts": 4,
+        "num_sparse_encoder_layers": 1,
+        "num_sparse_decoder_layers": 1,
+    },
     "t5": T5,
     "umt5": T5,
 }

@@ -1,0 +1,79 @@
+"""Special tokens of a start model: none where a text goes on, and none without an embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from paretosteer.errors import UsageError
+
+PROBE = "a"
+
+
+def leave_open(tokenizer: Any, path: str) -> None:
+    """Stop a tokenizer from ending every text, for a model that continues its prompts.
+
+    Some append an end token (`add_eos_token`), BERT's a separator. What they put before a text
+    stays.
+
+    Raises
+    ------
+    UsageError
+        If the tokenizer cannot be changed.
+
+    """
+    if not _after(tokenizer):
+        return
+    for name in ("add_eos_token", "add_sep_token"):
+        if getattr(tokenizer, name, False):
+            setattr(tokenizer, name, False)
+    if _after(tokenizer) and getattr(tokenizer, "is_fast", False):
+        from tokenizers.processors import TemplateProcessing
+
+        before = _split(tokenizer)[0]
+        names = [tokenizer.convert_ids_to_tokens(token) for token in before]
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+            single=[*names, "$A"],
+            pair=[*names, "$A", "$B:1"],
+            special_tokens=list(zip(names, before, strict=True)),
+        )
+    if after := _after(tokenizer):
+        raise UsageError(
+            f"model.path: the tokenizer of {path!r} appends "
+            f"{tokenizer.convert_ids_to_tokens(after)} to every text, so that no prompt can be "
+            "continued; set add_eos_token to false in its tokenizer_config.json"
+        )
+
+
+def check_vocabulary(tokenizer: Any, network: Any, path: str) -> None:
+    """Raise UsageError if a token that every text or batch may have has no embedding."""
+    used = {*tokenizer(PROBE)["input_ids"], tokenizer.pad_token_id, tokenizer.eos_token_id}
+    check_embedded(used - {None}, tokenizer, network, path)
+
+
+def check_embedded(ids: Iterable[int], tokenizer: Any, network: Any, path: str) -> None:
+    """Raise UsageError, naming the token, if a token has no embedding."""
+    size = network.get_input_embeddings().weight.shape[0]
+    if (token := max(ids, default=0)) >= size:
+        name = tokenizer.convert_ids_to_tokens(token)
+        raise UsageError(
+            f"model.path: the tokenizer of {path!r} has {name!r} as token {token}, but the model "
+            f"has embeddings for {size} tokens; use the model's own tokenizer, or save the model "
+            "after resize_token_embeddings(len(tokenizer))"
+        )
+
+
+def _after(tokenizer: Any) -> list[int]:
+    return _split(tokenizer)[1]
+
+
+def _split(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """Special tokens that a tokenizer puts before and after every text."""
+    whole = tokenizer(PROBE)["input_ids"]
+    bare = tokenizer(PROBE, add_special_tokens=False)["input_ids"]
+    if not bare:
+        return whole, []
+    first = next(
+        (i for i in range(len(whole)) if whole[i : i + len(bare)] == bare), len(whole) - len(bare)
+    )
+    return whole[:first], whole[first + len(bare) :]
