@@ -167,7 +167,7 @@ class _Probe:
         runs.
         """
         taken = torch.log_softmax(logits, dim=-1).gather(-1, self.response.unsqueeze(-1))
-        taken.sum().backward()
+        taken.sum().backward()  # type: ignore[no-untyped-call]
         running = {_kind(name) for name in self.called}
         for name, layer in self.policy.layers.items():
             if _kind(name) not in running:
