@@ -223,7 +223,7 @@ def _kind(name: str) -> str:
 def _named(step: str) -> Iterator[None]:
     try:
         yield
-    except (torch.OutOfMemoryError, _Failed):
+    except (torch.OutOfMemoryError, UsageError, _Failed):
         raise
     except Exception as error:  # the code of any architecture may raise anything
         raise _Failed(f"{step} ({type(error).__name__}: {first_line(error)})") from None

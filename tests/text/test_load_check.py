@@ -1,6 +1,7 @@
 """The check of a loaded model: what runs, what is refused, and that it disturbs nothing."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -232,3 +233,10 @@ def test_a_multimodal_model_is_its_text_part(tmp_path):
     assert len(policy.layers) == 2 * 7
     assert not any("vision" in name or "projector" in name for name in policy.layers)
     assert policy.row_bytes(PROMPTS) > 0
+
+
+def test_an_error_of_ours_keeps_its_remedy():
+    model = replace(tiny_model("gpt2"), recompute=True)
+    model.network.transformer.h = nn.ModuleList()
+    with pytest.raises(UsageError, match=r"^gradient_checkpointing: .* does not support it"):
+        checked(model)
