@@ -75,7 +75,7 @@ def _rendered(messages: Sequence[Mapping[str, str]], tokenizer: Any, ready: bool
         message = _one_line(first_line(error))
         if not isinstance(error, ValueError) and type(error).__name__ != "TemplateError":
             message = f"{type(error).__name__}: {message}"
-        raise RefusedDialogueError(message[:_LONGEST]) from None
+        raise RefusedDialogueError(message.rstrip(".")[:_LONGEST]) from None
     return text
 
 

@@ -136,7 +136,7 @@ def model_digest(path: str, option: str = "model.path") -> str:
     folder = Path(path)
     if not folder.is_dir():
         return sha256(path.encode()).hexdigest()
-    kinds = {".json", ".safetensors", ".txt", ".model"}
+    kinds = {".json", ".safetensors", ".txt", ".model", ".jinja", ".py"}
     files = [file for file in sorted(folder.iterdir()) if file.suffix in kinds]
     return _digest_of(tuple((file, *seen(file)) for file in files))
 

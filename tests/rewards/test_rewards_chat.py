@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from paretosteer.errors import UsageError
 from paretosteer.text.dialogue import Turn
-from paretosteer.text.rewards import RewardSpec, load_reward, reading_notes
+from paretosteer.text.rewards import RewardSpec, load_reward, reading_notes, reward_digest
 from paretosteer.text.rewards.remote_code import trust
 
 CPU = torch.device("cpu")
@@ -166,3 +166,11 @@ def test_code_of_another_repository_is_refused(own_code):
 def test_trust_is_no_setting(stand_in):
     with pytest.raises(UsageError, match="trust_remote_code is not a setting"):
         load(stand_in("llama"), trust_remote_code=True)
+
+
+@pytest.mark.parametrize("name", ["modeling_doubled.py", "chat_template.jinja"])
+def test_the_digest_covers_code_and_template(own_code, name):
+    spec = RewardSpec.of(str(own_code), "good")
+    before = reward_digest(spec)
+    (own_code / name).write_text(CODE + "# changed")
+    assert reward_digest(spec) != before
