@@ -97,6 +97,14 @@ class Benchmark(ABC):
     def objective_versions(cls, options: Any) -> Mapping[str, str]:
         """Version of each objective by name, in order."""
 
+    @classmethod
+    def describe_data(cls, options: Any) -> Sequence[str]:
+        """Amounts of data, one line each, for `--dry-run`.
+
+        Called when a cell is planned; raises UsageError if there are too few data to train on.
+        """
+        return ()
+
     # -- start model, prompts and normalisation -----------------------------------------------
 
     @property

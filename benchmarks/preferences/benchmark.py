@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from paretosteer.benchmark import TRAINING, few_calibration
-from paretosteer.benchmarks.preferences.embedded_start import start_key, train_start
+from paretosteer.benchmarks.preferences.embedded_start import check_start, start_key, train_start
 from paretosteer.benchmarks.preferences.pair_answers import Answers
-from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
+from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, LONGEST, Data
 from paretosteer.benchmarks.preferences.pair_rewards import Plan, Rewards
 from paretosteer.benchmarks.preferences.rendering import Reader
 from paretosteer.config.options import BaseOptions, option
@@ -130,6 +130,11 @@ class Preferences(ScoredByRewards):
         )
 
     @classmethod
+    def describe_data(cls, options: Options) -> Sequence[str]:
+        """Usable pairs of every objective, by split, and what is left out."""
+        return Data.of(options.pairs, options.judge).counts(set(options.rewards))
+
+    @classmethod
     def objective_versions(cls, options: Options) -> Mapping[str, str]:
         """One version for all objectives; `model_key` covers the pairs and the reward models."""
         return dict.fromkeys(Data.of(options.pairs, options.judge).names, "1")
@@ -142,6 +147,9 @@ class Preferences(ScoredByRewards):
     def make_embedded(self, folder: Path) -> None:
         """Train a small model from scratch on the chosen answers of the training pairs."""
         train_start(self.data, self.setting, self.options.start, folder)
+
+    def check_embedded(self, folder: Path) -> None:
+        check_start(folder)
 
     def declared(self) -> Sequence[Objective]:
         """One objective per set of pairs."""
@@ -190,7 +198,9 @@ class Preferences(ScoredByRewards):
     def _cut_notes(self) -> list[str]:
         ids = {prompt.id for part in self._splits.values() for prompt in part}
         prompts, answers = len(ids & self.reader.cut), self.answers.cut
+        long = self.data.long_answers
         counts = {
+            f"{long} human answers exceed {LONGEST} characters and are cut.": long,
             self._refused_note: len(self.reader.refused),
             f"{prompts} of {len(ids)} prompts exceed {self.reader.room} tokens and lose their "
             f"oldest turns, or the {self.options.truncate} end of a single turn.": prompts,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
+from paretosteer.benchmarks.preferences.pair_data import Data
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.text.dialogue import transcript
 from paretosteer.text.scratch.model_size import Size, size_for
 from paretosteer.text.scratch.start_model import (
+    EPOCHS,
+    FACTS,
     SCRATCH_VERSION,
     Text,
     refuse_poor,
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
     from paretosteer.config.setting import Setting
 
 
+SECONDS = 20  # between lines of progress
+
+
 def start_key(data: Data, budget: Budget, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Everything that the embedded start model depends on, to be digested."""
     return {
@@ -30,26 +37,49 @@ def start_key(data: Data, budget: Budget, given: Mapping[str, Any]) -> Mapping[s
         "size": asdict(_size(budget, given)),
         "pairs": data.digests,
         "judge": data.judge,
-        "checks": budget.checks,
+        "epochs": _epochs(budget, given),
     }
 
 
 def train_start(data: Data, setting: Setting, given: Mapping[str, Any], folder: Path) -> None:
     """Train the model on the chosen answers of the training pairs and print its cross-entropy."""
     setting.say("training the start model on the chosen answers (once; then it is cached)")
+    began = due = time.monotonic()
+
+    def progress(step: int, total: int, loss: float) -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now >= due:
+            left = (now - began) / step * (total - step)
+            rest = f", about {left:.0f} s left" if step > 1 else ""
+            setting.say(f"start model: step {step}/{total}, {loss:.2f} nats per token{rest}")
+            due = now + SECONDS
+
     facts = train_start_model(
         _texts(data, "train"),
-        _texts(data, *HELD_OUT),
+        _texts(data, "calibration", "test"),
         folder,
         _size(setting.budget, given),
+        validation=_texts(data, "validation"),
+        epochs=_epochs(setting.budget, given),
         device=setting.device,
+        progress=progress,
     )
     setting.say(
         f"start model: {facts['cross_entropy']:.2f} nats per held-out token, "
-        f"{facts['unigram']:.2f} for a unigram model; {facts['parameters']:,} parameters"
+        f"{facts['unigram']:.2f} for a unigram model; {facts['parameters']:,} parameters, "
+        f"step {facts['best_step']} of {facts['steps']} ({facts['epochs']:.1f} epochs)"
     )
-    if setting.budget.checks:
-        refuse_poor(facts)
+
+
+def check_start(folder: Path) -> None:
+    """Raise UsageError if the start model in a folder is hardly better than a unigram model."""
+    refuse_poor(json.loads((folder / FACTS).read_text(encoding="utf-8")))
+
+
+def _epochs(budget: Budget, given: Mapping[str, Any]) -> int | None:
+    """Most passes over the texts; None where the number of steps is configured."""
+    return None if budget.embedded_steps or "steps" in given else EPOCHS
 
 
 def _size(budget: Budget, given: Mapping[str, Any]) -> Size:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from paretosteer.benchmarks.preferences.prompts import balanced, pairs_by_part
+from paretosteer.benchmarks.preferences.prompts import JUDGED, balanced, pairs_by_part
 from paretosteer.errors import UsageError
 from paretosteer.text.dialogue import Dialogue
 from paretosteer.text.pairs import Pair, PairSet, Source, read_pairs
 
+# Characters of an answer, about 4,000 tokens: more than any model here reads of it, so that one
+# huge answer does not take most of a run's time.
+LONGEST = 20_000
+FEWEST_TRAIN = 8  # pairs for a reward model
+FEWEST_CALIBRATION = 2  # prompts; a normaliser needs a standard deviation
+TRAINED = ("train", JUDGED)  # parts on which reward models are trained
 HELD_OUT = ("calibration", "validation", "test")  # splits that nothing is trained on
 
 
@@ -57,7 +63,15 @@ class Data:
 
     @cached_property
     def sets(self) -> list[PairSet]:
-        return [read_pairs(source, name) for name, source in self.sources.items()]
+        return [_shortened(read_pairs(source, name)) for name, source in self.sources.items()]
+
+    @cached_property
+    def long_answers(self) -> int:
+        """Number of answers that are longer than `LONGEST` characters and are cut."""
+        read = (
+            pair for name, source in self.sources.items() for pair in read_pairs(source, name).pairs
+        )
+        return sum(len(text) > LONGEST for pair in read for text in (pair.chosen, pair.rejected))
 
     def pairs(self, objective: str, *parts: str) -> list[Pair]:
         """Pairs of an objective in the given parts: splits, or `judge`.
@@ -76,6 +90,39 @@ class Data:
             )
         return pairs
 
+    def counts(self, given: Collection[str] = ()) -> list[str]:
+        """Numbers of usable pairs of every objective, one line each.
+
+        Raises
+        ------
+        UsageError
+            If an objective, unless it is in `given` and so needs no reward model, has fewer pairs
+            in some part than are needed.
+
+        """
+        lines = []
+        for pairs in self.sets:
+            parts = {name: len(part) for name, part in self._parts[pairs.objective].items()}
+            sizes = ", ".join(f"{name} {size}" for name, size in parts.items())
+            for name, size in parts.items():
+                trained = name in TRAINED and not (name == "train" and pairs.objective in given)
+                least = FEWEST_TRAIN if trained else 1
+                if size < least:
+                    raise UsageError(
+                        f"benchmark.pairs.{pairs.objective}: {str(pairs).removesuffix('.')}; "
+                        f"split by prompt into {sizes}; {name} needs at least {least}: provide "
+                        "more pairs"
+                    )
+            lines.append(f"{pairs} Split by prompt: {sizes}.")
+        if self.long_answers:
+            lines.append(f"{self.long_answers} answers exceed {LONGEST} characters and are cut.")
+        if len(self.prompts("calibration")) < FEWEST_CALIBRATION:
+            raise UsageError(
+                "benchmark.pairs: the calibration split has only one prompt (a hash of the prompt "
+                f"decides), but units need at least {FEWEST_CALIBRATION}; provide more pairs"
+            )
+        return lines
+
     def prompts(self, split: str) -> list[Dialogue]:
         """Prompts of a split, balanced over the objectives."""
         return balanced({name: self.pairs(name, split) for name in self.names})
@@ -86,3 +133,13 @@ class Data:
     @cached_property
     def _parts(self) -> dict[str, dict[str, Sequence[Pair]]]:
         return {pairs.objective: pairs_by_part(pairs, self.judge) for pairs in self.sets}
+
+
+def _shortened(pairs: PairSet) -> PairSet:
+    """Pairs with answers of at most `LONGEST` characters."""
+    if all(len(p.chosen) <= LONGEST and len(p.rejected) <= LONGEST for p in pairs.pairs):
+        return pairs
+    cut = (
+        replace(p, chosen=p.chosen[:LONGEST], rejected=p.rejected[:LONGEST]) for p in pairs.pairs
+    )
+    return replace(pairs, pairs=tuple(cut))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from paretosteer.config.setting import Setting
 
 FACTS = "facts.json"
+FEW_HELD_OUT = 400  # pairs; below, an accuracy is uncertain by more than 4 percentage points
 Facts = Mapping[str, Any]  # `source`, `held_out_pairs`, `accuracy`, `baseline_accuracy`, …
 
 
@@ -181,7 +183,10 @@ def _ready(plan: Plan, name: str, part: str, setting: Setting) -> tuple[RewardMo
 
 
 def _refuse_poor(kind: str, name: str, figures: Facts) -> None:
-    if figures["accuracy"] <= figures["baseline_accuracy"]:
+    count, bound = figures["held_out_pairs"], figures["baseline_accuracy"]
+    if count < FEW_HELD_OUT:  # within the sampling error of both, nothing can be said
+        bound = max(0.5, bound - 1.64 * math.sqrt(0.25 / count))
+    if figures["accuracy"] <= bound:
         title = "reward model" if kind == "models" else "judge"
         raise UsageError(
             f"benchmark.rewards.{name}: the {title} ({figures['source']}) agrees with people on "

@@ -123,6 +123,11 @@ class CellPlan:
         """Version of every objective, by name, in their order."""
         return dict(self.benchmark_class.objective_versions(self.benchmark_options))
 
+    @cached_property
+    def data(self) -> list[str]:
+        """Amounts of the benchmark's data, one line each."""
+        return list(self.benchmark_class.describe_data(self.benchmark_options))
+
     @property
     def identity(self) -> str:
         """Training digest, shortened: names the cell's folder."""
@@ -224,6 +229,7 @@ def plan_cell(config: CellConfig) -> CellPlan:
     if kind := getattr(plan.method_options, "feedback", None):
         registry.load("feedback", kind)  # raises for an unknown name
     plan.method().check(len(plan.objectives))
+    _ = plan.data  # raises where there are too few
     _ = plan.steps  # raises unless it is a whole number
     _ = plan.content_key  # raises where the files that it digests cannot be used
     if config.preferences.name == "file":

@@ -144,6 +144,8 @@ def _show(cells: Sequence[PlannedCell], from_scratch: bool) -> int:
     print(table(header, [_row(*each) for each in zip(cells, done, costs, strict=True)]))
     steps, rows = (sum(column) for column in zip(*costs, strict=True))
     print(f"\n{len(cells)} cells; left to train: {steps} optimiser steps on {rows} rows at most")
+    for text in dict.fromkeys(text for cell in cells if cell.plan for text in cell.plan.data):
+        print(line(text))
     problems = [(cell, cell.problem) for cell in cells if cell.problem]
     for cell, problem in problems:
         who = f"{cell.config.method.name} seed {cell.config.seed}"

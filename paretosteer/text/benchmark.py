@@ -84,6 +84,9 @@ class TextBenchmark(Benchmark):
     def make_embedded(self, folder: Path) -> None:
         """Train the embedded start model into a Hugging Face folder."""
 
+    def check_embedded(self, folder: Path) -> None:
+        """Raise UsageError if the embedded start model in `folder` is too poor to use."""
+
     def decodings(self) -> tuple[Decoding, Decoding | None]:
         """Decoding of training samples, and of test answers if it differs."""
         o = self.options
@@ -193,7 +196,11 @@ class TextBenchmark(Benchmark):
         if setting.model.name == "embedded":
             setting.set_threads(0)
             key = self.embedded_key(self.options, setting.budget)
-            path = str(cached("model", {"benchmark": self.name, **key}, self.make_embedded))
+            folder = cached("model", {"benchmark": self.name, **key}, self.make_embedded)
+            # Checked here, so that a poor model is not trained again for every cell.
+            if setting.budget.checks:
+                self.check_embedded(folder)
+            path = str(folder)
         assert path is not None
         model = load_model(path, setting.device, setting.dtype, pad)
         model = replace(model, recompute=setting.gradient_checkpointing)

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,13 @@ from transformers import LlamaConfig
 from paretosteer.errors import UsageError
 from paretosteer.text.scratch.byte_pair import learn_tokenizer
 from paretosteer.text.scratch.model_size import Size
-from paretosteer.text.scratch.token_rows import Row, answers_in_order, batches, encode_row
+from paretosteer.text.scratch.token_rows import (
+    Row,
+    answers_in_order,
+    batches,
+    batches_per_epoch,
+    encode_row,
+)
 from paretosteer.text.scratch.train_language_model import (
     Progress,
     Recipe,
@@ -27,9 +33,13 @@ from paretosteer.text.scratch.train_language_model import (
     fresh_llama,
 )
 
-SCRATCH_VERSION = "1"
+SCRATCH_VERSION = "2"
 FACTS = "scratch.json"
 MARGIN = 0.85  # a start model must be below this share of the unigram model's cross-entropy
+
+EPOCHS = 8  # passes over small data; a model from scratch overfits with many more
+WATCHED = 4096  # tokens per batch of validation
+LOOKS = 12  # evaluations on validation texts, where several epochs are trained
 
 Text = tuple[str, str]  # prompt, answer
 
@@ -40,6 +50,8 @@ def train_start_model(
     folder: Path,
     size: Size,
     *,
+    validation: Sequence[Text] = (),
+    epochs: int | None = None,
     seed: int = 0,
     device: torch.device | None = None,
     progress: Progress | None = None,
@@ -57,6 +69,11 @@ def train_start_model(
         Folder to write.
     size
         Size of model and tokenizer, and length of training.
+    validation
+        Texts that decide when to stop: in `EPOCHS` epochs or more, the checkpoint with the lowest
+        loss on them is kept.
+    epochs
+        Most passes over `texts`, which may shorten the training; None for no limit.
     seed
         Seed of weights and batches.
     device
@@ -68,8 +85,9 @@ def train_start_model(
     -------
     Facts, also written to `scratch.json`. On the answers of `held_out`, with their end tokens:
     `cross_entropy` and the `unigram` model's (nats per token), and `bits_per_byte`. Further
-    `steps`, `tokens` (number of targets), `vocabulary`, `parameters`, `cut` (training texts that
-    exceeded the context), `seconds`, `seed`, `size` and `version`.
+    `steps`, `best_step` (of the kept checkpoint), `epochs`, `tokens` (number of targets),
+    `vocabulary`, `parameters`, `cut` (training texts that exceeded the context), `seconds`, `seed`,
+    `size` and `version`.
 
     Raises
     ------
@@ -84,24 +102,37 @@ def train_start_model(
         )
     started = time.perf_counter()
     tokenizer = learn_tokenizer((f"{p} {a}" for p, a in texts), size.vocabulary, size.context)
-    rows, unseen = (
+    rows, unseen, watched = (
         [encode_row(tokenizer, prompt, answer, size.context) for prompt, answer in part]
-        for part in (texts, held_out)
+        for part in (texts, held_out, validation)
     )
+    epoch = batches_per_epoch(rows, size.batch_tokens)
+    steps = size.steps if epochs is None else min(size.steps, epochs * epoch)
     model = fresh_llama(_config(tokenizer, size), seed).to(device or torch.device("cpu"))
     pad, rng = tokenizer.pad_token_id, np.random.default_rng(seed)
+    best = _Best(model, lambda: cross_entropy(model, answers_in_order(watched, WATCHED, pad)))
+
+    def on_step(step: int, total: int, loss: float) -> None:
+        if progress is not None:
+            progress(step, total, loss)
+        if watched and steps >= EPOCHS * epoch and step % max(1, steps // LOOKS) == 0:
+            best.look(step)
+
     tokens = fit(
         model,
         batches(rows, size.batch_tokens, pad, rng, prompts=True),
-        Recipe(size.steps, size.learning_rate),
-        progress,
+        Recipe(steps, size.learning_rate),
+        on_step,
     )
+    best_step = best.restore(steps)
     nats = cross_entropy(model, answers_in_order(unseen, size.batch_tokens, pad))
     facts = {
         "cross_entropy": nats,
         "unigram": unigram(rows, unseen, len(tokenizer)),
         "bits_per_byte": nats / math.log(2) / _bytes_per_token(unseen, tokenizer),
-        "steps": size.steps,
+        "steps": steps,
+        "best_step": best_step,
+        "epochs": steps / epoch,
         "tokens": tokens,
         "vocabulary": len(tokenizer),
         "parameters": model.num_parameters(),
@@ -118,15 +149,48 @@ def train_start_model(
     return facts
 
 
+class _Best:
+    """Weights with the lowest validation loss so far."""
+
+    def __init__(self, model: Any, loss: Callable[[], float]):
+        self._model, self._loss = model, loss
+        self._lowest, self._step = math.inf, 0
+        self._weights: dict[str, torch.Tensor] = {}
+
+    def look(self, step: int) -> None:
+        """Keep the current weights if they are the best so far."""
+        loss = self._loss()
+        if loss < self._lowest:
+            weights = self._model.state_dict().items()
+            self._lowest, self._step = loss, step
+            self._weights = {name: value.detach().clone() for name, value in weights}
+
+    def restore(self, last: int) -> int:
+        """Load the best weights, if any were kept, and return their step."""
+        if not self._weights:
+            return last
+        self._model.load_state_dict(self._weights)
+        return self._step
+
+
 def refuse_poor(facts: Mapping[str, Any]) -> None:
     """Raise UsageError if a start model is hardly better than a unigram model."""
     loss, bound = facts["cross_entropy"], MARGIN * facts["unigram"]
     if not loss < bound:
         raise UsageError(
             f"model: the start model's held-out loss is {loss:.2f} nats per token and must be "
-            f"below {bound:.2f} (a unigram model has {facts['unigram']:.2f}); train it longer "
-            "(budget.embedded_steps), provide more texts, or set budget=smoke to skip the checks"
+            f"below {bound:.2f} (a unigram model has {facts['unigram']:.2f}); {_remedy(facts)}"
         )
+
+
+def _remedy(facts: Mapping[str, Any]) -> str:
+    # Several epochs over few texts overfit: longer training would not help.
+    longer = facts.get("epochs", 0) < EPOCHS
+    return (
+        ("train it longer (budget.embedded_steps), " if longer else "")
+        + "provide more texts, use a pretrained start model (model=hf model.path=DIR)"
+        + ", or set budget=smoke to skip the checks"
+    )
 
 
 def unigram(rows: Sequence[Row], held_out: Sequence[Row], vocabulary: int) -> float:

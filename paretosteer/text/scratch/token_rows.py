@@ -68,6 +68,12 @@ def batches(
             yield labelled([rows[j] for j in parts[i]], pad, prompts=prompts)
 
 
+def batches_per_epoch(rows: Sequence[Row], tokens: int) -> int:
+    """Number of batches that `batches` makes of all rows, up to its noise on lengths."""
+    lengths = np.array([len(row.ids) for row in rows])
+    return sum(1 for _ in _parts(np.argsort(lengths, kind="stable"), lengths, tokens))
+
+
 def answers_in_order(rows: Sequence[Row], tokens: int, pad: int) -> Iterator[Labelled]:
     """Batches with every row once, shortest first, in which only answers are labelled."""
     lengths = np.array([len(row.ids) for row in rows])

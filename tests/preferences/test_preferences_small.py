@@ -1,0 +1,59 @@
+"""Small human data: counts before training, cuts, and the tolerance for few held-out pairs."""
+
+import json
+
+import pytest
+from cooking_pairs import rows
+
+from paretosteer.benchmarks.preferences.pair_data import LONGEST, Data
+from paretosteer.benchmarks.preferences.pair_rewards import _refuse_poor
+from paretosteer.commands.main import main
+from paretosteer.errors import UsageError
+
+
+def files(folder, count, extra=()):
+    paths = {}
+    for seed, name in enumerate(("helpful", "harmless")):
+        given = [row for _, row in zip(range(count), rows(seed, "salt", "fire"), strict=False)]
+        path = folder / f"{name}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in [*given, *extra]))
+        paths[name] = str(path)
+    return paths
+
+
+def test_a_dry_run_counts_pairs_and_gives_reasons(tmp_path, capsys):
+    tie = {"chosen": "\n\nHuman: a\n\nAssistant: b", "rejected": "\n\nHuman: a\n\nAssistant: b"}
+    pairs = [f"benchmark.pairs.{n}={p}" for n, p in files(tmp_path, 80, [tie]).items()]
+    assert main(["sweep", "benchmark=preferences", "--dry-run", *pairs]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("80 of 81 pairs are used; left out: 1 with the same answer") == 2
+
+
+def test_too_few_pairs_are_counted_before_anything_is_trained(tmp_path, capsys):
+    pairs = [f"benchmark.pairs.{n}={p}" for n, p in files(tmp_path, 7).items()]
+    assert main(["run", "benchmark=preferences", f"sweep_dir={tmp_path / 'out'}", *pairs]) == 2
+    error = capsys.readouterr().err
+    assert "helpful: 7 of 7 pairs are used; split by prompt into train" in error
+    assert "provide more pairs" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_huge_answer_is_cut_and_counted(tmp_path):
+    prompt = "\n\nHuman: tell me all\n\nAssistant: "
+    huge = {"chosen": prompt + "word " * 400_000, "rejected": prompt + "no"}
+    data = Data.of(files(tmp_path, 80, [huge]), judge=False)
+    assert max(len(pair.chosen) for pair in data.sets[0].pairs) == LONGEST
+    assert data.counts()[-1] == "2 answers exceed 20000 characters and are cut."
+
+
+@pytest.mark.parametrize(
+    ("count", "accuracy", "refused"),
+    [(90, 0.56, False), (90, 0.5, True), (90, 0.4, True), (600, 0.56, True), (600, 0.61, False)],
+)
+def test_few_held_out_pairs_do_not_refuse_a_reward_model_by_chance(count, accuracy, refused):
+    figures = {"held_out_pairs": count, "accuracy": accuracy, "baseline_accuracy": 0.6}
+    if not refused:
+        _refuse_poor("models", "helpful", figures)
+        return
+    with pytest.raises(UsageError, match="no better than a bag of words"):
+        _refuse_poor("models", "helpful", figures | {"source": "x"})
