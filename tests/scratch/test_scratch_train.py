@@ -19,7 +19,7 @@ from paretosteer.text.model import load_model
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.samples import Prompt
 from paretosteer.text.scratch.model_size import SIZES, Size, size_for
-from paretosteer.text.scratch.start_model import refuse_poor, train_start_model, unigram
+from paretosteer.text.scratch.start_model import EPOCHS, refuse_poor, train_start_model, unigram
 from paretosteer.text.scratch.token_rows import Row
 
 SIZE = Size(
@@ -163,3 +163,17 @@ def test_real_dialogues_are_learnt_in_seconds(shared_data, tmp_path):
     facts = train_start_model(texts[:900], texts[900:1000], tmp_path, SIZES["smoke"])
     assert facts["cross_entropy"] < facts["unigram"]
     assert facts["seconds"] < 60
+
+
+def test_few_texts_are_passed_over_a_few_times_and_the_best_checkpoint_is_kept(tmp_path):
+    long = Size(300, width=16, layers=1, heads=2, steps=2000, learning_rate=5e-2, context=64)
+    few = [(prompt, f"{answer} {i}") for i, (prompt, answer) in enumerate(TEXTS[:60])]
+    facts = train_start_model(few, HELD_OUT, tmp_path, long, validation=HELD_OUT, epochs=EPOCHS)
+    assert facts["epochs"] == EPOCHS and facts["steps"] < 2000
+    assert 0 < facts["best_step"] <= facts["steps"]
+
+
+def test_a_poor_model_of_few_texts_is_not_to_be_trained_longer():
+    with pytest.raises(UsageError, match="provide more texts, use a pretrained") as error:
+        refuse_poor({"cross_entropy": 9.3, "unigram": 6.35, "epochs": EPOCHS})
+    assert "longer" not in str(error.value)
