@@ -37,7 +37,7 @@ class Lab:
         folder = config.folder / f"seed{config.seed}-{IDENTITY}"
         stages = ["train"] if fate == "cached" else []
         what = {"cached_stages": stages, "steps": 120, "variant": "full"}
-        return SimpleNamespace(config=config, folder=folder, **what)
+        return SimpleNamespace(config=config, folder=folder, data=[], **what)
 
     def run_cell(self, plan: SimpleNamespace, tracker: Tracker) -> Record:
         """Run: an exception is raised, a status recorded."""
