@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ def add(commands: Commands) -> None:
         "score",
         "compute the metrics of points from a CSV file",
         _score,
-        """paretosteer score points.csv --reference=-2,-2
+        """paretosteer score points.csv --reference -2,-2
         paretosteer score points.csv --reference=0,0,10 --minimise latency --json""",
     )
     parser.add_argument(
@@ -35,8 +36,11 @@ def add(commands: Commands) -> None:
         metavar="A,B,…",
         help="reference point of the hypervolume, in the order of the objective columns",
     )
+    # argparse takes -1,-1 for an option unless it counts as a negative number.
+    parser._negative_number_matcher = re.compile(r"-(\d|\.\d|inf|nan)")
     parser.add_argument(
         "--minimise",
+        "--minimize",
         action="append",
         default=[],
         metavar="NAME",

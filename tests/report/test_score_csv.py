@@ -1,10 +1,12 @@
 """`paretosteer score`: points from elsewhere, against values worked out by hand."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
 from paretosteer.report import print_leaderboard
 from paretosteer.report.columns import CONTRACT
@@ -138,3 +140,67 @@ def test_bad_arguments(
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         score_csv(tmp_path / "nowhere.csv", [-2, -2])
+
+
+def test_errors_name_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, POINTS.replace("method,", "name,"))
+    with pytest.raises(UsageError) as error:
+        score_csv(path, [-2, -2])
+    assert str(error.value).startswith(f"{path}: has no column 'method'")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "\t"),
+        lambda text: text.replace("1,0,2,0", "1.0000005,-0.0000005,2,0"),
+        lambda text: (
+            text.replace("method", "method,seed")
+            .replace("line,", "line,0.0,")
+            .replace("still,", "still,0.0,")
+        ),
+    ],
+)
+def test_files_as_other_programs_write_them(tmp_path: Path, change: Callable[[str], str]) -> None:
+    frame = score_csv(write(tmp_path, change(POINTS)), [-2, -2])
+    assert frame["hypervolume"].max() == pytest.approx(13)
+
+
+def test_an_objective_may_be_named_as_a_weight(tmp_path: Path) -> None:
+    text = POINTS.replace("w_a,w_b,a,b", "w_w_c,w_b,w_c,b")
+    assert score_csv(write(tmp_path, text), [-2, -2])["hypervolume"][0] == pytest.approx(13)
+
+
+@pytest.mark.parametrize("value", ["1e200", "-1e13", "1e309"])
+def test_numbers_that_overflow_are_refused(tmp_path: Path, value: str) -> None:
+    text = POINTS.replace("line,0.5,0.5,1,1", f"line,0.5,0.5,{value},1")
+    with pytest.raises(UsageError, match="line 3, column 'a' holds"):
+        score_csv(write(tmp_path, text), [0, 0])
+
+
+def test_decimal_commas_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    text = POINTS.replace(",", ";").replace("0.5", "0,5")
+    with pytest.raises(UsageError, match="holds '0,5'; give a finite number with a decimal point"):
+        score_csv(write(tmp_path, text), [-2, -2])
+
+
+def test_points_below_the_reference_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, POINTS)
+    assert main(["score", str(path), "--reference", "1.2,1.2", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"{path}: every point of 'line' lies below the reference")
+    assert len(captured.err.splitlines()) == 1
+    assert len(json.loads(captured.out)) == 2
+
+
+def test_a_negative_reference_needs_no_equals_sign(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(write(tmp_path, POINTS))
+    assert main(["score", path, "--reference", "-2,-.5", "--minimize", "b", "--json"]) == 0
+    assert main(["score", path, "--reference", "-inf,0"]) == 2
+    assert "--reference: holds NaN or infinity" in capsys.readouterr().err
