@@ -42,6 +42,11 @@ def check_weights(folder: Path, option: str) -> None:
         raise _refused(option, folder, f"has pickled weights only, such as {pickled[0]}")
     if "adapter_model.bin" in names and f"adapter_model{_SUFFIX}" not in names:
         raise _refused(option, folder, "has a pickled adapter, adapter_model.bin")
+    if "adapter_config.json" in names and "config.json" in names:
+        raise UsageError(  # transformers would load the adapter into the model, without a word
+            f"{option}: {str(folder)!r} has a PEFT adapter (adapter_config.json) beside its "
+            "weights; move the adapter to another folder, or merge it and save the model again"
+        )
     for index in folder.glob(f"*{_SUFFIX}.index.json"):
         for shard in _shards(index):
             if Path(shard).name != shard or not shard.endswith(_SUFFIX):

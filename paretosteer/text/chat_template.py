@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,9 @@ from paretosteer.errors import UsageError, first_line
 
 _LONGEST = 120  # characters of a reason
 _SHOWN = 3  # reasons
+
+# Templates that ask for the date get this one, so that prompts are the same every day.
+NOW = datetime(2025, 1, 1)
 
 
 class RefusedDialogueError(ValueError):
@@ -67,7 +71,10 @@ def _dropped_role(roles: tuple[str, ...], tokenizer: Any, ready: bool, template:
 def _rendered(messages: Sequence[Mapping[str, str]], tokenizer: Any, ready: bool) -> str:
     try:
         text: str = tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=ready
+            list(messages),
+            tokenize=False,
+            add_generation_prompt=ready,
+            strftime_now=NOW.strftime,
         )
     except ImportError as error:  # of jinja2: concerns no dialogue in particular
         raise UsageError(f"model.path: chat templates cannot be rendered: {error}") from None
