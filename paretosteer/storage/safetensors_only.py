@@ -51,6 +51,11 @@ def check_weights(folder: Path, option: str) -> None:
         for shard in _shards(index):
             if Path(shard).name != shard or not shard.endswith(_SUFFIX):
                 raise _refused(option, folder, f"has an index, {index.name}, that names {shard!r}")
+            if shard not in names:
+                raise UsageError(
+                    f"{option}: {str(folder)!r} has no {shard}, which {index.name} names; copy "
+                    "all files of the model"
+                )
 
 
 def read_model_json(path: Path) -> Any:

@@ -14,6 +14,7 @@ import torch
 from paretosteer.errors import UsageError, first_line
 from paretosteer.storage.digest import seen
 from paretosteer.storage.safetensors_only import check_weights, read_model_json
+from paretosteer.text.load_weights import load_weights
 from paretosteer.text.special_tokens import check_embedded, check_vocabulary, leave_open
 
 
@@ -89,8 +90,8 @@ def load_model(
     Raises
     ------
     UsageError
-        If the folder is missing or holds no language model in safetensors, or if the tokenizer has
-        no padding token and `pad_token` is None.
+        If the folder is missing or holds no language model in safetensors, if weights are missing
+        or left over, or if the tokenizer has no padding token and `pad_token` is None.
 
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
@@ -100,9 +101,9 @@ def load_model(
         config = AutoConfig.from_pretrained(path, trust_remote_code=False)
         kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-        network = kind.from_pretrained(
-            path, dtype=dtype, use_safetensors=True, trust_remote_code=False
-        )
+        network = load_weights(kind, path, "model.path", dtype=dtype)
+    except UsageError:
+        raise
     except Exception as error:  # parsers of damaged or mismatched files raise arbitrary errors
         reason = first_line(error)
         raise UsageError(

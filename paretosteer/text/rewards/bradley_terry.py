@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from paretosteer.errors import DivergenceError, UsageError, first_line
+from paretosteer.text.load_weights import load_weights
 from paretosteer.text.model import check_source, set_padding
 from paretosteer.text.pairs import Pair
 from paretosteer.text.rewards.accuracy import (
@@ -119,13 +120,16 @@ def _from_start(spec: RewardSpec, start: str, device: Any, seed: int) -> RewardM
     torch.manual_seed(seed)
     try:
         tokenizer = AutoTokenizer.from_pretrained(start, trust_remote_code=False)
-        network = AutoModelForSequenceClassification.from_pretrained(
+        network = load_weights(
+            AutoModelForSequenceClassification,
             start,
+            "model.path",
+            new_head=True,
             num_labels=1,
             dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
         )
+    except UsageError:
+        raise
     except Exception as error:  # parsers of damaged or mismatched files raise arbitrary errors
         reason = first_line(error)
         raise UsageError(

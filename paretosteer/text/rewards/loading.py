@@ -11,6 +11,7 @@ import torch
 
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.text.chat_template import has_template
+from paretosteer.text.load_weights import load_weights
 from paretosteer.text.model import check_source, set_padding
 from paretosteer.text.rewards.remote_code import is_trusted, refuse_foreign_code
 from paretosteer.text.rewards.reward_spec import RewardSpec
@@ -158,21 +159,16 @@ def _network(spec: RewardSpec) -> Any:
             f"{spec.option}.path: {spec.path!r} runs code of its own; if you trust it, pass "
             f"--trust-remote-code {spec.path}"
         )
-    network, report = kind.from_pretrained(
+    arguments = _of_safe_rlhf(config)
+    return load_weights(
+        kind,
         spec.path,
+        f"{spec.option}.path",
+        trusted=trusted,
+        safe_rlhf=bool(arguments),
         dtype=torch.float32,
-        use_safetensors=True,
-        trust_remote_code=trusted,
-        output_loading_info=True,
-        **_of_safe_rlhf(config),
+        **arguments,
     )
-    missing = sorted({*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])})
-    if missing:  # transformers initialises them at random, with only a warning
-        raise UsageError(
-            f"{spec.option}.path: {spec.path!r} has no weights for {', '.join(missing[:3])}; "
-            "use a model that was saved with its classification head"
-        )
-    return network
 
 
 def _of_safe_rlhf(config: Any) -> dict[str, Any]:
