@@ -7,9 +7,11 @@ has no text: it is left out and counted, never read as something else.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -18,8 +20,13 @@ from paretosteer.errors import UsageError, first_line
 _LONGEST = 120  # characters of a reason
 _SHOWN = 3  # reasons
 
-# Templates that ask for the date get this one, so that prompts are the same every day.
-NOW = datetime(2025, 1, 1)
+
+class _Frozen(datetime):
+    """The date that templates get, so that prompts are the same every day."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> _Frozen:
+        return cls(2025, 1, 1, tzinfo=tz)
 
 
 class RefusedDialogueError(ValueError):
@@ -70,12 +77,10 @@ def _dropped_role(roles: tuple[str, ...], tokenizer: Any, ready: bool, template:
 
 def _rendered(messages: Sequence[Mapping[str, str]], tokenizer: Any, ready: bool) -> str:
     try:
-        text: str = tokenizer.apply_chat_template(
-            list(messages),
-            tokenize=False,
-            add_generation_prompt=ready,
-            strftime_now=NOW.strftime,
-        )
+        with _repeatable():
+            text: str = tokenizer.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=ready
+            )
     except ImportError as error:  # of jinja2: concerns no dialogue in particular
         raise UsageError(f"model.path: chat templates cannot be rendered: {error}") from None
     except Exception as error:  # templates raise their own errors, and any error of Python
@@ -84,6 +89,21 @@ def _rendered(messages: Sequence[Mapping[str, str]], tokenizer: Any, ready: bool
             message = f"{type(error).__name__}: {message}"
         raise RefusedDialogueError(message.rstrip(".")[:_LONGEST]) from None
     return text
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """Freeze the clock of templates, and seed Jinja's filter `random`."""
+    from transformers.utils import chat_template_utils as clock
+
+    date, state = clock.datetime, random.getstate()
+    try:
+        clock.datetime = _Frozen  # no argument of the call reaches `strftime_now`
+        random.seed(0)
+        yield
+    finally:
+        clock.datetime = date
+        random.setstate(state)
 
 
 def _one_line(text: str) -> str:

@@ -1,6 +1,8 @@
 """Chat templates that refuse, fail on, or leave out parts of a dialogue."""
 
+import random
 from collections import Counter
+from datetime import datetime, timedelta
 
 import pytest
 from tokenizers import Tokenizer
@@ -76,3 +78,27 @@ def test_each_dialogue_is_judged_by_itself():
 def test_reasons_are_counted_and_few():
     counted = Counter({"a": 5, "b": 3, "c": 2, "d": 1, "e": 1})
     assert reasons(counted) == "5 because a, 3 because b, 2 because c, 2 for other reasons"
+
+
+CLOCK = "{{ strftime_now('%d %b %Y') }}|{% for m in messages %}{{ m.content }}{% endfor %}"
+DICE = "{{ range(10**5) | random }}|{% for m in messages %}{{ m.content }}{% endfor %}"
+FILLER = "{{ lipsum(n=1) }}|{% for m in messages %}{{ m.content }}{% endfor %}"
+
+
+@pytest.mark.parametrize("template", [CLOCK, DICE, FILLER])
+def test_templates_see_neither_clock_nor_chance(template, monkeypatch):
+    from transformers.utils import chat_template_utils
+
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=1)
+
+    state = random.getstate()
+    first = render(ASK, tokenizer(template))
+    assert random.getstate() == state and chat_template_utils.datetime is datetime
+    random.random()
+    monkeypatch.setattr(chat_template_utils, "datetime", Tomorrow)
+    assert render(ASK, tokenizer(template)) == first
+    if template == CLOCK:
+        assert first.startswith("01 Jan 2025|")
