@@ -45,7 +45,9 @@ def hash_of(fold: int, part: str, number: int) -> int:
 def _query(rng: np.random.Generator, width: int, name: int) -> str:
     documents = rng.random((8, width)).round(3)
     return "".join(
-        f"{place % 3} qid:{name} " + " ".join(f"{i}:{v}" for i, v in enumerate(row, start=1)) + "\n"
+        f"{place % 3} qid:{name} "
+        + " ".join(f"{i}:{v}" for i, v in enumerate(row, start=1))
+        + f" #docid = GX{name}-{place}\n"  # MQ2008 is recognised by its documents' names
         for place, row in enumerate(documents)
     )
 

@@ -147,7 +147,9 @@ def test_a_bad_line_stops_the_sweep_with_file_and_number(
     for name in ("train.txt", "vali.txt", "test.txt"):
         (tmp_path / name).write_text("0 qid:1 1:0.5 2:0.5\n1.5 qid:1 1:0.5 2:0.5\n")
     where = f"benchmark.path={tmp_path}"
-    command = ["run", "budget=smoke", "benchmark=ranking", where, f"sweep_dir={tmp_path / 'out'}"]
+    columns = "benchmark.auxiliary=[first:1,second:2]"
+    out = f"sweep_dir={tmp_path / 'out'}"
+    command = ["run", "budget=smoke", "benchmark=ranking", where, columns, out]
     assert main(command) == 2
     assert "train.txt:2: label '1.5' is not an integer >= 0" in capsys.readouterr().err
     assert not list((tmp_path / "out").rglob("record.json"))

@@ -123,7 +123,7 @@ class TableWorld:
     """Rewards of known optimum: objectives pull at different actions."""
 
     max_failed = 0.01
-    options, fold, notes = None, None, ()
+    options, fold, notes, scoring_notes = None, None, (), ()
     setting = SimpleNamespace(score_seconds=5.0)
     name, version, prompts_version, model_name = "table", "1", "1", "table"
 
