@@ -17,7 +17,7 @@ from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
 from paretosteer.plugins import registry
 from paretosteer.plugins.in_use import kind_versions, plugin_files, used
-from paretosteer.storage.digest import chain
+from paretosteer.storage.digest import chain, digest
 
 # Columns beside those of the objectives in `scores.parquet`, `drift.parquet` and `training.csv`.
 RESERVED = {
@@ -127,6 +127,13 @@ class CellPlan:
     def data(self) -> list[str]:
         """Amounts of the benchmark's data, one line each."""
         return list(self.benchmark_class.describe_data(self.benchmark_options))
+
+    @cached_property
+    def preparation(self) -> str:
+        """Digest of everything from which the benchmark is built, and which cells may share."""
+        method = {"method", "preferences", "tracker", "seed", "sweep_dir", "overwrite"}
+        setting = self.config.model_dump(mode="json", exclude=method)
+        return digest({"model_key": self.model_key, **setting})
 
     @property
     def identity(self) -> str:

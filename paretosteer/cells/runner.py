@@ -19,6 +19,7 @@ from paretosteer.cells.process_group import ProcessGroup
 from paretosteer.cells.record import RECORD, Record, write_record
 from paretosteer.cells.resume import PartialStages
 from paretosteer.cells.reuse import existing_record, warn_if_damaged
+from paretosteer.cells.shared_failures import SharedFailures
 from paretosteer.cells.stage_files import write_checkpoint, write_json_lines, write_table
 from paretosteer.config.setting import Setting
 from paretosteer.errors import PLUGIN_ERRORS, UnsupportedError, stops_job
@@ -31,12 +32,14 @@ from paretosteer.training.snapshots import Journal
 from paretosteer.training.trainer import OnStep, Trainer
 
 
-def run_cell(plan: CellPlan, tracker: CellTracker) -> Record | None:
+def run_cell(
+    plan: CellPlan, tracker: CellTracker, failures: SharedFailures | None = None
+) -> Record | None:
     """Run the missing stages of a cell and return its record.
 
     A cell that fails, or that its benchmark does not support, gets a record with the reason. Where
     `accelerate launch` started several processes, all but the first only help to train; they return
-    None.
+    None. Shared preparation that is among the `failures` of earlier cells is not tried again.
 
     Raises
     ------
@@ -47,7 +50,7 @@ def run_cell(plan: CellPlan, tracker: CellTracker) -> Record | None:
     if not are_several() and (record := existing_record(plan)) is not None:
         return record
     try:
-        return _run(CellRun(plan, tracker))
+        return _run(CellRun(plan, tracker, failures or SharedFailures()))
     finally:
         memory.free_memory()  # a sweep runs many cells in one process
 
@@ -65,9 +68,9 @@ def _run(run: CellRun) -> Record | None:
 class CellRun:
     """One run of a cell. `stages` is the sequence; the other methods are its steps."""
 
-    def __init__(self, plan: CellPlan, tracker: CellTracker):
+    def __init__(self, plan: CellPlan, tracker: CellTracker, failures: SharedFailures):
         """Build benchmark and method. Nothing is written to the cell's folder yet."""
-        self.plan, self.tracker = plan, tracker
+        self.plan, self.tracker, self.failures = plan, tracker, failures
         self.config, self.folder = plan.config, plan.folder
         self.stage = "prepare"  # named in the record if the cell fails
         plan.check_inputs()
@@ -75,7 +78,8 @@ class CellRun:
         torch.manual_seed(self.config.seed)
         self.method = plan.method()
         self.setting = Setting.of(self.config, plan.model_key, say)
-        self.benchmark = plan.benchmark_class(plan.benchmark_options, self.setting)
+        with failures.once(plan):
+            self.benchmark = plan.benchmark_class(plan.benchmark_options, self.setting)
         self.method.bind(self.benchmark.objectives)
         self.method.prepare(self.benchmark)
         self.points = method_outputs.points(self.config.method.name, self.method, plan.grid())
@@ -106,7 +110,8 @@ class CellRun:
         """Train within the budget. Writes `checkpoint/` and `training.csv`."""
         self.partial.clear_after("train")
         self.stage, began = "normaliser", time.perf_counter()
-        _ = self.benchmark.normaliser  # computed here, so that training is not charged for it
+        with self.failures.once(self.plan):
+            _ = self.benchmark.normaliser  # computed here, so that training is not charged for it
         normaliser_seconds = time.perf_counter() - began
 
         self.stage = "train"

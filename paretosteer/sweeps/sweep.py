@@ -22,6 +22,7 @@ from omegaconf import DictConfig
 
 from paretosteer.cells.cell_name import cell_name
 from paretosteer.cells.record import FailedRecord, Record, read_record
+from paretosteer.cells.shared_failures import SharedFailures
 from paretosteer.config.schema import CellConfig
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, said, stops_job
 from paretosteer.runtime.accelerate_processes import is_first
@@ -90,14 +91,14 @@ def begin(cells: Sequence[PlannedCell], from_scratch: bool) -> None:
         delete_results([cell.plan for cell in cells if cell.plan])
 
 
-def run_one(cell: PlannedCell) -> Record | None:
+def run_one(cell: PlannedCell, failures: SharedFailures | None = None) -> Record | None:
     """Run one cell. Gives its record, or None in a process that only helps to train it."""
     from paretosteer.cells.runner import run_cell
 
     if cell.plan is None:
         assert cell.problem is not None
         raise cell.problem
-    return run_cell(cell.plan, make_tracker(cell.config.tracker))
+    return run_cell(cell.plan, make_tracker(cell.config.tracker), failures)
 
 
 def run_sweep(overrides: Sequence[str], cells: Sequence[PlannedCell]) -> int:
@@ -120,6 +121,8 @@ class Job:
 
     def __init__(self, cells: Sequence[PlannedCell] = ()):
         self._planned = {repr(cell.config): cell for cell in cells}
+        self._failures = SharedFailures()
+        self._reasons: set[str] = set()  # of failures, as printed
 
     def __reduce__(self) -> tuple[type[Job], tuple[()]]:
         return Job, ()  # classes of single-file plug-ins, which plans hold, cannot be pickled
@@ -130,7 +133,7 @@ class Job:
         config = parse(composed)
         cell = self._planned.get(repr(config)) or PlannedCell.of(config)
         try:
-            record = run_one(cell)
+            record = run_one(cell, self._failures)
         except PLUGIN_ERRORS as error:
             if stops_job(error):
                 raise
@@ -138,7 +141,7 @@ class Job:
 
             record = failed_record(config, cell.plan, error)
         assert record is not None  # a sweep is one process
-        announce(record, config)
+        announce(record, config, self._reasons)
         return record.status
 
 
@@ -167,10 +170,14 @@ def report_folders(folders: Sequence[str | Path]) -> Report:
     return report
 
 
-def announce(record: Record, config: CellConfig) -> None:
-    """Print one line about a finished cell."""
+def announce(record: Record, config: CellConfig, reasons: set[str] | None = None) -> None:
+    """Print one line about a finished cell; one of the earlier `reasons` of failures only once."""
     failed = isinstance(record, FailedRecord)
     reason = record.error.message if isinstance(record, FailedRecord) else record.explanation
+    if isinstance(record, FailedRecord) and reasons is not None:
+        if reason in reasons:
+            reason = "for the same reason as before"
+        reasons.add(reason)
     folder = config.folder / cell_name(record.seed, record.identity)
     text = f"{record.status}: {folder}" + (f": {reason}" if reason else "")
     print(line(text), file=sys.stderr if failed else sys.stdout, flush=True)

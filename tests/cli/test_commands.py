@@ -39,7 +39,7 @@ class Lab:
         what = {"cached_stages": stages, "steps": 120, "variant": "full"}
         return SimpleNamespace(config=config, folder=folder, data=[], **what)
 
-    def run_cell(self, plan: SimpleNamespace, tracker: Tracker) -> Record:
+    def run_cell(self, plan: SimpleNamespace, tracker: Tracker, failures: object) -> Record:
         """Run: an exception is raised, a status recorded."""
         config = plan.config
         fate = self.fate.get(config.method.name, "failed")
