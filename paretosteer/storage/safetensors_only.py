@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _SUFFIX = ".safetensors"
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -37,7 +37,7 @@ def check_weights(folder: Path, option: str) -> None:
     names it.
     """
     names = sorted(path.name for path in folder.iterdir())
-    pickled = [name for name in names if name.endswith(_PICKLED)]
+    pickled = [name for name in names if name.endswith(PICKLED)]
     if pickled and not any(name.endswith(_SUFFIX) for name in names):
         raise _refused(option, folder, f"has pickled weights only, such as {pickled[0]}")
     if "adapter_model.bin" in names and f"adapter_model{_SUFFIX}" not in names:

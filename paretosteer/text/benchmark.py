@@ -24,7 +24,8 @@ from paretosteer.storage.cache import cached
 from paretosteer.storage.digest import digest
 from paretosteer.text.generate import Decoding
 from paretosteer.text.load_check import check_soft_prompts, checked
-from paretosteer.text.model import LanguageModel, load_model, model_digest
+from paretosteer.text.model import LanguageModel, load_model
+from paretosteer.text.model_source import model_digest
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.pool import Pool
 from paretosteer.text.sampler import NativeSampler, Sampler

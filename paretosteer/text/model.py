@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from paretosteer.errors import UsageError, first_line
-from paretosteer.storage.digest import seen
-from paretosteer.storage.safetensors_only import check_weights, read_model_json
 from paretosteer.text.load_weights import load_weights
+from paretosteer.text.model_source import check_source
 from paretosteer.text.special_tokens import check_embedded, check_vocabulary, leave_open
 
 
@@ -120,68 +117,6 @@ def load_model(
     if model.encoder_decoder:
         _ = model.begin  # raises here, before anything is trained
     return model
-
-
-def model_digest(path: str, option: str = "model.path") -> str:
-    """Digest of a local folder's configuration, tokenizer and weights, or of a hub name.
-
-    `option` is the name of the option that holds the path, for errors.
-
-    Raises
-    ------
-    UsageError
-        If the folder does not exist, or holds no model.
-
-    """
-    check_source(path, option)
-    folder = Path(path)
-    if not folder.is_dir():
-        return sha256(path.encode()).hexdigest()
-    kinds = {".json", ".safetensors", ".txt", ".model", ".jinja", ".py"}
-    files = [file for file in sorted(folder.iterdir()) if file.suffix in kinds]
-    return _digest_of(tuple((file, *seen(file)) for file in files))
-
-
-# Cached: every cell of a sweep needs it, and reading the weights of a large model takes seconds.
-@lru_cache(maxsize=64)
-def _digest_of(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """Joint digest of files; their sizes and times are only part of the cache key."""
-    whole = sha256()
-    for file, _, _ in files:
-        whole.update(file.name.encode())
-        with file.open("rb") as stream:
-            for block in iter(lambda: stream.read(1 << 20), b""):
-                whole.update(block)
-    return whole.hexdigest()
-
-
-def check_source(path: str, option: str = "model.path") -> None:
-    """Raise UsageError for a bad folder, which transformers would treat as a hub name."""
-    folder = Path(path)
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise UsageError(
-                f"{option}: the folder {path!r} has no config.json; use a Hugging Face model folder"
-            )
-        check_weights(folder, option)
-        _check_architecture(folder, option)
-    elif path.startswith((".", "/", "~")) or path.count("/") > 1:
-        raise UsageError(
-            f"{option}: the folder {path!r} does not exist; use a folder or a hub name"
-        )
-
-
-def _check_architecture(folder: Path, option: str) -> None:
-    try:
-        config = read_model_json(folder / "config.json")
-        has_type = isinstance(config.get("model_type"), str)
-    except (OSError, ValueError, AttributeError):
-        has_type = False
-    if not has_type:
-        raise UsageError(
-            f"{option}: config.json in {str(folder)!r} has no model_type; "
-            "use a folder written by save_pretrained(…)"
-        )
 
 
 def set_padding(tokenizer: Any, path: str, pad_token: str | None, option: str = "model") -> None:

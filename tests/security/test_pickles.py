@@ -15,7 +15,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassifi
 from paretosteer.benchmarks.stories.tokenizer import build_tokenizer
 from paretosteer.errors import UsageError
 from paretosteer.storage.safetensors_only import read_tensors
-from paretosteer.text.model import load_model, model_digest
+from paretosteer.text.model import load_model
+from paretosteer.text.model_source import model_digest
 from paretosteer.text.pairs import read_pairs
 from paretosteer.text.read_peft import read_adapter
 from paretosteer.text.rewards.loading import load_classifier

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from paretosteer.errors import UsageError
-from paretosteer.text.model import load_model, model_digest
+from paretosteer.text.model import load_model
+from paretosteer.text.model_source import model_digest
 
 CPU = torch.device("cpu")
 
@@ -77,3 +78,49 @@ def test_a_tokenizer_without_padding_names_the_remedy(llama, tmp_path):
 def test_a_hub_name_without_network(monkeypatch):
     with pytest.raises(UsageError, match=r"use a folder with config\.json"):
         load_model("someone/no-such-model", CPU, torch.float32)
+
+
+READ = [
+    "chat_template.jinja",
+    "additional_chat_templates/tools.jinja",
+    "qwen.tiktoken",
+    "source.spm",
+    "tokenizer_own.py",
+    "vocab.txt",
+    "merges",
+    "nested/deeper/bpe.model",
+]
+UNREAD = [
+    "README.md",
+    "LICENSE",
+    "training.log",
+    "tf_model.h5",
+    "optimizer.pt",
+    "checkpoint-10/model.safetensors",
+    ".git/HEAD",
+    ".cache/huggingface/x.json",
+    "__pycache__/own.json",
+]
+
+
+@pytest.mark.parametrize("name", [*READ, *UNREAD])
+def test_the_digest_covers_every_file_that_is_read(llama, tmp_path, name):
+    file = tmp_path / "model" / name
+    digests = [model_digest(saved(llama, tmp_path / "model"))]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for text in ("one", "two, longer"):
+        file.write_text(text)
+        digests.append(model_digest(str(tmp_path / "model")))
+    assert len(set(digests)) == (3 if name in READ else 1)
+
+
+def test_the_digest_follows_links_and_ends(llama, tmp_path):
+    before = model_digest(saved(llama, tmp_path / "model"))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "tools.jinja").write_text("one")
+    (tmp_path / "model" / "loop").symlink_to(tmp_path / "model")
+    assert model_digest(str(tmp_path / "model")) == before
+    (tmp_path / "model" / "additional_chat_templates").symlink_to(tmp_path / "elsewhere")
+    linked = model_digest(str(tmp_path / "model"))
+    (tmp_path / "elsewhere" / "tools.jinja").write_text("two, longer")
+    assert len({before, linked, model_digest(str(tmp_path / "model"))}) == 3

@@ -17,7 +17,8 @@ import torch
 
 from paretosteer.errors import DivergenceError, UsageError, first_line
 from paretosteer.text.load_weights import load_weights
-from paretosteer.text.model import check_source, set_padding
+from paretosteer.text.model import set_padding
+from paretosteer.text.model_source import check_source
 from paretosteer.text.pairs import Pair
 from paretosteer.text.rewards.accuracy import (
     RewardFacts,

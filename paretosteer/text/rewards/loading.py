@@ -12,7 +12,8 @@ import torch
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.text.chat_template import has_template
 from paretosteer.text.load_weights import load_weights
-from paretosteer.text.model import check_source, set_padding
+from paretosteer.text.model import set_padding
+from paretosteer.text.model_source import check_source
 from paretosteer.text.rewards.remote_code import is_trusted, refuse_foreign_code
 from paretosteer.text.rewards.reward_spec import RewardSpec
 

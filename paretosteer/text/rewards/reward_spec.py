@@ -8,7 +8,7 @@ from typing import Any
 
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.storage.digest import digest
-from paretosteer.text.model import model_digest
+from paretosteer.text.model_source import model_digest
 from paretosteer.text.rewards.input_forms import FORMS
 
 REWARDS_VERSION = "2"  # raise it when the same model would give other scores

@@ -1,0 +1,101 @@
+"""Files of a model: checks of its folder, and the digest that identifies it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+from paretosteer.errors import UsageError
+from paretosteer.storage.digest import seen
+from paretosteer.storage.safetensors_only import PICKLED, check_weights, read_model_json
+
+# Files that no loader reads: notes, leftovers of training, weights of other frameworks, pickles.
+_UNREAD_NAMES = {"license", "notice", ".gitattributes", ".gitignore", ".ds_store"}
+_UNREAD_SUFFIXES = {*PICKLED, ".md", ".log", ".h5", ".msgpack", ".onnx", ".ot", ".gguf", ".pyc"}
+_UNREAD_FOLDERS = {".git", ".cache", "__pycache__"}
+
+
+def model_digest(path: str, option: str = "model.path") -> str:
+    """Digest of every file of a local folder that a loader may read, or of a hub name.
+
+    `option` is the name of the option that holds the path, for errors.
+
+    Raises
+    ------
+    UsageError
+        If the folder does not exist, or holds no model.
+
+    """
+    check_source(path, option)
+    folder = Path(path)
+    if not folder.is_dir():
+        return sha256(path.encode()).hexdigest()
+    files = sorted(_files(folder))
+    return _digest_of(tuple((name, folder / name, *seen(folder / name)) for name in files))
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Files that count, by their paths in the folder, with those in linked folders."""
+    visited = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        place = Path(root)
+        if (real := place.resolve()) in visited:  # a link to a folder above
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name.lower() not in _UNREAD_FOLDERS
+            and not name.removeprefix("checkpoint-").isdecimal()
+        )
+        for name in names:
+            lower = name.lower()
+            unread = lower in _UNREAD_NAMES or Path(lower).suffix in _UNREAD_SUFFIXES
+            if not unread and not lower.startswith("readme") and (place / name).is_file():
+                yield (place / name).relative_to(folder).as_posix()
+
+
+# Cached: every cell of a sweep needs it, and reading the weights of a large model takes seconds.
+@lru_cache(maxsize=64)
+def _digest_of(files: tuple[tuple[str, Path, int, int], ...]) -> str:
+    """Joint digest of files and their names; their sizes and times are only part of the key."""
+    whole = sha256()
+    for name, file, size, _ in files:
+        whole.update(f"{len(name)} {name} {size} ".encode())  # no two folders give the same bytes
+        with file.open("rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                whole.update(block)
+    return whole.hexdigest()
+
+
+def check_source(path: str, option: str = "model.path") -> None:
+    """Raise UsageError for a bad folder, which transformers would treat as a hub name."""
+    folder = Path(path)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise UsageError(
+                f"{option}: the folder {path!r} has no config.json; use a Hugging Face model folder"
+            )
+        check_weights(folder, option)
+        _check_architecture(folder, option)
+    elif path.startswith((".", "/", "~")) or path.count("/") > 1:
+        raise UsageError(
+            f"{option}: the folder {path!r} does not exist; use a folder or a hub name"
+        )
+
+
+def _check_architecture(folder: Path, option: str) -> None:
+    try:
+        config = read_model_json(folder / "config.json")
+        has_type = isinstance(config.get("model_type"), str)
+    except (OSError, ValueError, AttributeError):
+        has_type = False
+    if not has_type:
+        raise UsageError(
+            f"{option}: config.json in {str(folder)!r} has no model_type; "
+            "use a folder written by save_pretrained(…)"
+        )
