@@ -1,4 +1,4 @@
-"""Name of a cell's folder: `seed{S}-{identity}`, written and parsed here only."""
+"""Names of a cell: of its folder, `seed{S}-{identity}`, and for people."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ _NAME = re.compile(rf"seed(\d+)-[0-9a-f]{{{IDENTITY_LENGTH}}}")
 def cell_name(seed: int, identity: str) -> str:
     """Name of the folder of a cell."""
     return f"seed{seed}-{identity}"
+
+
+def cell_title(method: str, variant: str, seed: int) -> str:
+    """Name of a cell by its progress bar and in trackers, such as `clp rank=2 seed 0`."""
+    return " ".join(f"{method} {variant} seed {seed}".split())
 
 
 def seed_of(name: str) -> int | None:

@@ -14,8 +14,8 @@ class CellTracker(Protocol):
     tracker, and an error of a tracker cannot fail a cell.
     """
 
-    def start(self, config: Mapping[str, Any], folder: Path, identity: str) -> None:
-        """Begin a cell: its configuration, its folder, its shortened training digest."""
+    def start(self, config: Mapping[str, Any], folder: Path, identity: str, title: str) -> None:
+        """Begin a cell: its configuration, folder, shortened training digest and name."""
         ...
 
     def log(self, step: int, row: Mapping[str, float | str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer import method_outputs, simplex
-from paretosteer.cells.cell_name import IDENTITY_LENGTH, cell_name
+from paretosteer.cells.cell_name import IDENTITY_LENGTH, cell_name, cell_title
 from paretosteer.cells.state import State
 from paretosteer.config import options
 from paretosteer.config.schema import Budget, CellConfig
@@ -164,8 +164,8 @@ class CellPlan:
 
     @property
     def title(self) -> str:
-        """Name of the cell next to its progress bar."""
-        return " ".join(f"{self.config.method.name} {self.variant} seed {self.config.seed}".split())
+        """Name of the cell by its progress bar and in trackers."""
+        return cell_title(self.config.method.name, self.variant, self.config.seed)
 
     @cached_property
     def variant(self) -> str:

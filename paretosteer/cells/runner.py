@@ -195,7 +195,7 @@ class CellRun:
         self.state = self.plan.state
         for damage in self.state.damage(self.plan.digests):
             say(f"{self.folder.name}: {damage}")
-        self.tracker.start(config, self.folder, self.plan.identity)
+        self.tracker.start(config, self.folder, self.plan.identity, self.plan.title)
         try:
             record = write_record(self.folder, self._outcome())
             self.tracker.cell(self.folder)

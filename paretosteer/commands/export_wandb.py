@@ -31,15 +31,15 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep or run")
     parser.add_argument(
-        "--project", default="paretosteer", metavar="P", help="wandb project (default: paretosteer)"
+        "--project", metavar="P", help="wandb project (default: WANDB_PROJECT, else paretosteer)"
     )
     parser.add_argument("--entity", metavar="E", help="wandb user or team (default: the account's)")
     parser.add_argument("--group", metavar="G", help="group of the runs (default: the name of DIR)")
     parser.add_argument(
         "--mode",
         choices=("offline", "online"),
-        default="offline",
-        help="offline (default): write to DIR/wandb, for `wandb sync`; online: send at once",
+        help="offline: write to DIR/wandb or WANDB_DIR, for `wandb sync`; online: send at once "
+        "(default: WANDB_MODE, else offline)",
     )
     parser.add_argument(
         "--dashboard",
@@ -53,8 +53,9 @@ def _export(args: argparse.Namespace) -> int:
     quiet()
     settings = _settings(args)
     from paretosteer.tracking.replay import replay
+    from paretosteer.tracking.wandb_environment import sync_command, written
 
-    dashboard = _dashboard(args) if args.dashboard else None
+    dashboard = _dashboard(args.folder, settings) if args.dashboard else None
     done = 0
     for outcome in replay(args.folder, settings):
         done += not outcome.skipped
@@ -63,32 +64,30 @@ def _export(args: argparse.Namespace) -> int:
         print(line(skipped if outcome.skipped else exported), flush=True)
     if dashboard:
         dashboard()
-    written = args.folder / "wandb"
-    if args.mode == "offline":
-        print(
-            line(
-                f"{done} cells and the report are in {written}; to send them: wandb sync {written}"
-            )
-        )
+    if settings.mode == "offline":
+        place, sync = written(args.folder), sync_command(settings, cells=[args.folder])
+        print(line(f"{done} cells and the report are in {place}; to send them: {sync}"))
     else:
-        print(line(f"{done} cells and the report were sent to project {args.project}"))
+        print(line(f"{done} cells and the report were sent to project {settings.project}"))
     return 0
 
 
-def _dashboard(args: argparse.Namespace) -> Callable[[], None]:
+def _dashboard(folder: Path, settings: WandbTracking) -> Callable[[], None]:
     """Return a function that makes the dashboard after the upload; check its inputs right away."""
-    if args.mode == "online" and not args.entity:
+    if settings.mode == "online" and not settings.entity:
         raise UsageError("--entity: required with --dashboard --mode online; pass a user or team")
     from paretosteer.cells.cell import find_cells
     from paretosteer.tracking.dashboard import workspace, write_specification
     from paretosteer.tracking.replay import refusals
+    from paretosteer.tracking.wandb_environment import written
 
-    group = args.group or args.folder.resolve().name
-    space = workspace(find_cells(args.folder), args.project, group, args.entity or "")
+    group = settings.group or folder.resolve().name
+    assert settings.project
+    space = workspace(find_cells(folder), settings.project, group, settings.entity or "")
 
     def make() -> None:
-        if args.mode == "offline":
-            write_specification(space, args.folder / "wandb" / "dashboard.json")
+        if settings.mode == "offline":
+            write_specification(space, written(folder) / "dashboard.json")
         else:
             with refusals():
                 space.save()
@@ -97,16 +96,24 @@ def _dashboard(args: argparse.Namespace) -> Callable[[], None]:
 
 
 def _settings(args: argparse.Namespace) -> WandbTracking:
-    if not args.project or set(args.project) & set(_RESERVED):
-        raise UsageError(
-            f"--project: found {args.project!r}; use a name without any of {_RESERVED}"
-        )
     from paretosteer.config.schema import WandbTracking
+    from paretosteer.tracking.wandb_environment import with_environment
 
-    return WandbTracking(
-        name="wandb",
-        project=args.project,
-        entity=args.entity,
-        group=args.group,
-        mode=args.mode,
+    settings = with_environment(
+        WandbTracking(
+            name="wandb",
+            project=args.project,
+            entity=args.entity,
+            group=args.group,
+            mode=args.mode,
+        ),
+        mode="offline",
     )
+    if set(settings.project or "") & set(_RESERVED):
+        given = "--project" if args.project else "WANDB_PROJECT"
+        raise UsageError(
+            f"{given}: found {settings.project!r}; use a name without any of {_RESERVED}"
+        )
+    if settings.mode == "disabled":
+        raise UsageError("WANDB_MODE: found 'disabled'; use --mode offline or --mode online")
+    return settings

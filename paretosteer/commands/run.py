@@ -66,7 +66,15 @@ def _run(args: argparse.Namespace) -> int:
     quiet()
     from paretosteer.cells.record import FailedRecord
     from paretosteer.sweeps.compose import compose_cell, run_yaml
-    from paretosteer.sweeps.sweep import announce, begin, plan, report_folders, run_one
+    from paretosteer.sweeps.sweep import (
+        announce,
+        announce_sync,
+        begin,
+        plan,
+        report_folders,
+        run_one,
+    )
+    from paretosteer.tracking import sync_command
 
     if args.cfg:
         return _print_yaml(run_yaml(_overrides(args)))
@@ -84,6 +92,7 @@ def _run(args: argparse.Namespace) -> int:
     if isinstance(record, FailedRecord):
         return 2 if record.error.type == "UsageError" else 1
     report_folders([cell.config.sweep_dir])
+    announce_sync(sync_command(cell.config.tracker, cells=[cell.plan.folder] if cell.plan else []))
     return 0
 
 

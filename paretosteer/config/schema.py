@@ -100,10 +100,10 @@ class NoTracking(_Section):
 
 
 class WandbTracking(_Section):
-    """Send figures to wandb too; `mode` null is online if an API key is set, otherwise offline."""
+    """Send figures to wandb too. Null leaves a value to wandb's environment variables."""
 
     name: Literal["wandb"]
-    project: str
+    project: str | None
     entity: str | None
     group: str | None
     mode: Literal["online", "offline", "disabled"] | None

@@ -15,11 +15,12 @@ _TRUE = {"1", "on", "yes", "true"}
 
 def wandb(_: Path) -> Iterator[Finding]:
     """Report the server to which `tracker=wandb` sends figures."""
-    mode = os.environ.get("WANDB_MODE")
-    if not os.environ.get("WANDB_API_KEY"):
-        found = "no WANDB_API_KEY: tracker=wandb stays offline"
-    else:
-        found = f"a key is set: tracker=wandb sends to {_host('WANDB_BASE_URL', 'wandb.ai')}"
+    key, mode = os.environ.get("WANDB_API_KEY"), os.environ.get("WANDB_MODE")
+    effect = {
+        "disabled": "sends nothing",
+        "online": f"sends to {_host('WANDB_BASE_URL', 'wandb.ai')}",
+    }.get(mode or ("online" if key else "offline"), "stays offline")
+    found = f"{'a key is set' if key else 'no WANDB_API_KEY'}: tracker=wandb {effect}"
     yield Finding("ok", "wandb", found + (f", WANDB_MODE={mode}" if mode else ""))
 
 

@@ -30,7 +30,7 @@ from paretosteer.runtime.terminal import line
 from paretosteer.storage.atomic import check_writable
 from paretosteer.sweeps import launchers
 from paretosteer.sweeps.compose import CONFIG, hydra_app, parse, per_cell
-from paretosteer.tracking import make_tracker
+from paretosteer.tracking import make_tracker, sync_command
 
 if TYPE_CHECKING:
     from paretosteer.cells.plan import CellPlan
@@ -155,7 +155,9 @@ def finish_sweep(cells: Sequence[PlannedCell]) -> int:
         reason = line(f"{type(error).__name__}: {said(error)}")
         print(f"paretosteer: the report failed: {reason}", file=sys.stderr)
         return 1
-    make_tracker(cells[0].config.tracker).report(Path(folders[0]), report)
+    tracker = cells[0].config.tracker
+    make_tracker(tracker).report(Path(folders[0]), report)
+    announce_sync(sync_command(tracker, sweeps=[Path(folder) for folder in folders]))
     if failed:
         print(f"{len(failed)} of {len(cells)} cells failed", file=sys.stderr)
     return 1 if failed else 0
@@ -168,6 +170,12 @@ def report_folders(folders: Sequence[str | Path]) -> Report:
     report = write_report([Path(folder) for folder in folders])
     print_leaderboard(report)
     return report
+
+
+def announce_sync(command: str) -> None:
+    """Print the command that sends what a tracker wrote offline, if there is any."""
+    if command:
+        print(line(f"to send the runs: {command}"))
 
 
 def announce(record: Record, config: CellConfig, reasons: set[str] | None = None) -> None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretosteer.cells.cell import Cell, find_cells
+from paretosteer.cells.cell_name import cell_title
 from paretosteer.cells.scores import UnreadableError
 from paretosteer.config.schema import WandbTracking
 from paretosteer.errors import UsageError
 from paretosteer.report import write_report
 from paretosteer.tracking.tracked_figures import Shown, training
+from paretosteer.tracking.wandb_environment import with_environment
 from paretosteer.tracking.wandb_tracker import WandbTracker
 
 
@@ -27,8 +29,8 @@ class Outcome:
 def replay(sweep: Path, settings: WandbTracking) -> Iterator[Outcome]:
     """Send every finished cell below a sweep's folder, then a freshly written report.
 
-    Files go to `sweep/wandb`. `settings.group` defaults to the current name of the folder, even if
-    it has been renamed since the sweep.
+    Files go to `sweep/wandb`, or to WANDB_DIR. `settings.group` defaults to the
+    current name of the folder, even if it has been renamed since the sweep.
 
     Raises
     ------
@@ -41,6 +43,7 @@ def replay(sweep: Path, settings: WandbTracking) -> Iterator[Outcome]:
         raise UsageError(
             f"DIR: none of the {len(cells)} cells in {sweep} is finished; run the sweep again"
         )
+    settings = with_environment(settings, mode="offline")
     group = settings.group or sweep.resolve().name
     tracker = WandbTracker(settings.model_copy(update={"group": group}), watch_machine=False)
     with refusals():
@@ -71,7 +74,9 @@ def _send(cell: Cell, sweep: Path, tracker: WandbTracker) -> str:
     if damage := _damage(cell):
         return damage
     try:
-        tracker.start(cell.config, sweep, cell.results.identity)
+        record = cell.results
+        title = cell_title(record.method, record.variant, record.seed)
+        tracker.start(cell.config, sweep, record.identity, title)
         tracker.cell(cell.path)
     finally:
         tracker.finish()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from paretosteer.cells.cell_tracker import CellTracker
 from paretosteer.config.schema import NoTracking, WandbTracking
 from paretosteer.runtime.terminal import line
+from paretosteer.tracking.wandb_environment import with_environment
 
 if TYPE_CHECKING:
     from paretosteer.report.write import Report
@@ -27,7 +28,7 @@ class Tracker(CellTracker, Protocol):
 
 def make_tracker(settings: NoTracking | WandbTracking) -> Tracker:
     """Make the configured tracker."""
-    if isinstance(settings, WandbTracking):
+    if isinstance(settings, WandbTracking) and with_environment(settings).mode != "disabled":
         from paretosteer.tracking.wandb_tracker import WandbTracker
 
         return Shielded(WandbTracker(settings))
@@ -37,7 +38,7 @@ def make_tracker(settings: NoTracking | WandbTracking) -> Tracker:
 class NoTracker:
     """Tracker that does nothing."""
 
-    def start(self, config: Mapping[str, Any], folder: Path, identity: str) -> None:
+    def start(self, config: Mapping[str, Any], folder: Path, identity: str, title: str) -> None:
         pass
 
     def log(self, step: int, row: Mapping[str, float | str]) -> None:
@@ -63,8 +64,8 @@ class Shielded:
         self._tracker = tracker
         self._broken = False
 
-    def start(self, config: Mapping[str, Any], folder: Path, identity: str) -> None:
-        self._try(lambda: self._tracker.start(config, folder, identity))
+    def start(self, config: Mapping[str, Any], folder: Path, identity: str, title: str) -> None:
+        self._try(lambda: self._tracker.start(config, folder, identity, title))
 
     def log(self, step: int, row: Mapping[str, float | str]) -> None:
         self._try(lambda: self._tracker.log(step, row))

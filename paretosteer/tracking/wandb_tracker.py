@@ -15,12 +15,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.cell import read_cell
 from paretosteer.cells.record import RECORD
 from paretosteer.config.schema import WandbTracking
 from paretosteer.tracking.tracked_figures import Shown, Table, curves, training
+from paretosteer.tracking.wandb_environment import (
+    own_settings,
+    root,
+    variable,
+    with_environment,
+    written,
+)
 
 if TYPE_CHECKING:
     from paretosteer.report.write import Report
@@ -33,26 +40,26 @@ _DATA_DIR = "WANDB_DATA_DIR"
 class WandbTracker:
     """Sends a cell to its wandb run as it trains, or all at once when it is finished.
 
-    Without WANDB_API_KEY everything stays offline, in the subfolder `wandb` of the folder passed to
-    `start`. With `watch_machine` false no machine statistics are sent, for uploads from another
+    Offline everything stays in the subfolder `wandb` of the folder passed to `start`, or of
+    WANDB_DIR. With `watch_machine` false no machine statistics are sent, for uploads from another
     machine than the one that trained.
     """
 
     def __init__(self, settings: WandbTracking, *, watch_machine: bool = True):
-        self._settings = settings
+        self._settings = with_environment(settings)
         self._watch_machine = watch_machine
         self._run: Any = None
         self._has_curves = False
         self._exit_code = 1
 
-    def start(self, config: Mapping[str, Any], folder: Path, identity: str) -> None:
+    def start(self, config: Mapping[str, Any], folder: Path, identity: str, title: str) -> None:
         method, seed = config["method"]["name"], config["seed"]
         benchmark = config["benchmark"]["name"]
         self._open(
             folder,
             id=_identifier(f"{benchmark}-{method}-{identity}-seed{seed}"),
             group=self._settings.group or Path(config["sweep_dir"]).name,
-            name=f"{method} seed {seed}",
+            name=title,
             job_type=benchmark,
             config=dict(config),
         )
@@ -105,27 +112,31 @@ class WandbTracker:
         finally:
             self.finish()
 
-    def _open(self, folder: Path, *, id: str, **about: Any) -> None:
+    def _open(
+        self, folder: Path, *, id: str, name: str, job_type: str, config: Any = None, group: str
+    ) -> None:
         import wandb
 
-        settings = self._settings
-        mode = settings.mode or _default_mode()
-        folder.mkdir(parents=True, exist_ok=True)
+        settings, mode = self._settings, self._settings.mode
+        root(folder).mkdir(parents=True, exist_ok=True)
         if mode == "offline":
-            _remove_offline(folder, id)
+            _remove_offline(written(folder), id)
         self._has_curves, self._exit_code = False, 1
         self._run = wandb.init(
             project=settings.project,
             entity=settings.entity,
             id=id,
-            dir=str(folder),
+            name=variable("NAME", name),
+            job_type=variable("JOB_TYPE", job_type),
+            group=group,
+            config=config,
+            dir=str(root(folder)),
             mode=mode,
             resume="allow" if mode == "online" else None,
             reinit="finish_previous",
             settings=wandb.Settings(
-                console="off", silent=True, x_disable_machine_info=not self._watch_machine
+                **own_settings(), x_disable_machine_info=not self._watch_machine
             ),
-            **about,
         )
 
     def _artifact(self, path: Path) -> Any:
@@ -166,7 +177,14 @@ class WandbTracker:
 
 def pair_key(x: str, y: str) -> str:
     """Key of the chart of a front in two objectives; its table has the suffix `_table`."""
-    return f"front/{x}_{y}"
+    return f"front/{_escaped(x)},{_escaped(y)}"
+
+
+def _escaped(name: str) -> str:
+    """Name without a comma and the suffix of tables, so that no two charts have one key."""
+    for mark, code in (("%", "%25"), (",", "%2C"), ("_table", "%5Ftable")):
+        name = name.replace(mark, code)
+    return name
 
 
 def _panels(shown: Shown) -> dict[str, Any]:
@@ -201,9 +219,5 @@ def _identifier(text: str) -> str:
 
 
 def _remove_offline(folder: Path, id: str) -> None:
-    for older in (folder / "wandb").glob(f"offline-run-{'[0-9]' * 8}_{'[0-9]' * 6}-{id}"):
+    for older in folder.glob(f"offline-run-{'[0-9]' * 8}_{'[0-9]' * 6}-{id}"):
         shutil.rmtree(older)
-
-
-def _default_mode() -> Literal["online", "offline"]:
-    return "online" if os.environ.get("WANDB_API_KEY") else "offline"

@@ -62,7 +62,7 @@ def test_the_front_is_a_table_with_charts(tracked: Path, stories: OfflineRun) ->
     points = load_points(cell_of(tracked, "stories"))
     positive = points[points["objective"] == "positive"]["value"]
     assert [row[3] for row in front["data"]] == pytest.approx(positive.tolist())
-    assert stories.charts == ["front/positive_varied", "responses"]
+    assert stories.charts == ["front/positive,varied", "responses"]
     lines = stories.table("responses_table")
     assert lines["columns"] == ["step", "lineKey", "lineVal"]
     assert [0, "positive", front["data"][-1][3]] in lines["data"]
@@ -170,12 +170,13 @@ def test_a_run_is_resumed_online_and_online_is_for_those_with_a_key(
 
     began: list[dict[str, Any]] = []
     monkeypatch.setattr(wandb, "init", lambda **about: began.append(about))
+    monkeypatch.delenv("WANDB_MODE")
     if key:
         monkeypatch.setenv("WANDB_API_KEY", key)
     record = json.loads((cell_of(tracked, "stories") / "record.json").read_text())
     for _ in range(2):
         tracker = WandbTracker(OFFLINE.model_copy(update={"mode": mode}))
-        tracker.start(record["config"], tmp_path, record["identity"])
+        tracker.start(record["config"], tmp_path, record["identity"], "clp seed 0")
     first, second = began
     assert (first["mode"], first["resume"]) == expected
     assert first["id"] == second["id"] == f"stories-clp-{record['identity']}-seed0"
@@ -184,7 +185,7 @@ def test_a_run_is_resumed_online_and_online_is_for_those_with_a_key(
 def track(tracker: WandbTracker, cell: Path, folder: Path) -> OfflineRun:
     """Show a finished cell in a run below another folder."""
     record: dict[str, Any] = json.loads((cell / "record.json").read_text())
-    tracker.start(record["config"], folder, record["identity"])
+    tracker.start(record["config"], folder, record["identity"], "clp seed 0")
     tracker.cell(cell)
     tracker.finish()
     tracker.finish()  # nothing left to end
