@@ -15,7 +15,7 @@ from paretosteer.benchmarks.preferences.prompts import JUDGED
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.cache import cached
-from paretosteer.text.model import model_digest
+from paretosteer.text.model_source import model_digest
 from paretosteer.text.rewards import (
     RewardModel,
     RewardSpec,
