@@ -7,6 +7,7 @@ modules) is refused by name. `paretosteer.text.hf_export` is the inverse.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 PREFIX = "base_model.model."
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 FACTORS = (".lora_A.weight", ".lora_B.weight")
+# As in `lora_A.default.weight`.
+ADAPTER_NAME = re.compile(r"(?<=\.lora_[AB])\.(?!weight$)([^.]+)(?=\.weight$)")
 # Keys of a PEFT configuration under which an adapter is not a sum of low-rank deltas.
 REFUSED = {
     "use_dora": "DoRA",
@@ -57,12 +60,13 @@ class Adapter:
     source: str  # name in errors
     layers: Mapping[str, tuple[Tensor, Tensor, float]]  # A (r, in), B (out, r) and scale, by layer
     whole: Mapping[str, Tensor]  # weights saved in full, by layer
+    config: Mapping[str, Any]  # adapter_config.json
 
 
 def read_adapter(folder: Path) -> Adapter:
     """Read a PEFT LoRA folder; raise UsageError unless it holds low-rank deltas in safetensors."""
     config = _read_config(folder)
-    tensors = read_tensors(_weights(folder))
+    tensors = _without_adapter_name(folder, read_tensors(_weights(folder)))
     names = [key.removesuffix(FACTORS[0]) for key in sorted(tensors) if key.endswith(FACTORS[0])]
     factors = {name + end for name in names for end in FACTORS}
     whole = {
@@ -91,8 +95,18 @@ def read_adapter(folder: Path) -> Adapter:
             raise _refusal(
                 folder, f"the factors of {_layer(name)!r} contain NaN or infinity; train it again"
             )
-        layers[_layer(name)] = a, b, _scale(config, _layer(name), len(a))
-    return Adapter(str(folder), layers, whole)
+        rank = _pattern_value(folder, config, "rank_pattern", "r", _layer(name))
+        if rank != len(a):
+            raise _refusal(
+                folder,
+                f"the factors of {_layer(name)!r} have rank {len(a)}, but {CONFIG} says {rank:g}; "
+                "use the two files that were saved together",
+            )
+        alpha = _pattern_value(folder, config, "alpha_pattern", "lora_alpha", _layer(name))
+        # alpha / r, or alpha / sqrt(r) if rank-stabilised
+        scale = alpha / (len(a) ** 0.5 if config.get("use_rslora") else len(a))
+        layers[_layer(name)] = a, b, float(scale)
+    return Adapter(str(folder), layers, whole, config)
 
 
 def adapter_digest(folder: Path) -> str:
@@ -121,6 +135,7 @@ def check_adapters(network: Any, adapters: Iterable[Adapter]) -> None:
                     f"layer {name!r} is {shape} in the adapter but {_times(expected)} in the "
                     "model; use an adapter of this model",
                 )
+        _check_targets(network, adapter)
 
 
 def add_adapters(policy: TextPolicy, adapters: Sequence[Adapter]) -> None:
@@ -186,14 +201,82 @@ def _weights(folder: Path) -> Path:
     return folder / WEIGHTS
 
 
-def _scale(config: Mapping[str, Any], layer: str, rank: int) -> float:
-    """Scale of a layer: alpha / r, or alpha / sqrt(r) if rank-stabilised."""
-    # As in PEFT, a pattern is a regular expression for the end of a layer's name, and the first
-    # one that matches wins.
-    patterns = config.get("alpha_pattern") or {}
-    matching = (a for key, a in patterns.items() if re.match(rf"(.*\.)?({key})$", layer))
-    alpha = next(matching, config.get("lora_alpha", 8))  # 8 is PEFT's default
-    return float(alpha / (rank**0.5 if config.get("use_rslora") else rank))
+def _without_adapter_name(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors by PEFT's keys: a state dict that was saved directly names its adapter too."""
+    named = {key: found for key in tensors if (found := ADAPTER_NAME.search(key))}
+    adapters = sorted({found[1] for found in named.values()})
+    renamed = {
+        (key[: found.start()] + key[found.end() :] if (found := named.get(key)) else key): value
+        for key, value in tensors.items()
+    }
+    if len(adapters) > 1 or len(renamed) < len(tensors):
+        raise _refusal(
+            folder,
+            f"{WEIGHTS} holds several adapters, such as {', '.join(adapters[:2])!r}; save each to "
+            "a folder of its own",
+        )
+    return renamed
+
+
+def _pattern_value(
+    folder: Path, config: Mapping[str, Any], patterns: str, default: str, layer: str
+) -> float:
+    """Value of a layer: that of the first pattern that matches, else the default's."""
+    # As in PEFT, a pattern is a regular expression for the end of a layer's name.
+    by_pattern = config.get(patterns) or {}
+    if not isinstance(by_pattern, Mapping):
+        raise _refusal(folder, f"{patterns} in {CONFIG} is {by_pattern!r}; use a mapping")
+    value, name = config.get(default, 8), default  # 8 is PEFT's default
+    for pattern, own in by_pattern.items():
+        try:
+            matches = re.match(rf"(.*\.)?({pattern})$", layer)
+        except re.error as error:
+            raise _refusal(
+                folder,
+                f"{pattern!r} in {patterns} of {CONFIG} is not a valid pattern ({error}); correct "
+                "it",
+            ) from None
+        if matches:
+            value, name = own, f"{patterns}.{pattern}"
+            break
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _refusal(folder, f"{name} in {CONFIG} is {value!r}; set it to the number of training")
+    return value
+
+
+def _is_target(adapter: Adapter, layer: str) -> bool:
+    """True if `target_modules` of an adapter names a layer, by PEFT's rules."""
+    config = adapter.config
+    excluded, targets = config.get("exclude_modules"), config.get("target_modules")
+    if excluded and _named(adapter, "exclude_modules", excluded, layer):
+        return False
+    if (
+        not targets
+        or targets == "all-linear"
+        or not _named(adapter, "target_modules", targets, layer)
+    ):
+        return False
+    chosen = config.get("layers_to_transform")
+    if isinstance(targets, str) or chosen is None or chosen == []:
+        return True
+    patterns = config.get("layers_pattern") or [r"[^.]*"]
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        if found := re.match(rf"(?:^|.*?\.){pattern}\.(\d+)\.", layer):
+            return int(found[1]) in (chosen if isinstance(chosen, list) else [chosen])
+    return False
+
+
+def _named(adapter: Adapter, key: str, names: Any, layer: str) -> bool:
+    """True if a pattern, or a list of names or their ends, holds a layer."""
+    if not isinstance(names, str):
+        return any(layer == name or layer.endswith(f".{name}") for name in names)
+    try:
+        return re.fullmatch(names, layer) is not None
+    except re.error as error:
+        raise _refusal(
+            adapter.source,
+            f"{key} in {CONFIG}, {names!r}, is not a valid pattern ({error}); correct it",
+        ) from None
 
 
 def _layout(adapter: Adapter, name: str) -> tuple[int, float]:
@@ -201,6 +284,25 @@ def _layout(adapter: Adapter, name: str) -> tuple[int, float]:
         return 0, 1.0
     a, _, scale = adapter.layers[name]
     return len(a), scale
+
+
+def _check_targets(network: Any, adapter: Adapter) -> None:
+    """Raise UsageError if a layer that the configuration adapts has no factors."""
+    lost = [
+        name
+        for name, layer in network.named_modules()
+        if name not in adapter.layers
+        and not any(layer.children())
+        and _shape(network, name) is not None
+        and _is_target(adapter, name)
+    ]
+    if lost:
+        others = f" and {len(lost) - 1} others" if lost[1:] else ""
+        raise _refusal(
+            adapter.source,
+            f"its target_modules name {lost[0]!r}{others}, but it has no factors for them; save it "
+            "again",
+        )
 
 
 def _check_whole(network: Any, adapter: Adapter) -> None:

@@ -229,3 +229,89 @@ def test_a_folder_that_is_none(tmp_path):
         read_adapter(tmp_path)
     with pytest.raises(UsageError, match="'gone': is not a folder; use a PEFT LoRA folder"):
         read_adapter(Path("gone"))
+
+
+def rewrite(folder, edit):
+    """Edit the configuration of a saved adapter."""
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps(config | edit))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ({"lora_alpha": None}, r"lora_alpha in adapter_config\.json is None; set it"),
+        ({"lora_alpha": True}, r"lora_alpha in adapter_config\.json is True"),
+        ({"lora_alpha": "16"}, r"lora_alpha in adapter_config\.json is '16'"),
+        ({"alpha_pattern": {"q_proj": None}}, r"alpha_pattern\.q_proj in .* is None"),
+        ({"alpha_pattern": {"q_(proj": 2}}, r"'q_\(proj' in alpha_pattern .* not a valid pattern"),
+        ({"alpha_pattern": ["q_proj"]}, r"alpha_pattern in .* use a mapping"),
+        ({"rank_pattern": {"[": 2}}, r"'\[' in rank_pattern .* not a valid pattern"),
+        (
+            {"rank_pattern": {"up_proj": 3}},
+            r"up_proj' have rank 2, but .* says 3",
+        ),
+        ({"r": 4}, r"have rank 2, but adapter_config\.json says 4"),
+        ({"r": None}, r"r in adapter_config\.json is None"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_the_factors(llama, tmp_path, edit, message):
+    trained_adapter(llama, tmp_path, r=2)
+    read_adapter(tmp_path)
+    rewrite(tmp_path, edit)
+    with pytest.raises(UsageError, match=message) as refused:
+        read_adapter(tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("targets", [["q_proj", "up_proj"], r".*\.(q|up)_proj"])
+def test_a_target_module_without_factors(llama, tmp_path, targets):
+    trained_adapter(llama, tmp_path, r=2)
+    rewrite(tmp_path, {"target_modules": targets})
+    check_adapters(llama.network, [read_adapter(tmp_path)])
+    weights = tmp_path / "adapter_model.safetensors"
+    kept = {k: v for k, v in load_file(weights).items() if "layers.1.self_attn" not in k}
+    save_file(kept, weights)
+    with pytest.raises(UsageError, match=r"name 'model\.layers\.1\.self_attn\.q_proj', but it has"):
+        check_adapters(llama.network, [read_adapter(tmp_path)])
+    rewrite(tmp_path, {"exclude_modules": r".*1\.self_attn\.q_proj"})
+    check_adapters(llama.network, [read_adapter(tmp_path)])
+    rewrite(tmp_path, {"target_modules": "(", "exclude_modules": None})
+    with pytest.raises(UsageError, match=r"target_modules in .*, '\(', is not a valid pattern"):
+        check_adapters(llama.network, [read_adapter(tmp_path)])
+
+
+def test_only_some_layers_are_targets(llama, tmp_path):
+    trained_adapter(llama, tmp_path, r=2, layers_to_transform=[1])
+    adapter = read_adapter(tmp_path)
+    assert all(".1." in name for name in adapter.layers)
+    check_adapters(llama.network, [adapter])
+    rewrite(tmp_path, {"layers_to_transform": [0, 1]})
+    with pytest.raises(UsageError, match=r"name 'model\.layers\.0\..*' and 1 others"):
+        check_adapters(llama.network, [read_adapter(tmp_path)])
+
+
+def test_adapter_names_inside_keys(model, tmp_path):
+    expected = trained_adapter(model, tmp_path, model.name, r=2)
+    weights = tmp_path / "adapter_model.safetensors"
+    tensors = load_file(weights)
+
+    def named(adapter):
+        return {k.replace(".weight", f".{adapter}.weight"): v.clone() for k, v in tensors.items()}
+
+    save_file(named("default"), weights)
+    policy = TextPolicy(model, Unconditioned(), Decoding(4), seed=0)
+    add_adapters(policy, [read_adapter(tmp_path)])
+    torch.testing.assert_close(logits(policy, [1.0]), expected, atol=1e-5, rtol=1e-4)
+    for several in (named("one") | named("two"), named("one") | tensors):
+        save_file(several, weights)
+        with pytest.raises(UsageError, match=r"holds several adapters, such as 'one"):
+            read_adapter(tmp_path)
+
+
+def test_factors_that_hit_nothing(llama, tmp_path):
+    trained_adapter(llama, tmp_path, r=2)
+    weights = tmp_path / "adapter_model.safetensors"
+    save_file({k.replace(".layers.", ".h."): v for k, v in load_file(weights).items()}, weights)
+    with pytest.raises(UsageError, match=r"its layer 'model\.h\.0\..* is not in LlamaForCausalLM"):
+        check_adapters(llama.network, [read_adapter(tmp_path)])
