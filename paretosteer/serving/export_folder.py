@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.errors import UsageError
 from paretosteer.storage.atomic import atomic_folder, write_json
+from paretosteer.text.check_export import check_export
 from paretosteer.text.hf_export import BASE, Form, check_form, prefix, write_policy
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def export(policy: Any, control: Control, out: Path, form: Form, about: Mapping[
     Raises
     ------
     UsageError
-        If `out` exists and is not an empty folder.
+        If `out` exists and is not an empty folder, or the export differs from the policy.
 
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
@@ -37,6 +38,7 @@ def export(policy: Any, control: Control, out: Path, form: Form, about: Mapping[
     about = {"form": form, **about, "prefix": prefix(control)}
     with atomic_folder(out.absolute()) as draft:
         write_policy(policy, control, form, draft, start, final=out)
+        check_export(policy, control, form, draft, start)
         write_json(draft / ABOUT, about)
         base = f"{HERE}/{BASE}" if (draft / BASE).is_dir() else start
         auto = "Seq2SeqLM" if policy.network.config.is_encoder_decoder else "CausalLM"

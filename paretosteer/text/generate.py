@@ -42,16 +42,16 @@ class Decoding:
         """Key of cached samples; only settings other than plain sampling extend it."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
-    def log_probs(self, logits: Tensor, first: int, end: int | None) -> Tensor:
+    def log_probs(self, logits: Tensor, first: int, ends: Sequence[int]) -> Tensor:
         """Log-probabilities (rows, T, vocabulary) of response positions `first` to `first` + T - 1.
 
-        Of the whole vocabulary, at temperature 1 if greedy. Before `min_new_tokens` the end token
-        has none, in sampling and in scoring alike.
+        Of the whole vocabulary, at temperature 1 if greedy. Before `min_new_tokens` the tokens
+        that end a response have none, in sampling and in scoring alike.
         """
         scaled = logits.float() / (self.temperature or 1.0)
         early = self.min_new_tokens - first
-        if end is not None and early > 0:
-            scaled[:, :early, end] = -torch.inf
+        if ends and early > 0:
+            scaled[:, :early, list(ends)] = -torch.inf
         return torch.log_softmax(scaled, dim=-1)
 
     def kept(self, log_probs: Tensor, taken: Tensor | None = None) -> Tensor:
@@ -92,13 +92,13 @@ def generate(
     streams: Sequence[Stream],
     keys: Tensor,
     decoding: Decoding,
-    end: int | None,
+    ends: Sequence[int],
     pad: int,
     control: Control,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Write responses: ids padded with `pad`, mask (end included), log-probs, each (rows, T).
 
-    `streams` are the models of `leaves(control)`.
+    `streams` are the models of `leaves(control)`; any token of `ends` ends a response.
     """
     # Rows that share a prompt and a sample number share their noise: it is made once.
     unique, row_of = torch.unique(keys, return_inverse=True)
@@ -107,17 +107,18 @@ def generate(
     mask = torch.zeros_like(response, dtype=torch.bool)
     log_probs = torch.zeros_like(response, dtype=torch.float32)
     open_ = torch.ones(rows, dtype=torch.bool, device=keys.device)
+    last = torch.tensor(ends, device=keys.device)
     logits = [stream.start(decoding.max_new_tokens) for stream in streams]
     for t in range(decoding.max_new_tokens):
-        parts = [decoding.log_probs(x.unsqueeze(1), t, end).squeeze(1) for x in logits]
+        parts = [decoding.log_probs(x.unsqueeze(1), t, ends).squeeze(1) for x in logits]
         scores = decoding.kept(mix(parts, control))
         drawn = scores if decoding.greedy else scores + gumbel(unique, t, scores.shape[-1])[row_of]
         token = torch.where(open_, drawn.argmax(dim=-1), pad)
         response[:, t], mask[:, t] = token, open_
         taken = scores.gather(1, token.unsqueeze(1)).squeeze(1)
         log_probs[:, t] = torch.where(open_, taken, 0.0)
-        if end is not None:
-            open_ = open_ & (token != end)
+        if ends:
+            open_ = open_ & ~torch.isin(token, last)
             if not open_.any():
                 break
         if t + 1 < decoding.max_new_tokens:

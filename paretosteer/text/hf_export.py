@@ -115,7 +115,8 @@ def write_model(policy: TextPolicy, row: Tensor | None, folder: Path) -> None:
     The sum is rounded to the start model's dtype only once.
     """
     plain = policy.materialise(row)
-    plain.generation_config.update(**_decoding(policy))
+    # Fresh, since the start model's may force tokens, penalise repetition or search by beams.
+    plain.generation_config = decoding_config(policy)
     plain.save_pretrained(folder)
     policy.tokenizer.save_pretrained(folder)
 
@@ -128,17 +129,19 @@ def _changed(policy: TextPolicy, control: Control) -> bool:
     )
 
 
-def _decoding(policy: TextPolicy) -> dict[str, Any]:
-    """Generation settings for `generate` that reproduce the benchmark's decoding of answers."""
-    decoding, tokenizer = policy.answering or policy.decoding, policy.tokenizer
-    return {
-        "do_sample": not decoding.greedy,
-        "temperature": decoding.temperature or 1.0,  # ignored by greedy decoding
-        "top_k": decoding.top_k or 0,
-        "top_p": 1.0,
-        "max_new_tokens": decoding.max_new_tokens,
-        "min_new_tokens": decoding.min_new_tokens,
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
+def decoding_config(policy: TextPolicy) -> Any:
+    """Settings with which `generate` decodes answers as the benchmark does, and no others."""
+    from transformers import GenerationConfig
+
+    decoding, model = policy.answering or policy.decoding, policy.model
+    sampling = {"temperature": decoding.temperature, "top_k": decoding.top_k or 0, "top_p": 1.0}
+    return GenerationConfig(
+        do_sample=not decoding.greedy,
+        max_new_tokens=decoding.max_new_tokens,
+        min_new_tokens=decoding.min_new_tokens,
+        bos_token_id=model.tokenizer.bos_token_id,
+        eos_token_id=list(model.ends),
+        pad_token_id=model.tokenizer.pad_token_id,
+        **({} if decoding.greedy else sampling),
+        **({"decoder_start_token_id": model.begin} if model.encoder_decoder else {}),
+    )

@@ -122,7 +122,7 @@ class _Probe:
             for bank in range(layer.count):  # they start at 0, and would do nothing
                 b = layer.parts(bank)["B"]
                 b.data.copy_(0.3 * torch.randn(b.shape, generator=generator))
-        ids = _ordinary_tokens(model)
+        ids = ordinary_tokens(model)
         self.texts = [[ids[(31 * i + 7 * n) % len(ids)] for i in range(n)] for n in PROMPTS]
         flat = [ids[(17 * i + 5) % len(ids)] for i in range(RESPONSE * len(PROMPTS))]
         self.response = torch.tensor(flat, device=policy.device).view(len(PROMPTS), -1)
@@ -191,7 +191,7 @@ class _Probe:
         self.called.add(name)
 
 
-def _ordinary_tokens(model: LanguageModel) -> list[int]:
+def ordinary_tokens(model: LanguageModel) -> list[int]:
     """Tokens without a role: not special, and no placeholders of images or sounds."""
     config = model.network.config
     marks = {
@@ -205,11 +205,16 @@ def _ordinary_tokens(model: LanguageModel) -> list[int]:
     return [token for token in range(min(size, 1000)) if token not in special] or [0]
 
 
-def _compare(one: Tensor, other: Tensor, limit: float, problem: str) -> None:
-    """Raise _Failed if logits (T, vocabulary) differ by more than rounding."""
+def relative_difference(one: Tensor, other: Tensor) -> float:
+    """Difference of logits (T, vocabulary), relative to their spread over the vocabulary."""
     # Logits count up to a constant, and some architectures forbid tokens with enormous ones.
     one, other = (torch.log_softmax(x, dim=-1).clamp(min=FLOOR) for x in (one, other))
-    difference = float((one - other).std() / other.std(dim=-1).mean())
+    return float((one - other).std() / other.std(dim=-1).mean())
+
+
+def _compare(one: Tensor, other: Tensor, limit: float, problem: str) -> None:
+    """Raise _Failed if logits (T, vocabulary) differ by more than rounding."""
+    difference = relative_difference(one, other)
     if not difference <= limit:
         raise _Failed(f"{problem} (they differ by {difference:.2g} of their spread)")
 

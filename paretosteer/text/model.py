@@ -47,6 +47,15 @@ class LanguageModel:
         )
 
     @property
+    def ends(self) -> tuple[int, ...]:
+        """Tokens that end a response: the tokenizer's, and those of the generation settings."""
+        stated = getattr(self.network.generation_config, "eos_token_id", None)
+        listed = stated if isinstance(stated, list | tuple) else [stated]
+        size = self.network.get_input_embeddings().weight.shape[0]
+        ends = dict.fromkeys((self.tokenizer.eos_token_id, *listed))
+        return tuple(int(end) for end in ends if end is not None and int(end) < size)
+
+    @property
     def context(self) -> int:
         """Maximum number of tokens that the model can attend to."""
         config = self.network.config.get_text_config()

@@ -136,10 +136,10 @@ class TextPolicy(Conditioned[LinearBanks]):
         Under the distribution that training samples from: its temperature, its top-k.
         """
         control = control.to(self.device)
-        end, width = self.tokenizer.eos_token_id, samples.response.shape[1]
+        ends, width = self.model.ends, samples.response.shape[1]
         with self.recompute():
             parts = [
-                self.decoding.log_probs(stream.logits(samples.response, samples.mask), 0, end)
+                self.decoding.log_probs(stream.logits(samples.response, samples.mask), 0, ends)
                 for stream in self.streams(samples.prompts, control, width)
             ]  # each (rows, T, vocabulary)
         log_probs = self.decoding.kept(mix(parts, control), samples.response)

@@ -13,6 +13,7 @@ from paretosteer.policies.banks import ActiveBanks, LinearBanks, frozen
 from paretosteer.policies.common_random_numbers import stream_keys
 from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding, Stream, generate
+from paretosteer.text.model import LanguageModel
 from paretosteer.text.samples import Prompt
 
 
@@ -52,6 +53,7 @@ class Sampler(Protocol):
 class SampledPolicy(Protocol):
     """Parts of a `paretosteer.text.policy.TextPolicy` that an engine uses."""
 
+    model: LanguageModel
     tokenizer: Any  # transformers.PreTrainedTokenizerBase
     network: Any  # transformers.PreTrainedModel with banks in its linear layers
     active: ActiveBanks
@@ -106,7 +108,7 @@ class NativeSampler:
                 policy.streams(prompts, control, decoding.max_new_tokens, held=alone),
                 keys,
                 decoding,
-                end=policy.tokenizer.eos_token_id,
+                ends=policy.model.ends,
                 pad=policy.tokenizer.pad_token_id,
                 control=control,
             )

@@ -7,7 +7,7 @@ negative coefficients too.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,20 @@ from paretosteer.text.read_peft import CONFIG, PREFIX, WEIGHTS
 
 def write_adapter(policy: TextPolicy, row: Tensor, folder: Path, base: str) -> None:
     """Write one coefficient row (banks,) as a PEFT LoRA folder on the base model named `base`."""
-    tensors, ranks = {}, {}
+    tensors, ranks, whole = {}, {}, []
+    redirected = _redirected(policy.network, policy.layers)
     for name, layer in policy.layers.items():
         a, b = (factor.detach() for factor in layer.factors(row))
-        if len(a):
+        if len(a) and name in redirected:
+            whole.append(name)
+            tensors[f"{PREFIX}{name}.weight"] = layer.materialise(row.to(policy.device))
+            if (bias := getattr(layer.base, "bias", None)) is not None:
+                tensors[f"{PREFIX}{name}.bias"] = bias
+        elif len(a):
             tensors[f"{PREFIX}{name}.lora_A.weight"] = a
             tensors[f"{PREFIX}{name}.lora_B.weight"] = b
             ranks[name] = len(a)
-    usual = max(ranks.values())
+    usual = max(ranks.values(), default=1)
     other = {name: rank for name, rank in ranks.items() if rank != usual}
     config = {
         "peft_type": "LORA",
@@ -38,8 +44,32 @@ def write_adapter(policy: TextPolicy, row: Tensor, folder: Path, base: str) -> N
         "fan_in_fan_out": any(policy.layers[name].transposed for name in ranks),
         "lora_dropout": 0.0,
         "bias": "none",
+        **({"modules_to_save": whole} if whole else {}),
     }
     _write_peft(policy, tensors, config, folder, base)
+
+
+def _redirected(network: Any, names: Iterable[str]) -> set[str]:
+    """Layers that PEFT takes for experts of an earlier transformers, by the end of their names.
+
+    In some mixtures of experts it looks for the factors of `gate_proj` inside the fused experts,
+    so that a dense layer of that name would silently lose its own. Such layers are saved whole.
+    """
+    try:
+        from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
+    except ImportError:  # versions that do not redirect
+        return set()
+    from peft import LoraConfig
+
+    ends: dict[str, bool] = {}
+    for end in {name.rpartition(".")[2] for name in names}:
+        config = LoraConfig(target_modules={end})
+        try:
+            convert_peft_config_for_transformers(config, network, None)
+            ends[end] = end not in config.target_modules
+        except ValueError:  # it is one part of a fused weight
+            ends[end] = True
+    return {name for name in names if ends[name.rpartition(".")[2]]}
 
 
 def write_soft_prompt(policy: TextPolicy, vectors: Tensor, folder: Path, base: str) -> None:

@@ -38,7 +38,7 @@ def test_top_k_is_that_of_transformers(k):
 
     logits = torch.randn(4, 50, generator=torch.Generator().manual_seed(0))
     decoding = Decoding(1, temperature=0.7, top_k=k)
-    found = decoding.kept(decoding.log_probs(logits.unsqueeze(1), 0, None).squeeze(1))
+    found = decoding.kept(decoding.log_probs(logits.unsqueeze(1), 0, ()).squeeze(1))
     expected = TopKLogitsWarper(k)(None, TemperatureLogitsWarper(0.7)(None, logits))
     torch.testing.assert_close(found, expected.log_softmax(dim=-1))
     assert (found.isfinite().sum(dim=1) == k).all()
@@ -89,7 +89,7 @@ def test_gradients_under_top_k_are_those_of_the_renormalised_log_probability():
     decoding, taken = Decoding(1, top_k=4), torch.tensor([[0]])
     for token in logits.detach()[0, 0].topk(4).indices[:2]:
         taken[0, 0] = token
-        log_probs = decoding.kept(decoding.log_probs(logits, 0, None), taken)
+        log_probs = decoding.kept(decoding.log_probs(logits, 0, ()), taken)
         (found,) = torch.autograd.grad(log_probs[0, 0, token], logits)
         top = logits.detach()[0, 0].topk(4).indices
         expected = torch.zeros(12)

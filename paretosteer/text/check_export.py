@@ -1,0 +1,111 @@
+"""Check of an export: loaded again by transformers and PEFT, it scores text as the policy does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from paretosteer.errors import UsageError, first_line
+from paretosteer.policies.control import Control
+from paretosteer.text.hf_export import BASE, Form, decoding_config, prefix
+from paretosteer.text.load_check import LIMITS, ordinary_tokens, relative_difference
+from paretosteer.text.load_weights import load_weights
+from paretosteer.text.policy import TextPolicy
+from paretosteer.text.softprompt import with_vectors
+
+LENGTHS = (11, 6)  # tokens of the texts that both read
+SCORED = 4  # last places of each text whose logits are compared
+LIMIT = 1e-4  # of `relative_difference` in float32
+
+
+def check_export(policy: TextPolicy, control: Control, form: Form, folder: Path, base: str) -> None:
+    """Load what `write_policy` wrote to `folder` and compare it with the policy.
+
+    `base` is the path or name of the start model.
+
+    Raises
+    ------
+    UsageError
+        If the export cannot be loaded, decodes by other settings, or gives other logits.
+
+    """
+    other = "peft" if form == "model" else "model"
+    remedy = f"use --as {other}, or `paretosteer sample`"
+    try:
+        network = _loaded(policy, form, folder, base)
+        if form == "model":
+            _check_decoding(policy, network)
+        difference = _difference(policy, control, network)
+    except (torch.OutOfMemoryError, UsageError):
+        raise
+    except Exception as error:  # the code of any architecture may raise anything
+        raise UsageError(
+            f"--as {form}: the export cannot be loaded again ({first_line(error)}); {remedy}"
+        ) from None
+    limit = LIMITS.get(policy.network.dtype, (LIMIT, LIMIT))[1]
+    if not difference <= limit:
+        raise UsageError(
+            f"--as {form}: the export, loaded again, gives other logits than the policy (they "
+            f"differ by {difference:.2g} of their spread, more than {limit:g}); {remedy}"
+        )
+
+
+def _loaded(policy: TextPolicy, form: Form, folder: Path, base: str) -> Any:
+    """Network of the export in the policy's dtype, on its device."""
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    kind = AutoModelForSeq2SeqLM if policy.model.encoder_decoder else AutoModelForCausalLM
+    inside = folder / BASE
+    path = str(folder if form == "model" else inside if inside.is_dir() else base)
+    network = load_weights(kind, path, "--out", dtype=policy.network.dtype)
+    if form == "peft":
+        from peft import PeftModel
+
+        network = PeftModel.from_pretrained(network, folder)
+    return network.eval().to(policy.device)
+
+
+def _check_decoding(policy: TextPolicy, network: Any) -> None:
+    """Raise UsageError if `generate` would decode by settings that are not the policy's."""
+    found, expected = (
+        {name: value for name, value in each.to_diff_dict().items() if name not in _NOT_DECODING}
+        for each in (network.generation_config, decoding_config(policy))
+    )
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
+            raise UsageError(
+                f"--as model: the start model sets {name}={found.get(name)!r} for generation, the "
+                f"policy {expected.get(name)!r}; remove {name} from the start model's config.json"
+            )
+
+
+_NOT_DECODING = {"transformers_version", "_from_model_config"}
+
+
+@torch.no_grad()
+def _difference(policy: TextPolicy, control: Control, network: Any) -> float:
+    """Largest relative difference between the logits of the policy and those of the export."""
+    ids = ordinary_tokens(policy.model)
+    instruction = policy.tokenizer(prefix(control))["input_ids"] if prefix(control) else []
+    differences = []
+    for length in LENGTHS:
+        tokens = [*instruction, *(ids[(31 * i + 7 * length) % len(ids)] for i in range(length))]
+        text = torch.tensor([tokens], device=policy.device)  # (1, T)
+        vectors = policy.read(control)
+        with policy.mixed(control):
+            expected = _logits(policy, policy.network, vectors, text)
+        differences.append(relative_difference(_logits(policy, network, None, text), expected))
+    return max(differences)
+
+
+def _logits(policy: TextPolicy, network: Any, vectors: Tensor | None, text: Tensor) -> Tensor:
+    """Logits (SCORED, vocabulary) at the last places."""
+    inputs = with_vectors(network, vectors, text)
+    if policy.model.encoder_decoder:
+        begin = text.new_full((1, 1), policy.model.begin)
+        inputs["decoder_input_ids"] = torch.cat([begin, text[:, : SCORED - 1]], dim=1)
+    logits: Tensor = network(**inputs, use_cache=False).logits
+    return logits[0, -SCORED:].float()
