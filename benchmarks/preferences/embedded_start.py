@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.benchmarks.preferences.pair_data import Data
 from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.runtime.progress import PeriodicLines
 from paretosteer.text.dialogue import transcript
 from paretosteer.text.scratch.model_size import Size, size_for
 from paretosteer.text.scratch.start_model import (
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from paretosteer.config.setting import Setting
 
 
-SECONDS = 20  # between lines of progress
-
-
 def start_key(data: Data, budget: Budget, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Everything that the embedded start model depends on, to be digested."""
     return {
@@ -44,16 +41,10 @@ def start_key(data: Data, budget: Budget, given: Mapping[str, Any]) -> Mapping[s
 def train_start(data: Data, setting: Setting, given: Mapping[str, Any], folder: Path) -> None:
     """Train the model on the chosen answers of the training pairs and print its cross-entropy."""
     setting.say("training the start model on the chosen answers (once; then it is cached)")
-    began = due = time.monotonic()
+    lines = PeriodicLines("start model", setting.say)
 
     def progress(step: int, total: int, loss: float) -> None:
-        nonlocal due
-        now = time.monotonic()
-        if now >= due:
-            left = (now - began) / step * (total - step)
-            rest = f", about {left:.0f} s left" if step > 1 else ""
-            setting.say(f"start model: step {step}/{total}, {loss:.2f} nats per token{rest}")
-            due = now + SECONDS
+        lines.step(step, total, f"{loss:.2f} nats per token")
 
     facts = train_start_model(
         _texts(data, "train"),

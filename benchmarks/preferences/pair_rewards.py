@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
 from paretosteer.benchmarks.preferences.prompts import JUDGED
 from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.runtime.progress import PeriodicLines
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.cache import cached
 from paretosteer.text.model_source import model_digest
@@ -165,13 +166,16 @@ def _ready(plan: Plan, name: str, part: str, setting: Setting) -> tuple[RewardMo
     train, unseen = plan.data.pairs(name, part), plan.data.pairs(name, *HELD_OUT)
 
     def make(folder: Path) -> None:
+        progress = PeriodicLines(f"reward model of {name}", setting.say)
         if given is not None:
             setting.say(f"measuring the reward model {given.path!r} on {len(unseen)} human pairs")
-            facts = measure_reward(load_reward(given, device), train, unseen)
+            facts = measure_reward(load_reward(given, device), train, unseen, progress=progress)
             source = given.path
         else:
             setting.say(f"training a reward model on {len(train)} pairs of {name} ({part})")
-            facts = train_reward(train, unseen, folder, plan.start, device=device)
+            facts = train_reward(
+                train, unseen, folder, plan.start, device=device, progress=progress
+            )
             source = "trained on pairs"
         write_json(folder / FACTS, {"source": source, **asdict(facts)})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import parent_process
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from paretosteer.runtime.accelerate_processes import is_first
 from paretosteer.runtime.terminal import line
 
+SECONDS = 20  # between lines of a `PeriodicLines`
 REPORTS = 4  # lines per training run where there is no terminal to draw a bar on
 
 OnStep = Callable[[int, Mapping[str, float | str]], None]
@@ -26,6 +28,27 @@ def say(text: str) -> None:
     if not is_first():
         return
     print(line(text), file=sys.stderr, flush=True)
+
+
+class PeriodicLines:
+    """Progress of work of unknown length: the first line at once, later ones `SECONDS` apart."""
+
+    def __init__(self, title: str, say: Callable[[str], None] = say):
+        self._title, self._say = title, say
+        self._began = self._due = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        """Print where the work is, if a line is due."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._say(f"{self._title}: {text}")
+            self._due = now + SECONDS
+
+    def step(self, step: int, total: int, figures: str) -> None:
+        """Print a step, counted from 1, with an estimate of the seconds left."""
+        left = (time.monotonic() - self._began) / step * (total - step)
+        rest = f", about {left:.0f} s left" if step > 1 else ""
+        self(f"step {step}/{total}, {figures}{rest}")
 
 
 @contextmanager

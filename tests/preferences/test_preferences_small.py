@@ -9,6 +9,7 @@ from paretosteer.benchmarks.preferences.pair_data import LONGEST, Data
 from paretosteer.benchmarks.preferences.pair_rewards import _refuse_poor
 from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
+from paretosteer.runtime import progress
 
 
 def files(folder, count, extra=()):
@@ -57,3 +58,16 @@ def test_few_held_out_pairs_do_not_refuse_a_reward_model_by_chance(count, accura
         return
     with pytest.raises(UsageError, match="no better than a bag of words"):
         _refuse_poor("models", "helpful", figures | {"source": "x"})
+
+
+def test_lines_of_progress_start_at_once_and_keep_their_distance(monkeypatch):
+    clock, said = [100.0], []
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    lines = progress.PeriodicLines("start model", said.append)
+    for step in range(1, 41):
+        lines.step(step, 400, "2.00 nats per token")
+        clock[0] += 1.0
+    assert said == [
+        "start model: step 1/400, 2.00 nats per token",
+        "start model: step 21/400, 2.00 nats per token, about 361 s left",
+    ]

@@ -23,6 +23,7 @@ from paretosteer.text.pairs import Pair
 
 Floats = NDArray[np.float64]
 Unit = TypeVar("Unit", bound=Hashable)
+Progress = Callable[[str], None]  # takes a few words on where the work is
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+|[^\w\s]")  # words, numbers, punctuation
 # Strongest first: each fit starts from the solution under the previous penalty.
@@ -60,17 +61,27 @@ def fit_bag_of_words(pairs: Sequence[Pair]) -> BagOfWords[str]:
     return BagOfWords(dict(zip(vocabulary, solution.tolist(), strict=True)), _UNTUNED, words)
 
 
-def fit_tuned_bag_of_words(pairs: Sequence[Pair]) -> BagOfWords[str]:
+def fit_tuned_bag_of_words(
+    pairs: Sequence[Pair], progress: Progress | None = None
+) -> BagOfWords[str]:
     """Fit the baseline with a penalty chosen by cross-validation over prompts."""
-    return fit_linear(pairs, words)
+    return fit_linear(pairs, words, progress)
 
 
-def fit_linear(pairs: Sequence[Pair], units: Callable[[str], Sequence[Unit]]) -> BagOfWords[Unit]:
+def fit_linear(
+    pairs: Sequence[Pair],
+    units: Callable[[str], Sequence[Unit]],
+    progress: Progress | None = None,
+) -> BagOfWords[Unit]:
     """Fit a weight per unit of text; five-fold cross-validated log loss chooses the penalty."""
+    if progress:
+        progress(f"counting words of {len(pairs)} pairs")
     vocabulary: dict[Unit, int] = {}
     counts = _differences(pairs, units, vocabulary)
     folds = _folds([pair.key for pair in pairs])
-    losses = sum(_held_out_losses(counts, folds == fold) for fold in np.unique(folds))
+    losses = np.zeros(len(_PENALTIES))
+    for fold in np.unique(folds):
+        losses += _held_out_losses(counts, folds == fold, fold, progress)
     best = int(np.argmin(losses))
     solution = np.zeros(counts.shape[1])
     for penalty in _PENALTIES[: best + 1]:
@@ -103,10 +114,14 @@ def _folds(keys: Sequence[str]) -> NDArray[np.int64]:
     return shuffled[prompts] % _FOLDS
 
 
-def _held_out_losses(counts: Any, held_out: NDArray[np.bool_]) -> Floats:
+def _held_out_losses(
+    counts: Any, held_out: NDArray[np.bool_], fold: int, progress: Progress | None
+) -> Floats:
     """Summed log loss on the held-out fold under each penalty, (penalties,)."""
     losses, solution = [], np.zeros(counts.shape[1])
     for penalty in _PENALTIES:
+        if progress:
+            progress(f"bag of words, fold {fold + 1} of {_FOLDS}, penalty {penalty:g}")
         solution = _fit(counts[~held_out], penalty, solution)
         losses.append(np.logaddexp(0, -(counts[held_out] @ solution)).sum())
     return np.array(losses)

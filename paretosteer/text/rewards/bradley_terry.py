@@ -7,6 +7,7 @@ by prompt. Held-out pairs are used for evaluation only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,11 @@ from paretosteer.text.rewards.accuracy import (
     margins_of,
     slope,
 )
-from paretosteer.text.rewards.bag_of_words import fit_bag_of_words, fit_tuned_bag_of_words
+from paretosteer.text.rewards.bag_of_words import (
+    Progress,
+    fit_bag_of_words,
+    fit_tuned_bag_of_words,
+)
 from paretosteer.text.rewards.holdout import share_of
 from paretosteer.text.rewards.reward_from_scratch import scratch_network, scratch_tokenizer
 from paretosteer.text.rewards.reward_model import RewardModel
@@ -58,12 +63,14 @@ def train_reward(
     start: str | None = None,
     training: RewardTraining | None = None,
     device: torch.device | None = None,
+    progress: Progress | None = None,
 ) -> RewardFacts:
     """Train on `train`, evaluate on `held_out`, and write a Hugging Face folder.
 
     Training starts from the body of the causal language model `start` (a folder or hub name).
     Without one it starts from a bag of tokens (see `reward_from_scratch`), which reads the answer
     alone; this model is finally retrained on all of `train` for the chosen number of epochs.
+    `progress` is called with a few words at every step.
 
     Raises
     ------
@@ -81,19 +88,20 @@ def train_reward(
     if start is None:
         tokenizer = scratch_tokenizer(train)
         spec = RewardSpec("trained", str(folder), form="answer", logit=0)
-        model = _from_scratch(spec, fit_pairs, tokenizer, training, device)
+        model = _from_scratch(spec, fit_pairs, tokenizer, training, device, progress)
         epochs = _fit(model, fit_pairs, training, val_pairs)
         # Retraining is cheap here, and makes use of the validation pairs.
-        model = _from_scratch(spec, train, tokenizer, training, device)
+        model = _from_scratch(spec, train, tokenizer, training, device, progress)
         if epochs:
             _fit(model, train, training, (), epochs)
     else:
         spec = RewardSpec("trained", str(folder), form=training.form, logit=0)
         model = _from_start(spec, start, device, training.seed)
+        model.progress = progress
         epochs = _fit(model, fit_pairs, training, val_pairs)
     model.network.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
-    return measure_reward(model, train, held_out, epochs)
+    return measure_reward(model, train, held_out, epochs, progress)
 
 
 def _check(train: Sequence[Pair], held_out: Sequence[Pair]) -> None:
@@ -108,9 +116,17 @@ def _check(train: Sequence[Pair], held_out: Sequence[Pair]) -> None:
 
 
 def _from_scratch(
-    spec: RewardSpec, pairs: Sequence[Pair], tokenizer: Any, training: RewardTraining, device: Any
+    spec: RewardSpec,
+    pairs: Sequence[Pair],
+    tokenizer: Any,
+    training: RewardTraining,
+    device: Any,
+    progress: Progress | None,
 ) -> RewardModel:
-    return RewardModel(spec, scratch_network(pairs, tokenizer, training.seed).to(device), tokenizer)
+    network = scratch_network(pairs, tokenizer, training.seed, progress).to(device)
+    model = RewardModel(spec, network, tokenizer)
+    model.progress = progress
+    return model
 
 
 def _from_start(spec: RewardSpec, start: str, device: Any, seed: int) -> RewardModel:
@@ -159,9 +175,12 @@ def _fit(
     )
     rng = np.random.default_rng(training.seed)
     best_epoch, best, weights = 0, _validation_loss(model, val_pairs), _copy(model.network)
-    for epoch in range(1, (epochs or training.epochs) + 1):
+    last, parts = epochs or training.epochs, math.ceil(len(pairs) / training.batch)
+    for epoch in range(1, last + 1):
         model.network.train()
-        for batch in _batches(model, pairs, training.batch, rng):
+        for part, batch in enumerate(_batches(model, pairs, training.batch, rng), start=1):
+            if model.progress:
+                model.progress(f"epoch {epoch} of {last}, batch {part} of {parts}")
             optimiser.zero_grad()
             torch.autograd.backward(_loss(model.network, batch))
             torch.nn.utils.clip_grad_norm_(model.network.parameters(), 1.0)
@@ -209,11 +228,16 @@ def _loss(network: Any, batch: Any) -> torch.Tensor:
 
 
 def measure_reward(
-    model: RewardModel, train: Sequence[Pair], held_out: Sequence[Pair], epochs: int = 0
+    model: RewardModel,
+    train: Sequence[Pair],
+    held_out: Sequence[Pair],
+    epochs: int = 0,
+    progress: Progress | None = None,
 ) -> RewardFacts:
     """Evaluate a model on `held_out`, beside bags of words fitted on `train`.
 
-    `epochs` is the epoch of its weights, 0 for a model that was not trained here.
+    `epochs` is the epoch of its weights, 0 for a model that was not trained here. `progress` is
+    called with a few words at every step.
     """
     refused = [pair for pair in held_out if model.refusal(pair.prompt)]
     if len(refused) == len(held_out):
@@ -225,13 +249,15 @@ def measure_reward(
     if refused:
         held_out = [pair for pair in held_out if not model.refusal(pair.prompt)]
     model.truncated = 0
+    model.progress = progress
     margins = margins_of(model, held_out)
+    model.progress = None
     return RewardFacts(
         train_pairs=len(train),
         held_out_pairs=len(held_out),
         accuracy=accuracy(margins),
         baseline_accuracy=accuracy(fit_bag_of_words(train).margins(held_out)),
-        tuned_baseline_accuracy=accuracy(fit_tuned_bag_of_words(train).margins(held_out)),
+        tuned_baseline_accuracy=accuracy(fit_tuned_bag_of_words(train, progress).margins(held_out)),
         log_loss=log_loss(margins),
         ece=calibration_error(margins),
         slope=slope(margins),

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from paretosteer.text.pairs import Pair
-from paretosteer.text.rewards.bag_of_words import fit_linear
+from paretosteer.text.rewards.bag_of_words import Progress, fit_linear
 
 SPECIAL = ("<pad>", "<s>", "</s>")
 VOCABULARY, WIDTH, CONTEXT = 4000, 32, 512
@@ -61,7 +61,9 @@ def scratch_tokenizer(pairs: Iterable[Pair]) -> Any:
     )
 
 
-def scratch_network(pairs: Sequence[Pair], tokenizer: Any, seed: int) -> Any:
+def scratch_network(
+    pairs: Sequence[Pair], tokenizer: Any, seed: int, progress: Progress | None = None
+) -> Any:
     """Llama that gives an answer the score of a bag of tokens fitted on these pairs."""
     from transformers import LlamaConfig, LlamaForSequenceClassification
 
@@ -69,7 +71,7 @@ def scratch_network(pairs: Sequence[Pair], tokenizer: Any, seed: int) -> Any:
         ids = tokenizer(text, truncation=True, max_length=CONTEXT).input_ids
         return list(ids[1:-1])  # without <s> and </s>
 
-    fitted = fit_linear(pairs, units)
+    fitted = fit_linear(pairs, units, progress)
     torch.manual_seed(seed)
     network = LlamaForSequenceClassification(
         LlamaConfig(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from paretosteer.errors import UsageError, first_line
 from paretosteer.text.chat_template import RefusedDialogueError, has_template, reasons
 from paretosteer.text.dialogue import Dialogue, Turn
+from paretosteer.text.rewards.bag_of_words import Progress
 from paretosteer.text.rewards.input_forms import FORMS, Form
 from paretosteer.text.rewards.loading import load_classifier, per_token, resolve_spec
 from paretosteer.text.rewards.remote_code import is_trusted
@@ -32,7 +33,8 @@ class RewardModel:
     """Classifier of prompts and answers, used according to `spec`.
 
     `read` counts texts and `truncated` those that were cut; `refused` counts, by reason, dialogues
-    that the chat template of the form `chat` does not render.
+    that the chat template of the form `chat` does not render. `progress`, where it is set, is
+    called with a few words after every batch.
     """
 
     spec: RewardSpec
@@ -41,6 +43,7 @@ class RewardModel:
     read: int = field(default=0, init=False)
     truncated: int = field(default=0, init=False)
     refused: Counter[str] = field(default_factory=Counter, init=False)
+    progress: Progress | None = field(default=None, init=False)
 
     @property
     def note(self) -> str | None:
@@ -160,12 +163,16 @@ class RewardModel:
         """Row indices of each batch, with tokens (rows, T) and logits (rows, …, labels)."""
         encoded = [self._cut(*text) for text in texts]
         lengths = [len(row["input_ids"]) for row in encoded]
+        done = 0
         for rows in batches(lengths, TOKENS):
             batch = self.tokenizer.pad([encoded[row] for row in rows], return_tensors="pt")
             batch = batch.to(self.network.device)
             logits = self.network(**batch).logits.float()
             # Models with code of their own may give one number per text.
             yield rows, batch["input_ids"], logits if logits.dim() > 1 else logits.unsqueeze(1)
+            done += len(rows)
+            if self.progress:
+                self.progress(f"scored {done} of {len(texts)} texts")
 
     def _cut(self, text: str, second: str | None) -> Mapping[str, list[int]]:
         """Tokens of one text, truncated (and counted) if it is too long."""
