@@ -15,7 +15,7 @@ import torch
 from paretosteer.benchmark import TRAINING, few_calibration
 from paretosteer.benchmarks.preferences.embedded_start import check_start, start_key, train_start
 from paretosteer.benchmarks.preferences.pair_answers import Answers
-from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, LONGEST, Data
+from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
 from paretosteer.benchmarks.preferences.pair_rewards import Plan, Rewards
 from paretosteer.benchmarks.preferences.rendering import Reader
 from paretosteer.config.options import BaseOptions, option
@@ -198,16 +198,14 @@ class Preferences(ScoredByRewards):
     def _cut_notes(self) -> list[str]:
         ids = {prompt.id for part in self._splits.values() for prompt in part}
         prompts, answers = len(ids & self.reader.cut), self.answers.cut
-        long = self.data.long_answers
         counts = {
-            f"{long} human answers exceed {LONGEST} characters and are cut.": long,
             self._refused_note: len(self.reader.refused),
             f"{prompts} of {len(ids)} prompts exceed {self.reader.room} tokens and lose their "
             f"oldest turns, or the {self.options.truncate} end of a single turn.": prompts,
             f"{answers} of {len(self.answers.ids)} human answers exceed "
             f"{self.decoding.max_new_tokens} tokens and are cut for training.": answers,
         }
-        return [note for note, count in counts.items() if count]
+        return [*self.data.cut_notes, *(note for note, count in counts.items() if count)]
 
     # -- prompts ----------------------------------------------------------------------------
 

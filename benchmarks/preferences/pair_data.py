@@ -9,12 +9,13 @@ from typing import Any
 
 from paretosteer.benchmarks.preferences.prompts import JUDGED, balanced, pairs_by_part
 from paretosteer.errors import UsageError
-from paretosteer.text.dialogue import Dialogue
+from paretosteer.text.dialogue import Dialogue, Turn
 from paretosteer.text.pairs import Pair, PairSet, Source, read_pairs
 
 # Characters of an answer, about 4,000 tokens: more than any model here reads of it, so that one
-# huge answer does not take most of a run's time.
+# huge text does not take most of a run's time.
 LONGEST = 20_000
+LONGEST_PROMPT = 2 * LONGEST  # so many from either end, whichever a model reads
 FEWEST_TRAIN = 8  # pairs for a reward model
 FEWEST_CALIBRATION = 2  # prompts; a normaliser needs a standard deviation
 TRAINED = ("train", JUDGED)  # parts on which reward models are trained
@@ -63,15 +64,24 @@ class Data:
 
     @cached_property
     def sets(self) -> list[PairSet]:
-        return [_shortened(read_pairs(source, name)) for name, source in self.sources.items()]
+        return [_shortened(pairs) for pairs in self._whole]
 
     @cached_property
-    def long_answers(self) -> int:
-        """Number of answers that are longer than `LONGEST` characters and are cut."""
-        read = (
-            pair for name, source in self.sources.items() for pair in read_pairs(source, name).pairs
-        )
-        return sum(len(text) > LONGEST for pair in read for text in (pair.chosen, pair.rejected))
+    def cut_notes(self) -> list[str]:
+        """Numbers of answers and prompts that are too long and are cut."""
+        read = [pair for pairs in self._whole for pair in pairs.pairs]
+        answers = sum(len(text) > LONGEST for pair in read for text in (pair.chosen, pair.rejected))
+        prompts = len({pair.key for pair in read if _characters(pair.prompt) > LONGEST_PROMPT})
+        notes = {
+            f"{answers} human answers exceed {LONGEST} characters and are cut.": answers,
+            f"{prompts} prompts exceed {LONGEST_PROMPT} characters and lose their oldest turns, or "
+            "the middle of a turn.": prompts,
+        }
+        return [note for note, count in notes.items() if count]
+
+    @cached_property
+    def _whole(self) -> list[PairSet]:
+        return [read_pairs(source, name) for name, source in self.sources.items()]
 
     def pairs(self, objective: str, *parts: str) -> list[Pair]:
         """Pairs of an objective in the given parts: splits, or `judge`.
@@ -114,8 +124,7 @@ class Data:
                         "more pairs"
                     )
             lines.append(f"{pairs} Split by prompt: {sizes}.")
-        if self.long_answers:
-            lines.append(f"{self.long_answers} answers exceed {LONGEST} characters and are cut.")
+        lines += self.cut_notes
         if len(self.prompts("calibration")) < FEWEST_CALIBRATION:
             raise UsageError(
                 "benchmark.pairs: the calibration split has only one prompt (a hash of the prompt "
@@ -136,10 +145,43 @@ class Data:
 
 
 def _shortened(pairs: PairSet) -> PairSet:
-    """Pairs with answers of at most `LONGEST` characters."""
-    if all(len(p.chosen) <= LONGEST and len(p.rejected) <= LONGEST for p in pairs.pairs):
-        return pairs
-    cut = (
-        replace(p, chosen=p.chosen[:LONGEST], rejected=p.rejected[:LONGEST]) for p in pairs.pairs
-    )
-    return replace(pairs, pairs=tuple(cut))
+    """Pairs with answers of at most `LONGEST` characters and prompts of `LONGEST_PROMPT`."""
+    return replace(pairs, pairs=tuple(map(_short, pairs.pairs)))
+
+
+def _short(pair: Pair) -> Pair:
+    if max(len(pair.chosen), len(pair.rejected)) > LONGEST:
+        pair = replace(pair, chosen=pair.chosen[:LONGEST], rejected=pair.rejected[:LONGEST])
+    if _characters(pair.prompt) > LONGEST_PROMPT:
+        pair = replace(pair, prompt=_last_turns(pair.prompt))
+    return pair
+
+
+def _last_turns(prompt: Dialogue) -> Dialogue:
+    """System turn and last turns of a prompt, with both ends of a turn that is too long.
+
+    Only the system turn may come in addition to `LONGEST_PROMPT` characters.
+    """
+    system, turns = prompt[:1], prompt[1:]
+    if system[0].role != "system":
+        system, turns = (), prompt
+    short = [_both_ends(turn) for turn in turns]
+    first = len(turns) - 1
+    total = len(short[first].text)
+    for at in reversed(range(first)):
+        total += len(short[at].text)
+        if total > LONGEST_PROMPT:
+            break
+        if turns[at].role == "user":
+            first = at
+    return (*map(_both_ends, system), *short[first:])
+
+
+def _both_ends(turn: Turn) -> Turn:
+    if len(turn.text) <= LONGEST_PROMPT:
+        return turn
+    return replace(turn, text=f"{turn.text[:LONGEST]}\n{turn.text[-LONGEST:]}")
+
+
+def _characters(prompt: Dialogue) -> int:
+    return sum(len(turn.text) for turn in prompt)

@@ -5,11 +5,17 @@ import json
 import pytest
 from cooking_pairs import rows
 
-from paretosteer.benchmarks.preferences.pair_data import LONGEST, Data
+from paretosteer.benchmarks.preferences.pair_data import (
+    LONGEST,
+    LONGEST_PROMPT,
+    Data,
+    _last_turns,
+)
 from paretosteer.benchmarks.preferences.pair_rewards import _refuse_poor
 from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
 from paretosteer.runtime import progress
+from paretosteer.text.dialogue import Turn
 
 
 def files(folder, count, extra=()):
@@ -44,7 +50,30 @@ def test_a_huge_answer_is_cut_and_counted(tmp_path):
     huge = {"chosen": prompt + "word " * 400_000, "rejected": prompt + "no"}
     data = Data.of(files(tmp_path, 80, [huge]), judge=False)
     assert max(len(pair.chosen) for pair in data.sets[0].pairs) == LONGEST
-    assert data.counts()[-1] == "2 answers exceed 20000 characters and are cut."
+    assert data.counts()[-1] == "2 human answers exceed 20000 characters and are cut."
+
+
+def test_a_huge_prompt_keeps_both_ends_and_is_counted(tmp_path):
+    text = "first " + "word " * 400_000 + "last"
+    huge = {"prompt": text, "chosen": "yes", "rejected": "no"}
+    whole = [{"prompt": f"What is {n}?", "chosen": "yes", "rejected": "no"} for n in range(80)]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*whole, huge]))
+    data = Data.of({"helpful": str(path), "harmless": str(path)}, judge=False)
+    (turn,) = data.sets[0].pairs[-1].prompt
+    assert len(turn.text) == LONGEST_PROMPT + 1
+    assert turn.text.startswith("first word") and turn.text.endswith("word last")
+    assert data.sets[0].pairs[0].prompt[0].text == "What is 0?"
+    assert "1 prompts exceed 40000 characters" in data.counts()[-1]
+
+
+def test_a_huge_dialogue_keeps_its_system_and_last_turns():
+    turns = [
+        turn for n in range(9_000) for turn in (Turn("user", f"Go on {n}"), Turn("assistant", "Ok"))
+    ]
+    kept = _last_turns((Turn("system", "Be kind."), *turns, Turn("user", "And now?")))
+    assert kept[0].text == "Be kind." and kept[1].role == "user" and kept[-1].text == "And now?"
+    assert 0.9 * LONGEST_PROMPT < sum(len(turn.text) for turn in kept) <= LONGEST_PROMPT + 8
 
 
 @pytest.mark.parametrize(

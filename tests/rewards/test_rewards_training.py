@@ -158,6 +158,10 @@ def test_progress_is_reported_from_the_first_fit_to_the_measurement(tmp_path):
     said = []
     train_reward(TRAIN, HELD_OUT, tmp_path, training=RewardTraining(epochs=1), progress=said.append)
     assert said[0].startswith("counting words of")
-    stages = ["bag of words, fold 1 of 5, penalty 10000", "epoch 1 of 1, batch 1 of", "scored 160 of"]
+    stages = [
+        "bag of words, fold 1 of 5, penalty 10000",
+        "epoch 1 of 1, batch 1 of",
+        "scored 160 of",
+    ]
     positions = [next(i for i, each in enumerate(said) if each.startswith(s)) for s in stages]
     assert positions == sorted(positions) and len(said) > 100
