@@ -12,7 +12,7 @@ from paretosteer.benchmarks.papers.task_items import Item, Row
 from paretosteer.errors import UsageError
 from paretosteer.storage.digest import digest
 from paretosteer.text.pairs import SPLITS, Source, split_of
-from paretosteer.text.pairs.source_rows import read_rows
+from paretosteer.text.pairs.containers import read_rows
 
 DATA_VERSION = "1"  # raise it when the same data would give other prompts
 OPTION = "benchmark.data"

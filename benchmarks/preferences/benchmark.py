@@ -58,7 +58,7 @@ class Preferences(ScoredByRewards):
         pairs: Mapping[str, Any] = option(
             {"helpful": None, "harmless": None},
             "preference pairs by objective: a file, a folder, the name of a data set, or "
-            "{path, split, folder, revision, winner}; null: left out",
+            "{path, split, config, folder, revision, winner, rating, columns}; null: left out",
             place=True,
         )
         rewards: Mapping[str, Any] = option(
@@ -186,7 +186,7 @@ class Preferences(ScoredByRewards):
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Pairs left out, texts that were cut, and the accuracy of the reward models."""
         few = few_calibration(len(self.split("calibration")), "prompts")
-        notes = [*map(str, self.data.sets), *self._cut_notes, *self._rewards.notes]
+        notes = [*(pairs.note for pairs in self.data.sets), *self._cut_notes, *self._rewards.notes]
         return [*notes, few] if few else notes
 
     @property

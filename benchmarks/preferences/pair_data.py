@@ -123,7 +123,7 @@ class Data:
                         f"split by prompt into {sizes}; {name} needs at least {least}: provide "
                         "more pairs"
                     )
-            lines.append(f"{pairs} Split by prompt: {sizes}.")
+            lines.append(f"{pairs.note} Split by prompt: {sizes}.")
         lines += self.cut_notes
         if len(self.prompts("calibration")) < FEWEST_CALIBRATION:
             raise UsageError(

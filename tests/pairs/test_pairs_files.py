@@ -80,7 +80,7 @@ def test_a_name_without_a_network_spells_out_the_file_option():
     ("content", "expected"),
     [
         (b'{"chosen": "a", "rejected": "b"}\n{"chosen": \n', r"p\.jsonl:2: not JSON \("),
-        (b'{"chosen": "\xff"}\n', r"p\.jsonl:1: not JSON \("),
+        (b'{"chosen": "\xff"}\n', r"p\.jsonl:1: chosen has half of a surrogate pair, or a byte"),
         (b"3\n", r"p\.jsonl:1: found int; use an object"),
         (b"[3, 4]", r"p\.jsonl:1: found int; use an object"),
         (b"", "the file is empty"),
@@ -134,7 +134,7 @@ def test_settings_of_data_sets_are_refused_for_a_file(tmp_path):
     path = write_lines(tmp_path / "p.jsonl", ROWS)
     with pytest.raises(UsageError, match=r"x\.split: .* is a single file, which has none"):
         read_pairs({"path": path, "split": "test"}, "x")
-    other = tmp_path / "p.csv"
+    other = tmp_path / "p.xlsx"
     other.touch()
     with pytest.raises(UsageError, match=r"has an unsupported format; use \.jsonl"):
         read_pairs(str(other), "x")

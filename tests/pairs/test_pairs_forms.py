@@ -7,15 +7,20 @@ from pair_files import hh, said, write_lines, written
 
 from paretosteer.errors import UsageError
 from paretosteer.text.dialogue import of_messages
-from paretosteer.text.pairs import Pair, read_pairs
-from paretosteer.text.pairs.pair_formats import form_of
+from paretosteer.text.pairs import Pair, Source, read_pairs
+from paretosteer.text.pairs.pair import LeftOut
+from paretosteer.text.pairs.pair_formats import format_of
 
 words = st.text(st.sampled_from("abc de"), min_size=1, max_size=8).map(str.strip).filter(bool)
 prompts = st.lists(words, min_size=1, max_size=5).filter(lambda texts: len(texts) % 2 == 1)
 
 
 def pair_of(row, winner=None):
-    return form_of(row, winner)(row)
+    source = Source("benchmark.pairs.x", "p.jsonl", winner=winner)
+    try:
+        return format_of(row, source).parser([row], source)(row)
+    except LeftOut as error:
+        return error.reason
 
 
 @given(prompts, words, words)
@@ -69,7 +74,7 @@ def test_what_gives_no_pair_is_counted_and_said(tmp_path):
     good = hh(["q"], "yes", "no")
     rows = [
         *(good, good),
-        hh(["q"], "no", "yes"),  # somebody disagrees: that is data
+        *(hh(["p"], "yes", "no"), hh(["p"], "no", "yes")),  # both orders: no preference
         hh(["q"], "", "no"),
         hh(["q"], "yes", "  "),
         hh(["q"], "same", "same "),
@@ -77,15 +82,15 @@ def test_what_gives_no_pair_is_counted_and_said(tmp_path):
         {"chosen": "", "rejected": ""},
     ]
     found = read_pairs(write_lines(tmp_path / "pairs.jsonl", rows), "helpful")
-    assert [pair.chosen for pair in found.pairs] == ["yes", "no"]
-    assert found.counts == {
-        **{"read": 8, "duplicate": 1, "empty": 3},
-        **{"tie": 0, "equal": 1, "unshared": 1},
+    assert [pair.chosen for pair in found.pairs] == ["yes"]
+    assert {name: count for name, count in found.counts.items() if count} == {
+        **{"read": 9, "duplicate": 1, "empty": 3},
+        **{"equal": 1, "unshared": 1, "contradicted": 2},
     }
     assert str(found) == (
-        "helpful: 2 of 8 pairs are used; left out: 1 duplicate, "
+        "helpful: 1 of 9 pairs are used; left out: 1 duplicate, "
         "3 with an empty prompt or answer, 1 with the same answer on both sides, "
-        "1 without a shared prompt."
+        "1 without a shared prompt, 2 preferred in both orders."
     )
 
 
@@ -96,16 +101,16 @@ def test_what_gives_no_pair_is_counted_and_said(tmp_path):
         ({"prompt": "p", "response_0": "a", "response_1": "b"}, "safer", "column safer is missing"),
         ({"prompt": "p", "response_0": "a", "safer": 1}, "safer", "column response_1 is missing"),
         (
-            {"prompt": "p", "response_0": "a", "response_1": "b", "safer": "1"},
+            {"prompt": "p", "response_0": "a", "response_1": "b", "safer": "x"},
             "safer",
-            "safer is '1', expected 0, 1, or -1 or null for a tie",
+            "safer is 'x', expected 0, 1, or -1 or null for a tie",
         ),
         (
             {"prompt": "p", "response_0": "a", "response_1": "b", "safer": True},
             "safer",
             "safer is True, expected 0",
         ),
-        ({"prompt": "p", "chosen": "a", "rejected": None}, None, "rejected is NoneType, expected"),
+        ({"prompt": "p", "chosen": "a", "rejected": ["b"]}, None, "rejected is list, expected"),
         ({"chosen": [1], "rejected": []}, None, "chosen is list, expected text or chat messages"),
         (
             {"chosen": [{"role": "bot", "content": "x"}], "rejected": "x"},

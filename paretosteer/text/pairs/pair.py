@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from paretosteer.storage.digest import digest
@@ -18,7 +18,22 @@ REASONS = {
     "tie": "tied",
     "equal": "with the same answer on both sides",
     "unshared": "without a shared prompt",
+    "prompt": "whose sides do not contain their prompt",
+    "contradicted": "preferred in both orders",
+    "unrated": "without a rating",
+    "single": "without a second answer to their prompt",
+    "excess": "beyond the first 16 answers to a prompt",
+    "foreign": "in another format",
+    "invalid": "that cannot be read",
 }
+
+
+class LeftOut(Exception):
+    """A row gives no pair; `reason` is a key of `REASONS`."""
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -37,17 +52,40 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairSet:
-    """Pairs of one objective, and the number of rows read and left out, by `REASONS`."""
+    """Pairs of one objective, and the number of rows read and left out, by `REASONS`.
+
+    `format` names the format in which the rows were read, `first` holds the location and the fault
+    of the first row for some of the reasons.
+    """
 
     objective: str
     source: str
     pairs: tuple[Pair, ...]
     counts: Mapping[str, int]
+    format: str = ""
+    first: Mapping[str, str] = field(default_factory=dict)
+    by_prompt: bool = False  # made from several answers to a prompt
+
+    @property
+    def note(self) -> str:
+        """Numbers and format, for records."""
+        return f"{self} Format: {self.format}." if self.format else str(self)
+
+    @property
+    def left_out(self) -> str:
+        """Number of rows, answers or pairs left out by reason, such as `2 tied`; may be empty."""
+        counted = [(name, self.counts.get(name, 0)) for name in REASONS]
+        where = {name: f" ({fault})" for name, fault in self.first.items()}
+        return ", ".join(f"{n} {REASONS[name]}{where.get(name, '')}" for name, n in counted if n)
 
     def __str__(self) -> str:
-        used = f"{self.objective}: {len(self.pairs)} of {self.counts['read']} pairs are used"
-        left = [f"{n} {REASONS[name]}" for name, n in self.counts.items() if name in REASONS and n]
-        return f"{used}; left out: {', '.join(left)}." if left else f"{used}."
+        read = self.counts["read"]
+        # Rated and ranked answers give any number of pairs for a row.
+        of = f"pairs from {read} rows" if self.by_prompt else f"of {read} pairs"
+        used = f"{len(self.pairs)} {of} are used"
+        return f"{self.objective}: {used}" + (
+            f"; left out: {self.left_out}." if self.left_out else "."
+        )
 
 
 def prompt_key(prompt: Dialogue) -> str:

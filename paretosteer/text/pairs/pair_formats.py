@@ -1,112 +1,220 @@
-"""Parsers for the formats in which preference pairs are published.
-
-* `prompt, chosen, rejected`: strings, or chat messages as in TRL;
-* `chosen, rejected`: whole dialogues, as transcripts (HH-RLHF) or as chat messages;
-* `prompt, response_0, response_1` and a column that names the winner (PKU-SafeRLHF).
-"""
+"""Formats in which preference data are published: how each is recognised, and its parser."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import takewhile
-from typing import Any
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from paretosteer.text.dialogue import Dialogue, of_messages, parse_transcript
+from paretosteer.text.pairs.compared_answers import (
+    STRENGTHS,
+    by_choice,
+    by_label,
+    by_score,
+    by_strength,
+    two_answers,
+    winner_columns,
+    winner_parser,
+)
+from paretosteer.text.pairs.dialogue_sides import (
+    MIXTURE,
+    SIDES,
+    Values,
+    cell,
+    common_beginning,
+    compared,
+    is_dialogue,
+    shared,
+    without_prompts,
+)
+from paretosteer.text.pairs.messages import dialogue, text
 from paretosteer.text.pairs.pair import Pair
+from paretosteer.text.pairs.pair_source import Source
+from paretosteer.text.pairs.prompt_columns import (
+    likely_prompt,
+    mapping,
+    no_prompt,
+    prompt_column,
+    prompt_of,
+    with_system,
+)
+from paretosteer.text.pairs.rated_answers import (
+    Rated,
+    attributes,
+    completions_row,
+    is_rating,
+    labelled_row,
+    ranked_row,
+    rated_row,
+)
 
-Values = Mapping[str, Any]
-Form = Callable[[Values], "Pair | str"]  # returns a pair, or a key of `REASONS`
+Parse = Callable[[Values], "Pair | list[Rated]"]
 
-ANSWERS = ("response_0", "response_1")
-TIES = (-1, None)
+# Transcripts of other templates, which must not be read as one question.
+_TEMPLATE = re.compile(
+    r"\s*(user:|### ?(human|user|instruction)|<\|\w+\|>|<s>|\[INST\]|<start_of)", re.I
+)
 
 
-def form_of(row: Values, winner: str | None) -> Form:
-    """Parser for rows with these columns.
+@dataclass(frozen=True)
+class Format:
+    """Format of a file; `parser` takes all of its rows and gives the parser of one of them."""
 
-    Raises
-    ------
-    ValueError
-        If the columns match no format.
+    name: str
+    parser: Callable[[Sequence[Values], Source], Parse]
 
-    """
-    columns = row.keys()
-    if winner is not None:
-        return lambda row: _by_winner(row, winner)
-    if columns >= {"prompt", "chosen", "rejected"}:
-        return _with_prompt
-    if columns >= {"chosen", "rejected"}:
-        return _dialogues
-    raise ValueError(
-        f"the columns are {', '.join(columns)}; use chosen and rejected, with or without prompt, "
-        f"or prompt, {' and '.join(ANSWERS)} with the setting `winner`"
+
+def format_of(row: Values, source: Source) -> Format | None:
+    """Format of rows with these columns, None if there is no such format."""
+    columns = set(row)
+    if source.winner is not None:
+        return _WINNER if source.winner in columns or two_answers(row) else None
+    if columns >= set(SIDES):
+        return WITHOUT_PROMPT if prompt_column(row) is None else _WITH_PROMPT
+    for names, form in _BY_COLUMNS:
+        if columns >= set(names):
+            return form
+    if two_answers(row):
+        return _STRENGTH if columns & set(STRENGTHS) else _WINNER
+    if columns & set(_LABELS) and columns & {"completion", "messages"}:
+        return _LABELLED
+    answer = _answer_column(row)
+    return _RATED if answer and (source.rating or _ratings(row)) else None
+
+
+def unknown(row: Values) -> ValueError:
+    """Error for columns that match no format, with the likely mapping."""
+    return ValueError(
+        f"the columns are {', '.join(map(str, row))}; use chosen and rejected, with or without "
+        "prompt, two responses with the setting `winner`, or map the names with the setting "
+        f"{mapping(row, ['prompt', *SIDES])}"
     )
 
 
-def _with_prompt(row: Values) -> Pair | str:
-    prompt = _dialogue(row, "prompt")
-    sides = [_side(row, name, prompt) for name in ("chosen", "rejected")]
-    return _shared(*sides)
+def _with_prompt(rows: Sequence[Values], source: Source) -> Parse:
+    cut = without_prompts(rows, str(prompt_column(rows[0])))
+
+    def read(row: Values) -> Pair:
+        row = cut(row)
+        return compared(prompt_of(row), cell(row, "chosen"), cell(row, "rejected"))
+
+    return read
 
 
-def _dialogues(row: Values) -> Pair | str:
-    return _shared(_dialogue(row, "chosen"), _dialogue(row, "rejected"))
+def _without_prompt(rows: Sequence[Values], source: Source) -> Parse:
+    filled = [row for row in rows if any(row[side] for side in SIDES)]
+    dialogues = sum(any(is_dialogue(row[side]) for side in SIDES) for row in filled)
+    if dialogues >= (1 - MIXTURE) * len(filled):
+        return _dialogues
+    if dialogues > MIXTURE * len(filled):
+        raise ValueError(
+            f"chosen or rejected is a dialogue in {dialogues} of {len(filled)} rows and plain text "
+            "in the others; split the file"
+        )
+    if likely_prompt(rows[0]):
+        raise no_prompt(rows[0])
+    return _plain(rows)
 
 
-def _by_winner(row: Values, winner: str) -> Pair | str:
-    prompt = _dialogue(row, "prompt")
-    answers = [_side(row, name, prompt) for name in ANSWERS]
-    value = _cell(row, winner)
-    if value in TIES or value != value:  # a missing number is NaN in some files
-        return "tie"
-    if isinstance(value, bool) or value not in (0, 1):
-        raise ValueError(f"{winner} is {value!r}, expected 0, 1, or -1 or null for a tie")
-    return _shared(answers[int(value)], answers[1 - int(value)])
+def _dialogues(row: Values) -> Pair:
+    one, other = (dialogue(cell(row, side), side) for side in SIDES)
+    pair = shared(one, other)
+    return Pair(with_system(row, pair.prompt), pair.chosen, pair.rejected)
 
 
-def _shared(one: Dialogue, other: Dialogue) -> Pair | str:
-    """Pair of two dialogues: their longest common prefix is the prompt.
+def _plain(rows: Sequence[Values]) -> Parse:
+    texts = [text(row[side], side) for row in rows for side in SIDES]
+    marked = [value for value in texts if _TEMPLATE.match(value)]
+    if len(marked) > MIXTURE * len(texts):
+        start = marked[0].strip()[:20]
+        raise ValueError(
+            f"chosen and rejected begin like {start!r}, a template that is not supported; use chat "
+            "messages, or a transcript such as '\\n\\nHuman: …\\n\\nAssistant: …'"
+        )
+    parse = common_beginning(rows)
 
-    The prompt consists of whole turns and ends with a user turn. Only the answer to that turn is
-    used: if the dialogues diverge earlier, the turns after it answer different questions.
-    """
-    same = len(list(takewhile(lambda turns: turns[0] == turns[1], zip(one, other, strict=False))))
-    users = [index for index in range(same) if one[index].role == "user"]
-    if not users:
-        return "unshared"
-    prompt = one[: users[-1] + 1]
-    return Pair(prompt, _answer(one[len(prompt) :]), _answer(other[len(prompt) :]))
+    def read(row: Values) -> Pair:
+        pair = parse(row)
+        return Pair(with_system(row, pair.prompt), pair.chosen, pair.rejected)
 
-
-def _answer(rest: Dialogue) -> str:
-    """Text of the leading assistant turns."""
-    turns = takewhile(lambda turn: turn.role == "assistant", rest)
-    # Not a blank line: the word after it could be parsed as a speaker's name.
-    return "\n".join(turn.text for turn in turns)
+    return read
 
 
-def _side(row: Values, name: str, prompt: Dialogue) -> Dialogue:
-    """Whole dialogue of one side; the column may hold the answer alone."""
-    value = _cell(row, name)
-    if isinstance(value, str):
-        return prompt + of_messages([{"role": "assistant", "content": value}])
-    turns = _dialogue(row, name)
-    return prompt + turns if all(turn.role == "assistant" for turn in turns) else turns
+def _by_winner(rows: Sequence[Values], source: Source) -> Parse:
+    column = source.winner
+    if column is None:
+        given = winner_columns(rows[0])
+        if len(given) != 1:
+            named = f"{' or '.join(given)}" if given else "the column that names the better answer"
+            raise ValueError(
+                f"the columns are {', '.join(rows[0])}; set `winner` to {named}, "
+                f"as in {{path: {source.path}, winner: {given[0] if given else 'COLUMN'}}}"
+            )
+        column = given[0]
+    if two_answers(rows[0]) is None:
+        names = " and ".join(("response_0", "response_1"))
+        missing = next((n for n in ("response_0", "response_1") if n not in rows[0]), "response_0")
+        raise ValueError(f"column {missing} is missing; use {names}, or map them with `columns`")
+    return winner_parser(rows, column)
 
 
-def _dialogue(row: Values, name: str) -> Dialogue:
-    value = _cell(row, name)
-    if isinstance(value, str):
-        return parse_transcript(value)
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
-        raise ValueError(f"{name} is {type(value).__name__}, expected text or chat messages")
-    try:
-        return of_messages(value)
-    except ValueError as error:
-        raise ValueError(f"{name} has {error}") from None
+def _by_strength(rows: Sequence[Values], source: Source) -> Parse:
+    column = next(name for name in STRENGTHS if name in rows[0])
+    return lambda row: by_strength(row, column)
 
 
-def _cell(row: Values, name: str) -> Any:
-    if name not in row:
-        raise ValueError(f"column {name} is missing; the row has {', '.join(row)}")
-    return row[name]
+def _by_rating(rows: Sequence[Values], source: Source) -> Parse:
+    answer = str(_answer_column(rows[0]))
+    rating = _rating(source, _ratings(rows[0]))
+    return lambda row: rated_row(row, answer, rating)
+
+
+def _by_attribute(rows: Sequence[Values], source: Source) -> Parse:
+    rating = _rating(source, attributes(rows[0]))
+    return lambda row: completions_row(row, rating)
+
+
+def _by_label(rows: Sequence[Values], source: Source) -> Parse:
+    column = next(name for name in _LABELS if name in rows[0])
+    return lambda row: labelled_row(row, column)
+
+
+def _rating(source: Source, names: Sequence[str]) -> str:
+    """The setting `rating`, or the only one there is."""
+    rating = source.rating or (names[0] if len(names) == 1 else None)
+    if rating is None or rating not in names:
+        found = "" if rating is None else f"no rating is called {rating!r}; "
+        raise ValueError(
+            f"{found}set `rating` to one of {', '.join(names)}, as in "
+            f"{{path: {source.path}, rating: {names[0] if names else 'COLUMN'}}}"
+        )
+    return rating
+
+
+def _ratings(row: Values) -> list[str]:
+    return [str(name) for name in row if is_rating(row, name)]
+
+
+def _answer_column(row: Values) -> str | None:
+    return next((name for name in _ANSWERS if name in row and prompt_column(row)), None)
+
+
+def _fixed(parse: Parse) -> Callable[[Sequence[Values], Source], Parse]:
+    return lambda rows, source: parse
+
+
+_ANSWERS = ("response", "completion", "answer", "output")
+_LABELS = ("label", "kto_tag")
+_WITH_PROMPT = Format("prompt, chosen, rejected", _with_prompt)
+WITHOUT_PROMPT = Format("chosen, rejected", _without_prompt)
+_WINNER = Format("two responses with a winner", _by_winner)
+_STRENGTH = Format("two responses with a strength, HelpSteer", _by_strength)
+_LABELLED = Format("labelled answers, KTO", _by_label)
+_RATED = Format("rated answers, HelpSteer", _by_rating)
+_BY_COLUMNS: tuple[tuple[tuple[str, ...], Format], ...] = (
+    (("history", "human_ref_A", "human_ref_B", "labels"), Format("SHP", _fixed(by_label))),
+    (("answer_0", "answer_1", "score_0", "score_1"), Format("WebGPT", _fixed(by_score))),
+    (("info", "summaries", "choice"), Format("summarize-from-feedback", _fixed(by_choice))),
+    (("answers",), Format("ranked answers, Nectar", _fixed(ranked_row))),
+    (("completions",), Format("rated completions, UltraFeedback", _by_attribute)),
+)

@@ -9,26 +9,31 @@ from typing import Any
 
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.storage.digest import digest, input_digest
+from paretosteer.text.pairs.open_files import COMPRESSIONS, KINDS, kind_of
 from paretosteer.text.pairs.splits import SPLITS_VERSION
 
-FILES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
-PAIRS_VERSION = "1"  # raise it when the same source would give other pairs
+PAIRS_VERSION = "2"  # raise it when the same source would give other pairs
 
 
 @dataclass(frozen=True)
 class Source:
     """A file of pairs, a folder that `datasets` can read, or a data set on the hub.
 
-    `split`, `folder` (the hub's `data_dir`) and `revision` apply to data sets. `winner` is the
-    column that names the winner among `response_0` and `response_1`.
+    `split`, `config`, `folder` (the hub's `data_dir`) and `revision` apply to data sets, `split`
+    also to JSON files with splits. `winner` is the column that names the winner among two
+    responses, `rating` the column or attribute by which answers to the same prompt are compared.
+    `columns` holds other names of columns, such as `("prompt", "question")`.
     """
 
     option: str  # name of the option, for errors
     path: str
     split: str | None = None
+    config: str | None = None
     folder: str | None = None
     revision: str | None = None
     winner: str | None = None
+    rating: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, value: str | Mapping[str, Any], objective: str) -> Source:
@@ -38,12 +43,14 @@ class Source:
     @classmethod
     def at(cls, option: str, value: str | Mapping[str, Any]) -> Source:
         """Parse a string or a mapping under any other option."""
-        given = {"path": value} if isinstance(value, str) else dict(value)
+        given: dict[str, Any] = {"path": value} if isinstance(value, str) else dict(value)
         allowed = [field.name for field in fields(cls) if field.name != "option"]
         for name, item in given.items():
             if name not in allowed:
                 raise UsageError(f"{option}.{name} is not a setting; {did_you_mean(name, allowed)}")
-            if not isinstance(item, str | None):
+            if name == "columns":
+                given[name] = _columns(f"{option}.{name}", item)
+            elif not isinstance(item, str | None):
                 raise UsageError(f"{option}.{name}: found {item!r}; use a string")
         if not given.get("path"):
             raise UsageError(
@@ -54,7 +61,7 @@ class Source:
     @property
     def is_file(self) -> bool:
         """True if the source is a single file rather than a data set."""
-        return self.path.endswith(FILES)
+        return kind_of(self.path) is not None and not Path(self.path).is_dir()
 
     def digest(self) -> str:
         """Digest of the bytes of a file or folder, or of a hub name with its revision."""
@@ -65,7 +72,8 @@ class Source:
         elif path.is_dir():
             files = sorted(file for file in path.rglob("*") if file.is_file())
             content = {file.relative_to(path).as_posix(): input_digest(file) for file in files}
-        part = {"split": self.split, "folder": self.folder, "winner": self.winner}
+        part: dict[str, Any] = {"split": self.split, "config": self.config, "folder": self.folder}
+        part |= {"winner": self.winner, "rating": self.rating, "columns": self.columns}
         return digest({"content": content, **part, "versions": [PAIRS_VERSION, SPLITS_VERSION]})
 
     def _checked(self) -> Source:
@@ -75,16 +83,17 @@ class Source:
                 raise UsageError(
                     f"{self.option}: the file {self.path!r} does not exist; fix the path"
                 )
-            for name in ("split", "folder", "revision"):
-                if getattr(self, name):
+            for name in ("split", "config", "folder", "revision"):
+                # A JSON file may hold several splits.
+                if getattr(self, name) and (name, kind_of(self.path)) != ("split", ".json"):
                     raise UsageError(
                         f"{self.option}.{name}: {self.path!r} is a single file, which has none; "
                         "remove this setting"
                     )
         elif path.is_file():
             raise UsageError(
-                f"{self.option}: {self.path!r} has an unsupported format; use {', '.join(FILES)}, "
-                "a folder or the name of a data set"
+                f"{self.option}: {self.path!r} has an unsupported format; use {', '.join(KINDS)}, "
+                f"text also with {', '.join(COMPRESSIONS)}, a folder or the name of a data set"
             )
         elif not path.is_dir() and (self.path.startswith((".", "/", "~")) or _deep(self.path)):
             raise UsageError(
@@ -92,6 +101,16 @@ class Source:
                 "a data set"
             )
         return self
+
+
+def _columns(option: str, given: Any) -> tuple[tuple[str, str], ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping) or not all(
+        isinstance(part, str) for item in given.items() for part in item
+    ):
+        raise UsageError(f"{option}: found {given!r}; use a mapping such as {{prompt: question}}")
+    return tuple(sorted(given.items()))
 
 
 def _deep(path: str) -> bool:

@@ -3,56 +3,140 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from paretosteer.errors import UsageError
-from paretosteer.text.pairs.pair import REASONS, Pair, PairSet
-from paretosteer.text.pairs.pair_formats import Form, form_of
+from paretosteer.text.pairs.containers import Row, read_rows
+from paretosteer.text.pairs.dialogue_sides import MIXTURE
+from paretosteer.text.pairs.pair import REASONS, LeftOut, Pair, PairSet
+from paretosteer.text.pairs.pair_formats import WITHOUT_PROMPT, Format, format_of, unknown
 from paretosteer.text.pairs.pair_source import Source
-from paretosteer.text.pairs.source_rows import read_rows
+from paretosteer.text.pairs.prompt_columns import mapping
+from paretosteer.text.pairs.rated_answers import Rated, pairs_of
 
 
 def read_pairs(source: str | Mapping[str, Any], objective: str) -> PairSet:
     """Read the pairs of an objective from a file, a folder or a data set on the hub.
 
-    `source` is a path or a name, or a mapping with `path` and optionally `split`, `folder`,
-    `revision` and `winner` (see `Source`).
+    `source` is a path or a name, or a mapping with `path` and optional settings (see `Source`).
+    The format is recognised once per file. Rows that cannot be read, or have another format, are
+    counted as long as they are few.
 
     Raises
     ------
     UsageError
-        If the source cannot be read (with file and line), or no pair is left.
+        If the source cannot be read (with file and line), more than a tenth of its rows cannot be
+        read or have another format, or no pair is left.
 
     """
     parsed = Source.of(source, objective)
     return _read(parsed, objective, parsed.digest())
 
 
+class _Reading:
+    """Numbers of rows by reason, with the first fault of those that are not what was expected."""
+
+    def __init__(self, source: Source):
+        self.source = source
+        self.counts = Counter(dict.fromkeys(("read", *REASONS), 0))
+        self.first: dict[str, str] = {}
+
+    def leave_out(self, reason: str, location: str, fault: str) -> None:
+        self.counts[reason] += 1
+        self.first.setdefault(reason, f"{location}: {fault}")
+
+    def check(self, reason: str) -> None:
+        """Refuse a file of which too many rows are left out for this reason."""
+        count, read = self.counts[reason], self.counts["read"]
+        if count > MIXTURE * read:
+            more = f" ({count} of {read} rows are {REASONS[reason]})" if count > 1 else ""
+            raise UsageError(f"{self.source.option}: {self.first[reason]}{more}")
+
+
 @lru_cache(maxsize=16)
 def _read(source: Source, objective: str, content: str) -> PairSet:
     """Read the pairs, cached by `content`, since every cell of a sweep asks for them."""
-    counts = Counter(dict.fromkeys(("read", *REASONS), 0))
+    reading = _Reading(source)
+    bad: list[tuple[str, str]] = []
+    rows = list(read_rows(source, lambda location, fault: bad.append((location, fault))))
+    reading.counts["read"] = len(rows) + len(bad)
+    for location, fault in bad:
+        reading.leave_out("invalid", location, fault)
+    reading.check("invalid")
+    form, rows = _recognised(rows, reading)
+    parsed = list(_parsed(form, rows, reading))
+    reading.check("invalid")
+    rated = [part for item in parsed if isinstance(item, list) for part in item]
     pairs: dict[Pair, None] = {}  # an ordered set
-    form: Form | None = None
-    for location, row in read_rows(source):
-        counts["read"] += 1
-        try:
-            form = form or form_of(row, source.winner)
-            pair = form(row)
-        except ValueError as error:
-            raise UsageError(f"{source.option}: {location}: {error}") from None
-        reason = pair if isinstance(pair, str) else _fault(pair, pairs)
-        if reason:
-            counts[reason] += 1
-        elif isinstance(pair, Pair):
+    for pair in (
+        *(item for item in parsed if isinstance(item, Pair)),
+        *pairs_of(rated, reading.counts),
+    ):
+        if reason := _fault(pair, pairs):
+            reading.counts[reason] += 1
+        else:
             pairs[pair] = None
+    swapped = [pair for pair in pairs if Pair(pair.prompt, pair.rejected, pair.chosen) in pairs]
+    reading.counts["contradicted"] = len(swapped)
+    for pair in swapped:
+        del pairs[pair]
+    found = PairSet(
+        objective,
+        source.path,
+        tuple(pairs),
+        dict(reading.counts),
+        form.name,
+        reading.first,
+        by_prompt=bool(rated),
+    )
     if not pairs:
+        columns = mapping(rows[0][1], ["prompt"]) if form == WITHOUT_PROMPT else ""
+        remedy = f"map the prompt's column with the setting {columns}, or " if columns else ""
         raise UsageError(
-            f"{source.option}: {source.path!r} has no usable pair; provide another source"
+            f"{source.option}: {source.path!r} has no usable pair; left out: {found.left_out}; "
+            f"{remedy}provide another source"
         )
-    return PairSet(objective, source.path, tuple(pairs), dict(counts))
+    return found
+
+
+def _recognised(rows: list[Row], reading: _Reading) -> tuple[Format, list[Row]]:
+    """Format of most rows, and the rows that have it."""
+    source = reading.source
+    if not rows:
+        raise UsageError(f"{source.option}: {source.path!r} has no rows; use another file")
+    forms = [format_of(row, source) for _, row in rows]
+    form = Counter(forms).most_common(1)[0][0]
+    if form is None:
+        location, row = rows[forms.index(None)]
+        raise UsageError(f"{source.option}: {location}: {unknown(row)}")
+    for (location, row), other in zip(rows, forms, strict=True):
+        if other != form:
+            reading.leave_out(
+                "foreign", location, f"the columns are {', '.join(row)}, not those of {form.name}"
+            )
+    reading.check("foreign")
+    return form, [row for row, other in zip(rows, forms, strict=True) if other == form]
+
+
+def _parsed(form: Format, rows: list[Row], reading: _Reading) -> Iterable[Pair | list[Rated]]:
+    source = reading.source
+    try:
+        parse = form.parser([row for _, row in rows], source)
+    except LeftOut as error:
+        raise UsageError(
+            f"{source.option}: {rows[0][0]}: the first row is {REASONS[error.reason]}; remove it"
+        ) from None
+    except ValueError as error:
+        raise UsageError(f"{source.option}: {source.path}: {error}") from None
+    for location, row in rows:
+        try:
+            yield parse(row)
+        except LeftOut as error:
+            reading.counts[error.reason] += 1
+        except ValueError as error:
+            reading.leave_out("invalid", location, str(error))
 
 
 def _fault(pair: Pair, earlier: Mapping[Pair, None]) -> str | None:

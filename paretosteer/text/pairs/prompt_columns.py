@@ -1,0 +1,103 @@
+"""Prompt of a row: a question, a dialogue, or an instruction with its input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paretosteer.text.dialogue import Dialogue, Turn
+from paretosteer.text.pairs.messages import decoded, dialogue, text
+
+PROMPTS = ("prompt", "question", "instruction", "conversations", "context", "history", "input")
+SYSTEMS = ("system", "system_prompt")
+
+# Columns that other data sets use for ours, for the remedy of an error.
+_OTHERS = {
+    "prompt": ("query", "user", "post", "messages", "conversation", "text", "source", "task"),
+    "chosen": (
+        *("preferred", "accepted", "better", "best", "positive", "pos", "good", "win", "winning"),
+        *(
+            "chosen_response",
+            "response_chosen",
+            "preferred_response",
+            "winner_response",
+            "answer_w",
+        ),
+    ),
+    "rejected": (
+        *("dispreferred", "other", "worse", "worst", "negative", "neg", "bad", "lose", "losing"),
+        *("rejected_response", "response_rejected", "dispreferred_response", "loser_response"),
+        *("answer_l", "unpreferred"),
+    ),
+}
+
+
+def prompt_column(row: Mapping[str, Any]) -> str | None:
+    """Name of the column that holds the prompt."""
+    return next((name for name in PROMPTS if name in row), None)
+
+
+def prompt_of(row: Mapping[str, Any]) -> Dialogue:
+    """Turns of the prompt, with the system prompt and the earlier turns of other columns.
+
+    Raises
+    ------
+    ValueError
+        If no column is a prompt, or it cannot be read.
+
+    """
+    name = prompt_column(row)
+    if name is None:
+        raise no_prompt(row)
+    value = row[name]
+    if isinstance(inner := decoded(value), Mapping) and "full_text" in inner:
+        value = inner["full_text"]  # WebGPT
+    if name == "instruction" and (extra := text(row.get("input"), "input").strip()):
+        value = f"{text(value, name).strip()}\n\n{extra}"  # Alpaca
+    earlier = _history(row) if name == "instruction" else ()
+    return with_system(row, (*earlier, *dialogue(value, name)))
+
+
+def with_system(row: Mapping[str, Any], prompt: Dialogue) -> Dialogue:
+    """Prompt after the system prompt of the row."""
+    for name in SYSTEMS:
+        said = text(row.get(name), name).strip()
+        if said and not (prompt and prompt[0].role == "system"):
+            return (Turn("system", said), *prompt)
+    return prompt
+
+
+def no_prompt(row: Mapping[str, Any]) -> ValueError:
+    """Error for a row without a prompt, with the likely mapping."""
+    columns = ", ".join(map(str, row))
+    return ValueError(
+        f"no column holds the prompt (the columns are {columns}); add {mapping(row, ['prompt'])}"
+    )
+
+
+def mapping(row: Mapping[str, Any], wanted: Sequence[str]) -> str:
+    """Setting that maps likely columns of the row to the wanted ones; empty if it has them all."""
+    names = {str(name).casefold(): str(name) for name in row}
+    pairs = []
+    for want in wanted:
+        likely = PROMPTS if want == "prompt" else (want,)
+        if not any(name in row for name in likely):
+            given = next((names[other] for other in _OTHERS[want] if other in names), "COLUMN")
+            pairs.append(f"{want}: {given}")
+    return f"columns: {{{', '.join(pairs)}}}" if pairs else ""
+
+
+def likely_prompt(row: Mapping[str, Any]) -> bool:
+    """True if a column has a name that other data sets use for the prompt."""
+    return any(str(name).casefold() in (*PROMPTS, *_OTHERS["prompt"]) for name in row)
+
+
+def _history(row: Mapping[str, Any]) -> Dialogue:
+    """Earlier turns as LLaMA-Factory's Alpaca files write them: pairs of question and answer."""
+    turns: list[Turn] = []
+    for item in decoded(row.get("history")) or ():
+        if not isinstance(item, list | tuple) or len(item) != 2:
+            raise ValueError("history is not a list of questions with their answers")
+        question, answer = (text(part, "history").strip() for part in item)
+        turns += [Turn("user", question), Turn("assistant", answer)]
+    return tuple(turns)

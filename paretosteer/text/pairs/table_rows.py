@@ -1,0 +1,83 @@
+"""Rows of tables: CSV, Parquet and Arrow."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from paretosteer.text.pairs.open_files import open_text
+
+
+class BadLine:
+    """A line of a table that is not a row, with the reason."""
+
+    def __init__(self, reason: str):
+        self.reason = reason
+
+
+def csv_rows(path: Path, kind: str) -> Iterator[tuple[int, Any]]:
+    """Rows of a CSV or TSV file with a header, each with the line where it begins.
+
+    Every cell is text: `NA`, `None` and `007` are answers like any other.
+
+    Raises
+    ------
+    ValueError
+        If the header is unusable, or a quoted cell never ends.
+
+    """
+    csv.field_size_limit(sys.maxsize)  # an answer may be longer than the default, 131,072
+    with open_text(path) as text:
+        header = text.readline()
+        if not header.strip():
+            raise ValueError("the file is empty or begins with a blank line; use another file")
+        text.seek(0)
+        delimiter = "\t" if kind == ".tsv" else max(",;\t", key=header.count)
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        names = next(reader)
+        if len(set(names)) < len(names):
+            raise ValueError(f"1: the header repeats a name ({', '.join(names)}); rename one")
+        while True:
+            line = reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                if "end of data" in str(error):
+                    raise ValueError(f"{line}: a quoted cell never ends; fix the quotes") from None
+                yield line, BadLine(f"not a row of the table ({error})")
+                continue
+            if len(cells) == len(names):
+                yield line, dict(zip(names, cells, strict=True))
+            elif cells:
+                yield line, BadLine(f"{len(cells)} cells under {len(names)} names of columns")
+
+
+def arrow_rows(path: Path, kind: str) -> Iterator[tuple[int, Any]]:
+    """Numbered rows of a Parquet file, or of an Arrow file or stream."""
+    number = 0
+    for batch in _batches(path, kind):
+        for row in batch.to_pylist():
+            number += 1
+            yield number, row
+
+
+def _batches(path: Path, kind: str) -> Iterable[Any]:
+    import pyarrow
+    import pyarrow.parquet
+
+    if kind == ".parquet":
+        yield from pyarrow.parquet.ParquetFile(path).iter_batches()
+        return
+    with pyarrow.memory_map(str(path)) as file:
+        try:
+            reader = pyarrow.ipc.open_file(file)
+        except pyarrow.ArrowInvalid:  # `datasets` writes streams
+            file.seek(0)
+            yield from pyarrow.ipc.open_stream(file)
+            return
+        yield from map(reader.get_batch, range(reader.num_record_batches))
