@@ -113,6 +113,11 @@ class Benchmark(ABC):
         """Name of the start model in tables."""
 
     @property
+    def model_commit(self) -> str | None:
+        """Commit of a start model from a hub; None for any other."""
+        return None
+
+    @property
     @abstractmethod
     def normaliser(self) -> Normaliser:
         """Mean and standard deviation of the start model's scores on calibration prompts."""

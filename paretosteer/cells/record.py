@@ -109,6 +109,8 @@ class StartModel(_Part):
     """Name of the model, for people."""
     digest: str
     """Digest of everything that was loaded of it."""
+    commit: str | None = None
+    """Commit on the hub, if it came from there."""
 
 
 class Fold(_Part):

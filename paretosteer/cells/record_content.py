@@ -116,7 +116,11 @@ def results(
     config, score = plan.config, state.facts("score")
     prompts, normaliser = benchmark.prompts("test"), benchmark.normaliser
     return {
-        "model": {"name": benchmark.model_name, "digest": plan.model_key},
+        "model": {
+            "name": benchmark.model_name,
+            "digest": plan.model_key,
+            "commit": benchmark.model_commit,
+        },
         "files": state.files | {CONFIG: file_digest(plan.folder / CONFIG)},
         "objectives": [asdict(o) for o in benchmark.objectives],
         "normaliser": {"mean": list(normaliser.mean), "std": list(normaliser.std)},

@@ -40,12 +40,17 @@ class Model(_Section):
     name: Literal["embedded", "hf"]
     path: str | None
     pad_token: str | None  # for tokenizers without one: `eos`, or any token
+    revision: str | None = None  # branch, tag or commit of a hub name
 
     @model_validator(mode="after")
     def _path_when_needed(self) -> Model:
         if self.name == "hf" and not self.path:
             raise UsageError(
                 "model.path: required with model=hf; set it to a local folder or a hub name"
+            )
+        if self.name == "embedded" and self.revision:
+            raise UsageError(
+                f"model.revision: {self.revision!r} is not used with model=embedded; add model=hf"
             )
         if self.name == "embedded" and self.path:
             raise UsageError(

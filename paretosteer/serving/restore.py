@@ -234,7 +234,9 @@ def _config(cell: Cell, device: str, model: str | None) -> CellConfig:
             f"--model: found {model!r}, but {cell.path} uses the embedded start model of its "
             "benchmark; omit --model"
         )
-    return config.model_copy(update={"model": config.model.model_copy(update={"path": model})})
+    return config.model_copy(
+        update={"model": config.model.model_copy(update={"path": model, "revision": None})}
+    )
 
 
 def _check_model(cell: Cell, plan: CellPlan) -> None:

@@ -105,7 +105,9 @@ class TextBenchmark(Benchmark):
         """Digest of the start model and its tokenizer."""
         if model.name == "hf":
             assert model.path is not None
-            return digest({"hf": model_digest(model.path), "pad": model.pad_token})
+            return digest(
+                {"hf": model_digest(model.path, revision=model.revision), "pad": model.pad_token}
+            )
         return digest({"embedded": dict(cls.embedded_key(options, budget))})
 
     def start_policy(self, conditioning: Conditioning, seed: int) -> TextPolicy:
@@ -131,6 +133,11 @@ class TextBenchmark(Benchmark):
         """Samples restored from `samples.jsonl`, ready to be scored."""
         prompts = [Prompt(*row) for row in zip(shown["prompt_id"], shown["prompt"], strict=True)]
         return TextSamples.of_texts(prompts, shown["sample"].tolist(), shown["text"].tolist())
+
+    @property
+    def model_commit(self) -> str | None:
+        """Commit of a start model from the hub."""
+        return self.model.commit
 
     @property
     def model_name(self) -> str:
@@ -203,7 +210,7 @@ class TextBenchmark(Benchmark):
                 self.check_embedded(folder)
             path = str(folder)
         assert path is not None
-        model = load_model(path, setting.device, setting.dtype, pad)
+        model = load_model(path, setting.device, setting.dtype, pad, setting.model.revision)
         model = replace(model, recompute=setting.gradient_checkpointing)
         setting.set_threads(sum(p.numel() for p in model.network.parameters()))
         return checked(model) if setting.model.name == "hf" else model

@@ -11,7 +11,7 @@ import torch
 
 from paretosteer.errors import UsageError, first_line
 from paretosteer.text.load_weights import load_weights
-from paretosteer.text.model_source import check_source
+from paretosteer.text.model_source import model_commit, model_folder
 from paretosteer.text.special_tokens import check_embedded, check_vocabulary, leave_open
 
 
@@ -28,6 +28,7 @@ class LanguageModel:
     name: str
     longest: int | None = None
     recompute: bool = False  # gradient checkpointing
+    commit: str | None = None  # of the hub
     own_cache: bool = False  # sample with the architecture's own cache and masks, not with ours
 
     @property
@@ -87,7 +88,11 @@ class LanguageModel:
 
 
 def load_model(
-    path: str, device: torch.device, dtype: torch.dtype, pad_token: str | None = None
+    path: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    pad_token: str | None = None,
+    revision: str | None = None,
 ) -> LanguageModel:
     """Load a Hugging Face language model and tokenizer from a local folder or a hub name.
 
@@ -102,12 +107,12 @@ def load_model(
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-    check_source(path)
+    folder = model_folder(path, revision=revision)
     try:
-        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-        network = load_weights(kind, path, "model.path", dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        network = load_weights(kind, folder, "model.path", dtype=dtype)
     except UsageError:
         raise
     except Exception as error:  # parsers of damaged or mismatched files raise arbitrary errors
@@ -122,7 +127,8 @@ def load_model(
     check_vocabulary(tokenizer, network, path)
     tokenizer.padding_side = "right" if config.is_encoder_decoder else "left"
     network.requires_grad_(False)
-    model = LanguageModel(network.eval().to(device), tokenizer, Path(path).name)
+    commit = model_commit(path, folder)
+    model = LanguageModel(network.eval().to(device), tokenizer, Path(path).name, commit=commit)
     if model.encoder_decoder:
         _ = model.begin  # raises here, before anything is trained
     return model

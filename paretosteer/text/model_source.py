@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from paretosteer.errors import UsageError
+from paretosteer.errors import UsageError, first_line
 from paretosteer.storage.digest import seen
 from paretosteer.storage.safetensors_only import PICKLED, check_weights, read_model_json
 
@@ -18,10 +18,17 @@ _UNREAD_SUFFIXES = {*PICKLED, ".md", ".log", ".h5", ".msgpack", ".onnx", ".ot", 
 _UNREAD_FOLDERS = {".git", ".cache", "__pycache__"}
 
 
-def model_digest(path: str, option: str = "model.path") -> str:
-    """Digest of every file of a local folder that a loader may read, or of a hub name.
+def model_digest(path: str, option: str = "model.path", revision: str | None = None) -> str:
+    """Digest of every file of a model that a loader may read.
 
-    `option` is the name of the option that holds the path, for errors.
+    Parameters
+    ----------
+    path
+        A local folder or a hub name, whose files are downloaded where the cache lacks them.
+    option
+        Name of the option that holds the path, for errors.
+    revision
+        Branch, tag or commit of a hub name; None: its main branch.
 
     Raises
     ------
@@ -29,10 +36,7 @@ def model_digest(path: str, option: str = "model.path") -> str:
         If the folder does not exist, or holds no model.
 
     """
-    check_source(path, option)
-    folder = Path(path)
-    if not folder.is_dir():
-        return sha256(path.encode()).hexdigest()
+    folder = Path(model_folder(path, option, revision))
     files = sorted(_files(folder))
     return _digest_of(tuple((name, folder / name, *seen(folder / name)) for name in files))
 
@@ -72,20 +76,57 @@ def _digest_of(files: tuple[tuple[str, Path, int, int], ...]) -> str:
     return whole.hexdigest()
 
 
-def check_source(path: str, option: str = "model.path") -> None:
-    """Raise UsageError for a bad folder, which transformers would treat as a hub name."""
+def model_folder(path: str, option: str = "model.path", revision: str | None = None) -> str:
+    """Folder of a model with its files checked: the path itself, or the snapshot of a hub name.
+
+    Raises
+    ------
+    UsageError
+        If the folder does not exist or holds no model, or the hub name cannot be resolved.
+
+    """
     folder = Path(path)
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
+    if not folder.is_dir():
+        if path.startswith((".", "/", "~")) or path.count("/") > 1:
             raise UsageError(
-                f"{option}: the folder {path!r} has no config.json; use a Hugging Face model folder"
+                f"{option}: the folder {path!r} does not exist; use a folder or a hub name"
             )
-        check_weights(folder, option)
-        _check_architecture(folder, option)
-    elif path.startswith((".", "/", "~")) or path.count("/") > 1:
+        folder = _snapshot(path, option, revision)
+    elif revision is not None:
         raise UsageError(
-            f"{option}: the folder {path!r} does not exist; use a folder or a hub name"
+            f"{option.removesuffix('path')}revision: found {revision!r}, but {path!r} is a folder; "
+            "use it with hub names only"
         )
+    if not (folder / "config.json").is_file():
+        raise UsageError(
+            f"{option}: the folder {str(folder)!r} has no config.json; use a Hugging Face model "
+            "folder"
+        )
+    check_weights(folder, option)
+    _check_architecture(folder, option)
+    return str(folder)
+
+
+def model_commit(path: str, folder: str) -> str | None:
+    """Commit of a hub name whose snapshot is in a folder; None for a local folder."""
+    return None if path == folder else Path(folder).name
+
+
+def _snapshot(path: str, option: str, revision: str | None) -> Path:
+    """Snapshot of a hub name in the local cache, named by its commit."""
+    from huggingface_hub import snapshot_download
+
+    unread = [f"*{suffix}" for suffix in sorted(_UNREAD_SUFFIXES)]
+    try:
+        # Resolves branches and tags; without a network, as the cache last saw them.
+        return Path(snapshot_download(path, revision=revision, ignore_patterns=unread))
+    except Exception as error:  # of the network, of the hub, and of names that are not valid
+        at = "" if revision is None else f" at revision {revision!r}"
+        raise UsageError(
+            f"{option}: the folder {path!r} does not exist, and no model of that name{at} can be "
+            f"loaded from the hub ({first_line(error)}); without a network, use a folder with "
+            f"config.json, model.safetensors and a tokenizer: {option}=/path/to/folder"
+        ) from None
 
 
 def _check_architecture(folder: Path, option: str) -> None:

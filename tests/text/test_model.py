@@ -2,12 +2,14 @@
 
 import json
 
+import huggingface_hub
 import pytest
 import torch
 
 from paretosteer.errors import UsageError
 from paretosteer.text.model import load_model
 from paretosteer.text.model_source import model_digest
+from paretosteer.text.rewards import RewardSpec, reward_digest
 
 CPU = torch.device("cpu")
 
@@ -124,3 +126,60 @@ def test_the_digest_follows_links_and_ends(llama, tmp_path):
     linked = model_digest(str(tmp_path / "model"))
     (tmp_path / "elsewhere" / "tools.jinja").write_text("two, longer")
     assert len({before, linked, model_digest(str(tmp_path / "model"))}) == 3
+
+
+@pytest.fixture
+def hub(llama, tmp_path, monkeypatch):
+    """A hub's cache with two commits of one model; returns a function that moves its main."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--someone--small"
+    for commit in ("a" * 40, "b" * 40):
+        saved(llama, repository / "snapshots" / commit)
+        llama.network.model.norm.weight.data += 1
+    (repository / "refs").mkdir()
+
+    def move(commit, ref="main"):
+        (repository / "refs" / ref).write_text(commit)
+
+    move("a" * 40)
+    return move
+
+
+def test_a_hub_name_is_its_commit(hub, tmp_path):
+    first = model_digest("someone/small")
+    assert load_model("someone/small", CPU, torch.float32).commit == "a" * 40
+    hub("b" * 40)
+    second = model_digest("someone/small")
+    loaded = load_model("someone/small", CPU, torch.float32)
+    assert first != second and loaded.commit == "b" * 40 and loaded.name == "small"
+    assert model_digest("someone/small", revision="a" * 40) == first
+    hub("a" * 40, ref="v1")
+    pinned = load_model("someone/small", CPU, torch.float32, revision="v1")
+    assert model_digest("someone/small", revision="v1") == first and pinned.commit == "a" * 40
+    assert not torch.equal(pinned.network.model.norm.weight, loaded.network.model.norm.weight)
+
+
+def test_an_edited_snapshot_is_another_model(hub, tmp_path):
+    first = model_digest("someone/small")
+    template = (
+        tmp_path / "models--someone--small" / "snapshots" / ("a" * 40) / "chat_template.jinja"
+    )
+    template.write_text("{{ messages }}")
+    assert model_digest("someone/small") != first
+
+
+def test_revisions_that_do_not_exist(hub, tmp_path):
+    with pytest.raises(UsageError, match=r"model\.path: .* at revision 'v9' can be loaded"):
+        model_digest("someone/small", revision="v9")
+    folder = str(tmp_path / "models--someone--small" / "snapshots" / ("a" * 40))
+    with pytest.raises(UsageError, match=r"^model\.revision: found 'v1', but .* is a folder"):
+        load_model(folder, CPU, torch.float32, revision="v1")
+
+
+def test_a_reward_model_of_the_hub_is_its_commit(hub):
+    spec = RewardSpec.of({"path": "someone/small"}, "good")
+    first = reward_digest(spec)
+    hub("b" * 40)
+    assert reward_digest(spec) != first
+    pinned = RewardSpec.of({"path": "someone/small", "revision": "a" * 40}, "good")
+    assert reward_digest(pinned) == first

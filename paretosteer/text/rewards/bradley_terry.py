@@ -19,7 +19,7 @@ import torch
 from paretosteer.errors import DivergenceError, UsageError, first_line
 from paretosteer.text.load_weights import load_weights
 from paretosteer.text.model import set_padding
-from paretosteer.text.model_source import check_source
+from paretosteer.text.model_source import model_folder
 from paretosteer.text.pairs import Pair
 from paretosteer.text.rewards.accuracy import (
     RewardFacts,
@@ -133,13 +133,13 @@ def _from_start(spec: RewardSpec, start: str, device: Any, seed: int) -> RewardM
     """Body of a causal language model with a new score head."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    check_source(start)
+    folder = model_folder(start)
     torch.manual_seed(seed)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(start, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         network = load_weights(
             AutoModelForSequenceClassification,
-            start,
+            folder,
             "model.path",
             new_head=True,
             num_labels=1,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.text.chat_template import has_template
 from paretosteer.text.load_weights import load_weights
 from paretosteer.text.model import set_padding
-from paretosteer.text.model_source import check_source
+from paretosteer.text.model_source import model_folder
 from paretosteer.text.rewards.remote_code import is_trusted, refuse_foreign_code
 from paretosteer.text.rewards.reward_spec import RewardSpec
 
@@ -29,10 +28,10 @@ def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:
 
     """
     option = f"{spec.option}.path"
-    check_source(spec.path, option)
+    folder = model_folder(spec.path, option, spec.revision)
     try:
-        tokenizer = _tokenizer(spec)
-        network = _network(spec)
+        tokenizer = _tokenizer(spec, folder)
+        network = _network(spec, folder)
     except UsageError:
         raise
     except Exception as error:  # parsers of damaged or mismatched files raise arbitrary errors
@@ -45,9 +44,9 @@ def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:
 
 def load_tokenizer(spec: RewardSpec) -> Any:
     """Tokenizer of a reward model, without its network; UsageError if it cannot be loaded."""
-    check_source(spec.path, f"{spec.option}.path")
+    folder = model_folder(spec.path, f"{spec.option}.path", spec.revision)
     try:
-        return _tokenizer(spec)
+        return _tokenizer(spec, folder)
     except UsageError:
         raise
     except Exception as error:  # parsers of damaged or mismatched files raise arbitrary errors
@@ -132,16 +131,16 @@ def _check_separator(spec: RewardSpec, tokenizer: Any) -> None:
         )
 
 
-def _tokenizer(spec: RewardSpec) -> Any:
+def _tokenizer(spec: RewardSpec, folder: str) -> Any:
     from transformers import AutoTokenizer
 
     trusted = is_trusted(spec.path)
     if trusted:
-        refuse_foreign_code(spec.path, f"{spec.option}.path")
-    return AutoTokenizer.from_pretrained(spec.path, trust_remote_code=trusted)
+        refuse_foreign_code(folder, f"{spec.option}.path")
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted)
 
 
-def _network(spec: RewardSpec) -> Any:
+def _network(spec: RewardSpec, folder: str) -> Any:
     from transformers import (
         AutoConfig,
         AutoModelForSequenceClassification,
@@ -150,8 +149,8 @@ def _network(spec: RewardSpec) -> Any:
 
     trusted = is_trusted(spec.path)
     if trusted:
-        refuse_foreign_code(spec.path, f"{spec.option}.path")
-    config = AutoConfig.from_pretrained(spec.path, trust_remote_code=trusted)
+        refuse_foreign_code(folder, f"{spec.option}.path")
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
     by_token = spec.form == "segments" and _labels_tokens(config)
     kind = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
     # With code of its own but without trust, transformers would take its class of the same type.
@@ -163,7 +162,7 @@ def _network(spec: RewardSpec) -> Any:
     arguments = _of_safe_rlhf(config)
     return load_weights(
         kind,
-        spec.path,
+        folder,
         f"{spec.option}.path",
         trusted=trusted,
         safe_rlhf=bool(arguments),
@@ -193,12 +192,7 @@ def _unloaded(spec: RewardSpec, error: Exception) -> str:
             f"{spec.option}.path: {spec.path!r} runs code of its own; if you trust it, pass "
             f"--trust-remote-code {spec.path}"
         )
-    if Path(spec.path).is_dir():
-        return (
-            f"{spec.option}.path: {spec.path!r} cannot be loaded as a classification model "
-            f"({reason}); use a folder with config.json, model.safetensors and a tokenizer"
-        )
     return (
-        f"{spec.option}.path: the model {spec.path!r} cannot be loaded from the hub ({reason}); "
-        f"without a network, use a folder: {spec.option}.path=/path/to/folder"
+        f"{spec.option}.path: {spec.path!r} cannot be loaded as a classification model "
+        f"({reason}); use a folder with config.json, model.safetensors and a tokenizer"
     )

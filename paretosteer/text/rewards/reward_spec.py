@@ -39,6 +39,7 @@ class RewardSpec:
     max_length: int | None = None  # tokens
     truncation: str | None = None  # side to cut; None: the one that spares the answer
     pad_token: str | None = None
+    revision: str | None = None  # branch, tag or commit of a hub name
     segment: str = "sentence"  # or `clause`
     against: int | str | None = None  # negative label; a segment then counts +1 or −1
     reduce: str = "sum"  # over segments; or `mean`
@@ -96,8 +97,8 @@ def reward_digest(spec: RewardSpec) -> str:
 
     """
     settings = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name not in _NAMES}
-    content = model_digest(spec.path, f"{spec.option}.path")
+    content = model_digest(spec.path, f"{spec.option}.path", spec.revision)
     return digest({"content": content, "settings": settings, "version": REWARDS_VERSION})
 
 
-_NAMES = ("name", "path")  # not digested: the content identifies a model, not its path
+_NAMES = ("name", "path", "revision")  # not digested: the content identifies a model, not its path
