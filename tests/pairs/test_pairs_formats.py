@@ -285,3 +285,16 @@ def test_an_ambiguous_winner_is_refused(tmp_path, row, expected):
     with pytest.raises(UsageError, match=expected) as error:
         read(tmp_path, [row])
     assert "\n" not in str(error.value)
+
+
+def test_ratings_of_a_table_are_numbers_and_may_be_missing_in_its_first_row(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("prompt,response,helpfulness\nq,?,\nq,no,1\nq,yes,4\n")
+    found = read_pairs({"path": str(path), "rating": "helpfulness"}, "x")
+    assert texts(found) == PAIR and found.counts["unrated"] == 1
+
+
+def test_a_context_beside_a_question_is_not_dropped(tmp_path):
+    row = {"context": "a text", "question": "q", "chosen": "yes", "rejected": "no"}
+    with pytest.raises(UsageError, match="both context and question are given"):
+        read(tmp_path, [row])

@@ -165,7 +165,8 @@ def _by_strength(rows: Sequence[Values], source: Source) -> Parse:
 
 def _by_rating(rows: Sequence[Values], source: Source) -> Parse:
     answer = str(_answer_column(rows[0]))
-    rating = _rating(source, _ratings(rows[0]))
+    names = dict.fromkeys(name for row in rows for name in _ratings(row))
+    rating = _rating(source, [name for name in names if name != answer])
     return lambda row: rated_row(row, answer, rating)
 
 

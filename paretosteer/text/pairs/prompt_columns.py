@@ -50,6 +50,11 @@ def prompt_of(row: Mapping[str, Any]) -> Dialogue:
     if name is None:
         raise no_prompt(row)
     value = row[name]
+    if name == "question" and row.get("context"):
+        raise ValueError(
+            f"both context and {name} are given, and only one can be the prompt; join them in one "
+            "column"
+        )
     if isinstance(inner := decoded(value), Mapping) and "full_text" in inner:
         value = inner["full_text"]  # WebGPT
     if name == "instruction" and (extra := text(row.get("input"), "input").strip()):

@@ -131,8 +131,12 @@ def number(value: Any, name: str) -> float | None:
 
 def is_rating(row: Values, name: str) -> bool:
     """True for a column that may rate an answer."""
-    value = row[name]
-    return name not in PROMPTS and isinstance(value, int | float) and not isinstance(value, bool)
+    if name in PROMPTS or isinstance(row[name], bool):
+        return False
+    try:
+        return number(row[name], name) is not None  # cells of CSV files are text
+    except ValueError:
+        return False
 
 
 def _attribute(item: Mapping[str, Any], rating: str) -> float | None:
