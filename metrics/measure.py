@@ -19,7 +19,7 @@ from paretosteer.metrics.fronts import nondominated
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.metrics.leaderboard import row_metrics
 from paretosteer.metrics.optimum import Optimum, learnable
-from paretosteer.metrics.row_metric import OBJECTIVE, ROWS, RowMetric
+from paretosteer.metrics.row_metric import ROWS, RowMetric, column_of
 from paretosteer.metrics.row_points import Points
 
 Figures: TypeAlias = dict[str, Any]
@@ -125,7 +125,7 @@ def figures(
         if value is None:
             continue
         if metric.per_objective:
-            own = [metric.name.replace(OBJECTIVE, name) for name in names]
+            own = [column_of(metric.name, name) for name in names]
             found |= dict(zip(own, np.asarray(value, dtype=float).tolist(), strict=True))
         else:
             found[metric.name] = float(value)

@@ -6,6 +6,7 @@ it. Imports nothing heavy, so that metrics can be listed in milliseconds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from math import inf
@@ -15,6 +16,8 @@ Direction = Literal["up", "down", "shown"]
 Section = Literal["quality", "steering", "front", "further", "cost", ""]
 
 OBJECTIVE = "{objective}"
+# Also what such a name is made into, so that no two objectives have one column.
+_END = re.compile(r"^(objective_)*(low|high|error)$")
 
 # Inputs that a metric may need. Row l of the points is the outcome at preference l.
 ROW_INPUTS = {
@@ -32,6 +35,15 @@ ROW_INPUTS = {
 # A built-in metric that needs "rows", the `metrics.measure.Points` of a whole table, compares them
 # and gives one value for each.
 ROWS = "rows"
+
+
+def column_of(name: str, objective: str) -> str:
+    """Column of one objective, for a name with `{objective}` in it.
+
+    An objective called `low` has `controllability_objective_low`, because `controllability_low` is
+    an end of the interval of `controllability`.
+    """
+    return name.replace(OBJECTIVE, _END.sub(r"objective_\g<0>", objective))
 
 
 @dataclass(frozen=True)
@@ -115,7 +127,7 @@ class Column:
         """Column of one objective."""
         return replace(
             self,
-            name=self.name.replace(OBJECTIVE, objective),
+            name=column_of(self.name, objective),
             title=self.title.replace(OBJECTIVE, objective),
             summary=self.summary.replace(OBJECTIVE, objective),
             meaning=self.meaning.replace(OBJECTIVE, objective),
@@ -128,7 +140,9 @@ class Column:
         text = self._written(figures[self.name])
         if error := figures.get(f"{self.name}_error"):
             text += f" ± {error:.2g}"
-        low, high = (figures.get(f"{self.name}_{end}") for end in ("low", "high"))
+        # Without an interval these are columns of others: of an objective called `a_low`, say.
+        ends = ("low", "high") if self.interval else ()
+        low, high = [figures.get(f"{self.name}_{end}") for end in ends] or (None, None)
         if self.interval_shown and low is not None and high is not None:
             text += f" [{self._written(low)}, {self._written(high)}]"
         return text

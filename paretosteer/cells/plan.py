@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,12 @@ from paretosteer.plugins import registry
 from paretosteer.plugins.in_use import kind_versions, plugin_files, used
 from paretosteer.storage.digest import chain, digest
 
-# Columns beside those of the objectives in `scores.parquet`, `drift.parquet` and `training.csv`.
+# Columns beside those of the objectives in `scores.parquet`, `drift.parquet`, `training.csv`, the
+# curves of trackers, and `load_scores`.
 RESERVED = {
     *("point", "prompt_id", "sample", "step", "phase", "loss"),
-    *("kl", "entropy", "tokens", "seconds", "start_nll"),
+    *("kl", "entropy", "tokens", "tokens_per_second", "seconds", "start_nll"),
+    *("path", "benchmark", "model", "method", "variant", "seed", "fold"),
 }
 
 # Raised when the meaning of a stage's output changes.
@@ -225,13 +227,20 @@ def cell_folder(config: CellConfig, identity: str) -> Path:
     return config.folder / cell_name(config.seed, identity)
 
 
+def reserved_names(objectives: Iterable[str]) -> set[str]:
+    """Objectives that have the name of another column: fixed, or another objective's."""
+    names = set(objectives)
+    weights, judged = {f"w_{name}" for name in names}, {f"judged {name}" for name in names}
+    return names & (RESERVED | weights | judged)
+
+
 def plan_cell(config: CellConfig) -> CellPlan:
     """Plan one cell; UsageError if its configuration is invalid."""
     plan = CellPlan.of(config)
-    if taken := RESERVED & plan.objectives.keys():
+    if taken := reserved_names(plan.objectives):
         raise UsageError(
             f"benchmark: an objective is called {min(taken)!r}, which is a reserved column of "
-            "scores and logs; rename the objective"
+            "scores, weights and logs; rename the objective"
         )
     if kind := getattr(plan.method_options, "feedback", None):
         registry.load("feedback", kind)  # raises for an unknown name

@@ -14,7 +14,7 @@ import torch
 
 from paretosteer import benchmark_outputs
 from paretosteer.benchmark import Benchmark
-from paretosteer.cells.plan import RESERVED
+from paretosteer.cells.plan import reserved_names
 from paretosteer.conformance.fixtures import (
     BANKS,
     SEED,
@@ -57,7 +57,7 @@ def objectives(fixture: BenchmarkFixture) -> Findings:
     for name, count in Counter(names).items():
         if count > 1:
             yield fault(f"{count} objectives are called {name!r}", "give each its own name")
-    for name in sorted(RESERVED.intersection(names)):
+    for name in sorted(reserved_names(names)):
         yield fault(f"an objective is called {name!r}, the name of another column", "rename it")
     for objective in declared:
         if not math.isfinite(objective.worst):

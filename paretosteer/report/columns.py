@@ -237,7 +237,8 @@ def on_terminal() -> list[Column]:
 def other_columns(figures: Iterable[Mapping[str, Any]], shown: Iterable[Column]) -> list[Column]:
     """Columns for every figure of some rows that none of those shown has, under its own name."""
     names = dict.fromkeys(name for each in figures for name in each)
-    ends = {f"{name}_{end}" for name in names for end in ("low", "high")}
+    declared = [each for each in (*BUILT_IN, *row_metrics()) if each.interval]
+    ends = {end for each in declared for end in each.names[1:]}
     known = ends | {each.name for each in shown}
     return [Column(name, format=_any) for name in names if name not in known]
 

@@ -82,7 +82,9 @@ class Shown:
         """One row per point: its weights, dials, objectives in standard units and KL in nats."""
         frame = self._weights()
         for dial in sorted({name for dials in self._dials for name in dials}):
-            frame[dial] = [dials.get(dial) for dials in self._dials]
+            taken = dial in (*self.objectives, "point", "kl") or dial in frame
+            column = f"dial {dial}" if taken else dial
+            frame[column] = [dials.get(dial) for dials in self._dials]
         frame[self.objectives] = self._values
         if self._kl is not None:
             frame["kl"] = self._kl
@@ -112,7 +114,8 @@ class Shown:
     def samples(self, limit: int) -> tuple[Table, int]:
         """First `limit` samples and how many there are; one prompt's points are neighbours.
 
-        Columns: keys, weights of the point, what the benchmark shows of a sample, raw scores.
+        Columns: keys, weights of the point, what the benchmark shows of a sample, raw scores
+        (`NAME score` where the benchmark shows something of an objective's name).
         """
         import pandas as pd
 
@@ -122,7 +125,8 @@ class Shown:
         scores = pd.read_parquet(self._folder / "scores.parquet")
         first = texts.sort_values(["prompt_id", "sample", "point"]).head(limit)
         weighed = first[KEYS].merge(self._weights(), on="point", how="left")
-        joined = weighed.merge(first, on=KEYS, how="left").merge(scores, on=KEYS, how="left")
+        shown = weighed.merge(first, on=KEYS, how="left")
+        joined = shown.merge(scores, on=KEYS, how="left", suffixes=("", " score"))
         return Table.of(joined), len(texts)
 
     def _weights(self) -> pd.DataFrame:
