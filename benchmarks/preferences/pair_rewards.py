@@ -113,6 +113,8 @@ class Rewards:
         ------
         UsageError
             If one does no better than a bag of words on held-out pairs and `budget.checks` is on.
+            With fewer than `FEW_HELD_OUT` pairs, one that is worse by less than the sampling error
+            of its accuracy (one-sided, 95%) passes if it is above 50%, and `notes` say so.
 
         """
         ready = {
@@ -151,6 +153,8 @@ class Rewards:
                     f"{figures['baseline_accuracy']:.1%}, with a cross-validated penalty on "
                     f"{figures['tuned_baseline_accuracy']:.1%}."
                 )
+                if doubt := _doubt(figures):
+                    yield f"{name}: {doubt}"
                 if figures.get("refused"):
                     yield (
                         f"{name}: {figures['refused']} held-out pairs are left out, since the chat "
@@ -188,8 +192,8 @@ def _ready(plan: Plan, name: str, part: str, setting: Setting) -> tuple[RewardMo
 
 def _refuse_poor(kind: str, name: str, figures: Facts) -> None:
     count, bound = figures["held_out_pairs"], figures["baseline_accuracy"]
-    if count < FEW_HELD_OUT:  # within the sampling error of both, nothing can be said
-        bound = max(0.5, bound - 1.64 * math.sqrt(0.25 / count))
+    if count < FEW_HELD_OUT:
+        bound = max(0.5, bound - _sampling_error(count))
     if figures["accuracy"] <= bound:
         title = "reward model" if kind == "models" else "judge"
         raise UsageError(
@@ -198,3 +202,23 @@ def _refuse_poor(kind: str, name: str, figures: Facts) -> None:
             f"than a bag of words ({figures['baseline_accuracy']:.1%}); use a better model, "
             "provide more pairs, or set budget.checks=false"
         )
+
+
+def _doubt(figures: Facts) -> str:
+    """Caveat on an accuracy that few held-out pairs leave uncertain; empty if there is none."""
+    accuracy, count = figures["accuracy"], figures["held_out_pairs"]
+    error = _sampling_error(count)
+    doubts = {
+        "chance (50%)": accuracy - error <= 0.5,
+        "a bag of words": count < FEW_HELD_OUT and accuracy <= figures["baseline_accuracy"],
+    }
+    less = " or ".join(f"above {what}" for what, doubtful in doubts.items() if doubtful)
+    return less and (
+        f"{count} held-out pairs, with a sampling error of {error:.1%} (one-sided, 95%), do not "
+        f"show that its accuracy is {less}."
+    )
+
+
+def _sampling_error(count: int) -> float:
+    """Largest one-sided 95% sampling error of an accuracy on `count` pairs."""
+    return 1.64 * math.sqrt(0.25 / count)

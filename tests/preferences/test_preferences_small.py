@@ -11,7 +11,7 @@ from paretosteer.benchmarks.preferences.pair_data import (
     Data,
     _last_turns,
 )
-from paretosteer.benchmarks.preferences.pair_rewards import _refuse_poor
+from paretosteer.benchmarks.preferences.pair_rewards import Rewards, _refuse_poor
 from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
 from paretosteer.runtime import progress
@@ -87,6 +87,23 @@ def test_few_held_out_pairs_do_not_refuse_a_reward_model_by_chance(count, accura
         return
     with pytest.raises(UsageError, match="no better than a bag of words"):
         _refuse_poor("models", "helpful", figures | {"source": "x"})
+
+
+@pytest.mark.parametrize(
+    ("count", "accuracy", "noted"),
+    [
+        (90, 0.55, "above chance (50%) or above a bag of words"),
+        (90, 0.6, "above a bag of words"),
+        (90, 0.7, ""),
+        (600, 0.61, ""),
+    ],
+)
+def test_the_record_notes_what_few_held_out_pairs_do_not_show(count, accuracy, noted):
+    figures = {"held_out_pairs": count, "accuracy": accuracy, "baseline_accuracy": 0.6}
+    figures |= {"tuned_baseline_accuracy": 0.6}
+    notes = list(Rewards({}, {}, {"models": {"helpful": figures}}).notes)
+    assert len(notes) == (2 if noted else 1)
+    assert noted in notes[-1]
 
 
 def test_lines_of_progress_start_at_once_and_keep_their_distance(monkeypatch):
