@@ -34,7 +34,7 @@ class Greedy:
         for t in range(decoding.max_new_tokens):
             (stream,) = policy.streams(prompts, control, decoding.max_new_tokens)
             logits = stream.logits(tokens[:, : t + 1], mask[:, : t + 1])
-            scores = decoding.log_probs(logits, 0, policy.tokenizer.eos_token_id)[:, t]
+            scores = decoding.log_probs(logits, 0, policy.model.ends)[:, t]
             log_probs[:, t], tokens[:, t] = scores.max(dim=-1)
             done = (tokens[:, t] == policy.tokenizer.eos_token_id).unsqueeze(1)
             mask[:, t + 1 :] &= ~done & mask[:, t : t + 1]
