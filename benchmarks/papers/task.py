@@ -158,7 +158,13 @@ class Task(TextBenchmark):
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Rows left out of the data, and texts that were cut."""
-        return [str(self.found), *self._refused_notes, *self._fitter.notes, *self._scorer_notes()]
+        return [
+            *super().notes,
+            str(self.found),
+            *self._refused_notes,
+            *self._fitter.notes,
+            *self._scorer_notes(),
+        ]
 
     @property
     def scoring_notes(self) -> Sequence[str]:

@@ -186,8 +186,13 @@ class Preferences(ScoredByRewards):
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Pairs left out, texts that were cut, and the accuracy of the reward models."""
         few = few_calibration(len(self.split("calibration")), "prompts")
-        notes = [*(pairs.note for pairs in self.data.sets), *self._cut_notes, *self._rewards.notes]
-        return [*notes, few] if few else notes
+        return [
+            *super().notes,
+            *(pairs.note for pairs in self.data.sets),
+            *self._cut_notes,
+            *self._rewards.notes,
+            *([few] if few else []),
+        ]
 
     @property
     def scoring_notes(self) -> Sequence[str]:
@@ -334,7 +339,9 @@ class Preferences(ScoredByRewards):
                     f"training pairs: {self.reader.refusals}; use a model whose template "
                     "accepts them"
                 )
-        answers = Answers(pairs, self.reader, self.decoding.max_new_tokens)
+        # The tokenizer's, or where it has none, the first of the generation settings.
+        end = next(iter(self.model.ends), None)
+        answers = Answers(pairs, self.reader, self.decoding.max_new_tokens, end)
         self.model.check_embedded(token for ids in answers.ids for token in ids)
         return answers
 

@@ -38,14 +38,22 @@ class Answers:
     longest
         Most tokens of an answer, its end token included. A longer answer is cut and has no end
         token; the attribute `cut` counts these.
+    end
+        End token of every answer; None for a model that has none.
 
     """
 
-    def __init__(self, pairs: Mapping[str, Sequence[Pair]], reader: Reader, longest: int):
+    def __init__(
+        self,
+        pairs: Mapping[str, Sequence[Pair]],
+        reader: Reader,
+        longest: int,
+        end: int | None,
+    ):
         flat = [pair for part in pairs.values() for pair in part]
         self.prompts = [p for pair in flat for p in [reader.prompt(pair.prompt)] * 2]  # (rows,)
         self.texts = [text for pair in flat for text in (pair.chosen, pair.rejected)]
-        encoded = _encode(reader.tokenizer, self.prompts, self.texts)
+        encoded = _encode(reader.tokenizer, self.prompts, self.texts, end)
         self.ids = [ids[:longest] for ids in encoded]
         self.cut = sum(len(ids) > longest for ids in encoded)
         self.sizes = np.array([len(part) for part in pairs.values()])  # (m,), pairs per objective
@@ -109,8 +117,10 @@ class Answers:
         return start
 
 
-def _encode(tokenizer: Any, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[list[int]]:
-    """Tokens of each answer after its prompt, with the end token.
+def _encode(
+    tokenizer: Any, prompts: Sequence[Prompt], texts: Sequence[str], end: int | None
+) -> list[list[int]]:
+    """Tokens of each answer after its prompt, with the end token, if any.
 
     Prompt and answer are tokenised together, because some tokenizers put a space before a text
     that stands alone.
@@ -118,14 +128,14 @@ def _encode(tokenizer: Any, prompts: Sequence[Prompt], texts: Sequence[str]) -> 
     joined = [_joined(prompt.text, text) for prompt, text in zip(prompts, texts, strict=True)]
     before = tokenizer([prompt.text for prompt in prompts])["input_ids"]
     whole = tokenizer(joined, verbose=False)["input_ids"]
-    encoded = []
+    encoded, last = [], [] if end is None else [end]
     for first, ids, prompt, text in zip(before, whole, prompts, joined, strict=True):
         answer = ids[len(first) :]
         # The tokenizer merges across the boundary, or adds an end token to every text.
         if ids[: len(first)] != first:
             rest = text.removeprefix(prompt.text)
             answer = tokenizer(rest, add_special_tokens=False, verbose=False)["input_ids"]
-        encoded.append([*answer, tokenizer.eos_token_id])
+        encoded.append([*answer, *last])
     return encoded
 
 

@@ -62,7 +62,10 @@ def _readme(about: Mapping[str, Any], auto: str, base: str | None) -> str:
         f'model = {auto}.from_pretrained("{base or HERE}")',
     ]
     if base is not None:
+        load[0] += ", GenerationConfig"
         load = ["from peft import PeftModel", *load]
+        # Before PEFT wraps the model, which would otherwise decode by its own settings.
+        load.append(f'model.generation_config = GenerationConfig.from_pretrained("{HERE}")')
         load.append(f'model = PeftModel.from_pretrained(model, "{HERE}")')
     sections.append("\n".join(["```python", *load, "```"]))
     if about["prefix"]:

@@ -23,6 +23,7 @@ from paretosteer.storage.atomic import write_json
 from paretosteer.storage.cache import cached
 from paretosteer.storage.digest import digest
 from paretosteer.text.generate import Decoding
+from paretosteer.text.generation_settings import unused_settings
 from paretosteer.text.load_check import check_soft_prompts, checked
 from paretosteer.text.model import LanguageModel, load_model
 from paretosteer.text.model_source import model_digest
@@ -109,6 +110,11 @@ class TextBenchmark(Benchmark):
                 {"hf": model_digest(model.path, revision=model.revision), "pad": model.pad_token}
             )
         return digest({"embedded": dict(cls.embedded_key(options, budget))})
+
+    @property
+    def notes(self) -> Sequence[str]:  # type: ignore[override]
+        """Caveats of its figures, one sentence each."""
+        return unused_settings(self.model.network)
 
     def start_policy(self, conditioning: Conditioning, seed: int) -> TextPolicy:
         """Untrained policy: the start model with the given conditioning."""

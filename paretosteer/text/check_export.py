@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -10,7 +11,14 @@ from torch import Tensor
 
 from paretosteer.errors import UsageError, first_line
 from paretosteer.policies.control import Control
-from paretosteer.text.hf_export import BASE, Form, decoding_config, prefix
+from paretosteer.text.hf_export import (
+    BASE,
+    Form,
+    check_form,
+    decoding_config,
+    prefix,
+    write_policy,
+)
 from paretosteer.text.load_check import LIMITS, ordinary_tokens, relative_difference
 from paretosteer.text.load_weights import load_weights
 from paretosteer.text.policy import TextPolicy
@@ -32,8 +40,13 @@ def check_export(policy: TextPolicy, control: Control, form: Form, folder: Path,
         If the export cannot be loaded, decodes by other settings, or gives other logits.
 
     """
-    other = "peft" if form == "model" else "model"
-    remedy = f"use --as {other}, or `paretosteer sample`"
+    if problem := _problem(policy, control, form, folder, base):
+        remedy = _remedy(policy, control, "peft" if form == "model" else "model", folder, base)
+        raise UsageError(f"--as {form}: the export, loaded again, {problem}; {remedy}")
+
+
+def _problem(policy: TextPolicy, control: Control, form: Form, folder: Path, base: str) -> str:
+    """Difference between an export and its policy; empty if they agree."""
     try:
         network = _loaded(policy, form, folder, base)
         if form == "model":
@@ -42,15 +55,26 @@ def check_export(policy: TextPolicy, control: Control, form: Form, folder: Path,
     except (torch.OutOfMemoryError, UsageError):
         raise
     except Exception as error:  # the code of any architecture may raise anything
-        raise UsageError(
-            f"--as {form}: the export cannot be loaded again ({first_line(error)}); {remedy}"
-        ) from None
+        return f"cannot be used ({first_line(error)})"
     limit = LIMITS.get(policy.network.dtype, (LIMIT, LIMIT))[1]
-    if not difference <= limit:
-        raise UsageError(
-            f"--as {form}: the export, loaded again, gives other logits than the policy (they "
-            f"differ by {difference:.2g} of their spread, more than {limit:g}); {remedy}"
-        )
+    if difference <= limit:
+        return ""
+    return (
+        f"gives other logits than the policy (they differ by {difference:.2g} of their spread, "
+        f"more than {limit:g})"
+    )
+
+
+def _remedy(policy: TextPolicy, control: Control, other: Form, folder: Path, base: str) -> str:
+    """Advice to use the other form, if that one agrees with the policy."""
+    try:
+        check_form(policy, control, other)
+        with TemporaryDirectory(dir=folder) as draft:
+            write_policy(policy, control, other, Path(draft), base, final=Path(draft))
+            agrees = not _problem(policy, control, other, Path(draft), base)
+    except Exception:  # a remedy must not hide the problem
+        agrees = False
+    return f"use --as {other}, which agrees" if agrees else "use `paretosteer sample`"
 
 
 def _loaded(policy: TextPolicy, form: Form, folder: Path, base: str) -> Any:

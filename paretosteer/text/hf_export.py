@@ -3,6 +3,10 @@
 A soup is exported merged into the weights, or as one LoRA adapter. Soft prompts are exported as a
 PEFT prompt-tuning adapter with fixed vectors on the merged model. If the preference is written into
 the prompt, users have to prepend the text of `prefix` themselves.
+
+Every export carries the decoding of the benchmark, and nothing of the start model's generation
+settings. Forced tokens are no exception: neither BART's first token nor mBART's language code is
+forced while a policy is trained and scored, so its export does not force them either.
 """
 
 from __future__ import annotations
@@ -65,7 +69,8 @@ def write_policy(
     form
         `model`: a folder for `AutoModelForCausalLM.from_pretrained`, with tokenizer and decoding
         settings. `peft`: an adapter on the start model, or, for soft prompts, on the merged model
-        in the subfolder `base`.
+        in the subfolder `base`. PEFT does not read the decoding settings beside an adapter:
+        they have to be set as the model's `generation_config` before it is wrapped.
     folder
         An existing empty folder.
     base
@@ -88,6 +93,8 @@ def write_policy(
         with torch.no_grad():
             vectors = policy.reader(control.values.to(policy.device))[0]
         write_soft_prompt(policy, vectors, folder, base)
+    if form == "peft":
+        decoding_config(policy).save_pretrained(folder)
 
 
 def prefix(control: Control) -> str:

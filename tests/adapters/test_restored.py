@@ -234,6 +234,6 @@ def test_a_process_of_its_own_exports_and_samples(cells: dict[str, Path], tmp_pa
     heads = [line for line in others if line.startswith("[")]
     assert heads == ["[positive 0.3, varied 0.7]", "[positive 0, varied 1]"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("adapter_config.json", "adapter_model.safetensors"),
+        *("adapter_config.json", "adapter_model.safetensors", "generation_config.json"),
         *("README.md", "paretosteer.json"),
     }

@@ -44,7 +44,8 @@ def answers(model):
         "helpful": [Pair(dialogue(f"question {i}"), "yes" * (i + 1), "no") for i in range(5)],
         "harmless": [Pair(dialogue("a", "b", "c"), "kind", "unkind, and at length")],
     }
-    return Answers(pairs, Reader(model.tokenizer, 100, None, "left"), longest=12)
+    reader = Reader(model.tokenizer, 100, None, "left")
+    return Answers(pairs, reader, longest=12, end=model.tokenizer.eos_token_id)
 
 
 def test_tokens_are_those_of_the_answer_after_its_prompt(model, answers):
@@ -54,6 +55,16 @@ def test_tokens_are_those_of_the_answer_after_its_prompt(model, answers):
         assert [*before, *ids][: len(whole)] == whole[: len(before) + 12]
         assert (ids[-1] == model.tokenizer.eos_token_id) == (len(f" {text}") < 12)
     assert answers.cut == sum(len(f" {text}") >= 12 for text in answers.texts) == 3
+
+
+@pytest.mark.parametrize("end", [7, None])
+def test_answers_of_a_tokenizer_without_end_token(model, end):
+    """They end as the generation settings say, or not at all."""
+    pairs = {"helpful": [Pair(dialogue("question"), "yes", "no")]}
+    reader = Reader(model.tokenizer, 100, None, "left")
+    found = Answers(pairs, reader, longest=12, end=end).ids
+    plain = Answers(pairs, reader, longest=12, end=model.tokenizer.eos_token_id).ids
+    assert found == [[*ids[:-1], *([] if end is None else [end])] for ids in plain]
 
 
 def test_start_scores_are_the_policy_s_own_row_by_row(model, answers, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 import architectures
 import pytest
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from tiny_models import tiny_encoder_decoder, tiny_network
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, GenerationConfig
@@ -16,8 +17,10 @@ from paretosteer.benchmarks.stories.tokenizer import build_tokenizer
 from paretosteer.errors import UsageError
 from paretosteer.policies.conditioning import Banks
 from paretosteer.policies.control import Control
+from paretosteer.text import check_export as check_module
 from paretosteer.text.check_export import check_export
 from paretosteer.text.generate import Decoding
+from paretosteer.text.generation_settings import unused_settings
 from paretosteer.text.hf_export import write_policy
 from paretosteer.text.model import load_model
 from paretosteer.text.policy import TextPolicy
@@ -52,8 +55,9 @@ def exported(policy: TextPolicy, form, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("form", ["model", "peft"])
 @pytest.mark.parametrize("kind", ["llama", "bart"])
-def test_generate_writes_what_the_policy_writes(tmp_path, kind):
+def test_generate_writes_what_the_policy_writes(tmp_path, kind, form):
     """Although the start model searches by beams and forces tokens."""
     tokenizer = build_tokenizer()
     if kind == "bart":
@@ -61,15 +65,23 @@ def test_generate_writes_what_the_policy_writes(tmp_path, kind):
         forced = {**FORCED, "forced_bos_token_id": 50, "suppress_tokens": [7]}
     else:
         network, auto, forced = tiny_network(kind, len(tokenizer)), AutoModelForCausalLM, FORCED
+    policy_of(network, tmp_path / "plain")
     policy = policy_of(network, tmp_path / "start", **forced)
     written = policy.sample([Prompt("a", TEXT)], CONTROL, 0, [0])
-    plain = auto.from_pretrained(exported(policy, "model", tmp_path / "out"))
+    out = exported(policy, form, tmp_path / "out")
+    plain = auto.from_pretrained(out if form == "model" else tmp_path / "start")
+    if form == "peft":  # as the README of an adapter has it
+        plain.generation_config = GenerationConfig.from_pretrained(out)
+        plain = PeftModel.from_pretrained(plain, out)
     ids = policy.tokenizer(TEXT, return_tensors="pt").input_ids
     found = plain.generate(input_ids=ids, attention_mask=torch.ones_like(ids))[0]
     found = found[1:] if kind == "bart" else found[ids.shape[1] :]
     assert found.tolist() == written.response[0][written.mask[0]].tolist()
-    settings = json.loads((tmp_path / "out" / "generation_config.json").read_text())
+    settings = json.loads((out / "generation_config.json").read_text())
     assert not settings.keys() & forced.keys()
+    (note,) = unused_settings(policy.model.network)
+    assert all(name in note for name in forced)
+    assert not unused_settings(auto.from_pretrained(tmp_path / "plain"))
 
 
 def test_every_end_token_ends_an_answer_and_is_exported(tmp_path):
@@ -124,3 +136,21 @@ def test_an_export_that_differs_is_refused(tmp_path, form):
     save_file(tensors | {name: 1.1 * tensors[name]}, file, metadata={"format": "pt"})
     with pytest.raises(UsageError, match=f"--as {form}: the export, loaded again, gives other"):
         check_export(policy, CONTROL, form, folder, str(tmp_path / "start"))
+
+
+@pytest.mark.parametrize("broken", [["model"], ["model", "peft"]])
+def test_the_other_form_is_advised_only_if_it_agrees(tmp_path, monkeypatch, broken):
+    policy = policy_of(tiny_network("llama", len(build_tokenizer())), tmp_path / "start")
+    made = check_module._loaded
+
+    def damaged(policy, form, folder, base):
+        network = made(policy, form, folder, base)
+        if form in broken:
+            next(network.parameters()).data.mul_(1.5)
+        return network
+
+    monkeypatch.setattr(check_module, "_loaded", damaged)
+    remedy = "use --as peft, which agrees" if broken == ["model"] else "use `paretosteer sample`"
+    with pytest.raises(UsageError, match=rf"--as model: .*differ by .*; {remedy}$"):
+        exported(policy, "model", tmp_path / "out")
+    assert not list((tmp_path / "out").glob("tmp*"))
