@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from paretosteer.benchmarks.preferences.prompts import JUDGED, balanced, pairs_by_part
@@ -26,12 +26,16 @@ HELD_OUT = ("calibration", "validation", "test")  # splits that nothing is train
 class Data:
     """Preference pairs of every objective, read on first use."""
 
-    sources: Mapping[str, Any]  # source by objective
+    sources: Mapping[str, Source]  # by objective
+    digests: Mapping[str, str]  # of their contents, by objective
     judge: bool  # reserve half of the training pairs for the judge
 
     @classmethod
     def of(cls, sources: Mapping[str, Any], judge: bool) -> Data:
-        """Parse the option `benchmark.pairs`; raise UsageError if it is invalid."""
+        """Parse the option `benchmark.pairs`; raise UsageError if it is invalid.
+
+        Cells of the same pairs share one object, so that they are read and counted once.
+        """
         given = {name: source for name, source in sources.items() if source is not None}
         for name, source in given.items():
             if not name.isidentifier():
@@ -50,17 +54,13 @@ class Data:
                 f"benchmark.pairs: {len(given)} objectives have pairs, but steering needs at least "
                 f"two; set {sign}benchmark.pairs.{missing}=/path/to/file.jsonl.gz"
             )
-        return cls(given, judge)
+        parsed = [(name, Source.of(source, name)) for name, source in given.items()]
+        return _data(tuple((name, source, source.digest()) for name, source in parsed), judge)
 
     @property
     def names(self) -> list[str]:
         """Names of the objectives, in the order of every weight vector."""
         return list(self.sources)
-
-    @cached_property
-    def digests(self) -> dict[str, str]:
-        """Content digest of every source, by objective."""
-        return {name: Source.of(source, name).digest() for name, source in self.sources.items()}
 
     @cached_property
     def sets(self) -> list[PairSet]:
@@ -142,6 +142,13 @@ class Data:
     @cached_property
     def _parts(self) -> dict[str, dict[str, Sequence[Pair]]]:
         return {pairs.objective: pairs_by_part(pairs, self.judge) for pairs in self.sets}
+
+
+@lru_cache(maxsize=4)
+def _data(contents: tuple[tuple[str, Source, str], ...], judge: bool) -> Data:
+    """Pairs of sources by name, source and content digest."""
+    sources = {name: source for name, source, _ in contents}
+    return Data(sources, {name: content for name, _, content in contents}, judge)
 
 
 def _shortened(pairs: PairSet) -> PairSet:

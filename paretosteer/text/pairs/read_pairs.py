@@ -17,10 +17,10 @@ from paretosteer.text.pairs.prompt_columns import mapping
 from paretosteer.text.pairs.rated_answers import Rated, pairs_of
 
 
-def read_pairs(source: str | Mapping[str, Any], objective: str) -> PairSet:
+def read_pairs(source: str | Mapping[str, Any] | Source, objective: str) -> PairSet:
     """Read the pairs of an objective from a file, a folder or a data set on the hub.
 
-    `source` is a path or a name, or a mapping with `path` and optional settings (see `Source`).
+    `source` is a path or a name, a mapping with `path` and optional settings, or a `Source`.
     The format is recognised once per file. Rows that cannot be read, or have another format, are
     counted as long as they are few.
 
@@ -31,7 +31,7 @@ def read_pairs(source: str | Mapping[str, Any], objective: str) -> PairSet:
         read or have another format, or no pair is left.
 
     """
-    parsed = Source.of(source, objective)
+    parsed = source if isinstance(source, Source) else Source.of(source, objective)
     return _read(parsed, objective, parsed.digest())
 
 
