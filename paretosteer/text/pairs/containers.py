@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from paretosteer.errors import UsageError
-from paretosteer.text.pairs.dataset_rows import dataset_rows, first_line
-from paretosteer.text.pairs.json_rows import NotJSON, json_values
+from paretosteer.errors import UsageError, first_line
+from paretosteer.text.pairs.bad_row import BadRow
+from paretosteer.text.pairs.dataset_rows import dataset_rows
+from paretosteer.text.pairs.json_rows import json_values
 from paretosteer.text.pairs.open_files import DAMAGE, kind_of, text_lines
 from paretosteer.text.pairs.pair_source import Source
-from paretosteer.text.pairs.table_rows import BadLine, arrow_rows, csv_rows
+from paretosteer.text.pairs.table_rows import arrow_rows, csv_rows
 
 Row = tuple[str, Mapping[str, Any]]  # location, such as `pairs.jsonl:17`; values by column
 _SURROGATE = re.compile("[\\ud800-\\udfff]")
@@ -37,7 +38,7 @@ def read_rows(source: Source, leave_out: Leave | None = None) -> Iterator[Row]:
     leave, names = leave_out or refuse, dict(source.columns)
     for number, row in _numbered(source):
         location = f"{source.path}:{number}"
-        if isinstance(row, NotJSON | BadLine):
+        if isinstance(row, BadRow):
             leave(location, row.reason)
         elif not isinstance(row, Mapping):
             leave(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from paretosteer.errors import UsageError
+from paretosteer.errors import UsageError, first_line
 from paretosteer.text.pairs.open_files import kind_of
 from paretosteer.text.pairs.pair_source import Source
 
@@ -62,8 +62,3 @@ def _unloaded(source: Source, error: Exception) -> str:
         f"{source.option}: the data set {source.path!r} cannot be loaded from the hub {reason}; "
         f"without a network, use a file: {source.option}=/path/to/file.jsonl.gz"
     )
-
-
-def first_line(error: Exception) -> str:
-    """First line of an error's message."""
-    return next(iter(str(error).strip().splitlines()), "no reason given")

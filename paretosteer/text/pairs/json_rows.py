@@ -8,22 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from paretosteer.text.pairs.bad_row import BadRow
+
 _WRAPPERS = ("data", "rows", "examples", "instances", "records", "items")
 _SPLIT = re.compile(r"(train|test|valid|val|dev|eval)", re.IGNORECASE)
 _MESSAGE = ({"role", "content"}, {"from", "value"})
 
 
-class NotJSON:
-    """A line that cannot be parsed, with the reason."""
-
-    def __init__(self, reason: str):
-        self.reason = reason
-
-
 def json_values(lines: Iterable[str], split: str | None) -> Iterator[tuple[int, Any]]:
     """Numbered values: by line for JSON lines, by index for any other document.
 
-    A line that cannot be parsed gives a `NotJSON`.
+    A line that cannot be parsed gives a `BadRow`.
 
     Raises
     ------
@@ -36,10 +31,10 @@ def json_values(lines: Iterable[str], split: str | None) -> Iterator[tuple[int, 
     if first is None:
         raise ValueError("the file is empty; use another file")
     value = _parsed(first[1])
-    if second is None or isinstance(value, NotJSON) or first[1].lstrip().startswith("["):
+    if second is None or isinstance(value, BadRow) or first[1].lstrip().startswith("["):
         texts = [first, *([] if second is None else [second]), *numbered]
         document = _parsed("".join(line for _, line in texts))
-        if not isinstance(document, NotJSON):
+        if not isinstance(document, BadRow):
             yield from enumerate(_rows(document, split), start=1)
         elif first[1].lstrip().startswith("["):
             raise ValueError(f"{first[0]}: {document.reason}")
@@ -72,7 +67,7 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        return NotJSON(f"not JSON ({error}); fix or remove the line")
+        return BadRow(f"not JSON ({error}); fix or remove the line")
 
 
 def _rows(document: Any, split: str | None) -> Iterable[Any]:
@@ -99,7 +94,7 @@ def _table(document: Mapping[str, Any]) -> list[Any] | None:
     """Rows of a table by column, or by index, as pandas' `to_json` and `to_dict` write them."""
     values = list(document.values())
     if values and all(isinstance(value, Mapping) for value in values):
-        if all(name.lstrip("-").isdigit() for name in document):
+        if all(map(_index, document)):
             return values
         keys = list(values[0])
         if keys and all(list(value) == keys for value in values) and all(map(_index, keys)):

@@ -8,14 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from paretosteer.text.pairs.bad_row import BadRow
 from paretosteer.text.pairs.open_files import open_text
-
-
-class BadLine:
-    """A line of a table that is not a row, with the reason."""
-
-    def __init__(self, reason: str):
-        self.reason = reason
 
 
 def csv_rows(path: Path, kind: str) -> Iterator[tuple[int, Any]]:
@@ -49,12 +43,12 @@ def csv_rows(path: Path, kind: str) -> Iterator[tuple[int, Any]]:
             except csv.Error as error:
                 if "end of data" in str(error):
                     raise ValueError(f"{line}: a quoted cell never ends; fix the quotes") from None
-                yield line, BadLine(f"not a row of the table ({error})")
+                yield line, BadRow(f"not a row of the table ({error})")
                 continue
             if len(cells) == len(names):
                 yield line, dict(zip(names, cells, strict=True))
             elif cells:
-                yield line, BadLine(f"{len(cells)} cells under {len(names)} names of columns")
+                yield line, BadRow(f"{len(cells)} cells under {len(names)} names of columns")
 
 
 def arrow_rows(path: Path, kind: str) -> Iterator[tuple[int, Any]]:
