@@ -32,22 +32,29 @@ def export(policy: Any, control: Control, out: Path, form: Form, about: Mapping[
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UsageError(f"--out: {str(out)!r} exists and is not empty; use a new folder")
     check_form(policy, control, form)
-    start = str(policy.network.config._name_or_path)
+    loaded = str(policy.network.config._name_or_path)
     # A relative path would break when the export is used elsewhere; a hub name works anywhere.
-    start = str(Path(start).resolve()) if Path(start).is_dir() else start
+    start = policy.model.hub_name or (
+        str(Path(loaded).resolve()) if Path(loaded).is_dir() else loaded
+    )
     about = {"form": form, **about, "prefix": prefix(control)}
     with atomic_folder(out.absolute()) as draft:
         write_policy(policy, control, form, draft, start, final=out)
-        check_export(policy, control, form, draft, start)
+        check_export(policy, control, form, draft, loaded)
         write_json(draft / ABOUT, about)
-        base = f"{HERE}/{BASE}" if (draft / BASE).is_dir() else start
+        base = (
+            f'"{HERE}/{BASE}"' if (draft / BASE).is_dir() else _quoted(start, policy.model.commit)
+        )
         auto = "Seq2SeqLM" if policy.network.config.is_encoder_decoder else "CausalLM"
         readme = _readme(about, f"AutoModelFor{auto}", None if form == "model" else base)
         (draft / README).write_text(readme, encoding="utf-8")
 
 
 def _readme(about: Mapping[str, Any], auto: str, base: str | None) -> str:
-    """README of the folder; `base` is the model under an adapter, None for a whole model."""
+    """README of the folder.
+
+    `base` holds the arguments that load the model under an adapter; None for a whole model.
+    """
     weights = ", ".join(f"{name} {weight:g}" for name, weight in about["preference"].items())
     dials = "".join(f", {name} {value:g}" for name, value in about["dials"].items())
     method = f"{about['method']} ({about['variant']})" if about["variant"] else about["method"]
@@ -59,7 +66,7 @@ def _readme(about: Mapping[str, Any], auto: str, base: str | None) -> str:
     ]
     load = [
         f"from transformers import {auto}",
-        f'model = {auto}.from_pretrained("{base or HERE}")',
+        f"model = {auto}.from_pretrained({base or _quoted(HERE)})",
     ]
     if base is not None:
         load[0] += ", GenerationConfig"
@@ -75,3 +82,8 @@ def _readme(about: Mapping[str, Any], auto: str, base: str | None) -> str:
             f"```\n{about['prefix']}\n```",
         ]
     return "\n\n".join(sections) + "\n"
+
+
+def _quoted(path: str, commit: str | None = None) -> str:
+    """Arguments of `from_pretrained`."""
+    return f'"{path}"' + (f', revision="{commit}"' if commit else "")

@@ -32,7 +32,7 @@ LIMIT = 1e-4  # of `relative_difference` in float32
 def check_export(policy: TextPolicy, control: Control, form: Form, folder: Path, base: str) -> None:
     """Load what `write_policy` wrote to `folder` and compare it with the policy.
 
-    `base` is the path or name of the start model.
+    `base` is the folder or name from which the start model was loaded.
 
     Raises
     ------

@@ -28,6 +28,7 @@ class LanguageModel:
     name: str
     longest: int | None = None
     recompute: bool = False  # gradient checkpointing
+    hub_name: str | None = None  # owner/name, for a model of the hub
     commit: str | None = None  # of the hub
     own_cache: bool = False  # sample with the architecture's own cache and masks, not with ours
 
@@ -128,7 +129,13 @@ def load_model(
     tokenizer.padding_side = "right" if config.is_encoder_decoder else "left"
     network.requires_grad_(False)
     commit = model_commit(path, folder)
-    model = LanguageModel(network.eval().to(device), tokenizer, Path(path).name, commit=commit)
+    model = LanguageModel(
+        network.eval().to(device),
+        tokenizer,
+        Path(path).name,
+        hub_name=path if commit else None,
+        commit=commit,
+    )
     if model.encoder_decoder:
         _ = model.begin  # raises here, before anything is trained
     return model

@@ -101,5 +101,7 @@ def _write_peft(
     save_file(arrays, folder / WEIGHTS, metadata={"format": "pt"})
     task = "SEQ_2_SEQ_LM" if policy.network.config.is_encoder_decoder else "CAUSAL_LM"
     common = {"task_type": task, "base_model_name_or_path": base, "inference_mode": True}
+    if base == policy.model.hub_name:
+        common["revision"] = policy.model.commit
     text = json.dumps({**config, **common}, indent=2)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")

@@ -7,8 +7,13 @@ import pytest
 import torch
 
 from paretosteer.errors import UsageError
+from paretosteer.policies.conditioning import Banks
+from paretosteer.policies.control import Control
+from paretosteer.serving.export_folder import export
+from paretosteer.text.generate import Decoding
 from paretosteer.text.model import load_model
 from paretosteer.text.model_source import model_digest
+from paretosteer.text.policy import TextPolicy
 from paretosteer.text.rewards import RewardSpec, reward_digest
 
 CPU = torch.device("cpu")
@@ -183,3 +188,22 @@ def test_a_reward_model_of_the_hub_is_its_commit(hub):
     assert reward_digest(spec) != first
     pinned = RewardSpec.of({"path": "someone/small", "revision": "a" * 40}, "good")
     assert reward_digest(pinned) == first
+
+
+@pytest.mark.parametrize("form", ["model", "peft"])
+def test_an_export_names_the_hub_s_model_and_its_commit(hub, tmp_path, form):
+    """Not the folder of this machine's cache, which other machines do not have."""
+    model = load_model("someone/small", CPU, torch.float32)
+    policy = TextPolicy(model, Banks(1, 2, 4.0), Decoding(4), seed=0)
+    for layer in policy.layers.values():
+        torch.nn.init.normal_(layer.parts(0)["B"], std=0.3)
+    about = dict.fromkeys(("method", "variant", "benchmark", "cell"), "x")
+    about |= {"preference": {"good": 1.0}, "dials": {}}
+    export(policy, Control.soup([[1.0]]), tmp_path / "out", form, about)
+    readme = (tmp_path / "out" / "README.md").read_text()
+    assert str(tmp_path) not in readme
+    if form == "peft":
+        config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+        assert config["base_model_name_or_path"] == "someone/small"
+        assert config["revision"] == "a" * 40
+        assert f'from_pretrained("someone/small", revision="{"a" * 40}")' in readme
