@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from paretosteer.errors import UsageError, first_line
 from paretosteer.policies.control import Control
@@ -19,13 +18,17 @@ from paretosteer.text.hf_export import (
     prefix,
     write_policy,
 )
-from paretosteer.text.load_check import LIMITS, ordinary_tokens, relative_difference
+from paretosteer.text.load_check import (
+    LIMITS,
+    ordinary_tokens,
+    plain_logits,
+    relative_difference,
+)
 from paretosteer.text.load_weights import load_weights
 from paretosteer.text.policy import TextPolicy
-from paretosteer.text.softprompt import with_vectors
 
-LENGTHS = (11, 6)  # tokens of the texts that both read
-SCORED = 4  # last places of each text whose logits are compared
+LENGTHS = (15, 10)  # tokens of the texts that both read
+SCORED = 4  # of them, the last: their logits are compared
 LIMIT = 1e-4  # of `relative_difference` in float32
 
 
@@ -117,19 +120,12 @@ def _difference(policy: TextPolicy, control: Control, network: Any) -> float:
     differences = []
     for length in LENGTHS:
         tokens = [*instruction, *(ids[(31 * i + 7 * length) % len(ids)] for i in range(length))]
-        text = torch.tensor([tokens], device=policy.device)  # (1, T)
-        vectors = policy.read(control)
+        read = torch.tensor([tokens], device=policy.device)  # (1, P + SCORED)
+        text, response = read[:, :-SCORED], read[:, -SCORED:]
         with policy.mixed(control):
-            expected = _logits(policy, policy.network, vectors, text)
-        differences.append(relative_difference(_logits(policy, network, None, text), expected))
+            expected = plain_logits(
+                policy.model, policy.network, policy.read(control), text, response
+            )
+        found = plain_logits(policy.model, network, None, text, response)
+        differences.append(relative_difference(found[0], expected[0]))
     return max(differences)
-
-
-def _logits(policy: TextPolicy, network: Any, vectors: Tensor | None, text: Tensor) -> Tensor:
-    """Logits (SCORED, vocabulary) at the last places."""
-    inputs = with_vectors(network, vectors, text)
-    if policy.model.encoder_decoder:
-        begin = text.new_full((1, 1), policy.model.begin)
-        inputs["decoder_input_ids"] = torch.cat([begin, text[:, : SCORED - 1]], dim=1)
-    logits: Tensor = network(**inputs, use_cache=False).logits
-    return logits[0, -SCORED:].float()

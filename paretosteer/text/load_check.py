@@ -138,17 +138,10 @@ class _Probe:
         """Logits (1, T, vocabulary) of one response, as the model itself numbers and masks it."""
         network, response = self.policy.network, self.response[[row]]
         text = torch.tensor([self.texts[row]], device=response.device)
-        vectors = self.policy.read(control)
-        if self.policy.model.encoder_decoder:
-            begin = response.new_full((1, 1), self.policy.model.begin)
-            written = {"decoder_input_ids": torch.cat([begin, response[:, :-1]], dim=1)}
-        else:
-            text, written = torch.cat([text, response], dim=1), {}
         with self.policy.mixed(control):
-            out = network(**with_vectors(network, vectors, text), **written, use_cache=False)
-        last = 0 if written else 1  # no token follows the last one of a response
-        logits: Tensor = out.logits[:, -RESPONSE - last : out.logits.shape[1] - last]
-        return logits.float()
+            return plain_logits(
+                self.policy.model, network, self.policy.read(control), text, response
+            )
 
     def sampling_scores(self, rows: Sequence[int], control: Control) -> Tensor:
         """Logits (rows, T, vocabulary) of the responses, read token by token."""
@@ -189,6 +182,24 @@ class _Probe:
 
     def _note(self, name: str, *_: Any) -> None:
         self.called.add(name)
+
+
+def plain_logits(
+    model: LanguageModel, network: Any, vectors: Tensor | None, text: Tensor, response: Tensor
+) -> Tensor:
+    """Logits (1, T, vocabulary) of a response (1, T) to a text (1, P), by the network itself.
+
+    `network` is one of the model's architecture; `vectors` (1, V, width) stand before the text.
+    """
+    if model.encoder_decoder:
+        begin = response.new_full((1, 1), model.begin)
+        written = {"decoder_input_ids": torch.cat([begin, response[:, :-1]], dim=1)}
+    else:
+        text, written = torch.cat([text, response], dim=1), {}
+    out = network(**with_vectors(network, vectors, text), **written, use_cache=False)
+    last = 0 if written else 1  # no token follows the last one of a response
+    logits: Tensor = out.logits[:, -response.shape[1] - last : out.logits.shape[1] - last]
+    return logits.float()
 
 
 def ordinary_tokens(model: LanguageModel) -> list[int]:
