@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -142,9 +143,12 @@ class CellConfig(_Section):
     def parse(cls, values: Mapping[str, Any]) -> CellConfig:
         """Check a resolved configuration; raise UsageError naming the first wrong key."""
         try:
-            return cls.model_validate(values)
+            config = cls.model_validate(values)
         except ValidationError as error:
             raise UsageError(_line(error, values)) from None
+        _check_keys(config.method.values, "method")
+        _check_keys(config.benchmark.values, "benchmark")
+        return config
 
     @property
     def folder(self) -> Path:
@@ -160,38 +164,86 @@ class CellConfig(_Section):
         """Hydra overrides that compose this configuration."""
         for key, value in self.model_dump().items():
             if isinstance(value, dict):
-                yield f"{key}={_hydra(value.pop('name'))}"
+                yield f"{key}={quoted(value.pop('name'))}"
                 for name, option in value.items():
                     yield from _overrides(f"{key}.{name}", option)
             else:
-                yield f"{key}={_hydra(value)}"
+                yield f"{key}={quoted(value)}"
 
 
 def _overrides(key: str, option: Any) -> Iterator[str]:
     """Overrides that set one option; `++` adds keys of a mapping that have no default."""
-    if isinstance(option, dict):
-        yield from (f"++{key}.{name}={_hydra(item)}" for name, item in option.items())
-    else:
-        yield f"{key}={_hydra(option)}"
+    if not isinstance(option, dict):
+        yield f"{key}={quoted(option)}"
+        return
+    for name, item in option.items():
+        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", str(name)):
+            yield f"++{key}.{name}={quoted(item)}"
+        else:  # such as `my pairs`: Hydra merges a mapping into the one that is there
+            yield f"++{key}={quoted({name: item})}"
 
 
-def _hydra(value: Any) -> str:
-    """Value in Hydra's override grammar; text is quoted if Hydra could parse it otherwise."""
+def quoted(value: Any, references: bool = False) -> str:
+    """Value in Hydra's override grammar; text is quoted if Hydra could parse it otherwise.
+
+    With `references`, `${key}` in a text still stands for the value of that key.
+    """
     if isinstance(value, str):
-        plain = value.replace("_", "").replace("/", "").replace("-", "").replace(".", "")
-        if plain.isalnum() and not plain[0].isdigit() and _reads_as_text(value):
+        if re.fullmatch(r"[A-Za-z_/][A-Za-z0-9_/.-]*", value) and _reads_as_text(value):
             return value
-        escaped = value.replace("'", "\\'")
-        return f"'{escaped}'"
+        text = value if references else escaped(value)
+        # Hydra halves the backslashes before a quote.
+        text = re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text)
+        return f"'{text}'"
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(_hydra, value))}]"
+        return f"[{','.join(quoted(item, references) for item in value)}]"
     if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_hydra(item)}" for key, item in value.items()) + "}"
-    return json.dumps(value)
+        pairs = [f"{_key(key)}:{quoted(item, references)}" for key, item in value.items()]
+        return "{" + ",".join(pairs) + "}"
+    return str(value) if isinstance(value, float) else json.dumps(value)
+
+
+def escaped(text: str) -> str:
+    """Text from which OmegaConf resolves to this one: `\\${` stands for `${`."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+
+
+def _key(name: Any) -> str:
+    """Key of a mapping in Hydra's grammar, which has no quotes for keys."""
+    return re.sub(r"([\\()\[\]{}:=, \t])", r"\\\1", name) if isinstance(name, str) else str(name)
+
+
+def _is_readable(name: Any) -> bool:
+    """True if Hydra reads a key of a mapping as the same key."""
+    if isinstance(name, bool) or not isinstance(name, str):
+        return isinstance(name, int)
+    try:
+        float(name)
+    except ValueError:
+        spelled = re.fullmatch(r"[A-Za-z0-9_/+.$%*@?|\\()\[\]{}:=, \t-]+", name)
+        return bool(spelled) and _reads_as_text(name) and "${" not in name
+    return False
+
+
+def _check_keys(value: Any, place: str) -> None:
+    """UsageError for a key of a mapping that no override can spell."""
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+        for name in value:
+            if not _is_readable(name):
+                raise UsageError(
+                    f"{place}: the name {name!r} cannot be written as an override; use "
+                    "letters of a to z, digits, '_' and '-'"
+                )
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    for name, item in items:
+        _check_keys(item, f"{place}.{name}")
 
 
 def _reads_as_text(value: str) -> bool:
-    return value.lower() not in {"true", "false", "null", "nan", "inf"}
+    return value.lower().lstrip("+-") not in {"true", "false", "null", "nan", "inf"}
 
 
 def _line(error: ValidationError, values: Mapping[str, Any]) -> str:

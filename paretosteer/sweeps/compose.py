@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from itertools import product
 from typing import Any
 
 from hydra import initialize_config_module
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
-from paretosteer.config.schema import CellConfig
+from paretosteer.config.schema import CellConfig, quoted
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.plugins import conf_files, registry
 from paretosteer.sweeps import launchers, options_source, refuse_unsafe
@@ -36,6 +37,10 @@ def hydra_app() -> Iterator[Any]:
     Plugins.instance().register(options_source.OptionsSource)
     Plugins.instance().register(SearchPath)
     with initialize_config_module("paretosteer.conf", job_name="paretosteer", version_base="1.3"):
+        # One time for all cells of a command, which are composed one after the other.
+        OmegaConf.register_new_resolver(
+            "now", datetime.now().strftime, use_cache=True, replace=True
+        )
         try:
             yield GlobalHydra.instance().hydra
         except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
@@ -67,7 +72,17 @@ def compose_cell(overrides: Sequence[str]) -> CellConfig:
 def compose_sweep(overrides: Sequence[str]) -> list[CellConfig]:
     """Every cell of the grid that these overrides describe, in the order of the sweep."""
     with hydra_app() as hydra:
-        return [parse(each) for each in _compose_jobs(hydra, overrides)]
+        composed = _compose_jobs(hydra, overrides)
+        cells = [parse(each) for each in composed]
+    folders = list(dict.fromkeys(cell.sweep_dir for cell in cells))
+    for each in composed:
+        given = OmegaConf.to_container(each, resolve=False)["sweep_dir"]
+        if "${" in given and len(folders) > 1:
+            raise UsageError(
+                f"sweep_dir: {given!r} differs between cells ({', '.join(folders[:2])}, …), which "
+                "would have no common report; give one folder, each cell has its own in it"
+            )
+    return cells
 
 
 def run_yaml(overrides: Sequence[str]) -> str:
@@ -93,15 +108,22 @@ def _compose_run(hydra: Any, overrides: Sequence[str]) -> DictConfig:
 
 
 def _compose_jobs(hydra: Any, overrides: Sequence[str]) -> list[DictConfig]:
+    config = compose_master(hydra, overrides)
+    composed = jobs(config, overrides)
+    for each in composed:
+        refuse_unsafe.check(each, overrides)
+    return composed
+
+
+def compose_master(hydra: Any, overrides: Sequence[str]) -> DictConfig:
+    """Configuration of a sweep itself: its launcher and the values of an experiment's grid."""
     refuse_unsafe.check_overrides(overrides)
-    given = per_cell(overrides)
-    config = hydra.compose_config(CONFIG, given, RunMode.MULTIRUN)
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    given = [str(each.input_line) for each in parsed if not _waits(each)]
+    config: DictConfig = hydra.compose_config(CONFIG, given, RunMode.MULTIRUN)
     refuse_unsafe.check(config, given)
     refuse_unsafe.check_replayed(config, given)
-    composed = jobs(config)
-    for each in composed:
-        refuse_unsafe.check(each, given)
-    return composed
+    return config
 
 
 def _cell(config: DictConfig) -> DictConfig:
@@ -113,35 +135,39 @@ def _yaml(config: DictConfig) -> str:
     return OmegaConf.to_yaml(_cell(config))
 
 
-def per_cell(overrides: Sequence[str]) -> list[str]:
-    """Overrides of a sweep with `method.rank=4` as `method.rank=choice(4)`.
-
-    Hydra applies what is not swept to the sweep's own configuration first, where `method` is the
-    default one and may lack an option that every swept method has. Swept values wait for the cell.
-    """
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return [_swept(override) if _waits(override) else override.input_line for override in parsed]
-
-
 def _waits(override: Override) -> bool:
+    """True for `method.rank=4`, an option that only the cells need to have.
+
+    Hydra composes a sweep's own configuration first, where `method` is the default one and may
+    lack an option that every swept method has.
+    """
     section, dot, _ = override.key_or_group.partition(".")
     fixed = override.is_sweep_override() or override.is_delete()
     return bool(dot) and section in _SECTIONS and not fixed
 
 
-def _swept(override: Override) -> str:
-    return f"{override.get_key_element()}=choice({override.get_value_element_as_str() or 'null'})"
-
-
-def jobs(config: DictConfig) -> list[DictConfig]:
-    """Configuration of every job of a sweep, as Hydra composes it."""
+def jobs(config: DictConfig, overrides: Sequence[str]) -> list[DictConfig]:
+    """Configuration of every job of a sweep with these overrides, in the order of the grid."""
     loader = GlobalHydra.instance().config_loader()
+    parser = OverridesParser.create(loader)
     fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    overrides = OverridesParser.create(loader).parse_overrides(
-        fixed + list(config.hydra.overrides.task)
-    )
-    (found,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-    return [loader.load_sweep_config(config, each) for each in found]
+    own = [o for o in parser.parse_overrides(list(overrides)) if not o.is_hydra_override()]
+    grid = {o.get_key_element(): list(_spelled(o)) for o in [*parser.parse_overrides(fixed), *own]}
+    return [loader.load_sweep_config(config, list(each)) for each in product(*grid.values())]
+
+
+def _spelled(override: Override) -> Iterator[str]:
+    """One override for every value of a swept key; an override that is not swept, unchanged.
+
+    Hydra's own iterator forgets the quotes of `choice('a&b')`.
+    """
+    if not override.is_sweep_override():
+        yield str(override.input_line)
+    elif not override.is_discrete_sweep():
+        raise UsageError(f"{override.input_line}: an interval has no list of values; use range()")
+    else:
+        for value in override.sweep_iterator(Override._convert_value):
+            yield f"{override.get_key_element()}={quoted(value, references=True)}"
 
 
 def one_line(error: Exception) -> str:

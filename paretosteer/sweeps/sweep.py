@@ -4,7 +4,8 @@ Hydra ends a sweep in which a job raised, so a job here never raises: it writes 
 The outcome of a sweep is read from disk at its end, whichever launcher ran its jobs.
 
 Every cell is composed and planned once, before the first one runs. The plans are handed to the jobs
-that run in this process and to the end of the sweep; a job in another process plans its own cell.
+that run in this process and to the end of the sweep; a job in another process gets the checked
+configuration of its cell, and plans it.
 """
 
 from __future__ import annotations
@@ -14,22 +15,26 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hydra._internal.callbacks import Callbacks
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
+from hydra.types import HydraContext
 from hydra.utils import get_original_cwd
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict, read_write
 
 from paretosteer.cells.cell_name import cell_name
 from paretosteer.cells.record import FailedRecord, Record, read_record
 from paretosteer.cells.shared_failures import SharedFailures
-from paretosteer.config.schema import CellConfig
+from paretosteer.config.schema import CellConfig, escaped, quoted
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, said, stops_job
 from paretosteer.runtime.accelerate_processes import is_first
 from paretosteer.runtime.terminal import line
 from paretosteer.storage.atomic import check_writable
 from paretosteer.sweeps import launchers
-from paretosteer.sweeps.compose import CONFIG, hydra_app, parse, per_cell
+from paretosteer.sweeps.compose import CONFIG, compose_master, hydra_app
 from paretosteer.tracking import make_tracker, sync_command
 
 if TYPE_CHECKING:
@@ -106,7 +111,7 @@ def run_sweep(overrides: Sequence[str], cells: Sequence[PlannedCell]) -> int:
     launched = True
     with hydra_app() as hydra:
         try:
-            hydra.multirun(CONFIG, Job(cells), [*per_cell(overrides), "hydra.mode=MULTIRUN"])
+            _launch(hydra, compose_master(hydra, overrides), cells)
         except HydraException:
             raise
         except Exception as error:  # jobs raise nothing, so a launcher or its scheduler did
@@ -116,22 +121,52 @@ def run_sweep(overrides: Sequence[str], cells: Sequence[PlannedCell]) -> int:
     return failed if launched else 1
 
 
+def _launch(hydra: Any, config: DictConfig, cells: Sequence[PlannedCell]) -> None:
+    """Give a job for every cell to the launcher, as Hydra's sweeper does.
+
+    Jobs carry their cells. Their overrides are for the launcher, which composes them again.
+    """
+    with read_write(config), open_dict(config):
+        config.sweep_dir = escaped(cells[0].config.sweep_dir)
+    callbacks = Callbacks(config)
+    callbacks.on_multirun_start(config=config, config_name=CONFIG)
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
+        task_function=Job(cells),
+        config=config,
+    )
+    jobs = [_overrides(cell.config, config) for cell in cells]
+    for first in range(0, len(jobs), size := config.hydra.sweeper.max_batch_size or len(jobs)):
+        for job in launcher.launch(jobs[first : first + size], initial_job_idx=first):
+            _ = job.return_value  # raises what the job raised
+    callbacks.on_multirun_end(config=config, config_name=CONFIG)
+
+
+def _overrides(cell: CellConfig, sweep: DictConfig) -> list[str]:
+    launcher = sweep.hydra.runtime.choices.launcher
+    values = {"launcher": launcher, "seed": cell.seed, "sweep_dir": cell.sweep_dir}
+    return [f"{key}={quoted(value)}" for key, value in values.items()]
+
+
 class Job:
     """Hydra's task function: runs one cell of a sweep. In another process it knows no plans."""
 
-    def __init__(self, cells: Sequence[PlannedCell] = ()):
-        self._planned = {repr(cell.config): cell for cell in cells}
+    def __init__(self, cells: Sequence[PlannedCell]):
+        self._cells = cells
         self._failures = SharedFailures()
         self._reasons: set[str] = set()  # of failures, as printed
 
-    def __reduce__(self) -> tuple[type[Job], tuple[()]]:
-        return Job, ()  # classes of single-file plug-ins, which plans hold, cannot be pickled
+    def __reduce__(self) -> tuple[Any, tuple[list[CellConfig]]]:
+        # Classes of single-file plug-ins, which plans hold, cannot be pickled.
+        return _job, ([cell.config for cell in self._cells],)
 
     def __call__(self, composed: DictConfig) -> str:
         """Run the cell, or write the record of why it cannot run. Gives its status."""
         os.chdir(get_original_cwd())  # a worker that existed before the sweep is anywhere
-        config = parse(composed)
-        cell = self._planned.get(repr(config)) or PlannedCell.of(config)
+        cell = self._cells[HydraConfig.get().job.num]
+        if cell.plan is None and cell.problem is None:
+            cell = PlannedCell.of(cell.config)
+        config = cell.config
         try:
             record = run_one(cell, self._failures)
         except PLUGIN_ERRORS as error:
@@ -143,6 +178,10 @@ class Job:
         assert record is not None  # a sweep is one process
         announce(record, config, self._reasons)
         return record.status
+
+
+def _job(configs: Sequence[CellConfig]) -> Job:
+    return Job([PlannedCell(config, None) for config in configs])
 
 
 def finish_sweep(cells: Sequence[PlannedCell]) -> int:

@@ -61,7 +61,8 @@ def test_a_cell_that_cannot_be_planned_is_not_planned_again(
 
 def test_a_job_in_another_process_knows_no_plans() -> None:
     cell = PlannedCell.of(compose_cell([*SMALL, "method=clp"]))
-    assert not pickle.loads(pickle.dumps(Job([cell])))._planned
+    (carried,) = pickle.loads(pickle.dumps(Job([cell])))._cells
+    assert (carried.config, carried.plan) == (cell.config, None)
 
 
 def test_files_that_change_after_the_plan_was_made_fail_the_cell(
