@@ -55,8 +55,8 @@ def test_a_value_is_the_same_in_a_sweep(value: str) -> None:
 
 
 def test_a_reference_in_quotes_of_a_grid_is_resolved() -> None:
-    first, _ = compose_sweep(["sweep_dir=choice('x/${benchmark.name}',y)"])
-    assert first.sweep_dir == "x/stories"
+    first, _ = compose_sweep(["model=hf", "model.path=choice('x/${benchmark.name}',y)"])
+    assert first.model.path == "x/stories"
 
 
 def test_a_literal_reference_survives() -> None:
