@@ -76,13 +76,20 @@ def compose_sweep(overrides: Sequence[str]) -> list[CellConfig]:
         cells = [parse(each) for each in composed]
     folders = list(dict.fromkeys(cell.sweep_dir for cell in cells))
     for each in composed:
-        given = OmegaConf.to_container(each, resolve=False)["sweep_dir"]
+        given = _unresolved(each, "sweep_dir")
         if "${" in given and len(folders) > 1:
             raise UsageError(
                 f"sweep_dir: {given!r} differs between cells ({', '.join(folders[:2])}, …), which "
                 "would have no common report; give one folder, each cell has its own in it"
             )
     return cells
+
+
+def _unresolved(config: DictConfig, key: str) -> str:
+    """Value of a key as it was written, with its references."""
+    values = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(values, dict)
+    return str(values[key])
 
 
 def run_yaml(overrides: Sequence[str]) -> str:
