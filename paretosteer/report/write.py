@@ -12,8 +12,9 @@ from paretosteer.errors import UsageError
 from paretosteer.report.analysis.evaluate import TableResult, evaluate
 from paretosteer.report.analysis.tables import Tables, make_tables
 from paretosteer.report.analysis.workers import several
-from paretosteer.report.figures.all_figures import DRAWINGS, drawings, render
+from paretosteer.report.figures.all_figures import DRAWINGS, drawings, drawn_text, render
 from paretosteer.report.figures.drawn_rows import focus
+from paretosteer.report.figures.fonts import missing_note
 from paretosteer.report.outputs.csv_text import csv
 from paretosteer.report.outputs.leaderboard import leaderboard_frame
 from paretosteer.report.outputs.report_json import report_json
@@ -72,7 +73,10 @@ def write_report(
         found = make_tables(spread(read_cell, places), spread)
         results = [evaluate(table, spread) for table in found.tables]
     frame = leaderboard_frame(results)
-    drawn = dict(_figures([focus(each) for each in results]))
+    focused = [focus(each) for each in results]
+    if note := missing_note("".join(drawn_text(each) for each in focused if each.scored)):
+        say(note)
+    drawn = dict(_figures(focused))
     light = {key[:2]: image for key, image in drawn.items() if key[2] == "svg"}
     contents = {
         "leaderboard.csv": _utf8(csv(frame)),

@@ -4,6 +4,7 @@ The same records give the same SVG bytes: no date, and element names that do not
 """
 
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,12 +57,20 @@ def render(result: TableResult, drawing: Drawing, form: str, theme: Theme = LIGH
     """One figure of a scored table as `svg` or `png`."""
     setting = result.table.setting
     assert setting  # a scored table has one
-    with look(theme):
+    with look(theme, drawn_text(result)), warnings.catch_warnings():
+        # One warning per character and figure; the report warns once (`missing_note`).
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing|Matplotlib currently does not")
         figure = drawing.draw(result, setting, theme)
         buffer = io.BytesIO()
         metadata = {"Date": None} if form == "svg" else {"Software": None}
         figure.savefig(buffer, format=form, dpi=160, metadata=metadata)
     return buffer.getvalue()
+
+
+def drawn_text(result: TableResult) -> str:
+    """Names that the figures of a table show."""
+    names = result.table.setting.names if result.table.setting else ()
+    return "".join([*names, *(each.row.label for each in result.scored)])
 
 
 def _about_fronts(result: TableResult) -> str:

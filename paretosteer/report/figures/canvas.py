@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.figures.fonts import families
 from paretosteer.report.figures.style import Style, Theme
 from paretosteer.runtime.terminal import printable
 
@@ -82,15 +83,15 @@ def _label(result: RowResult) -> str:
 
 
 @contextmanager
-def look(theme: Theme) -> Iterator[None]:
-    """Draw in a theme's colours, with reproducible bytes."""
+def look(theme: Theme, text: str = "") -> Iterator[None]:
+    """Draw in a theme's colours, with reproducible bytes, in fonts that have a text."""
     import matplotlib
 
     with matplotlib.rc_context(
         {
             "svg.hashsalt": "paretosteer",
             "svg.fonttype": "path",
-            "font.family": "DejaVu Sans",  # comes with matplotlib
+            "font.family": families(text),
             "font.size": 10,
             "axes.edgecolor": theme.ink,
             "axes.labelcolor": theme.ink,
