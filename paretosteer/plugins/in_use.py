@@ -73,11 +73,18 @@ def digests(plugins: Sequence[registry.Offer]) -> dict[str, str]:
 
 def need(folder: Path, plugins: Mapping[str, str]) -> None:
     """Raise UsageError if a plug-in named in a cell's record is not installed."""
+    if reason := missing(plugins):
+        raise UsageError(f"{folder}: {reason}")
+
+
+def missing(plugins: Mapping[str, str]) -> str:
+    """First plug-in named in a cell's record that is not installed, with the remedy; or ""."""
     for part, origin in plugins.items():
         if _found(part) is None:
             kind, _, name = part.partition(" ")
             remedy = f"pass --plugin {origin}" if _is_file(origin) else f"install {origin}"
-            raise UsageError(f"{folder}: needs the {kind} {name!r} of {origin}; {remedy}")
+            return f"needs the {kind} {name!r} of {origin}; {remedy}"
+    return ""
 
 
 def installed_plugins(plugins: Iterable[str]) -> list[registry.Offer]:

@@ -100,8 +100,10 @@ def _plan(record: ScoredRecord) -> _Recorded:
     """Plan the cell again; UsageError if its method, benchmark or an option is not known here."""
     from paretosteer.config import options
     from paretosteer.config.schema import CellConfig
-    from paretosteer.plugins import registry
+    from paretosteer.plugins import in_use, registry
 
+    if reason := in_use.missing(record.plugins):
+        raise UsageError(reason)
     config = CellConfig.parse(record.config)
     method = registry.load("methods", config.method.name)
     benchmark = registry.load("benchmarks", config.benchmark.name)

@@ -77,12 +77,10 @@ def test_one_warning_names_the_script_and_the_remedy(
     assert remedy in line
 
 
-@pytest.mark.parametrize(
-    "names", [("helpful", "harmless"), ("été", "польза"), ("مفيد", "👍\ufe0f")]
-)
-def test_no_warning_where_the_own_font_is_enough(names: tuple[str, str]) -> None:
-    assert fonts.families("".join(names)) == ["DejaVu Sans"]
-    assert not fonts.missing_note("".join(names))
+@pytest.mark.parametrize("text", ["helpful", "été", "польза", "مفيد", "\u2764\ufe0f"])
+def test_no_warning_where_the_own_font_is_enough(text: str) -> None:
+    assert fonts.families(text) == ["DejaVu Sans"]
+    assert not fonts.missing_note(text)
 
 
 def test_an_installed_font_is_used(tmp_path: Path, installed: list[str]) -> None:
