@@ -26,6 +26,7 @@ from paretosteer.config.schema import CellConfig, quoted
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.plugins import conf_files, registry
 from paretosteer.sweeps import launchers, options_source, refuse_unsafe
+from paretosteer.sweeps.path_hints import path_hint
 
 CONFIG = "config"  # conf/config.yaml
 _SECTIONS = {"method", "benchmark", "model", "preferences", "tracker"}  # keys depend on the choice
@@ -200,7 +201,9 @@ def one_line(error: Exception) -> str:
 
 def _unknown_choice(file: str, choices: Sequence[str] | None) -> str:
     """`method=rewarded_suop`: no such configuration in the group."""
-    group, _, name = file.rpartition("/")
+    group, _, name = file.partition("/")
+    if group == "hydra":
+        group, _, name = file.rpartition("/")
     if group == "hydra/launcher" and name in launchers.EXTRAS:
         return launchers.missing(name)
     try:
@@ -208,7 +211,8 @@ def _unknown_choice(file: str, choices: Sequence[str] | None) -> str:
             registry.find(options_source.GROUPS[group], name)  # several packages may offer it
     except UsageError as error:
         return str(error)
-    return f"{group}={name}: no such {group}; {did_you_mean(name, choices or ())}"
+    hint = path_hint(group, name) or did_you_mean(name, choices or ())
+    return f"{group}={name}: no such {group}; {hint}"
 
 
 def _unknown_key(error: Any, node: Any) -> str:

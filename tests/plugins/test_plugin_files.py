@@ -16,6 +16,7 @@ from paretosteer.errors import UsageError
 from paretosteer.plugins import single_files
 from paretosteer.plugins.in_use import need, used
 from paretosteer.sweeps.compose import compose_cell
+from paretosteer.validation import validate
 
 OFFER = 'paretosteer_plugins = {"methods": {"sharp": Sharp}, "metrics": {"spread": SPREAD}}\n'
 
@@ -151,6 +152,13 @@ def test_workers_see_the_file_and_the_record_names_it(
     assert capsys.readouterr().err == (
         f"paretosteer: {path.parent}: needs the method 'sharp' of {file}; pass --plugin {file}\n"
     )
+
+    cell = next(iter(validate(path.parent)))
+    assert cell.word == "trusted"
+    note = (
+        f"cannot be computed again here: needs the method 'sharp' of {file}; pass --plugin {file}"
+    )
+    assert note in cell.notes
 
     file.write_text(file.read_text() + "# changed\n")
     assert main([*words, "seed=0,1"]) == 0
