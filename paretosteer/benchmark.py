@@ -54,6 +54,8 @@ class Benchmark(ABC):
         Optimiser steps for each budget (smoke, quick, full).
     float32_only
         True if it supports no other precision.
+    scores_need_labels
+        True if an answer is scored with labels of its prompt, which a user's prompt lacks.
     Options
         Class of its options; see `paretosteer.config.options`.
     objectives
@@ -71,6 +73,7 @@ class Benchmark(ABC):
     feedback: ClassVar[Mapping[str, str]]
     steps: ClassVar[Mapping[str, int]] = STEPS
     float32_only: ClassVar[bool] = False
+    scores_need_labels: ClassVar[bool] = False
     Options: ClassVar[type[BaseOptions]]
 
     objectives: tuple[Objective, ...]

@@ -67,6 +67,7 @@ class Method(ABC):
     version: ClassVar[str] = "1"
     Options: ClassVar[type[BaseOptions]]
     exempt: bool = False  # from the budget's cap: an expensive reference, not a competitor
+    notes: ClassVar[Sequence[str]] = ()  # caveats to report with its figures, one sentence each
 
     policy: Policy
     objectives: tuple[Objective, ...]

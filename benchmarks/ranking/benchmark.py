@@ -69,6 +69,7 @@ class Ranking(Benchmark):
     name = "ranking"
     version = "1"
     float32_only = True
+    scores_need_labels = True
     feedback: ClassVar[Mapping[str, str]] = {
         "reward": "policy gradient on NDCG@10 of rankings drawn from the Plackett-Luce model",
         "preference": "each query's whole list, labelled by every objective",

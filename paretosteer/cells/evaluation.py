@@ -23,6 +23,7 @@ from paretosteer.policies.control import Control
 from paretosteer.runtime.batch_size import MOST
 from paretosteer.runtime.progress import say
 from paretosteer.storage.pieces import Pieces
+from paretosteer.training import candidate_selection
 from paretosteer.training.rollout import GridRows, roll_out
 from paretosteer.training.scoring import Scorer, filled
 
@@ -139,7 +140,9 @@ class Evaluation:
         """Keys, KL and likelihood against the start policy, length, and text."""
 
         def measured(cells: GridRows, rows: Control, samples: Any) -> tuple[pd.DataFrame, Any]:
-            drift = self.method.policy.drift(samples, rows)
+            drift = candidate_selection.drift(
+                self.method.policy, self.benchmark, samples, rows
+            )
             frame = self._index(cells, block).assign(
                 kl=drift.kl, start_nll=drift.start_nll, tokens=drift.tokens.astype(int)
             )
@@ -183,6 +186,7 @@ class Evaluation:
             seed=self.seed,
             samples=self.samples,
             batch_rows=self.benchmark.setting.eval_rows,
+            benchmark=self.benchmark,
             then=then,
         )
 

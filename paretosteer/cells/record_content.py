@@ -145,7 +145,7 @@ def results(
         "dtype": config.dtype,
         "device": str(benchmark.setting.device),
         "selection": state.facts("train")["selection"],
-        "notes": list(benchmark.notes),
+        "notes": [*benchmark.notes, *plan.method_class.notes],
         "cost": _cost(state),
         **_fold(benchmark),
         **_rewarded(benchmark),

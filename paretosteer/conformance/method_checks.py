@@ -304,7 +304,8 @@ def dials(fixture: MethodFixture) -> Findings:
 
 
 def _finite_rows(control: Control, rows: int) -> Findings:
-    tensors = [x for x in (control.values, control.sharpness) if x is not None]
+    given = (control.values, control.sharpness, control.candidates, control.weights)
+    tensors = [x for x in given if x is not None]
     lengths = {control.rows, *map(len, tensors)}
     if control.kind == "text":
         lengths.add(len(control.words))
@@ -385,6 +386,7 @@ def _scores_at_ends(fixture: MethodFixture) -> Array:
         seed=SEED,
         samples=SAMPLES,
         batch_rows=fixture.setting.eval_rows,
+        benchmark=benchmark,
     ):
         z = benchmark.normaliser.apply(scorer.score(answers))
         np.add.at(total, (rows.point, rows.prompt), z)
@@ -412,7 +414,12 @@ def same_control(one: Control, other: Control, atol: float = 0.0) -> bool:
     """True if two controls are equal row by row."""
     if (one.kind, one.rows, one.words) != (other.kind, other.rows, other.words):
         return False
-    pairs = ((one.values, other.values), (one.sharpness, other.sharpness))
+    pairs = (
+        (one.values, other.values),
+        (one.sharpness, other.sharpness),
+        (one.candidates, other.candidates),
+        (one.weights, other.weights),
+    )
     return all(a is b if a is None or b is None else _close(a, b, atol) for a, b in pairs)
 
 

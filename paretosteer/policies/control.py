@@ -34,6 +34,10 @@ class Control:
     `sharpness` (rows,) scales the distance of the scores from the start policy's,
     s0 + sharpness * (s - s0): Temperature-COS-DPO's second dial. None means 1.
 
+    `candidates` (rows,) int64 and `weights` (rows, m) ask for the best of several answers: that
+    many are drawn from the policy under the rest of the control, and the one of largest weighted
+    score is given. A policy knows no scores, so it ignores both; `roll_out` selects.
+
     A policy evaluates the `participants` of a control, each with a forward pass of its own, and
     mixes their log-probabilities with `combine`. Without participants it is a single model.
     """
@@ -44,6 +48,8 @@ class Control:
     words: tuple[str, ...] = ()
     sharpness: Tensor | None = None
     parts: tuple[Control, ...] = ()
+    candidates: Tensor | None = None
+    weights: Tensor | None = None
 
     @classmethod
     def start(cls, rows: int) -> Control:
@@ -92,6 +98,14 @@ class Control:
             )
         return cls("mixture", rows, values, parts=tuple(parts))
 
+    def best_of(self, candidates: object, weights: object) -> Control:
+        """Best of `candidates` (rows,) answers by their scores under `weights` (rows, m)."""
+        return replace(
+            self,
+            candidates=torch.as_tensor(candidates, dtype=torch.int64),
+            weights=torch.as_tensor(weights, dtype=torch.float64),
+        )
+
     @cached_property
     def participants(self) -> tuple[Control, ...]:
         """Controls that `combine` mixes, without those of weight 0 in every row."""
@@ -132,6 +146,8 @@ class Control:
             words=tuple(self.words[i] for i in rows.tolist()) if self.words else (),
             sharpness=None if self.sharpness is None else self.sharpness[rows],
             parts=tuple(part.take(rows) for part in self.parts),
+            candidates=None if self.candidates is None else self.candidates[rows],
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     def to(self, device: torch.device) -> Control:

@@ -41,23 +41,27 @@ class EvalRows:
         self.used = given  # rows of the latest batch
         self._most = MOST
 
-    def batches(self, total: int, row_bytes: int, work: Callable[[int, int], T]) -> Iterator[T]:
+    def batches(
+        self, total: int, row_bytes: int, work: Callable[[int, int], T], repeats: int = 1
+    ) -> Iterator[T]:
         """`work(start, stop)` over `total` rows of `row_bytes` each, in turn.
 
+        Work that samples every row `repeats` times gets so many times fewer rows.
         Work that runs out of memory is repeated on half as many rows, unless the number was given
         or is one already.
         """
-        done, rows = 0, self.given or self._fitting(row_bytes)
+        done, rows = 0, max(1, (self.given or self._fitting(row_bytes)) // repeats)
         while done < total:
             try:
                 result = work(done, done + rows)
             except RuntimeError as error:
                 if self.given or rows == 1 or not out_of_memory(error):
                     raise
-                self._say(f"out of memory at {rows} rows at once, continuing with {rows // 2}")
-                self._most = rows = rows // 2
+                half = rows // 2 * repeats
+                self._say(f"out of memory at {rows * repeats} rows at once, continuing with {half}")
+                self._most, rows = half, rows // 2
                 continue
-            self.used = rows
+            self.used = rows * repeats
             yield result
             done += rows
 

@@ -38,7 +38,9 @@ def answers(
     typed = [benchmark.typed(prompt) for prompt in prompts]
     rows = benchmark.setting.eval_rows
     results: list[Answer] = []
-    rolls: Any = roll_out(policy, typed, control, seed=seed, samples=samples, batch_rows=rows)
+    rolls: Any = roll_out(
+        policy, typed, control, seed=seed, samples=samples, batch_rows=rows, benchmark=benchmark
+    )
     names = [objective.name for objective in benchmark.objectives]
     for cells, _, written in rolls:
         scores = benchmark_outputs.scores(benchmark, written)  # (rows, m)

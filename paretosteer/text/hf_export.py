@@ -28,6 +28,11 @@ BASE = "base"  # subfolder with the merged model under a soft prompt
 
 def check_form(policy: TextPolicy, control: Control, form: Form) -> None:
     """Raise UsageError if the control cannot be exported in this form, naming one that can."""
+    if control.candidates is not None:
+        raise UsageError(
+            f"--as {form}: this method selects among several answers of a model that it does not "
+            "change, so there is nothing to export; use `paretosteer sample`"
+        )
     if control.sharpness is not None:
         raise UsageError(
             "--dial: a temperature other than 1 mixes the next-token scores of two models, which "

@@ -17,6 +17,7 @@ from paretosteer.policies.control import Control
 from paretosteer.policies.protocols import Answers, Policy
 from paretosteer.runtime.accelerate_processes import from_first
 from paretosteer.runtime.batch_size import EvalRows
+from paretosteer.training import candidate_selection
 from paretosteer.training.scoring import Scorer
 
 if TYPE_CHECKING:
@@ -45,8 +46,14 @@ class GridRows:
 
     def part(self, start: int, stop: int) -> GridRows:
         """A run of rows."""
-        span = slice(start, stop)
-        return GridRows(self.point[span], self.prompt[span], self.sample[span])
+        return self._rows(slice(start, stop))
+
+    def at(self, points: NDArray[np.int64]) -> GridRows:
+        """Rows of these control points."""
+        return self._rows(np.isin(self.point, points))
+
+    def _rows(self, index: Any) -> GridRows:
+        return GridRows(self.point[index], self.prompt[index], self.sample[index])
 
 
 def whole(cells: GridRows, control: Control, answers: Answers) -> tuple[GridRows, Control, Answers]:
@@ -62,22 +69,30 @@ def roll_out(
     seed: int,
     samples: int,
     batch_rows: int | EvalRows,
+    benchmark: Benchmark | None = None,
     then: Callable[[GridRows, Control, Any], Any] = whole,
 ) -> Iterator[Any]:
     """Answer every prompt under every row of `control`, `samples` times, `batch_rows` at once.
 
     Yield `then(answers)` of each batch; `then` too is retried in smaller batches without memory.
+    `benchmark` scores the candidates where the control asks for the best of several.
     """
-    cells = GridRows.of(control.rows, len(prompts), samples)
-
-    def work(start: int, stop: int) -> Any:
-        part = cells.part(start, stop)
-        rows = control.take(torch.as_tensor(part.point))
-        chosen = [prompts[i] for i in part.prompt]
-        return then(part, rows, policy.answer(chosen, rows, seed, part.sample.tolist()))
-
     limit = EvalRows(batch_rows) if isinstance(batch_rows, int) else batch_rows
-    return limit.batches(len(cells), 0 if limit.given else policy.row_bytes(prompts), work)
+    size = 0 if limit.given else policy.row_bytes(prompts)
+    whole_grid = GridRows.of(control.rows, len(prompts), samples)
+    for candidates, points in candidate_selection.candidate_counts(control):
+        cells = whole_grid if points is None else whole_grid.at(points)
+
+        def work(start: int, stop: int, cells: GridRows = cells) -> Any:
+            part = cells.part(start, stop)
+            rows = control.take(torch.as_tensor(part.point))
+            chosen = [prompts[i] for i in part.prompt]
+            answers = candidate_selection.answer(
+                policy, benchmark, chosen, rows, seed, part.sample.tolist()
+            )
+            return then(part, rows, answers)
+
+        yield from limit.batches(len(cells), size, work, repeats=candidates)
 
 
 def validation_points(
@@ -91,12 +106,18 @@ def validation_points(
     price = benchmark.kl_coefficient if isinstance(benchmark, Exact) else 0.0
     total = np.zeros((control.rows, len(benchmark.objectives)))
     rolls = roll_out(
-        policy, prompts, control, seed=trainer.seed, samples=1, batch_rows=trainer.batch_rows
+        policy,
+        prompts,
+        control,
+        seed=trainer.seed,
+        samples=1,
+        batch_rows=trainer.batch_rows,
+        benchmark=benchmark,
     )
     for cells, rows, samples in rolls:
         gain = benchmark.normaliser.apply(scorer.score(samples))
         if price:
-            gain = gain - price * policy.drift(samples, rows).kl[:, None]
+            gain = gain - price * candidate_selection.drift(policy, benchmark, samples, rows).kl[:, None]
         np.add.at(total, cells.point, gain)
         trainer.select(samples.tokens, len(samples), policy.size * rows.passes)
     return from_first(trainer.accelerator, total / len(prompts))

@@ -35,6 +35,12 @@ def test_a_built_in_method_conforms_and_steers(name: str) -> None:
     assert len(found) == len(CLASS_CHECKS) + len(METHOD_CHECKS)
 
 
+def test_a_method_that_trains_nothing_conforms_and_steers() -> None:
+    found = check_method("best_of_n")
+    assert not faults(found), "\n".join(map(str, found))
+    assert lines(found, "ok", "orientation")
+
+
 @pytest.mark.parametrize("name", ["rewarded_soup", "cos_dpo"])
 def test_it_is_checked_elsewhere_on_request(name: str) -> None:
     found = check_method(name, "benchmark=bandit", "benchmark.policy=mlp", "budget.steps=40")
