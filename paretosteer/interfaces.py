@@ -120,8 +120,8 @@ class Exact(Protocol):
     """A benchmark with so few possible samples that expectations are exact sums.
 
     Its policies have `log_policy(prompts, control) -> (rows, K)`, the log-probability of each
-    possible sample, and their answers are dataclasses that hold it as `log_policy`, a float64 tensor
-    (rows, K). Points are in the regularised coordinates E z_i - kl_coefficient * KL, in
+    possible sample, and their answers are dataclasses that hold it as `log_policy`, a float64
+    tensor (rows, K). Points are in the regularised coordinates E z_i - kl_coefficient * KL, in
     which the oracle is optimal; raw reward alone can always be raised by spending more KL.
     """
 

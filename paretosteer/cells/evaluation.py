@@ -140,9 +140,7 @@ class Evaluation:
         """Keys, KL and likelihood against the start policy, length, and text."""
 
         def measured(cells: GridRows, rows: Control, samples: Any) -> tuple[pd.DataFrame, Any]:
-            drift = candidate_selection.drift(
-                self.method.policy, self.benchmark, samples, rows
-            )
+            drift = candidate_selection.drift(self.method.policy, self.benchmark, samples, rows)
             frame = self._index(cells, block).assign(
                 kl=drift.kl, start_nll=drift.start_nll, tokens=drift.tokens.astype(int)
             )

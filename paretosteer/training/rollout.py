@@ -117,7 +117,10 @@ def validation_points(
     for cells, rows, samples in rolls:
         gain = benchmark.normaliser.apply(scorer.score(samples))
         if price:
-            gain = gain - price * candidate_selection.drift(policy, benchmark, samples, rows).kl[:, None]
+            gain = (
+                gain
+                - price * candidate_selection.drift(policy, benchmark, samples, rows).kl[:, None]
+            )
         np.add.at(total, cells.point, gain)
         trainer.select(samples.tokens, len(samples), policy.size * rows.passes)
     return from_first(trainer.accelerator, total / len(prompts))

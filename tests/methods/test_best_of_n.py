@@ -1,17 +1,20 @@
 """Best of n: identities in closed form, by simulation, and on a tiny language model."""
 
+import json
 import math
 from itertools import product
 
 import numpy as np
 import pytest
 import torch
-from small_model import write_model
+from small_model import SMALL, write_model
 
-from paretosteer import make_benchmark, make_method, make_trainer
+from paretosteer import make_benchmark, make_method, make_trainer, restore_cell
 from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.policies.control import Control
 from paretosteer.simplex import lattice
+from paretosteer.sweeps.compose import compose_cell
+from paretosteer.sweeps.sweep import PlannedCell, run_one
 from paretosteer.training import candidate_selection
 from paretosteer.training.rollout import roll_out
 
@@ -122,7 +125,7 @@ def test_fewer_than_one_answer_is_refused(n):
 
 @pytest.mark.parametrize("n", [0.5, 2.5, 0, -3])
 def test_a_dial_that_is_no_count_is_refused(bandit, n):
-    with pytest.raises(UsageError, match="dial n: found .*; use a whole number, 1 or more"):
+    with pytest.raises(UsageError, match=r"dial n: found .*; use a whole number, 1 or more"):
         trained(bandit).steer(MU, [{"n": n}])
 
 
@@ -198,7 +201,9 @@ def test_more_candidates_never_make_a_text_worse(stories):
     control = Control.start(3).best_of([1, 2, 5], np.tile(MU, (3, 1)))
     texts, kl = drawn(stories, control)
     values = value(stories, texts, MU[0])
-    gains = np.array([[values[n, p, s] for p in range(PROMPTS) for s in range(2)] for n in range(3)])
+    gains = np.array(
+        [[values[n, p, s] for p in range(PROMPTS) for s in range(2)] for n in range(3)]
+    )
     assert (np.diff(gains, axis=0) >= 0).all()
     assert gains[2].mean() > gains[0].mean() + 0.3
     start, _ = drawn(stories, Control.start(1))
@@ -211,3 +216,41 @@ def test_more_candidates_never_make_a_text_worse(stories):
 def test_texts_do_not_depend_on_the_size_of_a_batch(stories):
     control = Control.start(2).best_of([2, 4], np.array([[1.0, 0.0], [0.0, 1.0]]))
     assert drawn(stories, control)[0] == drawn(stories, control, batch_rows=5)[0]
+
+
+def test_a_cell_samples_as_it_was_evaluated_and_exports_nothing(tmp_path):
+    model = write_model(tmp_path / "model")
+    where = [f"sweep_dir='{tmp_path}'", "model=hf", f"model.path='{model}'"]
+    config = compose_cell([*where, *SMALL, "method=best_of_n", "method.n=3", "method.dial=[2]"])
+    record = run_one(PlannedCell.of(config))
+    assert record.status == "ok"
+    assert record.cost.train_steps == record.cost.trained_parameters == 0
+    assert any("ln n" in note for note in record.notes)
+    folder = config.folder / f"seed0-{record.identity}"
+    cell = restore_cell(folder)
+    prompts = {prompt.id: prompt for prompt in cell.benchmark.prompts("test")}
+    for line in map(json.loads, (folder / "samples.jsonl").read_text().splitlines()):
+        point = record.points[line["point"]]
+        control = cell.control([point.preference], point.dials)
+        ((_, _, answers),) = roll_out(
+            cell.method.policy,
+            [prompts[line["prompt_id"]]],
+            control,
+            seed=0,
+            samples=1,
+            batch_rows=8,
+            benchmark=cell.benchmark,
+        )
+        assert answers.texts[0] == line["text"]
+    few, many = (
+        cell.answer(["One day,"], [[0.5, 0.5]], samples=8, dials={"n": n}) for n in (1, 12)
+    )
+    mu_z = [
+        cell.benchmark.normaliser.apply(np.array([list(a.scores.values()) for a in answers])).sum()
+        for answers in (few, many)
+    ]
+    assert mu_z[1] > mu_z[0]
+    for form in ("model", "peft"):
+        with pytest.raises(UsageError, match=f"--as {form}: .* nothing to export"):
+            cell.export([0.5, 0.5], tmp_path / "out", form=form)
+    assert not (tmp_path / "out").exists()
