@@ -22,7 +22,7 @@ from torch import Tensor
 
 from paretosteer.benchmark import Benchmark
 from paretosteer.errors import UnsupportedError
-from paretosteer.interfaces import Array, Drift, Exact
+from paretosteer.interfaces import Drift, Exact
 from paretosteer.policies.control import Control
 from paretosteer.policies.protocols import Policy
 from paretosteer.training.scoring import Scorer, filled
@@ -32,7 +32,7 @@ from paretosteer.training.scoring import Scorer, filled
 STRIDE = 2**32
 
 
-def candidate_counts(control: Control) -> Iterator[tuple[int, Array | None]]:
+def candidate_counts(control: Control) -> Iterator[tuple[int, Any]]:
     """Each number of candidates with the control rows that ask for it; 1 and None for all rows."""
     if control.candidates is None:
         yield 1, None
@@ -68,7 +68,7 @@ def answer(
         return replace(answers, log_policy=chosen)
     rows = np.repeat(np.arange(len(prompts)), n)
     drawn: Any = policy.sample(
-        [prompts[i] for i in rows],
+        [prompt for prompt in prompts for _ in range(n)],
         control.take(torch.as_tensor(rows)),
         seed,
         [sample + j * STRIDE for sample in samples for j in range(n)],
