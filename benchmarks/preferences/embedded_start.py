@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.benchmarks.preferences.pair_data import Data
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.runtime.progress import PeriodicLines
+from paretosteer.storage.cache import unfinished
 from paretosteer.text.dialogue import transcript
 from paretosteer.text.scratch.model_size import Size, size_for
 from paretosteer.text.scratch.start_model import (
@@ -21,6 +22,7 @@ from paretosteer.text.scratch.start_model import (
     refuse_poor,
     train_start_model,
 )
+from paretosteer.training.snapshots import Journal
 
 if TYPE_CHECKING:
     from paretosteer.config.schema import Budget
@@ -55,6 +57,7 @@ def train_start(data: Data, setting: Setting, given: Mapping[str, Any], folder: 
         epochs=_epochs(setting.budget, given),
         device=setting.device,
         progress=progress,
+        journal=Journal(unfinished(folder), say=setting.say),
     )
     setting.say(
         f"start model: {facts['cross_entropy']:.2f} nats per held-out token, "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.benchmarks.stories import openings
 from paretosteer.config.options import BaseOptions, option
 from paretosteer.objective import Objective
+from paretosteer.storage.cache import unfinished
 from paretosteer.text.function_objectives import Score, ScoredByFunctions, text_objectives
 from paretosteer.text.samples import Prompt
 
@@ -65,9 +66,14 @@ class Stories(ScoredByFunctions):
     def make_embedded(self, folder: Path) -> None:
         """Train a small Llama on the story grammar and print its cross-entropy."""
         from paretosteer.benchmarks.stories.embedded import STEPS, train_embedded
+        from paretosteer.training.snapshots import Journal
 
         self.setting.say("training the embedded story model (once; then it is cached)")
-        facts = train_embedded(folder, steps=self.setting.budget.embedded_steps or STEPS)
+        facts = train_embedded(
+            folder,
+            steps=self.setting.budget.embedded_steps or STEPS,
+            journal=Journal(unfinished(folder), say=self.setting.say),
+        )
         self.setting.say(
             f"embedded model: {facts['cross_entropy']:.3f} nats per held-out token; the grammar's "
             f"entropy is {facts['grammar_entropy']:.3f}"

@@ -28,6 +28,7 @@ from paretosteer.text.scratch.train_language_model import (
     fit,
     fresh_llama,
 )
+from paretosteer.training.snapshots import Journal
 
 EMBEDDED_VERSION = f"1-story{STORY_VERSION}-prompts{PROMPTS_VERSION}"
 
@@ -38,12 +39,16 @@ LEARNING_RATE = 5e-3
 
 
 def train_embedded(
-    folder: Path, seed: int = 0, steps: int = STEPS, progress: Progress | None = None
+    folder: Path,
+    seed: int = 0,
+    steps: int = STEPS,
+    progress: Progress | None = None,
+    journal: Journal | None = None,
 ) -> dict[str, float | int | str]:
     """Train the model, write it to `folder` as a plain Hugging Face folder, and return its facts.
 
     The same seed gives the same weights on the same machine. The global random state is not
-    changed.
+    changed. A killed training run resumes from the snapshots of its `journal`.
 
     Returns
     -------
@@ -58,7 +63,7 @@ def train_embedded(
     tokenizer = build_tokenizer()
     model = fresh_llama(_config(tokenizer), seed)
     stories = _stories(tokenizer, np.random.default_rng([seed, 0]))
-    tokens = fit(model, stories, Recipe(steps, LEARNING_RATE), progress)
+    tokens = fit(model, stories, Recipe(steps, LEARNING_RATE), progress, journal)
     facts: dict[str, float | int | str] = {
         **_held_out(model, tokenizer, np.random.default_rng([seed, 1])),
         "steps": steps,

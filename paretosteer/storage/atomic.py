@@ -14,7 +14,7 @@ from typing import Any
 
 from paretosteer.errors import UsageError
 
-_DRAFT = ".draft-"
+DRAFT = ".draft-"
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     a killed process leaves it to `remove_drafts`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{_DRAFT}{secrets.token_hex(4)}-{path.name}")
+    draft = path.with_name(f"{DRAFT}{secrets.token_hex(4)}-{path.name}")
     try:
         yield draft
         _sync(draft)
@@ -41,7 +41,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     For one writer at a time: the unfinished draft of an earlier one is removed.
     """
-    draft = path.with_name(f"{_DRAFT}{path.name}")
+    draft = path.with_name(f"{DRAFT}{path.name}")
     remove(draft)
     draft.mkdir(parents=True)
     try:
@@ -72,7 +72,7 @@ def regular(path: Path) -> Path:
 
 def remove_drafts(folder: Path) -> None:
     """Remove the drafts of killed writers. No other process may be writing to the folder."""
-    for path in folder.glob(f"{_DRAFT}*"):
+    for path in folder.glob(f"{DRAFT}*"):
         remove(path)
 
 

@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from paretosteer.storage.atomic import atomic_folder, check_writable, cleared, write_json
+from paretosteer.storage.atomic import (
+    DRAFT,
+    atomic_folder,
+    check_writable,
+    cleared,
+    remove,
+    write_json,
+)
 from paretosteer.storage.digest import digest, file_digest
 from paretosteer.storage.untrusted import RefusedError, read_json
 
@@ -47,7 +54,13 @@ def cached(kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> P
         with atomic_folder(folder) as draft:
             make(draft)
             write_json(draft / MANIFEST, {"kind": kind, "key": key, "files": _files(draft)})
+        remove(unfinished(folder))
     return folder
+
+
+def unfinished(folder: Path) -> Path:
+    """Folder beside the `folder` that `make` fills; snapshots in it outlive a killed process."""
+    return folder.with_name(f".unfinished-{folder.name.removeprefix(DRAFT)}")
 
 
 def entry(kind: str, key: Mapping[str, Any]) -> Path:

@@ -54,7 +54,7 @@ class Journal:
         self._phase = -1  # the phase that trains now, in the order of the calls of `fit`
         self._kept = time.monotonic()
 
-    def open(self, phase: Phase) -> Path | None:
+    def open(self, phase: Fitting) -> Path | None:
         """State in which an earlier run left the next phase; None if it did not reach it."""
         self._phase += 1
         self._kept = time.monotonic()
@@ -67,7 +67,7 @@ class Journal:
             self._files.remove(lambda name: name >= self._name())
         return None
 
-    def due(self, phase: Phase) -> bool:
+    def due(self, phase: Fitting) -> bool:
         """True if a snapshot is due: at the end of a phase, and at intervals before."""
         if self._files is None:
             return False
@@ -95,7 +95,7 @@ def read_snapshot(path: Path) -> Snapshot:
         return tensors, json.loads(stream.metadata()["state"])
 
 
-def _belongs(path: Path, phase: Phase) -> bool:
+def _belongs(path: Path, phase: Fitting) -> bool:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as stream:
@@ -104,26 +104,65 @@ def _belongs(path: Path, phase: Phase) -> bool:
 
 
 @dataclass
-class Phase:
-    """Progress of `Trainer.fit`.
-
-    `done` of `steps` optimiser steps are taken; the last `collapsed` batches had no entropy left.
-    """
+class Fitting:
+    """Progress of training some parameters: `done` of `steps` optimiser steps are taken."""
 
     name: str
-    policy: Policy
-    feedback: Feedback
     parameters: Sequence[Parameter]
     optimiser: torch.optim.Optimizer
-    rng: np.random.Generator
     steps: int
     done: int = field(default=0, init=False)
-    collapsed: int = field(default=0, init=False)
 
     @property
     def finished(self) -> bool:
         """True if all steps were taken."""
         return self.done >= self.steps
+
+    def snapshot(self) -> Snapshot:
+        """Tensors by name, and the rest as JSON."""
+        tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(self.parameters)}
+        optimiser = self.optimiser.state_dict()
+        rest: dict[str, dict[str, Any]] = {}
+        for i, slots in optimiser["state"].items():
+            rest[str(i)] = {}
+            for name, value in slots.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimiser.{i}.{name}"] = value
+                else:
+                    rest[str(i)][name] = value
+        return tensors, {
+            "phase": self.name,
+            "steps": self.steps,
+            "done": self.done,
+            "optimiser": {"state": rest, "groups": optimiser["param_groups"]},
+        }
+
+    @torch.no_grad()
+    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Restore what `snapshot` returned."""
+        for i, parameter in enumerate(self.parameters):
+            parameter.copy_(tensors[f"parameter.{i}"])
+        slots: dict[int, dict[str, Any]] = {
+            int(i): dict(values) for i, values in state["optimiser"]["state"].items()
+        }
+        for key, value in tensors.items():
+            kind, slot, *name = key.split(".")
+            if kind == "optimiser":
+                slots[int(slot)][".".join(name)] = value
+        self.optimiser.load_state_dict(
+            {"state": slots, "param_groups": state["optimiser"]["groups"]}
+        )
+        self.done = state["done"]
+
+
+@dataclass
+class Phase(Fitting):
+    """Progress of `Trainer.fit`; the last `collapsed` batches had no entropy left."""
+
+    policy: Policy
+    feedback: Feedback
+    rng: np.random.Generator
+    collapsed: int = field(default=0, init=False)
 
     def randomness(self) -> dict[str, Any]:
         """State, as JSON, of what training draws from in this process.
@@ -155,42 +194,15 @@ class Phase:
         devices = (parameter.device for parameter in self.parameters)
         return next((device for device in devices if device.type == "cuda"), None)
 
-    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors by name, and the rest as JSON; randomness is each process's own and not in it."""
-        tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(self.parameters)}
-        optimiser = self.optimiser.state_dict()
-        rest: dict[str, dict[str, Any]] = {}
-        for i, slots in optimiser["state"].items():
-            rest[str(i)] = {}
-            for name, value in slots.items():
-                if isinstance(value, Tensor):
-                    tensors[f"optimiser.{i}.{name}"] = value
-                else:
-                    rest[str(i)][name] = value
-        return tensors, {
-            "phase": self.name,
-            "steps": self.steps,
-            "done": self.done,
-            "collapsed": self.collapsed,
-            "optimiser": {"state": rest, "groups": optimiser["param_groups"]},
-        }
+    def snapshot(self) -> Snapshot:
+        """As in `Fitting`; randomness is each process's own and not in it."""
+        tensors, state = super().snapshot()
+        return tensors, state | {"collapsed": self.collapsed}
 
-    @torch.no_grad()
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Restore what `snapshot` returned."""
-        for i, parameter in enumerate(self.parameters):
-            parameter.copy_(tensors[f"parameter.{i}"])
-        slots: dict[int, dict[str, Any]] = {
-            int(i): dict(values) for i, values in state["optimiser"]["state"].items()
-        }
-        for key, value in tensors.items():
-            kind, slot, *name = key.split(".")
-            if kind == "optimiser":
-                slots[int(slot)][".".join(name)] = value
-        self.optimiser.load_state_dict(
-            {"state": slots, "param_groups": state["optimiser"]["groups"]}
-        )
-        self.done, self.collapsed = state["done"], state["collapsed"]
+        super().restore(tensors, state)
+        self.collapsed = state["collapsed"]
 
 
 def _text(state: Tensor) -> str:

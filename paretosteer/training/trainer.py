@@ -166,7 +166,7 @@ class Trainer:
         parameters = list(parameters)
         if isinstance(optimiser, float):
             optimiser = torch.optim.Adam(parameters, lr=optimiser)
-        phase = Phase(name, policy, feedback, parameters, optimiser, self.rng(name), steps)
+        phase = Phase(name, parameters, optimiser, steps, policy, feedback, self.rng(name))
         # The first process decides for all: another may see an older state of the folder.
         if path := from_first(self.accelerator, self.journal.open(phase)):
             self._resume(phase, *read_snapshot(path))

@@ -14,6 +14,7 @@ from made_up import TURN, dialogues
 from paretosteer.errors import UsageError
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.policies.control import Control
+from paretosteer.storage.cache import cached, unfinished
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import load_model
 from paretosteer.text.policy import TextPolicy
@@ -21,6 +22,7 @@ from paretosteer.text.samples import Prompt
 from paretosteer.text.scratch.model_size import SIZES, Size, size_for
 from paretosteer.text.scratch.start_model import EPOCHS, refuse_poor, train_start_model, unigram
 from paretosteer.text.scratch.token_rows import Row
+from paretosteer.training.snapshots import Journal
 
 SIZE = Size(
     400, width=32, layers=1, heads=2, steps=80, learning_rate=2e-2, batch_tokens=512, context=64
@@ -177,3 +179,57 @@ def test_a_poor_model_of_few_texts_is_not_to_be_trained_longer():
     with pytest.raises(UsageError, match="provide more texts, use a pretrained") as error:
         refuse_poor({"cross_entropy": 9.3, "unigram": 6.35, "epochs": EPOCHS})
     assert "longer" not in str(error.value)
+
+
+class KilledError(Exception):
+    """In place of a kill."""
+
+
+@pytest.mark.parametrize("epochs", [EPOCHS, 1])
+def test_a_killed_training_resumes_to_the_same_weights(tmp_path, epochs):
+    size = Size(300, 16, 1, 2, steps=40, learning_rate=1e-2, context=64)
+
+    def train(name, **how):
+        return train_start_model(
+            TEXTS[:32], HELD_OUT, tmp_path / name, size, validation=HELD_OUT, epochs=epochs, **how
+        )
+
+    whole = train("whole")
+    seen = []
+
+    def kill(step, total, loss):
+        seen.append(step)
+        if step == (total * 2) // 3:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train("killed", progress=kill, journal=Journal(tmp_path / "kept", every=0))
+    resumed = train(
+        "resumed",
+        progress=lambda step, total, loss: seen.append(step),
+        journal=Journal(tmp_path / "kept"),
+    )
+    # The step that was killed had no snapshot yet.
+    steps, last = whole["steps"], whole["steps"] * 2 // 3
+    assert seen == [*range(1, last + 1), *range(last, steps + 1)]
+    assert resumed | {"seconds": 0} == whole | {"seconds": 0}
+    for name in ("model.safetensors", "tokenizer.json"):
+        assert (tmp_path / "resumed" / name).read_bytes() == (
+            tmp_path / "whole" / name
+        ).read_bytes()
+
+
+def test_a_cache_entry_keeps_snapshots_until_it_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("PARETOSTEER_CACHE", str(tmp_path))
+
+    def killed(folder):
+        Journal(unfinished(folder)).write({"parameter.0": torch.ones(1)}, {"done": 1})
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        cached("model", {"a": 1}, killed)
+
+    found = []
+    folder = cached("model", {"a": 1}, lambda draft: found.extend(unfinished(draft).iterdir()))
+    assert len(found) == 1
+    assert not unfinished(folder).exists()

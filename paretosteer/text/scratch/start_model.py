@@ -32,6 +32,7 @@ from paretosteer.text.scratch.train_language_model import (
     fit,
     fresh_llama,
 )
+from paretosteer.training.snapshots import Journal, Snapshot
 
 SCRATCH_VERSION = "2"
 FACTS = "scratch.json"
@@ -55,6 +56,7 @@ def train_start_model(
     seed: int = 0,
     device: torch.device | None = None,
     progress: Progress | None = None,
+    journal: Journal | None = None,
 ) -> dict[str, Any]:
     """Train tokenizer and model, write a plain Hugging Face folder, and return its facts.
 
@@ -80,6 +82,8 @@ def train_start_model(
         Device to train on; the CPU by default.
     progress
         Called after every step.
+    journal
+        Snapshots from which a killed training run resumes; None for none.
 
     Returns
     -------
@@ -123,8 +127,10 @@ def train_start_model(
         batches(rows, size.batch_tokens, pad, rng, prompts=True),
         Recipe(steps, size.learning_rate),
         on_step,
+        journal,
+        best,
     )
-    best_step = best.restore(steps)
+    best_step = best.load(steps)
     nats = cross_entropy(model, answers_in_order(unseen, size.batch_tokens, pad))
     facts = {
         "cross_entropy": nats,
@@ -165,7 +171,24 @@ class _Best:
             self._lowest, self._step = loss, step
             self._weights = {name: value.detach().clone() for name, value in weights}
 
-    def restore(self, last: int) -> int:
+    def snapshot(self) -> Snapshot:
+        """Best weights so far, for `fit`."""
+        weights = {f"best.{name}": value for name, value in self._weights.items()}
+        # JSON has no infinity.
+        return weights, {"best": [self._lowest, self._step] if weights else None}
+
+    def restore(self, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
+        """Restore what `snapshot` returned."""
+        if state["best"]:
+            self._lowest, self._step = state["best"]
+        weights = self._model.state_dict()
+        self._weights = {
+            name: tensors[f"best.{name}"].to(value.device)
+            for name, value in weights.items()
+            if f"best.{name}" in tensors
+        }
+
+    def load(self, last: int) -> int:
         """Load the best weights, if any were kept, and return their step."""
         if not self._weights:
             return last

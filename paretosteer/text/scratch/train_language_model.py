@@ -10,17 +10,28 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from paretosteer.runtime.devices import resolve_dtype
+from paretosteer.training.snapshots import Fitting, Journal, Snapshot, read_snapshot
 
 IGNORED = -100  # label that the loss ignores: padding, and tokens before the answer
 
 Progress = Callable[[int, int, float], None]  # steps done, total steps, loss in nats per token
+
+
+class Companion(Protocol):
+    """State beside the weights that belongs into a snapshot, under keys of its own."""
+
+    def snapshot(self) -> Snapshot:
+        """Tensors by name, and the rest as JSON."""
+
+    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Restore what `snapshot` returned."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +87,18 @@ def fresh_llama(config: LlamaConfig, seed: int) -> LlamaForCausalLM:
 
 
 def fit(
-    model: Any, batches: Iterator[Labelled], recipe: Recipe, progress: Progress | None = None
+    model: Any,
+    batches: Iterator[Labelled],
+    recipe: Recipe,
+    progress: Progress | None = None,
+    journal: Journal | None = None,
+    companion: Companion | None = None,
 ) -> int:
     """Train on one batch per step and return the number of target tokens.
 
-    Weights are float32; matrix products use bfloat16 on GPUs that support it.
+    Weights are float32; matrix products use bfloat16 on GPUs that support it. With a journal, a
+    killed run resumes from its last snapshot, which includes that of the `companion`; `batches` are
+    then the same again, and those of steps already taken are skipped.
     """
     optimiser = torch.optim.AdamW(
         model.parameters(),
@@ -89,9 +107,19 @@ def fit(
         weight_decay=recipe.weight_decay,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, recipe.rate)
+    # A snapshot of another library or kind of device would not end in the same weights.
+    name = f"language model, torch {torch.__version__}, {model.device.type}"
+    fitting = Fitting(name, list(model.parameters()), optimiser, recipe.steps)
+    journal = journal or Journal()
     tokens = 0
+    if path := journal.open(fitting):
+        tensors, state = read_snapshot(path)
+        fitting.restore(tensors, state)
+        schedule.last_epoch, tokens = fitting.done, state["tokens"]
+        if companion is not None:
+            companion.restore(tensors, state)
     model.train()
-    for step, batch in enumerate(islice(batches, recipe.steps)):
+    for batch in islice(batches, fitting.done, recipe.steps):
         count = batch.count
         with fast_products(model.device):
             loss = summed_loss(model, batch) / count
@@ -101,8 +129,13 @@ def fit(
         optimiser.step()
         schedule.step()
         tokens += count
+        fitting.done += 1
         if progress is not None:
-            progress(step + 1, recipe.steps, loss.item())
+            progress(fitting.done, recipe.steps, loss.item())
+        if journal.due(fitting):
+            tensors, state = fitting.snapshot()
+            more, rest = companion.snapshot() if companion is not None else ({}, {})
+            journal.write(tensors | more, state | rest | {"tokens": tokens})
     model.eval()
     return tokens
 
