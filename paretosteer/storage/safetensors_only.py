@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _SUFFIX = ".safetensors"
+_WEIGHTS = ("F64", "F32", "F16", "BF16")  # types whose numbers are the weights themselves
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -48,13 +49,43 @@ def check_weights(folder: Path, option: str) -> None:
             "weights; move the adapter to another folder, or merge it and save the model again"
         )
     for index in folder.glob(f"*{_SUFFIX}.index.json"):
-        for shard in _shards(index):
+        shards, whole = _shards(index), index.name.removesuffix(".index.json")
+        if whole in names and shards and whole not in shards:
+            raise UsageError(  # transformers would read the single file and leave out the shards
+                f"{option}: {str(folder)!r} has two sets of weights, {whole} and the shards of "
+                f"{index.name}; remove one of them"
+            )
+        for shard in shards:
             if Path(shard).name != shard or not shard.endswith(_SUFFIX):
                 raise _refused(option, folder, f"has an index, {index.name}, that names {shard!r}")
             if shard not in names:
                 raise UsageError(
                     f"{option}: {str(folder)!r} has no {shard}, which {index.name} names; copy "
                     "all files of the model"
+                )
+
+
+def check_precision(folder: Path, option: str) -> None:
+    """UsageError where weights are integers or 8-bit floats that nothing says how to scale.
+
+    `transformers` would take the codes of such weights for their values.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if "quantization_config" in read_model_json(folder / "config.json"):
+        return
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        try:
+            with safe_open(path, "pt") as tensors:
+                types = {name: tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError):
+            continue  # its reader reports it
+        for name, dtype in types.items():
+            if name.endswith(".weight") and dtype not in _WEIGHTS:
+                raise UsageError(
+                    f"{option}: {path.name} in {str(folder)!r} has {name} as {dtype}, and "
+                    "config.json has no quantization_config; save the model in float32, float16 "
+                    "or bfloat16"
                 )
 
 

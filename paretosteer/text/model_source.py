@@ -10,7 +10,12 @@ from pathlib import Path
 
 from paretosteer.errors import UsageError, first_line
 from paretosteer.storage.digest import seen
-from paretosteer.storage.safetensors_only import PICKLED, check_weights, read_model_json
+from paretosteer.storage.safetensors_only import (
+    PICKLED,
+    check_precision,
+    check_weights,
+    read_model_json,
+)
 
 # Files that no loader reads: notes, leftovers of training, weights of other frameworks, pickles.
 _UNREAD_NAMES = {"license", "notice", ".gitattributes", ".gitignore", ".ds_store"}
@@ -104,6 +109,7 @@ def model_folder(path: str, option: str = "model.path", revision: str | None = N
         )
     check_weights(folder, option)
     _check_architecture(folder, option)
+    check_precision(folder, option)
     return str(folder)
 
 

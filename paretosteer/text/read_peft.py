@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PREFIX = "base_model.model."
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 FACTORS = (".lora_A.weight", ".lora_B.weight")
+PLAIN = {torch.float64, torch.float32, torch.float16, torch.bfloat16}  # need no scale
 # As in `lora_A.default.weight`.
 ADAPTER_NAME = re.compile(r"(?<=\.lora_[AB])\.(?!weight$)([^.]+)(?=\.weight$)")
 # Keys of a PEFT configuration under which an adapter is not a sum of low-rank deltas.
@@ -86,7 +87,14 @@ def read_adapter(folder: Path) -> Adapter:
         raise _refusal(folder, f"{name} is not a pair of low-rank factors; use a plain LoRA")
     layers = {}
     for name in names:
-        a, b = (tensors[name + end].float() for end in FACTORS)
+        a, b = (tensors[name + end] for end in FACTORS)
+        if not {a.dtype, b.dtype} <= PLAIN:
+            raise _refusal(
+                folder,
+                f"the factors of {_layer(name)!r} are {a.dtype} and {b.dtype}, which hold no "
+                "weights by themselves; save it in float32, float16 or bfloat16",
+            )
+        a, b = a.float(), b.float()
         if a.dim() != 2 or b.dim() != 2 or len(a) != b.shape[1]:
             raise _refusal(
                 folder, f"the factors of {_layer(name)!r} have incompatible shapes; save it again"

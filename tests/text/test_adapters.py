@@ -207,6 +207,7 @@ def test_damaged_adapters_are_refused(llama, tmp_path):
     name = next(key for key in sorted(tensors) if key.endswith("lora_B.weight"))
     for change, named in (
         ({name: torch.full_like(tensors[name], torch.nan)}, "contain NaN"),
+        ({name: tensors[name].to(torch.int8)}, "int8"),
         ({name: tensors[name][:, :1].clone()}, "have incompatible shapes"),
         ({"base_model.model.extra": torch.zeros(1)}, "'extra' is not a pair"),
     ):

@@ -126,6 +126,24 @@ def test_an_index_that_names_a_missing_shard(folder):
         start(folder)
 
 
+def test_a_file_beside_shards_is_refused(folder):
+    weights = load_file(folder / FILE)
+    save_file(weights, folder / "model-00001-of-00001.safetensors", metadata={"format": "pt"})
+    shards = dict.fromkeys(weights, "model-00001-of-00001.safetensors")
+    (folder / f"{FILE}.index.json").write_text(json.dumps({"metadata": {}, "weight_map": shards}))
+    with pytest.raises(UsageError, match=r"two sets of weights, model\.safetensors and the shards"):
+        start(folder)
+    (folder / FILE).unlink()
+    start(folder)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float8_e4m3fn])
+def test_codes_without_a_scale_are_no_weights(folder, dtype):
+    change(folder, lambda weights: weights | {NORM: weights[NORM].to(dtype)})
+    with pytest.raises(UsageError, match=rf"has {NORM} as [IF]8.*no quantization_config"):
+        start(folder)
+
+
 @pytest.mark.parametrize("allowed", [False, True])
 def test_only_score_models_of_safe_rlhf_have_a_bias(stand_in_reward: Path, allowed):
     from transformers import AutoModelForSequenceClassification
