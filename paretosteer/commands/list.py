@@ -31,10 +31,12 @@ def add(commands: Commands) -> None:
         paretosteer list experiments five_methods""",
     )
     parser.add_argument("kind", choices=sorted(_KINDS), help="what to list")
+    conf_files.declare(parser)
     parser.add_argument("name", nargs="?", metavar="NAME", help="show the details of this one")
 
 
 def _list(args: argparse.Namespace) -> int:
+    conf_files.use(args.config_dir)
     summaries, details = _KINDS[args.kind]
     if args.name:
         print(printable(details(args.name)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from paretosteer.commands.arguments import add_trust, command, quiet, table
 from paretosteer.errors import UsageError, said
+from paretosteer.plugins import conf_files
 from paretosteer.runtime.terminal import line, printable
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def add(commands: Commands) -> None:
         paretosteer sweep method=rewarded_soup,bone_soup benchmark=stories seed=0,1,2
         paretosteer sweep experiment=five_methods model=hf model.path=path/to/folder --dry-run""",
     )
+    run.add_argument("--multirun", "-m", action="store_true", help="same as `paretosteer sweep`")
     for parser in (run, sweep):
         parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES)
         parser.add_argument(
@@ -48,10 +50,20 @@ def add(commands: Commands) -> None:
         )
         parser.add_argument(
             "--cfg",
-            choices=("job",),
+            "-c",
+            choices=("job", "hydra", "all"),
             help="only print the composed configuration as YAML, before it is checked; of a sweep "
             "one document for each cell",
         )
+        parser.add_argument(
+            "--info",
+            "-i",
+            nargs="?",
+            const="all",
+            choices=("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
+            help="only print how Hydra composes the configuration",
+        )
+        conf_files.declare(parser)
         add_trust(parser)
         parser.add_argument(
             "--overwrite",
@@ -63,9 +75,12 @@ def add(commands: Commands) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.multirun:
+        return _sweep(args)
     quiet()
+    conf_files.use(args.config_dir)
     from paretosteer.cells.record import FailedRecord
-    from paretosteer.sweeps.compose import compose_cell, run_yaml
+    from paretosteer.sweeps.compose import compose_cell
     from paretosteer.sweeps.sweep import (
         announce,
         announce_sync,
@@ -76,8 +91,8 @@ def _run(args: argparse.Namespace) -> int:
     )
     from paretosteer.tracking import sync_command
 
-    if args.cfg:
-        return _print_yaml(run_yaml(_overrides(args)))
+    if args.cfg or args.info:
+        return _print_composition(args, one=True)
     configs = [compose_cell(_overrides(args))]
     _trust(args.trust_remote_code, configs)
     (cell,) = cells = plan(configs)
@@ -98,8 +113,9 @@ def _run(args: argparse.Namespace) -> int:
 
 def _sweep(args: argparse.Namespace) -> int:
     quiet()
+    conf_files.use(args.config_dir)
     from paretosteer.runtime.accelerate_processes import are_several
-    from paretosteer.sweeps.compose import compose_sweep, sweep_yaml
+    from paretosteer.sweeps.compose import compose_sweep
     from paretosteer.sweeps.sweep import begin, plan, run_sweep
 
     if are_several():
@@ -109,8 +125,8 @@ def _sweep(args: argparse.Namespace) -> int:
         )
 
     overrides = _overrides(args)
-    if args.cfg:
-        return _print_yaml(sweep_yaml(overrides))
+    if args.cfg or args.info:
+        return _print_composition(args, one=False)
     configs = compose_sweep(overrides)
     _trust(args.trust_remote_code, configs)
     cells, from_scratch = plan(configs), args.overwrite == "all"
@@ -140,8 +156,13 @@ def _overrides(args: argparse.Namespace) -> list[str]:
     return [*args.overrides, *(["overwrite=never"] if args.overwrite == "never" else [])]
 
 
-def _print_yaml(text: str) -> int:
-    print(printable(text), end="")
+def _print_composition(args: argparse.Namespace, one: bool) -> int:
+    from paretosteer.sweeps.compose import composed_yaml, print_info
+
+    if args.cfg:
+        print(printable(composed_yaml(_overrides(args), args.cfg, one)), end="")
+    else:
+        print_info(_overrides(args), args.info, one)
     return 0
 
 

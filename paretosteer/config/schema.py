@@ -172,15 +172,10 @@ class CellConfig(_Section):
 
 
 def _overrides(key: str, option: Any) -> Iterator[str]:
-    """Overrides that set one option; `++` adds keys of a mapping that have no default."""
-    if not isinstance(option, dict):
-        yield f"{key}={quoted(option)}"
-        return
-    for name, item in option.items():
-        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", str(name)):
-            yield f"++{key}.{name}={quoted(item)}"
-        else:  # such as `my pairs`: Hydra merges a mapping into the one that is there
-            yield f"++{key}={quoted({name: item})}"
+    """Overrides that set one option."""
+    if isinstance(option, dict):
+        yield f"{key}=null"  # Hydra would merge the mapping into its default
+    yield f"{key}={quoted(option)}"
 
 
 def quoted(value: Any, references: bool = False) -> str:

@@ -1,19 +1,55 @@
-"""Configuration files of packages, found through entry points `paretosteer.conf`.
+"""Configuration files of packages and of the user.
 
-[project.entry-points."paretosteer.conf"]
-mine = "mine.conf"
+A package declares its folder as an entry point:
+
+    [project.entry-points."paretosteer.conf"]
+    mine = "mine.conf"
+
+The user names one with `--config-dir`, passed to workers through PARETOSTEER_CONFIG_DIR.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 from importlib.resources import files as resources
 from pathlib import Path
 
+from paretosteer.errors import UsageError
 from paretosteer.plugins import registry
+
+VARIABLE = "PARETOSTEER_CONFIG_DIR"
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--config-dir` to a parser."""
+    parser.add_argument(
+        "--config-dir",
+        "-cd",
+        metavar="DIR",
+        help="folder with configuration files of your own, such as experiment/mine.yaml",
+    )
+
+
+def use(folder: str | None) -> None:
+    """Search this folder of the user in this process and its future children."""
+    if folder is not None:
+        os.environ[VARIABLE] = str(Path(folder).absolute())
+
+
+def own_folder() -> Path | None:
+    """Folder of `--config-dir`; raise UsageError if it does not exist."""
+    if not (name := os.environ.get(VARIABLE)):
+        return None
+    if not (folder := Path(name)).is_dir():
+        raise UsageError(
+            f"--config-dir: {name}: not a folder; give one with experiment/ or the like"
+        )
+    return folder
 
 
 def folders() -> dict[str, Path]:
-    """Folder with configuration files of every package; warn about missing ones."""
+    """Folder with configuration files of every package and of the user; warn about missing ones."""
     # Folders instead of packages: Hydra would import a package, which may raise anything.
     by_package = {}
     for entry in registry.installed("conf"):
@@ -24,6 +60,8 @@ def folders() -> dict[str, Path]:
                 f"configuration {entry.name!r}: package {entry.value!r} does not exist; repair or "
                 "uninstall the package that provides it"
             )
+    if own := own_folder():
+        by_package["--config-dir"] = own
     return by_package
 
 
@@ -32,6 +70,12 @@ def files() -> dict[str, Path]:
 
     If several packages provide the same path, the first one wins, with ours first; warn about the
     others.
+
+    Raises
+    ------
+    UsageError
+        If the user's own folder has one of these paths.
+
     """
     ours = Path(str(resources("paretosteer.conf")))
     by_path: dict[str, tuple[str, Path]] = {}
@@ -39,6 +83,8 @@ def files() -> dict[str, Path]:
         for path in sorted(folder.rglob("*.yaml")):
             relative = path.relative_to(folder).as_posix()
             first, _ = by_path.setdefault(relative, (package, path))
+            if first != package == "--config-dir":
+                raise UsageError(f"--config-dir: {path}: {first} has this file too; rename yours")
             if first != package:
                 registry.note(
                     f"{relative} of {package}: {first} provides a file of this name; rename it"

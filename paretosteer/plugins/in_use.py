@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from paretosteer.errors import UsageError
-from paretosteer.plugins import registry
+from paretosteer.plugins import conf_files, registry
 from paretosteer.storage.digest import digest, file_digest
 
 if TYPE_CHECKING:
@@ -42,9 +42,12 @@ def used(config: CellConfig) -> list[registry.Offer]:
 
 
 def command(config: CellConfig, plugins: Sequence[registry.Offer]) -> str:
-    """Command that runs a cell again, with the plug-in files that it needs."""
+    """Command that runs a cell again, with the folder of `--config-dir` and its plug-in files."""
     files = dict.fromkeys(str(offer.path) for offer in plugins if offer.path)
-    return config.command + "".join(f" --plugin {shlex.quote(file)}" for file in files)
+    words = [word for file in files for word in ("--plugin", file)]
+    if own := conf_files.own_folder():
+        words = ["--config-dir", str(own), *words]
+    return " ".join([config.command, *map(shlex.quote, words)])
 
 
 def origins(plugins: Sequence[registry.Offer]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from hydra import initialize_config_module
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -29,6 +29,12 @@ from paretosteer.sweeps import launchers, options_source, refuse_unsafe
 from paretosteer.sweeps.path_hints import path_hint
 
 CONFIG = "config"  # conf/config.yaml
+_HYDRA_MESSAGES = {
+    r"Could not append to config\. An item is already at '(.*)'": "+{0}: {0} exists; omit the +",
+    r"Could not delete from config\. '(.*)' does not exist": "~{0}: {0} is null or unset; omit it",
+    r"Multiple values for (\S+)\. ": "{0}: chosen twice; on the command line omit the +, in a file "
+    "write `override /{0}: NAME`",
+}
 _SECTIONS = {"method", "benchmark", "model", "preferences", "tracker"}  # keys depend on the choice
 
 
@@ -65,9 +71,9 @@ def parse(config: DictConfig) -> CellConfig:
 
 
 def compose_cell(overrides: Sequence[str]) -> CellConfig:
-    """One cell that these overrides describe."""
+    """One cell that these overrides describe; of an experiment's grid, the cell that they pick."""
     with hydra_app() as hydra:
-        return parse(_compose_run(hydra, overrides))
+        return parse(*_compose_jobs(hydra, overrides, one=True))
 
 
 def compose_sweep(overrides: Sequence[str]) -> list[CellConfig]:
@@ -93,41 +99,48 @@ def _unresolved(config: DictConfig, key: str) -> str:
     return str(values[key])
 
 
-def run_yaml(overrides: Sequence[str]) -> str:
-    """Configuration of one cell as Hydra composed it, not yet checked."""
+def composed_yaml(overrides: Sequence[str], part: str, one: bool) -> str:
+    """Configuration of every cell as Hydra composed it, not yet checked: one document for each.
+
+    `part` is `job`, `hydra` or `all`, as in Hydra's `--cfg`.
+    """
     with hydra_app() as hydra:
-        return _yaml(_compose_run(hydra, overrides))
+        configs = _compose_jobs(hydra, overrides, one)
+        parts = [hydra.get_sanitized_cfg(config, part) for config in configs]
+        return "---\n".join(map(OmegaConf.to_yaml, parts))
 
 
-def sweep_yaml(overrides: Sequence[str]) -> str:
-    """Configuration of every cell of a grid as Hydra composed it, one YAML document each."""
+def print_info(overrides: Sequence[str], topic: str, one: bool) -> None:
+    """Print what Hydra's `--info` prints about the composition of a cell, or of a sweep itself."""
     with hydra_app() as hydra:
-        return "---\n".join(map(_yaml, _compose_jobs(hydra, overrides)))
+        job = _compose_jobs(hydra, overrides, one)[0].hydra.overrides  # checked
+        if one:
+            hydra.show_info(topic, CONFIG, [*job.hydra, *job.task], RunMode.RUN)
+        else:
+            hydra.show_info(topic, CONFIG, _of_sweep(overrides), RunMode.MULTIRUN)
 
 
-def _compose_run(hydra: Any, overrides: Sequence[str]) -> DictConfig:
-    refuse_unsafe.check_overrides(overrides)
-    config: DictConfig = hydra.compose_config(CONFIG, list(overrides), RunMode.RUN)
-    refuse_unsafe.check(config, overrides)
-    if config.hydra.sweeper.params:
-        swept = ", ".join(f"{k}={v}" for k, v in config.hydra.sweeper.params.items())
-        raise UsageError(f"these overrides describe several cells ({swept}); use `sweep`")
-    return config
-
-
-def _compose_jobs(hydra: Any, overrides: Sequence[str]) -> list[DictConfig]:
+def _compose_jobs(hydra: Any, overrides: Sequence[str], one: bool = False) -> list[DictConfig]:
+    """Configuration of every job, in the order of the grid."""
     config = compose_master(hydra, overrides)
-    composed = jobs(config, overrides)
+    axes = config.hydra.sweeper.params or {}
+    loader = GlobalHydra.instance().config_loader()
+    composed = [loader.load_sweep_config(config, each) for each in _grid(config, overrides, one)]
     for each in composed:
         refuse_unsafe.check(each, overrides)
+        if lost := [key for key in each.hydra.sweeper.params or {} if key not in axes]:
+            name = each.hydra.runtime.choices.experiment
+            raise UsageError(
+                f"experiment={name}: sweeps over {', '.join(lost)}, which several experiments at "
+                "once cannot do; use one `paretosteer sweep` for each"
+            )
     return composed
 
 
 def compose_master(hydra: Any, overrides: Sequence[str]) -> DictConfig:
     """Configuration of a sweep itself: its launcher and the values of an experiment's grid."""
     refuse_unsafe.check_overrides(overrides)
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    given = [str(each.input_line) for each in parsed if not _waits(each)]
+    given = _of_sweep(overrides)
     config: DictConfig = hydra.compose_config(CONFIG, given, RunMode.MULTIRUN)
     refuse_unsafe.check(config, given)
     refuse_unsafe.check_replayed(config, given)
@@ -139,8 +152,10 @@ def _cell(config: DictConfig) -> DictConfig:
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
-def _yaml(config: DictConfig) -> str:
-    return OmegaConf.to_yaml(_cell(config))
+def _of_sweep(overrides: Sequence[str]) -> list[str]:
+    """Overrides of a sweep's own configuration."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [str(each.input_line) for each in parsed if not _waits(each)]
 
 
 def _waits(override: Override) -> bool:
@@ -150,18 +165,47 @@ def _waits(override: Override) -> bool:
     lack an option that every swept method has.
     """
     section, dot, _ = override.key_or_group.partition(".")
-    fixed = override.is_sweep_override() or override.is_delete()
-    return bool(dot) and section in _SECTIONS and not fixed
+    return bool(dot) and section in _SECTIONS and not override.is_sweep_override()
 
 
-def jobs(config: DictConfig, overrides: Sequence[str]) -> list[DictConfig]:
-    """Configuration of every job of a sweep with these overrides, in the order of the grid."""
-    loader = GlobalHydra.instance().config_loader()
-    parser = OverridesParser.create(loader)
-    fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    own = [o for o in parser.parse_overrides(list(overrides)) if not o.is_hydra_override()]
-    grid = {o.get_key_element(): list(_spelled(o)) for o in [*parser.parse_overrides(fixed), *own]}
-    return [loader.load_sweep_config(config, list(each)) for each in product(*grid.values())]
+def _grid(config: DictConfig, overrides: Sequence[str], one: bool) -> list[list[str]]:
+    """Overrides of every job of a sweep, in the order of the grid.
+
+    `config` is the sweep's own configuration, with the axes of an experiment. An override replaces
+    the axis of its key.
+    """
+    parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+    own = [o for o in _parsed(parser, overrides) if not o.is_hydra_override()]
+    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    parts: list[Override] = []
+    for axis in _parsed(parser, params):
+        parts += [o for o in own if o.key_or_group == axis.key_or_group] or [axis]
+    parts += [o for o in own if o not in parts]
+    last = {part.get_key_element(): part for part in parts}
+    parts = [o for o in parts if not o.is_sweep_override() or o is last[o.get_key_element()]]
+    values = [list(_spelled(part)) for part in parts]
+    several = [part for part, found in zip(parts, values, strict=True) if len(found) > 1]
+    if one and several:
+        raise UsageError(
+            f"{', '.join(str(o.input_line) for o in several)}: several values at once need "
+            "`paretosteer sweep`; for one cell, set "
+            f"{' and '.join(f'{o.get_key_element()}=VALUE' for o in several)}"
+        )
+    return [list(each) for each in product(*values)]
+
+
+def _parsed(parser: OverridesParser, overrides: Sequence[str]) -> Iterator[Override]:
+    """Overrides; plain ones may set a key of a mapping inside an option, such as `split` here.
+
+    `benchmark.pairs.helpful.split=x` needs no `+` because the benchmark itself knows the keys, but
+    `helpful` must exist.
+    """
+    for each in parser.parse_overrides(list(overrides)):
+        inside = re.match(r"((method|benchmark)\.[^.]+\.[^.]+)\..", each.key_or_group)
+        if inside and each.type == OverrideType.CHANGE:
+            yield from parser.parse_overrides([f"{inside[1]}={{}}", f"++{each.input_line}"])
+        else:
+            yield each
 
 
 def _spelled(override: Override) -> Iterator[str]:
@@ -174,7 +218,10 @@ def _spelled(override: Override) -> Iterator[str]:
     elif not override.is_discrete_sweep():
         raise UsageError(f"{override.input_line}: an interval has no list of values; use range()")
     else:
-        for value in override.sweep_iterator(Override._convert_value):
+        values = list(override.sweep_iterator(Override._convert_value))
+        if not values:
+            raise UsageError(f"{override.input_line}: has no values; give at least one")
+        for value in values:
             yield f"{override.get_key_element()}={quoted(value, references=True)}"
 
 
@@ -194,8 +241,9 @@ def one_line(error: Exception) -> str:
     node = getattr(error.__cause__, "parent_node", None)
     if node is not None:
         return _unknown_key(error.__cause__, node)
-    if swept := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'", str(error)):
-        return f"{swept[1]}: several values at once need `paretosteer sweep`"
+    for pattern, message in _HYDRA_MESSAGES.items():
+        if found := re.match(pattern, str(error)):
+            return message.format(*found.groups())
     return _flat(error)
 
 
@@ -223,7 +271,11 @@ def _unknown_key(error: Any, node: Any) -> str:
         return f"{place}: not a setting; {did_you_mean(key, known | {'experiment', 'launcher'})}"
     owner = node.get("name", place.rpartition(".")[0])
     end = f"; {did_you_mean(key, known)}" if known else ", which has none"
-    return f"{place} is not an option of {owner}{end}"
+    # Hydra leaves an empty node where an override has a key below a number or a text.
+    mappings = r"(hydra\.launcher|method|benchmark)\." if known else r"hydra\.launcher\."
+    is_in_mapping = re.match(mappings + r"\w+\.", place)
+    add = f" (to add it, use +{place}=VALUE)" if is_in_mapping else ""
+    return f"{place} is not an option of {owner}{end}{add}"
 
 
 def _flat(error: Exception) -> str:

@@ -9,6 +9,7 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf
 
 from paretosteer.config import options
+from paretosteer.errors import UsageError
 from paretosteer.plugins import conf_files, registry
 
 PATH = "options://"
@@ -45,10 +46,14 @@ class OptionsSource(ConfigSource):  # type: ignore[misc]
     def load_config(self, config_path: str) -> ConfigResult:
         group, name = _parts(config_path)
         values = options.defaults(registry.load(GROUPS[group], name).Options)
+        config = OmegaConf.create({"name": name, **values})
+        for key in config:
+            if config[key] == {}:  # overrides add names to it without `+`
+                OmegaConf.set_struct(config[key], False)
         return ConfigResult(
             provider=self.provider,
             path=self.full_path(),
-            config=OmegaConf.create({"name": name, **values}),
+            config=config,
             header={"package": None},
         )
 
@@ -64,7 +69,10 @@ class OptionsSource(ConfigSource):  # type: ignore[misc]
         offer = registry.find(GROUPS[group], name)
         if offer is None or not offer.built_in:
             return False
-        registry.note(f"{path}: {group} {name!r} is built in; give the file another name")
+        message = f"{path}: {group} {name!r} is built in; give the file another name"
+        if path.is_relative_to(conf_files.own_folder() or "-"):
+            raise UsageError(f"--config-dir: {message}")
+        registry.note(message)
         return True
 
 

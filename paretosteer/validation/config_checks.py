@@ -49,8 +49,9 @@ def follows(cell: Evidence) -> Iterator[Finding]:
         }
     same_code = _same_code(cell.record)
     if same_code:  # other code may have had other settings to spell out
-        bare = cell.record.command.partition(" --plugin ")[0]  # files may have moved
-        expected["command"] = (plan.config.command, bare)
+        made, found = plan.config.command, cell.record.command
+        # Files of `--plugin` and the folder of `--config-dir` may have moved.
+        expected["command"] = (made, made if found.startswith(f"{made} --") else found)
     differing = [name for name, (made, found) in expected.items() if made != found]
     if not differing:
         return

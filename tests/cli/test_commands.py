@@ -1,5 +1,6 @@
 """Commands in-process, with cells that take no time: what is tested is what surrounds them."""
 
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -214,6 +215,31 @@ def test_cfg_job_prints_what_hydra_composed_and_runs_nothing(lab: Lab, output: O
         *(("clp", 0), ("clp", 1), ("start", 0), ("start", 1))
     ]
     assert not lab.ran
+
+
+def test_cfg_prints_the_part_of_hydra_too(output: Output) -> None:
+    assert main(["run", "-c", "hydra"]) == 0
+    assert list(yaml.safe_load(output()[0])) == ["hydra"]
+    assert main(["run", "seed=3", "--cfg", "all"]) == 0
+    found = yaml.safe_load(output()[0])
+    assert found["seed"] == 3 and found["hydra"]["overrides"]["task"] == ["seed=3"]
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_info_prints_how_the_configuration_is_composed(
+    lab: Lab, output: Output, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    assert main([command, "method=clp", "method.rank=2", "--info", "defaults"]) == 0
+    assert "| method/clp " in output()[0]
+    assert not lab.ran
+
+
+def test_run_with_multirun_is_a_sweep(lab: Lab) -> None:
+    assert main(["run", "-m", "method=clp,start", "seed=0,1"]) == 1
+    assert lab.ran == [("clp", 0), ("clp", 1), ("start", 0), ("start", 1)]
 
 
 def test_a_dry_run_knows_what_is_run_again(lab: Lab, output: Output) -> None:

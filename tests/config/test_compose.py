@@ -79,6 +79,30 @@ def test_names_that_a_user_adds_to_a_mapping_are_added_again() -> None:
             ["method=rewarded_suop"],
             "method=rewarded_suop: no such method; did you mean 'rewarded_soup'?",
         ),
+        (
+            ["benchmark=preferences", "benchmark.pairs.helpfull=x"],
+            "benchmark.pairs.helpfull is not an option of benchmark.pairs; did you mean 'helpful'? "
+            "(to add it, use +benchmark.pairs.helpfull=VALUE)",
+        ),
+        (
+            ["benchmark=preferences", "benchmark.pairs.helpfull.split=x"],
+            "benchmark.pairs.helpfull is not an option of benchmark.pairs; did you mean 'helpful'? "
+            "(to add it, use +benchmark.pairs.helpfull=VALUE)",
+        ),
+        (
+            ["benchmark=preferences", "benchmark.pairs.humour=x"],
+            "benchmark.pairs.humour is not an option of benchmark.pairs; known: harmless, helpful "
+            "(to add it, use +benchmark.pairs.humour=VALUE)",
+        ),
+        (["method.rank.x=3"], "method.rank.x is not an option of method.rank, which has none"),
+        (["+seed=3"], "+seed: seed exists; omit the +"),
+        (["~threads"], "~threads: threads is null or unset; omit it"),
+        (
+            ["+method=clp"],
+            "method: chosen twice; on the command line omit the +, in a file write "
+            "`override /method: NAME`",
+        ),
+        (["seed=range(0)"], "seed=range(0): has no values; give at least one"),
         (["metod=clp"], "metod: not a setting; did you mean 'method'?"),
         (["experimnt=x"], "experimnt: not a setting; did you mean 'experiment'?"),
         (
@@ -119,13 +143,68 @@ def test_a_wrong_setting_is_named(overrides: list[str], message: str) -> None:
     [
         (["method=clp,morl"], "method=clp,morl: several values at once need `paretosteer sweep`"),
         (["seed=range(3)"], "seed=range(3): several values at once need `paretosteer sweep`"),
-        (["experiment=five_methods"], "these overrides describe several cells"),
+        (
+            ["experiment=five_methods"],
+            "method=rewarded_soup,bone_soup,clp,cos_dpo,interpolation: several values at once need "
+            "`paretosteer sweep`; for one cell, set method=VALUE",
+        ),
+        (["experiment=reference", "method=clp"], "seed=0,1,2: several values at once need"),
     ],
 )
 def test_a_run_is_one_cell(overrides: list[str], message: str) -> None:
     with pytest.raises(UsageError) as error:
         compose_cell(overrides)
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize("seed", ["seed=1", "++seed=1", "seed=choice(1)"])
+def test_overrides_pick_one_cell_of_an_experiment(seed: str) -> None:
+    overrides = ["experiment=reference", "method=clp", seed]
+    cell = compose_cell(overrides)
+    assert (cell.method.name, cell.seed, cell.sweep_dir) == ("clp", 1, "results/reference/sweep")
+    assert compose_sweep(overrides) == [cell]
+
+
+def test_the_grid_keeps_the_order_of_an_experiments_axes() -> None:
+    cells = compose_sweep(["experiment=reference", "seed=3,4", "method=clp,morl"])
+    assert [(cell.method.name, cell.seed) for cell in cells] == [
+        *(("clp", 3), ("clp", 4), ("morl", 3), ("morl", 4))
+    ]
+
+
+def test_experiments_with_grids_are_swept_one_at_a_time() -> None:
+    with pytest.raises(UsageError, match=r"experiment=five_methods: sweeps over method, which"):
+        compose_sweep(["experiment=five_methods,three_objectives"])
+
+
+def test_keys_inside_an_option_need_no_plus() -> None:
+    given = [
+        "benchmark=preferences",
+        "benchmark.pairs.helpful.path=x",
+        "benchmark.pairs.helpful.columns.prompt=question",
+        "+benchmark.pairs.honest=y",
+        "benchmark.start.width=32",
+        "benchmark.rewards.helpful.logit=1",
+    ]
+    cell = compose_cell(given)
+    values = cell.benchmark.values
+    helpful = {"path": "x", "columns": {"prompt": "question"}}
+    assert values["pairs"] == {"helpful": helpful, "harmless": None, "honest": "y"}
+    assert values["start"] == {"width": 32}
+    assert values["rewards"] == {"helpful": {"logit": 1}}
+    assert compose_cell(shlex.split(cell.command)[2:]) == cell
+    one, two = compose_sweep([*given, "benchmark.pairs.helpful.split=train,test"])
+    assert [each.benchmark.values["pairs"]["helpful"]["split"] for each in (one, two)] == [
+        *("train", "test")
+    ]
+
+
+@pytest.mark.parametrize("change", ["++benchmark.pairs.harmless=x ~benchmark.pairs.harmless", ""])
+def test_a_name_that_is_removed_does_not_return(change: str) -> None:
+    cell = compose_cell(["benchmark=preferences", *change.split()])
+    assert ("harmless" in cell.benchmark.values["pairs"]) == (not change)
+    assert compose_cell(shlex.split(cell.command)[2:]) == cell
+    assert compose_sweep(shlex.split(cell.command)[2:]) == [cell]
 
 
 @pytest.mark.parametrize("override", ["nonsense", "seed=[1", "=3", "sweep_dir=${nope}"])

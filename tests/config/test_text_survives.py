@@ -10,40 +10,35 @@ from paretosteer.config.schema import CellConfig, quoted
 from paretosteer.errors import UsageError
 from paretosteer.sweeps.compose import compose_cell, compose_sweep
 
-# A resolver, which `${` begins, is refused before anything is composed.
-TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"])).filter(lambda t: "${" not in t)
+# Every text that an argument of a command can be.
+TEXT = st.text().filter(lambda text: "\0" not in text)
+NAME = st.text("aZ_9 .-/:=,(}[\\", min_size=1, max_size=5)
+TRICKY = ["", "a\\", "\\'", "é & # ~ ; ! ' \" \\\\", "1", " null ", "null", "-inf", "/", "~", "a,b"]
+TRICKY += [".", "a\n\tb\r\x1b"]
 KEY = "benchmark.pairs"
 
 
-def same_cell(text: str) -> None:
-    value = quoted(text)
-    given = ["benchmark=preferences", f"++{KEY}.helpful={value}", "sweep_dir=x"]
+def nested(values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.lists(values, max_size=3) | st.dictionaries(NAME, values, max_size=3)
+
+
+@settings(max_examples=3, deadline=None)
+@given(st.lists(TEXT, min_size=1, max_size=9))
+@example(TRICKY)
+def test_text_survives(texts: list[str]) -> None:
+    texts = [text for text in texts if "${" not in text]  # a resolver is refused
+    given = ["benchmark=preferences", f"{KEY}.helpful={quoted(texts)}"]
     (cell,) = compose_sweep(given)
-    assert cell.benchmark.values["pairs"]["helpful"] == text
+    assert cell.benchmark.values["pairs"]["helpful"] == texts
     assert compose_cell(given) == cell
     assert compose_cell(shlex.split(cell.command)[2:]) == cell
-    one, two = compose_sweep([*given[::2], f"++{KEY}.helpful={value},'other'"])
-    assert (one, two.benchmark.values["pairs"]["helpful"]) == (cell, "other")
-    one, two = compose_sweep([*given[::2], f"++{KEY}.helpful=choice({value},'other')"])
-    assert one == cell
 
 
-@settings(max_examples=5, deadline=None)
-@given(TEXT)
-@example("")
-@example("a\\")
-@example("\\'")
-@example("é & # ~ ; ! ' \" \\\\")
-@example("1")
-@example(" null ")
-@example("null")
-@example("-inf")
-@example(".")
-@example("/")
-@example("~")
-@example("a,b")
-def test_text_survives(text: str) -> None:
-    same_cell(text)
+@pytest.mark.parametrize("swept", ["{}", "choice({})"])
+def test_text_survives_in_a_grid(swept: str) -> None:
+    values = ",".join(map(quoted, TRICKY))
+    cells = compose_sweep(["benchmark=preferences", f"{KEY}.helpful={swept.format(values)}"])
+    assert [cell.benchmark.values["pairs"]["helpful"] for cell in cells] == TRICKY
 
 
 @pytest.mark.parametrize("value", ["null", "''", "", "'null'", "[]", "{a b: 1, c: 'é'}"])
@@ -80,3 +75,13 @@ def test_the_folder_of_a_sweep_does_not_depend_on_the_cell() -> None:
 def test_all_cells_of_a_sweep_have_one_time() -> None:
     cells = compose_sweep(["seed=0,1,2", "sweep_dir=x/${now:%f}"])
     assert len({cell.sweep_dir for cell in cells}) == 1
+
+
+@settings(max_examples=3, deadline=None)
+@given(st.recursive(TEXT | st.none() | st.integers() | st.booleans(), nested, max_leaves=8))
+def test_any_value_is_recorded(value: object) -> None:
+    """A recorded command has the value that a configuration had, wherever that came from."""
+    values = compose_cell(["benchmark=preferences"]).model_dump()
+    values["benchmark"] |= {"pairs": {"helpful": value}, "start": {"x": value}, "template": value}
+    cell = CellConfig.parse(values)
+    assert compose_cell(shlex.split(cell.command)[2:]) == cell

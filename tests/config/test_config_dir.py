@@ -1,0 +1,76 @@
+"""A folder of the user's own configuration files, which no package brings."""
+
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+
+from paretosteer.cells.cell import read_cell
+from paretosteer.commands.main import main
+from paretosteer.errors import UsageError
+from paretosteer.plugins import conf_files
+from paretosteer.sweeps.compose import compose_cell, compose_sweep
+
+EXPERIMENT = """# @package _global_
+# My comparison.
+defaults:
+  - override /benchmark: bandit
+  - override /budget: tiny
+
+hydra:
+  sweeper:
+    params:
+      method: small_clp,start
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an experiment, a budget and a method of the user's."""
+    monkeypatch.setenv(conf_files.VARIABLE, "")  # restored afterwards
+    monkeypatch.chdir(tmp_path)
+    texts = {
+        "experiment/mine.yaml": EXPERIMENT,
+        "budget/tiny.yaml": "defaults: [smoke]\nname: tiny\nsteps: 2\nprompts: 3\n",
+        "method/small_clp.yaml": "defaults: [clp]\nrank: 2\n",
+    }
+    for name, text in texts.items():
+        path = tmp_path / "my conf's" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    return tmp_path / "my conf's"
+
+
+def test_its_groups_are_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "experiments", "--config-dir", folder.name]) == 0
+    assert "My comparison." in capsys.readouterr().out
+    cells = compose_sweep(["experiment=mine"])
+    assert [cell.method.name for cell in cells] == ["clp", "start"]
+    assert cells[0].method.values["rank"] == 2
+    assert cells[0].budget.steps == 2
+
+
+def test_jobs_elsewhere_and_recorded_commands_have_it(folder: Path) -> None:
+    words = ["--config-dir", folder.name, "experiment=mine", "launcher=joblib", "sweep_dir=out"]
+    assert main(["run", "--multirun", *words]) == 0
+    commands = [cell.record.command for cell in map(read_cell, Path("out").glob("bandit/*/*"))]
+    assert len(commands) == 2
+    for command in commands:
+        *overrides, flag, given = shlex.split(command)[2:]
+        assert (flag, given) == ("--config-dir", str(folder))
+        assert compose_cell(overrides).budget.name == "tiny"
+    assert main(["validate", "out"]) == 0
+
+
+def test_a_missing_folder_is_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--config-dir", "nowhere", "--dry-run"]) == 2
+    assert "--config-dir: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["experiment/five_methods.yaml", "config.yaml", "method/clp.yaml"])
+def test_a_file_that_would_be_ignored_is_an_error(folder: Path, name: str) -> None:
+    (folder / name).write_text("")
+    os.environ[conf_files.VARIABLE] = str(folder)
+    with pytest.raises(UsageError, match=r"--config-dir: .*(rename yours|another name)"):
+        compose_cell([])
