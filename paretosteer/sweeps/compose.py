@@ -272,8 +272,10 @@ def _unknown_key(error: Any, node: Any) -> str:
     owner = node.get("name", place.rpartition(".")[0])
     end = f"; {did_you_mean(key, known)}" if known else ", which has none"
     # Hydra leaves an empty node where an override has a key below a number or a text.
-    mappings = r"(hydra\.launcher|method|benchmark)\." if known else r"hydra\.launcher\."
-    is_in_mapping = re.match(mappings + r"\w+\.", place)
+    mappings = r"hydra\.launcher\.\w+|hydra\.sweeper\.params"
+    if known:
+        mappings += r"|(method|benchmark)\.\w+"
+    is_in_mapping = re.match(rf"({mappings})\.", place)
     add = f" (to add it, use +{place}=VALUE)" if is_in_mapping else ""
     return f"{place} is not an option of {owner}{end}{add}"
 

@@ -128,6 +128,8 @@ def _launch(hydra: Any, config: DictConfig, cells: Sequence[PlannedCell]) -> Non
     """
     with read_write(config), open_dict(config):
         config.sweep_dir = escaped(cells[0].config.sweep_dir)
+        given = config.hydra.overrides.hydra  # without the axes of an experiment, which jobs lack
+        config.hydra.overrides.hydra = [o for o in given if "hydra.sweeper.params" not in o]
     callbacks = Callbacks(config)
     callbacks.on_multirun_start(config=config, config_name=CONFIG)
     launcher = Plugins.instance().instantiate_launcher(

@@ -237,6 +237,12 @@ def test_info_prints_how_the_configuration_is_composed(
     assert not lab.ran
 
 
+@pytest.mark.parametrize("words", ["experiment=reference hydra", "+hydra"])
+def test_axes_of_an_experiment_can_be_overridden(lab: Lab, words: str) -> None:
+    assert main(["sweep", *f"{words}.sweeper.params.method='clp,start' seed=3".split()]) == 1
+    assert lab.ran == [("clp", 3), ("start", 3)]
+
+
 def test_run_with_multirun_is_a_sweep(lab: Lab) -> None:
     assert main(["run", "-m", "method=clp,start", "seed=0,1"]) == 1
     assert lab.ran == [("clp", 0), ("clp", 1), ("start", 0), ("start", 1)]

@@ -94,6 +94,11 @@ def test_names_that_a_user_adds_to_a_mapping_are_added_again() -> None:
             "benchmark.pairs.humour is not an option of benchmark.pairs; known: harmless, helpful "
             "(to add it, use +benchmark.pairs.humour=VALUE)",
         ),
+        (
+            ["hydra.sweeper.params.seed='0,1'"],
+            "hydra.sweeper.params.seed is not an option of hydra.sweeper.params, which has none "
+            "(to add it, use +hydra.sweeper.params.seed=VALUE)",
+        ),
         (["method.rank.x=3"], "method.rank.x is not an option of method.rank, which has none"),
         (["+seed=3"], "+seed: seed exists; omit the +"),
         (["~threads"], "~threads: threads is null or unset; omit it"),
