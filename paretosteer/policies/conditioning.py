@@ -213,8 +213,8 @@ class TiedBanks(Conditioning):
         Slots of the part C_0 that is on whatever the coefficients.
     mixing
         `full`: C_0 and every C_k are matrices, as PBLoRA's (arXiv 2505.06274). `diagonal`: C_0 is
-        diagonal and C_k is one trainable number at slot k, as Panacea's singular values (arXiv
-        2402.02030); rank must then equal count.
+        diagonal, and every C_k has the same trainable number, one for each layer, at slot k, as
+        Panacea's scale of the preference (arXiv 2402.02030); rank must then equal count.
     scope, dropout
         As those of `Banks`.
 

@@ -4,7 +4,7 @@
 
 A is (r0 + r, in) and B (out, r0 + r); the first r0 slots are always on. PBLoRA (arXiv 2505.06274)
 has full matrices inside, Panacea (arXiv 2402.02030) a diagonal: trainable singular values for C_0,
-and for bank k one trainable number at slot k.
+and c_k times one trainable number of the layer at slot k.
 """
 
 from __future__ import annotations
@@ -54,15 +54,18 @@ class TiedLinear(LinearBanks):
         device, slots = self.weight.device, always_on + rank
         self.A = nn.Parameter(torch.empty(slots, inner, device=device))
         self.B = nn.Parameter(torch.zeros(out, slots, device=device))
-        fixed, mixed = ((always_on,), ()) if diagonal else ((always_on,) * 2, (rank, rank))
+        fixed = (always_on,) if diagonal else (always_on, always_on)
         self.C0 = nn.Parameter(torch.empty(fixed, device=device)) if always_on else None
-        self.C = nn.ParameterList([torch.empty(mixed, device=device) for _ in range(count)])
-        self.slot_of = list(range(count))  # diagonal: the slot of each bank
+        # diagonal: one number that all banks of the layer share, and the slot of each bank
+        self.preference_scale = nn.Parameter(torch.empty(1, device=device)) if diagonal else None
+        full = [] if diagonal else [torch.empty(rank, rank, device=device) for _ in range(count)]
+        self.C = nn.ParameterList(full)
+        self.slot_of = list(range(count))
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw A, and full inner matrices, as LoRA's Kaiming-uniform; B is 0, a diagonal 1."""
         self.B.data.zero_()
-        inner = [self.C0, *self.C] if self.C0 is not None else list(self.C)
+        inner = [x for x in (self.C0, self.preference_scale, *self.C) if x is not None]
         for x in (self.A, *inner):
             if self.diagonal and x is not self.A:
                 x.data.fill_(1.0)
@@ -73,16 +76,16 @@ class TiedLinear(LinearBanks):
     @property
     def count(self) -> int:
         """Number of banks."""
-        return len(self.C)
+        return len(self.slot_of)
 
     def shared(self) -> dict[str, nn.Parameter]:
-        """Outer factors, and the part that is always on."""
-        always = {} if self.C0 is None else {"C0": self.C0}
-        return {"A": self.A, "B": self.B, **always}
+        """Outer factors, the part that is always on, and a diagonal's scale of the preference."""
+        inner = {"C0": self.C0, "preference_scale": self.preference_scale}
+        return {"A": self.A, "B": self.B} | {k: x for k, x in inner.items() if x is not None}
 
     def parts(self, bank: int) -> dict[str, nn.Parameter]:
-        """Inner matrix of one bank."""
-        return {"C": self.C[bank]}
+        """Inner matrix of one bank; a diagonal has none of its own."""
+        return {} if self.diagonal else {"C": self.C[bank]}
 
     def alone(self, bank: int) -> list[nn.Parameter]:
         """Refuse: a bank cannot change alone."""
@@ -93,15 +96,16 @@ class TiedLinear(LinearBanks):
 
     def keep(self, banks: Sequence[int]) -> None:
         """Drop every bank but these, in this order."""
-        self.C = nn.ParameterList([self.C[i] for i in banks])
+        if not self.diagonal:
+            self.C = nn.ParameterList([self.C[i] for i in banks])
         self.slot_of = [self.slot_of[i] for i in banks]
 
     def inner(self, coefficients: Tensor) -> Tensor:
         """C of every coefficient row (rows, banks): (rows, slots, slots), or its diagonal."""
         c = coefficients.to(self.A.dtype)
-        if self.diagonal:
+        if self.preference_scale is not None:
             slots = torch.tensor(self.slot_of, device=c.device)
-            mixed = c.new_zeros(len(c), self.rank).index_add(1, slots, c * torch.stack([*self.C]))
+            mixed = c.new_zeros(len(c), self.rank).index_add(1, slots, c * self.preference_scale)
             if self.C0 is None:
                 return mixed
             return torch.cat([self.C0.expand(len(c), -1), mixed], dim=1)

@@ -135,7 +135,7 @@ def test_tied_banks_are_affine_in_the_preference(
     torch.manual_seed(0)
     conditioning = TiedBanks(3, alpha=8.0, **chosen)  # type: ignore[arg-type]
     layer = conditioning.linear(nn.Linear(6, 5).to(dtype), ActiveBanks()).to(dtype)
-    for parameter in (*layer.shared().values(), *(layer.parts(k)["C"] for k in range(3))):
+    for parameter in (*layer.shared().values(), *(x for k in range(3) for x in layer.parts(k).values())):
         nn.init.normal_(parameter, std=0.3)
     exact = MU.to(dtype)
     for mu in exact / exact.sum(dim=1, keepdim=True):
@@ -160,7 +160,8 @@ def test_tied_banks_are_those_of_pblora_and_panacea() -> None:
     assert isinstance(panacea, TiedLinear) and panacea.C0 is not None
     for parameter in panacea.parameters():
         nn.init.normal_(parameter)
-    diagonal = torch.cat([panacea.C0, torch.stack([0.3 * panacea.C[0], 0.7 * panacea.C[1]])])
+    assert panacea.preference_scale is not None and panacea.preference_scale.shape == (1,)
+    diagonal = torch.cat([panacea.C0, panacea.preference_scale * mu])
     expected = panacea.B @ torch.diag(diagonal) @ panacea.A
     torch.testing.assert_close(
         panacea.materialise(mu) - panacea.weight, expected, atol=1e-5, rtol=0
