@@ -15,6 +15,7 @@ from .interfaces import Point as Point
 from .method import Method as Method
 from .method import TrainingOptions as TrainingOptions
 from .metrics.row_metric import RowMetric as RowMetric
+from .model_per_preference import ModelPerPreference as ModelPerPreference
 from .notebook import make_benchmark as make_benchmark
 from .notebook import make_method as make_method
 from .notebook import make_trainer as make_trainer
@@ -36,16 +37,19 @@ from .simplex import coarse_divisions as coarse_divisions
 from .simplex import coarse_lattice as coarse_lattice
 from .simplex import lattice as lattice
 from .simplex import lattice_size as lattice_size
+from .simplex import usual_divisions as usual_divisions
 from .text.sampler import Sampler as Sampler
 from .training.draws import Draw as Draw
 from .training.draws import Draws as Draws
 from .training.draws import dirichlet as dirichlet
 from .training.draws import fixed as fixed
+from .training.draws import one_per_batch as one_per_batch
 from .training.feedback import Batch as Batch
 from .training.feedback import Feedback as Feedback
 from .training.feedback import Imitation as Imitation
 from .training.feedback import Preference as Preference
 from .training.feedback import Reward as Reward
+from .training.margin_preference import MarginPreference as MarginPreference
 from .training.rollout import validation_points as validation_points
 from .training.trainer import Trainer as Trainer
 from .training.trainer import unit as unit

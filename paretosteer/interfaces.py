@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -59,6 +59,11 @@ class Lists:
     score
         Computes `rewards` (lists, n, m). A function, since reward models may be expensive and most
         losses read none.
+    label_scale
+        Labels that were made of rewards are the softmax of label_scale * rewards.
+    keys
+        Name of every list (lists,), the same whenever the list is drawn again, for caches. The
+        candidates of such lists have `take(rows)`, row by row and list by list.
 
     """
 
@@ -68,6 +73,8 @@ class Lists:
     tokens: int
     mask: Tensor | None = None
     score: Callable[[], Tensor] | None = None
+    label_scale: float = 1.0
+    keys: Sequence[Hashable] | None = None
 
     @property
     def rewards(self) -> Tensor | None:

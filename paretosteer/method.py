@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from paretosteer.benchmark import Benchmark
 from paretosteer.config import options
@@ -44,6 +44,11 @@ class TrainingOptions(BaseOptions):
         1, "reward feedback: optimiser steps on each batch, clipped if > 1", least=1
     )
     clip: float = option(0.2, "reward feedback: clipping range of the ratio", above=0)
+    advantage: Literal["joint", "decoupled"] = option(
+        "joint",
+        "reward feedback: weigh the rewards, then subtract the mean; or GDPO's order, standardise "
+        "each objective, then weigh",
+    )
     beta_dpo: float | None = option(
         None, "preference feedback: DPO's temperature; null: the benchmark's", above=0
     )

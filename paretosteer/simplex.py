@@ -19,7 +19,7 @@ def lattice(objectives: int, divisions: int | None = None) -> Array:
     """
     from pymoo.util.ref_dirs import get_reference_directions
 
-    parts = _parts(objectives, divisions)
+    parts = divisions or usual_divisions(objectives)
     grid = get_reference_directions("das-dennis", objectives, n_partitions=parts)
     grid = np.round(grid * parts) / parts  # exact multiples, independent of the library's rounding
     return grid[np.lexsort(-grid.T[::-1])]
@@ -27,7 +27,8 @@ def lattice(objectives: int, divisions: int | None = None) -> Array:
 
 def lattice_size(objectives: int, divisions: int | None = None) -> int:
     """Number of points of a lattice, without making it."""
-    return comb(_parts(objectives, divisions) + objectives - 1, objectives - 1)
+    parts = divisions or usual_divisions(objectives)
+    return comb(parts + objectives - 1, objectives - 1)
 
 
 def coarse_lattice(objectives: int) -> Array:
@@ -37,11 +38,12 @@ def coarse_lattice(objectives: int) -> Array:
 
 def coarse_divisions(objectives: int) -> int:
     """Number of divisions of a coarse lattice."""
-    return max(1, _parts(objectives) // 2)
+    return max(1, usual_divisions(objectives) // 2)
 
 
-def _parts(objectives: int, divisions: int | None = None) -> int:
-    return divisions or _DIVISIONS.get(objectives, 2)
+def usual_divisions(objectives: int) -> int:
+    """Number of divisions of the default lattice."""
+    return _DIVISIONS.get(objectives, 2)
 
 
 def random_points(objectives: int, count: int, seed: int) -> Array:

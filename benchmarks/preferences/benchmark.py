@@ -301,12 +301,26 @@ class Preferences(ScoredByRewards):
         candidates = self.answers.take(rows.ravel().tolist(), self.setting.device)
 
         def rewards() -> torch.Tensor:
-            raw = filled(self.objectives, self.score(candidates))
-            z = torch.as_tensor(self.normaliser.apply(raw), dtype=torch.float32)
-            return z.view(len(weights), 2, -1)
+            return torch.stack([self._rewards_of(int(each)) for each in pair])
 
         start = self._start_scores[rows]
-        return Lists(candidates, labels, start, candidates.tokens, score=rewards)
+        keys = pair.tolist()
+        return Lists(candidates, labels, start, candidates.tokens, score=rewards, keys=keys)
+
+    def _rewards_of(self, pair: int) -> torch.Tensor:
+        """Normalised rewards (2, m) of a pair's answers, scored once.
+
+        One pair at a time, so that they do not depend on which pairs are drawn with it.
+        """
+        if pair not in self._pair_rewards:
+            answers = self.answers.take([2 * pair, 2 * pair + 1], self.setting.device)
+            z = self.normaliser.apply(filled(self.objectives, self.score(answers)))
+            self._pair_rewards[pair] = torch.as_tensor(z, dtype=torch.float32)
+        return self._pair_rewards[pair]
+
+    @cached_property
+    def _pair_rewards(self) -> dict[int, torch.Tensor]:
+        return {}
 
     def demonstrations(
         self, rng: np.random.Generator, weights: Array, quantile: float

@@ -42,6 +42,8 @@ Check = Callable[[Any], Iterator[Finding]]
 def check_method(method: str | type, *overrides: str) -> list[Finding]:
     """Check a method, by name or class, on the bandit unless the overrides name a benchmark.
 
+    The bandit's policy is a table, or a network for a method that needs layers.
+
     Raises
     ------
     UsageError
@@ -53,6 +55,9 @@ def check_method(method: str | type, *overrides: str) -> list[Finding]:
     if faults(found):
         return [*found, Finding("note", "training", "not checked: fix the class first")]
     fixture = MethodFixture(candidate, overrides)
+    unchosen = not any(word.startswith("benchmark") for word in overrides)
+    if unchosen and isinstance(fixture.outcome, UnsupportedError):
+        fixture = MethodFixture(candidate, ["benchmark.policy=mlp", *overrides])
     if isinstance(fixture.outcome, UsageError):
         raise fixture.outcome
     if isinstance(fixture.outcome, UnsupportedError):

@@ -42,6 +42,8 @@ class Pool:
             start_log_probs=candidates.log_probs.sum(dim=1).view(lists, size),
             tokens=candidates.tokens,
             score=lambda: z,
+            label_scale=1 / temperature,
+            keys=[tuple(each) for each in rows.reshape(lists, size).tolist()],
         )
 
     def demonstrations(

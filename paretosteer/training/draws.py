@@ -1,4 +1,4 @@
-"""Draws of preference weights for training: fixed ones, or fresh ones from a Dirichlet."""
+"""Draws of preference weights for training: fixed ones, or new ones from a Dirichlet."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,3 +40,8 @@ def fixed(weights: Array) -> Draw:
 def dirichlet(objectives: int, concentration: float) -> Draw:
     """Training weights from a symmetric Dirichlet, one draw per prompt."""
     return lambda rng, n: Draws(rng.dirichlet(np.full(objectives, concentration), size=n))
+
+
+def one_per_batch(draw: Draw) -> Draw:
+    """Same training weights for all prompts of a batch, drawn anew for every batch."""
+    return lambda rng, n: Draws(np.repeat(draw(rng, 1).weights, n, axis=0))

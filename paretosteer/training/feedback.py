@@ -28,6 +28,7 @@ from paretosteer.training.draws import Draws
 from paretosteer.training.scoring import Scorer
 
 GRACE = 1000  # smallest number of training samples over which scoring failures are judged
+STD_FLOOR = 1e-4  # added to standard deviations that divide, GDPO's value
 
 # A term of the loss from weights (lists, m) and per-objective losses (lists, m).
 Penalty = Callable[[Tensor, Tensor], Tensor]
@@ -114,7 +115,9 @@ class Reward(Feedback):
     """Policy gradient on mu . z - kappa KL, the KL to the start policy inside the reward.
 
     The baseline of a sample is the mean return of its prompt's other samples (leave-one-out; Kool
-    et al. 2019; Ahmadian et al., arXiv 2402.14740). With `epochs` > 1 a batch serves several
+    et al. 2019; Ahmadian et al., arXiv 2402.14740). With `decoupled`, the rewards' part is GDPO's
+    (`decoupled_advantages`); the KL keeps its own baseline and coefficient outside of it, which is
+    the gradient of GRPO's separate term kappa KL. With `epochs` > 1 a batch serves several
     optimiser steps and the ratio to the sampling policy is clipped to 1 +- `clip` (PPO, arXiv
     1707.06347).
     """
@@ -122,7 +125,13 @@ class Reward(Feedback):
     source = "reward"
 
     def __init__(
-        self, benchmark: Benchmark, samples: int, kappa: float, epochs: int = 1, clip: float = 0.2
+        self,
+        benchmark: Benchmark,
+        samples: int,
+        kappa: float,
+        epochs: int = 1,
+        clip: float = 0.2,
+        decoupled: bool = False,
     ):
         if samples < 2:
             raise UsageError(
@@ -130,6 +139,7 @@ class Reward(Feedback):
             )
         self.benchmark, self.samples, self.kappa = benchmark, samples, kappa
         self.updates, self.clip, self.rows_per_draw = epochs, clip, samples
+        self.decoupled = decoupled
         self.flops_per_weight = 4.0 + 6.0 * epochs  # sampling, start scores; forward and backward
         self._scorer = Scorer(benchmark, grace=GRACE)
         self._order = Shuffled(len(benchmark_outputs.prompts(benchmark, "train")))
@@ -139,7 +149,9 @@ class Reward(Feedback):
         """Sampled policy gradient, or the exact one where the benchmark can sum over samples."""
         if isinstance(benchmark, Exact):
             return Expectation.of(benchmark, options, trainer)
-        return cls(benchmark, trainer.samples, options.kappa, options.epochs, options.clip)
+        o = options
+        decoupled = o.advantage == "decoupled"
+        return cls(benchmark, trainer.samples, o.kappa, o.epochs, o.clip, decoupled)
 
     @torch.no_grad()
     def collect(
@@ -158,19 +170,32 @@ class Reward(Feedback):
         z = self.benchmark.normaliser.apply(raw)  # (rows, m)
         start = policy.log_probs(samples, Control.start(rows.rows))
         kl = one_sample_kl(samples.log_probs, start).cpu().double().numpy()  # (rows,)
-        kappa = self.kappa if draws.kappa is None else draws.kappa[prompt_of.numpy()]
-        gain = (z * draws.weights[prompt_of.numpy()]).sum(axis=1) - kappa * kl  # (rows,)
-        advantage = leave_one_out(gain.reshape(p, n)).ravel()
+        means = z.reshape(p, n, -1).mean(axis=1), kl.reshape(p, n).mean(axis=1)
+        draws = self.scalarise(draws, *means)
+        price = kl * (self.kappa if draws.kappa is None else draws.kappa[prompt_of.numpy()])
+        if self.decoupled:
+            advantage = decoupled_advantages(z.reshape(p, n, -1), draws.weights)
+            advantage -= leave_one_out(price.reshape(p, n))
+        else:
+            gain = (z * draws.weights[prompt_of.numpy()]).sum(axis=1) - price  # (rows,)
+            advantage = leave_one_out(gain.reshape(p, n))
         entropy = -float(samples.log_probs.sum()) / max(1, samples.tokens)
         return Batch(
             samples,
             prompt_of,
             len(samples),
-            advantage=torch.as_tensor(advantage, dtype=torch.float32),
+            advantage=torch.as_tensor(advantage.ravel(), dtype=torch.float32),
             figures=_means(self.benchmark, raw) | {"kl": float(kl.mean()), "entropy": entropy},
             tokens=samples.tokens,
             reward_calls=len(samples),
         )
+
+    def scalarise(self, draws: Draws, z: Array, kl: Array) -> Draws:
+        """Weights and KL coefficients that the advantages use, given each prompt's mean rewards.
+
+        A subclass whose scalarisation depends on them overrides this; `z` is (p, m), `kl` (p,).
+        """
+        return draws
 
     def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:
         """Minus the (clipped) advantage-weighted log-probability, summed over a sample's tokens."""
@@ -218,7 +243,12 @@ class Expectation(Feedback):
 
     @classmethod
     def of(cls, benchmark: Any, options: Any, trainer: FeedbackTrainer) -> Feedback:
-        """Build it with the KL coefficient of the options."""
+        """Build it with the KL coefficient of the options; UnsupportedError for decoupling."""
+        if options.advantage == "decoupled":
+            raise UnsupportedError(
+                f"method.advantage: {benchmark.name} sums over all samples exactly, so no sample "
+                "has an advantage to decouple; set method.advantage=joint"
+            )
         return cls(benchmark, options.kappa)
 
     @torch.no_grad()
@@ -231,7 +261,7 @@ class Expectation(Feedback):
         start = policy.log_policy(chosen, Control.start(len(chosen)))
         every = Outcomes(chosen, self.benchmark.outcomes(chosen), start)
         expected, kl = _expectations(policy, every, control, every.rewards)
-        figures = _means(self.benchmark, expected.cpu().double().numpy()) | {"kl": float(kl.mean())}
+        figures = _means(self.benchmark, _array(expected)) | {"kl": float(kl.mean())}
         rows = len(chosen)
         return Batch(every, torch.arange(rows), rows, figures=figures, tokens=rows)
 
@@ -239,9 +269,14 @@ class Expectation(Feedback):
         """Minus the expected return, mean over prompts."""
         z = self.benchmark.normaliser.apply(batch.samples.rewards)  # (rows, K, m)
         expected, kl = _expectations(policy, batch.samples, control, z)
+        draws = self.scalarise(draws, _array(expected), _array(kl))
         weights = expected.new_tensor(draws.weights)
         kappa = kl.new_tensor(self.kappa if draws.kappa is None else draws.kappa)
         return -((weights * expected).sum(dim=1) - kappa * kl).mean()
+
+    def scalarise(self, draws: Draws, z: Array, kl: Array) -> Draws:
+        """As that of `Reward`, given the exact expectations z (rows, m) and kl (rows,)."""
+        return draws
 
     def state(self) -> dict[str, Any]:
         """Rest of the pass over the prompts."""
@@ -369,6 +404,17 @@ class Shuffled:
         return taken
 
 
+def decoupled_advantages(z: Array, weights: Array) -> Array:
+    """Advantages (p, n) of rewards (p, n, m) under weights (p, m), as those of GDPO.
+
+    Each objective is standardised within every prompt's samples, the weighted sum over the batch,
+    so that a reward of small spread keeps its weight (arXiv 2601.05242).
+    """
+    own = (z - z.mean(axis=1, keepdims=True)) / (z.std(axis=1, ddof=1, keepdims=True) + STD_FLOOR)
+    mixed = np.einsum("pnm,pm->pn", own, weights)
+    return (mixed - mixed.mean()) / (mixed.std(ddof=1) + STD_FLOOR)
+
+
 def leave_one_out(gain: Array) -> Array:
     """Each return minus the mean of its prompt's others, (p, n) to (p, n)."""
     n = gain.shape[1]
@@ -383,6 +429,10 @@ def _expectations(
     pi = log_policy.exp()
     expected = torch.einsum("rk,rkm->rm", pi, pi.new_tensor(values))
     return expected, (pi * (log_policy - every.start)).sum(dim=1)
+
+
+def _array(x: Tensor) -> Array:
+    return x.detach().cpu().double().numpy()
 
 
 def _means(benchmark: Benchmark, raw: Array) -> dict[str, float]:

@@ -14,7 +14,10 @@ from paretosteer.conformance.method_checks import METHOD_CHECKS
 from paretosteer.errors import UsageError
 
 STEPS = "budget.steps=40"
-TRAINED = ["rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "morl"]
+TRAINED = [
+    *("rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "morl", "modpo"),
+    *("panacea", "pblora"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -135,7 +135,10 @@ def test_tied_banks_are_affine_in_the_preference(
     torch.manual_seed(0)
     conditioning = TiedBanks(3, alpha=8.0, **chosen)  # type: ignore[arg-type]
     layer = conditioning.linear(nn.Linear(6, 5).to(dtype), ActiveBanks()).to(dtype)
-    for parameter in (*layer.shared().values(), *(x for k in range(3) for x in layer.parts(k).values())):
+    for parameter in (
+        *layer.shared().values(),
+        *(x for k in range(3) for x in layer.parts(k).values()),
+    ):
         nn.init.normal_(parameter, std=0.3)
     exact = MU.to(dtype)
     for mu in exact / exact.sum(dim=1, keepdim=True):

@@ -1,0 +1,30 @@
+"""Methods on tied banks: killed and resumed, and exported as a model and as an adapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from seam_cells import TEXT, assert_resumes
+
+from paretosteer.commands.main import main
+
+TIED = ["panacea", "pblora"]
+
+
+@pytest.mark.parametrize("method", TIED)
+def test_a_language_model_resumes_and_is_exported(tmp_path: Path, method: str) -> None:
+    cell = assert_resumes(tmp_path, *TEXT, f"method={method}")
+    for form in ("model", "peft"):  # an export is loaded again and compared before it is written
+        out = str(tmp_path / form)
+        assert (
+            main(["export", str(cell), "--preference", "0.3,0.7", "--as", form, "--out", out]) == 0
+        )
+
+
+def test_panacea_resumes_with_tchebycheff(tmp_path: Path) -> None:
+    bandit = ("benchmark=bandit", "benchmark.policy=mlp", "method=panacea")
+    for feedback in ("reward", "preference"):
+        chosen = ("method.aggregation=tchebycheff", f"method.feedback={feedback}")
+        assert_resumes(tmp_path / feedback, *bandit, *chosen)
+    assert_resumes(tmp_path / "text", *TEXT, "method=panacea", "method.aggregation=tchebycheff")
