@@ -100,6 +100,24 @@ class TiedLinear(LinearBanks):
             self.C = nn.ParameterList([self.C[i] for i in banks])
         self.slot_of = [self.slot_of[i] for i in banks]
 
+    @torch.no_grad()
+    def fix(self, a: Tensor, b: Tensor, inner: Tensor) -> list[nn.Parameter]:
+        """Fill the slots that are always on, and leave them out of training.
+
+        `a` is (r0, in), `b` (out, r0) and `inner` (r0, r0), or (r0,) on a diagonal. Returns the
+        parameters of the other slots; of A and B, gradients of the filled slots are 0.
+        """
+        assert self.C0 is not None
+        r0 = self.always_on
+        self.A[:r0], self.B[:, :r0] = a, b
+        self.C0.copy_(inner)
+        rows = torch.ones(r0 + self.rank, device=self.A.device)
+        rows[:r0] = 0
+        self.A.register_hook(lambda gradient: gradient * rows.to(gradient).unsqueeze(1))
+        self.B.register_hook(lambda gradient: gradient * rows.to(gradient))
+        free = [x for name, x in self.shared().items() if name != "C0"]
+        return [*free, *self.C]
+
     def inner(self, coefficients: Tensor) -> Tensor:
         """C of every coefficient row (rows, banks): (rows, slots, slots), or its diagonal."""
         c = coefficients.to(self.A.dtype)

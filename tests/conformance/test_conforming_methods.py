@@ -16,7 +16,7 @@ from paretosteer.errors import UsageError
 STEPS = "budget.steps=40"
 TRAINED = [
     *("rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "morl", "modpo"),
-    *("panacea", "pblora"),
+    *("panacea", "pblora", "pareto_merging"),
 ]
 
 

@@ -9,7 +9,7 @@ from seam_cells import TEXT, assert_resumes
 
 from paretosteer.commands.main import main
 
-TIED = ["panacea", "pblora"]
+TIED = ["panacea", "pblora", "pareto_merging"]
 
 
 @pytest.mark.parametrize("method", TIED)
