@@ -7,8 +7,8 @@ were the margins of implicit rewards; a is the first objective there. As 1 / w_a
 bound, ours is the objective of the largest weight by default (`anchor`). Lists of more than two
 candidates are COS-DPO's baseline of the same name.
 
-The models share one budget here, with the DPO models of the margin among them; the paper trains
-each on its own, as does `share=false`, which exempts the method from the cap as MORL.
+Every model has the whole budget, those of the margin too, so the method is exempt from the cap as
+MORL is; with `share` they divide one budget.
 """
 
 from __future__ import annotations
@@ -34,9 +34,6 @@ class MODPO(ModelPerPreference):
     class Options(ModelPerPreference.Options):
         """Options of MODPO."""
 
-        share: bool = option(
-            True, "share one budget among all models; false: as much for each, without a cap"
-        )
         divisions: int | None = option(
             None, "divisions of the training lattice; null: as the usual grid", least=1
         )

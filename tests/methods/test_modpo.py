@@ -187,7 +187,8 @@ def test_a_first_anchor_without_weight_has_no_model(m):
 @pytest.mark.parametrize(("anchor", "margins"), [("first", 1), ("largest", 2)])
 def test_models_of_the_margin_share_the_budget_and_are_dropped(anchor, margins):
     bandit = make_benchmark("bandit", contexts=4)
-    method = make_method("modpo", divisions=2, anchor=anchor, margin="models")
+    options = {"divisions": 2, "anchor": anchor, "margin": "models"}
+    method = make_method("modpo", share=True, **options)
     trainer = make_trainer(bandit, seed=0, steps=40)
     method.train(bandit, trainer)
     phases = list(dict.fromkeys(row["phase"] for row in trainer.log))
@@ -196,7 +197,7 @@ def test_models_of_the_margin_share_the_budget_and_are_dropped(anchor, margins):
     )
     assert trainer.account.steps == 40 == method.total_steps(40, 2)
     assert len(method.policy.state()) == method.models(2)
-    apart = make_method("modpo", divisions=2, anchor=anchor, margin="models", share=False)
+    apart = make_method("modpo", **options)
     assert apart.exempt and apart.total_steps(40, 2) == 40 * len(phases)
     assert not method.exempt
 
