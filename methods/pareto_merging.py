@@ -23,6 +23,7 @@ from paretosteer import (
     Banks,
     Benchmark,
     Control,
+    Feedback,
     Method,
     TiedBanks,
     Trainer,
@@ -76,14 +77,13 @@ class ParetoMerging(Method):
             self.train_bank(i, f"bank {i}", unit(m, i), feedback, trainer, steps)
         free, layers = merge(self.policy, merged)
         self.policy = merged
-        if o.learning == "distance":
-            tensor_feedback = ModelDistance(layers)
-        else:
-            tensor_feedback = self.feedback(benchmark, trainer, o.feedback)
+        learner: Feedback = ModelDistance(layers)
+        if o.learning == "feedback":
+            learner = self.feedback(benchmark, trainer, o.feedback)
         trainer.fit(
             "tensor",
             self.policy,
-            tensor_feedback,
+            learner,
             draw=one_per_batch(dirichlet(m, o.concentration)),
             control=lambda draws: self.control(draws.weights),
             parameters=free,

@@ -111,12 +111,13 @@ class TiedLinear(LinearBanks):
         r0 = self.always_on
         self.A[:r0], self.B[:, :r0] = a, b
         self.C0.copy_(inner)
-        rows = torch.ones(r0 + self.rank, device=self.A.device)
-        rows[:r0] = 0
-        self.A.register_hook(lambda gradient: gradient * rows.to(gradient).unsqueeze(1))
-        self.B.register_hook(lambda gradient: gradient * rows.to(gradient))
-        free = [x for name, x in self.shared().items() if name != "C0"]
-        return [*free, *self.C]
+        free = torch.ones(r0 + self.rank, device=self.A.device)
+        free[:r0] = 0
+        for factor, mask in ((self.A, free.unsqueeze(1)), (self.B, free)):
+            factor.register_hook(  # type: ignore[no-untyped-call]
+                lambda gradient, mask=mask: gradient * mask.to(gradient)
+            )
+        return [*(x for name, x in self.shared().items() if name != "C0"), *self.C]
 
     def inner(self, coefficients: Tensor) -> Tensor:
         """C of every coefficient row (rows, banks): (rows, slots, slots), or its diagonal."""
