@@ -30,6 +30,7 @@ from .policies.conditioning import Scope as Scope
 from .policies.conditioning import TiedBanks as TiedBanks
 from .policies.conditioning import Unconditioned as Unconditioned
 from .policies.control import Control as Control
+from .policies.preference_control import preference_control as preference_control
 from .policies.protocols import Policy as Policy
 from .report.outputs.leaderboard import leaderboard as leaderboard
 from .serving.restore import restore_cell as restore_cell

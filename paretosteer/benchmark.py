@@ -31,6 +31,7 @@ TRAINING: Mapping[str, Any] = {
     "kappa": 0.03,
     "beta_dpo": 0.1,
     "list_size": 4,
+    "condition": "prompt_text",
 }
 
 

@@ -100,6 +100,7 @@ class Bandit(Benchmark):
             "kappa": options.kappa,
             "beta_dpo": options.kappa,
             "list_size": 2,
+            "condition": "features",
         }
 
     @classmethod

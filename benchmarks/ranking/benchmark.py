@@ -120,7 +120,12 @@ class Ranking(Benchmark):
     @classmethod
     def training_defaults(cls, options: Options) -> Mapping[str, Any]:
         # No list_size: a list holds all documents of a query.
-        return {"learning_rate": 3e-3, "kappa": 0.03, "beta_dpo": 0.1}
+        return {
+            "learning_rate": 3e-3,
+            "kappa": 0.03,
+            "beta_dpo": 0.1,
+            "condition": "features",
+        }
 
     @classmethod
     def model_key(cls, config: CellConfig, options: Options) -> str:

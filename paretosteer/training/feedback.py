@@ -185,7 +185,7 @@ class Reward(Feedback):
             prompt_of,
             len(samples),
             advantage=torch.as_tensor(advantage.ravel(), dtype=torch.float32),
-            figures=_means(self.benchmark, raw) | {"kl": float(kl.mean()), "entropy": entropy},
+            figures=mean_scores(self.benchmark, raw) | {"kl": float(kl.mean()), "entropy": entropy},
             tokens=samples.tokens,
             reward_calls=len(samples),
         )
@@ -261,7 +261,7 @@ class Expectation(Feedback):
         start = policy.log_policy(chosen, Control.start(len(chosen)))
         every = Outcomes(chosen, self.benchmark.outcomes(chosen), start)
         expected, kl = _expectations(policy, every, control, every.rewards)
-        figures = _means(self.benchmark, _array(expected)) | {"kl": float(kl.mean())}
+        figures = mean_scores(self.benchmark, _array(expected)) | {"kl": float(kl.mean())}
         rows = len(chosen)
         return Batch(every, torch.arange(rows), rows, figures=figures, tokens=rows)
 
@@ -346,7 +346,7 @@ class Preference(Feedback):
         `margin` (lists, n) is added to the implicit rewards of the candidates.
         """
         assert batch.lists is not None
-        log_probs = policy.list_log_probs(batch.lists.candidates, control)  # (lists, n)
+        log_probs = self.log_probs(policy, batch, control)  # (lists, n)
         lists = batch.lists.to(log_probs.device)
         log_ratio = (log_probs - lists.start_log_probs).unsqueeze(-1)  # (lists, n, 1)
         implicit_reward = self.beta * log_ratio
@@ -360,6 +360,11 @@ class Preference(Feedback):
             padded = ~lists.mask.unsqueeze(-1)
             implicit_reward = implicit_reward.masked_fill(padded, torch.finfo(log_probs.dtype).min)
         return -(lists.labels * implicit_reward.log_softmax(dim=1)).sum(dim=1)
+
+    def log_probs(self, policy: Policy, batch: Batch, control: Control) -> Tensor:
+        """Log-probabilities (lists, n) of the candidates, one control row per list."""
+        assert batch.lists is not None
+        return policy.list_log_probs(batch.lists.candidates, control)
 
 
 class Imitation(Feedback):
@@ -435,5 +440,6 @@ def _array(x: Tensor) -> Array:
     return x.detach().cpu().double().numpy()
 
 
-def _means(benchmark: Benchmark, raw: Array) -> dict[str, float]:
+def mean_scores(benchmark: Benchmark, raw: Array) -> dict[str, float]:
+    """Mean raw scores by objective, for the training log."""
     return {o.name: float(x) for o, x in zip(benchmark.objectives, raw.mean(axis=0), strict=True)}
