@@ -68,7 +68,7 @@ class OnlinePairs(Preference):
     @classmethod
     def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
         """Build it with the DPO temperature and, where a method has them, its other options."""
-        label = getattr(options, "label", "scalarised")
+        label: Any = getattr(options, "label", "scalarised")
         return cls(benchmark, options.beta_dpo, label, getattr(options, "winner", "argmax"))
 
     @torch.no_grad()

@@ -44,8 +44,9 @@ class PreferenceContrast(OnlinePairs):
     @classmethod
     def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
         """Build it with the temperatures and, where a method has them, its other options."""
-        label = getattr(options, "label", "per_objective")
-        winner, beta_w = getattr(options, "winner", "argmax"), getattr(options, "beta_w", 0.01)
+        label: Any = getattr(options, "label", "per_objective")
+        winner: Any = getattr(options, "winner", "argmax")
+        beta_w = getattr(options, "beta_w", 0.01)
         return cls(benchmark, options.beta_dpo, label, winner, beta_w)
 
     def loss(self, policy: Policy, batch: Batch, draws: Draws, control: Control) -> Tensor:  # type: ignore[override]
