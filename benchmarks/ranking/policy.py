@@ -106,7 +106,8 @@ class RankingPolicy(ConditionedPerceptron):
         """Scores and mask (rows, D).
 
         Where several policies take part, their scores are mixed: in a Plackett-Luce model that is
-        the mixture of their log-probabilities at every place.
+        the mixture of their log-probabilities at every place. A power mean is of their
+        log-probabilities at the first place, and gives the scores of another Plackett-Luce model.
         """
         x, mask = self._pad(queries)
         return self._scores(x, mask, control).masked_fill(~mask, ABSENT), mask
@@ -151,7 +152,10 @@ class RankingPolicy(ConditionedPerceptron):
     def _scores(self, x: Tensor, mask: Tensor, control: Control) -> Tensor:
         if not control.participants:
             return self.outputs(x, control, mask).squeeze(-1)
-        return control.combine([self._scores(x, mask, part) for part in control.participants])
+        parts = [self._scores(x, mask, part) for part in control.participants]
+        if control.rule:
+            parts = [part.masked_fill(~mask, -torch.inf).log_softmax(dim=1) for part in parts]
+        return control.combine(parts)
 
     def _log_probs(self, scores: Tensor, order: Tensor, filled: Tensor) -> Tensor:
         placed = scores.gather(1, order)  # (rows, D)

@@ -414,6 +414,11 @@ def same_control(one: Control, other: Control, atol: float = 0.0) -> bool:
     """True if two controls are equal row by row."""
     if (one.kind, one.rows, one.words) != (other.kind, other.rows, other.words):
         return False
+    if (one.rule, len(one.parts)) != (other.rule, len(other.parts)):
+        return False
+    parts = zip(one.parts, other.parts, strict=True)
+    if not all(same_control(a, b, atol) for a, b in parts):
+        return False
     pairs = (
         (one.values, other.values),
         (one.sharpness, other.sharpness),

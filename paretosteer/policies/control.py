@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from paretosteer.errors import UsageError
+from paretosteer.policies.power_mean import PowerMean
 
 Kind = Literal["start", "soup", "bank", "text", "features", "mixture"]
 
@@ -28,7 +29,8 @@ class Control:
     text       the preference in words, put before the prompt, `words`
     features   a vector that a small network reads, `values` (rows, features)
     mixture    weights of several policies' log-probabilities at every token, `values`
-               (rows, parts), and the controls of these policies, `parts`
+               (rows, parts), the controls of these policies, `parts`, and the `rule` that mixes
+               them if it is not the weighted sum
     =========  ==================================================================
 
     `sharpness` (rows,) scales the distance of the scores from the start policy's,
@@ -48,6 +50,7 @@ class Control:
     words: tuple[str, ...] = ()
     sharpness: Tensor | None = None
     parts: tuple[Control, ...] = ()
+    rule: PowerMean | None = None
     candidates: Tensor | None = None
     weights: Tensor | None = None
 
@@ -80,11 +83,17 @@ class Control:
         return cls("features", len(values), values)
 
     @classmethod
-    def mixture(cls, weights: object, parts: Sequence[Control] | None = None) -> Control:
+    def mixture(
+        cls,
+        weights: object,
+        parts: Sequence[Control] | None = None,
+        rule: PowerMean | None = None,
+    ) -> Control:
         """log pi = sum_k weights[:, k] log pi_k - const, for `weights` (rows, parts).
 
         Any weights are allowed: they need not sum to 1, and may be negative. Without `parts` the
-        first policy is the start policy and the others are the banks, each alone.
+        first policy is the start policy and the others are the banks, each alone. With a `rule`,
+        log pi is its mean of the log pi_k, and the weights must not be negative.
         """
         values = torch.as_tensor(weights, dtype=torch.float32)
         rows, count = values.shape
@@ -96,7 +105,12 @@ class Control:
                 f"{sorted({part.rows for part in parts})} rows; give one column per policy and "
                 "one row per sample"
             )
-        return cls("mixture", rows, values, parts=tuple(parts))
+        if rule and not ((values >= 0).all() and (values.sum(dim=1) > 0).all()):
+            raise UsageError(
+                "weights: a power mean needs weights of 0 or more, not all 0 in a row; "
+                "use such weights, or no rule"
+            )
+        return cls("mixture", rows, values, parts=tuple(parts), rule=rule)
 
     def best_of(self, candidates: object, weights: object) -> Control:
         """Best of `candidates` (rows,) answers by their scores under `weights` (rows, m)."""
@@ -111,7 +125,8 @@ class Control:
         """Controls that `combine` mixes, without those of weight 0 in every row."""
         if self.sharpness is not None:
             return Control.start(self.rows), replace(self, sharpness=None)
-        return tuple(self.parts[k] for k in self._weighted)
+        reference = (Control.start(self.rows),) if self._reads_start else ()
+        return (*reference, *(self.parts[k] for k in self._weighted))
 
     @property
     def passes(self) -> int:
@@ -125,9 +140,17 @@ class Control:
             return sharpened(start, steered, self.sharpness)
         assert self.values is not None
         weights = self.values[:, self._weighted].to(log_probs[0].device)  # (rows, participants)
+        if self.rule is not None:
+            reference = log_probs[0] if self._reads_start else None
+            return self.rule.combine(log_probs[self._reads_start :], weights, reference)
         shape = (-1, *[1] * (log_probs[0].dim() - 1))
         terms = [w.view(shape) * x for w, x in zip(weights.T, log_probs, strict=True)]
         return torch.stack(terms).sum(dim=0)
+
+    @property
+    def _reads_start(self) -> bool:
+        """True if the rule needs the start policy; the constant of a single policy is 0."""
+        return self.rule is not None and self.rule.solve and len(self._weighted) > 1
 
     @cached_property
     def _weighted(self) -> list[int]:
