@@ -1,5 +1,6 @@
-"""Preferences, which are points of the simplex, (k, m): lattices, random draws, and files."""
+"""Preferences, points of the simplex, (k, m): lattices, published grids, random draws, files."""
 
+from itertools import permutations
 from math import comb
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
 
+PUBLISHED = {"parm36": 36, "ric13": 13}  # grids of papers by name, with their number of points
 _DIVISIONS = {2: 10, 3: 5, 4: 4, 5: 3}
 
 
@@ -44,6 +46,40 @@ def coarse_divisions(objectives: int) -> int:
 def usual_divisions(objectives: int) -> int:
     """Number of divisions of the default lattice."""
     return _DIVISIONS.get(objectives, 2)
+
+
+def parm36(objectives: int) -> Array:
+    """Grid of PARM (arXiv 2505.06274) for three objectives, (36, 3).
+
+    The 30 points of the edges in steps of 0.1, and the 6 interior points in steps of 0.2.
+    """
+    _three("parm36", objectives)
+    fine, coarse = lattice(3, 10), lattice(3, 5)
+    grid = np.concatenate([fine[(fine == 0).any(axis=1)], coarse[(coarse > 0).all(axis=1)]])
+    return grid[np.lexsort(-grid.T[::-1])]
+
+
+def ric13(objectives: int, published: bool = False) -> Array:
+    """Grid of RiC's and MOD's evaluation for three objectives, (13, 3).
+
+    The orders of (1, 0, 0), (0.8, 0.1, 0.1), (0.6, 0.2, 0.2) and (0.4, 0.4, 0.2), and the centre.
+    With `published` the centre is made from (0.33, 0.33, 0.33), as in released code. That sums to
+    0.99 and is off the simplex, so it is divided by its sum.
+    """
+    _three("ric13", objectives)
+    centre = (0.33 if published else 1 / 3,) * 3
+    kinds = [(1.0, 0.0, 0.0), (0.8, 0.1, 0.1), (0.6, 0.2, 0.2), (0.4, 0.4, 0.2), centre]
+    grid = np.array(sorted({order for kind in kinds for order in permutations(kind)}))[::-1]
+    grid[5] /= grid[5].sum()
+    return grid
+
+
+def _three(name: str, objectives: int) -> None:
+    if objectives != 3:
+        raise UsageError(
+            f"preferences: {name} is a grid for 3 objectives, found {objectives}; "
+            "use preferences=lattice"
+        )
 
 
 def random_points(objectives: int, count: int, seed: int) -> Array:

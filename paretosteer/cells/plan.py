@@ -192,6 +192,17 @@ class CellPlan:
                 "the cell was planned; run the command again"
             )
 
+    @property
+    def notes(self) -> list[str]:
+        """Remarks on the configuration to show beside the figures."""
+        p = self.config.preferences
+        if p.name == "ric13" and p.published:
+            return [
+                "The released grid has (0.33, 0.33, 0.33), which sums to 0.99 and is off the "
+                "simplex; it is divided by its sum, so the point is (1/3, 1/3, 1/3)."
+            ]
+        return []
+
     def grid(self) -> Array:
         """Preferences to evaluate, (k, m)."""
         p, objectives = self.config.preferences, len(self.objectives)
@@ -199,6 +210,10 @@ class CellPlan:
             return simplex.lattice(objectives, p.divisions)
         if p.name == "random":
             return simplex.random_points(objectives, p.count, p.seed)
+        if p.name == "parm36":
+            return simplex.parm36(objectives)
+        if p.name == "ric13":
+            return simplex.ric13(objectives, p.published)
         return simplex.read_file(Path(p.path), objectives)
 
 
@@ -248,6 +263,6 @@ def plan_cell(config: CellConfig) -> CellPlan:
     _ = plan.data  # raises where there are too few
     _ = plan.steps  # raises unless it is a whole number
     _ = plan.content_key  # raises where the files that it digests cannot be used
-    if config.preferences.name == "file":
-        plan.grid()
+    if config.preferences.name not in ("lattice", "random"):
+        plan.grid()  # raises where a file or a published grid has other objectives
     return plan

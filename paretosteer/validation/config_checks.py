@@ -10,7 +10,7 @@ from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.errors import UsageError, first_line
 from paretosteer.findings import Finding, fault, note
-from paretosteer.simplex import lattice_size
+from paretosteer.simplex import PUBLISHED, lattice_size
 from paretosteer.storage.untrusted import MOST_TEXT, RefusedError, read
 from paretosteer.validation.evidence import Evidence
 
@@ -80,7 +80,13 @@ def grid(cell: Evidence) -> Iterator[Finding]:
     points = [cell.record.preferences[place] for place in cell.record.ranked_points()]
     # Counted before they are computed: a record can ask for any number.
     m = len(plan.objectives)
-    asked = p.count if p.name == "random" else lattice_size(m, p.divisions)
+    match p.name:
+        case "random":
+            asked = p.count
+        case "lattice":
+            asked = lattice_size(m, p.divisions)
+        case _:
+            asked = PUBLISHED[p.name] if m == 3 else 0
     if len(points) != asked or not np.allclose(points, sorted(plan.grid().tolist())):
         yield fault(f"has {len(points)} points that are not the {asked} preferences asked for")
 
