@@ -47,7 +47,9 @@ class Frame:
     optima
         The best possible by fold, if it is known; else the front is the union front.
     standard
-        Whether the points are in standard units of the start model.
+        Whether the points are in standard units of the start model; otherwise they are raw.
+    raw_reference
+        (m,), the user's reference point in raw units, if any.
     """
 
     preferences: FloatArray
@@ -55,6 +57,7 @@ class Frame:
     names: Sequence[str]
     optima: Mapping[int | None, Optimum] | None = None
     standard: bool = True
+    raw_reference: FloatArray | None = None
 
     @cached_property
     def learnable(self) -> npt.NDArray[np.intp]:
@@ -73,7 +76,8 @@ class Frame:
             "points": points,
             "preferences": self.preferences,
             "reference": self.reference,
-            **({"standard_points": points} if self.standard else {}),
+            "standard_points" if self.standard else "raw_points": points,
+            **({} if self.raw_reference is None else {"raw_reference": self.raw_reference}),
             **({"optimum": self.optima[fold], "learnable": self.learnable} if self.optima else {}),
         }
 
@@ -151,14 +155,14 @@ def _alone(
 ) -> Figures:
     """Figures of a row that depend on other rows only through the front."""
     chosen = list(metrics())
-    drift = row.drift or [{}] * len(row.folds)
+    further = row.measured or [{}] * len(row.folds)
     each = [
         figures(
             chosen,
-            {**frame.inputs(points, fold), "front": fronts[fold], **measured},
+            {**measured, **frame.inputs(points, fold), "front": fronts[fold]},
             frame.names,
         )
-        for points, fold, measured in zip(row.values, row.folds, drift, strict=True)
+        for points, fold, measured in zip(row.values, row.folds, further, strict=True)
     ]
     names = [name for name in each[0] if all(name in one for one in each)]
     return {name: float(np.mean([one[name] for one in each])) for name in names}

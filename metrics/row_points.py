@@ -12,12 +12,13 @@ from paretosteer.metrics.input_checks import FloatArray
 class Points:
     """A row's points: `values` (replicates, k, m), and the fold of each, None without folds.
 
-    `drift` holds the drift figures of each replicate's points, (k,) by name.
+    `measured` holds further inputs of metrics at each replicate's points by name, (k,) or (k, n):
+    drift, raw scores, what a benchmark measured.
     """
 
     values: FloatArray
     folds: Sequence[int | None]
-    drift: Sequence[Mapping[str, FloatArray]] = ()
+    measured: Sequence[Mapping[str, FloatArray]] = ()
 
     def of(self, fold: int | None) -> FloatArray:
         """Points of all seeds in one fold, (n, m)."""

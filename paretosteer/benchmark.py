@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from paretosteer.config.setting import Setting
     from paretosteer.metrics.normalise import Normaliser
     from paretosteer.policies.conditioning import Conditioning
+    from paretosteer.policies.control import Control
 
 # Optimiser steps by budget, for benchmarks in which a step is as slow as for language models.
 STEPS: Mapping[str, int] = {"smoke": 4, "quick": 120, "full": 1000}
@@ -63,6 +64,8 @@ class Benchmark(ABC):
         Objectives, in the order of every weight vector.
     fold
         Fold of a cross-validation, if any.
+    main_objective
+        Name of the objective that the others are auxiliary to, if any.
     notes
         Caveats to report with its figures, one sentence each.
 
@@ -79,6 +82,7 @@ class Benchmark(ABC):
 
     objectives: tuple[Objective, ...]
     fold: Fold | None = None
+    main_objective: str | None = None
     notes: Sequence[str] = ()
 
     def __init__(self, options: Any, setting: Setting):
@@ -169,6 +173,24 @@ class Benchmark(ABC):
     def recall(self, shown: pd.DataFrame) -> Any:
         """Restore samples from the output of `describe`, to be scored again."""
         raise NotImplementedError(f"{self.name} describes its samples but cannot recall them")
+
+    def extra_measures(self, policy: Policy, control: Control) -> Mapping[str, Array]:
+        """Measure a trained policy otherwise than by the scores of its samples.
+
+        Parameters
+        ----------
+        policy
+            The trained policy.
+        control
+            One row for each of k points.
+
+        Returns
+        -------
+        Arrays (k, n) by name, stored in the record. A leaderboard metric that needs an input of
+        such a name is computed from it; see `ROW_INPUTS`.
+
+        """
+        return {}
 
     # -- training data ------------------------------------------------------------------------
 

@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 
     from paretosteer.config.schema import Budget, CellConfig
     from paretosteer.config.setting import Setting
+    from paretosteer.policies.control import Control
+    from paretosteer.policies.protocols import Policy
 
 WORST = -10.0  # reward of an answer that cannot be scored
+DPO_BETA = float(TRAINING["beta_dpo"])  # of the DPO losses that are reported
 SOFT_PROMPT_ROOM = 16  # tokens of the context reserved for soft prompts
 
 
@@ -191,6 +194,7 @@ class Preferences(ScoredByRewards):
             *(pairs.note for pairs in self.data.sets),
             *self._cut_notes,
             *self._rewards.notes,
+            self._loss_note,
             *([few] if few else []),
         ]
 
@@ -353,18 +357,55 @@ class Preferences(ScoredByRewards):
                     f"training pairs: {self.reader.refusals}; use a model whose template "
                     "accepts them"
                 )
-        # The tokenizer's, or where it has none, the first of the generation settings.
-        end = next(iter(self.model.ends), None)
-        answers = Answers(pairs, self.reader, self.decoding.max_new_tokens, end)
+        answers = Answers(pairs, self.reader, self.decoding.max_new_tokens, self._end)
         self.model.check_embedded(token for ids in answers.ids for token in ids)
         return answers
 
+    @property
+    def _end(self) -> int | None:
+        """End token of the tokenizer, or where it has none, of the generation settings."""
+        return next(iter(self.model.ends), None)
+
+    def extra_measures(self, policy: Policy, control: Control) -> Mapping[str, Array]:
+        """DPO loss of each objective on the pairs of the test prompts, (k, m), as `dpo_losses`.
+
+        Not normalised by the start model, whose loss is ln 2 on every pair.
+        """
+        held_out = self._held_out
+        if not held_out.sizes.all():
+            return {}
+        start = self._scored_by_start(held_out)
+        device = self.setting.device
+        return {"dpo_losses": held_out.dpo_losses(policy, control, start, DPO_BETA, device)}
+
+    @cached_property
+    def _held_out(self) -> Answers:
+        """Tokenised answers of the pairs of the test prompts."""
+        prompts = {prompt.dialogue for prompt in self.prompts("test")}
+        pairs = {
+            name: [pair for pair in self.data.pairs(name, "test") if pair.prompt in prompts]
+            for name in self.data.names
+        }
+        return Answers(pairs, self.reader, self.decoding.max_new_tokens, self._end)
+
+    @property
+    def _loss_note(self) -> str:
+        sizes = self._held_out.sizes.tolist()
+        counts = ", ".join(f"{name} {n}" for name, n in zip(self.data.names, sizes, strict=True))
+        if not all(sizes):
+            return f"No DPO losses: an objective has no pairs among the test prompts ({counts})."
+        return f"DPO losses are means over held-out pairs ({counts}) at β = {DPO_BETA:g}."
+
     @cached_property
     def _start_scores(self) -> torch.Tensor:
+        """Log-probabilities of the answers of the training pairs, (rows,)."""
+        return self._scored_by_start(self.answers)
+
+    def _scored_by_start(self, answers: Answers) -> torch.Tensor:
         key = {
             "start": self.start_digest(self.setting.model, self.setting.budget, self.options),
             "dtype": str(self.setting.dtype),
             "decoding": asdict(self.decoding),
         }
         policy = self.start_policy(Unconditioned(), SHARED_SEED)
-        return self.answers.start_scores(policy, key, self.setting)
+        return answers.start_scores(policy, key, self.setting)

@@ -1,8 +1,8 @@
-"""Tokenised answers of the preference pairs, with their log-probabilities under the start model."""
+"""Tokenised answers of preference pairs, with their log-probabilities and DPO losses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from paretosteer.benchmarks.preferences.rendering import Reader
 from paretosteer.policies.control import Control
@@ -27,12 +28,12 @@ ROWS = 64  # batch size of the start model's scoring
 
 
 class Answers:
-    """Answers of all training pairs: rows 2i and 2i + 1 are the chosen and rejected one of pair i.
+    """Answers of pairs: rows 2i and 2i + 1 are the chosen and rejected one of pair i.
 
     Parameters
     ----------
     pairs
-        Training pairs by objective, in the order of the objectives.
+        Pairs by objective, in the order of the objectives.
     reader
         Renders the prompts.
     longest
@@ -98,23 +99,45 @@ class Answers:
 
         def make(folder: Path) -> None:
             setting.say(f"scoring {len(self.ids)} human answers with the start model")
-            scores = self._scored(policy, setting.device)
+            scores = self._scored(policy, Control.start, setting.device)
             save_file({"start": scores}, folder / "start.safetensors")
 
         content = digest([[p.text for p in self.prompts], self.ids])
         folder = cached("start_scores", {**key, "content": content}, make)
         return load_file(folder / "start.safetensors")["start"]
 
+    def dpo_losses(
+        self, policy: Policy, control: Control, start: Tensor, beta: float, device: torch.device
+    ) -> NDArray[np.float64]:
+        """DPO loss of each objective, mean over its pairs, under every control row: (k, m).
+
+        The loss of a pair is −log σ(β(ρ⁺ − ρ⁻)), ρ the log-ratio of policy and start model.
+        `start` holds the start model's log-probabilities, (rows,).
+        """
+        losses = []
+        for point in range(control.rows):
+
+            def at_point(rows: int, point: int = point) -> Control:
+                return control.take(torch.full((rows,), point))
+
+            ratios = (self._scored(policy, at_point, device) - start).double().view(-1, 2)
+            pairs = softplus(-beta * (ratios[:, 0] - ratios[:, 1])).split(self.sizes.tolist())
+            losses.append([float(own.mean()) for own in pairs])
+        return np.array(losses)
+
     @torch.no_grad()
-    def _scored(self, policy: Policy, device: torch.device) -> Tensor:
+    def _scored(
+        self, policy: Policy, control: Callable[[int], Control], device: torch.device
+    ) -> Tensor:
+        """Log-probability of every row, (rows,); `control` gives control rows by their number."""
         lengths = [len(p.text) + len(ids) for p, ids in zip(self.prompts, self.ids, strict=True)]
         order = np.argsort(lengths, kind="stable")  # batches of similar length need little padding
-        start = torch.zeros(len(self.ids))
+        found = torch.zeros(len(self.ids))
         for first in range(0, len(order), ROWS):
             rows = order[first : first + ROWS].tolist()
-            scores = policy.log_probs(self.take(rows, device), Control.start(len(rows)))
-            start[rows] = scores.sum(dim=1).float().cpu()
-        return start
+            scores = policy.log_probs(self.take(rows, device), control(len(rows)))
+            found[rows] = scores.sum(dim=1).float().cpu()
+        return found
 
 
 def _encode(

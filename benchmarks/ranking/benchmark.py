@@ -70,6 +70,7 @@ class Ranking(Benchmark):
     version = "1"
     float32_only = True
     scores_need_labels = True
+    main_objective = "relevance"
     feedback: ClassVar[Mapping[str, str]] = {
         "reward": "policy gradient on NDCG@10 of rankings drawn from the Plackett-Luce model",
         "preference": "each query's whole list, labelled by every objective",

@@ -5,11 +5,14 @@ their first use.
 """
 
 from paretosteer.metrics.leaderboard import (
+    auxiliary,
     controllability,
+    dpo_loss,
     hypervolume,
     kl_drift,
     other_rows,
     own_front,
+    raw_units,
     regret,
     user_utility,
 )
@@ -23,6 +26,9 @@ ROW_METRICS: tuple[RowMetric, ...] = (
     *user_utility.METRICS,
     *other_rows.METRICS,
     *kl_drift.METRICS,
+    *raw_units.METRICS,
+    *auxiliary.METRICS,
+    *dpo_loss.METRICS,
 )
 
 

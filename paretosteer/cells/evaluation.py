@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from paretosteer import benchmark_outputs
 from paretosteer.cells.scores import KEYS, read_samples
 from paretosteer.interfaces import Array, Point, Rewarded
 from paretosteer.method import Method
@@ -87,6 +88,11 @@ class Evaluation:
         frame = table[KEYS + judged].rename(columns=dict(zip(judged, names, strict=True)))
         frame[names] = filled(objectives, frame[names].to_numpy())
         return table[KEYS + names], frame, scorer
+
+    def extra_measures(self) -> dict[str, list[list[float]]]:
+        """What the benchmark measures of the policy besides scores, a row for each point."""
+        control = self.control(range(len(self.points)))
+        return benchmark_outputs.extra_measures(self.benchmark, self.method.policy, control)
 
     def switch_seconds(self) -> float:
         """Time from a new preference to a policy conditioned on it; nothing is loaded or merged."""

@@ -327,6 +327,10 @@ class ScoredRecord(Record):
     """Exact Pareto front; absent if it is not known."""
     reward_models: RewardModels | None = None
     """Reward models; absent if no objective uses one."""
+    main_objective: str | None = None
+    """Objective that the others are auxiliary to; absent if there is none."""
+    measures: dict[str, Annotated[list[Vector], FailFast()]] = {}
+    """What the benchmark measured at each point besides scores, by name."""
     prompts: Prompts
     """Prompts that were answered at every point."""
     n_total: Count

@@ -145,9 +145,10 @@ def results(
         "dtype": config.dtype,
         "device": str(benchmark.setting.device),
         "selection": state.facts("train")["selection"],
-        "notes": [*benchmark.notes, *plan.method_class.notes],
+        "notes": [*benchmark.notes, *plan.method_class.notes, *plan.notes],
         "cost": _cost(state),
         **_fold(benchmark),
+        **_measured(benchmark, state),
         **_rewarded(benchmark),
         **_exact(benchmark, points),
     }
@@ -155,6 +156,12 @@ def results(
 
 def _fold(benchmark: Benchmark) -> dict[str, Any]:
     return {"fold": asdict(benchmark.fold)} if benchmark.fold else {}
+
+
+def _measured(benchmark: Benchmark, state: State) -> dict[str, Any]:
+    """The main objective and the extra measures, as far as the benchmark has them."""
+    main, measures = benchmark.main_objective, state.facts("sample").get("measures")
+    return ({"main_objective": main} if main else {}) | ({"measures": measures} if measures else {})
 
 
 def _rewarded(benchmark: Any) -> dict[str, Any]:

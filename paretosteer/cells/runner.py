@@ -141,7 +141,10 @@ class CellRun:
         self.finish("train", [*files, "training.csv"], facts)
 
     def sample(self) -> None:
-        """Sample every test prompt at every point. Writes `samples.jsonl` and `drift.parquet`."""
+        """Sample every test prompt at every point. Writes `samples.jsonl` and `drift.parquet`.
+
+        What the benchmark measures besides is among the facts of the stage.
+        """
         self.stage, evaluation = "sample", self.evaluation()
         self.partial.clear_after("sample")
         prompts = len(evaluation.prompts)
@@ -156,6 +159,7 @@ class CellRun:
             "switch_seconds": evaluation.switch_seconds(),
             "eval_rows": self.setting.eval_rows.used,
             "peak_memory_bytes": memory.peak(),
+            "measures": evaluation.extra_measures(),
         }
         self.finish("sample", files, facts)
 

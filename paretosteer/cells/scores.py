@@ -60,15 +60,25 @@ def read_scores(cell: "Cell") -> Scores:
 def read_values(cell: "Cell") -> npt.NDArray[np.float64]:
     """A finished cell's scores as every figure uses them, (points, prompts, m).
 
+    Raises
+    ------
+    UnreadableError
+        As `read_scores` and `values_of`.
+    """
+    return values_of(cell, read_scores(cell))
+
+
+def values_of(cell: "Cell", scores: Scores) -> npt.NDArray[np.float64]:
+    """A finished cell's raw scores as every figure uses them, (points, prompts, m).
+
     In start-model standard units; where the record has a `kl_coefficient` κ also regularised:
     minus κ times the prompt's KL in nats per sample, samples averaged.
 
     Raises
     ------
     UnreadableError
-        As `read_scores`, and where a KL that is needed is absent or no finite number.
+        If a KL that is needed is absent or not a finite number.
     """
-    scores = read_scores(cell)
     values = _normaliser(cell.results.normaliser).apply(scores.means)
     coefficient = cell.results.kl_coefficient
     return values - coefficient * _kl(cell, scores.prompts) if coefficient else values

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.errors import UsageError
 from paretosteer.plugins import single_files
 from paretosteer.runtime.terminal import line
 
@@ -50,6 +52,21 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
         help="reward model, by its folder or hub name, whose own Python code may run; one only, "
         "and recorded",
     )
+
+
+def allow_negative(parser: argparse.ArgumentParser) -> None:
+    """Let values of options begin with a minus sign, which argparse takes for another option."""
+    parser._negative_number_matcher = re.compile(r"-(\d|\.\d|inf|nan)")
+
+
+def numbers(text: str, option: str) -> tuple[float, ...]:
+    """Numbers separated by commas; UsageError naming the option."""
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError:
+        raise UsageError(
+            f"{option}: found {text!r}; use numbers separated by commas, such as -2,-2"
+        ) from None
 
 
 def quiet() -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.arguments import command, quiet
+from paretosteer.commands.arguments import allow_negative, command, numbers, quiet
 from paretosteer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def add(commands: Commands) -> None:
         _report,
         """paretosteer report results/five_methods
         paretosteer report results/seeds_0_to_4 results/seeds_5_to_9 --out results/all_seeds
+        paretosteer report results/safe_rlhf --raw-reference=-12,-15
         paretosteer report results/before results/after --compare""",
     )
     parser.add_argument(
@@ -32,6 +33,13 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="what changed from the first DIR to the second, cell by cell",
     )
+    parser.add_argument(
+        "--raw-reference",
+        metavar="A,B,…",
+        help="reference point in raw units, in the order of the objectives: adds the hypervolume "
+        "above it, to compare with published tables",
+    )
+    allow_negative(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -44,9 +52,11 @@ def _report(args: argparse.Namespace) -> int:
     if args.compare:
         return _compare(args)
     quiet()
+    given = args.raw_reference
+    reference = None if given is None else numbers(given, "--raw-reference")
     from paretosteer.report import print_leaderboard, write_report
 
-    print_leaderboard(write_report(args.folders, out=args.out))
+    print_leaderboard(write_report(args.folders, out=args.out, raw_reference=reference))
     return 0
 
 

@@ -106,7 +106,7 @@ def _run(args: argparse.Namespace) -> int:
     announce(record, cell.config)
     if isinstance(record, FailedRecord):
         return 2 if record.error.type == "UsageError" else 1
-    report_folders([cell.config.sweep_dir])
+    report_folders([cell.config.sweep_dir], cell.config)
     announce_sync(sync_command(cell.config.tracker, cells=[cell.plan.folder] if cell.plan else []))
     return 0
 

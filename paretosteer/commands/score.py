@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.arguments import command, quiet
-from paretosteer.errors import UsageError
+from paretosteer.commands.arguments import allow_negative, command, numbers, quiet
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
@@ -36,8 +34,7 @@ def add(commands: Commands) -> None:
         metavar="A,B,…",
         help="reference point of the hypervolume, in the order of the objective columns",
     )
-    # argparse takes -1,-1 for an option unless it counts as a negative number.
-    parser._negative_number_matcher = re.compile(r"-(\d|\.\d|inf|nan)")
+    allow_negative(parser)
     parser.add_argument(
         "--minimise",
         "--minimize",
@@ -51,7 +48,7 @@ def add(commands: Commands) -> None:
 
 def _score(args: argparse.Namespace) -> int:
     quiet()
-    reference = _numbers(args.reference)
+    reference = numbers(args.reference, "--reference")
     from paretosteer.report import print_leaderboard
     from paretosteer.report.outputs.score_csv import score_csv
 
@@ -61,12 +58,3 @@ def _score(args: argparse.Namespace) -> int:
     else:
         print_leaderboard(report)
     return 0
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(map(float, text.split(",")))
-    except ValueError:
-        raise UsageError(
-            f"--reference: found {text!r}; use numbers separated by commas, such as -2,-2"
-        ) from None

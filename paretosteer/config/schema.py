@@ -99,6 +99,19 @@ class PreferenceFile(_Section):
     path: str
 
 
+class Parm36(_Section):
+    """PARM's grid for three objectives."""
+
+    name: Literal["parm36"]
+
+
+class Ric13(_Section):
+    """RiC's grid for three objectives; `published` starts from its rounded centre."""
+
+    name: Literal["ric13"]
+    published: bool
+
+
 class NoTracking(_Section):
     """Write figures to the cell's folder only."""
 
@@ -115,7 +128,16 @@ class WandbTracking(_Section):
     mode: Literal["online", "offline", "disabled"] | None
 
 
-Preferences = Annotated[Lattice | RandomPreferences | PreferenceFile, Field(discriminator="name")]
+class ReportOptions(_Section):
+    """Options of the report that a run or sweep ends with."""
+
+    # (m,), raw units: where the column `hypervolume_raw` starts; null: no such column.
+    raw_reference: Annotated[list[float], Field(min_length=2)] | None = None
+
+
+Preferences = Annotated[
+    Lattice | RandomPreferences | PreferenceFile | Parm36 | Ric13, Field(discriminator="name")
+]
 Tracking = Annotated[NoTracking | WandbTracking, Field(discriminator="name")]
 
 
@@ -136,7 +158,9 @@ class CellConfig(_Section):
     sweep_dir: Annotated[str, Field(min_length=1)]
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
     score_seconds: Annotated[float, Field(gt=0)] | None = 60.0  # per sample; null: no limit
-    # Whether to run cells that have a record again. It concerns a single command and is not stored.
+    # These two concern a single command and are not stored. The report's options, and whether to
+    # run cells that have a record again.
+    report: Annotated[ReportOptions, Field(exclude=True)] = ReportOptions()
     overwrite: Annotated[Literal["never", "failed"], Field(exclude=True)] = "failed"
 
     @classmethod

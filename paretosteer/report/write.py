@@ -1,5 +1,6 @@
 """Files of a report, each written atomically."""
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,9 @@ class Report:
 
 
 def write_report(
-    dirs: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str] | None = None
+    dirs: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str] | None = None,
+    raw_reference: Sequence[float] | None = None,
 ) -> Report:
     """Write the report of all cells at or below some folders.
 
@@ -61,17 +64,21 @@ def write_report(
         Folders that sweeps wrote, launched by any user.
     out
         Where the report goes; by default `report` in the first folder.
+    raw_reference
+        (m,), reference point in raw units, for the column `hypervolume_raw`.
 
     Raises
     ------
     UsageError
-        If a folder does not exist, no cell lies below them, or `out` is a file.
+        If a folder does not exist, no cell lies below them, `out` is a file, or no table has as
+        many objectives as `raw_reference` has values.
     """
     places = cell_folders(*dirs)
     folder = report_folder(dirs[0], out)
     with several(len(places)) as spread:
         found = make_tables(spread(read_cell, places), spread)
-        results = [evaluate(table, spread) for table in found.tables]
+        _check_reference(raw_reference, found)
+        results = [evaluate(table, spread, raw_reference) for table in found.tables]
     frame = leaderboard_frame(results)
     focused = [focus(each) for each in results]
     if note := missing_note("".join(drawn_text(each) for each in focused if each.scored)):
@@ -93,6 +100,20 @@ def write_report(
         # Last: it has the digests of all other files.
         write_files(folder, contents | {SUMS: _utf8(sums(contents))})
     return Report(frame, folder, folder / "index.html", *_account(found))
+
+
+def _check_reference(raw_reference: Sequence[float] | None, found: Tables) -> None:
+    sizes = {len(table.setting.objectives) for table in found.tables if table.setting}
+    if raw_reference is None:
+        return
+    if not all(map(math.isfinite, raw_reference)):
+        raise UsageError("raw_reference: holds NaN or infinity; give finite numbers")
+    if sizes and len(raw_reference) not in sizes:
+        raise UsageError(
+            f"raw_reference: found {len(raw_reference)} values, but the tables have "
+            f"{' and '.join(map(str, sorted(sizes)))} objectives; give one value per objective, in "
+            "their order and raw units"
+        )
 
 
 def report_folder(sweep: str | os.PathLike[str], out: str | os.PathLike[str] | None) -> Path:

@@ -191,7 +191,7 @@ def finish_sweep(cells: Sequence[PlannedCell]) -> int:
     failed = [cell for cell in cells if cell.failed]
     folders = sorted({cell.config.sweep_dir for cell in cells})
     try:
-        report = report_folders(folders)
+        report = report_folders(folders, cells[0].config)
     except PLUGIN_ERRORS as error:
         reason = line(f"{type(error).__name__}: {said(error)}")
         print(f"paretosteer: the report failed: {reason}", file=sys.stderr)
@@ -204,11 +204,15 @@ def finish_sweep(cells: Sequence[PlannedCell]) -> int:
     return 1 if failed else 0
 
 
-def report_folders(folders: Sequence[str | Path]) -> Report:
-    """Write the report of these folders and print the leaderboard, as `paretosteer report` does."""
+def report_folders(folders: Sequence[str | Path], config: CellConfig) -> Report:
+    """Write the report of these folders and print the leaderboard, as `paretosteer report` does.
+
+    The options of the report are those of `config`.
+    """
     from paretosteer.report import print_leaderboard, write_report
 
-    report = write_report([Path(folder) for folder in folders])
+    paths = [Path(folder) for folder in folders]
+    report = write_report(paths, raw_reference=config.report.raw_reference)
     print_leaderboard(report)
     return report
 

@@ -88,7 +88,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setattr(
         paretosteer.report,
         "write_report",
-        lambda dirs, out=None: stand_in.reported.append(dirs),
+        lambda dirs, out=None, raw_reference=None: stand_in.reported.append(dirs),
         raising=False,
     )
     monkeypatch.setattr(

@@ -65,6 +65,7 @@ class TableResult:
     outer: bool  # whether intervals cover replicates
     noun: str  # name of a replicate: seed, fold or replicate
     equal_drift: EqualDrift | None  # None if no KL was measured
+    raw_reference: Sequence[float] | None = None  # the user's, in raw units
 
     @property
     def unit(self) -> str:
@@ -119,8 +120,14 @@ class TableResult:
         return self.oracle is not None and len(self.oracle.places) > 0
 
 
-def evaluate(table: Table, spread: Map = map) -> TableResult:
-    """Measure every row of a table; `spread` is a `map` that may run in several processes."""
+def evaluate(
+    table: Table, spread: Map = map, raw_reference: Sequence[float] | None = None
+) -> TableResult:
+    """Measure every row of a table.
+
+    `spread` is a `map` that may run in several processes. `raw_reference` (m,) is the user's
+    reference point in raw units; a table with another number of objectives does not use it.
+    """
     scored = [row for row in table.rows if row.replicates]
     rest = [RowResult(row, {}, None) for row in table.rows if not row.replicates]
     setting = table.setting
@@ -132,7 +139,10 @@ def evaluate(table: Table, spread: Map = map) -> TableResult:
     outer = all(bootstrap.enough([each.key for each in row.replicates]) for row in scored)
     reference = np.array(setting.reference, dtype=float)
     optima = oracle.by_fold if oracle else None
-    frame = Frame(preferences, reference, setting.names, optima)
+    if raw_reference is not None and len(raw_reference) != len(setting.names):
+        raw_reference = None
+    raw = None if raw_reference is None else np.array(raw_reference, dtype=float)
+    frame = Frame(preferences, reference, setting.names, optima, raw_reference=raw)
     points = [_points(row) for row in scored]
     drift = equal_drift(scored, setting.reference)
     measured = measure(points, frame, row_metrics, spread)
@@ -155,6 +165,7 @@ def evaluate(table: Table, spread: Map = map) -> TableResult:
         outer=outer,
         noun=replicate_noun(replicates),
         equal_drift=drift,
+        raw_reference=raw_reference,
     )
 
 
@@ -171,7 +182,7 @@ def _points(row: Row) -> Points:
     return Points(
         np.stack([replicate.scores.mean(axis=1) for replicate in row.replicates]),
         [replicate.fold for replicate in row.replicates],
-        [replicate.drift for replicate in row.replicates],
+        [replicate.inputs for replicate in row.replicates],
     )
 
 

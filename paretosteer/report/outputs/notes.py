@@ -9,7 +9,7 @@ from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
 from paretosteer.report.analysis.evaluate import RowResult, TableResult
 from paretosteer.report.figures.drawn_rows import left_out
 from paretosteer.report.analysis.replicates import Replicate
-from paretosteer.report.analysis.comparable import numbered
+from paretosteer.report.analysis.comparable import numbered, vector_words
 from paretosteer.report.analysis.ranks import ALPHA, COMPARED
 
 _ALIKE = 12  # maximum number of notes of one kind, such as one per row
@@ -27,6 +27,7 @@ def notes(result: TableResult) -> list[str]:
         _estimated(scored),
         _ties(result),
         _regularised(result),
+        _raw_reference(result),
         _oracle(result),
         _exempt(scored),
         _incomplete(result),
@@ -123,6 +124,14 @@ def _regularised(result: TableResult) -> Iterator[str]:
         yield (
             f"Points are regularised: every objective minus {setting.kl_coefficient:g} × KL (nats "
             "per sample), because reward can always be bought with more KL."
+        )
+
+
+def _raw_reference(result: TableResult) -> Iterator[str]:
+    if result.raw_reference is not None:
+        yield (
+            "Hypervolume in raw units is above the reference point that the user gave: "
+            f"{vector_words(result.raw_reference)}."
         )
 
 

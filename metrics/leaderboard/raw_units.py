@@ -1,0 +1,60 @@
+"""Utility of the points offered, and hypervolume in the units that papers print."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from paretosteer import metrics
+from paretosteer.metrics.row_metric import RowMetric
+
+if TYPE_CHECKING:
+    from paretosteer.metrics.input_checks import FloatArray, FloatOrArray
+
+
+def _inner_product(preferences: FloatArray, points: FloatArray) -> FloatOrArray:
+    return metrics.inner_product(preferences, points)
+
+
+METRICS = (
+    RowMetric(
+        "mip",
+        "up",
+        "mean inner product of preference and point, standard units",
+        title="MIP",
+        meaning="Mean over preferences of the utility of the point offered there, ⟨μ, f⟩, in "
+        "standard units of the start model.",
+        format="z.3f",
+        section="further",
+        place=2,
+        function=_inner_product,
+        needs=("preferences", "standard_points"),
+    ),
+    RowMetric(
+        "mip_raw",
+        "up",
+        "mean inner product of preference and point, raw units",
+        title="MIP, raw",
+        meaning="The same in the objectives' own units, as papers print it. An objective with "
+        "larger numbers counts for more.",
+        format="z.4g",
+        section="further",
+        place=2,
+        function=_inner_product,
+        needs=("preferences", "raw_points"),
+    ),
+    RowMetric(
+        "hypervolume_raw",
+        "up",
+        "hypervolume in raw units above the reference that the user gave",
+        title="HV, raw",
+        meaning="Hypervolume in the objectives' own units above the reference point that the user "
+        "gave, to compare with published tables.",
+        format="z.4g",
+        bounds=(0.0, inf),
+        optional=True,
+        place=4,
+        function=lambda points, reference: metrics.hypervolume(points, reference),
+        needs=("raw_points", "raw_reference"),
+    ),
+)
