@@ -26,6 +26,10 @@ from paretosteer.sweeps.compose import compose_sweep
         ("xsum", 3, []),
         ("nli_summary", 3, []),
         ("continuous_interpolation", 1, []),
+        ("parm_safety", 2, []),
+        ("parm_assistant", 2, []),
+        ("cos_dpo_mslr", 3, ["benchmark.path=somewhere"]),
+        ("cos_dpo_safe", 3, []),
         ("human_preferences", 5, ["benchmark.pairs.helpful=one", "+benchmark.pairs.humour=two"]),
     ],
 )
@@ -65,6 +69,7 @@ CLASSES = [
 ]
 NEEDED = {
     "experiment/mslr": ["benchmark.path=somewhere"],
+    "experiment/cos_dpo_mslr": ["benchmark.path=somewhere"],
     "experiment/long_form_qa": ["benchmark.data=somewhere"],
     "experiment/human_preferences": ["benchmark.pairs.helpful=one"],
     "model/hf": ["model.path=somewhere"],
