@@ -154,7 +154,7 @@ def test_an_older_failure_in_the_folder_is_not_this_sweep_s(lab: Lab) -> None:
 def test_a_report_that_fails_is_an_error(
     lab: Lab, output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(dirs: list[Path], out: Path | None = None) -> None:
+    def fails(dirs: list[Path], out: Path | None = None, raw_reference: object = None) -> None:
         raise RuntimeError("no space left")
 
     monkeypatch.setattr(paretosteer.report, "write_report", fails)

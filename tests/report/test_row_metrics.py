@@ -66,15 +66,19 @@ def test_a_metric_is_defined_where_its_inputs_are_known() -> None:
 
 
 def test_every_built_in_metric_is_listed_titled_and_in_the_leaderboard(tmp_path: Path) -> None:
-    write_cell(tmp_path, "clp", concave(2.0))
-    names, board = [column.name for column in columns.BUILT_IN], leaderboard(tmp_path)
+    measured = {"main_objective": "variety", "measures": {"dpo_losses": [[0.5, 0.6]] * 5}}
+    write_cell(tmp_path, "clp", concave(2.0), changes=measured)
+    names = [column.name for column in columns.BUILT_IN]
+    board = write_report([tmp_path], raw_reference=(-9.0, -9.0)).leaderboard
     assert len(set(names)) == len(names)
     for metric in ROW_METRICS:
         assert METRICS[metric.name] is metric and metric.section and metric.title != metric.name
         own = metric.of("variety").names if metric.per_objective else metric.names
         assert set(own) <= set(board)
     reserved = {name for column in columns.BUILT_IN for name in column.names}
-    varying = {name for name in board if name.startswith(("controllability_", "range_"))}
+    varying = {
+        name for name in board if name.startswith(("controllability_", "range_", "dpo_loss_"))
+    }
     assert set(board) - reserved - varying == {"seconds_score"}
 
 
