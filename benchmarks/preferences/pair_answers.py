@@ -121,8 +121,8 @@ class Answers:
                 return control.take(torch.full((rows,), point))
 
             ratios = (self._scored(policy, at_point, device) - start).double().view(-1, 2)
-            pairs = softplus(-beta * (ratios[:, 0] - ratios[:, 1])).split(self.sizes.tolist())
-            losses.append([float(own.mean()) for own in pairs])
+            pairs = softplus(-beta * (ratios[:, 0] - ratios[:, 1])).numpy()  # (pairs,)
+            losses.append([own.mean() for own in np.split(pairs, self.firsts[1:])])
         return np.array(losses)
 
     @torch.no_grad()
