@@ -23,7 +23,7 @@ METRICS = (
     RowMetric(
         "auxiliary_hypervolume",
         "up",
-        "hypervolume of the auxiliary objectives, raw, above the origin",
+        "raw hypervolume of the auxiliary objectives from the origin",
         title="Auxiliary HV",
         meaning="Hypervolume of the objectives besides the main one alone, in raw units above the "
         "origin.",

@@ -28,7 +28,7 @@ METRICS = (
     RowMetric(
         "dpo_loss_{objective}",
         "down",
-        "DPO loss of one objective on held-out pairs, mean over preferences",
+        "held-out DPO loss of one objective, mean over preferences",
         title="DPO loss of {objective}",
         meaning="DPO loss of {objective} on held-out pairs, from the policy's log-probabilities, "
         "averaged over preferences. Not normalised: the start model's is ln 2 ≈ 0.693.",

@@ -20,7 +20,7 @@ METRICS = (
     RowMetric(
         "mip",
         "up",
-        "mean inner product of preference and point, standard units",
+        "mean inner product with the preference, standard units",
         title="MIP",
         meaning="Mean over preferences of the utility of the point offered there, ⟨μ, f⟩, in "
         "standard units of the start model.",
@@ -33,7 +33,7 @@ METRICS = (
     RowMetric(
         "mip_raw",
         "up",
-        "mean inner product of preference and point, raw units",
+        "mean inner product with the preference, raw units",
         title="MIP, raw",
         meaning="The same in the objectives' own units, as papers print it. An objective with "
         "larger numbers counts for more.",
@@ -46,7 +46,7 @@ METRICS = (
     RowMetric(
         "hypervolume_raw",
         "up",
-        "hypervolume in raw units above the reference that the user gave",
+        "hypervolume in raw units above the user's reference",
         title="HV, raw",
         meaning="Hypervolume in the objectives' own units above the reference point that the user "
         "gave, to compare with published tables.",
