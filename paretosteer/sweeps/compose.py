@@ -12,6 +12,7 @@ from typing import Any
 from hydra import initialize_config_module
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.core.plugins import Plugins
@@ -65,7 +66,13 @@ class SearchPath(SearchPathPlugin):  # type: ignore[misc]
 
 def parse(config: DictConfig) -> CellConfig:
     """Checked cell of a composed configuration."""
-    values = OmegaConf.to_container(_cell(config), resolve=True, throw_on_missing=True)
+    HydraConfig.instance().set_config(config)  # for `${hydra:runtime.choices.benchmark}`
+    cell = _cell(config)
+    written = str(OmegaConf.to_container(cell, resolve=False))
+    for name in re.findall(r"\$\{hydra:([^{}]*)\}", written):
+        if OmegaConf.select(config.hydra, name) is None:  # such as job.num
+            raise UsageError(f"${{hydra:{name}}}: has no value for a cell; use another reference")
+    values = OmegaConf.to_container(cell, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
     return CellConfig.parse({str(key): value for key, value in values.items()})
 

@@ -33,6 +33,17 @@ def test_an_experiment_is_a_grid_that_overrides_extend() -> None:
     assert {cell.sweep_dir for cell in cells} == {"results/five_methods"}
 
 
+def test_a_setting_may_refer_to_the_choices_of_hydra() -> None:
+    overrides = ["seed=0,1", "sweep_dir='x/${hydra:runtime.choices.benchmark}'"]
+    assert {cell.sweep_dir for cell in compose_sweep(overrides)} == {"x/stories"}
+
+
+@pytest.mark.parametrize("name", ["job.num", "job.id", "nothing"])
+def test_a_reference_to_hydra_without_a_value_is_an_error(name: str) -> None:
+    with pytest.raises(UsageError, match=rf"hydra:{name}}}: has no value for a cell"):
+        compose_cell([f"sweep_dir='x/${{hydra:{name}}}'"])
+
+
 def test_an_option_of_the_swept_methods_need_not_be_one_of_the_default_method() -> None:
     cells = compose_sweep(["method=clp,cos_dpo", "method.concentration=0.5"])
     assert [cell.method.values["concentration"] for cell in cells] == [0.5, 0.5]
