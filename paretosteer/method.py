@@ -120,6 +120,18 @@ class Method(ABC):
         """Points to evaluate: the grid (k, m), then points that show further dials."""
         return [Point(tuple(mu)) for mu in grid.tolist()]
 
+    def shared_training(self) -> tuple[str, Mapping[str, Any]] | None:
+        """Name and options of the method whose training this one starts from; None: its own.
+
+        Cells that name the same training share one checkpoint. The method then defines
+        `train_from`, and `train` for where nothing can be shared.
+        """
+        return None
+
+    def train_from(self, checkpoint: Path, benchmark: Benchmark, trainer: Trainer) -> None:
+        """Build the trained policy from a checkpoint of the shared training."""
+        raise NotImplementedError(f"{type(self).__name__} names a shared training")
+
     # -- what it can rely on ----------------------------------------------------------------
 
     def bind(self, objectives: tuple[Objective, ...]) -> None:
@@ -159,6 +171,11 @@ class Method(ABC):
                 raise UsageError(f"dial: {name!r} is not a dial of this {owner}; {hint}")
             if not value > known[name]:
                 raise UsageError(f"dial {name}: found {value:g}, expected above {known[name]:g}")
+
+    @property
+    def trained_parameters(self) -> int:
+        """Number of weights that training changed."""
+        return sum(p.numel() for p in self.policy.parameters() if p.requires_grad)
 
     @property
     def m(self) -> int:

@@ -12,7 +12,7 @@ from paretosteer import method_outputs, simplex
 from paretosteer.cells.cell_name import IDENTITY_LENGTH, cell_name, cell_title
 from paretosteer.cells.state import State
 from paretosteer.config import options
-from paretosteer.config.schema import Budget, CellConfig
+from paretosteer.config.schema import Budget, CellConfig, Plugin
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
 from paretosteer.plugins import registry
@@ -93,6 +93,7 @@ class CellPlan:
             },
             {"model": self.model_key}
             | ({"method": self.content_key} if self.content_key else {})
+            | ({"shared": self.shared.digests["train"]} if self.shared else {})
             | plugin_files(used(c)),
             {"train": VERSIONS["train"]}
             | {"method": self.method_class.version, "benchmark": self.benchmark_class.version}
@@ -113,6 +114,15 @@ class CellPlan:
             {"score": VERSIONS["score"]},
         )
         return {"train": train, "sample": sample, "score": score}
+
+    @cached_property
+    def shared(self) -> CellPlan | None:
+        """Plan of the cell whose training this one starts from, if its method names one."""
+        if (named := self.method().shared_training()) is None:
+            return None
+        name, values = named
+        method = Plugin.model_validate({"name": name, **values})
+        return CellPlan.of(self.config.model_copy(update={"method": method}))
 
     @cached_property
     def content_key(self) -> str | None:

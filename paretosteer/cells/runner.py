@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from paretosteer.cells.record import RECORD, Record, write_record
 from paretosteer.cells.resume import PartialStages
 from paretosteer.cells.reuse import existing_record, warn_if_damaged
 from paretosteer.cells.shared_failures import SharedFailures
+from paretosteer.cells.shared_training import SharedTraining, find_shared, make_shared
 from paretosteer.cells.stage_files import write_checkpoint, write_json_lines, write_table
 from paretosteer.config.setting import Setting
 from paretosteer.errors import PLUGIN_ERRORS, UnsupportedError, stops_job
@@ -122,23 +124,50 @@ class CellRun:
                 self.tracker.log(step, row)
 
             trainer = self.trainer(on_step)
-            self.method.train(self.benchmark, trainer)
+            shared = self.shared_training(trainer)
+            if shared is None:
+                self.method.train(self.benchmark, trainer)
+            else:
+                trainer = self.trainer()  # counts what this cell adds
+                if self.plan.shared:
+                    self.method.train_from(shared.checkpoint, self.benchmark, trainer)
+                else:
+                    self.method.load(shared.checkpoint, self.benchmark)
 
         files = write_checkpoint(self.folder, self.config.method.name, self.method)
         with atomic_write(self.folder / "training.csv") as path:
-            trainer.write_log(path, [o.name for o in self.benchmark.objectives])
-        weights = [p.numel() for p in self.method.policy.parameters() if p.requires_grad]
+            if shared is None:
+                trainer.write_log(path, [o.name for o in self.benchmark.objectives])
+            else:
+                shutil.copy(shared.log, path)
+        account, parts, seconds = trainer.account, trainer.parts, trainer.seconds
+        if shared is not None:
+            account, parts = shared.cost(account), shared.facts["parts"]
+            seconds += shared.facts["seconds"]
         facts = {
-            "account": asdict(trainer.account),
-            "parts": trainer.parts,
+            "account": asdict(account),
+            "parts": parts,
             "processes": self.group.size,
-            "seconds": {"normaliser": normaliser_seconds, "train": trainer.seconds},
-            "trained_parameters": sum(weights),
+            "seconds": {"normaliser": normaliser_seconds, "train": seconds},
+            "trained_parameters": self.method.trained_parameters,
             "stored_bytes": sum((self.folder / name).stat().st_size for name in files),
             "peak_memory_bytes": memory.peak(),
             "selection": self.method.selection,
         }
         self.finish("train", [*files, "training.csv"], facts)
+
+    def shared_training(self, trainer: Trainer) -> SharedTraining | None:
+        """Training that this cell has in common with others, made if need be; None: its own.
+
+        Several processes train together, so that each must take part: then nothing is shared.
+        """
+        if self.group.size > 1:
+            return None
+        if (plan := self.plan.shared) is None:
+            return find_shared(self.plan, self.setting.device.type)
+        # Refused here, if at all, before the shared training.
+        self.method.build_policy(self.benchmark, self.config.seed)
+        return make_shared(plan, self.benchmark, trainer)
 
     def sample(self) -> None:
         """Sample every test prompt at every point. Writes `samples.jsonl` and `drift.parquet`.

@@ -55,6 +55,10 @@ class Banked(Protocol):
         """Drop every bank but these, in this order."""
         ...
 
+    def delta(self, bank: int) -> Tensor:
+        """Change that one bank alone makes."""
+        ...
+
     def materialise(self, coefficients: Tensor) -> Tensor:
         """Plain tensor under one coefficient row (banks,)."""
         ...
@@ -467,6 +471,10 @@ class BankedTable(nn.Module):
     def keep(self, banks: Sequence[int]) -> None:
         """Drop every bank but these, in this order."""
         self.deltas = nn.ParameterList([self.deltas[i] for i in banks])
+
+    def delta(self, bank: int) -> Tensor:
+        """Change that one bank makes to the table."""
+        return self.deltas[bank]
 
     def materialise(self, coefficients: Tensor) -> Tensor:
         """Plain table under one coefficient row (banks,)."""

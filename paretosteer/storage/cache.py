@@ -63,6 +63,12 @@ def unfinished(folder: Path) -> Path:
     return folder.with_name(f".unfinished-{folder.name.removeprefix(DRAFT)}")
 
 
+def existing(kind: str, key: Mapping[str, Any]) -> Path | None:
+    """Folder of an entry that is complete; None if there is none."""
+    folder = entry(kind, key)
+    return folder if folder.is_dir() and _problem(folder) is None else None
+
+
 def entry(kind: str, key: Mapping[str, Any]) -> Path:
     """Path of an entry, whether or not it exists."""
     return root() / kind / digest(key)[:32]

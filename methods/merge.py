@@ -1,0 +1,210 @@
+"""Merges of trained specialists, with the preference as weights.
+
+Rewarded Soup's specialists, one per objective, are trained once and merged in seven ways, most of
+which are not linear in the weights: `kind` names them. The definitions follow mergekit's table of
+methods, read from its documentation of semantics, not from the papers' code; RegMean is Jin et al.,
+arXiv 2212.09849. `paretosteer.policies.merging` has the formulas and the papers.
+
+Task arithmetic with weights mu is Rewarded Soup. Where nothing is dropped and no signs disagree,
+every kind but RegMean is. All but task arithmetic give up the specialists' low rank: their deltas
+are stored in full, and the merged weights are computed for every preference that is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from paretosteer import (
+    Array,
+    Banks,
+    Benchmark,
+    Conditioning,
+    Control,
+    Method,
+    Trainer,
+    TrainingOptions,
+    Unconditioned,
+    UnsupportedError,
+    UsageError,
+    option,
+)
+from paretosteer.methods.adapters import Adapters
+from paretosteer.methods.rewarded_soup import RewardedSoup
+from paretosteer.policies.base import Conditioned
+from paretosteer.policies.merged_banks import MergedBanks
+from paretosteer.policies.merging import DENSITY
+from paretosteer.policies.merging import Merge as Formula
+from paretosteer.storage.safetensors_only import read_tensors
+from paretosteer.training.gram_matrices import gram_matrices
+
+
+class Merge(Method):
+    """Specialists of Rewarded Soup, or given adapters, merged by a formula."""
+
+    class Options(TrainingOptions):
+        """Options of merges."""
+
+        kind: Literal[
+            "task_arithmetic", "ties", "dare_linear", "dare_ties", "della", "breadcrumbs", "regmean"
+        ] = option("ties", "how the specialists are merged", bare=True)
+        feedback: str = option("reward", "training feedback of the specialists")
+        paths: tuple[str, ...] = option(
+            (), "PEFT LoRA folders to merge, one per objective; none: train specialists", place=True
+        )
+        density: float | None = option(
+            None, "share of a delta's entries that stay; null: 0.2 to 0.9 by kind", above=0, most=1
+        )
+        rescale: Literal["l1", "probability"] = option(
+            "l1", "after random dropping: restore the L1 norm, or divide by the probability to stay"
+        )
+        epsilon: float = option(
+            0.15, "della: the probability to stay is density -/+ this by magnitude", least=0, most=1
+        )
+        gamma: float = option(
+            0.01, "breadcrumbs: share of the largest entries that is dropped", least=0, most=1
+        )
+        scale: float = option(1.0, "factor of the merged delta", above=0)
+        off_diagonal: float = option(
+            0.9, "regmean: factor of the Gram matrices' off-diagonal elements", least=0, most=1
+        )
+        examples: int = option(256, "regmean: samples per specialist for its inputs", least=1)
+
+    @classmethod
+    def content_key(cls, options: Any) -> str | None:
+        """Digest of the adapters, if any are given."""
+        return Adapters.content_key(options) if options.paths else None
+
+    def check(self, objectives: int) -> None:
+        """Check for one adapter per objective where adapters are given."""
+        paths = self.options.paths
+        if len(paths) == 1:
+            raise UsageError("method.paths: found 1 adapter; a merge needs two or more specialists")
+        if paths:
+            self._source().check(objectives)
+
+    def shared_training(self) -> tuple[str, Mapping[str, Any]] | None:
+        """Rewarded Soup under the same training options."""
+        if self.options.paths:
+            return None
+        names = RewardedSoup.Options.model_fields.keys() & type(self.options).model_fields.keys()
+        return "rewarded_soup", {name: getattr(self.options, name) for name in sorted(names)}
+
+    def conditioning(self, objectives: int) -> Conditioning:
+        """Banks of full rank that are merged, or Rewarded Soup's for task arithmetic."""
+        o = self.options
+        if o.paths:
+            return Unconditioned()  # the adapters say which layers have banks
+        if o.kind == "task_arithmetic":
+            return Banks(objectives, o.rank, o.alpha, dropout=o.dropout)
+        return MergedBanks(objectives, self._formula)
+
+    def total_steps(self, budget: int, objectives: int) -> int:
+        """Specialists share the budget; given adapters are not trained."""
+        return 0 if self.options.paths else budget
+
+    def prepare(self, benchmark: Benchmark) -> None:
+        """Refuse adapters of another model before anything is written."""
+        if self.options.paths:
+            self._source().prepare(benchmark)
+
+    def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
+        """Train or load the specialists, then merge them."""
+        self.build_policy(benchmark, trainer.seed)  # refused here, before any training
+        source = self._source()
+        source.train(benchmark, trainer)
+        self._merge(source, benchmark, trainer)
+
+    def train_from(self, checkpoint: Path, benchmark: Benchmark, trainer: Trainer) -> None:
+        """Merge the specialists of a checkpoint of the shared training."""
+        source = self._source()
+        source.load(checkpoint, benchmark)
+        self._merge(source, benchmark, trainer)
+
+    def control(
+        self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
+    ) -> Control:
+        """c = mu, times the scale for task arithmetic."""
+        linear = self.options.kind == "task_arithmetic"
+        return Control.soup(preferences * self.options.scale if linear else preferences)
+
+    def save(self, folder: Path) -> None:
+        """Save the merged banks; for task arithmetic what the specialists' method saves."""
+        if self.options.kind == "task_arithmetic":
+            self._specialists.save(folder)
+        else:
+            super().save(folder)
+
+    def load(self, folder: Path, benchmark: Benchmark) -> None:
+        """Restore what `save` wrote, without reading any adapter's folder."""
+        self.build_policy(benchmark, seed=0)
+        if self.options.kind == "task_arithmetic":
+            self._specialists = self._source()
+            self._specialists.load(folder, benchmark)
+            self.policy = self._specialists.policy
+            return
+        state = read_tensors(folder / "policy.safetensors")
+        if self.options.paths:
+            first = [name.split(".", 2)[2] for name in state if name.startswith("banks.0.")]
+            self._add_banks(dict.fromkeys(name.rpartition(".")[0] for name in first))
+        self.policy.load_state(state)
+
+    @property
+    def trained_parameters(self) -> int:
+        """Number of weights of the specialists; those of given adapters were not trained here."""
+        return self._trained
+
+    @property
+    def _formula(self) -> Formula:
+        o = self.options
+        density = DENSITY.get(o.kind, 1.0) if o.density is None else o.density
+        settings = (o.rescale, o.epsilon, o.gamma, o.scale, o.off_diagonal)
+        return Formula(o.kind, density, *settings)
+
+    def _source(self) -> Method:
+        """Method that the specialists come from, neither trained nor loaded."""
+        if self.options.paths:
+            return Adapters(Adapters.Options(paths=self.options.paths))
+        _, values = self.shared_training() or ("", {})
+        return RewardedSoup(RewardedSoup.Options(**values))
+
+    def _merge(self, source: Method, benchmark: Benchmark, trainer: Trainer) -> None:
+        """Fill the merged banks with the specialists' deltas, sparsified under the seed."""
+        self._trained = source.trained_parameters
+        if self.options.kind == "task_arithmetic":
+            self._specialists, self.policy = source, source.policy
+            return
+        trained = _banked(source.policy)
+        if self.options.paths:
+            self._add_banks(trained)
+        merged, generator = _banked(self.policy), torch.Generator().manual_seed(trainer.seed)
+        prompts = benchmark.prompts("train")
+        examples = [prompts[i % len(prompts)] for i in range(self.options.examples)]
+        for bank in range(self.m):
+            for name in sorted(merged):
+                delta = trained[name].delta(bank).detach()
+                with torch.no_grad():
+                    kept = self._formula.sparsify(delta, generator)
+                    merged[name].parts(bank)["delta"].copy_(kept)
+            if self.options.kind == "regmean":
+                own = (source.policy, trained, bank, examples, trainer.seed)
+                grams, units = gram_matrices(*own)
+                trainer.select(units, 0, source.policy.size)
+                for name, gram in grams.items():
+                    merged[name].parts(bank)["gram"].data.copy_(gram)
+
+    def _add_banks(self, names: Iterable[str]) -> None:
+        """Put merged banks around the layers that given adapters change."""
+        policy: Any = self.policy
+        kind = MergedBanks(self.m, self._formula)
+        policy.add_banks(list(names), lambda _, layer: kind.linear(layer, policy.active))
+
+
+def _banked(policy: Any) -> dict[str, Any]:
+    """Banked layers of a policy by name."""
+    if not isinstance(policy, Conditioned):
+        raise UnsupportedError("this benchmark's policy has no banked layers to merge")
+    return policy.layers

@@ -1,0 +1,122 @@
+"""Training that several cells share: done once, kept in the cache, copied into each cell.
+
+A method whose `shared_training` names another method starts from that method's checkpoint. It comes
+from the cache, else from a finished cell of the same sweep, else it is trained here. Every cell
+that uses it counts its cost.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from paretosteer import method_outputs
+from paretosteer.benchmark import Benchmark
+from paretosteer.cells import provenance
+from paretosteer.cells.plan import CellPlan
+from paretosteer.cells.record import read_record
+from paretosteer.errors import UsageError
+from paretosteer.plugins.in_use import used
+from paretosteer.runtime.progress import say
+from paretosteer.storage.atomic import write_json
+from paretosteer.storage.cache import cached, existing
+from paretosteer.storage.locks import owned
+from paretosteer.training.budget import Account
+from paretosteer.training.trainer import Trainer
+
+KIND = "training"
+_FACTS, _LOG = "facts.json", "training.csv"
+
+
+@dataclass(frozen=True)
+class SharedTraining:
+    """A finished training in the cache."""
+
+    folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """Folder that the method saved."""
+        return self.folder / "checkpoint"
+
+    @property
+    def log(self) -> Path:
+        """Its `training.csv`."""
+        return self.folder / _LOG
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Its `account`, `parts` and `seconds`."""
+        facts: dict[str, Any] = json.loads((self.folder / _FACTS).read_text())
+        return facts
+
+    def cost(self, further: Account) -> Account:
+        """Sum of its account and what a cell spends besides."""
+        own = Account(**self.facts["account"])
+        return Account(
+            **{x.name: getattr(own, x.name) + getattr(further, x.name) for x in fields(Account)}
+        )
+
+
+def find_shared(plan: CellPlan, device: str) -> SharedTraining | None:
+    """Training of this cell, if another cell shared the same one; None otherwise."""
+    folder = existing(KIND, _key(plan, device))
+    if folder is None:
+        return None
+    say(f"{plan.folder.name}: training is shared with other cells, not repeated")
+    return SharedTraining(folder)
+
+
+def make_shared(plan: CellPlan, benchmark: Benchmark, trainer: Trainer) -> SharedTraining:
+    """Training of the planned cell, trained with `trainer` if no cell has done it."""
+
+    def make(folder: Path) -> None:
+        if not _copy_from_sweep(plan, folder):
+            method = plan.method()
+            method.train(benchmark, trainer)
+            method_outputs.save(plan.config.method.name, method, folder / "checkpoint")
+            trainer.write_log(folder / _LOG, [o.name for o in benchmark.objectives])
+            account, seconds = asdict(trainer.account), trainer.seconds
+            facts = {"account": account, "parts": trainer.parts, "seconds": seconds}
+            write_json(folder / _FACTS, facts)
+
+    return SharedTraining(cached(KIND, _key(plan, benchmark.setting.device.type), make))
+
+
+def _copy_from_sweep(plan: CellPlan, folder: Path) -> bool:
+    """Copy the training of the sweep's own cell, waiting for a job that works on it."""
+    cell = plan.folder
+    if not cell.is_dir():
+        return False
+    with owned(cell, say, wait=True):
+        try:
+            record = read_record(cell)
+        except UsageError:
+            return False
+        plugins, state = used(plan.config), plan.state
+        code = (provenance.source_digest(plugins), provenance.versions(plugins))
+        if (record.source_digest, record.versions) != code:
+            return False
+        if "train" not in state.finished(plan.digests):
+            return False
+        shutil.copytree(cell / "checkpoint", folder / "checkpoint")
+        shutil.copy(cell / _LOG, folder / _LOG)
+        facts = state.facts("train")
+    seconds = facts["seconds"]["train"]
+    own = {"account": facts["account"], "parts": facts["parts"], "seconds": seconds}
+    write_json(folder / _FACTS, own)
+    return True
+
+
+def _key(plan: CellPlan, device: str) -> dict[str, Any]:
+    """Everything that a training depends on, code and libraries included."""
+    plugins = used(plan.config)
+    return {
+        "train": plan.digests["train"],
+        "code": provenance.source_digest(plugins),
+        "versions": provenance.versions(plugins),
+        "device": device,
+    }
