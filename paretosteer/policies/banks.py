@@ -494,6 +494,8 @@ class BankedTable(nn.Module):
 
 def _add(y: Tensor, x: Tensor, a: Tensor, slots: Tensor | None, b: Tensor) -> Tensor:
     """y (…, out) + ((x a) * slots) b for x (rows, T, in), in place where the types allow."""
+    if len(b) == 0:  # an adapter that does not change this layer
+        return y
     hidden = x.to(a.dtype) @ a  # (rows, T, r)
     if slots is not None:
         slots = slots.to(a.dtype)
