@@ -104,7 +104,6 @@ def test_given_adapters_are_merged_without_training(place, model, paths, kind):
         largest = expected.abs().flatten().topk(int(0.2 * expected.numel())).values
         assert found.abs()[found != 0].min() == pytest.approx(float(largest.min()), rel=1e-3)
         expected = torch.where(found != 0, expected, 0.0)
-        assert found.abs()[found != 0].min() >= 0.9 * bound
         assert (found != 0).double().mean() == pytest.approx(0.2, abs=0.01)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     assert cell.answer(["One day,"], np.eye(2)) != []
