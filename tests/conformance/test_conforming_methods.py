@@ -19,6 +19,7 @@ TRAINED = [
     *("panacea", "pblora", "pareto_merging"),
     *("mo_odpo", "mi_epo"),
     "mod",
+    "merge",
 ]
 
 
