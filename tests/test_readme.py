@@ -1,4 +1,4 @@
-"""The README is correct: its commands and its Python code run, on small stand-ins.
+"""The README and the documents are correct: their commands and Python code run, on stand-ins.
 
 The two `make` commands are left out. Work is `budget=smoke`; of seeds and folds the first is run,
 of an experiment two methods, and a sweep that takes none of a reader's files is planned only.
@@ -23,16 +23,22 @@ from paretosteer.sweeps.compose import compose_cell, compose_sweep
 
 sys.path.insert(0, str(Path(__file__).parent / "methods"))
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
-LINES = [
-    line.partition(" #")[0].strip()
-    for language, block in BLOCKS
-    if language == "bash"
-    for line in block.splitlines()
-]
+ROOT = Path(__file__).parents[1]
+TEXT = "\n".join(
+    page.read_text(encoding="utf-8")
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+)
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)
+LINES = list(
+    dict.fromkeys(
+        line.partition(" #")[0].strip()
+        for language, block in BLOCKS
+        if language == "bash"
+        for line in block.splitlines()
+    )
+)
 COMMANDS = [line for line in LINES if not line.startswith("make ")]
-INLINE = [" ".join(each.split()) for each in re.findall(r"(?<!`)`(paretosteer [^`]+)`", README)]
+INLINE = [" ".join(each.split()) for each in re.findall(r"(?<!`)`(paretosteer [^`]+)`", TEXT)]
 WHOLE = os.environ.get("README") == "whole"
 SWEPT = "results/five_methods"
 
@@ -104,8 +110,8 @@ def test_a_command_runs(
 
 def test_every_line_is_a_command_that_is_run() -> None:
     assert {line for line in LINES if line not in COMMANDS} == {"make quickstart", "make test"}
-    assert {language for language, _ in BLOCKS} == {"bash", "python", "toml"}
-    assert len(COMMANDS) >= 19 and len(blocks("python")) == 2 and len(blocks("toml")) == 1
+    assert {language for language, _ in BLOCKS} == {"bash", "python", "toml", "text"}
+    assert len(COMMANDS) >= 19 and len(blocks("python")) == 5 and len(blocks("toml")) == 1
 
 
 @pytest.mark.parametrize("command", [each for each in INLINE if re.match(r"\S+ (run|sweep)", each)])
@@ -118,8 +124,10 @@ def test_the_python_api_runs(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(here)
-    exec(compile(block("make_benchmark"), "README.md", "exec"), {})
+    exec(compile(block("make_benchmark"), "api.md", "exec"), {})
     assert capsys.readouterr().out.startswith("(")
+    exec(compile(block("to_latex"), "paper_table.md", "exec"), {})
+    assert "hypervolume" in capsys.readouterr().out
 
 
 def test_the_example_method_trains_steers_and_saves(tmp_path: Path) -> None:

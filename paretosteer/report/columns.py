@@ -66,24 +66,45 @@ def duration(seconds: float) -> str:
 
 # What a row is of.
 _ROW = (
-    Column("table", whole=True),
-    Column("benchmark"),
-    Column("model"),
-    Column("method"),
-    Column("variant"),
-    Column("seeds", title="Seeds", format="d", whole=True, terminal=8),
-    Column("status"),
-    Column("ratio_to"),
-    Column("label"),
-    Column("benchmark_version"),
-    Column("exempt"),
-    Column("cells", whole=True),
-    Column("replicates", whole=True),
-    Column("seed_list"),
-    Column("folds", title="Folds", format="d", whole=True, terminal=7, sparse=True),
-    Column("fold_list"),
-    Column("points", whole=True),
-    Column("dialled_points", whole=True),
+    Column("table", summary="Number of the table: rows of one table may be compared.", whole=True),
+    Column("benchmark", summary="Benchmark."),
+    Column("model", summary="Start model."),
+    Column("method", summary="Method."),
+    Column("variant", summary="Settings that distinguish rows of one method."),
+    Column(
+        "seeds",
+        summary="Number of seeds.",
+        title="Seeds",
+        format="d",
+        whole=True,
+        terminal=8,
+    ),
+    Column("status", summary="ok, partial (some cells failed), failed or unsupported."),
+    Column(
+        "ratio_to", summary="Front that the hypervolume ratio divides by: oracle or union front."
+    ),
+    Column("label", summary="Name of the row in tables and plots."),
+    Column("benchmark_version", summary="Version of the benchmark."),
+    Column("exempt", summary="True if the method is exempt from the budget's cap."),
+    Column("cells", summary="Cells of the row.", whole=True),
+    Column("replicates", summary="Cells with a result: seeds times folds.", whole=True),
+    Column("seed_list", summary="Seeds, separated by spaces."),
+    Column(
+        "folds",
+        summary="Number of cross-validation folds.",
+        title="Folds",
+        format="d",
+        whole=True,
+        terminal=7,
+        sparse=True,
+    ),
+    Column("fold_list", summary="Folds, separated by spaces."),
+    Column("points", summary="Preferences at which the method was evaluated.", whole=True),
+    Column(
+        "dialled_points",
+        summary="Further points, at other values of a method's dials; plotted but not ranked.",
+        whole=True,
+    ),
 )
 
 STEPS = Column(
@@ -189,10 +210,10 @@ _COSTS = (
         section="cost",
         place=104,
     ),
-    Column("n_total", whole=True),
-    Column("n_failed", whole=True),
-    Column("reason"),
-    Column("paths"),
+    Column("n_total", summary="Test samples.", whole=True),
+    Column("n_failed", summary="Test samples that could not be scored.", whole=True),
+    Column("reason", summary="Why a row has no result."),
+    Column("paths", summary="Folders of the cells."),
 )
 
 BUILT_IN: tuple[Column, ...] = (*_ROW, *ROW_METRICS, *_COSTS)

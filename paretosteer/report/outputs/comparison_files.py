@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paretosteer.report.analysis.bootstrap import ENOUGH
-from paretosteer.report.analysis.changes import UNCHANGED, CellChange, Comparison, RowChange, Shift, Shifts, compare_sweeps
+from paretosteer.report.analysis.changes import (
+    UNCHANGED,
+    CellChange,
+    Comparison,
+    RowChange,
+    Shift,
+    Shifts,
+    compare_sweeps,
+)
 from paretosteer.report.outputs.csv_text import csv
 from paretosteer.report.outputs.text_tables import markdown_escape
 from paretosteer.report.write import report_folder, write_files

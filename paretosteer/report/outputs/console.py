@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.metrics.row_metric import Column
 from paretosteer.report.columns import HYPERVOLUME, on_terminal
-from paretosteer.report.outputs.comparison_files import HEADINGS, NOTE, ComparisonReport, figure_texts
+from paretosteer.report.outputs.comparison_files import (
+    HEADINGS,
+    NOTE,
+    ComparisonReport,
+    figure_texts,
+)
 from paretosteer.report.outputs.notes import volume_error
 from paretosteer.report.write import Report
 from paretosteer.runtime.terminal import line

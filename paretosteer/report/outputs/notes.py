@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from paretosteer.cells.record import ScoredRecord
-from paretosteer.report.analysis.bootstrap import RESAMPLES
 from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
-from paretosteer.report.analysis.evaluate import RowResult, TableResult
-from paretosteer.report.figures.drawn_rows import left_out
-from paretosteer.report.analysis.replicates import Replicate
+from paretosteer.report.analysis.bootstrap import RESAMPLES
 from paretosteer.report.analysis.comparable import numbered, vector_words
+from paretosteer.report.analysis.evaluate import RowResult, TableResult
 from paretosteer.report.analysis.ranks import ALPHA, COMPARED
+from paretosteer.report.analysis.replicates import Replicate
+from paretosteer.report.figures.drawn_rows import left_out
 
 _ALIKE = 12  # maximum number of notes of one kind, such as one per row
 _NAMED = 12  # most rows listed in a sentence
@@ -156,9 +156,7 @@ def _oracle(result: TableResult) -> Iterator[str]:
 
 def _exempt(rows: tuple[RowResult, ...]) -> Iterator[str]:
     if any(each.row.exempt for each in rows):
-        yield (
-            "* exempt from the budget's cap on steps: an expensive reference, not a competitor."
-        )
+        yield ("* exempt from the budget's cap on steps: an expensive reference, not a competitor.")
 
 
 def _incomplete(result: TableResult) -> Iterator[str]:

@@ -11,12 +11,12 @@ import numpy as np
 from paretosteer.cells.cell import Cell
 from paretosteer.report.analysis.bootstrap import Band
 from paretosteer.report.analysis.budget_curves import ladders
+from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.evaluate import Curves, RowResult, TableResult
+from paretosteer.report.analysis.oracle import Oracle
+from paretosteer.report.analysis.tables import Tables
 from paretosteer.report.outputs.leaderboard import leaderboard_frame
 from paretosteer.report.outputs.notes import notes
-from paretosteer.report.analysis.oracle import Oracle
-from paretosteer.report.analysis.comparable import Setting
-from paretosteer.report.analysis.tables import Tables
 from paretosteer.report.outputs.text_tables import apart
 
 _DIGITS = 6

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from paretosteer.metrics.row_metric import Column
+from paretosteer.report.analysis.comparable import Setting, distinctions, folds_words, vector_words
 from paretosteer.report.analysis.evaluate import RowResult, TableResult
 from paretosteer.report.columns import HYPERVOLUME, STEPS, section
 from paretosteer.report.outputs.notes import notes
-from paretosteer.report.analysis.comparable import Setting, distinctions, folds_words, vector_words
 from paretosteer.runtime.terminal import printable
 
 

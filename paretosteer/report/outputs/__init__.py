@@ -1,0 +1,1 @@
+"""Outputs of a report: leaderboard, text tables, report.json and the terminal."""
