@@ -6,7 +6,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 STALE := build/lib build/bdist.*
 
 .PHONY: setup quickstart reference test test-long test-readme test-lowest test-pythons test-faults test-slurm \
-	test-ray test-wheel test-plugin compare audit lint types schemas speed scale coverage clean
+	test-ray test-wheel test-plugin compare audit lint types schemas docs speed scale coverage clean
 
 setup: .venv/.installed
 
@@ -60,6 +60,11 @@ audit: setup
 # The JSON Schemas in docs/schema, from the pydantic models that define them.
 schemas: setup
 	$(BIN)/python docs/export_schemas.py
+
+# The site in build/site; a warning is an error.
+docs: setup types
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 lint: setup types
 	$(BIN)/ruff check .

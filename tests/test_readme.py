@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from readme_standins import stand_in
+from small_model import write_lora
 
 from paretosteer.commands.main import main
 from paretosteer.sweeps.compose import compose_cell, compose_sweep
@@ -57,6 +58,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all that the commands name: data, a model, and sweeps that have run."""
     folder = tmp_path_factory.mktemp("readme")
     stand_in(folder)
+    for seed, name in enumerate(("helpful_lora", "harmless_lora", "first_lora", "second_lora")):
+        write_lora(folder / name, folder / "start", seed=seed)
     (folder / "sharp_soup.py").write_text(block("class SharpSoup"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
