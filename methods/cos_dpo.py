@@ -1,9 +1,10 @@
 """COS-DPO: one policy conditioned on the weights, fine-tuned on preferences with listwise DPO.
 
-Ren et al., "COS-DPO: Conditioned One-Shot Multi-Objective Fine-Tuning", arXiv 2410.08316. The loss
-of Weight-COS-DPO follows second-hand notes, that of Temperature-COS-DPO is recalled. A loss that
-depends on beta and the scores only through beta (s - s_start) needs no training for a common factor
-k of all temperatures: s(w, k beta) = s_start + (s(w, beta) - s_start) / k.
+Ren et al., "COS-DPO: Conditioned One-Shot Multi-Objective Fine-Tuning", arXiv 2410.08316, UAI 2025.
+Weight-COS-DPO minimises E_{w ~ Dirichlet} sum_j w_j L_j of a policy that sees w, with one w per
+optimiser step. Temperature-COS-DPO also draws DPO's temperatures beta. The loss depends on them and
+the scores only through beta (s - s_0), so s(c beta) = (1 - 1/c) s_0 + s(beta) / c: the network sees
+the direction beta / |beta|_1, and the norm acts through this identity.
 """
 
 from __future__ import annotations
@@ -11,21 +12,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from pydantic import PositiveFloat
+from torch import Tensor
 
 from paretosteer import (
     Array,
+    Batch,
     Benchmark,
     Conditioning,
     Control,
-    Draw,
     Draws,
+    Feedback,
     Method,
     Point,
+    Policy,
+    Preference,
     Trainer,
     TrainingOptions,
     UsageError,
@@ -36,28 +41,66 @@ from paretosteer import (
 _CONTROLS = ("soup", "features", "mixture")  # kinds of control that carry weights as numbers
 
 
+class AlignedPreference(Preference):
+    """Preference feedback that also rewards the cosine between weights and losses.
+
+    The paper prints the opposite sign, which would reward misalignment; this is COSMOS's.
+    """
+
+    strength: float
+
+    def loss(
+        self, policy: Policy, batch: Batch, draws: Draws, control: Control, **terms: Any
+    ) -> Tensor:
+        """Weighted losses - strength * cos(w, L), for one w per batch."""
+
+        def penalty(weights: Tensor, losses: Tensor) -> Tensor:
+            cosine = torch.cosine_similarity(weights[0], losses.mean(dim=0), dim=0)
+            return -self.strength * cosine
+
+        return super().loss(policy, batch, draws, control, penalty=penalty, **terms)
+
+
 class COSDPO(Method):
     """One policy conditioned on weights (and temperatures), trained on preference feedback."""
 
     class Options(TrainingOptions):
-        """Options of COS-DPO."""
+        """Options of COS-DPO. Where the paper states a value, it is the default."""
 
         variant: Literal["weight", "temperature"] = option(
             "weight", "condition on the weights, or on weights and temperatures"
         )
         feedback: str = option("preference", "training feedback; reward makes it CLP with features")
         condition: str = option(
-            "features",
-            "features (a soft prompt in text), banks, tied_banks, mixture or another conditioning; "
-            "none: the negative control",
+            "hyper_prompt",
+            "hyper_prompt (a masked prefix in text, inputs of a network), features, banks, "
+            "tied_banks, mixture or another conditioning; none: the negative control",
+        )
+        form: Literal["scratch", "augment"] | None = option(
+            None,
+            "hyper_prompt without text: a network of its own, or one added to the start model; "
+            "null: scratch, but augment for variant=temperature and for reward feedback",
+        )
+        draw: Literal["step", "prompt"] = option(
+            "step", "draw weights once per optimiser step, or for every prompt"
         )
         concentration: float = option(
             0.3, "Dirichlet concentration of the training weights; low: near the vertices", above=0
         )
-        tokens: int = option(4, "soft prompt vectors", least=1)
-        hidden: int = option(64, "hidden width of the soft prompt's network", least=1)
-        spread: float = option(
-            2.0, "temperature: training draws factors between 1/spread and spread", least=1
+        penalty: float = option(
+            0.0, "subtract this times the cosine of weights and losses; the paper: 0.05", least=0
+        )
+        rank: int = option(4, "rank of the bank trained along, or of each bank", least=1)
+        tokens: int = option(8, "virtual tokens before a text", least=1)
+        mask_rank: int = option(4, "hyper_prompt: rank of the mask over the prefix", least=1)
+        hidden: int = option(64, "width of the hidden layers that read the weights", least=1)
+        layers: int | None = option(
+            None,
+            "hyper_prompt: hidden layers of a network without text; null: 2, temperature: 5",
+            least=1,
+        )
+        temperatures: tuple[PositiveFloat, PositiveFloat] = option(
+            (0.67, 1.5), "temperature: training draws each factor on beta_dpo from this range"
         )
         dial: tuple[PositiveFloat, ...] = option(
             (0.5, 2.0), "temperature: values of the second dial to evaluate besides 1"
@@ -66,27 +109,47 @@ class COSDPO(Method):
     def check(self, objectives: int) -> None:
         """Check that the conditioning reads weights, and temperatures if the variant uses them."""
         o, kind = self.options, self._kind
-        if o.variant == "temperature" and o.feedback != "preference":
+        if kind.steered_by not in _CONTROLS:
+            raise UsageError(
+                f"method.condition: {o.condition!r} is steered by {kind.steered_by}, but COS-DPO "
+                f"needs one of {', '.join(_CONTROLS)}; set method.condition=hyper_prompt"
+            )
+        if o.penalty and (o.draw != "step" or o.feedback != "preference"):
+            raise UsageError(
+                "method.penalty: compares one weight vector with the DPO losses of a batch; set "
+                "method.draw=step and method.feedback=preference, or method.penalty=0"
+            )
+        if o.variant == "weight":
+            return
+        if o.feedback != "preference":
             raise UsageError(
                 "method.feedback: only preference has temperatures; set "
                 "method.feedback=preference or method.variant=weight"
             )
-        if kind.steered_by not in _CONTROLS:
-            raise UsageError(
-                f"method.condition: {o.condition!r} is steered by {kind.steered_by}, but COS-DPO "
-                f"needs one of {', '.join(_CONTROLS)}; set method.condition=features"
-            )
-        reads_temperatures = kind.steered_by == "features" and o.condition != "none"
-        if o.variant == "temperature" and not reads_temperatures:
+        if kind.steered_by != "features" or o.condition == "none":
             raise UsageError(
                 f"method.condition: {o.condition!r} cannot read temperatures; "
-                "set method.condition=features or method.variant=weight"
+                "set method.condition=hyper_prompt or method.variant=weight"
+            )
+        if o.form == "scratch":
+            raise UsageError(
+                "method.form: variant=temperature scales a change of the start model; set "
+                "method.form=augment"
+            )
+        if not o.temperatures[0] < o.temperatures[1]:
+            raise UsageError(
+                f"method.temperatures: {o.temperatures} is not a range; give 0 < low < high"
             )
 
     def conditioning(self, objectives: int) -> Conditioning:
         """Of the chosen kind, for the weights and, in that variant, the temperatures."""
-        size = 2 * objectives if self.options.variant == "temperature" else objectives
-        return self._kind.of(size, self.options)
+        o = self.options
+        tempered = o.variant == "temperature"
+        scratch = o.feedback == "preference" and not tempered
+        form = o.form or ("scratch" if scratch else "augment")
+        layers = o.layers or (5 if tempered else 2)
+        size = 2 * objectives if tempered else objectives
+        return self._kind.of(size, o.model_copy(update={"form": form, "layers": layers}))
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Spend the whole budget on one policy."""
@@ -94,8 +157,8 @@ class COSDPO(Method):
         trainer.fit(
             "all preferences",
             self.policy,
-            self.feedback(benchmark, trainer, self.options.feedback),
-            draw=self._draw(),
+            self._feedback(benchmark, trainer),
+            draw=self._draw,
             control=self._control,
             parameters=self.policy.parameters(),
             steps=trainer.steps,
@@ -125,32 +188,33 @@ class COSDPO(Method):
         if self.options.variant == "weight":
             return self._control(Draws(preferences))
         dials = dials or [{}] * len(preferences)
-        common = np.array([d.get("temperature", 1.0) for d in dials])
-        own = np.array(
-            [[d.get(f"temperature_{o.name}", 1.0) for o in self.objectives] for d in dials]
-        )
-        relative, mean = _split(own)
-        control = self._control(Draws(preferences, temperatures=relative))
-        factor = torch.as_tensor(common * mean, dtype=torch.float32)
-        return replace(control, sharpness=None if (factor == 1).all() else 1 / factor)
+        names = [f"temperature_{o.name}" for o in self.objectives]
+        factors = np.array([[d.get(name, 1.0) for name in names] for d in dials])  # (k, m)
+        factors *= np.array([[d.get("temperature", 1.0)] for d in dials])
+        norm = torch.as_tensor(factors.mean(axis=1), dtype=torch.float32)
+        control = self._control(Draws(preferences, temperatures=_unit_norm(factors)))
+        return replace(control, sharpness=None if (norm == 1).all() else 1 / norm)
 
     @cached_property
     def _kind(self) -> type[Conditioning]:
         """Class of the conditioning; UsageError for an unknown name."""
         name = self.options.condition
-        return self.conditioning_kind("features" if name == "none" else name)
+        return self.conditioning_kind("hyper_prompt" if name == "none" else name)
 
-    def _draw(self) -> Draw:
-        weights = dirichlet(self.m, self.options.concentration)
-        if self.options.variant == "weight":
-            return weights
-        bound = np.log(self.options.spread)
+    def _feedback(self, benchmark: Benchmark, trainer: Trainer) -> Feedback:
+        feedback = self.feedback(benchmark, trainer, self.options.feedback)
+        if self.options.penalty:
+            feedback = AlignedPreference.of(benchmark, self.options, trainer)
+            feedback.strength = self.options.penalty
+        return feedback
 
-        def draw(rng: np.random.Generator, n: int) -> Draws:
-            factors = np.exp(rng.uniform(-bound, bound, size=(n, self.m)))
-            return Draws(weights(rng, n).weights, temperatures=_split(factors)[0])
-
-        return draw
+    def _draw(self, rng: np.random.Generator, n: int) -> Draws:
+        o, count = self.options, 1 if self.options.draw == "step" else n
+        weights = dirichlet(self.m, o.concentration)(rng, count).weights.repeat(n // count, axis=0)
+        if o.variant == "weight":
+            return Draws(weights)
+        factors = rng.uniform(*o.temperatures, size=(count, self.m)).repeat(n // count, axis=0)
+        return Draws(weights, temperatures=_unit_norm(factors))
 
     def _control(self, draws: Draws) -> Control:
         mu, steered_by = draws.weights, self._kind.steered_by
@@ -160,16 +224,17 @@ class COSDPO(Method):
             return Control.soup(mu)
         if steered_by == "mixture":
             return Control.mixture(np.insert(mu, 0, 0.0, axis=1))  # without the start policy
-        centred = self.m * mu - 1  # 0 for equal weights
         if draws.temperatures is None:
-            return Control.features(centred)
-        return Control.features(np.hstack([centred, np.log(draws.temperatures)]))
+            return Control.features(mu)
+        return Control.features(np.hstack([mu, draws.temperatures / self.m]))
 
 
-def _split(temperatures: Array) -> tuple[Array, Array]:
-    """Split temperatures (n, m) into relative ones of geometric mean 1, and that mean (n,).
+def _unit_norm(factors: Array) -> Array:
+    """Scale factors on beta_dpo (n, m) to mean 1.
 
-    The network need not learn the mean: at test time the identity above applies it exactly.
+    In units of the sum of all beta_dpo this is beta / |beta|_1, and at |beta|_1 = 1, the dial's
+    default, the network's scores are the policy's. In training the norm cancels, since it divides
+    the scores' distance from the start model and multiplies it in the loss.
     """
-    mean = np.exp(np.log(temperatures).mean(axis=1))
-    return temperatures / mean[:, None], mean
+    scaled: Array = factors / factors.mean(axis=1, keepdims=True)
+    return scaled

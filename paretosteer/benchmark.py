@@ -54,6 +54,9 @@ class Benchmark(ABC):
         Supported kinds of feedback, each with a short description.
     steps
         Optimiser steps for each budget (smoke, quick, full).
+    label_forms
+        What preference labels can be made by from the ratings of `lists`: `l1`, their shares of
+        the sum, needs ratings of at least 0; `softmax`. Empty if lists have no ratings.
     float32_only
         True if it supports no other precision.
     scores_need_labels
@@ -76,6 +79,7 @@ class Benchmark(ABC):
     prompts_version: ClassVar[str] = "1"
     feedback: ClassVar[Mapping[str, str]]
     steps: ClassVar[Mapping[str, int]] = STEPS
+    label_forms: ClassVar[tuple[str, ...]] = ()
     float32_only: ClassVar[bool] = False
     scores_need_labels: ClassVar[bool] = False
     Options: ClassVar[type[BaseOptions]]

@@ -64,6 +64,9 @@ class Lists:
     keys
         Name of every list (lists,), the same whenever the list is drawn again, for caches. The
         candidates of such lists have `take(rows)`, row by row and list by list.
+    ratings
+        (lists, n, m), grades or rewards that the labels were made of; None if only the winner of a
+        list is known.
 
     """
 
@@ -75,6 +78,7 @@ class Lists:
     score: Callable[[], Tensor] | None = None
     label_scale: float = 1.0
     keys: Sequence[Hashable] | None = None
+    ratings: Tensor | None = None
 
     @property
     def rewards(self) -> Tensor | None:
@@ -88,6 +92,7 @@ class Lists:
             labels=self.labels.to(device),
             start_log_probs=self.start_log_probs.to(device),
             mask=None if self.mask is None else self.mask.to(device),
+            ratings=None if self.ratings is None else self.ratings.to(device),
         )
 
 

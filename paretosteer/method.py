@@ -57,6 +57,11 @@ class TrainingOptions(BaseOptions):
         "preference feedback: candidates per comparison, 2 is pairwise; null: the benchmark's",
         least=2,
     )
+    labels: Literal["l1", "softmax"] | None = option(
+        None,
+        "preference feedback: labels of a list, as shares of its ratings' sum (for sparse ratings) "
+        "or their softmax (dense); null: the benchmark's",
+    )
     quantile: float = option(
         0.2, "imitation: share of start-model samples to imitate", above=0, most=1
     )

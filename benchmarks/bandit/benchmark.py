@@ -58,6 +58,7 @@ class Bandit(Benchmark):
         "preference": "actions drawn from the start policy, Bradley-Terry probabilities",
         "imitation": "the start policy cut to its top quantile of actions",
     }
+    label_forms = ("softmax",)
     steps: ClassVar[Mapping[str, int]] = {"smoke": 20, "quick": 2000, "full": 10_000}
 
     class Options(BaseOptions):
@@ -187,6 +188,7 @@ class Bandit(Benchmark):
             start_log_probs=self._tensor(log_start).float(),
             tokens=actions.size,
             score=lambda: z,
+            ratings=z,
         )
 
     def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> Actions:

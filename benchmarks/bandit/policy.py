@@ -126,7 +126,7 @@ class BanditPolicy:
 class TabularPolicy(Conditioned[BankedTable], BanditPolicy):
     """One logit per context and action; banks are full-rank, and a soup of optimal ones is optimal.
 
-    Features are read by a small network that writes the whole change of the table.
+    Features are read by a small network that writes the whole table, or the whole change of it.
     """
 
     def __init__(self, start: Tensor, conditioning: Conditioning, seed: int):
@@ -150,8 +150,8 @@ class TabularPolicy(Conditioned[BankedTable], BanditPolicy):
         with self.mixed(control):
             logits: Tensor = self.table(rows)
         if (change := self.read(control)) is not None:  # (rows, contexts * K)
-            change = change.view(len(rows), *self.table.base.shape)
-            logits = logits + change[torch.arange(len(rows)), rows]
+            change = change.view(len(rows), *self.table.base.shape)[torch.arange(len(rows)), rows]
+            logits = change if self.conditioning.replaces_start else logits + change
         return logits
 
 

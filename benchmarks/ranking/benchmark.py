@@ -76,6 +76,7 @@ class Ranking(Benchmark):
         "preference": "each query's whole list, labelled by every objective",
         "imitation": "start-model rankings from a query's own top quantile",
     }
+    label_forms = ("l1", "softmax")
     steps: ClassVar[Mapping[str, int]] = {"smoke": 4, "quick": 1000, "full": 5000}
 
     class Options(BaseOptions):
@@ -214,6 +215,7 @@ class Ranking(Benchmark):
             tokens=int(mask.sum()),
             mask=self._tensor(mask),
             score=rewards,
+            ratings=self._tensor(labels).float(),
         )
 
     def demonstrations(self, rng: np.random.Generator, weights: Array, quantile: float) -> Rankings:

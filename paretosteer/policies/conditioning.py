@@ -40,11 +40,15 @@ class Conditioning:
         identity.
     steered_by
         Kind of the controls that steer it.
+    replaces_start
+        Whether features give the outputs of a network or table in place of the start model's,
+        instead of a change of them.
 
     """
 
     version: ClassVar[str] = "1"
     steered_by: ClassVar[Kind] = "start"
+    replaces_start: bool = False
     merge: Merge = "sum"
     dropout: float = 0.0  # share of their inputs that low-rank banks drop in training passes
 
@@ -74,6 +78,14 @@ class Conditioning:
 
     def network_reader(self, widths: Sequence[int], generator: torch.Generator) -> nn.Module | None:
         """Module from features (rows, size) to one shift (rows, 1, width) per hidden layer."""
+        return None
+
+    def own_network(self, start: nn.Module, generator: torch.Generator) -> nn.Module | None:
+        """Trainable network beside a start network, which then has neither banks nor shifts.
+
+        It maps inputs (rows, items, in), features (rows, size) and a mask (rows, items) to outputs
+        (rows, items, out).
+        """
         return None
 
     def table_reader(self, base: Tensor, generator: torch.Generator) -> nn.Module | None:

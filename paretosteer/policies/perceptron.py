@@ -88,10 +88,10 @@ class SelfAttention(nn.Module):
 
 
 class ConditionedPerceptron(Conditioned[LinearBanks]):
-    """A frozen perceptron under a conditioning: banks in its layers, or features beside its inputs.
+    """A frozen perceptron under a conditioning: banks in its layers, or features.
 
-    Features are read by a small network whose output stands beside the inputs of every hidden
-    layer.
+    Features are read by a small network that shifts every hidden layer, or by a network of their
+    own that reads them beside the inputs.
     """
 
     def __init__(self, start: Perceptron, conditioning: Conditioning, seed: int):
@@ -100,9 +100,11 @@ class ConditionedPerceptron(Conditioned[LinearBanks]):
         self.network = copy.deepcopy(start, shared)
         device = next(start.parameters()).device
         generator = torch.Generator().manual_seed(seed)
-        reader = conditioning.network_reader(start.hidden, generator)
+        own = conditioning.own_network(start, generator)
+        self.has_own = own is not None
+        reader = conditioning.network_reader(start.hidden, generator) if own is None else own
         self.reader = reader if reader is None else reader.to(device)
-        if scope := conditioning.bank_scope():
+        if own is None and (scope := conditioning.bank_scope()):
             self.layers = insert_banks(
                 self.network,
                 self._names(scope),
@@ -113,13 +115,18 @@ class ConditionedPerceptron(Conditioned[LinearBanks]):
     @property
     def size(self) -> int:
         """Weights of the network and its conditioning."""
-        return sum(p.numel() for p in self.network.parameters()) + (
-            sum(p.numel() for p in self.reader.parameters()) if self.reader else 0
-        )
+        read = sum(p.numel() for p in self.reader.parameters()) if self.reader else 0
+        if self.conditioning.replaces_start and read:
+            return read
+        return sum(p.numel() for p in self.network.parameters()) + read
 
     def outputs(self, x: Tensor, control: Control, mask: Tensor | None = None) -> Tensor:
         """Map (rows, items, in) to (rows, items, out), each row under its own control."""
         control = control.to(x.device)
+        if self.has_own and control.kind == "features":
+            assert self.reader is not None
+            own: Tensor = self.reader(x, control.values, mask)
+            return own if self.conditioning.replaces_start else own + self.network(x, mask)
         shifts = self.read(control)
         with self.mixed(control):
             out: Tensor = self.network(x, mask, shifts)

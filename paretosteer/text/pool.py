@@ -44,6 +44,7 @@ class Pool:
             score=lambda: z,
             label_scale=1 / temperature,
             keys=[tuple(each) for each in rows.reshape(lists, size).tolist()],
+            ratings=z / temperature,
         )
 
     def demonstrations(

@@ -299,6 +299,7 @@ class Preference(Feedback):
     """
 
     source = "preference"
+    label_form: str | None = None  # l1 or softmax of a list's ratings; None: the labels it has
 
     def __init__(self, benchmark: Benchmark, size: int | None, beta: float):
         self.benchmark, self.size, self.beta = benchmark, size, beta
@@ -306,8 +307,16 @@ class Preference(Feedback):
 
     @classmethod
     def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
-        """Build it with the list size and DPO temperature of the options."""
-        return cls(benchmark, options.list_size, options.beta_dpo)
+        """Build it with the list size, DPO temperature and labels of the options."""
+        feedback = cls(benchmark, options.list_size, options.beta_dpo)
+        form = getattr(options, "labels", None)
+        if form is not None and form not in (offered := benchmark.label_forms):
+            has = f"it offers {', '.join(offered)}" if offered else "its lists have no ratings"
+            raise UnsupportedError(
+                f"method.labels: {benchmark.name} has no labels {form}: {has}; leave it null"
+            )
+        feedback.label_form = form
+        return feedback
 
     def collect(
         self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
@@ -359,7 +368,8 @@ class Preference(Feedback):
             # Finite, since a label of 0 times minus infinity is NaN.
             padded = ~lists.mask.unsqueeze(-1)
             implicit_reward = implicit_reward.masked_fill(padded, torch.finfo(log_probs.dtype).min)
-        return -(lists.labels * implicit_reward.log_softmax(dim=1)).sum(dim=1)
+        labels = relabelled(lists, self.label_form)
+        return -(labels * implicit_reward.log_softmax(dim=1)).sum(dim=1)
 
     def log_probs(self, policy: Policy, batch: Batch, control: Control) -> Tensor:
         """Log-probabilities (lists, n) of the candidates, one control row per list."""
@@ -392,6 +402,20 @@ class Imitation(Feedback):
         """Mean negative log-likelihood per token."""
         log_probs = policy.log_probs(batch.samples, control.take(batch.prompt_of))
         return -log_probs.sum() / batch.terms
+
+
+def relabelled(lists: Lists, form: str | None) -> Tensor:
+    """Labels (lists, n, m) as `form` makes them from ratings; lists without labels stay without."""
+    if form is None:
+        return lists.labels
+    assert lists.ratings is not None
+    if form == "l1":
+        total = lists.ratings.sum(dim=1, keepdim=True)  # (lists, 1, m), 0 where nothing is rated
+        return torch.where(total > 0, lists.ratings / total, 0.0)
+    ratings = lists.ratings
+    if lists.mask is not None:
+        ratings = ratings.masked_fill(~lists.mask.unsqueeze(-1), -torch.inf)
+    return ratings.softmax(dim=1) * (lists.labels.sum(dim=1, keepdim=True) > 0)
 
 
 class Shuffled:
