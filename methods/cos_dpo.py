@@ -224,9 +224,10 @@ class COSDPO(Method):
             return Control.soup(mu)
         if steered_by == "mixture":
             return Control.mixture(np.insert(mu, 0, 0.0, axis=1))  # without the start policy
+        centred = self.m * mu - 1  # 0 for equal weights, and of about unit variance in training
         if draws.temperatures is None:
-            return Control.features(mu)
-        return Control.features(np.hstack([mu, draws.temperatures / self.m]))
+            return Control.features(centred)
+        return Control.features(np.hstack([centred, draws.temperatures - 1]))
 
 
 def _unit_norm(factors: Array) -> Array:

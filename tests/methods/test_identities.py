@@ -188,7 +188,7 @@ def test_temperature_dial_splits_off_the_common_factor():
     dials = [{}, {"temperature": 4.0}, {"temperature_r0": 4.0, "temperature_r1": 1.0}]
     control = cos.control(mu, dials)
     torch.testing.assert_close(control.sharpness, torch.tensor([1.0, 0.25, 0.4]))
-    expected = torch.tensor([[0.3, 0.7, 0.5, 0.5], [0.3, 0.7, 0.5, 0.5], [0.3, 0.7, 0.8, 0.2]])
+    expected = torch.tensor([[-0.4, 0.4, 0, 0], [-0.4, 0.4, 0, 0], [-0.4, 0.4, 0.6, -0.6]])
     torch.testing.assert_close(control.values, expected)
     assert cos.control(mu).sharpness is None  # at 1 the start model need not run
     assert [p.dials for p in cos.points(lattice(2))][::11] == [
