@@ -37,6 +37,7 @@ from paretosteer import (
     dirichlet,
     option,
 )
+from paretosteer.training.feedback import FeedbackTrainer, Penalty
 
 _CONTROLS = ("soup", "features", "mixture")  # kinds of control that carry weights as numbers
 
@@ -49,16 +50,28 @@ class AlignedPreference(Preference):
 
     strength: float
 
+    @classmethod
+    def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
+        """Build it with the penalty of the options."""
+        feedback = super().of(benchmark, options, trainer)
+        assert isinstance(feedback, cls)
+        feedback.strength = options.penalty
+        return feedback
+
     def loss(
-        self, policy: Policy, batch: Batch, draws: Draws, control: Control, **terms: Any
+        self,
+        policy: Policy,
+        batch: Batch,
+        draws: Draws,
+        control: Control,
+        margin: Tensor | None = None,
+        penalty: Penalty | None = None,
     ) -> Tensor:
         """Weighted losses - strength * cos(w, L), for one w per batch."""
+        return super().loss(policy, batch, draws, control, margin, penalty or self._misalignment)
 
-        def penalty(weights: Tensor, losses: Tensor) -> Tensor:
-            cosine = torch.cosine_similarity(weights[0], losses.mean(dim=0), dim=0)
-            return -self.strength * cosine
-
-        return super().loss(policy, batch, draws, control, penalty=penalty, **terms)
+    def _misalignment(self, weights: Tensor, losses: Tensor) -> Tensor:
+        return -self.strength * torch.cosine_similarity(weights[0], losses.mean(dim=0), dim=0)
 
 
 class COSDPO(Method):
@@ -202,18 +215,18 @@ class COSDPO(Method):
         return self.conditioning_kind("hyper_prompt" if name == "none" else name)
 
     def _feedback(self, benchmark: Benchmark, trainer: Trainer) -> Feedback:
-        feedback = self.feedback(benchmark, trainer, self.options.feedback)
-        if self.options.penalty:
-            feedback = AlignedPreference.of(benchmark, self.options, trainer)
-            feedback.strength = self.options.penalty
-        return feedback
+        if not self.options.penalty:
+            return self.feedback(benchmark, trainer, self.options.feedback)
+        AlignedPreference.check(benchmark)
+        return AlignedPreference.of(benchmark, self.options, trainer)
 
     def _draw(self, rng: np.random.Generator, n: int) -> Draws:
         o, count = self.options, 1 if self.options.draw == "step" else n
         weights = dirichlet(self.m, o.concentration)(rng, count).weights.repeat(n // count, axis=0)
         if o.variant == "weight":
             return Draws(weights)
-        factors = rng.uniform(*o.temperatures, size=(count, self.m)).repeat(n // count, axis=0)
+        low, high = o.temperatures
+        factors = rng.uniform(low, high, size=(count, self.m)).repeat(n // count, axis=0)
         return Draws(weights, temperatures=_unit_norm(factors))
 
     def _control(self, draws: Draws) -> Control:

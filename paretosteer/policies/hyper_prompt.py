@@ -53,8 +53,7 @@ class BesideInputs(nn.Module):
         self, start: Perceptron, size: int, layers: int, hidden: int, generator: torch.Generator
     ):
         super().__init__()
-        first, last = start.linear[0], start.linear[-1]
-        widths = [first.in_features + size, *[hidden] * layers, last.out_features]
+        widths = [start.widths[0] + size, *[hidden] * layers, start.widths[-1]]
         self.network = Perceptron(widths, attention=start.attention is not None)
         self.network.initialise(generator)
 
@@ -97,7 +96,9 @@ class HyperPrompt(Features):
         assert isinstance(start, Perceptron)
         own = BesideInputs(start, self.size, self.layers, self.hidden, generator)
         if not self.replaces_start:
-            own.network.linear[-1].weight.data.zero_()
+            last = own.network.linear[-1]
+            assert isinstance(last, nn.Linear)
+            last.weight.data.zero_()
         return own
 
 

@@ -32,6 +32,7 @@ class Perceptron(nn.Module):
 
     def __init__(self, widths: Sequence[int], attention: bool = False):
         super().__init__()
+        self.widths = list(widths)
         self.linear = nn.ModuleList([linear(a, b) for a, b in pairwise(widths)])
         self.attention = SelfAttention(widths[1]) if attention else None
 
