@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -322,7 +322,7 @@ class Preference(Feedback):
         self, policy: Policy, draws: Draws, control: Control, rng: np.random.Generator
     ) -> Batch:
         """Draw one list per prompt row."""
-        lists = self.benchmark.lists(rng, draws.weights, self.size)
+        lists = relabelled(self.benchmark.lists(rng, draws.weights, self.size), self.label_form)
         rows = torch.arange(len(draws.weights)).repeat_interleave(self.rows_per_draw)
         size = len(draws.weights)
         return Batch(lists.candidates, rows, size, lists=lists, tokens=lists.tokens)
@@ -368,8 +368,7 @@ class Preference(Feedback):
             # Finite, since a label of 0 times minus infinity is NaN.
             padded = ~lists.mask.unsqueeze(-1)
             implicit_reward = implicit_reward.masked_fill(padded, torch.finfo(log_probs.dtype).min)
-        labels = relabelled(lists, self.label_form)
-        return -(labels * implicit_reward.log_softmax(dim=1)).sum(dim=1)
+        return -(lists.labels * implicit_reward.log_softmax(dim=1)).sum(dim=1)
 
     def log_probs(self, policy: Policy, batch: Batch, control: Control) -> Tensor:
         """Log-probabilities (lists, n) of the candidates, one control row per list."""
@@ -404,18 +403,19 @@ class Imitation(Feedback):
         return -log_probs.sum() / batch.terms
 
 
-def relabelled(lists: Lists, form: str | None) -> Tensor:
-    """Labels (lists, n, m) as `form` makes them from ratings; lists without labels stay without."""
+def relabelled(lists: Lists, form: str | None) -> Lists:
+    """Lists with labels that `form` makes of their ratings; those without labels stay without."""
     if form is None:
-        return lists.labels
+        return lists
     assert lists.ratings is not None
     if form == "l1":
         total = lists.ratings.sum(dim=1, keepdim=True)  # (lists, 1, m), 0 where nothing is rated
-        return torch.where(total > 0, lists.ratings / total, 0.0)
+        return replace(lists, labels=torch.where(total > 0, lists.ratings / total, 0.0))
     ratings = lists.ratings
     if lists.mask is not None:
         ratings = ratings.masked_fill(~lists.mask.unsqueeze(-1), -torch.inf)
-    return ratings.softmax(dim=1) * (lists.labels.sum(dim=1, keepdim=True) > 0)
+    rated = lists.labels.sum(dim=1, keepdim=True) > 0
+    return replace(lists, labels=ratings.softmax(dim=1) * rated)
 
 
 class Shuffled:
