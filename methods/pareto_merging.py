@@ -52,7 +52,7 @@ class ParetoMerging(Method):
         )
         feedback: str = option("reward", "training feedback of the specialists")
         specialist_share: float = option(
-            0.5, "share of the budget that trains the specialists", above=0, most=0.99
+            0.7, "share of the budget that trains the specialists", above=0, most=0.99
         )
         concentration: float = option(1.0, "Dirichlet concentration of the weights", above=0)
 
