@@ -80,6 +80,16 @@ def test_lists_carry_the_normalised_rewards_of_both_answers(world):
     np.testing.assert_allclose(lists.rewards, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_the_rewards_of_a_pair_are_scored_once(world, monkeypatch):
+    drawn = [world.lists(np.random.default_rng(seed), np.full((5, 2), 0.5), 2) for seed in (1, 2)]
+    scored, score = [], world.score
+    monkeypatch.setattr(world, "score", lambda samples: scored.append(1) or score(samples))
+    world.__dict__.pop("_pair_rewards", None)
+    for lists in (*drawn, *drawn):
+        assert torch.equal(lists.rewards, lists.rewards)
+    assert len(scored) == len({key for lists in drawn for key in lists.keys})
+
+
 def test_the_loss_has_the_expectation_of_the_weighted_losses(world):
     """Over all pairs: sum_j w_j L_j, and at the start policy log 2 exactly."""
     method = make_method("cos_dpo")

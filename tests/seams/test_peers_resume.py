@@ -1,4 +1,4 @@
-"""Methods on tied banks: killed and resumed, and exported as a model and as an adapter."""
+"""Methods on tied banks and MODPO: killed and resumed; exported as a model and as an adapter."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ def test_panacea_resumes_with_tchebycheff(tmp_path: Path) -> None:
         chosen = ("method.aggregation=tchebycheff", f"method.feedback={feedback}")
         assert_resumes(tmp_path / feedback, *bandit, *chosen)
     assert_resumes(tmp_path / "text", *TEXT, "method=panacea", "method.aggregation=tchebycheff")
+
+
+@pytest.mark.parametrize("margin", ["rewards", "models"])
+def test_modpo_resumes_with_its_margins(tmp_path: Path, margin: str) -> None:
+    shared = ("method=modpo", "method.divisions=1", "method.share=true")
+    assert_resumes(tmp_path, *TEXT, *shared, f"method.margin={margin}", "budget.steps=8")
