@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from paretosteer import benchmark_outputs
 from paretosteer.cells.scores import KEYS, read_samples
@@ -103,6 +104,21 @@ class Evaluation:
             self.method.control(mu).to(self.benchmark.setting.device)
             taken.append(time.perf_counter() - began)
         return statistics.median(taken)
+
+    def decoding_cost(self) -> dict[str, float]:
+        """Forward passes per token and scored candidates per answer, means over preferences.
+
+        Of the points without dials, by which methods are compared.
+        """
+        mu = np.array([point.preference for point in self.points if not point.dials])
+        control = self.method.control(mu)
+        rows = [control.take(torch.tensor([row])) for row in range(control.rows)]
+        drawn = [candidate_selection.count(row) for row in rows]
+        passes = [row.passes * n for row, n in zip(rows, drawn, strict=True)]
+        return {
+            "forward_passes_per_token": statistics.fmean(passes),
+            "reward_calls_per_answer": statistics.fmean(n if n > 1 else 0 for n in drawn),
+        }
 
     def control(self, block: Block) -> Control:
         """Control rows of a block of points."""

@@ -195,4 +195,5 @@ def _cost(state: State) -> dict[str, Any]:
         "trained_parameters": train["trained_parameters"],
         "stored_bytes": train["stored_bytes"],
         "switch_seconds": sample["switch_seconds"],
+        **sample["decoding"],
     }

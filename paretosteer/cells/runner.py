@@ -186,6 +186,7 @@ class CellRun:
         facts = {
             "seconds": evaluation.seconds,
             "switch_seconds": evaluation.switch_seconds(),
+            "decoding": evaluation.decoding_cost(),
             "eval_rows": self.setting.eval_rows.used,
             "peak_memory_bytes": memory.peak(),
             "measures": evaluation.extra_measures(),

@@ -55,7 +55,7 @@ def answer(
     All rows ask for one number of candidates. Several are always drawn at random, even where test
     answers are greedy: there is only one greedy answer.
     """
-    n = _count(control)
+    n = count(control)
     if n == 1:
         return policy.answer(prompts, control, seed, samples)
     assert benchmark is not None and control.weights is not None
@@ -86,7 +86,7 @@ def drift(policy: Policy, benchmark: Benchmark, answers: Any, control: Control) 
     that it draws from is replaced by the bound.
     """
     own = policy.drift(answers, control)
-    if (n := _count(control)) == 1 or isinstance(benchmark, Exact):
+    if (n := count(control)) == 1 or isinstance(benchmark, Exact):
         return own
     return replace(own, kl=own.kl + kl_bound(n))
 
@@ -122,5 +122,6 @@ def check_selectable(benchmark: Benchmark) -> None:
         )
 
 
-def _count(control: Control) -> int:
+def count(control: Control) -> int:
+    """Number of candidates that the rows of a control ask for; they ask for the same."""
     return 1 if control.candidates is None else int(control.candidates[0])

@@ -225,6 +225,7 @@ def test_a_cell_samples_as_it_was_evaluated_and_exports_nothing(tmp_path):
     record = run_one(PlannedCell.of(config))
     assert record.status == "ok"
     assert record.cost.train_steps == record.cost.trained_parameters == 0
+    assert record.cost.forward_passes_per_token == record.cost.reward_calls_per_answer == 3
     assert any("ln n" in note for note in record.notes)
     folder = config.folder / f"seed0-{record.identity}"
     cell = restore_cell(folder)

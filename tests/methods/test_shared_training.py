@@ -58,6 +58,8 @@ def test_merges_share_one_training_with_rewarded_soup(phases, tmp_path):
     assert len({record.identity for record, _ in cells}) == 4  # one of them in two sweeps
     for record, folder in cells:
         assert record.cost.train_steps == STEPS
+        assert record.cost.forward_passes_per_token == 1
+        assert record.cost.reward_calls_per_answer == 0
         assert record.cost.train_tokens == cells[0][0].cost.train_tokens > 0
         assert record.cost.trained_parameters == cells[3][0].cost.trained_parameters > 0
         assert record.cost.seconds["train"] >= cells[0][0].cost.seconds["train"] * 0.5 > 0

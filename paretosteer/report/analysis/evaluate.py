@@ -299,5 +299,5 @@ def _costs(replicates: Sequence[Replicate]) -> Figures:
 
 
 def _flat_cost(cost: Cost) -> dict[str, float]:
-    flat = {name: float(value) for name, value in cost if name != "seconds"}
+    flat = {name: float(value) for name, value in cost if name != "seconds" and value is not None}
     return flat | {f"seconds_{phase}": value for phase, value in cost.seconds.items()}
