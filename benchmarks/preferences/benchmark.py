@@ -19,7 +19,7 @@ from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
 from paretosteer.benchmarks.preferences.pair_rewards import Plan, Rewards
 from paretosteer.benchmarks.preferences.rendering import Reader
 from paretosteer.config.options import BaseOptions, option
-from paretosteer.errors import UsageError
+from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.interfaces import Array, Lists
 from paretosteer.objective import Objective
 from paretosteer.policies.conditioning import Unconditioned
@@ -371,6 +371,8 @@ class Preferences(ScoredByRewards):
 
         Not normalised by the start model, whose loss is ln 2 on every pair.
         """
+        if control.candidates is not None:
+            raise UnsupportedError("the best of n answers has no log-probability, so no DPO loss")
         held_out = self._held_out
         if not held_out.sizes.all():
             return {}

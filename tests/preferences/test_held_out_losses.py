@@ -69,6 +69,13 @@ def test_losses_of_a_soup_are_those_of_the_merged_model_in_transformers(world):
             assert losses and loss == pytest.approx(np.mean(losses), abs=1e-5)
 
 
+def test_the_best_of_n_answers_has_no_loss(world):
+    method = make_method("best_of_n")
+    method.build_policy(world, seed=0)
+    control = method.control(np.eye(2))
+    assert benchmark_outputs.extra_measures(world, method.policy, control) == {}
+
+
 def test_record_and_leaderboard_have_them(pair_files, tmp_path):
     pairs = [f"benchmark.pairs.{name}={path}" for name, path in pair_files.items()]
     command = ["run", "benchmark=preferences", "budget=smoke", "method=start", *pairs]
