@@ -84,6 +84,33 @@ def values_of(cell: "Cell", scores: Scores) -> npt.NDArray[np.float64]:
     return values - coefficient * _kl(cell, scores.prompts) if coefficient else values
 
 
+def metric_inputs(
+    record: "record.ScoredRecord", raw: npt.NDArray[np.float64]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Inputs of metrics by name that are known at each point besides its values and drift.
+
+    `raw` (points, m) are means of the raw scores. They are given whole and, where the record names
+    a main objective, apart from the others. The measures of the benchmark come from the record.
+
+    Raises
+    ------
+    UnreadableError
+        If a measure does not have one row per point, all of one length.
+    """
+    for name, rows in record.measures.items():
+        if len(rows) != len(record.points) or len({len(row) for row in rows}) != 1:
+            raise UnreadableError(
+                f"record.json: measures.{name} is not one row for each of {len(record.points)} "
+                "points, of one length"
+            )
+    inputs = {name: np.array(rows) for name, rows in record.measures.items()}
+    inputs["raw_points"] = raw
+    if record.main_objective in record.objective_names:
+        main = record.objective_names.index(record.main_objective)
+        inputs |= {"main_scores": raw[:, main], "auxiliary_points": np.delete(raw, main, axis=1)}
+    return inputs
+
+
 def read_judged(cell: "Cell") -> npt.NDArray[np.float64] | None:
     """A finished cell's points by reward models that were not used in training, (points, m).
 

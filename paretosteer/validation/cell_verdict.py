@@ -52,12 +52,14 @@ _CHECKS: tuple[Check, ...] = (
 class Found:
     """A cell with its verdict and what reports are checked against.
 
-    `record` is None where it cannot be read, `values` (points, m) where the scores cannot be used.
+    `record` is None where it cannot be read. The points, `values` in standard units and `raw`,
+    (points, m), are None where the scores cannot be used.
     """
 
     verdict: Verdict
     record: Record | None = None
     values: Array | None = None
+    raw: Array | None = None
 
 
 def check_cell(folder: Path) -> Found:
@@ -76,7 +78,7 @@ def check_cell(folder: Path) -> Found:
     cell = Evidence(folder, record)
     unfit = _run(_FIRST, cell)
     verdict = Verdict(folder, "cell", unfit or _run(_CHECKS, cell))
-    return Found(verdict, record, cell.values)
+    return Found(verdict, record, cell.values, cell.raw)
 
 
 def _run(checks: tuple[Check, ...], cell: Evidence) -> list[Finding]:

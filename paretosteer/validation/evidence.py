@@ -30,13 +30,14 @@ MEASURED = ("scores.parquet", "drift.parquet", "judge.parquet", "samples.jsonl",
 class Evidence:
     """One finished cell.
 
-    The check of its scores fills in `keys`, the sorted keys of their rows, and `values`
-    (points, m), the points in standard units.
+    The check of its scores fills in `keys`, the sorted keys of their rows, and the points,
+    (points, m) each: `raw`, and `values` in standard units.
     """
 
     folder: Path
     record: ScoredRecord
     keys: pd.DataFrame | None = None
+    raw: Array | None = None
     values: Array | None = None
     _contents: dict[str, bytes] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,15 @@ from paretosteer.metrics.row_points import Points
 
 @dataclass(frozen=True)
 class Replicate:
-    """A cell in its row: points (k, m) by ascending preference, and the optimum if known."""
+    """A cell in its row: points (k, m) by ascending preference, and the optimum if known.
+
+    `inputs` are those of metrics besides the points, by name, one row per point.
+    """
 
     fold: int | None
     points: Array
     optimum: Optimum | None
+    inputs: Mapping[str, Array]
 
 
 def common_optima(rows: Sequence[Sequence[Replicate]]) -> dict[int | None, Optimum] | None:
@@ -38,6 +42,11 @@ def common_optima(rows: Sequence[Sequence[Replicate]]) -> dict[int | None, Optim
 def recomputed(rows: Sequence[Sequence[Replicate]], frame: Frame) -> list[Figures]:
     """Figures of every row, means over its replicates, by column of the leaderboard."""
     points = [
-        Points(np.stack([each.points for each in row]), [each.fold for each in row]) for row in rows
+        Points(
+            np.stack([each.points for each in row]),
+            [each.fold for each in row],
+            [each.inputs for each in row],
+        )
+        for row in rows
     ]
     return measure(points, frame)

@@ -44,6 +44,7 @@ def scores(cell: Evidence) -> Iterator[Finding]:
         return
     constants = cell.record.normaliser
     by_prompt = (raw.mean(axis=2) - constants.mean) / constants.std
+    cell.raw = raw.mean(axis=(1, 2))
     cell.values = (by_prompt - penalty).mean(axis=1)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from paretosteer.cells.record import Oracle, ScoredRecord
+from paretosteer.cells.scores import metric_inputs
 from paretosteer.errors import first_line
 from paretosteer.findings import Finding, fault, note
 from paretosteer.metrics.measure import Frame
@@ -125,7 +126,10 @@ def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Fin
         yield _wrong(f"table {number}: compares with an oracle that its cells do not share")
         return
     mu = np.array([first.preferences[place] for place in first.ranked_points()])
-    frame = Frame(mu, np.array(first.reference), first.objective_names, optima)
+    given = table.get("raw_reference")
+    raw_reference = None if given is None else np.array(given, dtype=float)
+    reference, names = np.array(first.reference), first.objective_names
+    frame = Frame(mu, reference, names, optima, raw_reference=raw_reference)
     again = recomputed(rows, frame)
     for row, figures in zip(scored, again, strict=True):
         yield from _metrics(number, row["figures"], figures)
@@ -192,13 +196,15 @@ def _close(one: Any, other: float) -> bool:
 
 
 def _replicate(cell: Found) -> Replicate:
-    assert cell.values is not None
+    assert cell.values is not None and cell.raw is not None
     record = _scored(cell)
     places = record.ranked_points()
+    inputs = metric_inputs(record, cell.raw)
     return Replicate(
         fold=record.fold.index if record.fold else None,
         points=cell.values[places],
         optimum=_optimum(record.oracle, places) if record.oracle else None,
+        inputs={name: rows[places] for name, rows in inputs.items()},
     )
 
 

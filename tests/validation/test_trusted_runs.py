@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 from omegaconf import OmegaConf
-from whole_cells import write_unscored, write_whole_cell
+from whole_cells import book, write_unscored, write_whole_cell
 
 from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.cells.record import FailedRecord
@@ -73,6 +73,28 @@ def test_folds_and_oracles_are_measured_again(tmp_path: Path) -> None:
     write_unscored(tmp_path, "morl", "failed", error=said)
     write_report([tmp_path])
     assert only(tmp_path, "report").line == "trusted"
+
+
+def test_raw_units_and_measures_are_measured_again(tmp_path: Path) -> None:
+    folder = write_whole_cell(tmp_path)
+    losses = {"dpo_losses": [[0.5, 0.6], [0.6, 0.5], [0.7, 0.4]]}
+    book(folder, main_objective="variety", measures=losses)
+    write_report([tmp_path], raw_reference=(-9.0, -9.0))
+    assert only(tmp_path, "report").line == "trusted"
+    change(tmp_path / "report" / "report.json", lambda report: forge(report["tables"][0]))
+    line = only(tmp_path, "report").line
+    assert "hypervolume_raw" in line and "dpo_loss_variety 9" in line
+
+
+def forge(table: dict[str, Any]) -> None:
+    table["raw_reference"] = [-8.0, -9.0]
+    table["rows"][0]["figures"]["dpo_loss_variety"] = 9
+
+
+def test_measures_of_another_number_of_points_are_seen(tmp_path: Path) -> None:
+    folder = write_whole_cell(tmp_path)
+    book(folder, measures={"dpo_losses": [[0.5, 0.6]]})
+    assert "measures.dpo_losses is not one row for each point" in only(tmp_path, folder.name).line
 
 
 def test_words_that_a_spreadsheet_would_run_are_those_of_the_report(tmp_path: Path) -> None:
@@ -150,6 +172,10 @@ FORGED: dict[str, tuple[Callable[[Any], object], str]] = {
     "a regret": (
         lambda report: report["tables"][0]["rows"][0]["figures"].update(oracle_regret=0.0),
         "oracle_regret 0.0 (from its points",
+    ),
+    "a figure in raw units": (
+        lambda report: report["tables"][0]["rows"][0]["figures"].update(mip_raw=9.9),
+        "mip_raw 9.9 (from its points",
     ),
     "a loss that is gone": (
         lambda report: report["tables"][0]["rows"][0]["figures"].update(utility_loss=None),

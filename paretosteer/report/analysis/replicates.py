@@ -9,6 +9,7 @@ from paretosteer.cells.cell import Cell
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.cells.scores import (
     UnreadableError,
+    metric_inputs,
     read_drift,
     read_judged,
     read_scores,
@@ -29,28 +30,10 @@ class Replicate:
     fold: int | None
     scores: FloatArray  # (k, prompts, m), at the table's preferences
     dialled: FloatArray  # (d, m), means of the points with further dials
-    raw: FloatArray  # (k, m), means of the raw scores
     drift: Mapping[str, FloatArray]  # (k,) by quantity; empty if not measured
-    measures: Mapping[str, FloatArray]  # (k, n) by name, what else the benchmark measured
+    inputs: Mapping[str, FloatArray]  # of metrics by name, drift included; rows are points
     judged: FloatArray | None  # (k, m), means by the judges
     optimum: Optimum | None
-
-    @property
-    def inputs(self) -> dict[str, FloatArray]:
-        """Inputs of metrics by name that are measured at each point, besides the points."""
-        return {**self.measures, **self.drift, "raw_points": self.raw, **self._by_role}
-
-    @property
-    def _by_role(self) -> dict[str, FloatArray]:
-        """Raw scores of the main objective (k,) and of the others (k, m - 1), if one is main."""
-        record = self.cell.results
-        if record.main_objective not in record.objective_names:
-            return {}
-        main = record.objective_names.index(record.main_objective)
-        return {
-            "main_scores": self.raw[:, main],
-            "auxiliary_points": np.delete(self.raw, main, axis=1),
-        }
 
     @property
     def key(self) -> tuple[int, int]:
@@ -71,15 +54,16 @@ def read_replicate(cell: Cell, setting: Setting) -> Replicate:
     scores = read_scores(cell)
     values = values_of(cell, scores)  # (points, prompts, m)
     ranked = cell.results.ranked_points()
+    drift = _drift(cell, ranked)
+    inputs = metric_inputs(cell.results, scores.means.mean(axis=1))
     return Replicate(
         cell=cell,
         seed=cell.results.seed,
         fold=cell.fold,
         scores=values[ranked],
         dialled=np.delete(values, ranked, axis=0).mean(axis=1),
-        raw=scores.means[ranked].mean(axis=1),
-        drift=_drift(cell, ranked),
-        measures=_measures(cell.results, ranked),
+        drift=drift,
+        inputs={name: rows[ranked] for name, rows in inputs.items()} | drift,
         judged=None if (judged := read_judged(cell)) is None else judged[ranked],
         optimum=_optimum(cell.results, ranked),
     )
@@ -104,17 +88,6 @@ def _check(preferences: Sequence[Sequence[float]]) -> None:
 def _drift(cell: Cell, ranked: list[int]) -> dict[str, FloatArray]:
     drift = read_drift(cell)
     return {name: means[ranked] for name, means in drift.items()} if drift else {}
-
-
-def _measures(record: ScoredRecord, ranked: list[int]) -> dict[str, FloatArray]:
-    """What the benchmark measured at each point besides scores, (k, n) by name."""
-    for name, rows in record.measures.items():
-        count = len(record.points)
-        if len(rows) != count or len({len(row) for row in rows}) != 1:
-            raise UnreadableError(
-                f"record.json: measures.{name} does not have {count} rows of one length"
-            )
-    return {name: np.array(rows)[ranked] for name, rows in record.measures.items()}
 
 
 def _optimum(record: ScoredRecord, ranked: list[int]) -> Optimum | None:

@@ -41,6 +41,7 @@ def _table(result: TableResult, special: str | None) -> dict[str, Any]:
     return {
         "number": result.table.number,
         "setting": asdict(setting) if setting else None,
+        "raw_reference": result.raw_reference,
         "apart": special,
         "notes": notes(result),
         "pairs": [asdict(pair) for pair in result.pairs],
