@@ -3,52 +3,29 @@
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretosteer.cells.cell import Cell, cell_folders, read_cell
 from paretosteer.errors import UsageError
+from paretosteer.report.analysis.drawn_rows import focus
 from paretosteer.report.analysis.evaluate import TableResult, evaluate
 from paretosteer.report.analysis.tables import Tables, make_tables
 from paretosteer.report.analysis.workers import several
 from paretosteer.report.figures.all_figures import DRAWINGS, drawings, drawn_text, render
-from paretosteer.report.figures.drawn_rows import focus
 from paretosteer.report.figures.fonts import missing_note
 from paretosteer.report.outputs.csv_text import csv
 from paretosteer.report.outputs.leaderboard import leaderboard_frame
 from paretosteer.report.outputs.report_json import report_json
 from paretosteer.report.outputs.text_tables import latex, markdown
 from paretosteer.report.page.page import page
+from paretosteer.report.report_folder import SUMS, Report, report_folder, sums, write_files
 from paretosteer.runtime.progress import say
-from paretosteer.storage.atomic import atomic_write, remove_drafts
+from paretosteer.storage.atomic import remove_drafts
 from paretosteer.storage.locks import owned
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-SUMS = "SHA256SUMS"
-
-
-@dataclass(frozen=True)
-class Report:
-    """Files of a report, and the status of its cells.
-
-    `leaderboard` has the rows of `leaderboard.csv`; `counts` says how many cells that count
-    (none superseded by a better one) have which status; `problems` are those not `ok`.
-    """
-
-    leaderboard: "pd.DataFrame"
-    folder: Path
-    page: Path
-    counts: Mapping[str, int]
-    problems: tuple[Cell, ...]
-
-    @property
-    def failed(self) -> int:
-        """Cells that failed; with any, a sweep exits with 1."""
-        return self.counts.get("failed", 0)
+    pass
 
 
 def write_report(
@@ -114,27 +91,6 @@ def _check_reference(raw_reference: Sequence[float] | None, found: Tables) -> No
             f"{' and '.join(map(str, sorted(sizes)))} objectives; give one value per objective, in "
             "their order and raw units"
         )
-
-
-def report_folder(sweep: str | os.PathLike[str], out: str | os.PathLike[str] | None) -> Path:
-    """Folder of a report: `out`, by default `report` in the sweep; UsageError if it is a file."""
-    folder = Path(out) if out is not None else Path(sweep) / "report"
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--out: {folder} is a file; give a folder")
-    return folder
-
-
-def sums(contents: Mapping[str, bytes]) -> str:
-    """Digest of every file, one a line, as `sha256sum --check` reads them."""
-    lines = (f"{sha256(content).hexdigest()}  {name}\n" for name, content in contents.items())
-    return "".join(lines)
-
-
-def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write files by name, each atomically."""
-    for name, content in contents.items():
-        with atomic_write(folder / name) as temporary:
-            temporary.write_bytes(content)
 
 
 def _utf8(text: str) -> bytes:

@@ -13,7 +13,7 @@ from paretosteer.runtime.terminal import line
 from paretosteer.tracking.wandb_environment import with_environment
 
 if TYPE_CHECKING:
-    from paretosteer.report.write import Report
+    from paretosteer.report.report_folder import Report
 
 log = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ from paretosteer.tracking.wandb_environment import (
 )
 
 if TYPE_CHECKING:
-    from paretosteer.report.write import Report
+    from paretosteer.report.report_folder import Report
 
 SAMPLE_ROWS = 200  # a browser shows this many with ease
 _LONGEST = 100  # characters of an id; wandb allows 128, including its own prefix

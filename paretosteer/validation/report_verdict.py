@@ -22,7 +22,7 @@ from paretosteer.findings import Finding, fault, note
 from paretosteer.metrics.measure import Frame
 from paretosteer.metrics.optimum import Optimum
 from paretosteer.report.outputs.csv_text import csv_text
-from paretosteer.report.write import SUMS
+from paretosteer.report.report_folder import SUMS
 from paretosteer.storage.untrusted import MOST_TEXT, RefusedError, digest, read, read_json
 from paretosteer.validation.cell_verdict import Found
 from paretosteer.validation.recompute_metrics import Replicate, common_optima, recomputed

@@ -11,8 +11,8 @@ from scale_cells import write_sweep, write_wide_cells
 
 from paretosteer.report import print_leaderboard, write_report
 from paretosteer.report.analysis import bootstrap
+from paretosteer.report.analysis.drawn_rows import MOST, focus
 from paretosteer.report.analysis.ranks import COMPARED
-from paretosteer.report.figures.drawn_rows import MOST, focus
 from paretosteer.report.outputs import console
 from paretosteer.report.outputs.notes import notes
 from paretosteer.report.page import cell_list

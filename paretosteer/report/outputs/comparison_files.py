@@ -17,7 +17,7 @@ from paretosteer.report.analysis.changes import (
 )
 from paretosteer.report.outputs.csv_text import csv
 from paretosteer.report.outputs.text_tables import markdown_escape
-from paretosteer.report.write import report_folder, write_files
+from paretosteer.report.report_folder import report_folder, write_files
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from paretosteer.report.outputs.comparison_files import (
     figure_texts,
 )
 from paretosteer.report.outputs.notes import volume_error
-from paretosteer.report.write import Report
+from paretosteer.report.report_folder import Report
 from paretosteer.runtime.terminal import line
 
 if TYPE_CHECKING:

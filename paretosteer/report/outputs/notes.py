@@ -7,10 +7,10 @@ from paretosteer.cells.record import ScoredRecord
 from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
 from paretosteer.report.analysis.bootstrap import RESAMPLES
 from paretosteer.report.analysis.comparable import numbered, vector_words
+from paretosteer.report.analysis.drawn_rows import left_out
 from paretosteer.report.analysis.evaluate import RowResult, TableResult
 from paretosteer.report.analysis.ranks import ALPHA, COMPARED
 from paretosteer.report.analysis.replicates import Replicate
-from paretosteer.report.figures.drawn_rows import left_out
 
 _ALIKE = 12  # maximum number of notes of one kind, such as one per row
 _NAMED = 12  # most rows listed in a sentence

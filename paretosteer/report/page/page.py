@@ -10,11 +10,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.metrics.row_metric import Column, Section
+from paretosteer.report.analysis.drawn_rows import focus
 from paretosteer.report.analysis.evaluate import TableResult
 from paretosteer.report.analysis.tables import Tables
 from paretosteer.report.columns import HYPERVOLUME, other_columns, section
 from paretosteer.report.figures.all_figures import drawings, render
-from paretosteer.report.figures.drawn_rows import focus
 from paretosteer.report.figures.style import DARK
 from paretosteer.report.outputs.text_tables import apart, headline, table_notes
 from paretosteer.report.page.assets import assets
