@@ -207,3 +207,22 @@ def test_lists_without_rewards_are_unsupported_before_training():
     with pytest.raises(UnsupportedError, match=r"table has no rewards .* set method.margin=models"):
         make_method("modpo").train(TableWorld(), trainer)
     assert trainer.account.steps == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"margin": "models"}, {"anchor": "first"}])
+def test_trained_on_the_bandit_it_is_near_the_optimum(options):
+    """Regret of mu . E z - kappa KL against its closed-form maximum, as a share of the gain."""
+    bandit = make_benchmark("bandit", contexts=4, actions=6)
+    method, kappa = make_method("modpo", divisions=2, **options), bandit.kl_coefficient
+    method.train(bandit, make_trainer(bandit, seed=0, steps=300))
+    contexts = bandit.prompts("test")
+    z = torch.as_tensor(bandit.normaliser.apply(bandit.outcomes(contexts)))  # (n, K, 2)
+    start = torch.as_tensor(bandit._log_start[[x.index for x in contexts]])
+    for mu in method.grid(2):
+        control = method.control(np.tile(mu, (len(contexts), 1)))
+        found = method.policy.answer(contexts, control, 0, [0] * len(contexts)).log_policy
+        gain = z @ torch.as_tensor(mu)
+        value = (found.exp() * (gain - kappa * (found - start))).sum(1).mean()
+        best = kappa * (start + gain / kappa).logsumexp(1).mean()
+        at_start = (start.exp() * gain).sum(1).mean()
+        assert (best - value) / (best - at_start) < 5e-3
