@@ -1,11 +1,11 @@
-"""Methods on tied banks and MODPO: killed and resumed; exported as a model and as an adapter."""
+"""Peers of the five methods: killed and resumed; exported as a model and as an adapter."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from seam_cells import TEXT, assert_resumes
+from seam_cells import TEXT, assert_resumes, finish
 
 from paretosteer.commands.main import main
 
@@ -34,3 +34,10 @@ def test_panacea_resumes_with_tchebycheff(tmp_path: Path) -> None:
 def test_modpo_resumes_with_its_margins(tmp_path: Path, margin: str) -> None:
     shared = ("method=modpo", "method.divisions=1", "method.share=true")
     assert_resumes(tmp_path, *TEXT, *shared, f"method.margin={margin}", "budget.steps=8")
+
+
+def test_decoupled_advantages_train_and_resume(tmp_path: Path) -> None:
+    cell = assert_resumes(tmp_path, *TEXT, "method=clp", "method.advantage=decoupled")
+    joint = finish(tmp_path / "joint", *TEXT, "method=clp")
+    file = "checkpoint/policy.safetensors"
+    assert (cell / file).read_bytes() != (joint / file).read_bytes()
