@@ -34,11 +34,6 @@ from paretosteer.training.candidate_selection import check_selectable
 class BestOfN(Method):
     """Start model, n answers drawn and the best kept."""
 
-    notes = (
-        "The KL of best-of-n texts is the upper bound ln n - (n - 1) / n, since their density is "
-        "unknown; where outcomes can be listed it is exact.",
-    )
-
     class Options(BaseOptions):
         """Options of best of n."""
 
@@ -59,6 +54,14 @@ class BestOfN(Method):
         """Build the policy; there is nothing to train."""
         check_selectable(benchmark)
         self.build_policy(benchmark, trainer.seed)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Meaning of its KL."""
+        return (
+            "The KL of best-of-n texts is the upper bound ln n - (n - 1) / n, since their density "
+            "is unknown; where outcomes can be listed it is exact.",
+        )
 
     def points(self, grid: Array) -> list[Point]:
         """Grid, then the grid at every value of the dial."""

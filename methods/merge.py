@@ -16,8 +16,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from paretosteer import (
     Array,
     Banks,
@@ -28,18 +26,15 @@ from paretosteer import (
     Trainer,
     TrainingOptions,
     Unconditioned,
-    UnsupportedError,
     UsageError,
     option,
 )
 from paretosteer.methods.adapters import Adapters
 from paretosteer.methods.rewarded_soup import RewardedSoup
-from paretosteer.policies.base import Conditioned
 from paretosteer.policies.merged_banks import MergedBanks
-from paretosteer.policies.merging import DENSITY
 from paretosteer.policies.merging import Merge as Formula
 from paretosteer.storage.safetensors_only import read_tensors
-from paretosteer.training.gram_matrices import gram_matrices
+from paretosteer.training.specialists import banked, fill_grams, fill_merged, merge_once
 
 
 class Merge(Method):
@@ -131,6 +126,22 @@ class Merge(Method):
         linear = self.options.kind == "task_arithmetic"
         return Control.soup(preferences * self.options.scale if linear else preferences)
 
+    def turn_to(self, preference: Array) -> Control:
+        """Merge every layer at a new preference."""
+        control = self.control(preference)
+        merge_once(self.policy, control)
+        return control
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Caveat of random dropping."""
+        if self.options.kind not in ("dare_linear", "dare_ties", "della"):
+            return ()
+        return (
+            f"{self.options.kind} drops entries at random, which presumes many redundant weights; "
+            "in a table or a small network it may do worse than the start model.",
+        )
+
     def save(self, folder: Path) -> None:
         """Save the merged banks; for task arithmetic what the specialists' method saves."""
         if self.options.kind == "task_arithmetic":
@@ -159,10 +170,7 @@ class Merge(Method):
 
     @property
     def _formula(self) -> Formula:
-        o = self.options
-        density = DENSITY.get(o.kind, 1.0) if o.density is None else o.density
-        settings = (o.rescale, o.epsilon, o.gamma, o.scale, o.off_diagonal)
-        return Formula(o.kind, density, *settings)
+        return Formula.of(self.options)
 
     def _source(self) -> Method:
         """Method that the specialists come from, neither trained nor loaded."""
@@ -177,34 +185,16 @@ class Merge(Method):
         if self.options.kind == "task_arithmetic":
             self._specialists, self.policy = source, source.policy
             return
-        trained = _banked(source.policy)
         if self.options.paths:
-            self._add_banks(trained)
-        merged, generator = _banked(self.policy), torch.Generator().manual_seed(trainer.seed)
-        prompts = benchmark.prompts("train")
-        examples = [prompts[i % len(prompts)] for i in range(self.options.examples)]
-        for bank in range(self.m):
-            for name in sorted(merged):
-                delta = trained[name].delta(bank).detach()
-                with torch.no_grad():
-                    kept = self._formula.sparsify(delta, generator)
-                    merged[name].parts(bank)["delta"].copy_(kept)
-            if self.options.kind == "regmean":
-                own = (source.policy, trained, bank, examples, trainer.seed)
-                grams, units = gram_matrices(*own)
-                trainer.select(units, 0, source.policy.size)
-                for name, gram in grams.items():
-                    merged[name].parts(bank)["gram"].data.copy_(gram)
+            self._add_banks(banked(source.policy))
+        fill_merged(self.policy, self._formula, source.policy, self.m, trainer)
+        if self.options.kind == "regmean":
+            prompts = benchmark.prompts("train")
+            examples = [prompts[i % len(prompts)] for i in range(self.options.examples)]
+            fill_grams(self.policy, source.policy, self.m, examples, trainer)
 
     def _add_banks(self, names: Iterable[str]) -> None:
         """Put merged banks around the layers that given adapters change."""
         policy: Any = self.policy
         kind = MergedBanks(self.m, self._formula)
         policy.add_banks(list(names), lambda _, layer: kind.linear(layer, policy.active))
-
-
-def _banked(policy: Any) -> dict[str, Any]:
-    """Banked layers of a policy by name."""
-    if not isinstance(policy, Conditioned):
-        raise UnsupportedError("this benchmark's policy has no banked layers to merge")
-    return policy.layers

@@ -77,7 +77,6 @@ class Method(ABC):
     version: ClassVar[str] = "1"
     Options: ClassVar[type[BaseOptions]]
     exempt: bool = False  # from the budget's cap: an expensive reference, not a competitor
-    notes: ClassVar[Sequence[str]] = ()  # caveats to report with its figures, one sentence each
 
     policy: Policy
     objectives: tuple[Objective, ...]
@@ -120,6 +119,15 @@ class Method(ABC):
     def dials(self) -> Mapping[str, float]:
         """Further dials of `control` by name, each with its lower bound, which is excluded."""
         return {}
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Caveats to report with its figures, one sentence each."""
+        return ()
+
+    def turn_to(self, preference: Array) -> Control:
+        """Do all that a new preference (1, m) needs before it is served, for timing."""
+        return self.control(preference)
 
     def points(self, grid: Array) -> list[Point]:
         """Points to evaluate: the grid (k, m), then points that show further dials."""

@@ -96,12 +96,12 @@ class Evaluation:
         return benchmark_outputs.extra_measures(self.benchmark, self.method.policy, control)
 
     def switch_seconds(self) -> float:
-        """Time from a new preference to a policy conditioned on it; nothing is loaded or merged."""
+        """Time from a new preference to a policy conditioned on it."""
         mu = np.array([self.points[0].preference])  # (1, m)
         taken = []
         for _ in range(5):
             began = time.perf_counter()
-            self.method.control(mu).to(self.benchmark.setting.device)
+            self.method.turn_to(mu).to(self.benchmark.setting.device)
             taken.append(time.perf_counter() - began)
         return statistics.median(taken)
 

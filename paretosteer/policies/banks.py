@@ -83,6 +83,7 @@ class ActiveBanks:
     frozen: bool = False  # no parameter changes, so stacks may be cached
     training: bool = False  # a training pass
     _slots: dict[Layout, Tensor] = field(default_factory=dict)
+    _distinct: list[tuple[tuple[float, ...], Tensor]] | None = None
     _generator: torch.Generator | None = None
 
     @contextmanager
@@ -91,7 +92,7 @@ class ActiveBanks:
     ) -> Iterator[None]:
         """Mix the banks with these inside the block; with neither, they are off."""
         before = self.coefficients, self.index, self.single, self._slots, self.training
-        self.coefficients, self.index, self._slots = coefficients, index, {}
+        self.coefficients, self.index, self._slots, self._distinct = coefficients, index, {}, None
         self.training = torch.is_grad_enabled()
         agreed = index is not None and bool((index == index[0]).all())
         self.single = int(index[0]) if index is not None and agreed else None
@@ -99,6 +100,7 @@ class ActiveBanks:
             yield
         finally:
             self.coefficients, self.index, self.single, self._slots, self.training = before
+            self._distinct = None
 
     def again(self) -> AbstractContextManager[None]:
         """Context that restores the current state: coefficients and draws of dropout."""
@@ -148,6 +150,16 @@ class ActiveBanks:
             return self.coefficients
         assert self.index is not None
         return functional.one_hot(self.index, count).float()
+
+    def distinct(self, count: int) -> list[tuple[tuple[float, ...], Tensor]]:
+        """Each distinct coefficient row (banks,) and the rows (n,) that have it."""
+        if self._distinct is None:
+            unique, place = torch.unique(self.rows(count), dim=0, return_inverse=True)
+            self._distinct = [
+                (tuple(row), (place == i).nonzero().flatten())
+                for i, row in enumerate(unique.tolist())
+            ]
+        return self._distinct
 
     def slots(self, layout: Layout) -> Tensor:
         """Coefficient times scale of every rank slot, (rows, 1, sum r); made once per forward."""

@@ -49,18 +49,17 @@ class MergedDeltas(nn.Module):
         grams = torch.stack([*self.grams]) if len(self.grams) else None
         return self.merge.combine(torch.stack([*self.deltas]), weights, grams)
 
-    def distinct(self, rows: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Each distinct row of weights (rows, m): which rows have it, and its merged delta."""
+    def distinct(self, active: ActiveBanks) -> list[tuple[Tensor, Tensor]]:
+        """Each distinct row of weights: the rows (n,) that have it, and its merged delta."""
         version = sum(x._version for x in (*self.deltas, *self.grams))
         before = self._merged if version == self._version else {}
-        unique, index = torch.unique(rows, dim=0, return_inverse=True)
-        keys = [tuple(row) for row in unique.tolist()]
+        rows = active.distinct(len(self.deltas))
         self._version = version
         self._merged = {
-            key: before[key] if key in before else self.under(row)
-            for key, row in zip(keys, unique, strict=True)
+            key: before[key] if key in before else self.under(self.deltas[0].new_tensor(key))
+            for key, _ in rows
         }
-        return [((index == i).nonzero().flatten(), self._merged[k]) for i, k in enumerate(keys)]
+        return [(index, self._merged[key]) for key, index in rows]
 
 
 class MergedLinear(LinearBanks):
@@ -105,8 +104,7 @@ class MergedLinear(LinearBanks):
 
     def change(self, x: Tensor) -> Tensor:
         """Map (rows, T, in) to the change (rows, T, out), each row under its own weights."""
-        weights = self.active.rows(self.count)
-        parts = self.specialists.distinct(weights)
+        parts = self.specialists.distinct(self.active)
         if len(parts) == 1:
             return x.to(parts[0][1].dtype) @ parts[0][1].T
         out = x.new_zeros(*x.shape[:-1], self.shape[0], dtype=parts[0][1].dtype)
@@ -152,7 +150,7 @@ class MergedTable(BankedTable):
         y = self.base[entries]
         if not self.active.on:
             return y
-        for rows, delta in self.specialists.distinct(self.active.rows(self.count)):
+        for rows, delta in self.specialists.distinct(self.active):
             y[rows] += delta[entries[rows]]
         return y
 

@@ -23,8 +23,8 @@ Task arithmetic (arXiv 2212.04089) does neither: it is a soup. TIES: arXiv 2306.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -70,6 +70,14 @@ class Merge:
     gamma: float = 0.01
     scale: float = 1.0
     off_diagonal: float = 0.9
+
+    @classmethod
+    def of(cls, options: Any) -> Merge:
+        """Settings from the options of their names; a density of None is the kind's own."""
+        named = {field.name: getattr(options, field.name) for field in fields(cls)}
+        if named["density"] is None:
+            named["density"] = DENSITY.get(options.kind, 1.0)
+        return cls(**named)
 
     def sparsify(self, delta: Tensor, generator: torch.Generator) -> Tensor:
         """Delta of one specialist with entries dropped, in its own shape."""

@@ -1,4 +1,4 @@
-"""Gram matrices of the inputs that a specialist's linear layers see, as RegMean needs them."""
+"""Specialists of a trained policy as the parts of a merge: deltas, and Gram matrices of inputs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,50 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from paretosteer.errors import UnsupportedError
+from paretosteer.policies.base import Conditioned
 from paretosteer.policies.control import Control
+from paretosteer.policies.merged_banks import MergedLinear, MergedTable
+from paretosteer.policies.merging import Merge
 from paretosteer.policies.protocols import Policy
+from paretosteer.training.trainer import Trainer
+
+
+def banked(policy: Policy) -> dict[str, Any]:
+    """Banked layers of a policy by name; UnsupportedError if it has none."""
+    if not isinstance(policy, Conditioned):
+        raise UnsupportedError("this benchmark's policy has no banked layers to merge")
+    return dict(policy.layers)
+
+
+@torch.no_grad()
+def fill_merged(merged: Policy, how: Merge, source: Policy, count: int, trainer: Trainer) -> None:
+    """Set the deltas of a merge to those of the source's banks, sparsified under the seed."""
+    trained, generator = banked(source), torch.Generator().manual_seed(trainer.seed)
+    for bank in range(count):
+        for name, layer in sorted(banked(merged).items()):
+            delta = how.sparsify(trained[name].delta(bank), generator)
+            layer.parts(bank)["delta"].copy_(delta)
+
+
+@torch.no_grad()
+def fill_grams(
+    merged: Policy, source: Policy, count: int, prompts: Sequence[Any], trainer: Trainer
+) -> None:
+    """Set the Gram matrices of a merge from the banks' samples of some prompts."""
+    for bank in range(count):
+        grams, units = gram_matrices(source, banked(source), bank, prompts, trainer.seed)
+        trainer.select(units, 0, source.size)
+        for name, layer in banked(merged).items():
+            layer.parts(bank)["gram"].copy_(grams[name])
+
+
+def merge_once(policy: Policy, control: Control) -> None:
+    """Merge every layer at a control of one row, as a new preference needs."""
+    assert control.values is not None
+    for layer in banked(policy).values():
+        if isinstance(layer, MergedLinear | MergedTable):
+            layer.specialists.under(control.values[0])
 
 
 @torch.no_grad()
