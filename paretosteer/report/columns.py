@@ -117,6 +117,27 @@ STEPS = Column(
     terminal=5,
 )
 
+DECODING_COSTS = (
+    Column(
+        "forward_passes_per_token",
+        summary="Forward passes of a model for every token of an answer; mean over preferences.",
+        title="Passes per token",
+        format=".3g",
+        optional=True,
+        section="cost",
+        place=105,
+    ),
+    Column(
+        "reward_calls_per_answer",
+        summary="Candidates scored to give one answer; mean over preferences.",
+        title="Reward calls per answer",
+        format=".3g",
+        optional=True,
+        section="cost",
+        place=106,
+    ),
+)
+
 _COSTS = (
     STEPS,
     Column(
@@ -210,24 +231,7 @@ _COSTS = (
         section="cost",
         place=104,
     ),
-    Column(
-        "forward_passes_per_token",
-        summary="Forward passes of a model for every token of an answer; mean over preferences.",
-        title="Passes per token",
-        format=".3g",
-        optional=True,
-        section="cost",
-        place=105,
-    ),
-    Column(
-        "reward_calls_per_answer",
-        summary="Candidates scored to give one answer; mean over preferences.",
-        title="Reward calls per answer",
-        format=".3g",
-        optional=True,
-        section="cost",
-        place=106,
-    ),
+    *DECODING_COSTS,
     Column("n_total", summary="Test samples.", whole=True),
     Column("n_failed", summary="Test samples that could not be scored.", whole=True),
     Column("reason", summary="Why a row has no result."),

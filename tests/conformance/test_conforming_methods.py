@@ -18,8 +18,8 @@ TRAINED = [
     *("rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "morl", "modpo"),
     *("panacea", "pblora", "pareto_merging"),
     *("mo_odpo", "mi_epo"),
-    "mod",
     "merge",
+    *("mod", "genarm", "parm"),
 ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis.comparable import Setting, distinctions, folds_words, vector_words
 from paretosteer.report.analysis.evaluate import RowResult, TableResult
-from paretosteer.report.columns import HYPERVOLUME, STEPS, section
+from paretosteer.report.columns import DECODING_COSTS, HYPERVOLUME, STEPS, section
 from paretosteer.report.outputs.notes import notes
 from paretosteer.runtime.terminal import printable
 
@@ -76,8 +76,18 @@ def table_notes(result: TableResult, special: Mapping[int, str]) -> list[str]:
     return [*([own] if own else []), *notes(result)]
 
 
+def _columns(result: TableResult) -> list[Column]:
+    """Quality and steps; costs of decoding where the rows differ in them."""
+    decoding = [
+        column
+        for column in DECODING_COSTS
+        if len({each.figures.get(column.name) for each in result.scored}) > 1
+    ]
+    return result.present((*section("quality"), STEPS, *decoding))
+
+
 def _markdown_table(result: TableResult, remarks: Sequence[str]) -> str:
-    columns = result.present((*section("quality"), STEPS))
+    columns = _columns(result)
     headings = _headings(result, columns)
     look = _Look(markdown_escape, "**{}**".format, str, star="\\*")
     rows = _rows(result, columns, look)
@@ -97,7 +107,7 @@ def _markdown_table(result: TableResult, remarks: Sequence[str]) -> str:
 
 def _latex_table(result: TableResult, remarks: Sequence[str]) -> str:
     arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
-    columns = result.present((*section("quality"), STEPS))
+    columns = _columns(result)
     headings = _headings(result, columns)
     for arrow, command in arrows.items():
         headings = [heading.replace(arrow, command) for heading in headings]

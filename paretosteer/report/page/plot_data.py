@@ -18,7 +18,10 @@ from paretosteer.report.page.sample_texts import SampleTexts
 from paretosteer.report.page.script_json import safe_json
 
 # Axes of the plot of quality against cost; the others are shown in the table of costs.
-_COSTS = ("train_steps", "train_tokens", "flops", "seconds_train", "stored_bytes")
+_COSTS = (
+    *("train_steps", "train_tokens", "flops", "seconds_train", "stored_bytes"),
+    "forward_passes_per_token",
+)
 
 _BILL = ("train_steps", "flops", "seconds_train")  # on the cards of the dial
 
