@@ -14,7 +14,7 @@ setup: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -c constraints.txt torch
-	$(BIN)/pip install -c constraints.txt -e '.[dev,joblib,dashboards]'
+	$(BIN)/pip install -c constraints.txt -e '.[dev,joblib,dashboards,docs]'
 	touch $@
 
 quickstart: setup
@@ -63,7 +63,6 @@ schemas: setup
 
 # The site in build/site; a warning is an error.
 docs: setup types
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 lint: setup types

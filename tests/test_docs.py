@@ -1,6 +1,9 @@
 """Every relative link of the documents leads somewhere."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,3 +29,17 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (ROOT / "build" / "typed").is_dir(), reason="run `make types` first")
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    columns = (tmp_path / "reference" / "columns" / "index.html").read_text(encoding="utf-8")
+    assert "hypervolume_low" in columns
+    assert "{{" not in "".join(
+        page.read_text() for page in (tmp_path / "reference").rglob("*.html")
+    )
