@@ -20,6 +20,7 @@ from paretosteer import (
     option,
     unit,
 )
+from paretosteer.policies.prompt_tuning import prompt_tuning
 
 
 class RewardedSoup(Method):
@@ -33,11 +34,15 @@ class RewardedSoup(Method):
             "sum",
             "exact sum of deltas, or the average of LoRA factors that some released code uses",
         )
+        prompt_tokens: int = option(
+            0, "virtual tokens trained with each bank, before a text (plain prompt tuning)", least=0
+        )
 
     def conditioning(self, objectives: int) -> Banks:
         """One bank per objective."""
         o = self.options
-        return Banks(objectives, o.rank, o.alpha, merge=o.merge, dropout=o.dropout)
+        kind = prompt_tuning(o.prompt_tokens)
+        return kind(objectives, o.rank, o.alpha, merge=o.merge, dropout=o.dropout)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train the specialists one after the other, sharing the budget evenly."""

@@ -11,6 +11,7 @@ from paretosteer.interfaces import Array
 from paretosteer.method import Method, TrainingOptions
 from paretosteer.policies.conditioning import Banks
 from paretosteer.policies.control import Control
+from paretosteer.policies.prompt_tuning import prompt_tuning
 from paretosteer.simplex import coarse_divisions, lattice, lattice_size
 
 
@@ -33,6 +34,9 @@ class ModelPerPreference(Method):
             None, "divisions of the training lattice; null: half the usual", least=1
         )
         share: bool = option(False, "share one budget among the models, which ends the exemption")
+        prompt_tokens: int = option(
+            0, "virtual tokens trained with each bank, before a text (plain prompt tuning)", least=0
+        )
 
     def conditioning(self, objectives: int) -> Banks:
         """One bank per trained preference."""
@@ -41,7 +45,7 @@ class ModelPerPreference(Method):
     def banks(self, count: int) -> Banks:
         """Low-rank banks under the options."""
         o = self.options
-        return Banks(count, o.rank, o.alpha, dropout=o.dropout)
+        return prompt_tuning(o.prompt_tokens)(count, o.rank, o.alpha, dropout=o.dropout)
 
     def total_steps(self, budget: int, objectives: int) -> int:
         """Budget times the number of models; with `share`, the budget."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from paretosteer.errors import UsageError
+from paretosteer.policies.banked_prefix import BankedPrefix
 from paretosteer.policies.banks import ActiveBanks, Banked
 from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
@@ -29,6 +30,7 @@ class Conditioned(Generic[B]):
         self.active = ActiveBanks(conditioning.merge, conditioning.dropout, seed)
         self.layers: dict[str, B] = {}
         self.reader: nn.Module | None = None
+        self.prefix: BankedPrefix | None = None  # virtual tokens before a text
 
     def mixed(self, control: Control) -> AbstractContextManager[None]:
         """Set the banks to this control, for one forward pass."""
@@ -46,6 +48,11 @@ class Conditioned(Generic[B]):
             raise UsageError(f"control: found features, but {kind} reads none; use another control")
         return self.reader(control.values)
 
+    @property
+    def _banked(self) -> dict[str, Banked]:
+        """Everything that carries banks, by name."""
+        return dict(self.layers) | ({} if self.prefix is None else {"prefix": self.prefix})
+
     def row_bytes(self, prompts: Sequence[Any]) -> int:
         """Negligible by default; policies of large models override it."""
         return 0
@@ -53,12 +60,12 @@ class Conditioned(Generic[B]):
     def parameters(self, bank: int | None = None) -> list[nn.Parameter]:
         """All trainable parameters, or those of one bank."""
         if bank is not None:
-            return [x for layer in self.layers.values() for x in layer.alone(bank)]
+            return [x for layer in self._banked.values() for x in layer.alone(bank)]
         read = list(self.reader.parameters()) if self.reader else []
-        shared = [x for layer in self.layers.values() for x in layer.shared().values()]
+        shared = [x for layer in self._banked.values() for x in layer.shared().values()]
         banks = [
             x
-            for layer in self.layers.values()
+            for layer in self._banked.values()
             for i in range(layer.count)
             for x in layer.parts(i).values()
         ]
@@ -75,14 +82,14 @@ class Conditioned(Generic[B]):
 
     def keep_banks(self, banks: Sequence[int]) -> None:
         """Drop every bank but these, in this order."""
-        for layer in self.layers.values():
+        for layer in self._banked.values():
             layer.keep(banks)
 
     def state(self) -> dict[str, Tensor]:
         """Trainable tensors by name, without those of the start model."""
         read = self.reader.state_dict() if self.reader else {}
         state = {f"reader.{name}": value.detach() for name, value in read.items()}
-        for name, layer in self.layers.items():
+        for name, layer in self._banked.items():
             for part, value in layer.shared().items():
                 state[f"shared.{name}.{part}"] = value.detach()
             for i in range(layer.count):
@@ -107,5 +114,5 @@ class Conditioned(Generic[B]):
 
     def initialise_banks(self, generator: torch.Generator) -> None:
         """Initialise every bank so that each change starts at zero."""
-        for layer in self.layers.values():
+        for layer in self._banked.values():
             layer.initialise(generator)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from paretosteer.errors import UnsupportedError, UsageError
+from paretosteer.policies.banked_prefix import BankedPrefix
 from paretosteer.policies.banks import ActiveBanks, BankedLinear, BankedTable, Layout, LinearBanks
 from paretosteer.policies.control import Control, Kind
 from paretosteer.policies.readers import ShiftReader, SoftPrompt, TableReader
@@ -74,6 +75,10 @@ class Conditioning:
 
         `embedding` (vocabulary, width) is the model's. The module states its count as `tokens`.
         """
+        return None
+
+    def text_prefix(self, embedding: Tensor, active: ActiveBanks) -> BankedPrefix | None:
+        """Virtual tokens before a text that change with the banks, made from the embedding."""
         return None
 
     def network_reader(self, widths: Sequence[int], generator: torch.Generator) -> nn.Module | None:

@@ -120,7 +120,7 @@ class TextBenchmark(Benchmark):
         """Untrained policy: the start model with the given conditioning."""
         own = (self.decoding, seed, self.answering, self.sampler)
         policy = TextPolicy(self.model, conditioning, *own)
-        if policy.reader is not None:
+        if policy.reader is not None or policy.prefix is not None:
             _ = self._soft_prompts_checked
         return policy
 

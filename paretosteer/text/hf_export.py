@@ -43,6 +43,11 @@ def check_form(policy: TextPolicy, control: Control, form: Form) -> None:
             f"--as {form}: this policy mixes the next-token scores of several models, which no "
             "single model does; use `paretosteer sample`"
         )
+    if policy.prefix is not None and control.kind != "start":
+        raise UsageError(
+            f"--as {form}: virtual tokens beside banks are exported in no form; use "
+            "`paretosteer sample`"
+        )
     if control.kind == "features" and form == "model":
         raise UsageError(
             "--as model: this policy reads the preference as soft prompt vectors, which a plain "

@@ -78,6 +78,7 @@ class TextPolicy(Conditioned[LinearBanks]):
         embedding = self.network.get_input_embeddings().weight  # (vocabulary, width)
         reader = conditioning.text_reader(embedding, generator)
         self.reader = reader if reader is None else reader.to(embedding.device)
+        self.prefix = conditioning.text_prefix(embedding, self.active)
         self.sampler = sampler(self)
 
     def add_banks(
@@ -182,7 +183,7 @@ class TextPolicy(Conditioned[LinearBanks]):
     @property
     def _virtual_tokens(self) -> int:
         """Number of soft prompt vectors before every text."""
-        return int(getattr(self.reader, "tokens", 0))
+        return int(getattr(self.reader if self.prefix is None else self.prefix, "tokens", 0))
 
     def _stream(
         self, prompts: Sequence[Prompt], control: Control, new_tokens: int, mixed: Mixed
@@ -196,6 +197,9 @@ class TextPolicy(Conditioned[LinearBanks]):
     def stream(self, ids: Tensor, mask: Tensor, control: Control, mixed: Mixed) -> Stream:
         """Stream of one model for padded prompts, (rows, P), under its control."""
         virtual = self.read(control)  # (rows, V, width) or None
+        if self.prefix is not None:
+            with mixed():
+                virtual = self.prefix.virtual()
         if self.model.encoder_decoder:
             begin = self.model.begin
             given = (self.network, mixed, ids, mask, begin, virtual)

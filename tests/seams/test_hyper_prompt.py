@@ -1,10 +1,18 @@
-"""Hyper Prompt Tuning: a prefix under a mask of low rank, before the text of a language model."""
+"""Virtual tokens before a text: Hyper Prompt Tuning, and plain prompt tuning beside banks."""
 
+from pathlib import Path
+
+import pytest
 import torch
+from seam_cells import TEXT, assert_resumes
 from tiny_text import DECODING, PROMPTS, tiny_llama
 
+from paretosteer import make_benchmark, make_method, make_trainer, restore_cell
+from paretosteer.errors import UnsupportedError, UsageError
+from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
 from paretosteer.policies.hyper_prompt import HyperPrompt, MaskedPrefix
+from paretosteer.policies.prompt_tuning import PromptTuning
 from paretosteer.text.policy import TextPolicy
 
 
@@ -40,3 +48,52 @@ def test_a_language_model_trains_the_prefix_its_mask_and_a_bank():
     assert any(name.startswith("banks.0.") for name in steered.state())
     moved = [p.grad is not None and p.grad.abs().sum() > 0 for p in steered.reader.parameters()]
     assert all(moved)
+
+
+# -- plain prompt tuning ----------------------------------------------------------------------
+
+
+def test_virtual_tokens_of_banks_are_mixed_like_the_banks():
+    policy = TextPolicy(tiny_llama(), PromptTuning(2, 2, 4.0, tokens=3), DECODING, seed=0)
+    assert policy.prefix is not None
+    for bank in range(2):
+        assert any(p.shape == (3, 16) for p in policy.parameters(bank))
+    torch.manual_seed(0)
+    for parameter in policy.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    first, second = (delta.detach() for delta in policy.prefix.deltas)
+    with policy.mixed(Control.soup([[0.25, 0.75], [1.0, 0.0]])):
+        soup = policy.prefix.virtual()
+    torch.testing.assert_close(soup[0], policy.prefix.base + 0.25 * first + 0.75 * second)
+    torch.testing.assert_close(soup[1], policy.prefix.base + first)
+    rows = len(PROMPTS)
+    samples = policy.sample(PROMPTS, Control.soup([[0.0, 1.0]] * rows), 0, [0] * rows)
+    scores = policy.log_probs(samples, Control.bank([1] * rows))
+    torch.testing.assert_close(samples.log_probs, scores, atol=2e-5, rtol=1e-4)
+    plain = TextPolicy(tiny_llama(), Conditioning(), DECODING, seed=0)
+    start = policy.log_probs(samples, Control.start(rows))
+    torch.testing.assert_close(start, plain.log_probs(samples, Control.start(rows)))
+    assert (scores - start).abs().max() > 0.1
+    again = TextPolicy(tiny_llama(), PromptTuning(2, 2, 4.0, tokens=3), DECODING, seed=9)
+    again.load_state(policy.state())
+    torch.testing.assert_close(again.log_probs(samples, Control.bank([1] * rows)), scores)
+    policy.keep_banks([1])
+    torch.testing.assert_close(policy.log_probs(samples, Control.bank([0] * rows)), scores)
+
+
+@pytest.mark.parametrize("method", ["rewarded_soup", "morl"])
+def test_the_baselines_of_cos_dpo_train_virtual_tokens(tmp_path: Path, method: str) -> None:
+    words = (f"method={method}", "method.feedback=preference", "method.prompt_tokens=2")
+    cell = assert_resumes(tmp_path, *TEXT, *words)
+    restored = restore_cell(cell)
+    assert restored.method.policy.prefix.tokens == 2
+    with pytest.raises(UsageError, match="virtual tokens beside banks are exported in no form"):
+        restored.export([0.5, 0.5], tmp_path / "out", form="peft")
+
+
+def test_virtual_tokens_need_a_text() -> None:
+    for benchmark in ("ranking", "bandit"):
+        world = make_benchmark(benchmark, budget="smoke")
+        method = make_method("rewarded_soup", prompt_tokens=2)
+        with pytest.raises(UnsupportedError, match="no text before which to put virtual tokens"):
+            method.train(world, make_trainer(world, seed=0))
