@@ -30,6 +30,7 @@ from paretosteer.sweeps.compose import compose_sweep
         ("parm_assistant", 3, []),
         ("cos_dpo_mslr", 3, ["benchmark.path=somewhere"]),
         ("cos_dpo_safe", 3, []),
+        ("cos_dpo_baselines", 2, []),
         ("human_preferences", 5, ["benchmark.pairs.helpful=one", "+benchmark.pairs.humour=two"]),
     ],
 )
