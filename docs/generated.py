@@ -46,10 +46,10 @@ def _columns() -> str:
     first = {name: place for place, name in enumerate(CONTRACT)}
     declared = sorted(BUILT_IN, key=lambda each: first.get(each.name, len(first)))
     rows = [
-        (", ".join(f"`{name}`" for name in each.names), _ARROWS[each.direction], each.meaning)
+        (f"`{each.name}`", _ARROWS[each.direction], "yes" if each.interval else "", each.meaning)
         for each in declared
     ]
-    return _table(("Column", "Better", "Meaning"), rows)
+    return _table(("Column", "Better", "Interval", "Meaning"), rows)
 
 
 def _metrics() -> str:

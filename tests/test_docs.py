@@ -39,7 +39,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     columns = (tmp_path / "reference" / "columns" / "index.html").read_text(encoding="utf-8")
-    assert "hypervolume_low" in columns
+    assert "hypervolume_ratio" in columns
     assert "{{" not in "".join(
         page.read_text() for page in (tmp_path / "reference").rglob("*.html")
     )
