@@ -68,6 +68,9 @@ def objectives(fixture: BenchmarkFixture) -> Findings:
         empty = [x for x in ("unit", "description", "version") if not getattr(objective, x)]
         if empty:
             yield fault(f"{objective.name} has no {', '.join(empty)}", "define it: tables show it")
+    main = fixture.benchmark.main_objective
+    if main is not None and main not in names:
+        yield fault(f"main_objective is {main!r}", f"use one of {', '.join(names)}, or None")
     reference = fixture.benchmark.reference
     if len(reference) != len(declared) or not np.isfinite(reference).all():
         yield fault(f"reference is {reference}", "give one finite number per objective")
@@ -339,6 +342,14 @@ def _same(one: Array, other: Array) -> bool:
 # -- scores ---------------------------------------------------------------------------------
 
 
+def extra_measures(fixture: BenchmarkFixture) -> Findings:
+    """Extra measures have one row of finite values for each control row."""
+    control = Control.start(2)
+    if not benchmark_outputs.extra_measures(fixture.benchmark, fixture.start, control):
+        raise NotChecked("it has none")
+    yield from ()
+
+
 def scores(fixture: BenchmarkFixture) -> Findings:
     """Scores are (rows, m), repeatable, rarely missing and never below the worst value."""
     benchmark, samples = fixture.benchmark, fixture.samples
@@ -514,6 +525,7 @@ SAMPLING_CHECKS = (
     log_probs,
     row_independence,
     drift,
+    extra_measures,
     scores,
     odd_samples,
     recall,

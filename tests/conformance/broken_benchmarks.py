@@ -373,6 +373,15 @@ class Unbuilt(Bandit):
         raise SystemExit("no licence")
 
 
+class OtherMain(Bandit):
+    main_objective = "relevance"
+
+
+class OneMeasure(Bandit):
+    def extra_measures(self, policy, control):
+        return {"length": np.zeros((1, 1))}
+
+
 BENCHMARKS: list[tuple[type, str, str]] = [
     (Bare, "interface", "of paretosteer.benchmark.Benchmark"),
     (HalfWorld, "interface", "does not define model_key, model_name"),
@@ -385,6 +394,7 @@ BENCHMARKS: list[tuple[type, str, str]] = [
     (Alike, "objectives", "2 objectives are called 'reward_2'"),
     (Endless, "objectives", "the worst value of reward_1 is -inf"),
     (Unitless, "objectives", "reward_1 has no unit"),
+    (OtherMain, "objectives", "main_objective is 'relevance'"),
     (NewKey, "keys", "model_key changes from call to call"),
     (OldVersions, "keys", "objective_versions returns {'reward_1': '0'"),
     (NoRate, "training defaults", "training_defaults gives None for learning_rate"),
@@ -413,6 +423,7 @@ BENCHMARKS: list[tuple[type, str, str]] = [
     (RowsMixed, "row independence", "nats with the controls of other rows"),
     (NoGradient, "row independence", "log_probs has no gradient in the banks"),
     (DriftsAtStart, "drift", "the start policy is 1 nats from itself"),
+    (OneMeasure, "extra measures", "extra_measures gives 'length' with shape (1, 1) for 2 control"),
     (OneScore, "scores", "score returns ndarray of shape (10,) for 10 samples"),
     (ExitScore, "scores", "stopped by SystemExit: sys.exit(6) was called"),
     (Unscored, "scores", "8 of 10 start samples have no score"),
