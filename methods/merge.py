@@ -1,9 +1,9 @@
 """Merges of trained specialists, with the preference as weights.
 
 Rewarded Soup's specialists, one per objective, are trained once and merged in seven ways, most of
-which are not linear in the weights: `kind` names them. The definitions follow mergekit's table of
-methods, read from its documentation of semantics, not from the papers' code; RegMean is Jin et al.,
-arXiv 2212.09849. `paretosteer.policies.merging` has the formulas and the papers.
+which are not linear in the weights: `kind` names them. The definitions are second-hand, those of
+the toolkit mergekit, of which no code was used; RegMean is Jin et al., arXiv 2212.09849.
+`paretosteer.policies.merging` has the formulas and the papers.
 
 Task arithmetic with weights mu is Rewarded Soup. Where nothing is dropped and no signs disagree,
 every kind but RegMean is. All but task arithmetic give up the specialists' low rank: their deltas
@@ -64,7 +64,7 @@ class Merge(Method):
         )
         scale: float = option(1.0, "factor of the merged delta", above=0)
         off_diagonal: float = option(
-            0.9, "regmean: factor of the Gram matrices' off-diagonal elements", least=0, most=1
+            0.6, "regmean: factor of the Gram matrices' off-diagonal elements", least=0, most=1
         )
         examples: int = option(256, "regmean: samples per specialist for its inputs", least=1)
 

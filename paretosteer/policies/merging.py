@@ -69,7 +69,7 @@ class Merge:
     epsilon: float = 0.15
     gamma: float = 0.01
     scale: float = 1.0
-    off_diagonal: float = 0.9
+    off_diagonal: float = 0.6
 
     @classmethod
     def of(cls, options: Any) -> Merge:
