@@ -25,6 +25,7 @@ from paretosteer.text.generate import Decoding, Mixed, Stream, leaves, mix
 from paretosteer.text.gradient_checkpointing import Recompute
 from paretosteer.text.layers import linear_layers
 from paretosteer.text.model import LanguageModel
+from paretosteer.text.output_head import use_contiguous_input
 from paretosteer.text.row_bytes import row_bytes
 from paretosteer.text.sampler import NativeSampler, Sampler
 from paretosteer.text.samples import Prompt, TextSamples
@@ -68,6 +69,7 @@ class TextPolicy(Conditioned[LinearBanks]):
         self.network = copy.deepcopy(model.network, shared)
         if not model.own_cache:
             use_single_query(self.network)
+        use_contiguous_input(self.network)
         self.encode = PromptEncoder(model)
         self.recompute = Recompute(self.network, self.active) if model.recompute else nullcontext
         generator = torch.Generator().manual_seed(seed)
