@@ -41,7 +41,7 @@ def test_parm_safety(hub, tmp_path):
     board = leaderboard(
         tmp_path / "out",
         "parm_safety",
-        "method=rewarded_soup",
+        "method=genarm,parm",
         f"model.path={hub / 'PKU-Alignment/alpaca-7b-reproduced'}",
         f"benchmark.data.path={data}",
         "benchmark.max_new_tokens=8",
@@ -53,7 +53,7 @@ def test_parm_safety(hub, tmp_path):
             safe="PKU-Alignment/beaver-7b-v1.0-cost",
         ),
     )
-    assert board["points"].tolist() == [11]
+    assert board["points"].tolist() == [11, 11]
     assert np.isfinite(board[["mip_raw", "hypervolume_raw"]].to_numpy()).all()
 
 
@@ -61,7 +61,7 @@ def test_parm_assistant(hub, chat, tmp_path):
     board = leaderboard(
         tmp_path / "out",
         "parm_assistant",
-        "method=rewarded_soup",
+        "method=parm",
         f"model.path={chat}",
         f"benchmark.data={hub / 'Anthropic/hh-rlhf'}",
         "benchmark.max_new_tokens=8",
@@ -119,9 +119,11 @@ def test_settings_are_the_published_ones():
     for cell in compose_sweep(["experiment=parm_safety"]):
         options = cell.benchmark.values
         assert cell.model.path == "PKU-Alignment/alpaca-7b-reproduced" and options["greedy"]
+        assert cell.method.values["beta_dpo"] == 0.01
         assert options["data"] == {"path": "PKU-Alignment/PKU-SafeRLHF-10K", "split": "train"}
     for cell in compose_sweep(["experiment=parm_assistant"]):
         assert cell.preferences.name == "parm36" and cell.benchmark.values["greedy"]
+        assert cell.method.values["beta_dpo"] == 0.001
     for cell in compose_sweep(["experiment=cos_dpo_mslr", "benchmark.path=somewhere"]):
         options = cell.benchmark.values
         columns = [int(entry.partition(":")[2]) for entry in options["auxiliary"]]
