@@ -48,6 +48,11 @@ class Actions:
         """Actions."""
         return len(self)
 
+    def take(self, rows: Sequence[int]) -> Actions:
+        """These rows, repeats allowed."""
+        contexts = tuple(self.contexts[i] for i in rows)
+        return Actions(contexts, self.action[list(rows)], self.log_probs[list(rows)])
+
 
 @dataclass(frozen=True)
 class Distributions:

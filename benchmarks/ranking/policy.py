@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +59,14 @@ class Rankings:
     def tokens(self) -> int:
         """Placed documents."""
         return int(self.mask.sum())
+
+    def take(self, rows: Sequence[int]) -> Rankings:
+        """These rows, repeats allowed, padded to the longest query among them."""
+        queries = [self.queries[i] for i in rows]
+        order = self.order.cpu().numpy()
+        orders = [order[i, : len(query.labels)] for i, query in zip(rows, queries, strict=True)]
+        taken = Rankings.of(queries, orders, self.mask.shape[1], self.order.device)
+        return replace(taken, log_probs=self.log_probs[list(rows), : taken.mask.shape[1]])
 
     @property
     def scores(self) -> Tensor:

@@ -41,6 +41,15 @@ class Samples(Answers, Protocol):
         ...
 
 
+@runtime_checkable
+class StoredSamples(Samples, Protocol):
+    """Samples whose rows can be learnt from again later."""
+
+    def take(self, rows: Sequence[int]) -> StoredSamples:
+        """These rows, repeats allowed."""
+        ...
+
+
 class Policy(Protocol):
     """A benchmark's model with one conditioning; under `Control.start` it is the start policy."""
 

@@ -1,10 +1,11 @@
 """Draws of preference weights for training: fixed ones, or new ones from a Dirichlet."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paretosteer.interfaces import Array
 
@@ -16,6 +17,8 @@ class Draws:
     weights: Array  # (n, m)
     kappa: Array | None = None  # (n,), KL coefficients
     temperatures: Array | None = None  # (n, m), factors on DPO's beta
+    targets: Array | None = None  # (n, m), normalised scores to write for; NaN: none
+    examples: NDArray[np.int64] | None = None  # (n,), stored examples to learn from
 
     def parts(self, count: int) -> list["Draws"]:
         """Split the draws into `count` runs of nearly equal length, none of them empty."""
@@ -24,9 +27,8 @@ class Draws:
         return [self._part(slice(a, b)) for a, b in pairwise(edges)]
 
     def _part(self, span: slice) -> "Draws":
-        kappa = None if self.kappa is None else self.kappa[span]
-        temperatures = None if self.temperatures is None else self.temperatures[span]
-        return Draws(self.weights[span], kappa, temperatures)
+        rows = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Draws(**{name: x if x is None else x[span] for name, x in rows.items()})
 
 
 Draw = Callable[[np.random.Generator, int], Draws]

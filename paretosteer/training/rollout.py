@@ -95,6 +95,25 @@ def roll_out(
         yield from limit.batches(len(cells), size, work, repeats=candidates)
 
 
+def sample_rows(
+    policy: Policy,
+    prompts: Sequence[Any],
+    control: Control,
+    *,
+    seed: int,
+    batch_rows: int | EvalRows,
+) -> Iterator[Any]:
+    """Sample once per row of prompts and `control`, `batch_rows` at once; rows are the numbers."""
+
+    def work(start: int, stop: int) -> Any:
+        rows = list(range(start, min(stop, len(prompts))))
+        chosen = [prompts[i] for i in rows]
+        return policy.sample(chosen, control.take(torch.tensor(rows)), seed, rows)
+
+    limit = EvalRows(batch_rows) if isinstance(batch_rows, int) else batch_rows
+    return limit.batches(len(prompts), 0 if limit.given else policy.row_bytes(prompts), work)
+
+
 def validation_points(
     policy: Policy, benchmark: Benchmark, control: Control, trainer: Trainer
 ) -> Array:
