@@ -8,7 +8,7 @@ MI-EPO (arXiv 2607.01392) describe it with each objective's own winner, `label=p
 
 Labels by the higher value have no finite optimum in a table of logits: training stops with the
 budget. `winner=sampled` (ours) draws them from the Bradley-Terry model of w . r, and the optimum is
-log pi_0 + w . r / beta.
+log pi_0 + w . r / beta; `winner=expected` has the same optimum without the noise of the draws.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ class MOODPO(Method):
         label: Literal["scalarised", "per_objective"] = option(
             "scalarised", "one winner, by w . r; or one for each objective, their losses weighted"
         )
-        winner: Literal["argmax", "sampled"] = option(
-            "argmax", "the higher value wins; or wins with its Bradley-Terry probability"
+        winner: Literal["argmax", "sampled", "expected"] = option(
+            "argmax",
+            "the higher value wins; or drawn from the Bradley-Terry model, or its expectation",
         )
         concentration: float = option(
             1.0, "Dirichlet concentration of the training weights", above=0

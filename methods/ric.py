@@ -30,12 +30,10 @@ from paretosteer import (
     option,
 )
 from paretosteer.runtime.accelerate_processes import from_first
-from paretosteer.training.feedback import Shuffled
-from paretosteer.training.rollout import sample_rows
 from paretosteer.training.score_targets import (
+    TargetRange,
     TargetText,
     edge_targets,
-    normal_range,
     preference_targets,
 )
 from paretosteer.training.target_imitation import Rows, TargetImitation
@@ -96,7 +94,7 @@ class RiC(Method):
         if o.condition == "features" and (o.tokens == "attributes" or o.left_out):
             name = "tokens" if o.tokens == "attributes" else "left_out"
             raise UsageError(f"method.{name}: needs words; set method.condition=prompt_text")
-        TargetText([objective.name for objective in self.objectives], o.template)
+        TargetText(self._names, o.template)  # refuses a template without a value
 
     def conditioning(self, objectives: int) -> Conditioning:
         """Text before the prompt, or a feature for each objective."""
@@ -107,25 +105,38 @@ class RiC(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Imitate the benchmark's examples, then in every round the best of the policy's own."""
-        o = self.options
         self.build_policy(benchmark, trainer.seed)
+        o = self.options
         examples = self.feedback(benchmark, trainer, "target_imitation")
         assert isinstance(examples, TargetImitation)
-        offline = self._add_offline(benchmark, examples, trainer)
-        self._set_range(examples.scores, trainer)
+
+        def fit(name: str, rows: Rows, steps: int, rate: float) -> None:
+            trainer.fit(
+                name,
+                self.policy,
+                examples,
+                draw=examples.draw(rows, o.left_out),
+                control=lambda draws: self._control(draws.targets),
+                parameters=self.policy.parameters(),
+                steps=steps,
+                optimiser=rate,
+            )
+
+        offline = examples.add_demonstrations(o.offline, trainer)
+        self._select_range(examples.scores, trainer)
         steps = int(trainer.steps * o.round_share) // max(1, o.rounds)
         rounds = o.rounds if steps else 0
-        rate: float = o.learning_rate
-        self._fit("offline", examples, offline, trainer, trainer.steps - rounds * steps, rate)
+        fit("offline", offline, trainer.steps - rounds * steps, o.learning_rate)
         best, kept = examples.best(offline, o.threshold), offline[:0]
         for name in (f"round {i + 1}" for i in range(rounds)):
-            count = max(2, (o.sampled or trainer.rows * steps) // _processes(trainer))
-            new = self._add_own(benchmark, examples, trainer, count, name)
-            kept = np.append(kept, examples.best(new, o.threshold))
-            mixed = trainer.rng(f"{name}: offline").permutation(best)[: int(o.mix * count)]
-            rows = np.append(kept, mixed)
-            self._fit(name, examples, rows, trainer, steps, rate * o.round_rate)
-        self._set_range(examples.scores[np.append(offline, kept)], trainer)
+            count = max(2, (o.sampled or trainer.rows * steps) // trainer.accelerator.num_processes)
+            rng = trainer.rng(f"{name}: targets")
+            control = self._control(edge_targets(rng, count, *self._range))
+            own = examples.add_answers(self.policy, control, trainer, f"{name}: answers")
+            kept = np.append(kept, examples.best(own, o.threshold))
+            mixed = rng.permutation(best)[: int(o.mix * count)]
+            fit(name, np.append(kept, mixed), steps, o.learning_rate * o.round_rate)
+        self._select_range(examples.scores[np.append(offline, kept)], trainer)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
@@ -133,95 +144,15 @@ class RiC(Method):
         """Targets that stand for the preferences."""
         return self._control(preference_targets(preferences, *self._range, self.options.map))
 
-    # -- stages -----------------------------------------------------------------------------
-
-    def _fit(
-        self,
-        name: str,
-        examples: TargetImitation,
-        rows: Rows,
-        trainer: Trainer,
-        steps: int,
-        rate: float,
-    ) -> None:
-        trainer.fit(
-            name,
-            self.policy,
-            examples,
-            draw=examples.draw(rows, self.options.left_out),
-            control=lambda draws: self._control(draws.targets),
-            parameters=self.policy.parameters(),
-            steps=steps,
-            optimiser=rate,
-        )
-
-    def _add_offline(
-        self, benchmark: Benchmark, examples: TargetImitation, trainer: Trainer
-    ) -> Rows:
-        """Store examples of the benchmark: good and bad ones, of every objective."""
-        count, rng = self.options.offline, trainer.rng("offline examples")
-        sign = rng.choice([-1, 1], size=(count, 1))  # chosen and rejected answers of pairs
-        ends = sign * np.eye(self.m)[rng.integers(self.m, size=count)]
-        rows = examples.add(benchmark.demonstrations(rng, ends, quantile=1.0))
-        trainer.account.add_training(0, count * _processes(trainer), 0.0)
-        return rows
-
-    def _add_own(
-        self,
-        benchmark: Benchmark,
-        examples: TargetImitation,
-        trainer: Trainer,
-        count: int,
-        name: str,
-    ) -> Rows:
-        """Store the policy's answers to training prompts under random targets."""
-        rng, prompts = trainer.rng(f"{name}: samples"), benchmark.prompts("train")
-        order = Shuffled(len(prompts)).take(rng, count)
-        control = self._control(edge_targets(rng, count, *self._range))
-        control = control.to(trainer.accelerator.device)
-        answers = sample_rows(
-            self.policy,
-            [prompts[i] for i in order],
-            control,
-            seed=int(rng.integers(2**62)),
-            batch_rows=trainer.batch_rows,
-        )
-        first = len(examples.scores)
-        for samples in answers:
-            examples.add(samples)
-            tokens, calls = (n * _processes(trainer) for n in (samples.tokens, len(samples)))
-            trainer.account.add_training(tokens, calls, 2.0 * self.policy.size * tokens)
-        return np.arange(first, len(examples.scores))
-
-    # -- targets ----------------------------------------------------------------------------
-
-    def _set_range(self, scores: Array, trainer: Trainer) -> None:
+    def _select_range(self, scores: Array, trainer: Trainer) -> None:
         """Select the targets' range, and once the levels, from training scores (examples, m)."""
         o = self.options
-        if o.targets == "gaussian":
-            low, high = self._within(*normal_range(self.m), scores)
-        else:
-            low, high = np.quantile(scores, [o.low, o.high], axis=0)
+        low, high = TargetRange(o.targets, o.low, o.high, o.outside).ends(scores, self._names)
         chosen = {"low": low.tolist(), "high": high.tolist()}
         if o.tokens == "attributes" and "edges" not in self.selection:
             shares = np.arange(1, o.levels) / o.levels
             chosen["edges"] = np.quantile(scores, shares, axis=0).tolist()
         self.selection |= from_first(trainer.accelerator, chosen)
-
-    def _within(self, low: Array, high: Array, scores: Array) -> tuple[Array, Array]:
-        """Treat a range (m,), (m,) that exceeds the scores as `outside` says."""
-        least, most = scores.min(axis=0), scores.max(axis=0)
-        if self.options.outside == "clip":
-            return np.clip(low, least, most), np.clip(high, least, most)
-        beyond = (low < least) | (high > most)
-        if self.options.outside == "refuse" and beyond.any():
-            i = int(beyond.argmax())
-            raise UsageError(
-                f"method.targets: gaussian asks {self.objectives[i].name} for {low[i]:.1f} to "
-                f"{high[i]:.1f}, training scores are {least[i]:.1f} to {most[i]:.1f}; set "
-                "method.targets=quantiles, or method.outside=clip, or allow (as published)"
-            )
-        return low, high
 
     @property
     def _range(self) -> tuple[Array, Array]:
@@ -233,10 +164,9 @@ class RiC(Method):
         o, edges = self.options, self.selection.get("edges")
         if o.condition == "features":
             return Control.features(targets)
-        names = [objective.name for objective in self.objectives]
         levels = None if edges is None else np.array(edges)
-        return Control.text(TargetText(names, o.template, o.decimals, levels)(targets))
+        return Control.text(TargetText(self._names, o.template, o.decimals, levels)(targets))
 
-
-def _processes(trainer: Trainer) -> int:
-    return trainer.accelerator.num_processes
+    @property
+    def _names(self) -> list[str]:
+        return [objective.name for objective in self.objectives]

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from scipy.special import expit
 from torch import Tensor
 
 from paretosteer import benchmark_outputs
@@ -27,7 +28,7 @@ from paretosteer.training.feedback import (
 from paretosteer.training.scoring import Scorer
 
 Label = Literal["scalarised", "per_objective"]
-Winner = Literal["argmax", "sampled"]
+Winner = Literal["argmax", "sampled", "expected"]
 
 
 class OnlinePairs(Preference):
@@ -44,9 +45,10 @@ class OnlinePairs(Preference):
         `scalarised`: the winner has the higher w . z in every L_j, z being normalised rewards.
         `per_objective`: the winner of L_j has the higher z_j.
     winner
-        `argmax`: the higher value wins. `sampled`: the first sample wins with probability
-        sigma(its value - the other's); in a table the optimum is then log pi_0 + w . z / beta for
-        `label=scalarised`, while with `argmax` there is no finite one. A tie teaches nothing.
+        `argmax`: the higher value wins; a tie teaches nothing. `sampled`: the first sample wins
+        with probability sigma(its value - the other's); in a table the optimum is then
+        log pi_0 + w . z / beta for `label=scalarised`, while with `argmax` there is no finite one.
+        `expected`: the expectation of `sampled`, that is both win, weighted by their probability.
 
     """
 
@@ -108,15 +110,17 @@ class OnlinePairs(Preference):
         )
 
     def labels(self, z: Array, weights: Array, rng: np.random.Generator) -> Array:
-        """Labels (pairs, 2, m) from rewards z (pairs, 2, m): 1 for the winner of an objective."""
+        """Labels (pairs, 2, m) from rewards z (pairs, 2, m), for the winner of each objective."""
         ahead = z[:, 0] - z[:, 1]  # (pairs, m)
         if self.label == "scalarised":
             ahead = (weights * ahead).sum(axis=1, keepdims=True)  # (pairs, 1)
         if self.winner == "argmax":
             first, second = ahead > 0, ahead < 0
         else:
-            first = rng.random(ahead.shape) * (1 + np.exp(-ahead)) < 1
-            second = ~first
+            first = expit(ahead)
+            if self.winner == "sampled":
+                first = rng.random(ahead.shape) < first
+            second = 1 - first
         return np.broadcast_to(np.stack([first, second], axis=1), z.shape).astype(float)
 
     def log_probs(self, policy: Policy, batch: Batch, control: Control) -> Tensor:

@@ -55,6 +55,46 @@ def normal_range(objectives: int) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True)
+class TargetRange:
+    """Range of the targets, from normalised training scores (examples, m).
+
+    Attributes
+    ----------
+    kind
+        `quantiles` of the scores; `gaussian`: the published extremes of normal draws.
+    low, high
+        The quantiles.
+    outside
+        What to do with a published extreme that no training score reaches.
+
+    """
+
+    kind: Literal["quantiles", "gaussian"]
+    low: float
+    high: float
+    outside: Literal["refuse", "clip", "allow"]
+
+    def ends(self, scores: Array, names: Sequence[str]) -> tuple[Array, Array]:
+        """Low and high ends (m,); UsageError if they are to lie within the scores and do not."""
+        if self.kind == "quantiles":
+            low, high = np.quantile(scores, [self.low, self.high], axis=0)
+            return low, high
+        low, high = normal_range(len(names))
+        least, most = scores.min(axis=0), scores.max(axis=0)
+        if self.outside == "clip":
+            return np.clip(low, least, most), np.clip(high, least, most)
+        beyond = (low < least) | (high > most)
+        if self.outside == "refuse" and beyond.any():
+            i = int(beyond.argmax())
+            raise UsageError(
+                f"method.targets: gaussian ranges from {low[i]:.1f} to {high[i]:.1f} for "
+                f"{names[i]}, training scores from {least[i]:.1f} to {most[i]:.1f}; set "
+                "method.targets=quantiles, or method.outside=clip, or allow (as published)"
+            )
+        return low, high
+
+
+@dataclass(frozen=True)
 class TargetText:
     """Words that state targets before a prompt.
 

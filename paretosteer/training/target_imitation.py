@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,8 +17,12 @@ from paretosteer.interfaces import Array
 from paretosteer.policies.control import Control
 from paretosteer.policies.protocols import Policy, StoredSamples
 from paretosteer.training.draws import Draw, Draws
-from paretosteer.training.feedback import GRACE, Batch, Feedback, FeedbackTrainer
+from paretosteer.training.feedback import GRACE, Batch, Feedback, FeedbackTrainer, Shuffled
+from paretosteer.training.rollout import sample_rows
 from paretosteer.training.scoring import Scorer
+
+if TYPE_CHECKING:
+    from paretosteer.training.trainer import Trainer
 
 Rows = NDArray[np.int64]
 
@@ -69,6 +73,33 @@ class TargetImitation(Feedback):
         z = self.benchmark.normaliser.apply(self._scorer.score(samples))
         self._stored.append(samples)
         self.scores = np.vstack([self.scores, z])
+        return np.arange(first, len(self.scores))
+
+    def add_demonstrations(self, count: int, trainer: Trainer) -> Rows:
+        """Store `count` examples of the benchmark: good and bad ones, for every objective."""
+        m, rng = len(self.benchmark.objectives), trainer.rng("demonstrations")
+        sign = rng.choice([-1, 1], size=(count, 1))  # chosen and rejected answers of pairs
+        ends = sign * np.eye(m)[rng.integers(m, size=count)]
+        samples = self.benchmark.demonstrations(rng, ends, quantile=1.0)
+        trainer.account.add_training(0, count * trainer.accelerator.num_processes, 0.0)
+        return self.add(samples)
+
+    def add_answers(self, policy: Policy, control: Control, trainer: Trainer, name: str) -> Rows:
+        """Store the policy's answers to training prompts, one under each row of a control."""
+        first, rng = len(self.scores), trainer.rng(name)
+        prompts = self.benchmark.prompts("train")
+        answers = sample_rows(
+            policy,
+            [prompts[i] for i in Shuffled(len(prompts)).take(rng, control.rows)],
+            control.to(trainer.accelerator.device),
+            seed=int(rng.integers(2**62)),
+            batch_rows=trainer.batch_rows,
+        )
+        for samples in answers:
+            self.add(samples)
+            processes = trainer.accelerator.num_processes
+            tokens, calls = processes * samples.tokens, processes * len(samples)
+            trainer.account.add_training(tokens, calls, 2.0 * policy.size * tokens)
         return np.arange(first, len(self.scores))
 
     def best(self, rows: Rows, quantile: float) -> Rows:

@@ -64,6 +64,15 @@ def test_a_sampled_winner_wins_with_its_bradley_terry_probability(label):
         assert (labels[..., 0] == labels[..., 1]).all()  # one winner for the whole pair
 
 
+def test_expected_labels_are_the_expectation_of_the_sampled_ones():
+    z, weights = np.random.default_rng(0).normal(size=(5, 2, 2)), np.tile([0.3, 0.7], (5, 1))
+    labels = OnlinePairs(bandit(), BETA, "scalarised", "expected").labels(z, weights, None)
+    probability = sigmoid((weights * (z[:, 0] - z[:, 1])).sum(axis=1))
+    for j in range(2):
+        np.testing.assert_allclose(labels[:, 0, j], probability)
+        np.testing.assert_allclose(labels[:, 1, j], 1 - probability)
+
+
 # -- the loss in a table of logits -----------------------------------------------------------
 
 
@@ -196,10 +205,11 @@ def regret(benchmark, method):
 
 def test_trained_on_sampled_labels_it_comes_near_the_oracle_and_on_others_it_goes_past():
     benchmark, regrets = bandit(), {}
-    for winner in ("sampled", "argmax"):
+    for winner in ("sampled", "expected", "argmax"):
         method = make_method("mo_odpo", winner=winner, condition="banks")
         method.train(benchmark, make_trainer(benchmark, seed=0, steps=200))
         regrets[winner] = regret(benchmark, method)
+    assert regrets["expected"] < 0.05
     assert regrets["sampled"] < 0.1
     assert regrets["argmax"] > 3 * regrets["sampled"]
 
