@@ -94,7 +94,7 @@ class RiC(Method):
         if o.condition == "features" and (o.tokens == "attributes" or o.left_out):
             name = "tokens" if o.tokens == "attributes" else "left_out"
             raise UsageError(f"method.{name}: needs words; set method.condition=prompt_text")
-        TargetText(self._names, o.template)  # refuses a template without a value
+        TargetText(["name"], o.template)  # refuses a template without a value
 
     def conditioning(self, objectives: int) -> Conditioning:
         """Text before the prompt, or a feature for each objective."""

@@ -17,7 +17,7 @@ STEPS = "budget.steps=40"
 TRAINED = [
     *("rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "morl", "modpo"),
     *("panacea", "pblora", "pareto_merging"),
-    *("mo_odpo", "mi_epo"),
+    *("mo_odpo", "mi_epo", "ric"),
     "merge",
     *("mod", "genarm", "parm"),
 ]
