@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class Draws:
         return [self._part(slice(a, b)) for a, b in pairwise(edges)]
 
     def _part(self, span: slice) -> "Draws":
-        rows = {f.name: getattr(self, f.name) for f in fields(self)}
+        rows: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         return Draws(**{name: x if x is None else x[span] for name, x in rows.items()})
 
 
