@@ -28,8 +28,9 @@ class Draws:
         return [self._part(slice(a, b)) for a, b in pairwise(edges)]
 
     def _part(self, span: slice) -> "Draws":
-        rows: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Draws(**{name: x if x is None else x[span] for name, x in rows.items()})
+        every = {field.name: getattr(self, field.name) for field in fields(self)}
+        rows: dict[str, Any] = {name: x[span] for name, x in every.items() if x is not None}
+        return Draws(**rows)
 
 
 Draw = Callable[[np.random.Generator, int], Draws]
