@@ -2,7 +2,8 @@
 
 One adapter per objective, in the objectives' order. The soup is Rewarded Soup's (arXiv 2306.04488)
 for adapters that were trained on one objective each, or Bone Soup's (arXiv 2502.10762) without its
-extrapolation for adapters that were trained on the rows of its mixing matrix.
+extrapolation for adapters that were trained on the rows of its mixing matrix. Adapters of one
+objective each can also be mixed at every token, as MOD's specialists (arXiv 2406.18853).
 """
 
 from __future__ import annotations
@@ -43,8 +44,10 @@ class Adapters(Method):
         paths: tuple[str, ...] = option(
             (), "PEFT LoRA folders, one per objective, in the objectives' order", place=True
         )
-        coefficients: Literal["rewarded_soup", "bone_soup"] = option(
-            "rewarded_soup", "how the preference mixes them: mu itself, or B^-T mu", bare=True
+        coefficients: Literal["rewarded_soup", "bone_soup", "mod"] = option(
+            "rewarded_soup",
+            "how the preference mixes them: mu itself, B^-T mu, or mu at every token (MOD)",
+            bare=True,
         )
         beta: float | None = option(
             None, "bone_soup: weight of its own objective that each adapter was trained with"
@@ -108,8 +111,10 @@ class Adapters(Method):
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
-        """c = mu, or Bone Soup's c = B^-T mu; negative coefficients are not clipped."""
+        """c = mu, or Bone Soup's c = B^-T mu, not clipped; or a mixture with weights mu."""
         mu = np.asarray(preferences)
+        if self.options.coefficients == "mod":
+            return Control.mixture(np.insert(mu, 0, 0.0, axis=1))
         soup = self.options.coefficients == "bone_soup"
         return Control.soup(coefficients(mu, self.options.beta) if soup else mu)
 

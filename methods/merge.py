@@ -30,7 +30,7 @@ from paretosteer import (
     option,
 )
 from paretosteer.methods.adapters import Adapters
-from paretosteer.methods.rewarded_soup import RewardedSoup
+from paretosteer.methods.rewarded_soup import RewardedSoup, specialists
 from paretosteer.policies.merged_banks import MergedBanks
 from paretosteer.policies.merging import Merge as Formula
 from paretosteer.storage.safetensors_only import read_tensors
@@ -83,10 +83,7 @@ class Merge(Method):
 
     def shared_training(self) -> tuple[str, Mapping[str, Any]] | None:
         """Rewarded Soup under the same training options."""
-        if self.options.paths:
-            return None
-        names = RewardedSoup.Options.model_fields.keys() & type(self.options).model_fields.keys()
-        return "rewarded_soup", {name: getattr(self.options, name) for name in sorted(names)}
+        return None if self.options.paths else specialists(self.options)
 
     def conditioning(self, objectives: int) -> Conditioning:
         """Banks of full rank that are merged, or Rewarded Soup's for task arithmetic."""
@@ -176,8 +173,7 @@ class Merge(Method):
         """Method that the specialists come from, neither trained nor loaded."""
         if self.options.paths:
             return Adapters(Adapters.Options(paths=self.options.paths))
-        _, values = self.shared_training() or ("", {})
-        return RewardedSoup(RewardedSoup.Options(**values))
+        return RewardedSoup(RewardedSoup.Options(**specialists(self.options)[1]))
 
     def _merge(self, source: Method, benchmark: Benchmark, trainer: Trainer) -> None:
         """Fill the merged banks with the specialists' deltas, sparsified under the seed."""

@@ -18,7 +18,8 @@ reverse KL whatever the rule. Participants of weight 0 are not run.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from paretosteer import (
     option,
     unit,
 )
+from paretosteer.methods.rewarded_soup import specialists
 from paretosteer.policies.power_mean import PowerMean
 
 
@@ -74,6 +76,14 @@ class MOD(Method):
         """One bank per objective."""
         o = self.options
         return Mixture(objectives, o.rank, o.alpha, dropout=o.dropout)
+
+    def shared_training(self) -> tuple[str, Mapping[str, Any]]:
+        """Rewarded Soup under the same training options."""
+        return specialists(self.options)
+
+    def train_from(self, checkpoint: Path, benchmark: Benchmark, trainer: Trainer) -> None:
+        """Take the specialists of a checkpoint of the shared training."""
+        self.load(checkpoint, benchmark)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train the specialists one after the other, sharing the budget evenly."""

@@ -7,11 +7,12 @@ its own objective alone; theta(mu) = theta_0 + sum_i mu_i Delta_i.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from paretosteer import (
     Array,
     Banks,
+    BaseOptions,
     Benchmark,
     Control,
     Method,
@@ -56,3 +57,9 @@ class RewardedSoup(Method):
     ) -> Control:
         """c = mu."""
         return Control.soup(preferences)
+
+
+def specialists(options: BaseOptions) -> tuple[str, dict[str, Any]]:
+    """Rewarded Soup and its options as another method has them, to share the training."""
+    names = RewardedSoup.Options.model_fields.keys() & type(options).model_fields.keys()
+    return "rewarded_soup", {name: getattr(options, name) for name in sorted(names)}

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -88,6 +89,25 @@ def test_bone_soup_coefficients_are_its_closed_form(souped: dict[str, Path]) -> 
     control = restore_cell(souped["bone"]).control([[1.0, 0.0], [0.7, 0.3], [0.5, 0.5]])
     expected = torch.tensor([[1.75, -0.75], [1.0, 0.0], [0.5, 0.5]])
     torch.testing.assert_close(control.values, expected)
+
+
+def test_adapters_are_mixed_at_every_token(
+    model: Path, adapters: list[Path], tmp_path: Path
+) -> None:
+    """MOD: the softmax of the weighted log-probabilities of PEFT's own models."""
+    assert run(tmp_path, *words(model, adapters, "method.coefficients=mod")) == 0
+    cell = restore_cell(only_cell(tmp_path))
+    control = cell.control([[0.25, 0.75]])
+    assert control.passes == 2
+    logs = []
+    for adapter in adapters:
+        network = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(model), adapter)
+        with torch.no_grad():
+            logs.append(network(IDS).logits.log_softmax(dim=-1))
+    policy: Any = cell.method.policy
+    parts = [policy.materialise(row)(IDS).logits.log_softmax(dim=-1) for row in torch.eye(2)]
+    expected = (0.25 * logs[0] + 0.75 * logs[1]).softmax(dim=-1)
+    torch.testing.assert_close(control.combine(parts).softmax(dim=-1), expected)
 
 
 def test_a_cell_needs_the_adapters_no_more(souped: dict[str, Path], tmp_path: Path) -> None:

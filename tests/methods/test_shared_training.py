@@ -46,19 +46,22 @@ def scores(folder):
     return pd.read_parquet(folder / "scores.parquet")
 
 
-def test_merges_share_one_training_with_rewarded_soup(phases, tmp_path):
+def test_merges_and_mod_share_one_training_with_rewarded_soup(phases, tmp_path):
     cells = [
         run(tmp_path, *TIES),
         run(tmp_path, "method=merge", "method.kind=dare_linear"),
         run(tmp_path, "method=merge", "method.kind=task_arithmetic"),
         run(tmp_path, "method=rewarded_soup"),
+        run(tmp_path, "method=mod"),
+        run(tmp_path, "method=mod", "method.divergence=forward"),
         run(tmp_path / "another", *TIES),
     ]
     assert phases == ["bank 0", "bank 1"]
-    assert len({record.identity for record, _ in cells}) == 4  # one of them in two sweeps
+    assert len({record.identity for record, _ in cells}) == 6  # one of them in two sweeps
     for record, folder in cells:
         assert record.cost.train_steps == STEPS
-        assert record.cost.forward_passes_per_token == 1
+        passes = 4 / 3 if record.method == "mod" else 1  # 1, 2 and 1 at three preferences
+        assert record.cost.forward_passes_per_token == pytest.approx(passes)
         assert record.cost.reward_calls_per_answer == 0
         assert record.cost.train_tokens == cells[0][0].cost.train_tokens > 0
         assert record.cost.trained_parameters == cells[3][0].cost.trained_parameters > 0
@@ -67,6 +70,9 @@ def test_merges_share_one_training_with_rewarded_soup(phases, tmp_path):
         pd.testing.assert_frame_equal(log, pd.read_csv(cells[0][1] / "training.csv"))
     pd.testing.assert_frame_equal(scores(cells[2][1]), scores(cells[3][1]))
     assert not scores(cells[0][1]).equals(scores(cells[3][1]))
+    # In a table the mixture of logits is the soup.
+    pd.testing.assert_frame_equal(scores(cells[4][1]), scores(cells[3][1]), atol=1e-5)
+    assert not scores(cells[5][1]).equals(scores(cells[4][1]))
 
 
 def test_rewarded_soup_before_merges_is_what_it_is_alone(phases, tmp_path):
