@@ -12,16 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from pydantic import PositiveFloat
-from torch import Tensor
 
 from paretosteer import (
     Array,
-    Batch,
     Benchmark,
     Conditioning,
     Control,
@@ -29,49 +27,15 @@ from paretosteer import (
     Feedback,
     Method,
     Point,
-    Policy,
-    Preference,
     Trainer,
     TrainingOptions,
     UsageError,
     dirichlet,
     option,
 )
-from paretosteer.training.feedback import FeedbackTrainer, Penalty
+from paretosteer.training.aligned_preference import AlignedPreference
 
 _CONTROLS = ("soup", "features", "mixture")  # kinds of control that carry weights as numbers
-
-
-class AlignedPreference(Preference):
-    """Preference feedback that also rewards the cosine between weights and losses.
-
-    The paper prints the opposite sign, which would reward misalignment; this is COSMOS's.
-    """
-
-    strength: float
-
-    @classmethod
-    def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
-        """Build it with the penalty of the options."""
-        feedback = super().of(benchmark, options, trainer)
-        assert isinstance(feedback, cls)
-        feedback.strength = options.penalty
-        return feedback
-
-    def loss(
-        self,
-        policy: Policy,
-        batch: Batch,
-        draws: Draws,
-        control: Control,
-        margin: Tensor | None = None,
-        penalty: Penalty | None = None,
-    ) -> Tensor:
-        """Weighted losses - strength * cos(w, L), for one w per batch."""
-        return super().loss(policy, batch, draws, control, margin, penalty or self._misalignment)
-
-    def _misalignment(self, weights: Tensor, losses: Tensor) -> Tensor:
-        return -self.strength * torch.cosine_similarity(weights[0], losses.mean(dim=0), dim=0)
 
 
 class COSDPO(Method):
