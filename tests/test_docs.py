@@ -1,4 +1,4 @@
-"""Every relative link of the documents leads somewhere."""
+"""Every method has a page, and every relative link of the documents leads somewhere."""
 
 import os
 import re
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from paretosteer.plugins import registry
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
@@ -29,6 +31,13 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+def test_every_method_has_its_page() -> None:
+    methods = {name for name in registry.names("methods") if registry.is_built_in("methods", name)}
+    assert methods <= {page.stem for page in (ROOT / "docs" / "methods").glob("*.md")}
+    index = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    assert methods <= set(re.findall(r"methods/(\w+)\.md", index))
 
 
 @pytest.mark.slow
