@@ -177,3 +177,49 @@ def test_the_published_files_are_read_whole(shared_data, objective, count):
     }
     assert all(pair.prompt[-1].role == "user" for pair in found.pairs)
     assert not any("\n\nHuman:" in pair.chosen + pair.rejected for pair in found.pairs)
+
+
+TABLE = "prompt,chosen,rejected\nq,yes,no\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("p.csv", TABLE + TABLE, "3: the header is repeated"),
+        ("p.csv", ("\ufeff" + TABLE) * 2, "the header is repeated"),
+        (
+            "p.jsonl",
+            '{"prompt": "q", "chosen": "yes", "chosen": "no", "rejected": "no"}\n',
+            "1: not JSON .*'chosen' is repeated",
+        ),
+        (
+            "p.json",
+            '{"columns": ["prompt", "chosen", "chosen", "rejected"], "data": [["q", 1, 2, 3]]}',
+            "'chosen' is repeated",
+        ),
+        (
+            "p.json",
+            json.dumps({"rows": [{"row_idx": 0, "row": ROWS[0], "truncated_cells": ["chosen"]}]}),
+            "truncated_cells names .'chosen'.",
+        ),
+        ("p.jsonl", '{"prompt": "q", "chosen": Infinity, "rejected": "no"}', "chosen is inf"),
+    ],
+)
+def test_file_of_which_a_part_would_be_lost_is_refused(tmp_path, name, content, expected):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match=expected):
+        read_pairs(str(path), "x")
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.arrow"])
+def test_table_with_two_columns_of_one_name_is_refused(tmp_path, name):
+    columns = [pyarrow.array([text]) for text in ("q", "yes", "no", "other")]
+    table = pyarrow.table(columns, names=["prompt", "chosen", "rejected", "chosen"])
+    if name == "p.parquet":
+        pyarrow.parquet.write_table(table, tmp_path / name)
+    else:
+        with pyarrow.ipc.new_file(str(tmp_path / name), table.schema) as writer:
+            writer.write_table(table)
+    with pytest.raises(UsageError, match="'chosen' is repeated"):
+        read_pairs(str(tmp_path / name), "x")

@@ -298,3 +298,58 @@ def test_a_context_beside_a_question_is_not_dropped(tmp_path):
     row = {"context": "a text", "question": "q", "chosen": "yes", "rejected": "no"}
     with pytest.raises(UsageError, match="both context and question are given"):
         read(tmp_path, [row])
+
+
+ROW = {"prompt": "q", "chosen": "yes", "rejected": "no"}
+TWO = {"prompt": "q", "response_a": "yes", "response_b": "no"}
+
+
+@pytest.mark.parametrize(
+    ("row", "settings", "expected"),
+    [
+        (ROW, {"columns": {"prompt": "qestion"}}, "columns.prompt: no row .* column 'qestion'"),
+        (ROW | {"score": 3}, {"rating": "score"}, "rating: .* no rating is compared"),
+        (
+            {"prompt": "q", "answers": [{"answer": "yes", "rank": 1}, {"answer": "no", "rank": 2}]},
+            {"rating": "score"},
+            "rating: .* no rating is compared",
+        ),
+        (TWO | {"winner_model_a": 1}, {"winner": "winner_model_a"}, "does not name the better"),
+        (TWO | {"is_response_b_safe": 0}, {"winner": "is_response_b_safe"}, "does not name the"),
+        ({"prompt": "q", "response": "yes", "rank": 1}, {"rating": "rank"}, "less is better"),
+        ({"prompt": "q", "response": "yes", "length": 3}, {}, "set `rating` to one of length"),
+    ],
+)
+def test_setting_that_would_give_other_pairs_is_refused(tmp_path, row, settings, expected):
+    with pytest.raises(UsageError, match=expected):
+        read(tmp_path, [row], **settings)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"context": "a passage"}, {"input": "a text"}, {"instruction": "sum up"}, {"question": "why"}],
+)
+def test_second_part_of_a_prompt_is_never_dropped(tmp_path, other):
+    (name,) = other
+    with pytest.raises(UsageError, match=f"both {name} and prompt are given"):
+        read(tmp_path, [ROW | other])
+    assert texts(read(tmp_path, [ROW | {name: "q"}])) == PAIR  # a part of the prompt already
+    assert texts(read(tmp_path, [ROW | {name: None}])) == PAIR
+    assert texts(read(tmp_path, [ROW | other], columns={"unused": name})) == PAIR
+
+
+def test_two_system_prompts_are_refused(tmp_path):
+    prompt = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "q"}]
+    assert texts(read(tmp_path, [ROW | {"prompt": prompt, "system": "be brief"}])) == WITH_SYSTEM
+    with pytest.raises(UsageError, match="system differs from the system turn"):
+        read(tmp_path, [ROW | {"prompt": prompt, "system": "be long"}])
+
+
+def test_numbers_of_answers_are_not_strengths(tmp_path):
+    rows = [
+        {"prompt": f"q{i}", "response1": "yes", "response2": "no", "overall_preference": 1 + i % 2}
+        for i in range(20)
+    ]
+    with pytest.raises(UsageError, match="overall_preference is never negative"):
+        read(tmp_path, rows)
+    assert len(read(tmp_path, rows, winner="overall_preference").pairs) == 20

@@ -16,8 +16,11 @@ from paretosteer.text.pairs.rated_answers import items, number
 WINNERS = ("winner", "better_response_id", "safer_response_id", "preference", "choice", "preferred")
 STRENGTHS = ("overall_preference", "preference_strength")  # HelpSteer3, HelpSteer2
 _STRONGEST = 3
+_FEWEST = 8  # rows in which a strength has both signs
 _STEM = "(response|answer|completion|output|conversation)"
 _ENDS = (("0", "1"), ("1", "2"), ("a", "b"))
+# Names such as `winner_model_a` or `is_response_0_safe`, whose 1 speaks for that answer.
+_ONE_SIDE = re.compile(rf"(^|_)(model|{_STEM})_?[012ab](_|$)|(^|_)[ab]_", re.IGNORECASE)
 _TIES = (
     "-1",
     "tie",
@@ -63,8 +66,14 @@ def winner_parser(rows: Sequence[Values], column: str) -> Callable[[Values], Pai
     """
     names = next(filter(None, map(two_answers, rows)))
     ends = [name[-1].casefold() for name in names]
+    given = {_key(row.get(column)) for row in rows}
+    if _ONE_SIDE.search(column) and {"0", "1"} & given:
+        raise ValueError(
+            f"{column} is about one of the answers and does not name the better one; use a column "
+            f"with {names[0]} or {names[1]} in each row"
+        )
     if ends == ["a", "b"]:
-        numbers = {value for row in rows if (value := _key(row.get(column))) in ("0", "1", "2")}
+        numbers = given & {"0", "1", "2"}
         if (numbers and not {"0", "2"} & numbers) or {"0", "2"} <= numbers:
             raise ValueError(
                 f"{column} is {' or '.join(sorted(numbers))} in all rows, which does not say "
@@ -91,6 +100,16 @@ def winner_parser(rows: Sequence[Values], column: str) -> Callable[[Values], Pai
         return _pair(_prompt(row), row, names, keys[_key(value)])
 
     return read
+
+
+def check_signs(rows: Sequence[Values], column: str) -> None:
+    """Raise ValueError if a strength is never negative, as the number of an answer would be."""
+    values = [_key(row.get(column)) for row in rows]
+    if len(rows) >= _FEWEST and not any(value.startswith("-") for value in values):
+        raise ValueError(
+            f"{column} is never negative, so it does not say how much better the second answer is; "
+            f"set `winner` to {column} if it names the better answer"
+        )
 
 
 def by_strength(row: Values, column: str) -> Pair:

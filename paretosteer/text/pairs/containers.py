@@ -36,6 +36,7 @@ def read_rows(source: Source, leave_out: Leave | None = None) -> Iterator[Row]:
         raise UsageError(f"{source.option}: {location}: {fault}")
 
     leave, names = leave_out or refuse, dict(source.columns)
+    missing = set(names.values())
     for number, row in _numbered(source):
         location = f"{source.path}:{number}"
         if isinstance(row, BadRow):
@@ -48,7 +49,14 @@ def read_rows(source: Source, leave_out: Leave | None = None) -> Iterator[Row]:
         elif (column := _broken(row)) is not None:
             leave(location, f"{column} has half of a surrogate pair, or a byte that is not UTF-8")
         else:
+            missing = {column for column in missing if not _inside(row, column)[0]}
             yield location, _renamed(row, names) if names else row
+    if missing:
+        name = min(name for name, column in names.items() if column in missing)
+        raise UsageError(
+            f"{source.option}.columns.{name}: no row of {source.path!r} has a column "
+            f"{names[name]!r}; fix the name"
+        )
 
 
 def _numbered(source: Source) -> Iterator[tuple[int, Any]]:

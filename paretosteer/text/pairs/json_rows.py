@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from paretosteer.text.pairs.bad_row import BadRow
+from paretosteer.text.pairs.bad_row import BadRow, check_names
 
 _WRAPPERS = ("data", "rows", "examples", "instances", "records", "items")
 _SPLIT = re.compile(r"(train|test|valid|val|dev|eval)", re.IGNORECASE)
@@ -50,7 +50,8 @@ def json_values(lines: Iterable[str], split: str | None) -> Iterator[tuple[int, 
 
 def _several(texts: list[tuple[int, str]]) -> Iterator[tuple[int, Any]]:
     """Objects that follow each other over several lines, otherwise the values of the lines."""
-    decoder, text, values = json.JSONDecoder(), "".join(line for _, line in texts), []
+    decoder = json.JSONDecoder(object_pairs_hook=_object)
+    text, values = "".join(line for _, line in texts), []
     start = 0
     try:
         while rest := text[start:].lstrip():
@@ -65,9 +66,15 @@ def _several(texts: list[tuple[int, str]]) -> Iterator[tuple[int, Any]]:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         return BadRow(f"not JSON ({error}); fix or remove the line")
+
+
+def _object(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Object of JSON, whose parser would silently use the last of two values with one name."""
+    check_names([name for name, _ in items])
+    return dict(items)
 
 
 def _rows(document: Any, split: str | None) -> Iterable[Any]:
@@ -81,13 +88,20 @@ def _rows(document: Any, split: str | None) -> Iterable[Any]:
     if not isinstance(document, Mapping):
         return document if isinstance(document, list) else [document]
     if isinstance(document.get("columns"), list) and isinstance(document.get("data"), list):
+        check_names(document["columns"])
         return [dict(zip(document["columns"], row, strict=True)) for row in document["data"]]
     wrapped = [name for name in _WRAPPERS if _many(document.get(name))]
     if len(wrapped) == 1:
         rows = document[wrapped[0]]
-        # The hub's data set viewer wraps each row once more.
-        return [row.get("row", row) if isinstance(row, Mapping) else row for row in rows]
+        return [_unwrapped(row) if isinstance(row, Mapping) else row for row in rows]
     return _table(document) or [document]
+
+
+def _unwrapped(row: Mapping[str, Any]) -> Any:
+    """Row of the hub's data set viewer, which wraps it once more and shortens long cells."""
+    if cut := row.get("truncated_cells") if "row" in row else None:
+        return BadRow(f"truncated_cells names {cut}, which the viewer shortened; use the data set")
+    return row.get("row", row)
 
 
 def _table(document: Mapping[str, Any]) -> list[Any] | None:

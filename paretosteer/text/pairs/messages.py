@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,8 @@ def text(value: Any, name: str) -> str:
         return ""
     if isinstance(value, str):
         return value
+    if isinstance(value, float) and math.isinf(value):
+        raise ValueError(f"{name} is {value}, expected text or chat messages")
     if isinstance(value, bool) or not isinstance(value, int | float):
         kind = type(value).__name__
         raise ValueError(f"{name} is {kind}, expected text or chat messages")

@@ -12,6 +12,7 @@ from paretosteer.text.pairs.compared_answers import (
     by_label,
     by_score,
     by_strength,
+    check_signs,
     two_answers,
     winner_columns,
     winner_parser,
@@ -46,6 +47,7 @@ from paretosteer.text.pairs.rated_answers import (
     labelled_row,
     ranked_row,
     rated_row,
+    says_more,
 )
 
 Parse = Callable[[Values], "Pair | list[Rated]"]
@@ -80,6 +82,11 @@ def format_of(row: Values, source: Source) -> Format | None:
         return _LABELLED
     answer = _answer_column(row)
     return _RATED if answer and (source.rating or _ratings(row)) else None
+
+
+def uses_rating(form: Format) -> bool:
+    """True for a format in which the setting `rating` chooses what is compared."""
+    return form in (_RATED, _ATTRIBUTES)
 
 
 def unknown(row: Values) -> ValueError:
@@ -160,6 +167,7 @@ def _by_winner(rows: Sequence[Values], source: Source) -> Parse:
 
 def _by_strength(rows: Sequence[Values], source: Source) -> Parse:
     column = next(name for name in STRENGTHS if name in rows[0])
+    check_signs(rows, column)
     return lambda row: by_strength(row, column)
 
 
@@ -182,13 +190,15 @@ def _by_label(rows: Sequence[Values], source: Source) -> Parse:
 
 def _rating(source: Source, names: Sequence[str]) -> str:
     """The setting `rating`, or the only one there is."""
-    rating = source.rating or (names[0] if len(names) == 1 else None)
+    rating = source.rating or (names[0] if len(names) == 1 and says_more(names[0]) else None)
     if rating is None or rating not in names:
         found = "" if rating is None else f"no rating is called {rating!r}; "
         raise ValueError(
             f"{found}set `rating` to one of {', '.join(names)}, as in "
             f"{{path: {source.path}, rating: {names[0] if names else 'COLUMN'}}}"
         )
+    if "rank" in rating.casefold():
+        raise ValueError(f"{rating} is a rank, of which less is better; use a rating or a score")
     return rating
 
 
@@ -212,10 +222,11 @@ _WINNER = Format("two responses with a winner", _by_winner)
 _STRENGTH = Format("two responses with a strength, HelpSteer", _by_strength)
 _LABELLED = Format("labelled answers, KTO", _by_label)
 _RATED = Format("rated answers, HelpSteer", _by_rating)
+_ATTRIBUTES = Format("rated completions, UltraFeedback", _by_attribute)
 _BY_COLUMNS: tuple[tuple[tuple[str, ...], Format], ...] = (
     (("history", "human_ref_A", "human_ref_B", "labels"), Format("SHP", _fixed(by_label))),
     (("answer_0", "answer_1", "score_0", "score_1"), Format("WebGPT", _fixed(by_score))),
     (("info", "summaries", "choice"), Format("summarize-from-feedback", _fixed(by_choice))),
     (("answers",), Format("ranked answers, Nectar", _fixed(ranked_row))),
-    (("completions",), Format("rated completions, UltraFeedback", _by_attribute)),
+    (("completions",), _ATTRIBUTES),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from paretosteer.text.dialogue import Dialogue, Turn
 from paretosteer.text.pairs.messages import decoded, dialogue, text
+from paretosteer.text.pairs.pair import LeftOut
 
 PROMPTS = ("prompt", "question", "instruction", "conversations", "context", "history", "input")
 SYSTEMS = ("system", "system_prompt")
@@ -50,26 +51,42 @@ def prompt_of(row: Mapping[str, Any]) -> Dialogue:
     if name is None:
         raise no_prompt(row)
     value = row[name]
-    if name == "question" and row.get("context"):
-        raise ValueError(
-            f"both context and {name} are given, and only one can be the prompt; join them in one "
-            "column"
-        )
     if isinstance(inner := decoded(value), Mapping) and "full_text" in inner:
         value = inner["full_text"]  # WebGPT
     if name == "instruction" and (extra := text(row.get("input"), "input").strip()):
         value = f"{text(value, name).strip()}\n\n{extra}"  # Alpaca
     earlier = _history(row) if name == "instruction" else ()
-    return with_system(row, (*earlier, *dialogue(value, name)))
+    prompt = (*earlier, *dialogue(value, name))
+    for other in PROMPTS:
+        if other != name and not _within(row.get(other), other, prompt):
+            raise ValueError(
+                f"both {other} and {name} are given, and only one can be the prompt; join them in "
+                f"one column, or rename the other with the setting columns: {{unused: {other}}}"
+            )
+    return with_system(row, prompt)
 
 
 def with_system(row: Mapping[str, Any], prompt: Dialogue) -> Dialogue:
     """Prompt after the system prompt of the row."""
     for name in SYSTEMS:
         said = text(row.get(name), name).strip()
+        if said and prompt and prompt[0].role == "system" and prompt[0].text != said:
+            raise ValueError(f"{name} differs from the system turn of the prompt; remove one")
         if said and not (prompt and prompt[0].role == "system"):
             return (Turn("system", said), *prompt)
     return prompt
+
+
+def _within(value: Any, name: str, prompt: Dialogue) -> bool:
+    """True if a prompt has every turn of another column that is not an answer."""
+    whole = " ".join(" ".join(turn.text for turn in prompt).split())
+    try:
+        asked = [t.text for t in dialogue(value, name) if t.role != "assistant"] if value else []
+    except LeftOut:
+        return True
+    except ValueError:
+        return name == "history" and bool(prompt[1:])  # LLaMA-Factory's, which are part of it
+    return all(" ".join(text.split()) in whole for text in asked)
 
 
 def no_prompt(row: Mapping[str, Any]) -> ValueError:

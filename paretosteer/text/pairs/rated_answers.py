@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from paretosteer.text.pairs.prompt_columns import PROMPTS, prompt_of
 
 MOST = 16  # answers to a prompt: their number of pairs grows with its square
 _LABELS = {"true": 1.0, "false": 0.0}
+_GOOD = (
+    r"score|rating|reward|grade|quality|prefer|vote|stars|helpful|correct|coheren|harmless|honest"
+)
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,11 @@ def is_rating(row: Values, name: str) -> bool:
         return number(row[name], name) is not None  # cells of CSV files are text
     except ValueError:
         return False
+
+
+def says_more(name: str) -> bool:
+    """True for a name of ratings of which more is better, unlike an index, a length or a rank."""
+    return re.search(_GOOD, name, re.IGNORECASE) is not None
 
 
 def _attribute(item: Mapping[str, Any], rating: str) -> float | None:

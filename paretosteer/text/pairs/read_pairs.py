@@ -11,7 +11,13 @@ from paretosteer.errors import UsageError
 from paretosteer.text.pairs.containers import Row, read_rows
 from paretosteer.text.pairs.dialogue_sides import MIXTURE
 from paretosteer.text.pairs.pair import REASONS, LeftOut, Pair, PairSet
-from paretosteer.text.pairs.pair_formats import WITHOUT_PROMPT, Format, format_of, unknown
+from paretosteer.text.pairs.pair_formats import (
+    WITHOUT_PROMPT,
+    Format,
+    format_of,
+    unknown,
+    uses_rating,
+)
 from paretosteer.text.pairs.pair_source import Source
 from paretosteer.text.pairs.prompt_columns import mapping
 from paretosteer.text.pairs.rated_answers import Rated, pairs_of
@@ -111,6 +117,11 @@ def _recognised(rows: list[Row], reading: _Reading) -> tuple[Format, list[Row]]:
     if form is None:
         location, row = rows[forms.index(None)]
         raise UsageError(f"{source.option}: {location}: {unknown(row)}")
+    if source.rating and not uses_rating(form):
+        raise UsageError(
+            f"{source.option}.rating: {source.path!r} has the format {form.name!r}, in which no "
+            "rating is compared; remove this setting, or use a file of single rated answers"
+        )
     for (location, row), other in zip(rows, forms, strict=True):
         if other != form:
             reading.leave_out(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from paretosteer.text.pairs.bad_row import BadRow
+from paretosteer.text.pairs.bad_row import BadRow, check_names
 from paretosteer.text.pairs.open_files import open_text
 
 
@@ -45,7 +45,9 @@ def csv_rows(path: Path, kind: str) -> Iterator[tuple[int, Any]]:
                     raise ValueError(f"{line}: a quoted cell never ends; fix the quotes") from None
                 yield line, BadRow(f"not a row of the table ({error})")
                 continue
-            if len(cells) == len(names):
+            if [cell.removeprefix("\ufeff") for cell in cells] == names:
+                yield line, BadRow("the header is repeated; remove it")
+            elif len(cells) == len(names):
                 yield line, dict(zip(names, cells, strict=True))
             elif cells:
                 yield line, BadRow(f"{len(cells)} cells under {len(names)} names of columns")
@@ -55,6 +57,7 @@ def arrow_rows(path: Path, kind: str) -> Iterator[tuple[int, Any]]:
     """Numbered rows of a Parquet file, or of an Arrow file or stream."""
     number = 0
     for batch in _batches(path, kind):
+        check_names(batch.schema.names)
         for row in batch.to_pylist():
             number += 1
             yield number, row
