@@ -51,13 +51,15 @@ def check_vocabulary(tokenizer: Any, network: Any, path: str) -> None:
     check_embedded(used - {None}, tokenizer, network, path)
 
 
-def check_embedded(ids: Iterable[int], tokenizer: Any, network: Any, path: str) -> None:
+def check_embedded(
+    ids: Iterable[int], tokenizer: Any, network: Any, path: str, option: str = "model.path"
+) -> None:
     """Raise UsageError, naming the token, if a token has no embedding."""
     size = network.get_input_embeddings().weight.shape[0]
     if (token := max(ids, default=0)) >= size:
         name = tokenizer.convert_ids_to_tokens(token)
         raise UsageError(
-            f"model.path: the tokenizer of {path!r} has {name!r} as token {token}, but the model "
+            f"{option}: the tokenizer of {path!r} has {name!r} as token {token}, but the model "
             f"has embeddings for {size} tokens; use the model's own tokenizer, or save the model "
             "after resize_token_embeddings(len(tokenizer))"
         )

@@ -17,6 +17,8 @@ from transformers import (
     LongformerConfig,
     LongformerForTokenClassification,
     PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForSequenceClassification,
 )
 
 SPECIAL = ["<pad>", "<s>", "</s>"]
@@ -56,6 +58,9 @@ def network(kind: str, size: int):
         ),
         "deberta": lambda: DebertaV2ForSequenceClassification(
             DebertaV2Config(**ids, **_SIZES, intermediate_size=24, num_labels=1)
+        ),
+        "roberta": lambda: RobertaForSequenceClassification(
+            RobertaConfig(**ids, **_SIZES, intermediate_size=24, num_labels=1)
         ),
         "distilbert": lambda: DistilBertForSequenceClassification(
             DistilBertConfig(

@@ -3,10 +3,13 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from paretosteer.errors import UsageError
+from paretosteer.text.dialogue import Turn
 from paretosteer.text.rewards import RewardSpec, load_reward, reward_digest
 from paretosteer.text.rewards.segments import split_segments
 
@@ -42,6 +45,32 @@ def test_a_model_without_a_padding_token_names_the_remedy(stand_in, tmp_path):
             (folder / name).write_text(json.dumps(kept))
     refused(str(folder), r"no padding token; set benchmark\.rewards\.good\.pad_token=eos")
     load_reward(RewardSpec.of({"path": str(folder), "pad_token": "eos"}, "good"), CPU)
+
+
+def test_a_token_that_the_model_has_no_embedding_for_names_the_model(stand_in, tmp_path):
+    folder = shutil.copytree(stand_in("llama"), tmp_path / "extended")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["boatswain"])
+    tokenizer.save_pretrained(folder)
+    model = load_reward(RewardSpec.of(str(folder), "good"), CPU)
+    prompt = (Turn("user", "Who is there?"),)
+    assert np.isfinite(model.score([prompt], ["A boat."]))
+    with pytest.raises(UsageError, match=r"rewards\.good\.path: .* has 'boatswain' as token"):
+        model.score([prompt], ["A boatswain."])
+
+
+@pytest.mark.parametrize(("kind", "positions"), [("roberta", 129), ("distilbert", 512)])
+def test_a_text_is_cut_to_the_positions_of_the_model(stand_in, tmp_path, kind, positions):
+    folder = shutil.copytree(stand_in(kind), tmp_path / "unlimited")
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config["model_max_length"] = 10**30  # as of a tokenizer that states no limit
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    settings = {} if kind == "roberta" else {"logit": 1}
+    model = load_reward(RewardSpec.of({"path": str(folder), **settings}, "good"), CPU)
+    assert model.max_length == positions
+    scores = model.score([(Turn("user", "Is there a boat?"),)], ["Yes, there is. " * 500])
+    assert np.isfinite(scores).all()
+    assert model.truncated == 1
 
 
 def test_an_output_that_the_model_lacks(stand_in):

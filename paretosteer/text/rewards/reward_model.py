@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from paretosteer.text.rewards.loading import load_classifier, per_token, resolve
 from paretosteer.text.rewards.remote_code import is_trusted
 from paretosteer.text.rewards.reward_spec import RewardSpec
 from paretosteer.text.rewards.segments import split_segments
+from paretosteer.text.special_tokens import check_embedded
 
 Floats = NDArray[np.float64]
 
@@ -76,9 +78,18 @@ class RewardModel:
     @property
     def max_length(self) -> int:
         """Maximum number of tokens of a text: the smallest of setting, tokenizer and positions."""
-        positions = getattr(self.network.config, "max_position_embeddings", None)
-        limits = [self.spec.max_length, self.tokenizer.model_max_length, positions]
+        limits = [self.spec.max_length, self.tokenizer.model_max_length, self._positions]
         return int(min(limit for limit in limits if limit))
+
+    @cached_property
+    def _positions(self) -> int | None:
+        """Number of positions of the network; None if it has no limit."""
+        for name, layer in self.network.named_modules():
+            padding = getattr(layer, "padding_idx", None)
+            if name.endswith("position_embeddings") and padding is not None:
+                return int(layer.num_embeddings - padding - 1)  # RoBERTa counts from behind padding
+        config = self.network.config.get_text_config()
+        return getattr(config, "max_position_embeddings", None)
 
     def encode(self, prompt: Dialogue, answer: str) -> Mapping[str, list[int]]:
         """Tokenised input of the network for a prompt and an answer."""
@@ -163,6 +174,13 @@ class RewardModel:
         """Row indices of each batch, with tokens (rows, T) and logits (rows, …, labels)."""
         encoded = [self._cut(*text) for text in texts]
         lengths = [len(row["input_ids"]) for row in encoded]
+        check_embedded(
+            (token for row in encoded for token in row["input_ids"]),
+            self.tokenizer,
+            self.network,
+            self.spec.path,
+            f"{self.spec.option}.path",
+        )
         done = 0
         for rows in batches(lengths, TOKENS):
             batch = self.tokenizer.pad([encoded[row] for row in rows], return_tensors="pt")
