@@ -23,7 +23,7 @@ from paretosteer.storage.atomic import write_json
 from paretosteer.storage.cache import cached
 from paretosteer.storage.digest import digest
 from paretosteer.text.generate import Decoding
-from paretosteer.text.generation_settings import unused_settings
+from paretosteer.text.generation_settings import code_not_run, unused_settings
 from paretosteer.text.load_check import check_soft_prompts, checked
 from paretosteer.text.model import LanguageModel, load_model
 from paretosteer.text.model_source import model_digest
@@ -114,7 +114,8 @@ class TextBenchmark(Benchmark):
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Caveats of its figures, one sentence each."""
-        return unused_settings(self.model.network)
+        model = self.model
+        return [*unused_settings(model.network), *code_not_run(model.network, model.tokenizer)]
 
     def start_policy(self, conditioning: Conditioning, seed: int) -> TextPolicy:
         """Untrained policy: the start model with the given conditioning."""

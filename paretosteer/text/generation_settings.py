@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+from paretosteer.errors import UsageError
+from paretosteer.storage.safetensors_only import read_model_json
 
 # Settings that a benchmark has values of its own for, or that change no text.
 _REPLACED = {
@@ -11,6 +15,42 @@ _REPLACED = {
     *("transformers_version", "use_cache", "cache_implementation", "output_attentions"),
     *("output_hidden_states", "output_scores", "output_logits", "return_dict_in_generate"),
 }
+
+
+def check_generation_settings(network: Any, folder: str) -> None:
+    """Raise UsageError if the settings that say where a response ends cannot be read.
+
+    transformers replaces an unreadable generation_config.json by its defaults.
+    """
+    file = Path(folder) / "generation_config.json"
+    try:
+        readable = not file.exists() or isinstance(read_model_json(file), dict)
+    except (OSError, ValueError):
+        readable = False
+    if not readable:
+        raise UsageError(
+            f"model.path: {str(file)!r} is not a JSON object; copy it again, or remove it"
+        )
+    stated = getattr(network.generation_config, "eos_token_id", None)
+    for end in stated if isinstance(stated, list | tuple) else [stated]:
+        if end is not None and (isinstance(end, bool) or not isinstance(end, int)):
+            raise UsageError(
+                f"model.path: eos_token_id of {folder!r} is {stated!r}; use a token's number, or a "
+                "list of numbers"
+            )
+
+
+def code_not_run(network: Any, tokenizer: Any) -> list[str]:
+    """Note on code of the model's own, instead of which transformers' class is used."""
+    parts = {
+        type(network).__name__: getattr(network.config, "auto_map", None),
+        type(tokenizer).__name__: getattr(tokenizer, "init_kwargs", {}).get("auto_map"),
+    }
+    names = [name for name, mapped in parts.items() if mapped]
+    if not names:
+        return []
+    used = " and ".join(names)
+    return [f"The start model names code of its own, which is not run; {used} reads its files."]
 
 
 def unused_settings(network: Any) -> list[str]:

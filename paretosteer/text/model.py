@@ -10,8 +10,10 @@ from typing import Any
 import torch
 
 from paretosteer.errors import UsageError, first_line
+from paretosteer.text.generation_settings import check_generation_settings
 from paretosteer.text.load_weights import load_weights
 from paretosteer.text.model_source import model_commit, model_folder
+from paretosteer.text.read_tokenizer import read_tokenizer
 from paretosteer.text.special_tokens import check_embedded, check_vocabulary, leave_open
 
 
@@ -55,7 +57,7 @@ class LanguageModel:
         listed = stated if isinstance(stated, list | tuple) else [stated]
         size = self.network.get_input_embeddings().weight.shape[0]
         ends = dict.fromkeys((self.tokenizer.eos_token_id, *listed))
-        return tuple(int(end) for end in ends if end is not None and int(end) < size)
+        return tuple(int(end) for end in ends if end is not None and 0 <= int(end) < size)
 
     @property
     def context(self) -> int:
@@ -106,13 +108,13 @@ def load_model(
         or left over, or if the tokenizer has no padding token and `pad_token` is None.
 
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     folder = model_folder(path, revision=revision)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = read_tokenizer(folder, "model.path")
         network = load_weights(kind, folder, "model.path", dtype=dtype)
     except UsageError:
         raise
@@ -126,6 +128,7 @@ def load_model(
     if not config.is_encoder_decoder:
         leave_open(tokenizer, path)
     check_vocabulary(tokenizer, network, path)
+    check_generation_settings(network, folder)
     tokenizer.padding_side = "right" if config.is_encoder_decoder else "left"
     network.requires_grad_(False)
     commit = model_commit(path, folder)

@@ -21,6 +21,7 @@ from paretosteer.text.load_weights import load_weights
 from paretosteer.text.model import set_padding
 from paretosteer.text.model_source import model_folder
 from paretosteer.text.pairs import Pair
+from paretosteer.text.read_tokenizer import read_tokenizer
 from paretosteer.text.rewards.accuracy import (
     RewardFacts,
     accuracy,
@@ -131,12 +132,12 @@ def _from_scratch(
 
 def _from_start(spec: RewardSpec, start: str, device: Any, seed: int) -> RewardModel:
     """Body of a causal language model with a new score head."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
     folder = model_folder(start)
     torch.manual_seed(seed)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = read_tokenizer(folder, "model.path")
         network = load_weights(
             AutoModelForSequenceClassification,
             folder,

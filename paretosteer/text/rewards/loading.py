@@ -13,6 +13,7 @@ from paretosteer.text.chat_template import has_template
 from paretosteer.text.load_weights import load_weights
 from paretosteer.text.model import set_padding
 from paretosteer.text.model_source import model_folder
+from paretosteer.text.read_tokenizer import read_tokenizer
 from paretosteer.text.rewards.remote_code import is_trusted, refuse_foreign_code
 from paretosteer.text.rewards.reward_spec import RewardSpec
 
@@ -132,12 +133,10 @@ def _check_separator(spec: RewardSpec, tokenizer: Any) -> None:
 
 
 def _tokenizer(spec: RewardSpec, folder: str) -> Any:
-    from transformers import AutoTokenizer
-
     trusted = is_trusted(spec.path)
     if trusted:
         refuse_foreign_code(folder, f"{spec.option}.path")
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted)
+    return read_tokenizer(folder, f"{spec.option}.path", trusted)
 
 
 def _network(spec: RewardSpec, folder: str) -> Any:

@@ -1,0 +1,77 @@
+"""Tokenizers are those of their folders: with a vocabulary, the same tokens, and none at random."""
+
+import json
+
+import pytest
+import torch
+from small_model import write_model
+from tokenizers_made import SENTENCES, like_gpt2, like_llama2, like_t5
+from transformers import AutoTokenizer
+
+from paretosteer.errors import UsageError
+from paretosteer.text.model import load_model
+from paretosteer.text.read_tokenizer import read_tokenizer
+
+CONFIG, FILE = "tokenizer_config.json", "tokenizer.json"
+
+
+def edit(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize("make", [like_t5, like_llama2, like_gpt2])
+def test_a_tokenizer_is_read_as_it_was_saved(tmp_path, make):
+    tokenizer = make()
+    tokenizer.save_pretrained(tmp_path)
+    found = read_tokenizer(str(tmp_path), "model.path")
+    assert found(SENTENCES).input_ids == tokenizer(SENTENCES).input_ids
+
+
+@pytest.mark.parametrize("name", ["Qwen2Tokenizer", "GemmaTokenizer", "GPT2Tokenizer"])
+def test_a_class_that_gives_other_tokens_is_refused(tmp_path, name):
+    like_llama2().save_pretrained(tmp_path)
+    edit(tmp_path / CONFIG, tokenizer_class=name)
+    text = SENTENCES[0]
+    assert AutoTokenizer.from_pretrained(tmp_path)(text).input_ids != like_llama2()(text).input_ids
+    with pytest.raises(UsageError, match=f"builds a {name} .* other tokens than {FILE}"):
+        read_tokenizer(str(tmp_path), "model.path")
+
+
+def test_a_tokenizer_without_vocabulary_is_refused(tmp_path):
+    like_llama2().save_pretrained(tmp_path)
+    (tmp_path / FILE).unlink()
+    edit(tmp_path / CONFIG, tokenizer_class="LlamaTokenizer")
+    with pytest.raises(UsageError, match="special tokens only"):
+        read_tokenizer(str(tmp_path), "model.path")
+
+
+def test_a_tokenizer_that_draws_its_merges_is_refused(tmp_path):
+    like_gpt2().save_pretrained(tmp_path)
+    model = json.loads((tmp_path / FILE).read_text())["model"]
+    edit(tmp_path / FILE, model=model | {"dropout": 0.5})
+    with pytest.raises(UsageError, match=r"at random \(dropout 0.5\)"):
+        read_tokenizer(str(tmp_path), "model.path")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("{", "not a JSON object"),
+        ("[]", "cannot be loaded"),  # transformers refuses it first
+        ('{"eos_token_id": [2, "x"]}', "eos_token_id of .* is .2, 'x'."),
+        ('{"eos_token_id": [[2]]}', "eos_token_id of .* is"),
+        ('{"eos_token_id": true}', "eos_token_id of .* is True"),
+    ],
+)
+def test_ends_of_responses_that_cannot_be_read_are_refused(tmp_path, content, expected):
+    write_model(tmp_path)
+    (tmp_path / "generation_config.json").write_text(content)
+    with pytest.raises(UsageError, match=expected):
+        load_model(str(tmp_path), torch.device("cpu"), torch.float32)
+
+
+def test_ends_are_tokens_that_the_model_has(tmp_path):
+    write_model(tmp_path)
+    edit(tmp_path / "generation_config.json", eos_token_id=[-1, 3, 10**6])
+    model = load_model(str(tmp_path), torch.device("cpu"), torch.float32)
+    assert set(model.ends) == {model.tokenizer.eos_token_id, 3}
