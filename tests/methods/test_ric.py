@@ -18,6 +18,7 @@ from paretosteer.training.score_targets import (
     normal_range,
     preference_targets,
 )
+from paretosteer.training.snapshots import Journal
 from paretosteer.training.target_imitation import TargetImitation
 
 LOW, HIGH = -4 * np.ones(3), 4 * np.ones(3)
@@ -177,6 +178,30 @@ def test_every_step_sample_and_reward_call_is_counted():
     assert trainer.account.tokens == 20 * trainer.rows + 2 * sampled
     sampling = 2 * method.policy.size * 2 * sampled
     assert trainer.account.flops == 6 * method.policy.size * 20 * trainer.rows + sampling
+
+
+@pytest.mark.parametrize("last", [13, 18])  # in the first and in the second round
+def test_a_run_killed_in_a_round_ends_like_one_that_was_not(tmp_path, last):
+    benchmark = bandit()
+
+    def run(journal, on_step=lambda step, figures: None):
+        method = make_method("ric", offline=50, round_share=0.4)
+        trainer = make_trainer(benchmark, seed=0, steps=20)
+        trainer.journal, trainer.on_step = journal, on_step
+        method.train(benchmark, trainer)
+        log = [{k: v for k, v in row.items() if k != "seconds"} for row in trainer.log]
+        return method.policy.state(), method.selection, trainer.account, log
+
+    def kill(step, figures):
+        if step == last:
+            raise KeyboardInterrupt
+
+    whole = run(Journal())
+    with pytest.raises(KeyboardInterrupt):
+        run(Journal(tmp_path, every=0), kill)
+    resumed = run(Journal(tmp_path))
+    assert whole[1:] == resumed[1:]
+    assert all(torch.equal(value, resumed[0][name]) for name, value in whole[0].items())
 
 
 def test_offline_examples_are_asked_for_at_both_ends_of_every_objective():
