@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from paretosteer.policies.common_random_numbers import gumbel
 from paretosteer.policies.control import Control
+
+CHUNK = 2**23  # log-probabilities that are computed at a time: 32 MB for each float32 copy
 
 Mixed = Callable[[], AbstractContextManager[None]]  # sets a model's banks for one forward pass
 
@@ -48,9 +52,12 @@ class Decoding:
         Of the whole vocabulary, at temperature 1 if greedy. Before `min_new_tokens` the tokens
         that end a response have none, in sampling and in scoring alike.
         """
-        scaled = logits.float() / (self.temperature or 1.0)
+        scaled = logits.float()
+        if self.temperature not in (0, 1):
+            scaled = scaled / self.temperature
         early = self.min_new_tokens - first
         if ends and early > 0:
+            scaled = scaled.clone()  # it may be the logits themselves
             scaled[:, :early, list(ends)] = -torch.inf
         return torch.log_softmax(scaled, dim=-1)
 
@@ -110,13 +117,21 @@ def generate(
     last = torch.tensor(ends, device=keys.device)
     logits = [stream.start(decoding.max_new_tokens) for stream in streams]
     for t in range(decoding.max_new_tokens):
-        parts = [decoding.log_probs(x.unsqueeze(1), t, ends).squeeze(1) for x in logits]
-        scores = decoding.kept(mix(parts, control))
-        drawn = scores if decoding.greedy else scores + gumbel(unique, t, scores.shape[-1])[row_of]
-        token = torch.where(open_, drawn.argmax(dim=-1), pad)
+        vocabulary = logits[0].shape[-1]
+        # Mixtures combine all rows at once: whose weights are 0 depends on the whole batch.
+        size = rows if control.participants else max(1, CHUNK // vocabulary)
+        noise = None if decoding.greedy else _noise(unique, t, vocabulary)
+        tokens, taken = [], []
+        for first in range(0, rows, size):
+            some = slice(first, first + size)
+            parts = [decoding.log_probs(x[some].unsqueeze(1), t, ends).squeeze(1) for x in logits]
+            scores = decoding.kept(mix(parts, control))
+            drawn = scores if noise is None else scores + noise[row_of[some]]
+            tokens.append(torch.where(open_[some], drawn.argmax(dim=-1), pad))
+            taken.append(scores.gather(1, tokens[-1].unsqueeze(1)).squeeze(1))
+        token = torch.cat(tokens)
         response[:, t], mask[:, t] = token, open_
-        taken = scores.gather(1, token.unsqueeze(1)).squeeze(1)
-        log_probs[:, t] = torch.where(open_, taken, 0.0)
+        log_probs[:, t] = torch.where(open_, torch.cat(taken), 0.0)
         if ends:
             open_ = open_ & ~torch.isin(token, last)
             if not open_.any():
@@ -124,6 +139,40 @@ def generate(
         if t + 1 < decoding.max_new_tokens:
             logits = [stream.step(token) for stream in streams]
     return response[:, : t + 1], mask[:, : t + 1], log_probs[:, : t + 1]
+
+
+def _noise(keys: Tensor, position: int, vocabulary: int) -> Tensor:
+    """Gumbel noise (keys, vocabulary), made in chunks: its 64-bit integers are the largest part."""
+    chunks = keys.split(max(1, CHUNK // vocabulary))
+    return torch.cat([gumbel(some, position, vocabulary) for some in chunks])
+
+
+def response_log_probs(
+    logits: Sequence[Tensor],
+    response: Tensor,
+    decoding: Decoding,
+    ends: Sequence[int],
+    control: Control,
+) -> Tensor:
+    """Log-probability (rows, T) of every response token, from each stream's logits.
+
+    `logits` are (rows, T, vocabulary) each, in the order of `leaves(control)`. Where they are
+    large, positions are read in chunks, whose float32 copies backward passes compute again.
+    """
+    rows, _, vocabulary = logits[0].shape
+    positions = max(1, CHUNK // (rows * vocabulary))
+
+    def scores(first: int, taken: Tensor, *some: Tensor) -> Tensor:
+        parts = [decoding.log_probs(x, first, ends) for x in some]
+        log_probs = decoding.kept(mix(parts, control), taken)
+        return log_probs.gather(-1, taken.unsqueeze(-1)).squeeze(-1)
+
+    chunks = zip(*(x.split(positions, dim=1) for x in (response, *logits)), strict=True)
+    if positions >= response.shape[1]:
+        return scores(0, *next(chunks))
+    given = [(i * positions, *chunk) for i, chunk in enumerate(chunks)]
+    recomputed = partial(checkpoint, scores, use_reentrant=False, preserve_rng_state=False)
+    return torch.cat([recomputed(*chunk) for chunk in given], dim=1)
 
 
 def leaves(control: Control) -> list[Control]:

@@ -21,7 +21,7 @@ from paretosteer.text.attention import use_single_query
 from paretosteer.text.causal import CausalStream
 from paretosteer.text.encdec import EncoderDecoderStream
 from paretosteer.text.encode import PromptEncoder, response_texts
-from paretosteer.text.generate import Decoding, Mixed, Stream, leaves, mix
+from paretosteer.text.generate import Decoding, Mixed, Stream, leaves, response_log_probs
 from paretosteer.text.gradient_checkpointing import Recompute
 from paretosteer.text.layers import linear_layers
 from paretosteer.text.model import LanguageModel
@@ -141,12 +141,11 @@ class TextPolicy(Conditioned[LinearBanks]):
         control = control.to(self.device)
         ends, width = self.model.ends, samples.response.shape[1]
         with self.recompute():
-            parts = [
-                self.decoding.log_probs(stream.logits(samples.response, samples.mask), 0, ends)
+            logits = [
+                stream.logits(samples.response, samples.mask)
                 for stream in self.streams(samples.prompts, control, width)
             ]  # each (rows, T, vocabulary)
-        log_probs = self.decoding.kept(mix(parts, control), samples.response)
-        taken = log_probs.gather(-1, samples.response.unsqueeze(-1)).squeeze(-1)
+        taken = response_log_probs(logits, samples.response, self.decoding, ends, control)
         return torch.where(samples.mask, taken, 0.0)
 
     @torch.no_grad()
