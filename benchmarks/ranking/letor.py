@@ -10,6 +10,7 @@ reads 100 MB of dense lines in about five seconds.
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import lzma
 import re
@@ -153,6 +154,8 @@ def _chunks(path: Path, *, with_qid: bool) -> Iterator[Chunk]:
     first = 1
     with opened(path) as file:
         while lines := file.readlines(CHUNK):
+            if first == 1:
+                lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
             contents = [line.partition(b"#")[0].strip() for line in lines]
             numbered = {first + i: line for i, line in enumerate(contents) if line}
             if numbered:

@@ -8,6 +8,7 @@ has no text: it is left out and counted, never read as something else.
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from paretosteer.errors import UsageError, first_line
 
 _LONGEST = 120  # characters of a reason
 _SHOWN = 3  # reasons
+_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")  # in memory: a template forgot to call a function
 
 
 class _Frozen(datetime):
@@ -51,6 +53,8 @@ def render_chat(messages: Sequence[Mapping[str, str]], tokenizer: Any, ready: bo
     roles = tuple(message["role"] for message in messages)
     if dropped := _dropped_role(roles, tokenizer, ready, repr(tokenizer.chat_template)):
         raise RefusedDialogueError(f"it leaves out a turn of role {dropped}")
+    if _ADDRESS.search(text) and not any(_ADDRESS.search(m["content"]) for m in messages):
+        raise RefusedDialogueError("it writes an address in memory, which differs in every run")
     words = _one_line(text)
     for message in messages:
         if _one_line(message["content"]) not in words:

@@ -189,6 +189,13 @@ def _read_config(folder: Path) -> dict[str, Any]:
         f"init_lora_weights={initial}": isinstance(initial, str) and initial not in INITIAL,
         **{name: config.get(key) for key, name in REFUSED.items()},
     }
+    refused |= {  # of later versions of PEFT
+        name: value
+        for name, value in config.items()
+        if name.startswith("use_") and name not in {"use_rslora", *REFUSED}
+    }
+    if not isinstance(scaling := config.get("use_rslora", False), bool | None):
+        raise _refusal(folder, f"use_rslora in {CONFIG} is {scaling!r}; use true or false")
     for name, present in refused.items():
         if present:
             raise _refusal(

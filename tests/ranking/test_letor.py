@@ -109,6 +109,11 @@ def test_whatever_a_file_holds_the_answer_is_finite_or_a_line_that_helps(tmp_pat
         assert re.fullmatch(r"benchmark\.path: part\.txt:[2-4]: .+; .+", str(error))
 
 
+def test_a_byte_order_mark_is_no_part_of_a_label(tmp_path):
+    found = parse(write(tmp_path, "\ufeff1 qid:1 1:0.5\n0 qid:1 1:2\n"))
+    assert found.labels.tolist() == [1, 0]
+
+
 def test_a_query_must_stand_together(tmp_path):
     path = write(tmp_path, "0 qid:1 1:1\n0 qid:2 1:1\n0 qid:1 1:1\n")
     with pytest.raises(UsageError, match=r"part.txt:3: qid 1 reappears after other queries"):

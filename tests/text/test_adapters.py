@@ -242,6 +242,8 @@ def rewrite(folder, edit):
     ("edit", "message"),
     [
         ({"lora_alpha": None}, r"lora_alpha in adapter_config\.json is None; set it"),
+        ({"use_rslora": "false"}, r"use_rslora in adapter_config\.json is 'false'"),
+        ({"use_lora_of_tomorrow": True}, "use_lora_of_tomorrow is not a sum of low-rank deltas"),
         ({"lora_alpha": True}, r"lora_alpha in adapter_config\.json is True"),
         ({"lora_alpha": "16"}, r"lora_alpha in adapter_config\.json is '16'"),
         ({"alpha_pattern": {"q_proj": None}}, r"alpha_pattern\.q_proj in .* is None"),

@@ -25,6 +25,7 @@ ALTERNATES = (
 DROPS_SYSTEM = "{% for m in messages if m.role != 'system' %}{{ m.content }}{% endfor %}"
 LAST_ONLY = "<user>{{ messages[-1].content }}<assistant>"
 NO_THOUGHTS = "{% for m in messages %}{{ m.content.split('</think>')[-1] }}{% endfor %}"
+ADDRESS = ALL + "{{ strftime_now }}"  # without a call
 PARTS = "{% for m in messages %}{{ m.content[0].text }}{% endfor %}"
 CALLS = "{{ messages[0].content[0].text.strip() }}"
 ADDS = "{{ 1 + messages[0].content }}"
@@ -47,6 +48,7 @@ def tokenizer(template):
         (DROPS_SYSTEM, SYSTEM, "leaves out a turn of role system"),
         (LAST_ONLY, TALK, "leaves out a turn of role user"),
         (NO_THOUGHTS, TALK, "changes the text of a turn of role assistant"),
+        (ADDRESS, ASK, "writes an address in memory"),
         (PARTS, ASK, "leaves out a turn of role user"),
         (CALLS, ASK, "UndefinedError"),
         (ADDS, ASK, "TypeError"),
