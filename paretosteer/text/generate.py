@@ -143,7 +143,7 @@ def generate(
 
 def _noise(keys: Tensor, position: int, vocabulary: int) -> Tensor:
     """Gumbel noise (keys, vocabulary), made in chunks: its 64-bit integers are the largest part."""
-    chunks = keys.split(max(1, CHUNK // vocabulary))
+    chunks = torch.split(keys, max(1, CHUNK // vocabulary))
     return torch.cat([gumbel(some, position, vocabulary) for some in chunks])
 
 
@@ -167,7 +167,7 @@ def response_log_probs(
         log_probs = decoding.kept(mix(parts, control), taken)
         return log_probs.gather(-1, taken.unsqueeze(-1)).squeeze(-1)
 
-    chunks = zip(*(x.split(positions, dim=1) for x in (response, *logits)), strict=True)
+    chunks = zip(*(torch.split(x, positions, dim=1) for x in (response, *logits)), strict=True)
     if positions >= response.shape[1]:
         return scores(0, *next(chunks))
     given = [(i * positions, *chunk) for i, chunk in enumerate(chunks)]
