@@ -173,8 +173,8 @@ def test_an_objective_may_be_named_as_a_weight(tmp_path: Path) -> None:
     assert score_csv(write(tmp_path, text), [-2, -2])["hypervolume"][0] == pytest.approx(13)
 
 
-@pytest.mark.parametrize("value", ["1e200", "-1e13", "1e309"])
-def test_numbers_that_overflow_are_refused(tmp_path: Path, value: str) -> None:
+@pytest.mark.parametrize("value", ["1e200", "-1e13", "1e309", "1_000"])
+def test_numbers_that_overflow_or_have_underscores_are_refused(tmp_path: Path, value: str) -> None:
     text = POINTS.replace("line,0.5,0.5,1,1", f"line,0.5,0.5,{value},1")
     with pytest.raises(UsageError, match="line 3, column 'a' holds"):
         score_csv(write(tmp_path, text), [0, 0])

@@ -203,7 +203,7 @@ def _line(number: int, row: Mapping[str, str], names: Sequence[str]) -> _Line:
 
 def _value(number: int, row: Mapping[str, str], name: str) -> float:
     try:
-        value = float(row[name])
+        value = math.nan if "_" in row[name] else float(row[name])  # Python reads 1_0 as 10
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
