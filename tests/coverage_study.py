@@ -169,7 +169,7 @@ def sampled(world: World, means: Array, rng: np.random.Generator) -> list[list[R
 def replicate(seed: int, scores: Array) -> Replicate:
     """Scores (k, prompts, m) as a finished cell's."""
     cell = Cell(Path(f"seed{seed}-0123456789"), "ok", "", None, {})
-    return Replicate(cell, seed, None, scores, np.empty((0, 2)), {}, judged=None, optimum=None)
+    return Replicate(cell, seed, None, scores, np.empty((0, 2)), {}, {}, judged=None, optimum=None)
 
 
 def quantities(means: Array) -> dict[str, Array]:

@@ -8,16 +8,21 @@ speed drifts slows every side alike.
 from __future__ import annotations
 
 import argparse
+import copy
+import ctypes
+import gc
 import platform
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from paretosteer.benchmarks.stories.openings import prompts as openings
 from paretosteer.policies.conditioning import Banks, Unconditioned
@@ -26,14 +31,32 @@ from paretosteer.simplex import lattice
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel, load_model
 from paretosteer.text.policy import TextPolicy
-from paretosteer.text.read_peft import write_adapter
 from paretosteer.text.samples import Prompt
+from paretosteer.text.write_peft import write_adapter
 
-PROMPTS, TOKENS, BANKS, RANK = 16, 32, 3, 8
+BANKS, RANK = 3, 8
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def main() -> None:
-    """Print both ratios with the hardware."""
+@dataclass(frozen=True)
+class Side:
+    """One way to write or to train: `run` returns the number of response tokens."""
+
+    label: str
+    run: Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Median tokens per second, and the memory in MB that a run took at its peak."""
+
+    label: str
+    rate: float
+    memory: float | None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure every side and print the ratios with the hardware."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -41,19 +64,20 @@ def main() -> None:
         "--model", help="a Hugging Face folder; without it an untrained small Llama"
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--dtype", default="float32", choices=DTYPES)
     parser.add_argument("--threads", type=int, help="CPU threads of torch")
+    parser.add_argument("--prompts", type=int, default=16)
+    parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     if args.threads:
         torch.set_num_threads(args.threads)
-    device, dtype = torch.device(args.device), getattr(torch, args.dtype)
+    device, dtype = torch.device(args.device), DTYPES[args.dtype]
     model = load_model(args.model, device, dtype) if args.model else small_llama(device, dtype)
-    # Every row writes all its tokens on every side: an end token would make the work differ.
-    model.network.generation_config.eos_token_id = model.tokenizer.eos_token = None
-    sides = contestants(model)
-    taken = measure(sides, args.rounds)
-    report(model, device, args.dtype, {name: statistics.median(t) for name, t in taken.items()})
+    prompts = [Prompt(p.id, p.text) for p in openings("test")[: args.prompts]]
+    speeds = measure(sides(model, prompts, args.tokens), args.rounds)
+    report(model, device, args.dtype, speeds)
+    return 0
 
 
 def small_llama(device: torch.device, dtype: torch.dtype) -> LanguageModel:
@@ -75,41 +99,107 @@ def small_llama(device: torch.device, dtype: torch.dtype) -> LanguageModel:
     return LanguageModel(network, tokenizer, "untrained 5-layer Llama")
 
 
-def contestants(model: LanguageModel) -> dict[str, Callable[[], object]]:
-    """Four ways to write the same number of tokens."""
-    prompts = [Prompt(p.id, p.text) for p in openings("test")[:PROMPTS]]
+def sides(model: LanguageModel, prompts: list[Prompt], tokens: int) -> dict[str, Side]:
+    """Ways to write the same number of tokens, or until an end token, and to train."""
     grid = lattice(3)  # (21, 3)
-    policy = TextPolicy(model, Banks(BANKS, RANK, 16.0), Decoding(TOKENS), seed=0)
-    for layer in policy.layers.values():
-        for b in layer.B:
-            torch.nn.init.normal_(b, std=0.02)
-    start = TextPolicy(model, Unconditioned(), Decoding(TOKENS), seed=0)
     rows = prompts * len(grid)
-    control = Control.soup(np.repeat(grid, PROMPTS, axis=0))
+    control = Control.soup(np.repeat(grid, len(prompts), axis=0))
+    start = Control.start(len(rows))
+    # Every row writes all its tokens on every side: an end token would make the work differ.
+    endless = without_end(model)
+    policy = banked(endless, tokens)
+    plain = TextPolicy(endless, Unconditioned(), Decoding(tokens), seed=0)
+    natural = banked(model, tokens)
+    name = "float32" if model.network.dtype == torch.bfloat16 else "bfloat16"
+    cast = copy.deepcopy(endless.network).to(DTYPES[name])
+    other = banked(replace(endless, network=cast), tokens)
     return {
-        "batched": lambda: policy.sample(rows, control, 0, [0] * len(rows)),
-        "start": lambda: start.sample(rows, Control.start(len(rows)), 0, [0] * len(rows)),
-        "generate": lambda: plain_generate(model, rows),
-        "peft": merged_one_by_one(model, policy, prompts, grid),
+        "batch": Side("all preferences in one batch", lambda: sampled(policy, rows, control)),
+        "start": Side("plain start model, same loop", lambda: sampled(plain, rows, start)),
+        "generate": Side(
+            "plain start model, generate()", lambda: plain_generate(endless, rows, tokens)
+        ),
+        "peft": Side(
+            "PEFT, one preference at a time", one_by_one(endless, policy, prompts, grid, tokens)
+        ),
+        "natural": Side("one batch, to the end token", lambda: sampled(natural, rows, control)),
+        "natural_generate": Side(
+            "generate(), to the end token", lambda: plain_generate(model, rows, tokens)
+        ),
+        name: Side(f"one batch, {name}", lambda: sampled(other, rows, control)),
+        "training": Side("training, one step on the batch", trained(policy, rows, control)),
     }
 
 
+def without_end(model: LanguageModel) -> LanguageModel:
+    """The same model, weights shared, without tokens that end a response."""
+    shared = {id(p): p for p in (*model.network.parameters(), *model.network.buffers())}
+    endless = copy.deepcopy(model, shared)
+    endless.network.generation_config.eos_token_id = endless.tokenizer.eos_token = None
+    return endless
+
+
+def banked(model: LanguageModel, tokens: int) -> TextPolicy:
+    """A policy whose banks change every layer."""
+    policy = TextPolicy(model, Banks(BANKS, RANK, 16.0), Decoding(tokens), seed=0)
+    for layer in policy.layers.values():
+        for b in layer.B:
+            torch.nn.init.normal_(b, std=0.02)
+    return policy
+
+
+def sampled(policy: TextPolicy, rows: list[Prompt], control: Control) -> int:
+    """Sample one response per row."""
+    return int(policy.sample(rows, control, 0, [0] * len(rows)).mask.sum())
+
+
+def trained(policy: TextPolicy, rows: list[Prompt], control: Control) -> Callable[[], int]:
+    """Sample, score with gradients, and take one step of Adam on rewards made up."""
+    policy = copy.deepcopy(policy)
+    optimiser = torch.optim.Adam([p for p in policy.network.parameters() if p.requires_grad], 1e-4)
+    advantages = torch.randn(len(rows), device=policy.device)
+
+    def run() -> int:
+        samples = policy.sample(rows, control, 0, [0] * len(rows))
+        log_probs = policy.log_probs(samples, control).sum(dim=1)  # (rows,)
+        optimiser.zero_grad()
+        (-advantages * log_probs).mean().backward()
+        optimiser.step()
+        return int(samples.mask.sum())
+
+    return run
+
+
 @torch.no_grad()
-def plain_generate(model: LanguageModel, rows: list[Prompt]) -> None:
+def plain_generate(model: LanguageModel, rows: list[Prompt], tokens: int) -> int:
     """The start model as most would run it: transformers' own loop, the whole batch at once."""
-    batch = model.tokenizer([p.text for p in rows], return_tensors="pt", padding=True)
-    inputs = {key: batch[key].to(model.network.device) for key in ("input_ids", "attention_mask")}
-    model.network.generate(
-        **inputs, do_sample=True, max_new_tokens=TOKENS, min_new_tokens=TOKENS, top_k=0
-    )
+    inputs, ends = read(model, rows), list(model.ends)
+    least = {} if ends else {"min_new_tokens": tokens}
+    ids = model.network.generate(
+        **inputs,
+        do_sample=True,
+        max_new_tokens=tokens,
+        top_k=0,
+        eos_token_id=ends or None,
+        pad_token_id=model.tokenizer.pad_token_id,
+        **least,
+    )[:, inputs["input_ids"].shape[1] :]
+    ended = torch.isin(ids, ids.new_tensor(ends)).cumsum(dim=1)
+    ended[:, 1:] = ended[:, :-1].clone()  # the end token itself is written
+    ended[:, 0] = 0
+    return int((ended == 0).sum())
 
 
-def merged_one_by_one(
-    model: LanguageModel, policy: TextPolicy, prompts: list[Prompt], grid: np.ndarray
-) -> Callable[[], None]:
+def read(model: LanguageModel, prompts: list[Prompt]) -> dict[str, Tensor]:
+    """Padded prompts on the model's device."""
+    batch = model.tokenizer([p.text for p in prompts], return_tensors="pt", padding=True)
+    return {key: batch[key].to(model.network.device) for key in ("input_ids", "attention_mask")}
+
+
+def one_by_one(
+    model: LanguageModel, policy: TextPolicy, prompts: list[Prompt], grid: np.ndarray, tokens: int
+) -> Callable[[], int]:
     """PEFT: mix the adapters for a preference (`cat`, the exact way), generate, next preference."""
-    import copy
-
     from peft import PeftModel
 
     network = copy.deepcopy(model.network)
@@ -120,58 +210,92 @@ def merged_one_by_one(
         for i in range(1, BANKS):
             peft.load_adapter(Path(folder) / str(i), adapter_name=str(i))
     names = [str(i) for i in range(BANKS)]
-    batch = model.tokenizer([p.text for p in prompts], return_tensors="pt", padding=True).to(
-        policy.device
-    )
-    inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
+    inputs = read(model, prompts)
 
     @torch.no_grad()
-    def run() -> None:
+    def run() -> int:
         for mu in grid:
             peft.add_weighted_adapter(names, mu.tolist(), "mixed", combination_type="cat")
             peft.set_adapter("mixed")
-            peft.generate(**inputs, do_sample=True, max_new_tokens=TOKENS, min_new_tokens=TOKENS)
+            peft.generate(
+                **inputs,
+                do_sample=True,
+                max_new_tokens=tokens,
+                min_new_tokens=tokens,
+                pad_token_id=model.tokenizer.pad_token_id,
+            )
             peft.set_adapter("0")
             peft.delete_adapter("mixed")
+        return len(grid) * len(prompts) * tokens
 
     return run
 
 
-def measure(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every side in every round, after one round that is not counted."""
-    taken: dict[str, list[float]] = {name: [] for name in sides}
+def measure(sides: dict[str, Side], rounds: int) -> dict[str, Speed]:
+    """Speed of every side; its memory is that of a first round, whose seconds do not count."""
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    memory: dict[str, float | None] = {}
     for round_ in range(rounds + 1):
-        for name, run in sides.items():
+        for name, side in sides.items():
+            held = None if round_ else begin_peak()
             began = time.perf_counter()
-            run()
+            tokens = side.run()
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             if round_:
-                taken[name].append(time.perf_counter() - began)
+                rates[name].append(tokens / (time.perf_counter() - began))
+            else:
+                memory[name] = None if held is None else peak() - held
         print(f"round {round_}/{rounds}", file=sys.stderr, flush=True)
-    return taken
+    return {
+        name: Speed(side.label, statistics.median(rates[name]), memory[name])
+        for name, side in sides.items()
+    }
+
+
+def begin_peak() -> float | None:
+    """Forget the peak of memory so far; MB held now, None where the system does not tell."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated() / 2**20
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)  # else memory that other sides freed would not count
+        Path("/proc/self/clear_refs").write_text("5")
+    except (OSError, AttributeError, TypeError):
+        return None
+    return peak()
+
+
+def peak() -> float:
+    """Most MB held since `begin_peak`."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(x.split()[1]) / 1024 for x in lines if x.startswith("VmHWM"))
 
 
 def report(
-    model: LanguageModel, device: torch.device, dtype: str, seconds: dict[str, float]
+    model: LanguageModel, device: torch.device, dtype: str, speeds: dict[str, Speed]
 ) -> None:
     """Print the ratios, and what they were measured on."""
-    tokens = 21 * PROMPTS * TOKENS
     chip = torch.cuda.get_device_name() if device.type == "cuda" else processor()
     threads = torch.get_num_threads()
     print(f"{model.name}, {dtype}, {chip}, {threads} threads, torch {torch.__version__}")
-    for name, label in (
-        ("batched", "all preferences in one batch"),
-        ("start", "plain start model, same loop"),
-        ("generate", "plain start model, generate()"),
-        ("peft", "PEFT, one preference at a time"),
-    ):
-        print(f"  {label:32s} {seconds[name]:8.3f} s {tokens / seconds[name]:10.0f} tokens/s")
-    faster, share = seconds["peft"] / seconds["batched"], seconds["start"] / seconds["batched"]
-    print(f"one batch against PEFT one by one: {faster:.1f} times as fast")
-    print(f"share of the plain start model's tokens per second, same loop: {share:.0%}")
-    share = seconds["generate"] / seconds["batched"]
-    print(f"share of the plain start model's tokens per second, generate(): {share:.0%}")
+    for speed in speeds.values():
+        used = "" if speed.memory is None else f" {speed.memory:8.0f} MB more at the peak"
+        print(f"  {speed.label:32s} {speed.rate:10.0f} tokens/s{used}")
+    rate = {name: speed.rate for name, speed in speeds.items()}
+    other = next(name for name in speeds if name in DTYPES)
+    print(f"one batch against PEFT one by one: {rate['batch'] / rate['peft']:.2f} times as fast")
+    print(f"one batch against generate(): {rate['batch'] / rate['generate']:.2f}")
+    print(
+        f"one batch against the plain start model, same loop: {rate['batch'] / rate['start']:.2f}"
+    )
+    ended = rate["natural"] / rate["natural_generate"]
+    print(f"one batch against generate(), to the end token: {ended:.2f}")
+    print(f"{other} against {dtype}, one batch: {rate[other] / rate['batch']:.2f}")
+    print("training against TRL's RLOOTrainer: not measured, as there is no environment with TRL")
 
 
 def processor() -> str:
@@ -184,4 +308,4 @@ def processor() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
