@@ -147,10 +147,15 @@ def test_the_digest_is_of_the_content(tmp_path):
     found = [Source.of(path, "x").digest() for path in (one, same, other)]
     assert found[0] == found[1] != found[2]
     assert found[0] != Source.of({"path": one, "winner": "safer"}, "x").digest()
-    hub = [
-        Source.of({"path": "a/b", "revision": revision}, "x").digest() for revision in ("1", "2")
-    ]
-    assert hub[0] != hub[1]
+
+
+def test_a_hub_name_is_resolved_to_its_commit(monkeypatch):
+    monkeypatch.setattr(pair_source, "hub_commit", lambda *name: {"v1": "c", "v2": "d"}[name[-1]])
+    one, two, same = (
+        Source.of({"path": "a/b", "revision": revision}, "x").digest()
+        for revision in ("v1", "v2", "v1")
+    )
+    assert one != two and one == same
 
 
 def test_a_folder_s_digest_is_of_its_files(tmp_path):

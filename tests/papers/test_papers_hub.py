@@ -11,6 +11,9 @@ from test_papers_tasks import TINY
 from paretosteer.benchmarks.papers.task_data import read_items
 from paretosteer.cells.record import read_record
 from paretosteer.commands.main import main
+from paretosteer.errors import UsageError
+from paretosteer.text.pairs.hub_commit import hub_commit
+from paretosteer.text.pairs.pair_source import Source
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TASK = ["benchmark=helpful_assistant", "model=hf", "model.pad_token=eos", "method=start"]
@@ -23,6 +26,7 @@ def empty_hub(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "datasets"))
     read_items.cache_clear()  # what another test read under the same name
+    hub_commit.cache_clear()
     return tmp_path / "hub"
 
 
@@ -34,12 +38,12 @@ def keep_model(cache, hub, name) -> None:
     (folder / "refs" / "main").write_text(COMMIT)
 
 
-def keep_data(cache, name, rows) -> None:
+def keep_data(cache, name, rows, commit=COMMIT) -> None:
     """A data set as `datasets` keeps what it has loaded: org___name/default/0.0.0/COMMIT."""
     whole = datasets.DatasetDict(
         {split: datasets.Dataset.from_list(list(part)) for split, part in rows.items()}
     )
-    folder = cache / name.replace("/", "___") / "default" / "0.0.0" / COMMIT
+    folder = cache / name.replace("/", "___") / "default" / "0.0.0" / commit
     folder.mkdir(parents=True)
     short = name.rpartition("/")[2]
     splits = datasets.SplitDict(dataset_name=short)
@@ -75,6 +79,24 @@ def test_hub_names_resolve_offline_from_the_cache(hub, empty_hub, tmp_path):
     assert record.status == "ok" and record.model.name == "Llama-2-7b-hf"
     paths = [reward["path"] for reward in record.config["benchmark"]["rewards"].values()]
     assert paths[0] == "Ray2333/gpt2-large-helpful-reward_model"
+
+
+def test_data_of_another_commit_are_another_cell(empty_hub, tmp_path):
+    cache, name = tmp_path / "datasets", "Anthropic/hh-rlhf"
+    other = COMMIT[::-1]
+    rows = {"train": list(map(hh_rlhf, range(6)))}
+    keep_data(cache, name, rows)
+    hub_commit.cache_clear()
+    first = Source.of(name, "helpful").digest()
+    assert first == Source.of({"path": name, "revision": COMMIT}, "helpful").digest()
+    with pytest.raises(UsageError, match=rf"revision {other} cannot be resolved .* has {COMMIT}"):
+        Source.of({"path": name, "revision": other}, "helpful").digest()
+    keep_data(cache, name, rows, other)
+    hub_commit.cache_clear()
+    assert Source.of(name, "helpful").digest() != first
+    with pytest.raises(UsageError, match="revision v1 cannot be resolved without a network"):
+        Source.of({"path": name, "revision": "v1"}, "helpful").digest()
+    hub_commit.cache_clear()
 
 
 @pytest.mark.parametrize("missing", ["model.path", "benchmark.data", "benchmark.rewards.helpful"])

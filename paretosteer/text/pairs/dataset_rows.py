@@ -17,9 +17,7 @@ def dataset_rows(source: Source) -> Iterable[Any]:
     """Rows of a folder written by save_to_disk, of a folder of data files, or of the hub."""
     from datasets import DatasetDict, load_dataset, load_from_disk
 
-    # `datasets` takes this name for its loader of pickled frames, which could run any code.
-    if source.path == "pandas":
-        raise UsageError(f"{source.option}: pickled frames are never loaded; use Parquet files")
+    revision = source.revision if Path(source.path).is_dir() else source.commit()
     saved = any((Path(source.path) / name).exists() for name in _SAVED)
     try:
         if not saved:
@@ -27,7 +25,7 @@ def dataset_rows(source: Source) -> Iterable[Any]:
                 source.path,
                 name=source.config,
                 data_dir=source.folder,
-                revision=source.revision,
+                revision=revision,
                 split=source.split or "train",
                 **_csv_options(Path(source.path)),
             )
@@ -52,13 +50,7 @@ def _csv_options(folder: Path) -> dict[str, Any]:
 
 
 def _unloaded(source: Source, error: Exception) -> str:
-    reason = f"({type(error).__name__}: {first_line(error)})"
-    if Path(source.path).is_dir():
-        return (
-            f"{source.option}: {source.path!r} cannot be loaded as a data set {reason}; "
-            "use another folder or a file"
-        )
     return (
-        f"{source.option}: the data set {source.path!r} cannot be loaded from the hub {reason}; "
-        f"without a network, use a file: {source.option}=/path/to/file.jsonl.gz"
+        f"{source.option}: {source.path!r} cannot be loaded as a data set "
+        f"({type(error).__name__}: {first_line(error)}); use another one or a file"
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.storage.digest import digest, input_digest
+from paretosteer.text.pairs.hub_commit import hub_commit
 from paretosteer.text.pairs.open_files import COMPRESSIONS, KINDS, kind_of
 from paretosteer.text.pairs.splits import SPLITS_VERSION
 
@@ -64,17 +65,33 @@ class Source:
         return kind_of(self.path) is not None and not Path(self.path).is_dir()
 
     def digest(self) -> str:
-        """Digest of the bytes of a file or folder, or of a hub name with its revision."""
+        """Digest of the bytes of a file or folder, or of a hub name with its commit."""
         path = Path(self.path)
-        content: Any = {"hub": self.path, "revision": self.revision}
+        content: Any
         if self.is_file:
             content = input_digest(path)
         elif path.is_dir():
             files = sorted(file for file in path.rglob("*") if file.is_file())
             content = {file.relative_to(path).as_posix(): input_digest(file) for file in files}
+        else:
+            content = {"hub": self.path, "commit": self.commit()}
         part: dict[str, Any] = {"split": self.split, "config": self.config, "folder": self.folder}
         part |= {"winner": self.winner, "rating": self.rating, "columns": self.columns}
         return digest({"content": content, **part, "versions": [PAIRS_VERSION, SPLITS_VERSION]})
+
+    def commit(self) -> str:
+        """Commit of a name on the hub; UsageError if it cannot be resolved."""
+        # `datasets` takes this name for its loader of pickled frames, which could run any code.
+        if self.path == "pandas":
+            raise UsageError(f"{self.option}: pickled frames are never loaded; use Parquet files")
+        try:
+            return hub_commit(self.path, self.config, self.folder, self.revision)
+        except Exception as error:  # loaders and the network raise arbitrary errors
+            raise UsageError(
+                f"{self.option}: the data set {self.path!r} cannot be loaded from the hub "
+                f"({type(error).__name__}: {first_line(error)}); without a network, use a file: "
+                f"{self.option}=/path/to/file.jsonl.gz"
+            ) from None
 
     def _checked(self) -> Source:
         path = Path(self.path)
