@@ -9,7 +9,7 @@ import pytest
 from pair_files import ROWS, said, write_lines
 
 from paretosteer.errors import UsageError
-from paretosteer.text.pairs import Source, read_pairs, split_of
+from paretosteer.text.pairs import Source, pair_source, read_pairs, split_of
 
 
 @pytest.fixture(scope="module")
