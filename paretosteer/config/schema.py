@@ -36,7 +36,7 @@ class Plugin(_Section):
 
 
 class Model(_Section):
-    """Start model: embedded, or a Hugging Face folder or hub name at `path`."""
+    """Start model: embedded, or a Hugging Face folder, GGUF file or hub name at `path`."""
 
     name: Literal["embedded", "hf"]
     path: str | None

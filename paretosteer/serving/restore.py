@@ -256,7 +256,7 @@ def _check_model(cell: Cell, plan: CellPlan) -> None:
             f"{cell.path}: was trained on another version of the start model or data of "
             f"{plan.config.benchmark.name}; run the cell again"
         )
-    if Path(where).is_dir():
+    if Path(where).exists():
         problem = f"{where!r} is not the start model that {cell.path} was trained on"
     else:
         problem = f"the folder {where!r} with the start model of {cell.path} does not exist"

@@ -9,17 +9,19 @@ from hashlib import sha256
 from pathlib import Path
 
 from paretosteer.errors import UsageError, first_line
-from paretosteer.storage.digest import seen
+from paretosteer.storage.digest import input_digest, seen
 from paretosteer.storage.safetensors_only import (
     PICKLED,
     check_precision,
     check_weights,
     read_model_json,
 )
+from paretosteer.text.gguf_file import SUFFIX as GGUF
+from paretosteer.text.gguf_file import gguf_folder
 
 # Files that no loader reads: notes, leftovers of training, weights of other frameworks, pickles.
 _UNREAD_NAMES = {"license", "notice", ".gitattributes", ".gitignore", ".ds_store"}
-_UNREAD_SUFFIXES = {*PICKLED, ".md", ".log", ".h5", ".msgpack", ".onnx", ".ot", ".gguf", ".pyc"}
+_UNREAD_SUFFIXES = {*PICKLED, ".md", ".log", ".h5", ".msgpack", ".onnx", ".ot", GGUF, ".pyc"}
 _UNREAD_FOLDERS = {".git", ".cache", "__pycache__"}
 
 
@@ -29,7 +31,8 @@ def model_digest(path: str, option: str = "model.path", revision: str | None = N
     Parameters
     ----------
     path
-        A local folder or a hub name, whose files are downloaded where the cache lacks them.
+        A local folder, a GGUF file, whose own digest is returned, or a hub name, whose files are
+        downloaded where the cache lacks them.
     option
         Name of the option that holds the path, for errors.
     revision
@@ -42,6 +45,8 @@ def model_digest(path: str, option: str = "model.path", revision: str | None = N
 
     """
     folder = Path(model_folder(path, option, revision))
+    if is_gguf(path):
+        return input_digest(Path(path))
     files = sorted(_files(folder))
     return _digest_of(tuple((name, folder / name, *seen(folder / name)) for name in files))
 
@@ -82,7 +87,9 @@ def _digest_of(files: tuple[tuple[str, Path, int, int], ...]) -> str:
 
 
 def model_folder(path: str, option: str = "model.path", revision: str | None = None) -> str:
-    """Folder of a model with its files checked: the path itself, or the snapshot of a hub name.
+    """Folder of a model with its files checked: the path itself, or where the cache has it.
+
+    A GGUF file is dequantised into the cache, a hub name downloaded.
 
     Raises
     ------
@@ -91,7 +98,10 @@ def model_folder(path: str, option: str = "model.path", revision: str | None = N
 
     """
     folder = Path(path)
-    if not folder.is_dir():
+    gguf = is_gguf(path)
+    if gguf and revision is None:
+        folder = gguf_folder(path, option)
+    elif not gguf and not folder.is_dir():
         if path.startswith((".", "/", "~")) or path.count("/") > 1:
             raise UsageError(
                 f"{option}: the folder {path!r} does not exist; use a folder or a hub name"
@@ -99,8 +109,8 @@ def model_folder(path: str, option: str = "model.path", revision: str | None = N
         folder = _snapshot(path, option, revision)
     elif revision is not None:
         raise UsageError(
-            f"{option.removesuffix('path')}revision: found {revision!r}, but {path!r} is a folder; "
-            "use it with hub names only"
+            f"{option.removesuffix('path')}revision: found {revision!r}, but {path!r} is a "
+            f"{'file' if gguf else 'folder'}; use it with hub names only"
         )
     if not (folder / "config.json").is_file():
         raise UsageError(
@@ -114,8 +124,13 @@ def model_folder(path: str, option: str = "model.path", revision: str | None = N
 
 
 def model_commit(path: str, folder: str) -> str | None:
-    """Commit of a hub name whose snapshot is in a folder; None for a local folder."""
-    return None if path == folder else Path(folder).name
+    """Commit of a hub name whose snapshot is in a folder; None for a local path."""
+    return None if path == folder or is_gguf(path) else Path(folder).name
+
+
+def is_gguf(path: str) -> bool:
+    """True if a path names a GGUF file, whether or not it exists."""
+    return path.endswith(GGUF) and not Path(path).is_dir()
 
 
 def _snapshot(path: str, option: str, revision: str | None) -> Path:

@@ -1,0 +1,146 @@
+"""GGUF files as start models: dequantised once, refused in one line, nothing half-written."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from paretosteer.errors import UsageError
+from paretosteer.storage import cache
+from paretosteer.storage.digest import file_digest
+from paretosteer.text import gguf_file
+from paretosteer.text.model import load_model
+from paretosteer.text.model_source import model_digest, model_folder
+
+gguf = pytest.importorskip("gguf")
+WIDTH, INNER = 32, 64
+TOKENS = [
+    "<unk>",
+    "<s>",
+    "</s>",
+    *(f"<0x{i:02X}>" for i in range(256)),
+    "▁",
+    "▁a",
+    "▁the",
+    "e",
+    "t",
+]
+Q8 = gguf.GGMLQuantizationType.Q8_0
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("PARETOSTEER_CACHE", str(tmp_path / "cache"))
+
+
+def write(path: Path, architecture: str = "llama") -> Path:
+    """A llama of one layer in 8 bits, with a tokenizer of bytes."""
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_name("tiny")
+    writer.add_context_length(128)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(INNER)
+    writer.add_head_count(2)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(WIDTH // 2)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_vocab_size(len(TOKENS))
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(TOKENS)
+    writer.add_token_scores([-float(max(0, i - 258)) for i in range(len(TOKENS))])
+    writer.add_token_types([2, 3, 3, *[6] * 256, *[1] * 5])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    writer.add_pad_token_id(2)
+    generator = torch.Generator().manual_seed(0)
+    layer, vocabulary = "blk.0.", len(TOKENS)
+    shapes = {
+        "token_embd": (vocabulary, WIDTH),
+        "output": (vocabulary, WIDTH),
+        **{f"{layer}attn_{part}": (WIDTH, WIDTH) for part in ("q", "k", "v", "output")},
+        **{f"{layer}ffn_{part}": (INNER, WIDTH) for part in ("gate", "up")},
+        f"{layer}ffn_down": (WIDTH, INNER),
+    }
+    for name, shape in shapes.items():
+        weight = gguf.quantize((0.1 * torch.randn(shape, generator=generator)).numpy(), Q8)
+        writer.add_tensor(f"{name}.weight", weight, raw_dtype=Q8)
+    for name in ("output_norm", f"{layer}attn_norm", f"{layer}ffn_norm"):
+        writer.add_tensor(f"{name}.weight", torch.ones(WIDTH).numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def entries() -> list[Path]:
+    """Folders in the cache of GGUF files, drafts included."""
+    return [path for path in (cache.root() / "gguf").glob("*") if path.is_dir()]
+
+
+def test_a_file_is_dequantised_once(tmp_path, monkeypatch):
+    path = str(write(tmp_path / "tiny.gguf"))
+    model = load_model(path, torch.device("cpu"), torch.float32)
+    assert model.hub_name is model.commit is None and model.name == "tiny.gguf"
+    (folder,) = entries()
+    assert model_folder(path) == str(folder) and (folder / "model.safetensors").is_file()
+    # transformers permutes queries and keys only.
+    tensors = {x.name: x for x in gguf.GGUFReader(path).tensors}
+    expected = gguf.dequantize(tensors["token_embd.weight"].data, Q8)
+    found = model.network.get_input_embeddings().weight
+    torch.testing.assert_close(found, torch.from_numpy(expected), rtol=0, atol=0)
+
+    def again(*_):
+        raise AssertionError("was dequantised again")
+
+    monkeypatch.setattr(gguf_file, "_dequantise", again)
+    load_model(path, torch.device("cpu"), torch.float32)
+
+
+def test_the_digest_is_that_of_the_file(tmp_path):
+    path = write(tmp_path / "tiny.gguf")
+    assert model_digest(str(path)) == file_digest(path)
+
+
+@pytest.mark.parametrize("kept", [100, 200, 0.5, 0.95])
+def test_a_truncated_file(tmp_path, kept):
+    path = write(tmp_path / "tiny.gguf")
+    content = path.read_bytes()
+    path.write_bytes(content[: kept if kept > 1 else int(kept * len(content))])
+    assert_refused(path, "cannot be read as GGUF")
+
+
+def test_an_unknown_architecture(tmp_path):
+    assert_refused(write(tmp_path / "odd.gguf", "strange"), "strange is not supported")
+
+
+def test_a_file_of_something_else(tmp_path):
+    path = tmp_path / "text.gguf"
+    path.write_text("Once upon a time")
+    assert_refused(path, "cannot be read as GGUF")
+
+
+def test_without_the_package(tmp_path, monkeypatch):
+    path = write(tmp_path / "tiny.gguf")
+    monkeypatch.setattr(gguf_file, "find_spec", lambda _: None)
+    assert_refused(path, r"pip install 'paretosteer\[gguf\]'")
+
+
+def test_a_missing_file(tmp_path):
+    assert_refused(tmp_path / "none.gguf", "does not exist")
+
+
+def test_a_revision(tmp_path):
+    with pytest.raises(UsageError, match="is a file; use it with hub names only"):
+        model_folder(str(write(tmp_path / "tiny.gguf")), revision="main")
+
+
+def assert_refused(path: Path, match: str) -> None:
+    """One line that names the option, and nothing in the cache."""
+    with pytest.raises(UsageError, match=match) as caught:
+        load_model(str(path), torch.device("cpu"), torch.float32)
+    assert str(caught.value).startswith("model.path: ") and "\n" not in str(caught.value)
+    assert entries() == []
