@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 
 Line: TypeAlias = Literal["-", "--", ":", "-."]
 
-# Okabe and Ito's palette, which stays apart for colour-blind readers, and on black and white.
+# Okabe and Ito's palette, which stays apart for colour-blind readers, and on black and white; then
+# Tol's schemes for the methods that are compared less often.
 _METHODS = {
     "rewarded_soup": ("#0072B2", "o"),
     "bone_soup": ("#D55E00", "s"),
@@ -17,6 +18,19 @@ _METHODS = {
     "interpolation": ("#E69F00", "v"),
     "morl": ("#56B4E9", "P"),
     "start": ("#7F7F7F", "X"),
+    "merge": ("#882255", "p"),
+    "adapters": ("#44AA99", "H"),
+    "panacea": ("#117733", "<"),
+    "pblora": ("#999933", ">"),
+    "pareto_merging": ("#DDCC77", "d"),
+    "mo_odpo": ("#AA4499", "*"),
+    "mi_epo": ("#332288", "h"),
+    "ric": ("#661100", "8"),
+    "mod": ("#33BBEE", "p"),
+    "genarm": ("#0077BB", "<"),
+    "parm": ("#004488", ">"),
+    "best_of_n": ("#BBBBBB", "*"),
+    "modpo": ("#EE7733", "d"),
 }
 
 # For everyone's own methods: Tol's muted scheme, picked by name so that it never changes.
