@@ -12,6 +12,7 @@ from report_cells import GRID, TRIANGLE, concave, only, write_cell, write_unscor
 
 from paretosteer.cells.cell import find_cells
 from paretosteer.errors import UsageError
+from paretosteer.plugins import registry
 from paretosteer.report import Report, print_leaderboard, write_report
 from paretosteer.report.analysis.evaluate import evaluate
 from paretosteer.report.analysis.tables import make_tables
@@ -151,6 +152,15 @@ def test_styles_never_change() -> None:
     rows = [style("clp", place) for place in range(4)]
     assert len({(row.colour, row.line) for row in rows}) == 4
     assert {row.marker for row in rows} == {"^"}
+
+
+def test_every_method_has_a_look_of_its_own_that_the_page_can_draw() -> None:
+    looks = {name: style(name) for name in registry.names("methods")}
+    assert len({(look.colour, look.marker) for look in looks.values()}) == len(looks)
+    plots = files("paretosteer.report").joinpath("web/plots.js").read_text(encoding="utf-8")
+    symbols = plots.partition("const SYMBOLS = {")[2].partition("}")[0]
+    known = {a or b for a, b in re.findall(r'(?:"(.)"|(\w)): "', symbols)}
+    assert {look.marker for look in looks.values()} <= known
 
 
 def test_another_report_replaces_the_first(tmp_path: Path) -> None:

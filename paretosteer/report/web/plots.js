@@ -18,7 +18,7 @@ async function unpackPlotly() {
 const SYMBOLS = {
   o: "circle", s: "square", "^": "triangle-up", D: "diamond", v: "triangle-down", P: "cross",
   X: "x", p: "pentagon", h: "hexagon", "<": "triangle-left", ">": "triangle-right",
-  d: "diamond-tall", "*": "star",
+  d: "diamond-tall", "*": "star", H: "hexagon2", 8: "octagon",
 };
 const DASHES = { "-": "solid", "--": "dash", ":": "dot", "-.": "dashdot" };
 
