@@ -121,5 +121,7 @@ def test_wrong_overrides_are_the_users(overrides: list[str], told: str) -> None:
 
 
 def test_a_method_that_the_benchmark_cannot_serve_is_checked_elsewhere() -> None:
-    with pytest.raises(UsageError, match="clp cannot be checked on bandit: a table of logits"):
+    with pytest.raises(
+        UsageError, match="clp cannot be checked on bandit: this benchmark's network"
+    ):
         check_method("clp", "method.variant=attention")

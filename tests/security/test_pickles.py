@@ -222,7 +222,9 @@ def test_every_model_is_loaded_from_safetensors_and_without_its_code() -> None:
         given = {each.arg: ast.unparse(each.value) for each in load.keywords}
         owner = ast.unparse(load.func)
         # Of reward models, the one that the command line names: see test_rewards_chat.py.
-        allowed = {"False"} | ({"trusted"} if name in {"loading.py", "load_weights.py"} else set())
+        allowed = {"False"} | (
+            {"trusted"} if name in {"loading.py", "read_tokenizer.py", "load_weights.py"} else set()
+        )
         assert given.get("trust_remote_code") in allowed, owner
         assert "Config" in owner or "Tokenizer" in owner or given["use_safetensors"] == "True"
 
