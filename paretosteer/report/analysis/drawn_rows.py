@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from paretosteer.report.analysis.evaluate import TableResult
 
-MOST = 16
+MOST = 20
 
 
 def focus(result: TableResult) -> TableResult:
