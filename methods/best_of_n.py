@@ -12,7 +12,6 @@ methods have an estimate. In the bandit, the distribution of the best and its KL
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from pydantic import PositiveInt
 
@@ -27,6 +26,7 @@ from paretosteer import (
     Unconditioned,
     UsageError,
     option,
+    with_dial,
 )
 from paretosteer.training.candidate_selection import check_selectable
 
@@ -65,10 +65,7 @@ class BestOfN(Method):
 
     def points(self, grid: Array) -> list[Point]:
         """Grid, then the grid at every value of the dial."""
-        points = super().points(grid)
-        return points + [
-            replace(point, dials={"n": float(n)}) for n in self.options.dial for point in points
-        ]
+        return with_dial(super().points(grid), "n", self.options.dial)
 
     def dials(self) -> Mapping[str, float]:
         """Number of answers to choose from; `check_dials` asks for a whole number."""

@@ -77,15 +77,12 @@ class CLP(Method):
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Spend the whole budget on one model."""
         self.build_policy(benchmark, trainer.seed)
-        trainer.fit(
-            "all preferences",
-            self.policy,
-            self.feedback(benchmark, trainer, self.options.feedback),
-            draw=self._draw(),
-            control=lambda draws: self._control(draws.weights, draws.kappa),
-            parameters=self.policy.parameters(),
-            steps=trainer.steps,
-            optimiser=self.options.learning_rate,
+        feedback = self.feedback(benchmark, trainer, self.options.feedback)
+        self.train_policy(
+            feedback,
+            trainer,
+            self._draw(),
+            lambda draws: self._control(draws.weights, draws.kappa),
         )
 
     def dials(self) -> Mapping[str, float]:

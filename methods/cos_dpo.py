@@ -32,6 +32,7 @@ from paretosteer import (
     UsageError,
     dirichlet,
     option,
+    with_dial,
 )
 from paretosteer.training.aligned_preference import AlignedPreference
 
@@ -131,25 +132,12 @@ class COSDPO(Method):
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Spend the whole budget on one policy."""
         self.build_policy(benchmark, trainer.seed)
-        trainer.fit(
-            "all preferences",
-            self.policy,
-            self._feedback(benchmark, trainer),
-            draw=self._draw,
-            control=self._control,
-            parameters=self.policy.parameters(),
-            steps=trainer.steps,
-            optimiser=self.options.learning_rate,
-        )
+        self.train_policy(self._feedback(benchmark, trainer), trainer, self._draw, self._control)
 
     def points(self, grid: Array) -> list[Point]:
         """Grid; the temperature variant repeats it at every value of the dial."""
-        points = super().points(grid)
-        if self.options.variant == "weight":
-            return points
-        return points + [
-            replace(point, dials={"temperature": k}) for k in self.options.dial for point in points
-        ]
+        shown = self.options.dial if self.options.variant == "temperature" else ()
+        return with_dial(super().points(grid), "temperature", shown)
 
     def dials(self) -> Mapping[str, float]:
         """Temperature variant: `temperature` of all, `temperature_<objective>` of one."""

@@ -15,7 +15,6 @@ to the start model. All of the paper reached us through its released code and PA
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 from pydantic import PositiveFloat
@@ -30,7 +29,7 @@ from paretosteer import (
     Trainer,
     TrainingOptions,
     option,
-    unit,
+    with_dial,
 )
 
 
@@ -59,16 +58,11 @@ class GenARM(Method):
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train the reward models one after the other, sharing the budget evenly."""
         self.build_policy(benchmark, trainer.seed)
-        for i, steps in enumerate(trainer.split(self.m)):
-            feedback = self.feedback(benchmark, trainer, self.options.feedback)
-            self.train_bank(i, f"bank {i}", unit(self.m, i), feedback, trainer, steps)
+        self.train_specialists(benchmark, trainer)
 
     def points(self, grid: Array) -> list[Point]:
         """Grid, then the grid at every value of the dial."""
-        points = super().points(grid)
-        return points + [
-            replace(point, dials={"beta": beta}) for beta in self.options.dial for point in points
-        ]
+        return with_dial(super().points(grid), "beta", self.options.dial)
 
     def dials(self) -> Mapping[str, float]:
         """`beta`, the strength of the start model against the reward models."""

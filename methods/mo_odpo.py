@@ -70,16 +70,8 @@ class MOODPO(Method):
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Spend the whole budget on one policy."""
         self.build_policy(benchmark, trainer.seed)
-        trainer.fit(
-            "all preferences",
-            self.policy,
-            self.feedback(benchmark, trainer, self.kind),
-            draw=dirichlet(self.m, self.options.concentration),
-            control=lambda draws: self.control(draws.weights),
-            parameters=self.policy.parameters(),
-            steps=trainer.steps,
-            optimiser=self.options.learning_rate,
-        )
+        draw = dirichlet(self.m, self.options.concentration)
+        self.train_policy(self.feedback(benchmark, trainer, self.kind), trainer, draw)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None

@@ -33,7 +33,6 @@ from paretosteer import (
     TrainingOptions,
     UsageError,
     option,
-    unit,
 )
 from paretosteer.methods.rewarded_soup import specialists
 from paretosteer.policies.power_mean import PowerMean
@@ -88,9 +87,7 @@ class MOD(Method):
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train the specialists one after the other, sharing the budget evenly."""
         self.build_policy(benchmark, trainer.seed)
-        for i, steps in enumerate(trainer.split(self.m)):
-            feedback = self.feedback(benchmark, trainer, self.options.feedback)
-            self.train_bank(i, f"bank {i}", unit(self.m, i), feedback, trainer, steps)
+        self.train_specialists(benchmark, trainer)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None

@@ -74,16 +74,8 @@ class Panacea(Method):
         kind = self.options.feedback
         if self.options.aggregation == "tchebycheff":
             kind = _TCHEBYCHEFF[kind]
-        trainer.fit(
-            "all preferences",
-            self.policy,
-            self.feedback(benchmark, trainer, kind),
-            draw=one_per_batch(dirichlet(self.m, self.options.concentration)),
-            control=lambda draws: self.control(draws.weights),
-            parameters=self.policy.parameters(),
-            steps=trainer.steps,
-            optimiser=self.options.learning_rate,
-        )
+        draw = one_per_batch(dirichlet(self.m, self.options.concentration))
+        self.train_policy(self.feedback(benchmark, trainer, kind), trainer, draw)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None

@@ -32,7 +32,6 @@ from paretosteer import (
     dirichlet,
     one_per_batch,
     option,
-    unit,
 )
 from paretosteer.policies.banks import BankedLinear
 from paretosteer.policies.base import Conditioned
@@ -72,9 +71,8 @@ class ParetoMerging(Method):
         # Built before any training, since it refuses models that have no layers.
         merged = benchmark.start_policy(self.conditioning(m), trainer.seed)
         share = max(m, round(o.specialist_share * trainer.steps))
-        for i, steps in enumerate(trainer.account.split(min(share, trainer.steps), m)):
-            feedback = self.feedback(benchmark, trainer, o.feedback)
-            self.train_bank(i, f"bank {i}", unit(m, i), feedback, trainer, steps)
+        steps = trainer.account.split(min(share, trainer.steps), m)
+        self.train_specialists(benchmark, trainer, steps)
         free, layers = merge(self.policy, merged)
         self.policy = merged
         learner: Feedback = ModelDistance(layers)

@@ -14,7 +14,6 @@ reward the worse answer; this is the loss of its text and code. PBLoRA has 4 + 4
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -32,6 +31,7 @@ from paretosteer import (
     dirichlet,
     one_per_batch,
     option,
+    with_dial,
 )
 
 
@@ -67,23 +67,14 @@ class PARM(Method):
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Spend the whole budget on one reward model."""
         self.build_policy(benchmark, trainer.seed)
-        trainer.fit(
-            "all preferences",
-            self.policy,
-            self.feedback(benchmark, trainer, self.options.feedback),
-            draw=one_per_batch(dirichlet(self.m, self.options.concentration)),
-            control=lambda draws: Control.soup(draws.weights),
-            parameters=self.policy.parameters(),
-            steps=trainer.steps,
-            optimiser=self.options.learning_rate,
-        )
+        feedback = self.feedback(benchmark, trainer, self.options.feedback)
+        draw = one_per_batch(dirichlet(self.m, self.options.concentration))
+        # Trained alone, without the start model that answers beside it.
+        self.train_policy(feedback, trainer, draw, lambda draws: Control.soup(draws.weights))
 
     def points(self, grid: Array) -> list[Point]:
         """Grid, then the grid at every value of the dial."""
-        points = super().points(grid)
-        return points + [
-            replace(point, dials={"beta": beta}) for beta in self.options.dial for point in points
-        ]
+        return with_dial(super().points(grid), "beta", self.options.dial)
 
     def dials(self) -> Mapping[str, float]:
         """`beta`, the strength of the start model against the reward model."""

@@ -50,17 +50,11 @@ class PBLoRA(Method):
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Spend the whole budget on one model."""
         self.build_policy(benchmark, trainer.seed)
-        weights = dirichlet(self.m, self.options.concentration)
-        trainer.fit(
-            "all preferences",
-            self.policy,
-            self.feedback(benchmark, trainer, self.options.feedback),
-            draw=one_per_batch(weights) if self.options.draw == "step" else weights,
-            control=lambda draws: self.control(draws.weights),
-            parameters=self.policy.parameters(),
-            steps=trainer.steps,
-            optimiser=self.options.learning_rate,
-        )
+        draw = dirichlet(self.m, self.options.concentration)
+        if self.options.draw == "step":
+            draw = one_per_batch(draw)
+        feedback = self.feedback(benchmark, trainer, self.options.feedback)
+        self.train_policy(feedback, trainer, draw)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None

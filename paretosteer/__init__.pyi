@@ -12,6 +12,7 @@ from .errors import UsageError as UsageError
 from .interfaces import Array as Array
 from .interfaces import Lists as Lists
 from .interfaces import Point as Point
+from .interfaces import with_dial as with_dial
 from .method import Method as Method
 from .method import TrainingOptions as TrainingOptions
 from .metrics.row_metric import RowMetric as RowMetric

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -36,6 +36,11 @@ class Point:
 
     preference: tuple[float, ...]
     dials: Mapping[str, float] = field(default_factory=dict)
+
+
+def with_dial(points: Sequence[Point], name: str, values: Iterable[float]) -> list[Point]:
+    """Points, then all of them again at every value of a dial."""
+    return [*points, *(replace(each, dials={name: float(x)}) for x in values for each in points)]
 
 
 @dataclass(frozen=True)

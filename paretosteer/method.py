@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -20,9 +20,9 @@ from paretosteer.policies.control import Control
 from paretosteer.policies.protocols import Policy
 from paretosteer.simplex import check
 from paretosteer.storage.safetensors_only import read_tensors
-from paretosteer.training.draws import fixed
+from paretosteer.training.draws import Draw, Draws, fixed
 from paretosteer.training.feedback import Feedback
-from paretosteer.training.trainer import Trainer
+from paretosteer.training.trainer import Trainer, unit
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -231,6 +231,39 @@ class Method(ABC):
         self.build_policy(benchmark, seed=0)
         self.selection = json.loads((folder / "method.json").read_text())
         self.policy.load_state(read_tensors(folder / "policy.safetensors"))
+
+    def train_specialists(
+        self, benchmark: Benchmark, trainer: Trainer, steps: Sequence[int] | None = None
+    ) -> None:
+        """Train bank i on objective i alone, one after the other, under the option `feedback`.
+
+        `steps` (m,) are those of each; by default the remaining budget, shared evenly.
+        """
+        for i, own in enumerate(trainer.split(self.m) if steps is None else steps):
+            feedback = self.feedback(benchmark, trainer, self.options.feedback)
+            self.train_bank(i, f"bank {i}", unit(self.m, i), feedback, trainer, own)
+
+    def train_policy(
+        self,
+        feedback: Feedback,
+        trainer: Trainer,
+        draw: Draw,
+        control: Callable[[Draws], Control] | None = None,
+    ) -> None:
+        """Spend the whole budget on one policy for all preferences, on drawn scalarisations.
+
+        `control` steers it in training; by default as the drawn preferences do at test time.
+        """
+        trainer.fit(
+            "all preferences",
+            self.policy,
+            feedback,
+            draw=draw,
+            control=control or (lambda draws: self.control(draws.weights)),
+            parameters=self.policy.parameters(),
+            steps=trainer.steps,
+            optimiser=self.options.learning_rate,
+        )
 
     def train_bank(
         self,
