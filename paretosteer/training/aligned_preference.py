@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 
 from paretosteer.benchmark import Benchmark
-from paretosteer.policies.control import Control
-from paretosteer.policies.protocols import Policy
 from paretosteer.training.draws import Draws
-from paretosteer.training.feedback import Batch, Feedback, FeedbackTrainer, Penalty, Preference
+from paretosteer.training.feedback import Batch, Feedback, FeedbackTrainer, Preference
 
 
 class AlignedPreference(Preference):
@@ -30,17 +28,8 @@ class AlignedPreference(Preference):
         feedback.strength = options.penalty
         return feedback
 
-    def loss(
-        self,
-        policy: Policy,
-        batch: Batch,
-        draws: Draws,
-        control: Control,
-        margin: Tensor | None = None,
-        penalty: Penalty | None = None,
-    ) -> Tensor:
+    def aggregate(self, losses: Tensor, batch: Batch, draws: Draws) -> Tensor:
         """Weighted losses - strength * cos(w, L), for one w per batch."""
-        return super().loss(policy, batch, draws, control, margin, penalty or self._misalignment)
-
-    def _misalignment(self, weights: Tensor, losses: Tensor) -> Tensor:
-        return -self.strength * torch.cosine_similarity(weights[0], losses.mean(dim=0), dim=0)
+        w = losses.new_tensor(draws.weights[0])
+        cosine = torch.cosine_similarity(w, losses.mean(dim=0), dim=0)
+        return super().aggregate(losses, batch, draws) - self.strength * cosine

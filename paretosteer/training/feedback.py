@@ -111,6 +111,74 @@ class Feedback(ABC):
         """Restore what `state` returned."""
 
 
+@dataclass(frozen=True)
+class Outcomes:
+    """Every possible sample of some prompts, with rewards and start-policy probabilities."""
+
+    prompts: Sequence[Any]
+    rewards: Array  # (rows, K, m), raw
+    start: Tensor  # (rows, K) log-probabilities
+
+
+class Expectation(Feedback):
+    """Exact gradient of E mu . z - kappa KL, where a benchmark has few enough samples to sum over.
+
+    `Reward` estimates the same from samples.
+    """
+
+    source = "reward"
+    flops_per_weight = 8.0  # a forward pass for the log, then forward and backward
+
+    def __init__(self, benchmark: Any, kappa: float):
+        self.benchmark, self.kappa = benchmark, kappa
+        self._order = Shuffled(len(benchmark_outputs.prompts(benchmark, "train")))
+
+    @classmethod
+    def of(cls, benchmark: Any, options: Any, trainer: FeedbackTrainer) -> Feedback:
+        """Build it with the KL coefficient of the options; UnsupportedError for decoupling."""
+        if options.advantage == "decoupled":
+            raise UnsupportedError(
+                f"method.advantage: {benchmark.name} sums over all samples exactly, so no sample "
+                "has an advantage to decouple; set method.advantage=joint"
+            )
+        return cls(benchmark, options.kappa)
+
+    @torch.no_grad()
+    def collect(
+        self, policy: Any, draws: Draws, control: Control, rng: np.random.Generator
+    ) -> Batch:
+        """Take the next prompts; the policy's expectations on them go into the log."""
+        prompts = self.benchmark.prompts("train")
+        chosen = [prompts[i] for i in self._order.take(rng, len(draws.weights))]
+        start = policy.log_policy(chosen, Control.start(len(chosen)))
+        every = Outcomes(chosen, self.benchmark.outcomes(chosen), start)
+        expected, kl = _expectations(policy, every, control, every.rewards)
+        figures = mean_scores(self.benchmark, _array(expected)) | {"kl": float(kl.mean())}
+        rows = len(chosen)
+        return Batch(every, torch.arange(rows), rows, figures=figures, tokens=rows)
+
+    def loss(self, policy: Any, batch: Batch, draws: Draws, control: Control) -> Tensor:
+        """Minus the expected return, mean over prompts."""
+        z = self.benchmark.normaliser.apply(batch.samples.rewards)  # (rows, K, m)
+        expected, kl = _expectations(policy, batch.samples, control, z)
+        draws = self.scalarise(draws, _array(expected), _array(kl))
+        weights = expected.new_tensor(draws.weights)
+        kappa = kl.new_tensor(self.kappa if draws.kappa is None else draws.kappa)
+        return -((weights * expected).sum(dim=1) - kappa * kl).mean()
+
+    def scalarise(self, draws: Draws, z: Array, kl: Array) -> Draws:
+        """As that of `Reward`, given the exact expectations z (rows, m) and kl (rows,)."""
+        return draws
+
+    def state(self) -> dict[str, Any]:
+        """Rest of the pass over the prompts."""
+        return {"order": self._order.left}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
+        self._order.left = state["order"]
+
+
 class Reward(Feedback):
     """Policy gradient on mu . z - kappa KL, the KL to the start policy inside the reward.
 
@@ -123,6 +191,7 @@ class Reward(Feedback):
     """
 
     source = "reward"
+    exact: ClassVar[type[Expectation]] = Expectation  # where a benchmark can sum over samples
 
     def __init__(
         self,
@@ -148,7 +217,7 @@ class Reward(Feedback):
     def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
         """Sampled policy gradient, or the exact one where the benchmark can sum over samples."""
         if isinstance(benchmark, Exact):
-            return Expectation.of(benchmark, options, trainer)
+            return cls.exact.of(benchmark, options, trainer)
         o = options
         decoupled = o.advantage == "decoupled"
         return cls(benchmark, trainer.samples, o.kappa, o.epochs, o.clip, decoupled)
@@ -219,74 +288,6 @@ class Reward(Feedback):
         self._scorer.load_state(state["scorer"])
 
 
-@dataclass(frozen=True)
-class Outcomes:
-    """Every possible sample of some prompts, with rewards and start-policy probabilities."""
-
-    prompts: Sequence[Any]
-    rewards: Array  # (rows, K, m), raw
-    start: Tensor  # (rows, K) log-probabilities
-
-
-class Expectation(Feedback):
-    """Exact gradient of E mu . z - kappa KL, where a benchmark has few enough samples to sum over.
-
-    `Reward` estimates the same from samples.
-    """
-
-    source = "reward"
-    flops_per_weight = 8.0  # a forward pass for the log, then forward and backward
-
-    def __init__(self, benchmark: Any, kappa: float):
-        self.benchmark, self.kappa = benchmark, kappa
-        self._order = Shuffled(len(benchmark_outputs.prompts(benchmark, "train")))
-
-    @classmethod
-    def of(cls, benchmark: Any, options: Any, trainer: FeedbackTrainer) -> Feedback:
-        """Build it with the KL coefficient of the options; UnsupportedError for decoupling."""
-        if options.advantage == "decoupled":
-            raise UnsupportedError(
-                f"method.advantage: {benchmark.name} sums over all samples exactly, so no sample "
-                "has an advantage to decouple; set method.advantage=joint"
-            )
-        return cls(benchmark, options.kappa)
-
-    @torch.no_grad()
-    def collect(
-        self, policy: Any, draws: Draws, control: Control, rng: np.random.Generator
-    ) -> Batch:
-        """Take the next prompts; the policy's expectations on them go into the log."""
-        prompts = self.benchmark.prompts("train")
-        chosen = [prompts[i] for i in self._order.take(rng, len(draws.weights))]
-        start = policy.log_policy(chosen, Control.start(len(chosen)))
-        every = Outcomes(chosen, self.benchmark.outcomes(chosen), start)
-        expected, kl = _expectations(policy, every, control, every.rewards)
-        figures = mean_scores(self.benchmark, _array(expected)) | {"kl": float(kl.mean())}
-        rows = len(chosen)
-        return Batch(every, torch.arange(rows), rows, figures=figures, tokens=rows)
-
-    def loss(self, policy: Any, batch: Batch, draws: Draws, control: Control) -> Tensor:
-        """Minus the expected return, mean over prompts."""
-        z = self.benchmark.normaliser.apply(batch.samples.rewards)  # (rows, K, m)
-        expected, kl = _expectations(policy, batch.samples, control, z)
-        draws = self.scalarise(draws, _array(expected), _array(kl))
-        weights = expected.new_tensor(draws.weights)
-        kappa = kl.new_tensor(self.kappa if draws.kappa is None else draws.kappa)
-        return -((weights * expected).sum(dim=1) - kappa * kl).mean()
-
-    def scalarise(self, draws: Draws, z: Array, kl: Array) -> Draws:
-        """As that of `Reward`, given the exact expectations z (rows, m) and kl (rows,)."""
-        return draws
-
-    def state(self) -> dict[str, Any]:
-        """Rest of the pass over the prompts."""
-        return {"order": self._order.left}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
-        self._order.left = state["order"]
-
-
 class Preference(Feedback):
     """Listwise DPO against the start policy; two candidates a list give pairwise DPO.
 
@@ -338,9 +339,15 @@ class Preference(Feedback):
     ) -> Tensor:
         """Mean over lists of the weighted losses, plus the penalty; see `losses`."""
         losses = self.losses(policy, batch, draws, control, margin)  # (lists, m)
-        weights = losses.new_tensor(draws.weights)
-        loss = (weights * losses).sum(dim=1).mean()
-        return loss if penalty is None else loss + penalty(weights, losses)
+        loss = self.aggregate(losses, batch, draws)
+        return loss if penalty is None else loss + penalty(losses.new_tensor(draws.weights), losses)
+
+    def aggregate(self, losses: Tensor, batch: Batch, draws: Draws) -> Tensor:
+        """Scalar from the losses (lists, m): their mean under the weights of each list.
+
+        A subclass that scalarises in another way overrides this.
+        """
+        return (losses.new_tensor(draws.weights) * losses).sum(dim=1).mean()
 
     def losses(
         self,

@@ -31,7 +31,7 @@ from paretosteer.interfaces import Array, Lists
 from paretosteer.policies.control import Control
 from paretosteer.policies.protocols import Policy
 from paretosteer.training.draws import Draws
-from paretosteer.training.feedback import Batch, Feedback, FeedbackTrainer, Penalty, Preference
+from paretosteer.training.feedback import Batch, Feedback, FeedbackTrainer, Preference
 
 Anchor = Literal["first", "largest"]
 
@@ -85,16 +85,15 @@ class MarginPreference(Preference):
             )
         return replace(batch, reward_calls=batch.lists.labels[..., 0].numel())
 
-    def loss(
+    def losses(
         self,
         policy: Policy,
         batch: Batch,
         draws: Draws,
         control: Control,
         margin: Tensor | None = None,
-        penalty: Penalty | None = None,
     ) -> Tensor:
-        """Mean over lists of the anchor's loss, plus the penalty; `margin` adds to the margin."""
+        """As those of `Preference`, with the margin; `margin` adds to it."""
         assert batch.lists is not None
         weights, anchors = draws.weights, self.anchors(draws.weights)
         rows = np.arange(len(weights))
@@ -104,9 +103,11 @@ class MarginPreference(Preference):
         rewards = self.rewards(policy, batch.lists)  # (lists, n, m)
         own = -torch.einsum("lnm,lm->ln", rewards, rewards.new_tensor(ratio))
         own = own if margin is None else own + margin
-        losses = self.losses(policy, batch, replace(draws, temperatures=steepness), control, own)
-        loss = losses[rows, anchors].mean()
-        return loss if penalty is None else loss + penalty(losses.new_tensor(weights), losses)
+        return super().losses(policy, batch, replace(draws, temperatures=steepness), control, own)
+
+    def aggregate(self, losses: Tensor, batch: Batch, draws: Draws) -> Tensor:
+        """Mean over lists of the anchor's loss."""
+        return losses[np.arange(len(losses)), self.anchors(draws.weights)].mean()
 
     def anchors(self, weights: Array) -> Any:
         """Objective whose pairs are used, (lists,), for weights (lists, m)."""

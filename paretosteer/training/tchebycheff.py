@@ -15,22 +15,20 @@ batch (`one_per_batch`) for the best estimates. A batch in parts takes the maxim
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from paretosteer.benchmark import Benchmark
-from paretosteer.interfaces import Array, Exact
-from paretosteer.policies.control import Control
-from paretosteer.policies.protocols import Policy
+from paretosteer.interfaces import Array
 from paretosteer.training.draws import Draws
 from paretosteer.training.feedback import (
     Batch,
     Expectation,
     Feedback,
     FeedbackTrainer,
-    Penalty,
     Preference,
     Reward,
 )
@@ -38,18 +36,17 @@ from paretosteer.training.feedback import (
 IDEAL = 3.0  # deviations above the start model that every objective aspires to
 
 
-class TchebycheffReward(Reward):
-    """Policy gradient of the objective with the largest weighted distance from its ideal value."""
+class _Furthest(Feedback):
+    """Reward feedback on the objective with the largest weighted distance from its ideal value."""
 
     ideal = IDEAL
+    kappa: float
 
     @classmethod
     def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
-        """As `Reward`, with the option `ideal` if the method has it."""
-        if isinstance(benchmark, Exact):
-            return TchebycheffExpectation.of(benchmark, options, trainer)
+        """As the feedback that it changes, with the option `ideal` if the method has it."""
         feedback = super().of(benchmark, options, trainer)
-        assert isinstance(feedback, cls)
+        assert isinstance(feedback, _Furthest)
         feedback.ideal = getattr(options, "ideal", IDEAL)
         return feedback
 
@@ -58,43 +55,26 @@ class TchebycheffReward(Reward):
         return furthest(draws, z, kl, self.ideal, self.kappa)
 
 
-class TchebycheffExpectation(Expectation):
+class TchebycheffExpectation(_Furthest, Expectation):
     """Exact form of `TchebycheffReward`."""
 
-    ideal = IDEAL
 
-    @classmethod
-    def of(cls, benchmark: Any, options: Any, trainer: FeedbackTrainer) -> Feedback:
-        """As `Expectation`, with the option `ideal` if the method has it."""
-        feedback = super().of(benchmark, options, trainer)
-        assert isinstance(feedback, cls)
-        feedback.ideal = getattr(options, "ideal", IDEAL)
-        return feedback
+class TchebycheffReward(_Furthest, Reward):
+    """Policy gradient of the objective with the largest weighted distance from its ideal value."""
 
-    def scalarise(self, draws: Draws, z: Array, kl: Array) -> Draws:
-        """Weights of the active objectives, and KL coefficients in proportion."""
-        return furthest(draws, z, kl, self.ideal, self.kappa)
+    exact = TchebycheffExpectation
 
 
 class TchebycheffPreference(Preference):
     """Listwise DPO on the objective with the largest weighted excess over its labels' entropy."""
 
-    def loss(
-        self,
-        policy: Policy,
-        batch: Batch,
-        draws: Draws,
-        control: Control,
-        margin: Tensor | None = None,
-        penalty: Penalty | None = None,
-    ) -> Tensor:
-        """Mean over lists of the active objective's weighted excess, plus the penalty."""
+    def aggregate(self, losses: Tensor, batch: Batch, draws: Draws) -> Tensor:
+        """Mean over lists of the active objective's weighted excess."""
         assert batch.lists is not None
-        losses = self.losses(policy, batch, draws, control, margin)  # (lists, m)
-        excess = losses - entropy(batch.lists.labels.to(losses.device))
+        excess = losses - entropy(batch.lists.labels.to(losses.device))  # (lists, m)
         shortfall: Array = excess.detach().cpu().double().numpy()
-        loss = (losses.new_tensor(active(draws.weights, shortfall)) * excess).sum(dim=1).mean()
-        return loss if penalty is None else loss + penalty(losses.new_tensor(draws.weights), losses)
+        weights = active(draws.weights, shortfall)
+        return super().aggregate(excess, batch, replace(draws, weights=weights))
 
 
 def furthest(draws: Draws, z: Array, kl: Array, ideal: float, kappa: float) -> Draws:
