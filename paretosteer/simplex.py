@@ -9,7 +9,6 @@ import numpy as np
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
 
-PUBLISHED = {"parm36": 36, "ric13": 13}  # grids of papers by name, with their number of points
 _DIVISIONS = {2: 10, 3: 5, 4: 4, 5: 3}
 
 

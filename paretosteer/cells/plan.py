@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from paretosteer import method_outputs, simplex
+from paretosteer import method_outputs
 from paretosteer.cells.cell_name import IDENTITY_LENGTH, cell_name, cell_title
 from paretosteer.cells.state import State
 from paretosteer.config import options
@@ -202,29 +202,9 @@ class CellPlan:
                 "the cell was planned; run the command again"
             )
 
-    @property
-    def notes(self) -> list[str]:
-        """Remarks on the configuration to show beside the figures."""
-        p = self.config.preferences
-        if p.name == "ric13" and p.published:
-            return [
-                "The released grid has (0.33, 0.33, 0.33), which sums to 0.99 and is off the "
-                "simplex; it is divided by its sum, so the point is (1/3, 1/3, 1/3)."
-            ]
-        return []
-
     def grid(self) -> Array:
         """Preferences to evaluate, (k, m)."""
-        p, objectives = self.config.preferences, len(self.objectives)
-        if p.name == "lattice":
-            return simplex.lattice(objectives, p.divisions)
-        if p.name == "random":
-            return simplex.random_points(objectives, p.count, p.seed)
-        if p.name == "parm36":
-            return simplex.parm36(objectives)
-        if p.name == "ric13":
-            return simplex.ric13(objectives, p.published)
-        return simplex.read_file(Path(p.path), objectives)
+        return self.config.preferences.points(len(self.objectives))
 
 
 def _budget(config: CellConfig, steps: Mapping[str, int]) -> Budget:

@@ -368,6 +368,15 @@ class ScoredRecord(Record):
         """Preference of every point."""
         return [point.preference for point in self.points]
 
+    @property
+    def uneven_measures(self) -> list[str]:
+        """Names of the measures that are not one row for each point, all of one length."""
+        return [
+            name
+            for name, rows in self.measures.items()
+            if len(rows) != len(self.points) or len({len(row) for row in rows}) != 1
+        ]
+
     def ranked_points(self) -> list[int]:
         """Indices of the points without further dials, by ascending preference.
 

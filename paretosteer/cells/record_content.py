@@ -145,7 +145,7 @@ def results(
         "dtype": config.dtype,
         "device": str(benchmark.setting.device),
         "selection": state.facts("train")["selection"],
-        "notes": [*benchmark.notes, *plan.method().notes, *plan.notes],
+        "notes": [*benchmark.notes, *plan.method().notes, *config.preferences.notes],
         "cost": _cost(state),
         **_fold(benchmark),
         **_measured(benchmark, state),

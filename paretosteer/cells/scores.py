@@ -97,12 +97,11 @@ def metric_inputs(
     UnreadableError
         If a measure does not have one row per point, all of one length.
     """
-    for name, rows in record.measures.items():
-        if len(rows) != len(record.points) or len({len(row) for row in rows}) != 1:
-            raise UnreadableError(
-                f"record.json: measures.{name} is not one row for each of {len(record.points)} "
-                "points, of one length"
-            )
+    for name in record.uneven_measures:
+        raise UnreadableError(
+            f"record.json: measures.{name} is not one row for each of {len(record.points)} "
+            "points, of one length"
+        )
     inputs = {name: np.array(rows) for name, rows in record.measures.items()}
     inputs["raw_points"] = raw
     if record.main_objective in record.objective_names:

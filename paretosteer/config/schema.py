@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from paretosteer import simplex
 from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.interfaces import Array
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -77,39 +79,102 @@ class Budget(_Section):
     checks: bool  # refuse a start model that is too poor for meaningful results
 
 
-class Lattice(_Section):
+class _Grid(_Section):
+    """Preferences to evaluate."""
+
+    def points(self, objectives: int) -> Array:
+        """Preferences (k, m); UsageError if there are none for this number of objectives."""
+        raise NotImplementedError
+
+    def size(self, objectives: int) -> int | None:
+        """Number of preferences, without making them; None if it is not known."""
+        return None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks to show beside the figures."""
+        return ()
+
+
+class Lattice(_Grid):
     """Simplex lattice; `divisions` null uses the default for the number of objectives."""
 
     name: Literal["lattice"]
     divisions: Count | None
 
+    def points(self, objectives: int) -> Array:
+        """Lattice points."""
+        return simplex.lattice(objectives, self.divisions)
 
-class RandomPreferences(_Section):
+    def size(self, objectives: int) -> int:
+        """Number of lattice points."""
+        return simplex.lattice_size(objectives, self.divisions)
+
+
+class RandomPreferences(_Grid):
     """Uniform draws from the simplex."""
 
     name: Literal["random"]
     count: Count
     seed: Annotated[int, Field(ge=0)]
 
+    def points(self, objectives: int) -> Array:
+        """Draws."""
+        return simplex.random_points(objectives, self.count, self.seed)
 
-class PreferenceFile(_Section):
+    def size(self, objectives: int) -> int:
+        """As configured."""
+        return self.count
+
+
+class PreferenceFile(_Grid):
     """Preferences from a text file, one a line."""
 
     name: Literal["file"]
     path: str
 
+    def points(self, objectives: int) -> Array:
+        """Lines of the file."""
+        return simplex.read_file(Path(self.path), objectives)
 
-class Parm36(_Section):
+
+class Parm36(_Grid):
     """PARM's grid for three objectives."""
 
     name: Literal["parm36"]
 
+    def points(self, objectives: int) -> Array:
+        """The 36 points."""
+        return simplex.parm36(objectives)
 
-class Ric13(_Section):
+    def size(self, objectives: int) -> int:
+        """36, or 0 for another number of objectives."""
+        return 36 if objectives == 3 else 0
+
+
+class Ric13(_Grid):
     """RiC's grid for three objectives; `published` starts from its rounded centre."""
 
     name: Literal["ric13"]
     published: bool
+
+    def points(self, objectives: int) -> Array:
+        """The 13 points."""
+        return simplex.ric13(objectives, self.published)
+
+    def size(self, objectives: int) -> int:
+        """13, or 0 for another number of objectives."""
+        return 13 if objectives == 3 else 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What became of the rounded centre."""
+        if not self.published:
+            return ()
+        return (
+            "The released grid has (0.33, 0.33, 0.33), which sums to 0.99 and is off the "
+            "simplex; it is divided by its sum, so the point is (1/3, 1/3, 1/3).",
+        )
 
 
 class NoTracking(_Section):

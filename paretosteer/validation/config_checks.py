@@ -10,7 +10,6 @@ from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.errors import UsageError, first_line
 from paretosteer.findings import Finding, fault, note
-from paretosteer.simplex import PUBLISHED, lattice_size
 from paretosteer.storage.untrusted import MOST_TEXT, RefusedError, read
 from paretosteer.validation.evidence import Evidence
 
@@ -74,19 +73,11 @@ def grid(cell: Evidence) -> Iterator[Finding]:
         plan = _plan(cell.record)
     except UsageError:
         return  # reported by `follows`
-    p = plan.config.preferences
-    if p.name == "file":
-        return  # which may be anywhere
-    points = [cell.record.preferences[place] for place in cell.record.ranked_points()]
     # Counted before they are computed: a record can ask for any number.
-    m = len(plan.objectives)
-    match p.name:
-        case "random":
-            asked = p.count
-        case "lattice":
-            asked = lattice_size(m, p.divisions)
-        case _:
-            asked = PUBLISHED[p.name] if m == 3 else 0
+    asked = plan.config.preferences.size(len(plan.objectives))
+    if asked is None:
+        return  # in a file, which may be anywhere
+    points = [cell.record.preferences[place] for place in cell.record.ranked_points()]
     if len(points) != asked or not np.allclose(points, sorted(plan.grid().tolist())):
         yield fault(f"has {len(points)} points that are not the {asked} preferences asked for")
 

@@ -21,9 +21,8 @@ def vectors(cell: Evidence) -> Iterator[Finding]:
         "oracle.points": oracle.points if oracle else [],
         "oracle.start": [oracle.start] if oracle else [],
     }
-    for name, measured in record.measures.items():
-        if len(measured) != len(record.points) or len({len(row) for row in measured}) != 1:
-            yield fault(f"measures.{name} is not one row for each point, all of one length")
+    for name in record.uneven_measures:
+        yield fault(f"measures.{name} is not one row for each point, all of one length")
     for name, rows in groups.items():
         if any(len(row) != m for row in rows):
             yield fault(f"{name}: does not have one value for each of {m} objectives")
