@@ -2,29 +2,15 @@
 
 from collections.abc import Sequence
 
-import datasets
-import evaluate
-
+from paretosteer.metrics import evaluate_metric
 from paretosteer.metrics.dominance import coverage
 
-_INPUTS = """
-predictions: points (k, m), one row per point, higher is better.
-others: points (n, m) of another method.
-"""
 
-
-class Coverage(evaluate.Metric):  # type: ignore[misc]
+class Coverage(evaluate_metric.PointMetric):
     """Share of `others` that some prediction weakly dominates."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description=self.__doc__,
-            citation="Zitzler and Thiele 1999, Multiobjective evolutionary algorithms",
-            inputs_description=_INPUTS,
-            features=datasets.Features(
-                {"predictions": datasets.Sequence(datasets.Value("float64"))}
-            ),
-        )
+    source = "Zitzler and Thiele 1999, Multiobjective evolutionary algorithms"
+    notes = "others: points (n, m) of another method."
 
     def _compute(
         self, predictions: list[list[float]], others: Sequence[Sequence[float]]

@@ -2,30 +2,16 @@
 
 from collections.abc import Sequence
 
-import datasets
-import evaluate
-
+from paretosteer.metrics import evaluate_metric
 from paretosteer.metrics.fronts import points_outside
 from paretosteer.metrics.volume import hypervolume_with_error
 
-_INPUTS = """
-predictions: points (k, m), one row per point, higher is better.
-reference: the reference point (m,). Higher is better.
-"""
 
-
-class Hypervolume(evaluate.Metric):  # type: ignore[misc]
+class Hypervolume(evaluate_metric.PointMetric):
     """Volume of objective space dominated above a reference point."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description=self.__doc__,
-            citation="Zitzler and Thiele 1999, Multiobjective evolutionary algorithms",
-            inputs_description=_INPUTS,
-            features=datasets.Features(
-                {"predictions": datasets.Sequence(datasets.Value("float64"))}
-            ),
-        )
+    source = "Zitzler and Thiele 1999, Multiobjective evolutionary algorithms"
+    notes = "reference: the reference point (m,). Higher is better."
 
     def _compute(
         self, predictions: list[list[float]], reference: Sequence[float]

@@ -2,33 +2,14 @@
 
 from collections.abc import Sequence
 
-import datasets
-import evaluate
-
+from paretosteer.metrics import evaluate_metric
 from paretosteer.metrics.utility import utility_loss
 
-_INPUTS = """
-predictions: points (k, m), one row per point, higher is better.
-references: preferences (k, m), row l being the one that row l of the points answers.
-front: the oracle's points or the union front (n, m). Lower is better.
-"""
 
-
-class UtilityLoss(evaluate.Metric):  # type: ignore[misc]
+class UtilityLoss(evaluate_metric.PreferenceMetric):
     """Best utility on a front minus that of the point offered: mean and maximum."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description=self.__doc__,
-            citation="",
-            inputs_description=_INPUTS,
-            features=datasets.Features(
-                {
-                    "predictions": datasets.Sequence(datasets.Value("float64")),
-                    "references": datasets.Sequence(datasets.Value("float64")),
-                }
-            ),
-        )
+    notes = "front: the oracle's points or the union front (n, m). Lower is better."
 
     def _compute(
         self,
