@@ -1,9 +1,11 @@
 """Tests reach no network, no display, and no cache of the user's."""
 
+import gc
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,34 @@ os.environ.pop("WANDB_API_KEY", None)
 
 _OFFLINE = str(Path(__file__).parent / "offline")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_OFFLINE, os.environ.get("PYTHONPATH")]))
+
+_BLANK = {  # one pixel
+    "svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>',
+    "png": bytes.fromhex(
+        "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+        "0000000a49444154789c636000000002000148afa4710000000049454e44ae426082"
+    ),
+}
+
+
+def pytest_collection_finish() -> None:
+    """Leave imported modules out of garbage collection, which every cell does."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Save blank images where a test is not marked `figures`: they take most of a report's time."""
+    if item.get_closest_marker("figures"):
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", _save_blank)
+        return (yield)
+
+
+def _save_blank(figure: object, file: Any, *, format: str, **options: object) -> None:
+    file.write(_BLANK[format])
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -16,6 +16,8 @@ from paretosteer.report import columns, write_report
 from paretosteer.report.outputs.score_csv import score_csv
 from paretosteer.tracking.tracked_figures import Shown
 
+pytestmark = pytest.mark.figures
+
 
 def board_of(tmp_path: Path, names: tuple[str, str]) -> dict[str, Any]:
     for seed in range(2):

@@ -10,6 +10,8 @@ from report_cells import EDGE, TRIANGLE, concave, write_bandit, write_cell
 
 from paretosteer.report import Report, write_report
 
+pytestmark = pytest.mark.figures
+
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 

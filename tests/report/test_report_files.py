@@ -19,6 +19,8 @@ from paretosteer.report.analysis.tables import make_tables
 from paretosteer.report.figures.all_figures import DRAWINGS, FRONTS, render
 from paretosteer.report.figures.style import style
 
+pytestmark = pytest.mark.figures
+
 HOSTILE = "<img src=x onerror=alert(1)>&\"'|$x_1${}\\input{secret}"
 
 

@@ -14,6 +14,8 @@ from paretosteer.report import write_report
 from paretosteer.report.figures import fonts
 from paretosteer.report.figures.all_figures import FRONTS, render
 
+pytestmark = pytest.mark.figures
+
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:

@@ -85,6 +85,7 @@ def test_few_folds_of_many_seeds_are_too_few(tmp_path: Path) -> None:
     assert "With fewer than five folds" in notes(result)[0]
 
 
+@pytest.mark.figures
 def test_regret_has_intervals_over_replicates(tmp_path: Path) -> None:
     for seed in range(5):
         write_bandit(tmp_path, "clp", 0.5 + 0.1 * seed, grid=GRID, noise=0, seed=seed)

@@ -38,6 +38,7 @@ def test_judges_are_in_units_of_their_own(tmp_path: Path) -> None:
     np.testing.assert_allclose(each.curves.judged, each.curves.band.mean * [1, 0.25], atol=1e-9)
 
 
+@pytest.mark.figures
 def test_proxy_and_judge_stand_side_by_side(tmp_path: Path) -> None:
     write_judged(tmp_path, "clp", 0.1)
     write_cell(tmp_path, "bone_soup", concave(1.5))  # not judged

@@ -225,6 +225,7 @@ def test_the_oracle_takes_the_points_without_dials(tmp_path: Path) -> None:
     assert leaderboard(tmp_path)["hypervolume_ratio"].tolist() == pytest.approx([13 / 20])
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("grid", [lattice(2).tolist(), TRIANGLE])
 def test_page_and_figures_of_an_oracle_table(
     tmp_path: Path, grid: list[list[float]], capsys: pytest.CaptureFixture[str]
@@ -253,6 +254,7 @@ def test_page_and_figures_of_an_oracle_table(
     assert "Oracle regret ↓" in (report.folder / "leaderboard.md").read_text()
 
 
+@pytest.mark.figures
 def test_regret_has_one_panel_for_two_objectives_and_one_each_for_more(tmp_path: Path) -> None:
     write_bandit(tmp_path / "two", "clp", 0.9, grid=GRID)
     write_bandit(tmp_path / "three", "clp", 0.9, grid=TRIANGLE)
@@ -264,6 +266,7 @@ def test_regret_has_one_panel_for_two_objectives_and_one_each_for_more(tmp_path:
     assert counts == [1, 3]
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("shares", [(1.0, 0.5), (1.0, 1.0), (0.9, 0.8)])
 def test_any_span_of_regret_can_be_drawn(tmp_path: Path, shares: tuple[float, float]) -> None:
     for method, share in zip(("clp", "morl"), shares, strict=True):

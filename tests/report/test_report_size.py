@@ -49,6 +49,7 @@ def test_page_says_what_it_left_out(tmp_path: Path) -> None:
     assert len(safe_json(part["rows"]).encode()) <= 2_000
 
 
+@pytest.mark.figures
 def test_largest_page_is_below_ten_megabytes(tmp_path: Path) -> None:
     """Twelve methods at 66 preferences, and every byte that texts may take."""
     for place in range(12):

@@ -48,6 +48,7 @@ def write_cell(folder: Path, name: str) -> Path:
     return folder
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize(
     "name", ["record.json", "scores.parquet", "samples.jsonl", "drift.parquet"]
 )

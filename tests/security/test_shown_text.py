@@ -64,6 +64,7 @@ def reported(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[st
     return payload, folder / "report"
 
 
+@pytest.mark.figures
 @pytest.mark.filterwarnings("ignore:constrained_layout", "ignore:Glyph")
 class TestReport:
     def test_text_files_steer_no_terminal(self, reported: tuple[str, Path]) -> None:
@@ -112,16 +113,18 @@ class TestReport:
             tags = {each.tag.rpartition("}")[2] for each in root.iter()}
             assert not tags & {"script", "a", "image", "foreignObject"}
 
-    def test_a_console_is_not_steered(
-        self, reported: tuple[str, Path], capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        folder = reported[1].parent
-        print_leaderboard(write_report([folder]))
-        print_comparison(write_comparison(folder, folder))
-        said = capsys.readouterr().out
-        assert "hypervolume" in said and not STEERING.search(said)
+
+def test_a_console_is_not_steered(
+    reported: tuple[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = reported[1].parent
+    print_leaderboard(write_report([folder]))
+    print_comparison(write_comparison(folder, folder))
+    said = capsys.readouterr().out
+    assert "hypervolume" in said and not STEERING.search(said)
 
 
+@pytest.mark.figures
 def test_half_a_character_spoils_no_report(tmp_path: Path) -> None:
     write_cell(tmp_path, "clp", concave(2.0), text=HALF)
     other = write_cell(tmp_path, "clp", concave(2.0), seed=1) / "record.json"

@@ -97,6 +97,7 @@ def test_no_number_ends_a_report(whole: Path, name: str) -> None:
         (whole / "record.json").write_text(json.dumps(good))
 
 
+@pytest.mark.figures
 def test_the_other_cells_are_reported(tmp_path: Path) -> None:
     write_whole_cell(tmp_path, "start")
     odd = write_whole_cell(tmp_path, "clp")
