@@ -29,13 +29,13 @@ reference: setup
 test: lint
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-# Tests of many seconds each: whole sweeps in processes of their own.
+# Tests of many seconds each: whole sweeps, further methods, and processes of their own.
 test-long: setup
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
 
-# Every command of the README in full; `make test` runs or plans a part of each.
+# Every command of the README in full; `make test-long` runs or plans a part of each.
 test-readme: setup
-	README=whole $(BIN)/pytest tests/test_readme.py
+	README=whole $(BIN)/pytest -m '' tests/test_readme.py
 
 # Tests that depend on versions: not whole sweeps, the browser and wandb's own reader.
 FAST := --ignore=tests/test_end_to_end.py --ignore=tests/test_worlds_end_to_end.py \

@@ -133,6 +133,7 @@ def test_every_row_of_the_start_model_is_the_same(swept: Path) -> None:
     assert row["train_steps"] == 0 and abs(row["kl"]) < 1e-3
 
 
+@pytest.mark.slow
 def test_every_variant_runs(tmp_path: Path) -> None:
     assert sweep(tmp_path, "method=clp", "method.variant=attention,logit,prompt") == 0
     assert sweep(tmp_path, "method=cos_dpo", "method.variant=temperature") == 0
@@ -247,6 +248,7 @@ def test_bad_input_is_one_line_and_exit_2(
     assert not list(tmp_path.rglob("record.json"))
 
 
+@pytest.mark.slow
 def test_a_real_language_model(shared_data: Path, tmp_path: Path) -> None:
     path = shared_data / "stories260k"
     assert sweep(tmp_path, "method=rewarded_soup,cos_dpo", "model=hf", f"model.path={path}") == 0

@@ -1,8 +1,8 @@
 """The README and the documents are correct: their commands and Python code run, on stand-ins.
 
-The two `make` commands are left out. Work is `budget=smoke`; of seeds and folds the first is run,
+The `make` commands are left out. Work is `budget=smoke`; of seeds and folds the first is run,
 of an experiment two methods, and a sweep that takes none of a reader's files is planned only.
-`make test-readme` runs it all.
+`make test` composes each sweep and run, `make test-long` does this, `make test-readme` runs all.
 """
 
 import os
@@ -91,13 +91,18 @@ def _smaller(words: Sequence[str]) -> list[str]:
     kept += ["budget.steps=4,6" for word in words if word.startswith("budget.steps=")]
     if WHOLE:
         return kept
-    kept = [re.sub(r"^(seed|benchmark\.fold)=(\d+),.*", r"\1=\2", word) for word in kept]
+    kept = [_first_replicate(word) for word in kept]
     if words[1].startswith("experiment="):
         kept.append("hydra.sweeper.params.method='clp,rewarded_soup'")
     files = [word for word in kept if re.match(r"\+?(benchmark|model)\.(path|pairs)", word)]
     return kept if files or words[0] == "run" else [*kept, "--dry-run"]
 
 
+def _first_replicate(word: str) -> str:
+    return re.sub(r"^(seed|benchmark\.fold)=(\d+),.*", r"\1=\2", word)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_runs(
     command: str,
@@ -117,12 +122,16 @@ def test_every_line_is_a_command_that_is_run() -> None:
     assert len(COMMANDS) >= 19 and len(blocks("python")) == 5 and len(blocks("toml")) == 1
 
 
-@pytest.mark.parametrize("command", [each for each in INLINE if re.match(r"\S+ (run|sweep)", each)])
-def test_a_command_in_the_text_composes(command: str) -> None:
-    _, name, *words = shlex.split(command.replace("sharp_soup", "clp").replace("…", "DIR"))
+@pytest.mark.parametrize(
+    "command", [each for each in (*COMMANDS, *INLINE) if re.match(r"\S+ (run|sweep)", each)]
+)
+def test_a_command_composes(command: str) -> None:
+    words = shlex.split(re.sub(r"--plugin \S+ ", "", command).replace("…", "DIR"))
+    _, name, *words = (_first_replicate(word).replace("sharp_soup", "clp") for word in words)
     assert (compose_sweep if name == "sweep" else compose_cell)(words)
 
 
+@pytest.mark.slow
 def test_the_python_api_runs(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

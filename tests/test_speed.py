@@ -7,6 +7,7 @@ import report_speed
 import speed
 
 
+@pytest.mark.slow
 def test_every_side_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert speed.main(["--prompts", "1", "--tokens", "2", "--rounds", "1", "--device", "cpu"]) == 0
     printed = capsys.readouterr().out

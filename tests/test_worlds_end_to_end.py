@@ -118,6 +118,7 @@ def test_the_same_command_gives_the_same_scores(ranking: Path, tmp_path: Path) -
     pd.testing.assert_frame_equal(one, two)
 
 
+@pytest.mark.slow
 def test_a_folder_in_mslr_form_is_read(tmp_path: Path) -> None:
     """136 features in Fold1 … with train, vali and test; the auxiliary columns 132 and 133."""
     data = tmp_path / "MSLR"

@@ -214,6 +214,7 @@ def test_worlds_without_text_say_so(tmp_path: Path, capsys: pytest.CaptureFixtur
         cell.answer(["a"], [[0.5, 0.5]])
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_exports_and_samples(cells: dict[str, Path], tmp_path: Path) -> None:
     code = (
         "import sys; from paretosteer.commands.main import main\n"

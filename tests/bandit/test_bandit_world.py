@@ -78,10 +78,17 @@ def test_trained_rewarded_soup_comes_near_the_truth(tabular):
     assert regret(tabular, method.policy, method.control(mu), mu) < 1e-3
 
 
+FEW_SECONDS = [("rewarded_soup", "tabular"), ("clp", "tabular"), ("clp", "mlp"), ("cos_dpo", "mlp")]
+MANY_SECONDS = [
+    *((name, "tabular") for name in ("bone_soup", "cos_dpo", "interpolation", "morl")),
+    *((name, "mlp") for name in ("rewarded_soup", "bone_soup", "interpolation", "morl")),
+]
+
+
 @pytest.mark.parametrize(
-    "name", ["rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "morl"]
+    ("name", "policy"),
+    [*FEW_SECONDS, *(pytest.param(*each, marks=pytest.mark.slow) for each in MANY_SECONDS)],
 )
-@pytest.mark.parametrize("policy", ["tabular", "mlp"])
 def test_more_weight_gives_more_reward(name, policy):
     benchmark = bandit(policy=policy, objectives=3, contexts=32)
     method = make_method(name)

@@ -51,6 +51,7 @@ def test_its_groups_are_found(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert cells[0].budget.steps == 2
 
 
+@pytest.mark.slow
 def test_jobs_elsewhere_and_recorded_commands_have_it(folder: Path) -> None:
     words = ["--config-dir", folder.name, "experiment=mine", "launcher=joblib", "sweep_dir=out"]
     assert main(["run", "--multirun", *words]) == 0

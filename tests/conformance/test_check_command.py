@@ -67,6 +67,7 @@ def test_what_trainings_say_is_no_finding(capsys: pytest.CaptureFixture[str]) ->
     assert not capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_in_a_process_of_its_own(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("paretosteer")
     words = ["check", "method", "start", "method=start", "benchmark=bandit", "seed=3"]

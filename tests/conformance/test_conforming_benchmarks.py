@@ -48,6 +48,7 @@ def test_stories_conform_on_a_model_of_ones_own(model: Path) -> None:
         assert lines(found, "ok", check)
 
 
+@pytest.mark.slow
 def test_adapters_conform_where_there_is_text(model: Path, tmp_path: Path) -> None:
     paths = ",".join(
         str(write_lora(tmp_path / name, model, seed)) for seed, name in enumerate(("one", "two"))
@@ -57,6 +58,7 @@ def test_adapters_conform_where_there_is_text(model: Path, tmp_path: Path) -> No
     assert not faults(found), "\n".join(map(str, found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overrides", [["method.variant=attention"], ["method.variant=prompt"]])
 def test_methods_conform_on_text(overrides: list[str], model: Path) -> None:
     found = check_method("clp", "benchmark=stories", *STORIES, f"model.path={model}", *overrides)

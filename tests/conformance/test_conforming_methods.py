@@ -14,13 +14,15 @@ from paretosteer.conformance.method_checks import METHOD_CHECKS
 from paretosteer.errors import UsageError
 
 STEPS = "budget.steps=40"
-TRAINED = [
-    *("rewarded_soup", "bone_soup", "clp", "cos_dpo", "interpolation", "morl", "modpo"),
+FEW_SECONDS = ["rewarded_soup", "clp"]
+MANY_SECONDS = [
+    *("bone_soup", "cos_dpo", "interpolation", "morl", "modpo"),
     *("panacea", "pblora", "pareto_merging"),
     *("mo_odpo", "mi_epo", "ric"),
     "merge",
     *("mod", "genarm", "parm"),
 ]
+TRAINED = [*FEW_SECONDS, *(pytest.param(name, marks=pytest.mark.slow) for name in MANY_SECONDS)]
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +49,7 @@ def test_a_method_that_trains_nothing_conforms_and_steers() -> None:
     assert lines(found, "ok", "orientation")
 
 
-@pytest.mark.parametrize("name", ["rewarded_soup", "cos_dpo"])
+@pytest.mark.parametrize("name", [pytest.param("rewarded_soup", marks=pytest.mark.slow), "cos_dpo"])
 def test_it_is_checked_elsewhere_on_request(name: str) -> None:
     found = check_method(name, "benchmark=bandit", "benchmark.policy=mlp", "budget.steps=40")
     assert not faults(found), "\n".join(map(str, found))

@@ -20,6 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_skeleton_passes_its_own_test(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new", "method", "tilted_soup"]) == 0
     assert "--plugin tilted_soup/tilted_soup.py method=tilted_soup" in capsys.readouterr().out

@@ -86,7 +86,8 @@ def test_a_new_cell(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "every"),
     [
-        (["checkpoint/method.json"], 1),  # a folder takes the place of another
+        # A folder takes the place of another.
+        pytest.param(["checkpoint/method.json"], 1, marks=pytest.mark.slow),
         (["training.csv", "scores.parquet"], 5),
         (["drift.parquet"], 2),
         (["scores.parquet"], 2),
@@ -102,6 +103,7 @@ def test_another_evaluation_of_a_cell(finished: Path, tmp_path: Path) -> None:
     all_go_on(damaged(finished, tmp_path), OTHER, every=2)
 
 
+@pytest.mark.slow
 def test_overwriting(finished: Path, tmp_path: Path) -> None:
     def overwrite(folder: Path) -> None:
         delete_results([plan(folder, CLP)])
@@ -132,6 +134,7 @@ def test_an_entry_of_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         assert tree(root) == expected
 
 
+@pytest.mark.slow
 def test_a_report(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two reports there is none that `validate` trusts; then the next is whole."""
 

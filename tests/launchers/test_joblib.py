@@ -9,6 +9,7 @@ import pytest
 from launched import LONG, TRAINING, Sweep, threads, until
 
 
+@pytest.mark.slow
 def test_two_jobs_share_the_cores(tmp_path: Path) -> None:
     share = max(1, len(os.sched_getaffinity(0)) // 2)
     assert threads(tmp_path, "launcher=joblib") == [share, share]
@@ -33,6 +34,7 @@ def test_a_killed_worker_loses_its_cell_and_nothing_else(tmp_path: Path) -> None
     assert again.finished() == {("start", 0), ("clp", 0)}
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
     sweep = hit(tmp_path)
     children = psutil.Process(sweep.process.pid).children(recursive=True)

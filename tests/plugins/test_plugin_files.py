@@ -126,6 +126,7 @@ def test_a_changed_file_is_other_code(file: Path) -> None:
     assert len({own, *digests}) == 3
 
 
+@pytest.mark.slow
 def test_workers_see_the_file_and_the_record_names_it(
     file: Path,
     tmp_path: Path,

@@ -1,8 +1,6 @@
 """The experiment on human pairs from the command line: every method, judge, records, errors."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +20,11 @@ def where(pair_files):
 
 @pytest.fixture(scope="module")
 def swept(pair_files, tmp_path_factory):
-    """The experiment as a process of its own, with a judge."""
+    """The experiment, with a judge."""
     folder = tmp_path_factory.mktemp("sweep")
-    program = Path(sys.executable).with_name("paretosteer")
     words = ["sweep", "experiment=human_preferences", "budget=smoke", "benchmark.judge=true"]
-    command = [program, *words, *where(pair_files), f"sweep_dir={folder / 'out'}"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder / "out"
+    assert main([*words, *where(pair_files), f"sweep_dir={folder}"]) == 0
+    return folder
 
 
 def cell(folder, method):

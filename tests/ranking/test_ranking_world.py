@@ -40,25 +40,27 @@ def points(world, method, mu, split="test"):
     return total / len(queries)
 
 
+STEERED_IN_SECONDS = [("rewarded_soup", {}), ("clp", {}), ("cos_dpo", {})]
+STEERED_LATER = [
+    ("rewarded_soup", {"feedback": "preference"}),
+    ("bone_soup", {}),
+    ("cos_dpo", {"variant": "temperature"}),
+    ("cos_dpo", {"condition": "banks"}),
+    ("cos_dpo", {"feedback": "reward"}),
+    ("morl", {}),
+]
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
-    [
-        ("rewarded_soup", {}),
-        ("rewarded_soup", {"feedback": "preference"}),
-        ("bone_soup", {}),
-        ("clp", {}),
-        ("cos_dpo", {}),
-        ("cos_dpo", {"variant": "temperature"}),
-        ("cos_dpo", {"condition": "banks"}),
-        ("cos_dpo", {"feedback": "reward"}),
-        ("morl", {}),
-    ],
+    [*STEERED_IN_SECONDS, *(pytest.param(*each, marks=pytest.mark.slow) for each in STEERED_LATER)],
 )
 def test_more_weight_gives_more(world, name, values):
     found = points(world, trained(world, name, **values), np.eye(3))
     assert (found.argmax(axis=0) == np.arange(3)).all(), found
 
 
+@pytest.mark.slow
 def test_interpolation_goes_toward_what_it_imitates(world):
     """All of lambda on one attribute; alpha's mixture of both ends moves rankings by little."""
     method = trained(world, "interpolation", steps=600, control="lambda")
@@ -127,6 +129,7 @@ def only(world, queries):
     return other
 
 
+@pytest.mark.slow
 def test_a_common_temperature_needs_no_training(world):
     """Trained at twice the temperatures, or scaled by the identity: the same scores.
 
@@ -219,6 +222,7 @@ def test_bad_options_are_named(values, message):
         make_benchmark("ranking", **values)
 
 
+@pytest.mark.slow
 def test_real_queries(shared_data):
     world = make_benchmark("ranking", path=str(shared_data / "mq2008"))
     assert "queries left out" in world.notes[0]

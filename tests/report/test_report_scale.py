@@ -84,6 +84,7 @@ def test_a_terminal_shows_some_of_many_rows_and_says_so(
     assert text.count("missing: ") == 3 and "and 2 more cells that are not ok, all on" in text
 
 
+@pytest.mark.slow
 def test_hypervolume_out_of_exact_reach_states_its_error(
     tmp_path: Path, few_resamples: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

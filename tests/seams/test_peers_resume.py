@@ -22,6 +22,7 @@ def test_a_language_model_resumes_and_is_exported(tmp_path: Path, method: str) -
         )
 
 
+@pytest.mark.slow
 def test_panacea_resumes_with_tchebycheff(tmp_path: Path) -> None:
     bandit = ("benchmark=bandit", "benchmark.policy=mlp", "method=panacea")
     for feedback in ("reward", "preference"):

@@ -39,6 +39,7 @@ def holding(folder: Path, secrets: tuple[str, ...]) -> list[str]:
     return [str(path) for path in files if any(each in path.read_bytes() for each in sought)]
 
 
+@pytest.mark.slow
 def test_a_whole_run_keeps_no_secret(tmp_path: Path) -> None:
     done = ran(
         tmp_path,

@@ -135,6 +135,7 @@ def test_what_wandb_refuses_is_one_line_and_exit_2(
     assert line.startswith("paretosteer: --mode, --project, --entity: wandb refused (No API key")
 
 
+@pytest.mark.slow
 def test_nothing_is_sent_offline_and_a_key_is_written_nowhere(sweep: Path, tmp_path: Path) -> None:
     folder = tmp_path / "guarded"
     shutil.copytree(sweep / "bandit", folder / "bandit")

@@ -99,6 +99,7 @@ def test_our_quiet_does_not_override_theirs(monkeypatch: pytest.MonkeyPatch) -> 
     assert own_settings() == {"silent": True}
 
 
+@pytest.mark.slow
 def test_a_sweep_obeys_the_environment_and_names_runs_by_their_differences(
     tmp_path: Path,
 ) -> None:
