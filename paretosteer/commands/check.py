@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.arguments import command, quiet
+from paretosteer.commands.arguments import command
 from paretosteer.findings import print_findings
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ def add(commands: Commands) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
-    quiet()
     from paretosteer.conformance import check_benchmark, check_method
 
     check = check_method if args.kind == "method" else check_benchmark

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.arguments import command, quiet
+from paretosteer.commands.arguments import command
 from paretosteer.findings import print_findings
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ def add(commands: Commands) -> None:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    quiet()
     from paretosteer.doctor import examine
 
     return print_findings(examine(args.sweep_dir), args.json)

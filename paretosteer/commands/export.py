@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretosteer.commands import steering_arguments
-from paretosteer.commands.arguments import command, quiet
+from paretosteer.commands.arguments import command
 from paretosteer.runtime.terminal import line
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ def add(commands: Commands) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
-    quiet()
     weights, dials = (
         steering_arguments.preference(args.preference),
         steering_arguments.dials(args.dial),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.arguments import command, quiet
+from paretosteer.commands.arguments import command
 from paretosteer.errors import UsageError
 from paretosteer.runtime.terminal import line
 
@@ -50,7 +50,6 @@ def add(commands: Commands) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
-    quiet()
     settings = _settings(args)
     from paretosteer.tracking.replay import replay
     from paretosteer.tracking.wandb_environment import sync_command, written

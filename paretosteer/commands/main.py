@@ -20,6 +20,7 @@ from paretosteer.commands import (
     validate,
 )
 from paretosteer.commands import list as listing
+from paretosteer.commands.arguments import quiet
 from paretosteer.errors import ParetosteerError, UsageError, disk_problem, said, stops_job
 from paretosteer.plugins import registry, single_files
 from paretosteer.runtime.terminal import line
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if single_files.add(args.plugin + args.plugin_after):
             registry.check_files()
+        quiet()
         code: int = args.action(args)
     except ParetosteerError as error:
         print(f"paretosteer: {line(error)}", file=sys.stderr)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.arguments import allow_negative, command, numbers, quiet
+from paretosteer.commands.arguments import allow_negative, command, numbers
 from paretosteer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ def add(commands: Commands) -> None:
 def _report(args: argparse.Namespace) -> int:
     if args.compare:
         return _compare(args)
-    quiet()
     given = args.raw_reference
     reference = None if given is None else numbers(given, "--raw-reference")
     from paretosteer.report import print_leaderboard, write_report
@@ -66,7 +65,6 @@ def _compare(args: argparse.Namespace) -> int:
             f"--compare: needs two folders, found {len(args.folders)}; give the earlier sweep "
             "and the later one"
         )
-    quiet()
     from paretosteer.report import print_comparison, write_comparison
 
     before, after = args.folders

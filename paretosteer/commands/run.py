@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.arguments import add_trust, command, quiet, table
+from paretosteer.commands.arguments import add_trust, command, table
 from paretosteer.errors import UsageError, said
 from paretosteer.plugins import conf_files
 from paretosteer.runtime.terminal import line, printable
@@ -77,7 +77,6 @@ def add(commands: Commands) -> None:
 def _run(args: argparse.Namespace) -> int:
     if args.multirun:
         return _sweep(args)
-    quiet()
     conf_files.use(args.config_dir)
     from paretosteer.cells.record import FailedRecord
     from paretosteer.sweeps.compose import compose_cell
@@ -112,7 +111,6 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _sweep(args: argparse.Namespace) -> int:
-    quiet()
     conf_files.use(args.config_dir)
     from paretosteer.runtime.accelerate_processes import are_several
     from paretosteer.sweeps.compose import compose_sweep

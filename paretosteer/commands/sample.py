@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paretosteer.commands import steering_arguments
-from paretosteer.commands.arguments import command, quiet
+from paretosteer.commands.arguments import command
 from paretosteer.errors import UsageError
 from paretosteer.runtime.terminal import line, printable
 
@@ -59,7 +59,6 @@ def add(commands: Commands) -> None:
 def _sample(args: argparse.Namespace) -> int:
     if args.samples < 1:
         raise UsageError(f"--samples: found {args.samples}; use 1 or more")
-    quiet()
     preferences = [steering_arguments.preference(text) for text in args.preference]
     dials = steering_arguments.dials(args.dial)
     session = _Session(

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.arguments import allow_negative, command, numbers, quiet
+from paretosteer.commands.arguments import allow_negative, command, numbers
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
@@ -47,7 +47,6 @@ def add(commands: Commands) -> None:
 
 
 def _score(args: argparse.Namespace) -> int:
-    quiet()
     reference = numbers(args.reference, "--reference")
     from paretosteer.report import print_leaderboard
     from paretosteer.report.outputs.score_csv import score_csv

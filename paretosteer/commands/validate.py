@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.arguments import command, quiet
+from paretosteer.commands.arguments import command
 from paretosteer.runtime.terminal import line
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ def add(commands: Commands) -> None:
 
 
 def _validate(args: argparse.Namespace) -> int:
-    quiet()
     from paretosteer.validation import validate
 
     verdicts = []
