@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from paretosteer.errors import UsageError, first_line
 from paretosteer.text.pairs.bad_row import BadRow
-from paretosteer.text.pairs.dataset_rows import dataset_rows
+from paretosteer.text.pairs.dataset_rows import dataset_files, dataset_rows
 from paretosteer.text.pairs.json_rows import json_values
 from paretosteer.text.pairs.open_files import DAMAGE, kind_of, text_lines
 from paretosteer.text.pairs.pair_source import Source
@@ -37,8 +37,7 @@ def read_rows(source: Source, leave_out: Leave | None = None) -> Iterator[Row]:
 
     leave, names = leave_out or refuse, dict(source.columns)
     missing = set(names.values())
-    for number, row in _numbered(source):
-        location = f"{source.path}:{number}"
+    for location, row in _located(source):
         if isinstance(row, BadRow):
             leave(location, row.reason)
         elif not isinstance(row, Mapping):
@@ -59,12 +58,24 @@ def read_rows(source: Source, leave_out: Leave | None = None) -> Iterator[Row]:
         )
 
 
-def _numbered(source: Source) -> Iterator[tuple[int, Any]]:
-    """Rows with their numbers, and errors of the whole file with the number reached."""
-    path, number = Path(source.path), 0
-    kind = kind_of(source.path) if source.is_file else None
+def _located(source: Source) -> Iterator[tuple[str, Any]]:
+    """Rows with their locations."""
+    files = [Path(source.path)] if source.is_file else dataset_files(source)
+    if files is None:
+        for number, row in enumerate(dataset_rows(source), start=1):
+            yield f"{source.path}:{number}", row
+        return
+    split = source.split if source.is_file else None  # of a folder, it has chosen the files
+    for path in files:
+        for number, row in _numbered(source.option, path, split):
+            yield f"{path}:{number}", row
+
+
+def _numbered(option: str, path: Path, split: str | None) -> Iterator[tuple[int, Any]]:
+    """Rows of a file with their numbers, and errors of the whole file with the number reached."""
+    kind, number = kind_of(str(path)), 0
     try:
-        for number, row in _rows(source, path, kind):
+        for number, row in _rows(path, kind, split):
             yield number, row
     except UsageError:
         raise
@@ -76,17 +87,15 @@ def _numbered(source: Source) -> Iterator[tuple[int, Any]]:
             fault = f":{number + 1}: cannot be read ({error}); use a complete file"
         else:
             fault = f": {error}" if not str(error)[:1].isdigit() else f":{error}"
-        raise UsageError(f"{source.option}: {source.path}{fault}") from None
+        raise UsageError(f"{option}: {path}{fault}") from None
 
 
-def _rows(source: Source, path: Path, kind: str | None) -> Iterable[tuple[int, Any]]:
-    if kind is None:
-        return enumerate(dataset_rows(source), start=1)
+def _rows(path: Path, kind: str | None, split: str | None) -> Iterable[tuple[int, Any]]:
     if kind in (".csv", ".tsv"):
         return csv_rows(path, kind)
     if kind in (".parquet", ".arrow"):
         return arrow_rows(path, kind)
-    return json_values(text_lines(path), source.split)
+    return json_values(text_lines(path), split)
 
 
 def _broken(row: Mapping[str, Any]) -> str | None:

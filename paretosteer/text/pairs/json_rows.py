@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
 from paretosteer.text.pairs.bad_row import BadRow, check_names
+from paretosteer.text.pairs.json_numbers import decoder
 
 _WRAPPERS = ("data", "rows", "examples", "instances", "records", "items")
 _SPLIT = re.compile(r"(train|test|valid|val|dev|eval)", re.IGNORECASE)
@@ -50,12 +50,11 @@ def json_values(lines: Iterable[str], split: str | None) -> Iterator[tuple[int, 
 
 def _several(texts: list[tuple[int, str]]) -> Iterator[tuple[int, Any]]:
     """Objects that follow each other over several lines, otherwise the values of the lines."""
-    decoder = json.JSONDecoder(object_pairs_hook=_object)
     text, values = "".join(line for _, line in texts), []
     start = 0
     try:
         while rest := text[start:].lstrip():
-            value, end = decoder.raw_decode(rest)
+            value, end = _DECODER.raw_decode(rest)
             values.append(value)
             start = len(text) - len(rest) + end
     except (ValueError, RecursionError):
@@ -66,7 +65,7 @@ def _several(texts: list[tuple[int, str]]) -> Iterator[tuple[int, Any]]:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         return BadRow(f"not JSON ({error}); fix or remove the line")
 
@@ -75,6 +74,9 @@ def _object(items: list[tuple[str, Any]]) -> dict[str, Any]:
     """Object of JSON, whose parser would silently use the last of two values with one name."""
     check_names([name for name, _ in items])
     return dict(items)
+
+
+_DECODER = decoder(_object)
 
 
 def _rows(document: Any, split: str | None) -> Iterable[Any]:

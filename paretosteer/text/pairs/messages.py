@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-import json
-import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from paretosteer.text.dialogue import Dialogue, Role, Turn, parse_transcript
+from paretosteer.text.pairs.json_numbers import decoder
 from paretosteer.text.pairs.pair import LeftOut
 
+_JSON = decoder()
 _ROLES: dict[str, Role] = {
     **{"system": "system", "developer": "system"},
     **{"user": "user", "human": "user"},
@@ -21,7 +22,7 @@ _ROLES: dict[str, Role] = {
 def decoded(value: Any) -> Any:
     """Value of a cell, parsed if it is a list or an object written as JSON or by Python."""
     if isinstance(value, str) and value.strip()[:1] in ("[", "{"):
-        for parse in (json.loads, ast.literal_eval):
+        for parse in (_JSON.decode, ast.literal_eval):
             try:
                 return parse(value.strip())
             except (ValueError, SyntaxError, RecursionError, MemoryError):
@@ -38,12 +39,13 @@ def text(value: Any, name: str) -> str:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, float) and math.isinf(value):
-        raise ValueError(f"{name} is {value}, expected text or chat messages")
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         kind = type(value).__name__
         raise ValueError(f"{name} is {kind}, expected text or chat messages")
-    return str(value)
+    written = str(value)
+    if written in ("inf", "-inf"):
+        raise ValueError(f"{name} is {value}, expected text or chat messages")
+    return written
 
 
 def messages(value: Any, name: str) -> Dialogue | None:

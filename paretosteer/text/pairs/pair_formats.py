@@ -40,6 +40,8 @@ from paretosteer.text.pairs.prompt_columns import (
     with_system,
 )
 from paretosteer.text.pairs.rated_answers import (
+    ANSWERS,
+    LABELS,
     Rated,
     attributes,
     completions_row,
@@ -78,7 +80,7 @@ def format_of(row: Values, source: Source) -> Format | None:
             return form
     if two_answers(row):
         return _STRENGTH if columns & set(STRENGTHS) else _WINNER
-    if columns & set(_LABELS) and columns & {"completion", "messages"}:
+    if columns & set(LABELS) and columns & {"completion", "messages"}:
         return _LABELLED
     answer = _answer_column(row)
     return _RATED if answer and (source.rating or _ratings(row)) else None
@@ -184,7 +186,7 @@ def _by_attribute(rows: Sequence[Values], source: Source) -> Parse:
 
 
 def _by_label(rows: Sequence[Values], source: Source) -> Parse:
-    column = next(name for name in _LABELS if name in rows[0])
+    column = next(name for name in LABELS if name in rows[0])
     return lambda row: labelled_row(row, column)
 
 
@@ -207,15 +209,13 @@ def _ratings(row: Values) -> list[str]:
 
 
 def _answer_column(row: Values) -> str | None:
-    return next((name for name in _ANSWERS if name in row and prompt_column(row)), None)
+    return next((name for name in ANSWERS if name in row and prompt_column(row)), None)
 
 
 def _fixed(parse: Parse) -> Callable[[Sequence[Values], Source], Parse]:
     return lambda rows, source: parse
 
 
-_ANSWERS = ("response", "completion", "answer", "output")
-_LABELS = ("label", "kto_tag")
 _WITH_PROMPT = Format("prompt, chosen, rejected", _with_prompt)
 WITHOUT_PROMPT = Format("chosen, rejected", _without_prompt)
 _WINNER = Format("two responses with a winner", _by_winner)

@@ -9,11 +9,12 @@ from typing import Any
 
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.storage.digest import digest, input_digest
+from paretosteer.text.pairs.column_names import unread
 from paretosteer.text.pairs.hub_commit import hub_commit
 from paretosteer.text.pairs.open_files import COMPRESSIONS, KINDS, kind_of
 from paretosteer.text.pairs.splits import SPLITS_VERSION
 
-PAIRS_VERSION = "2"  # raise it when the same source would give other pairs
+PAIRS_VERSION = "3"  # raise it when the same source would give other pairs
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,15 @@ class Source:
     @classmethod
     def of(cls, value: str | Mapping[str, Any], objective: str) -> Source:
         """Parse a string or a mapping under `benchmark.pairs.<objective>`."""
-        return cls.at(f"benchmark.pairs.{objective}", value)
+        source = cls.at(f"benchmark.pairs.{objective}", value)
+        for name, _ in source.columns:
+            remedy = None if name in (source.winner, source.rating) else unread(name)
+            if remedy:
+                raise UsageError(
+                    f"{source.option}.columns.{name}: no format reads a column of this name "
+                    f"({remedy}); use columns: {{NAME: COLUMN}}, where COLUMN is in the data"
+                )
+        return source
 
     @classmethod
     def at(cls, option: str, value: str | Mapping[str, Any]) -> Source:

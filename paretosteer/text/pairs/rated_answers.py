@@ -17,7 +17,9 @@ from paretosteer.text.pairs.pair import LeftOut, Pair
 from paretosteer.text.pairs.prompt_columns import PROMPTS, prompt_of
 
 MOST = 16  # answers to a prompt: their number of pairs grows with its square
-_LABELS = {"true": 1.0, "false": 0.0}
+ANSWERS = ("response", "completion", "answer", "output")
+LABELS = ("label", "kto_tag")
+_TRUTHS = {"true": 1.0, "false": 0.0}
 _GOOD = (
     r"score|rating|reward|grade|quality|prefer|vote|stars|helpful|correct|coheren|harmless|honest"
 )
@@ -66,7 +68,7 @@ def rated_row(row: Values, answer: str, rating: str) -> list[Rated]:
 def labelled_row(row: Values, label: str) -> list[Rated]:
     """One answer with a label, true or false (KTO), beside its prompt or at the end of messages."""
     value = str(cell(row, label)).casefold()
-    score = _LABELS.get(value, number(row[label], label) if row[label] != "" else None)
+    score = _TRUTHS.get(value, number(row[label], label) if row[label] != "" else None)
     if score not in (0.0, 1.0, None):
         raise ValueError(f"{label} is {row[label]!r}, expected true or false")
     if "completion" not in row:

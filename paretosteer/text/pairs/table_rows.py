@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 from paretosteer.text.pairs.bad_row import BadRow, check_names
 from paretosteer.text.pairs.open_files import open_text
 
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+
 
 def csv_rows(path: Path, kind: str) -> Iterator[tuple[int, Any]]:
     """Rows of a CSV or TSV file with a header, each with the line where it begins.
 
-    Every cell is text: `NA`, `None` and `007` are answers like any other.
+    Every cell is text: `NA`, `None` and `007` are answers like any other. Quotes are part of the
+    text in a file that does not use them around cells.
 
     Raises
     ------
@@ -30,7 +34,9 @@ def csv_rows(path: Path, kind: str) -> Iterator[tuple[int, Any]]:
             raise ValueError("the file is empty or begins with a blank line; use another file")
         text.seek(0)
         delimiter = "\t" if kind == ".tsv" else max(",;\t", key=header.count)
-        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        quoting = csv.QUOTE_NONE if _plain_quotes(text, delimiter) else csv.QUOTE_MINIMAL
+        text.seek(0)
+        reader = csv.reader(text, delimiter=delimiter, quoting=quoting, strict=True)
         names = next(reader)
         if len(set(names)) < len(names):
             raise ValueError(f"1: the header repeats a name ({', '.join(names)}); rename one")
@@ -53,14 +59,45 @@ def csv_rows(path: Path, kind: str) -> Iterator[tuple[int, Any]]:
                 yield line, BadRow(f"{len(cells)} cells under {len(names)} names of columns")
 
 
+def _plain_quotes(lines: Iterable[str], delimiter: str) -> bool:
+    """True if quotes are part of the text: every line has all cells, and few quotes match.
+
+    A cell such as `"Yes" is the answer` begins with a quote that does not end the cell.
+    """
+    around = within = 0
+    width = None
+    for line in csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE):
+        width = width or len(line)
+        if line and len(line) != width:
+            return False
+        for cell in line:
+            matched = _QUOTED.fullmatch(cell) is not None
+            around, within = around + matched, within + (cell[:1] == '"' and not matched)
+    return within > around
+
+
 def arrow_rows(path: Path, kind: str) -> Iterator[tuple[int, Any]]:
     """Numbered rows of a Parquet file, or of an Arrow file or stream."""
     number = 0
     for batch in _batches(path, kind):
         check_names(batch.schema.names)
-        for row in batch.to_pylist():
+        for row in _exact(batch).to_pylist():
             number += 1
             yield number, row
+
+
+def _exact(batch: Any) -> Any:
+    """Batch whose short floats print as they were written: 0.1, not 0.10000000149011612."""
+    import pyarrow
+
+    for at, field in enumerate(batch.schema):
+        if field.type in (pyarrow.float16(), pyarrow.float32()):
+            values = batch.column(at).to_numpy(zero_copy_only=False)
+            longer = pyarrow.array(
+                [float(str(value)) for value in values], pyarrow.float64(), from_pandas=True
+            )
+            batch = batch.set_column(at, field.name, longer)
+    return batch
 
 
 def _batches(path: Path, kind: str) -> Iterable[Any]:
