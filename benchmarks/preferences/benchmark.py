@@ -13,7 +13,12 @@ import numpy as np
 import torch
 
 from paretosteer.benchmark import TRAINING, few_calibration
-from paretosteer.benchmarks.preferences.embedded_start import check_start, start_key, train_start
+from paretosteer.benchmarks.preferences.embedded_start import (
+    check_start,
+    size_note,
+    start_key,
+    train_start,
+)
 from paretosteer.benchmarks.preferences.pair_answers import Answers
 from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
 from paretosteer.benchmarks.preferences.pair_rewards import Plan, Rewards
@@ -195,8 +200,16 @@ class Preferences(ScoredByRewards):
             *self._cut_notes,
             *self._rewards.notes,
             self._loss_note,
+            *self._size_notes,
             *([few] if few else []),
         ]
+
+    @property
+    def _size_notes(self) -> list[str]:
+        if self.setting.model.name != "embedded":
+            return []
+        note = size_note(Path(self.model.name))
+        return [note] if note else []
 
     @property
     def scoring_notes(self) -> Sequence[str]:

@@ -1,10 +1,12 @@
 """Small human data: counts before training, cuts, and the tolerance for few held-out pairs."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from cooking_pairs import rows
 
+from paretosteer.benchmarks.preferences.embedded_start import _sizes, size_note
 from paretosteer.benchmarks.preferences.pair_data import (
     LONGEST,
     LONGEST_PROMPT,
@@ -117,3 +119,33 @@ def test_lines_of_progress_start_at_once_and_keep_their_distance(monkeypatch):
         "start model: step 1/400, 2.00 nats per token",
         "start model: step 21/400, 2.00 nats per token, about 361 s left",
     ]
+
+
+def budget(name="quick", embedded_steps=None):
+    return SimpleNamespace(name=name, embedded_steps=embedded_steps)
+
+
+@pytest.mark.parametrize(
+    ("budget", "given", "widths"),
+    [
+        (budget(), {}, [32, 64, 128]),
+        (budget("full"), {"vocabulary": 900}, [64, 128, 256]),
+        (budget(), {"width": 64}, [64]),
+        (budget(), {"steps": 9}, [128]),
+        (budget("smoke", 30), {}, [32]),
+    ],
+)
+def test_the_size_is_chosen_unless_it_is_configured(budget, given, widths):
+    assert [size.width for size in _sizes(budget, given)] == widths
+
+
+def test_the_choice_of_a_size_is_noted(tmp_path):
+    sizes = [{"width": 32, "validation": 4.9}, {"width": 64, "validation": 5.0}]
+    facts = {"parameters": 77888, "size": {"width": 32}, "sizes": sizes}
+    (tmp_path / "scratch.json").write_text(json.dumps(facts))
+    assert size_note(tmp_path) == (
+        "The start model has 77,888 parameters; width 32 chosen by validation loss (4.90 at width "
+        "32, 5.00 at width 64)."
+    )
+    (tmp_path / "scratch.json").write_text(json.dumps(facts | {"sizes": sizes[:1]}))
+    assert size_note(tmp_path) is None

@@ -5,11 +5,12 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from made_up import TURN, dialogues
+from made_up import TURN, dialogues, lists
 
 from paretosteer.errors import UsageError
 from paretosteer.policies.conditioning import Unconditioned
@@ -19,7 +20,7 @@ from paretosteer.text.generate import Decoding
 from paretosteer.text.model import load_model
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.samples import Prompt
-from paretosteer.text.scratch.model_size import SIZES, Size, size_for
+from paretosteer.text.scratch.model_size import SIZES, Size, size_for, smaller_sizes
 from paretosteer.text.scratch.start_model import EPOCHS, refuse_poor, train_start_model, unigram
 from paretosteer.text.scratch.token_rows import Row
 from paretosteer.training.snapshots import Journal
@@ -173,6 +174,59 @@ def test_few_texts_are_passed_over_a_few_times_and_the_best_checkpoint_is_kept(t
     facts = train_start_model(few, HELD_OUT, tmp_path, long, validation=HELD_OUT, epochs=EPOCHS)
     assert facts["epochs"] == EPOCHS and facts["steps"] < 2000
     assert 0 < facts["best_step"] <= facts["steps"]
+
+
+LADDER = smaller_sizes(
+    Size(300, width=64, layers=2, heads=2, steps=999, learning_rate=5e-3, context=64)
+)
+
+
+@pytest.mark.parametrize(("make", "count", "width"), [(dialogues, 100, 64), (lists, 80, 16)])
+def test_the_size_with_the_lowest_validation_loss_is_chosen(tmp_path, make, count, width):
+    def train(name, sizes):
+        few = {"validation": make(40, 2), "epochs": EPOCHS}
+        return train_start_model(make(count, 0), make(40, 1), tmp_path / name, sizes, **few)
+
+    facts = train("ladder", LADDER)
+    losses = {size["width"]: size["validation"] for size in facts["sizes"]}
+    assert facts["size"]["width"] == width == min(losses, key=losses.get)
+    # Sizes that are larger than one that is already too large are not tried.
+    assert list(losses) == ([16, 32, 64] if width == 64 else [16, 32])
+    (alone,) = (size for size in LADDER if size.width == width)
+    train("alone", alone)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("ladder", "alone")]
+    assert weights[0] == weights[1]
+
+
+def test_no_smaller_size_is_tried_where_texts_are_many_or_no_loss_is_measured(tmp_path):
+    texts, short = dialogues(300, 0), [replace(size, steps=3) for size in LADDER]
+    for name, few in (("many", {"validation": HELD_OUT}), ("unmeasured", {})):
+        facts = train_start_model(texts, HELD_OUT, tmp_path / name, short, epochs=EPOCHS, **few)
+        assert facts["sizes"] == [{"width": 64, "layers": 2, "validation": None}]
+
+
+def test_a_killed_choice_of_size_resumes_to_the_same_weights(tmp_path):
+    def train(name, **how):
+        few = {"validation": lists(20, 2), "epochs": EPOCHS}
+        return train_start_model(lists(40, 0), lists(20, 1), tmp_path / name, LADDER, **few, **how)
+
+    whole, seen = train("whole"), []
+
+    def kill(step, total, loss):
+        seen.append(step)
+        if seen.count(total - 1) == 2:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train("killed", progress=kill, journal=Journal(tmp_path / "kept", every=0))
+    more = []
+    resumed = train(
+        "resumed", progress=lambda *at: more.append(at[0]), journal=Journal(tmp_path / "kept")
+    )
+    assert more[0] == whole["steps"] - 1  # the first size is not trained again
+    assert resumed | {"seconds": 0} == whole | {"seconds": 0}
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "resumed")]
+    assert files[0] == files[1]
 
 
 def test_a_poor_model_of_few_texts_is_not_to_be_trained_longer():

@@ -36,6 +36,25 @@ SIZES: Mapping[str, Size] = {
     "full": Size(4096, 256, 4, 4, steps=8000, learning_rate=1.5e-3),
 }
 
+SHARES = (4, 2, 1)  # of the width, for sizes to choose from
+
+
+def smaller_sizes(size: Size) -> tuple[Size, ...]:
+    """Sizes to choose from, smallest first: a quarter and half of the width, and the size itself.
+
+    The learning rate rises as the width falls, as it does in `SIZES`.
+    """
+    return tuple(
+        replace(
+            size,
+            width=size.width // share,
+            layers=max(1, size.layers // share),
+            heads=max(1, size.heads // share),
+            learning_rate=size.learning_rate * share,
+        )
+        for share in SHARES
+    )
+
 
 def size_for(budget: str, **given: float | None) -> Size:
     """Size for a budget; keyword arguments other than None override its fields.

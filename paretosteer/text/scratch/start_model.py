@@ -7,7 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from paretosteer.text.scratch.train_language_model import (
 )
 from paretosteer.training.snapshots import Journal, Snapshot
 
-SCRATCH_VERSION = "2"
+SCRATCH_VERSION = "3"
 FACTS = "scratch.json"
 MARGIN = 0.85  # a start model must be below this share of the unigram model's cross-entropy
 
@@ -49,7 +49,7 @@ def train_start_model(
     texts: Sequence[Text],
     held_out: Sequence[Text],
     folder: Path,
-    size: Size,
+    sizes: Size | Sequence[Size],
     *,
     validation: Sequence[Text] = (),
     epochs: int | None = None,
@@ -69,11 +69,13 @@ def train_start_model(
         Pairs of a prompt, which ends where its answer begins, and the answer.
     folder
         Folder to write.
-    size
-        Size of model and tokenizer, and length of training.
+    sizes
+        Size of model and tokenizer, and length of training. Of several, smallest first, the one
+        with the lowest loss on `validation` is chosen where the texts are few enough for `EPOCHS`
+        epochs, otherwise the last. A larger size is tried as long as the loss falls.
     validation
-        Texts that decide when to stop: in `EPOCHS` epochs or more, the checkpoint with the lowest
-        loss on them is kept.
+        Texts that decide on the size and when to stop: in `EPOCHS` epochs or more, the checkpoint
+        with the lowest loss on them is kept.
     epochs
         Most passes over `texts`, which may shorten the training; None for no limit.
     seed
@@ -81,7 +83,7 @@ def train_start_model(
     device
         Device to train on; the CPU by default.
     progress
-        Called after every step.
+        Called after every step of every size.
     journal
         Snapshots from which a killed training run resumes; None for none.
 
@@ -91,7 +93,7 @@ def train_start_model(
     `cross_entropy` and the `unigram` model's (nats per token), and `bits_per_byte`. Further
     `steps`, `best_step` (of the kept checkpoint), `epochs`, `tokens` (number of targets),
     `vocabulary`, `parameters`, `cut` (training texts that exceeded the context), `seconds`, `seed`,
-    `size` and `version`.
+    `size`, `sizes` (width, layers and loss on `validation` of every size tried) and `version`.
 
     Raises
     ------
@@ -105,6 +107,8 @@ def train_start_model(
             "provide some of both"
         )
     started = time.perf_counter()
+    sizes = [sizes] if isinstance(sizes, Size) else list(sizes)
+    size = sizes[-1]  # all have the same tokenizer and the same batches
     tokenizer = learn_tokenizer((f"{p} {a}" for p, a in texts), size.vocabulary, size.context)
     rows, unseen, watched = (
         [encode_row(tokenizer, prompt, answer, size.context) for prompt, answer in part]
@@ -112,40 +116,53 @@ def train_start_model(
     )
     epoch = batches_per_epoch(rows, size.batch_tokens)
     steps = size.steps if epochs is None else min(size.steps, epochs * epoch)
-    model = fresh_llama(_config(tokenizer, size), seed).to(device or torch.device("cpu"))
-    pad, rng = tokenizer.pad_token_id, np.random.default_rng(seed)
-    best = _Best(model, lambda: cross_entropy(model, answers_in_order(watched, WATCHED, pad)))
+    few = bool(watched) and steps >= EPOCHS * epoch
+    pad = tokenizer.pad_token_id
+    journal = journal or Journal()
 
-    def on_step(step: int, total: int, loss: float) -> None:
-        if progress is not None:
-            progress(step, total, loss)
-        if watched and steps >= EPOCHS * epoch and step % max(1, steps // LOOKS) == 0:
-            best.look(step)
+    def train(size: Size) -> _Candidate:
+        model = fresh_llama(_config(tokenizer, size), seed).to(device or torch.device("cpu"))
+        best = _Best(model, lambda: cross_entropy(model, answers_in_order(watched, WATCHED, pad)))
 
-    tokens = fit(
-        model,
-        batches(rows, size.batch_tokens, pad, rng, prompts=True),
-        Recipe(steps, size.learning_rate),
-        on_step,
-        journal,
-        best,
-    )
-    best_step = best.load(steps)
+        def on_step(step: int, total: int, loss: float) -> None:
+            if progress is not None:
+                progress(step, total, loss)
+            if few and step % max(1, steps // LOOKS) == 0:
+                best.look(step)
+
+        tokens = fit(
+            model,
+            batches(rows, size.batch_tokens, pad, np.random.default_rng(seed), prompts=True),
+            Recipe(steps, size.learning_rate),
+            on_step,
+            journal,
+            best,
+        )
+        return _Candidate(model, size, best.load(steps), best.lowest, tokens)
+
+    candidates: list[_Candidate] = []
+    for each in sizes if few else sizes[-1:]:
+        candidates.append(train(each))
+        if len(candidates) > 1 and candidates[-1].loss > candidates[-2].loss:
+            break
+    chosen = min(candidates, key=lambda candidate: candidate.loss)
+    model = chosen.model
     nats = cross_entropy(model, answers_in_order(unseen, size.batch_tokens, pad))
     facts = {
         "cross_entropy": nats,
         "unigram": unigram(rows, unseen, len(tokenizer)),
         "bits_per_byte": nats / math.log(2) / _bytes_per_token(unseen, tokenizer),
         "steps": steps,
-        "best_step": best_step,
+        "best_step": chosen.step,
         "epochs": steps / epoch,
-        "tokens": tokens,
+        "tokens": chosen.tokens,
         "vocabulary": len(tokenizer),
         "parameters": model.num_parameters(),
         "cut": sum(row.cut for row in rows),
         "seconds": time.perf_counter() - started,
         "seed": seed,
-        "size": asdict(size),
+        "size": asdict(chosen.size),
+        "sizes": [candidate.facts() for candidate in candidates],
         "version": SCRATCH_VERSION,
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,32 +172,47 @@ def train_start_model(
     return facts
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """Model of one size, from the step with the lowest loss on validation texts."""
+
+    model: Any
+    size: Size
+    step: int
+    loss: float  # nats per token; infinite where it was not measured
+    tokens: int
+
+    def facts(self) -> dict[str, float | None]:
+        loss = self.loss if math.isfinite(self.loss) else None  # JSON has no infinity
+        return {"width": self.size.width, "layers": self.size.layers, "validation": loss}
+
+
 class _Best:
     """Weights with the lowest validation loss so far."""
 
     def __init__(self, model: Any, loss: Callable[[], float]):
         self._model, self._loss = model, loss
-        self._lowest, self._step = math.inf, 0
+        self.lowest, self._step = math.inf, 0
         self._weights: dict[str, torch.Tensor] = {}
 
     def look(self, step: int) -> None:
         """Keep the current weights if they are the best so far."""
         loss = self._loss()
-        if loss < self._lowest:
+        if loss < self.lowest:
             weights = self._model.state_dict().items()
-            self._lowest, self._step = loss, step
+            self.lowest, self._step = loss, step
             self._weights = {name: value.detach().clone() for name, value in weights}
 
     def snapshot(self) -> Snapshot:
         """Best weights so far, for `fit`."""
         weights = {f"best.{name}": value for name, value in self._weights.items()}
         # JSON has no infinity.
-        return weights, {"best": [self._lowest, self._step] if weights else None}
+        return weights, {"best": [self.lowest, self._step] if weights else None}
 
     def restore(self, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
         """Restore what `snapshot` returned."""
         if state["best"]:
-            self._lowest, self._step = state["best"]
+            self.lowest, self._step = state["best"]
         weights = self._model.state_dict()
         self._weights = {
             name: tensors[f"best.{name}"].to(value.device)
