@@ -206,9 +206,7 @@ class Preferences(ScoredByRewards):
 
     @property
     def _size_notes(self) -> list[str]:
-        if self.setting.model.name != "embedded":
-            return []
-        note = size_note(Path(self.model.name))
+        note = size_note(self.embedded_folder) if self.embedded_folder else None
         return [note] if note else []
 
     @property

@@ -61,6 +61,7 @@ class TextBenchmark(Benchmark):
 
     def __init__(self, options: Any, setting: Setting):
         super().__init__(options, setting)
+        self.embedded_folder: Path | None = None
         self.sampler: Callable[[TextPolicy], Sampler] = NativeSampler
         self.objectives = tuple(self.declared())
         self.decoding, self.answering = self.decodings()
@@ -215,7 +216,7 @@ class TextBenchmark(Benchmark):
             # Checked here, so that a poor model is not trained again for every cell.
             if setting.budget.checks:
                 self.check_embedded(folder)
-            path = str(folder)
+            self.embedded_folder, path = folder, str(folder)
         assert path is not None
         model = load_model(path, setting.device, setting.dtype, pad, setting.model.revision)
         model = replace(model, recompute=setting.gradient_checkpointing)

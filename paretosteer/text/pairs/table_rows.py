@@ -34,9 +34,14 @@ def csv_rows(path: Path, kind: str) -> Iterator[tuple[int, Any]]:
             raise ValueError("the file is empty or begins with a blank line; use another file")
         text.seek(0)
         delimiter = "\t" if kind == ".tsv" else max(",;\t", key=header.count)
-        quoting = csv.QUOTE_NONE if _plain_quotes(text, delimiter) else csv.QUOTE_MINIMAL
+        plain = _plain_quotes(text, delimiter)
         text.seek(0)
-        reader = csv.reader(text, delimiter=delimiter, quoting=quoting, strict=True)
+        reader = csv.reader(
+            text,
+            delimiter=delimiter,
+            quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL,
+            strict=True,
+        )
         names = next(reader)
         if len(set(names)) < len(names):
             raise ValueError(f"1: the header repeats a name ({', '.join(names)}); rename one")
