@@ -94,8 +94,9 @@ class Data:
         """
         pairs = [pair for part in parts for pair in self._parts[objective].get(part, [])]
         if not pairs:
+            count = len(self.sets[self.names.index(objective)].pairs)
             raise UsageError(
-                f"benchmark.pairs.{objective}: none of its {len(self._set(objective).pairs)} pairs "
+                f"benchmark.pairs.{objective}: none of its {count} pairs "
                 f"fall into {' or '.join(parts)} (a hash of the prompt decides); provide more pairs"
             )
         return pairs
@@ -135,9 +136,6 @@ class Data:
     def prompts(self, split: str) -> list[Dialogue]:
         """Prompts of a split, balanced over the objectives."""
         return balanced({name: self.pairs(name, split) for name in self.names})
-
-    def _set(self, objective: str) -> PairSet:
-        return self.sets[self.names.index(objective)]
 
     @cached_property
     def _parts(self) -> dict[str, dict[str, Sequence[Pair]]]:

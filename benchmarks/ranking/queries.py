@@ -148,15 +148,12 @@ def split_training(queries: Sequence[Query], share: float = 0.1) -> tuple[list[Q
             f"benchmark.path: split train has {len(queries)} usable queries, but calibration alone "
             f"needs {count}; provide more data"
         )
-    chosen = {query.id for query in sorted(queries, key=_hash)[:count]}
+    ids = [query.id for query in queries]
+    chosen = set(sorted(ids, key=lambda id: blake2b(id.encode(), digest_size=8).digest())[:count])
     return (
         [query for query in queries if query.id not in chosen],
         [query for query in queries if query.id in chosen],
     )
-
-
-def _hash(query: Query) -> bytes:
-    return blake2b(query.id.encode(), digest_size=8).digest()
 
 
 @dataclass(frozen=True)

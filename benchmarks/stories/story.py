@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 import numpy as np
 
@@ -189,13 +190,10 @@ def story_entropy() -> Entropy:
 @cache
 def vocabulary() -> tuple[str, ...]:
     """Sorted words of the grammar and of all prompts, without the end marker."""
-    filled = {word for p in _all_prompts() for word in (*_opening_words(p), *p.slots.values())}
+    every = chain(*splits().values())
+    filled = {word for p in every for word in (*_opening_words(p), *p.slots.values())}
     plain = {word for word in GRAMMAR.terminals() if not word.startswith("{")}
     return tuple(sorted((filled | plain) - {END}))
-
-
-def _all_prompts() -> list[Prompt]:
-    return [prompt for split in splits().values() for prompt in split]
 
 
 @cache

@@ -147,15 +147,11 @@ def results(
         "selection": state.facts("train")["selection"],
         "notes": [*benchmark.notes, *plan.method().notes, *config.preferences.notes],
         "cost": _cost(state),
-        **_fold(benchmark),
+        **({"fold": asdict(benchmark.fold)} if benchmark.fold else {}),
         **_measured(benchmark, state),
         **_rewarded(benchmark),
         **_exact(benchmark, points),
     }
-
-
-def _fold(benchmark: Benchmark) -> dict[str, Any]:
-    return {"fold": asdict(benchmark.fold)} if benchmark.fold else {}
 
 
 def _measured(benchmark: Benchmark, state: State) -> dict[str, Any]:

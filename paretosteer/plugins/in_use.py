@@ -85,7 +85,8 @@ def missing(plugins: Mapping[str, str]) -> str:
     for part, origin in plugins.items():
         if _found(part) is None:
             kind, _, name = part.partition(" ")
-            remedy = f"pass --plugin {origin}" if _is_file(origin) else f"install {origin}"
+            is_file = Path(origin).is_absolute()  # a package is a name and a version
+            remedy = f"pass --plugin {origin}" if is_file else f"install {origin}"
             return f"needs the {kind} {name!r} of {origin}; {remedy}"
     return ""
 
@@ -99,10 +100,6 @@ def _found(part: str) -> registry.Offer | None:
     kind, _, name = part.partition(" ")
     groups = {registry.singular(group): group for group in get_args(registry.Group)}
     return registry.find(groups[kind], name) if kind in groups else None
-
-
-def _is_file(origin: str) -> bool:
-    return Path(origin).is_absolute()  # a package is a name and a version
 
 
 def _part(offer: registry.Offer) -> str:

@@ -209,8 +209,8 @@ def _of_packages(group: Group) -> list[Offer]:
             entry.name,
             entry.load,
             package=_package(entry),
-            version=_version(entry),
-            module=_module(entry),
+            version=entry.dist.version if entry.dist else "",
+            module=entry.value.partition(":")[0].strip(),
             attribute=entry.attr,
         )
         for entry in installed(group)
@@ -252,11 +252,3 @@ def _remedy(group: Group, name: str) -> str:
 
 def _package(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist else ""
-
-
-def _version(entry: EntryPoint) -> str:
-    return entry.dist.version if entry.dist else ""
-
-
-def _module(entry: EntryPoint) -> str:
-    return entry.value.partition(":")[0].strip()

@@ -81,7 +81,8 @@ def read_adapter(folder: Path) -> Adapter:
             f"{_layer(embedded[0])!r} changes an embedding, but only linear layers can be mixed; "
             "train it without that layer in target_modules",
         )
-    foreign = sorted(key for key in tensors.keys() - factors if _layer(key) not in _saved(whole))
+    saved = {name + end for name in whole for end in (".weight", ".base_layer.weight")}
+    foreign = sorted(key for key in tensors.keys() - factors if _layer(key) not in saved)
     if foreign or not names or not factors <= tensors.keys():
         name = repr(_layer(foreign[0])) if foreign else f"{sorted(tensors)[:1]}"
         raise _refusal(folder, f"{name} is not a pair of low-rank factors; use a plain LoRA")
@@ -366,11 +367,6 @@ def _described(network: Any) -> str:
 
 def _layer(key: str) -> str:
     return key.removeprefix(PREFIX)
-
-
-def _saved(whole: Mapping[str, Tensor]) -> set[str]:
-    """Keys under which PEFT saves these layers in full."""
-    return {name + end for name in whole for end in (".weight", ".base_layer.weight")}
 
 
 def _times(shape: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from paretosteer.cells.record import Oracle, ScoredRecord
+from paretosteer.cells.record import ScoredRecord
 from paretosteer.cells.scores import metric_inputs
 from paretosteer.errors import first_line
 from paretosteer.findings import Finding, fault, note
@@ -200,16 +200,15 @@ def _replicate(cell: Found) -> Replicate:
     record = _scored(cell)
     places = record.ranked_points()
     inputs = metric_inputs(record, cell.raw)
+    optimum = None
+    if record.oracle:
+        optimum = Optimum(np.array(record.oracle.points)[places], np.array(record.oracle.start))
     return Replicate(
         fold=record.fold.index if record.fold else None,
         points=cell.values[places],
-        optimum=_optimum(record.oracle, places) if record.oracle else None,
+        optimum=optimum,
         inputs={name: rows[places] for name, rows in inputs.items()},
     )
-
-
-def _optimum(oracle: Oracle, places: list[int]) -> Optimum:
-    return Optimum(np.array(oracle.points)[places], np.array(oracle.start))
 
 
 def _scored(cell: Found) -> ScoredRecord:

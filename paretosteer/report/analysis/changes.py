@@ -129,7 +129,8 @@ def compare_sweeps(before: str | os.PathLike[str], after: str | os.PathLike[str]
 
     """
     first, second = make_tables(find_cells(before)), make_tables(find_cells(after))
-    rows = sorted((_row(*pair) for pair in _matches(first, second)), key=_order)
+    rows = [_row(*pair) for pair in _matches(first, second)]
+    rows.sort(key=lambda row: (row.heading, row.label))
     cells = (*first.cells, *second.cells)
     lost = [cell for cell in cells if not cell.scored and not cell.config]
     return Comparison(Path(before), Path(after), tuple(_labelled(rows)), tuple(lost))
@@ -306,10 +307,6 @@ def _differences(before: Setting, after: Setting) -> str:
         for name, value in first.items()
     ]
     return f"not comparable, since these differ: {'; '.join(parts)}"
-
-
-def _order(change: RowChange) -> tuple[str, str]:
-    return change.heading, change.label
 
 
 def _labelled(rows: Sequence[RowChange]) -> Iterator[RowChange]:

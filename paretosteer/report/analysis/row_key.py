@@ -49,13 +49,11 @@ def labels(rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
     """
     names = [f"{method} ({variant})" if variant else method for method, variant, _ in rows]
     return [
-        _distinguish(name, rows[index][2], [rows[i][2] for i in _indices(names, name)])
-        for index, name in enumerate(names)
+        _distinguish(
+            name, own, [row[2] for other, row in zip(names, rows, strict=True) if other == name]
+        )
+        for name, (_, _, own) in zip(names, rows, strict=True)
     ]
-
-
-def _indices(names: Sequence[str], name: str) -> list[int]:
-    return [index for index, other in enumerate(names) if other == name]
 
 
 def _distinguish(name: str, own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> str:
