@@ -23,7 +23,7 @@ from paretosteer.interfaces import Array, Point, Rewarded
 from paretosteer.method import Method
 from paretosteer.policies.control import Control
 from paretosteer.runtime.batch_size import MOST
-from paretosteer.runtime.progress import say
+from paretosteer.runtime.progress import OnStep, say
 from paretosteer.storage.pieces import Pieces
 from paretosteer.training import candidate_selection
 from paretosteer.training.rollout import GridRows, roll_out
@@ -56,6 +56,13 @@ class Evaluation:
         self.seed, self.samples = seed, samples
         self.seconds = 0.0  # over all blocks, those of interrupted runs included
         self.prompts = benchmark.prompts("test")
+        self.on_row: OnStep = lambda row, figures: None  # shows progress
+        self._row = 0
+
+    @property
+    def rows(self) -> int:
+        """Number of samples in all."""
+        return len(self.points) * len(self.prompts) * self.samples
 
     def sample(self, kept: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         """Drift of every sample, and its text where the benchmark can show it."""
@@ -74,8 +81,7 @@ class Evaluation:
         """
         objectives = self.benchmark.objectives
         names = [objective.name for objective in objectives]
-        total = len(self.points) * len(self.prompts) * self.samples
-        scorer = Scorer(self.benchmark, grace=total)
+        scorer = Scorer(self.benchmark, grace=self.rows)
         texts = read_samples(cell)
 
         def scored(block: Block) -> pd.DataFrame:
@@ -143,6 +149,7 @@ class Evaluation:
         for block in blocks:
             name = f"{block.start:06d}"
             path = files.find(name)
+            self._row = block.start * len(self.prompts) * self.samples
             piece = _timed(make, block) if path is None else pd.read_parquet(path)
             then(piece)
             last = block is blocks[-1]  # the whole table is written right after it
@@ -172,6 +179,7 @@ class Evaluation:
         for frame, samples in self._rolls(block, measured):
             shown = pd.DataFrame(self.benchmark.describe(samples))
             frames.append(pd.concat([frame, shown], axis=1))
+            self._show(len(frame))
         return pd.concat(frames, ignore_index=True)
 
     def _scored(self, block: Block, texts: pd.DataFrame, scorer: Scorer) -> pd.DataFrame:
@@ -184,7 +192,12 @@ class Evaluation:
                 if judged is not None:
                     frame = self._with(frame, _JUDGED, judged)
             frames.append(frame)
+            self._show(len(frame))
         return pd.concat(frames, ignore_index=True)
+
+    def _show(self, rows: int) -> None:
+        self._row += rows
+        self.on_row(self._row, {})
 
     def _samples(self, block: Block, texts: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, Any]]:
         """Samples with their keys: read back, or drawn again where the benchmark writes no text."""

@@ -175,6 +175,13 @@ class CellPlan:
         return method_outputs.total_steps(name, self.method(), cap, len(self.objectives))
 
     @property
+    def sampled_rows(self) -> int:
+        """Approximate number of samples of its evaluation."""
+        budget, count = self.config.budget, len(self.objectives)
+        points = self.config.preferences.size(count) or 20
+        return points * (budget.test_prompts or 100) * budget.test_samples
+
+    @property
     def title(self) -> str:
         """Name of the cell by its progress bar and in trackers."""
         return cell_title(self.config.method.name, self.variant, self.config.seed)

@@ -22,7 +22,7 @@ def existing_record(plan: CellPlan) -> Record | None:
     if (record := _finished(plan)) is not None:
         return record
     if (record := skipped_record(plan)) is not None:
-        say(f"{plan.folder.name}: {record.status} before, not tried again")
+        say(f"{plan.title}: {record.status} before, not tried again")
     return record
 
 
@@ -49,9 +49,9 @@ def _finished(plan: CellPlan) -> Record | None:
     if state.finished(plan.digests) != list(STAGES) or not state.are_of(record.files):
         return None
     restore_config(plan.folder, record, say)
-    say(f"{plan.folder.name}: finished before, reused")
+    say(f"{plan.title}: finished before, reused")
     if record.source_digest != provenance.source_digest(used(plan.config)):
-        say(f"{plan.folder.name}: note: made by other code (commit {record.git.commit})")
+        say(f"{plan.title}: note: made by other code (commit {record.git.commit})")
     return record
 
 

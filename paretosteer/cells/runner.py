@@ -27,7 +27,8 @@ from paretosteer.config.setting import Setting
 from paretosteer.errors import PLUGIN_ERRORS, UnsupportedError, stops_job
 from paretosteer.runtime import memory
 from paretosteer.runtime.accelerate_processes import accelerator, are_several
-from paretosteer.runtime.progress import say, training_bar
+from paretosteer.runtime.progress import say, stage
+from paretosteer.runtime.terminal import plural
 from paretosteer.storage.atomic import atomic_write, remove
 from paretosteer.storage.locks import owned
 from paretosteer.training.snapshots import Journal
@@ -75,6 +76,7 @@ class CellRun:
         self.plan, self.tracker, self.failures = plan, tracker, failures
         self.config, self.folder = plan.config, plan.folder
         self.stage = "prepare"  # named in the record if the cell fails
+        stage(plan.title, "preparing")
         plan.check_inputs()
         memory.reset_peak()
         torch.manual_seed(self.config.seed)
@@ -93,11 +95,11 @@ class CellRun:
     def stages(self) -> dict[str, Any]:
         """Train, sample and score, as far as an earlier run did not; then gather the record."""
         done = self.state.finished(self.plan.digests)
-        for stage in done:
-            self.partial.clear(stage)
+        for finished in done:
+            self.partial.clear(finished)
         self.group.announce(training="train" not in done)
         if "train" in done:
-            say(f"{self.folder.name}: training is finished, not repeated")
+            say(f"{self.plan.title}: training is finished, not repeated")
             self.method.load(self.folder / "checkpoint", self.benchmark)
         else:
             self.train()
@@ -117,22 +119,22 @@ class CellRun:
         normaliser_seconds = time.perf_counter() - began
 
         self.stage = "train"
-        with training_bar(self.plan.title, self.plan.steps) as show:
+        show = stage(self.plan.title, "training", self.plan.steps)
 
-            def on_step(step: int, row: Mapping[str, float | str]) -> None:
-                show(step, row)
-                self.tracker.log(step, row)
+        def on_step(step: int, row: Mapping[str, float | str]) -> None:
+            show(step, row)
+            self.tracker.log(step, row)
 
-            trainer = self.trainer(on_step)
-            shared = self.shared_training(trainer)
-            if shared is None:
-                self.method.train(self.benchmark, trainer)
+        trainer = self.trainer(on_step)
+        shared = self.shared_training(trainer)
+        if shared is None:
+            self.method.train(self.benchmark, trainer)
+        else:
+            trainer = self.trainer()  # counts what this cell adds
+            if self.plan.shared:
+                self.method.train_from(shared.checkpoint, self.benchmark, trainer)
             else:
-                trainer = self.trainer()  # counts what this cell adds
-                if self.plan.shared:
-                    self.method.train_from(shared.checkpoint, self.benchmark, trainer)
-                else:
-                    self.method.load(shared.checkpoint, self.benchmark)
+                self.method.load(shared.checkpoint, self.benchmark)
 
         files = write_checkpoint(self.folder, self.config.method.name, self.method)
         with atomic_write(self.folder / "training.csv") as path:
@@ -174,10 +176,11 @@ class CellRun:
 
         What the benchmark measures besides is among the facts of the stage.
         """
-        self.stage, evaluation = "sample", self.evaluation()
+        self.stage, evaluation = "sample", self.evaluation("sampling")
         self.partial.clear_after("sample")
-        prompts = len(evaluation.prompts)
-        say(f"{self.folder.name}: sampling {len(self.points)} points x {prompts} prompts")
+        points, prompts = len(self.points), len(evaluation.prompts)
+        extent = f"{plural(points, 'point')} x {plural(prompts, 'prompt')}"
+        say(f"{self.plan.title}: sampling {extent}")
         drift, texts = evaluation.sample(self.partial.folder("sample"))
         files = [
             write_json_lines(self.folder / "samples.jsonl", texts),
@@ -195,7 +198,7 @@ class CellRun:
 
     def score(self) -> None:
         """Score the samples in raw units. Writes `scores.parquet`, with a judge `judge.parquet`."""
-        self.stage, evaluation = "score", self.evaluation()
+        self.stage, evaluation = "score", self.evaluation("scoring")
         scores, judged, scorer = evaluation.score(self.partial.folder("score"), self.folder)
         files = [write_table(self.folder / "scores.parquet", scores)]
         if judged is not None:
@@ -258,6 +261,9 @@ class CellRun:
         journal = Journal(self.partial.folder("train"), every, first, say)
         return Trainer.under(self.setting, seed=self.config.seed, on_step=on_step, journal=journal)
 
-    def evaluation(self) -> Evaluation:
-        samples = self.config.budget.test_samples
-        return Evaluation(self.method, self.benchmark, self.points, self.config.seed, samples)
+    def evaluation(self, name: str) -> Evaluation:
+        """Evaluation that shows its progress under this name."""
+        samples, seed = self.config.budget.test_samples, self.config.seed
+        evaluation = Evaluation(self.method, self.benchmark, self.points, seed, samples)
+        evaluation.on_row = stage(self.plan.title, name, evaluation.rows)
+        return evaluation

@@ -66,7 +66,7 @@ def find_shared(plan: CellPlan, device: str) -> SharedTraining | None:
     folder = existing(KIND, _key(plan, device))
     if folder is None:
         return None
-    say(f"{plan.folder.name}: training is shared with other cells, not repeated")
+    say(f"{plan.title}: training is shared with other cells, not repeated")
     return SharedTraining(folder)
 
 

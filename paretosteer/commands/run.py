@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from paretosteer.commands.arguments import add_trust, command, table
 from paretosteer.errors import UsageError, said
 from paretosteer.plugins import conf_files
-from paretosteer.runtime.terminal import line, printable
+from paretosteer.runtime.progress import say_loading
+from paretosteer.runtime.terminal import line, plural, printable
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _OVERRIDES = """settings, as Hydra overrides: a group (method, benchmark, model, budget,
 preferences, tracker, launcher, experiment) or one value in it, such as method.rank=4"""
+
+
+_LOADING = "loading PyTorch and the configuration …"
 
 
 def add(commands: Commands) -> None:
@@ -79,6 +83,7 @@ def _run(args: argparse.Namespace) -> int:
         return _sweep(args)
     conf_files.use(args.config_dir)
     from paretosteer.cells.record import FailedRecord
+    from paretosteer.runtime.progress_bars import bars
     from paretosteer.sweeps.compose import compose_cell
     from paretosteer.sweeps.sweep import (
         announce,
@@ -87,11 +92,13 @@ def _run(args: argparse.Namespace) -> int:
         plan,
         report_folders,
         run_one,
+        time_left,
     )
     from paretosteer.tracking import sync_command
 
     if args.cfg or args.info:
         return _print_composition(args, one=True)
+    say_loading(_LOADING)
     configs = [compose_cell(_overrides(args))]
     _trust(args.trust_remote_code, configs)
     (cell,) = cells = plan(configs)
@@ -99,7 +106,8 @@ def _run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _show(cells, from_scratch)
     begin(cells, from_scratch)
-    record = run_one(cell)
+    with bars(time_left(cells)):
+        record = run_one(cell)
     if record is None:  # the first process of this cell does the rest
         return 0
     announce(record, cell.config)
@@ -125,13 +133,25 @@ def _sweep(args: argparse.Namespace) -> int:
     overrides = _overrides(args)
     if args.cfg or args.info:
         return _print_composition(args, one=False)
+    say_loading(_LOADING)
     configs = compose_sweep(overrides)
     _trust(args.trust_remote_code, configs)
+    if not args.dry_run:
+        say_loading(_overview(configs))
     cells, from_scratch = plan(configs), args.overwrite == "all"
     if args.dry_run:
         return _show(cells, from_scratch)
     begin(cells, from_scratch)
     return run_sweep(overrides, cells)
+
+
+def _overview(configs: Sequence[CellConfig]) -> str:
+    """`6 cells: clp, bone_soup on stories, seeds 0, 1, 2`."""
+    methods = ", ".join(dict.fromkeys(config.method.name for config in configs))
+    places = ", ".join(dict.fromkeys(config.benchmark.name for config in configs))
+    seeds = dict.fromkeys(config.seed for config in configs)
+    named = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    return f"{plural(len(configs), 'cell')}: {methods} on {places}, {named}"
 
 
 def _trust(model: str | None, configs: Sequence[CellConfig]) -> None:
@@ -171,7 +191,8 @@ def _show(cells: Sequence[PlannedCell], from_scratch: bool) -> int:
     header = ("method", "variant", "benchmark", "model", "seed", "stages", "steps", "rows")
     print(table(header, [_row(*each) for each in zip(cells, done, costs, strict=True)]))
     steps, rows = (sum(column) for column in zip(*costs, strict=True))
-    print(f"\n{len(cells)} cells; left to train: {steps} optimiser steps on {rows} rows at most")
+    count = plural(len(cells), "cell")
+    print(f"\n{count}; left to train: {steps} optimiser steps on {rows} rows at most")
     for text in dict.fromkeys(text for cell in cells if cell.plan for text in cell.plan.data):
         print(line(text))
     problems = [(cell, cell.problem) for cell in cells if cell.problem]
@@ -207,4 +228,4 @@ def _cost(cell: PlannedCell, done: str) -> tuple[int, int]:
     if cell.plan is None or done:  # training is the first stage
         return 0, 0
     budget, steps = cell.config.budget, cell.plan.steps
-    return steps, steps * budget.prompts * budget.samples
+    return steps, steps * budget.rows

@@ -78,6 +78,11 @@ class Budget(_Section):
     embedded_steps: Count | None  # training steps of the embedded model; null: its own default
     checks: bool  # refuse a start model that is too poor for meaningful results
 
+    @property
+    def rows(self) -> int:
+        """Samples in one optimiser step."""
+        return self.prompts * self.samples
+
 
 class _Grid(_Section):
     """Preferences to evaluate."""

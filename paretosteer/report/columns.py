@@ -273,8 +273,11 @@ def section(name: Section, objectives: Sequence[str] = ()) -> list[Column]:
 
 
 def on_terminal() -> list[Column]:
-    """Columns that a terminal shows, in order."""
-    return sorted((each for each in BUILT_IN if each.terminal), key=lambda each: each.terminal)
+    """Columns that a terminal shows, the most important first; plug-ins' before the costs."""
+    own = sorted((each for each in BUILT_IN if each.terminal), key=lambda each: each.terminal)
+    added = [each for each in row_metrics() if each not in ROW_METRICS]
+    costs = next(place for place, each in enumerate(own) if each is STEPS)
+    return [*own[:costs], *added, *own[costs:]]
 
 
 def other_columns(figures: Iterable[Mapping[str, Any]], shown: Iterable[Column]) -> list[Column]:

@@ -1,8 +1,8 @@
 """Folder of a report: its files, their digests, and what a caller needs to know of it."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,8 @@ class Report:
     """Files of a report, and the status of its cells.
 
     `leaderboard` has the rows of `leaderboard.csv`; `counts` says how many cells that count
-    (none superseded by a better one) have which status; `problems` are those not `ok`.
+    (none superseded by a better one) have which status; `problems` are those not `ok`. `warnings`
+    are, by the number of a table, what keeps its figures from being taken at face value.
     """
 
     leaderboard: "pd.DataFrame"
@@ -30,6 +31,7 @@ class Report:
     page: Path
     counts: Mapping[str, int]
     problems: tuple[Cell, ...]
+    warnings: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     @property
     def failed(self) -> int:

@@ -16,6 +16,7 @@ from paretosteer.report.figures.all_figures import DRAWINGS, drawings, drawn_tex
 from paretosteer.report.figures.fonts import missing_note
 from paretosteer.report.outputs.csv_text import csv
 from paretosteer.report.outputs.leaderboard import leaderboard_frame
+from paretosteer.report.outputs.notes import warnings
 from paretosteer.report.outputs.report_json import report_json
 from paretosteer.report.outputs.text_tables import latex, markdown
 from paretosteer.report.page.page import page
@@ -76,7 +77,8 @@ def write_report(
         _remove_old_figures(folder / "figures", contents)
         # Last: it has the digests of all other files.
         write_files(folder, contents | {SUMS: _utf8(sums(contents))})
-    return Report(frame, folder, folder / "index.html", *_account(found))
+    cautions = {result.table.number: warnings(result) for result in results}
+    return Report(frame, folder, folder / "index.html", *_account(found), cautions)
 
 
 def _check_reference(raw_reference: Sequence[float] | None, found: Tables) -> None:

@@ -1,4 +1,8 @@
-"""Progress of a cell on standard error: single lines, and a training bar."""
+"""Progress of cells on standard error.
+
+`say` prints a line, `stage` reports the steps of a stage of a cell. Both go to one view: plain
+lines by default, bars where a command opens `paretosteer.runtime.progress_bars`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing import parent_process
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from paretosteer.runtime.accelerate_processes import is_first
 from paretosteer.runtime.terminal import line
@@ -20,14 +22,117 @@ REPORTS = 4  # lines per training run where there is no terminal to draw a bar o
 OnStep = Callable[[int, Mapping[str, float | str]], None]
 
 
+@dataclass(frozen=True)
+class Progress:
+    """State of a stage: `done` of `total` steps, which is 0 where the length is unknown."""
+
+    cell: int  # number in the sweep, from 1
+    title: str
+    stage: str
+    done: int = 0
+    total: int = 0
+    figures: str = ""
+
+
+class View(Protocol):
+    """Where progress is shown."""
+
+    def line(self, text: str, out: bool = False) -> None:
+        """Show one line, with `out` on standard output."""
+
+    def progress(self, at: Progress) -> None:
+        """Show the state of a stage; it replaces the previous one of its cell."""
+
+    def end(self, cell: int) -> None:
+        """A cell has ended."""
+
+
+class Lines:
+    """Plain lines: a few per training run, and no others more often than every `SECONDS`."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def line(self, text: str, out: bool = False) -> None:
+        """Print one line."""
+        print(line(text), file=sys.stdout if out else sys.stderr, flush=True)
+
+    def progress(self, at: Progress) -> None:
+        """Print training at `REPORTS` of its steps, other stages if they take long."""
+        if at.stage == "training":
+            due = at.done % max(1, at.total // REPORTS) == 0 or at.done == at.total
+        else:
+            due = 0 < at.done < at.total and time.monotonic() >= self._due
+        if at.done == 0 or due:
+            self._due = time.monotonic() + SECONDS
+        if due and at.done:
+            stage = "" if at.stage == "training" else f"{at.stage} "
+            of = f"/{at.total}" if at.done <= at.total else ""
+            self.line(f"{at.title}: {stage}step {at.done}{of}  {at.figures}".rstrip())
+
+    def end(self, cell: int) -> None:
+        """Nothing to clear."""
+
+
+_view: View = Lines()
+_cell, _cells = 1, 1
+
+
+@contextmanager
+def shown_by(view: View) -> Iterator[None]:
+    """Show progress in this view until the end of the block."""
+    global _view
+    before, _view = _view, view
+    try:
+        yield
+    finally:
+        _view = before
+
+
+@contextmanager
+def cell_of_sweep(number: int, total: int) -> Iterator[None]:
+    """Until the end of the block, progress is that of a cell of a sweep, numbered from 1."""
+    global _cell, _cells
+    before, (_cell, _cells) = (_cell, _cells), (number, total)
+    try:
+        yield
+    finally:
+        _view.end(number)
+        _cell, _cells = before
+
+
 def say(text: str) -> None:
-    """Print one line for the user on standard error.
+    """Print one line for the user on standard error; in a sweep with the number of the cell.
 
     Of several processes of one cell, only the first prints.
     """
+    show_line(f"[{_cell}/{_cells}] {text}" if _cells > 1 else text)
+
+
+def show_line(text: str, out: bool = False) -> None:
+    """Print one line as it is on standard error, with `out` on standard output."""
+    if is_first():
+        _view.line(text, out)
+
+
+def say_loading(text: str) -> None:
+    """Print a line before imports that take seconds, for a user who watches a terminal."""
+    if sys.stderr.isatty():
+        show_line(text)
+
+
+def stage(title: str, name: str, total: int = 0) -> OnStep:
+    """Begin a stage of the cell called `title`; returns the function that shows its steps."""
     if not is_first():
-        return
-    print(line(text), file=sys.stderr, flush=True)
+        return lambda step, row: None
+    prefix = f"{_cell}/{_cells} " if _cells > 1 else ""
+    begin = Progress(_cell, f"{prefix}{title}", name, 0, total)
+    _view.progress(begin)
+
+    def show(step: int, row: Mapping[str, float | str]) -> None:
+        _view.progress(replace(begin, done=step, total=total, figures=_figures(row)))
+
+    return show
 
 
 class PeriodicLines:
@@ -51,43 +156,8 @@ class PeriodicLines:
         self(f"step {step}/{total}, {figures}{rest}")
 
 
-@contextmanager
-def training_bar(title: str, steps: int) -> Iterator[OnStep]:
-    """A bar with the latest figures; a few plain lines in a worker or without a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal or parent_process():  # bars of concurrent cells overwrite each other
-        yield _lines(title, steps)
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, TextColumn("{task.fields[figures]}", markup=False), console=console
-    ) as bar:
-        task = bar.add_task(line(title), total=steps, figures="")
-
-        def show(step: int, row: Mapping[str, float | str]) -> None:
-            total = max(steps, step)
-            bar.update(task, completed=step, total=total, figures=_figures(row))
-
-        yield show
-
-
-def _lines(title: str, steps: int) -> OnStep:
-    every = max(1, steps // REPORTS)
-
-    def show(step: int, row: Mapping[str, float | str]) -> None:
-        if step % every == 0 or step == steps:
-            cap = f"/{steps}" if step <= steps else ""
-            say(f"{title}: step {step}{cap}  {_figures(row)}")
-
-    return show
-
-
 def _figures(row: Mapping[str, float | str]) -> str:
     hidden = {"step", "phase", "tokens", "seconds"}
     parts = [f"{k} {v:.3g}" for k, v in row.items() if k not in hidden and isinstance(v, float)]
-    return f"{row.get('phase', '')}: " + "  ".join(parts)
+    phase = f"{row['phase']}: " if row.get("phase") else ""
+    return phase + "  ".join(parts)

@@ -23,6 +23,11 @@ def line(text: object) -> str:
     return printable(redact(str(text))).replace("\n", r"\n")
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: 1 cell, 6 cells."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def byte_size(count: float) -> str:
     """Bytes in the largest unit that keeps the number above one: 1.5 GB."""
     for unit in ("B", "kB", "MB", "GB"):

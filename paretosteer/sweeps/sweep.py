@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,15 @@ from paretosteer.cells.shared_failures import SharedFailures
 from paretosteer.config.schema import CellConfig, escaped, quoted
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, said, stops_job
 from paretosteer.runtime.accelerate_processes import is_first
-from paretosteer.runtime.terminal import line
+from paretosteer.runtime.progress import (
+    View,
+    cell_of_sweep,
+    say_loading,
+    show_line,
+    shown_by,
+)
+from paretosteer.runtime.terminal import line, plural
+from paretosteer.runtime.time_left import TimeLeft
 from paretosteer.storage.atomic import check_writable
 from paretosteer.sweeps import launchers
 from paretosteer.sweeps.compose import CONFIG, compose_master, hydra_app
@@ -111,7 +120,8 @@ def run_sweep(overrides: Sequence[str], cells: Sequence[PlannedCell]) -> int:
     launched = True
     with hydra_app() as hydra:
         try:
-            _launch(hydra, compose_master(hydra, overrides), cells)
+            config = compose_master(hydra, overrides)
+            _launch_with_bars(hydra, config, cells)
         except HydraException:
             raise
         except Exception as error:  # jobs raise nothing, so a launcher or its scheduler did
@@ -121,11 +131,32 @@ def run_sweep(overrides: Sequence[str], cells: Sequence[PlannedCell]) -> int:
     return failed if launched else 1
 
 
-def _launch(hydra: Any, config: DictConfig, cells: Sequence[PlannedCell]) -> None:
+def _launch_with_bars(hydra: Any, config: DictConfig, cells: Sequence[PlannedCell]) -> None:
+    """Launch with progress bars for cells that run on this machine."""
+    launcher = config.hydra.runtime.choices.launcher
+    if launcher not in ("basic", "joblib") or not sys.stderr.isatty():
+        _launch(hydra, config, Job(cells))
+        return
+    from paretosteer.runtime.progress_bars import Bars
+
+    with Bars(len(cells), time_left(cells)) as view, shown_by(view), view.follow() as folder:
+        _launch(hydra, config, Job(cells, channel=folder))
+
+
+def time_left(cells: Sequence[PlannedCell]) -> TimeLeft:
+    """Estimate of the time that these cells take."""
+    plans = [cell.plan for cell in cells]
+    training = [plan.steps * plan.config.budget.rows if plan else 0.0 for plan in plans]
+    sampling = max(plan.sampled_rows if plan else 0 for plan in plans)
+    return TimeLeft(training, sampling)
+
+
+def _launch(hydra: Any, config: DictConfig, job: Job) -> None:
     """Give a job for every cell to the launcher, as Hydra's sweeper does.
 
     Jobs carry their cells. Their overrides are for the launcher, which composes them again.
     """
+    cells = job.cells
     with read_write(config), open_dict(config):
         config.sweep_dir = escaped(cells[0].config.sweep_dir)
         given = config.hydra.overrides.hydra  # without the axes of an experiment, which jobs lack
@@ -134,7 +165,7 @@ def _launch(hydra: Any, config: DictConfig, cells: Sequence[PlannedCell]) -> Non
     callbacks.on_multirun_start(config=config, config_name=CONFIG)
     launcher = Plugins.instance().instantiate_launcher(
         hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
-        task_function=Job(cells),
+        task_function=job,
         config=config,
     )
     jobs = [_overrides(cell.config, config) for cell in cells]
@@ -151,21 +182,37 @@ def _overrides(cell: CellConfig, sweep: DictConfig) -> list[str]:
 
 
 class Job:
-    """Hydra's task function: runs one cell of a sweep. In another process it knows no plans."""
+    """Hydra's task function: runs one cell of a sweep. In another process it knows no plans.
 
-    def __init__(self, cells: Sequence[PlannedCell]):
-        self._cells = cells
+    `channel` is the folder through which other processes show their progress, if they can; `view`
+    shows it in this one.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[PlannedCell],
+        channel: Path | None = None,
+        view: View | None = None,
+    ):
+        self.cells, self._channel, self._view = cells, channel, view
         self._failures = SharedFailures()
         self._reasons: set[str] = set()  # of failures, as printed
 
-    def __reduce__(self) -> tuple[Any, tuple[list[CellConfig]]]:
+    def __reduce__(self) -> tuple[Any, tuple[list[CellConfig], Path | None]]:
         # Classes of single-file plug-ins, which plans hold, cannot be pickled.
-        return _job, ([cell.config for cell in self._cells],)
+        return _job, ([cell.config for cell in self.cells], self._channel)
 
     def __call__(self, composed: DictConfig) -> str:
         """Run the cell, or write the record of why it cannot run. Gives its status."""
         os.chdir(get_original_cwd())  # a worker that existed before the sweep is anywhere
-        cell = self._cells[HydraConfig.get().job.num]
+        number = HydraConfig.get().job.num
+        with (
+            shown_by(self._view) if self._view else nullcontext(),
+            cell_of_sweep(number + 1, len(self.cells)),
+        ):
+            return self._run(self.cells[number])
+
+    def _run(self, cell: PlannedCell) -> str:
         if cell.plan is None and cell.problem is None:
             cell = PlannedCell.of(cell.config)
         config = cell.config
@@ -182,14 +229,18 @@ class Job:
         return record.status
 
 
-def _job(configs: Sequence[CellConfig]) -> Job:
-    return Job([PlannedCell(config, None) for config in configs])
+def _job(configs: Sequence[CellConfig], channel: Path | None) -> Job:
+    from paretosteer.runtime.progress_bars import Channel
+
+    cells = [PlannedCell(config, None) for config in configs]
+    return Job(cells, view=Channel(channel) if channel else None)
 
 
 def finish_sweep(cells: Sequence[PlannedCell]) -> int:
     """Write and print the report of a sweep's cells; 1 if the report or one of the cells failed."""
     failed = [cell for cell in cells if cell.failed]
     folders = sorted({cell.config.sweep_dir for cell in cells})
+    say_loading(f"comparing {plural(len(cells), 'cell')} …")
     try:
         report = report_folders(folders, cells[0].config)
     except PLUGIN_ERRORS as error:
@@ -200,7 +251,7 @@ def finish_sweep(cells: Sequence[PlannedCell]) -> int:
     make_tracker(tracker).report(Path(folders[0]), report)
     announce_sync(sync_command(tracker, sweeps=[Path(folder) for folder in folders]))
     if failed:
-        print(f"{len(failed)} of {len(cells)} cells failed", file=sys.stderr)
+        print(f"{len(failed)} of {plural(len(cells), 'cell')} failed", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -233,4 +284,4 @@ def announce(record: Record, config: CellConfig, reasons: set[str] | None = None
         reasons.add(reason)
     folder = config.folder / cell_name(record.seed, record.identity)
     text = f"{record.status}: {folder}" + (f": {reason}" if reason else "")
-    print(line(text), file=sys.stderr if failed else sys.stdout, flush=True)
+    show_line(text, out=not failed)

@@ -161,13 +161,13 @@ def test_all_that_is_said_is_one_plain_line(
         lambda: main(["report", f"{tmp_path}/{payload}".replace("\0", "")]),
         lambda: print(table(["head"], [[payload]]).splitlines()[1]),
     ]
-    with progress.training_bar(payload, 4) as show:
-        says.append(lambda: show(1, {"phase": payload, "loss": 1.0}))
-        for say in says:
-            say()
-            out, err = capsys.readouterr()
-            assert not STEERING.search(out + err)
-            assert (out + err).count("\n") == 1
+    show = progress.stage(payload, "training", 4)
+    says.append(lambda: show(1, {"phase": payload, "loss": 1.0}))
+    for say in says:
+        say()
+        out, err = capsys.readouterr()
+        assert not STEERING.search(out + err)
+        assert (out + err).count("\n") == 1
 
 
 def test_a_usage_error_is_one_plain_line(

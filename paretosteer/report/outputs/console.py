@@ -13,8 +13,9 @@ from paretosteer.report.outputs.comparison_files import (
     figure_texts,
 )
 from paretosteer.report.outputs.notes import volume_error
+from paretosteer.report.outputs.terminal_table import TextColumn, fitted
 from paretosteer.report.report_folder import Report
-from paretosteer.runtime.terminal import line
+from paretosteer.runtime.terminal import line, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,20 +33,24 @@ _MOST = 50
 
 
 def print_leaderboard(board: "Report | pd.DataFrame") -> None:
-    """Print a leaderboard's tables; of a report also cells that are not ok and the page's path."""
+    """Print a leaderboard's tables; of a report also warnings, cells not ok and the page's path."""
     console = _console()
     frame = board.leaderboard if isinstance(board, Report) else board
     for number, rows in frame.groupby("table", sort=True):
-        console.print(_table(f"Table {number}", rows[:_MOST]))
-        _say_more(console, len(rows), "rows, all in leaderboard.csv")
+        missing = _print_table(console, f"Table {number}", rows[:_MOST])
+        _say_more(console, len(rows), "row", "all in leaderboard.csv")
+        if missing:
+            _remark(console, f"not shown in this narrow terminal: {', '.join(missing)}")
+        for warning in board.warnings.get(int(number), ()) if isinstance(board, Report) else ():
+            _remark(console, f"warning: {warning}")
     if said := volume_error(frame.to_dict("records")):
-        console.print(said, soft_wrap=True)
+        _remark(console, said)
     if frame["exempt"].any():
-        console.print("* an expensive reference, exempt from the budget", soft_wrap=True)
+        _remark(console, "* an expensive reference, exempt from the budget")
     if isinstance(board, Report):
         for cell in board.problems[:_MOST]:
             console.print(_text(f"{cell.status}: {cell.path}: {cell.reason}"), soft_wrap=True)
-        _say_more(console, len(board.problems), "cells that are not ok, all on the page")
+        _say_more(console, len(board.problems), "cell", "not ok, all on the page")
         console.print(_text(f"report: {board.page}"), soft_wrap=True)
 
 
@@ -59,9 +64,14 @@ def print_comparison(report: ComparisonReport) -> None:
         console.print(_text(remark), soft_wrap=True)
 
 
-def _say_more(console: "Console", count: int, what: str) -> None:
+def _remark(console: "Console", text: str) -> None:
+    """Print a sentence: wrapped at words on a terminal, one line elsewhere."""
+    console.print(_text(text), soft_wrap=not console.is_terminal)
+
+
+def _say_more(console: "Console", count: int, noun: str, rest: str) -> None:
     if count > _MOST:
-        console.print(f"and {count - _MOST} more {what}", soft_wrap=True)
+        console.print(f"and {plural(count - _MOST, f'more {noun}')}, {rest}", soft_wrap=True)
 
 
 def _text(text: str) -> "Text":
@@ -78,25 +88,32 @@ def _console() -> "Console":
     return Console(width=width, highlight=False)
 
 
-def _table(title: str, rows: "pd.DataFrame") -> "Table":
+def _print_table(console: "Console", title: str, rows: "pd.DataFrame") -> list[str]:
+    """Print a table; gives the headings of columns for which the terminal is too narrow."""
     first = rows.iloc[0]
-    named = " ".join(str(first[name]) for name in ("benchmark", "model") if _there(first[name]))
-    table = _empty(f"{title} {named}".strip())
-    shown = [each for each in on_terminal() if not each.sparse or rows[each.name].notna().any()]
-    for column in shown:
-        title = column.title if column.title.isupper() else column.title.lower()
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("status")
-    for _, row in rows.iterrows():
-        # Rows of `score` have no budget, so `exempt` may be missing.
-        star = "*" if _there(row["exempt"]) and row["exempt"] else ""
-        values = [
-            str(row["label"]) + star,
-            *(_value(row, column) for column in shown),
-            str(row["status"]),
-        ]
-        table.add_row(*map(_text, values))
-    return table
+    place = " ".join(str(first[name]) for name in ("benchmark", "model") if _there(first[name]))
+    # Rows of `score` have no budget, so `exempt` may be missing.
+    stars = ["*" if _there(row["exempt"]) and row["exempt"] else "" for _, row in rows.iterrows()]
+    labels = [line(name) + star for name, star in zip(rows["label"], stars, strict=True)]
+    shown = [each for each in on_terminal() if each.name in rows]
+    columns = [
+        _text_column(each, rows)
+        for each in shown
+        if not each.sparse or rows[each.name].notna().any()
+    ]
+    statuses = TextColumn("status", [line(status) for status in rows["status"]], left=True)
+    # Where all went well the status says nothing, so it is the first column to go.
+    kept = set() if (rows["status"] == "ok").all() else {statuses.heading}
+    title = line(f"{title} {place}".strip())
+    table, missing = fitted(console, title, labels, [*columns, statuses], kept)
+    console.print(table, end="\n\n")
+    return missing
+
+
+def _text_column(column: Column, rows: "pd.DataFrame") -> TextColumn:
+    heading = column.title if column.title.isupper() else column.title.lower()
+    whole = [line(_value(row, column)) for _, row in rows.iterrows()]
+    return TextColumn(heading, whole, [value.partition(" [")[0] for value in whole])
 
 
 def _changes(heading: str, rows: "Sequence[RowChange]") -> "Table":

@@ -23,6 +23,7 @@ def notes(result: TableResult) -> list[str]:
         return ["No cell of this table was scored."]
     kinds = (
         iter([result.table.remark] if result.table.remark else []),
+        _smoke(scored),
         _intervals(result),
         _estimated(scored),
         _ties(result),
@@ -42,6 +43,12 @@ def notes(result: TableResult) -> list[str]:
         left_out(result),
     )
     return [note for kind in kinds for note in _readable(list(kind))]
+
+
+def warnings(result: TableResult) -> list[str]:
+    """What a reader must know before the figures; short enough for a terminal."""
+    scored = result.scored
+    return [*_smoke(scored), *_few_seeds(result), *_budgets(scored), *_batches(scored)]
 
 
 def _readable(alike: list[str]) -> list[str]:
@@ -78,6 +85,20 @@ def volume_error(rows: Iterable[Mapping[Any, Any]]) -> str:
 def _is_estimate(row: Mapping[Any, Any]) -> bool:
     error = row.get("hypervolume_error")
     return isinstance(error, float) and error > 0
+
+
+def _smoke(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    names = {each.row.options.get("budget.name") for each in rows}
+    if "smoke" in names:
+        rest = "" if len(names) == 1 else " of its rows"
+        yield f"Budget smoke: the figures{rest} only show that everything runs and mean nothing."
+
+
+def _few_seeds(result: TableResult) -> Iterator[str]:
+    if result.scored and not result.outer:
+        counts = {len(each.row.replicates) for each in result.scored}
+        few = f"One {result.unit}" if counts == {1} else f"Fewer than five {result.unit}s"
+        yield f"{few}: intervals cover prompts only, not the variance between {result.unit}s."
 
 
 def _intervals(result: TableResult) -> Iterator[str]:

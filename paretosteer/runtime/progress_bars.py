@@ -1,0 +1,218 @@
+"""Bars on a terminal: one for each running cell, and one for the sweep with the time left.
+
+Cells in other processes of this machine write what they have to show into files of a temporary
+folder (`Channel`), which a thread of the process with the terminal reads (`Bars.follow`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+
+from rich.console import Console
+from rich.progress import BarColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Column
+from rich.text import Text
+
+from paretosteer.runtime.progress import Progress, shown_by
+from paretosteer.runtime.terminal import line
+from paretosteer.runtime.time_left import TimeLeft
+
+_EVERY = 0.2  # seconds between two looks into the files, and between two lines about one stage
+_TITLE = 0.45  # most of the width that the name of a cell may take
+_BAR = 12  # characters of a bar
+
+
+class _Remaining(TimeRemainingColumn):
+    """Time left of a stage of known length, for which a sweep has words of its own."""
+
+    def render(self, task: Task) -> Text:
+        known = task.total is not None and task.fields["cell"]
+        return super().render(task) if known else Text("")
+
+
+class Bars:
+    """View of a sweep or a single cell on a terminal.
+
+    Parameters
+    ----------
+    cells
+        Number of cells.
+    left
+        Estimates the time left of the sweep.
+    """
+
+    def __init__(self, cells: int, left: TimeLeft):
+        self._cells, self._left, self._ended = cells, left, 0
+        console = Console(stderr=True)
+        one_line = {"no_wrap": True, "overflow": "ellipsis"}
+        self._bars = RichProgress(
+            TextColumn(
+                "{task.description}",
+                markup=False,
+                table_column=Column(max_width=int(_TITLE * console.width), **one_line),
+            ),
+            BarColumn(bar_width=_BAR),
+            TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
+            _Remaining(compact=True),
+            TextColumn(
+                "{task.fields[figures]}", markup=False, table_column=Column(ratio=1, **one_line)
+            ),
+            console=console,
+            expand=True,
+            refresh_per_second=4,
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        self._tasks: dict[int, tuple[TaskID, str]] = {}  # bar and stage, by cell
+        self._sweep: TaskID | None = None
+
+    def __enter__(self) -> Bars:
+        self._bars.start()
+        if self._cells > 1:
+            self._sweep = self._bars.add_task(
+                "sweep", total=self._cells, count="", figures="", cell=False
+            )
+            self._update_sweep()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for task in self._bars.task_ids:
+            self._bars.remove_task(task)
+        self._bars.stop()
+
+    def line(self, text: str, out: bool = False) -> None:
+        """Print one line above the bars."""
+        if out and not sys.stdout.isatty():
+            print(line(text), flush=True)
+        else:
+            self._bars.print(Text(line(text)), soft_wrap=True)
+
+    def progress(self, at: Progress) -> None:
+        """Move the bar of the cell, which begins again with every stage."""
+        task, stage = self._tasks.get(at.cell, (None, ""))
+        fields = {
+            "total": max(at.done, at.total) or None,
+            "count": f"{at.done}/{at.total}" if at.total else "",
+            "figures": line(f"{at.stage}  {at.figures}"),
+        }
+        if task is not None and stage != at.stage:
+            self._bars.remove_task(task)
+            task = None
+        if task is None:
+            task = self._bars.add_task(line(at.title), completed=at.done, cell=True, **fields)
+            self._tasks[at.cell] = task, at.stage
+        else:
+            self._bars.update(task, completed=at.done, **fields)
+        self._left.progress(at)
+        self._update_sweep()
+
+    def end(self, cell: int) -> None:
+        """Remove the bar of a cell."""
+        task, _ = self._tasks.pop(cell, (None, ""))
+        if task is not None:
+            self._bars.remove_task(task)
+        self._ended += 1
+        self._left.end(cell)
+        self._update_sweep()
+
+    def _update_sweep(self) -> None:
+        if self._sweep is not None:
+            count, left = f"{self._ended}/{self._cells}", self._left.words
+            self._bars.update(self._sweep, completed=self._ended, count=count, figures=left)
+
+    @contextmanager
+    def follow(self) -> Iterator[Path]:
+        """Show what processes write to the files of a new folder through a `Channel`."""
+        with TemporaryDirectory(prefix="paretosteer-progress-") as name:
+            reader = _Reader(Path(name), self)
+            try:
+                yield reader.folder
+            finally:
+                reader.stop()
+
+
+class Channel:
+    """View of a process without the terminal: appends to a file what `Bars` shows."""
+
+    def __init__(self, folder: Path):
+        self._path = folder / f"{os.getpid()}.jsonl"
+        self._due = 0.0
+        self._last: tuple[int, str] | None = None
+
+    def line(self, text: str, out: bool = False) -> None:
+        """Send a line."""
+        self._send({"line": text, "out": out})
+
+    def progress(self, at: Progress) -> None:
+        """Send the state of a stage, unless one of the same stage was sent a moment ago."""
+        now, stage = time.monotonic(), (at.cell, at.stage)
+        if stage != self._last or now >= self._due or at.done == at.total:
+            self._due, self._last = now + _EVERY, stage
+            self._send({"progress": asdict(at)})
+
+    def end(self, cell: int) -> None:
+        """Send that a cell has ended."""
+        self._send({"end": cell})
+
+    def _send(self, message: dict[str, object]) -> None:
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(message) + "\n")
+
+
+class _Reader:
+    """A thread that reads the files of channels and shows their messages."""
+
+    def __init__(self, folder: Path, view: Bars):
+        self.folder, self._view = folder, view
+        self._read: dict[Path, int] = {}  # bytes of each file that were read
+        self._stop = Event()
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Show the rest."""
+        self._stop.set()
+        self._thread.join()
+        self._look()
+
+    def _run(self) -> None:
+        while not self._stop.wait(_EVERY):
+            self._look()
+
+    def _look(self) -> None:
+        for path in sorted(self.folder.glob("*.jsonl")):
+            start = self._read.get(path, 0)
+            with path.open("rb") as stream:
+                stream.seek(start)
+                new = stream.read()
+            whole = new[: new.rfind(b"\n") + 1]
+            self._read[path] = start + len(whole)
+            for text in whole.splitlines():
+                self._show(json.loads(text))
+
+    def _show(self, message: dict[str, object]) -> None:
+        if "progress" in message:
+            self._view.progress(Progress(**message["progress"]))  # type: ignore[arg-type]
+        elif "end" in message:
+            self._view.end(int(str(message["end"])))
+        else:
+            self._view.line(str(message["line"]), bool(message["out"]))
+
+
+@contextmanager
+def bars(left: TimeLeft) -> Iterator[None]:
+    """Show progress of one cell in a bar until the end of the block, on a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Bars(1, left) as view, shown_by(view):
+        yield

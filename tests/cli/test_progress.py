@@ -1,0 +1,158 @@
+"""Progress: lines in a log, bars on a terminal, and the time left."""
+
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from screen import Screen, screens
+
+from paretosteer.runtime import progress
+from paretosteer.runtime.progress import Progress, cell_of_sweep, say, shown_by, stage
+from paretosteer.runtime.progress_bars import Bars, Channel
+from paretosteer.runtime.time_left import TimeLeft, rough_time
+
+FIGURES = {"phase": "bank 0", "loss": 0.123456, "kl": 1.5, "tokens": 3.0, "reward_1": -0.25}
+
+
+class Terminal(StringIO):
+    """Standard error that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def open_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> Terminal:
+    """A terminal of this width in place of both outputs."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    return terminal
+
+
+def screen(terminal: Terminal, width: int) -> list[str]:
+    shown = Screen(width)
+    shown.feed(terminal.getvalue())
+    return shown.text
+
+
+def test_a_log_has_a_few_lines_of_each_cell(capsys: pytest.CaptureFixture[str]) -> None:
+    with cell_of_sweep(2, 6):
+        show = stage("clp seed 0", "training", 8)
+        for step in range(1, 9):
+            show(step, FIGURES)
+        say("clp seed 0: sampling 3 points")
+        sample = stage("clp seed 0", "sampling", 100)
+        sample(50, {})
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [
+        *(f"2/6 clp seed 0: step {step}/8" for step in (2, 4, 6, 8)),
+        "[2/6] clp seed 0: sampling 3 points",
+    ]
+
+
+def test_long_sampling_is_reported_in_a_log(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS", -1)
+    stage("clp seed 0", "sampling", 100)(50, {})
+    assert capsys.readouterr().err == "clp seed 0: sampling step 50/100\n"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_bar_keeps_its_cell_count_and_time_on_one_line(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = open_terminal(monkeypatch, width)
+    left = TimeLeft([64.0] * 6, 10.0)
+    with Bars(6, left) as view, shown_by(view), cell_of_sweep(2, 6):
+        show = stage("rewarded_soup seed 0", "training", 120)
+        say("a line above the bars")
+        show(42, FIGURES)
+        view._bars.refresh()
+        lines = screen(terminal, width)
+    assert all(len(line) <= width for line in lines)
+    (bar,) = [line for line in lines if line.startswith("2/6 rewarded_soup seed 0")]
+    assert "42/120" in bar and "training" in bar
+    assert any(line.startswith("sweep") and "0/6" in line for line in lines)
+    assert "[2/6] a line above the bars" in lines
+    assert "loss 0.123" in bar or width < 80
+
+
+def test_the_end_of_a_cell_clears_its_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = open_terminal(monkeypatch, 120)
+    with Bars(2, TimeLeft([1.0, 1.0], 1.0)) as view, shown_by(view):
+        with cell_of_sweep(1, 2):
+            stage("clp", "training", 4)(4, FIGURES)
+        view._bars.refresh()
+        descriptions = [task.description for task in view._bars.tasks]
+    assert descriptions == ["sweep"]
+    assert screen(terminal, 120)[-1] == ""
+
+
+def test_other_processes_show_their_progress_through_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = open_terminal(monkeypatch, 120)
+    with Bars(2, TimeLeft([1.0, 1.0], 1.0)) as view, view.follow() as folder:
+        channel = Channel(folder)
+        channel.line("ok: results/a", out=True)
+        channel.progress(Progress(2, "2/2 clp seed 1", "sampling", 5, 20))
+        (file,) = folder.iterdir()
+        with file.open("a") as stream:
+            stream.write('{"line": "half')
+        shown: list[Progress] = []
+        view.progress = shown.append  # type: ignore[method-assign]
+    assert shown == [Progress(2, "2/2 clp seed 1", "sampling", 5, 20)]
+    assert "ok: results/a" in screen(terminal, 120) and not Path(folder).exists()
+
+
+def test_a_channel_skips_steps_that_follow_at_once(tmp_path: Path) -> None:
+    channel = Channel(tmp_path)
+    for step in range(1, 11):
+        channel.progress(Progress(1, "clp", "training", step, 10))
+    (file,) = tmp_path.iterdir()
+    assert len(file.read_text().splitlines()) == 2  # the first and the last
+
+
+def test_time_left_follows_the_work_that_was_done_here() -> None:
+    now = [0.0]
+    left = TimeLeft([50.0, 50.0, 50.0], 1.0, clock=lambda: now[0])
+    assert left.words == "starting …"
+    left.end(1)  # finished before: tells nothing about the speed
+    left.progress(Progress(2, "", "training", 0, 10))
+    assert left.words == "estimating the time left"
+    now[0] = 10.0
+    left.progress(Progress(2, "", "training", 5, 10))  # 50 of 402 units of work in 10 s
+    assert left.seconds == pytest.approx(10 * (2 * 101 - 50) / 50)
+    left.progress(Progress(2, "", "sampling", 0, 100))  # cells turn out to sample 100 rows
+    assert left.seconds == pytest.approx(10 * (100 + 200) / 100)
+    left.end(2)
+    left.end(3)
+    assert left.seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "1 s"), (42, "42 s"), (200, "3 min"), (9000, "2.5 h")]
+)
+def test_rough_time(seconds: float, words: str) -> None:
+    assert rough_time(seconds) == words
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_sweep_on_a_terminal(width: int, tmp_path: Path) -> None:
+    settings = f"benchmark=bandit budget=smoke threads=1 sweep_dir={tmp_path}/sweep"
+    methods = "method=clp,rewarded_soup seed=0,1"
+    first, seen = 0.0, set()
+    command = [sys.executable, "-m", "paretosteer", "sweep", methods.split()[0]]
+    for seconds, shown in screens([*command, methods.split()[1], *settings.split()], width):
+        first = first or seconds
+        seen |= set(shown.text)
+        assert all(len(line) <= width for line in shown.text if "/" not in line)
+    assert first < 3
+    assert "4 cells: clp, rewarded_soup on bandit, seeds 0, 1" in shown.text
+    assert any(line.startswith("2/4 clp full seed 1") for line in seen)
+    assert any(line.startswith("rewarded_soup ") for line in shown.text)
+    assert any(line.startswith("warning: Budget smoke") for line in shown.text)
