@@ -28,6 +28,7 @@ from paretosteer import (
     option,
 )
 from paretosteer.methods.bone_soup import check_beta, coefficients
+from paretosteer.runtime.terminal import plural
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.digest import digest
 from paretosteer.storage.safetensors_only import read_tensors
@@ -65,8 +66,8 @@ class Adapters(Method):
         o = self.options
         if len(o.paths) != objectives:
             raise UsageError(
-                f"method.paths: {len(o.paths)} adapters for {objectives} objectives; give one PEFT "
-                "LoRA folder per objective, in their order: method.paths=[first,second]"
+                f"method.paths: {plural(len(o.paths), 'adapter')} for {objectives} objectives; "
+                "give one PEFT LoRA folder per objective, in order: method.paths=[first,second]"
             )
         if o.coefficients == "bone_soup":
             if o.beta is None:

@@ -18,6 +18,7 @@ from paretosteer.plugins import registry
 from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
 from paretosteer.policies.protocols import Policy
+from paretosteer.runtime.terminal import plural
 from paretosteer.simplex import check
 from paretosteer.storage.safetensors_only import read_tensors
 from paretosteer.training.draws import Draw, Draws, fixed
@@ -170,7 +171,9 @@ class Method(ABC):
         """Checked `control`: UsageError off the simplex or for an unknown dial."""
         mu = check(preferences, self.m)
         if dials is not None and len(dials) != len(mu):
-            raise UsageError(f"dials: {len(dials)} given for {len(mu)} preferences; give one each")
+            raise UsageError(
+                f"dials: {len(dials)} given for {plural(len(mu), 'preference')}; give one each"
+            )
         for row in dials or ():
             self.check_dials(row)
         return self.control(mu, dials)

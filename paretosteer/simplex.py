@@ -8,6 +8,7 @@ import numpy as np
 
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
+from paretosteer.runtime.terminal import plural
 
 _DIVISIONS = {2: 10, 3: 5, 4: 4, 5: 3}
 
@@ -110,7 +111,8 @@ def check(preferences: object, objectives: int, argument: str = "preference") ->
     mu = np.atleast_2d(np.asarray(preferences, dtype=float))
     if mu.shape[1] != objectives:
         raise UsageError(
-            f"{argument}: found {mu.shape[1]} weights; pass one per objective ({objectives})"
+            f"{argument}: found {plural(mu.shape[1], 'weight')}; pass one per objective "
+            f"({objectives})"
         )
     off = ~np.isfinite(mu).all(axis=1) | (mu < 0).any(axis=1) | (abs(mu.sum(axis=1) - 1) > 1e-6)
     if off.any():

@@ -9,6 +9,7 @@ from typing import Any
 
 from paretosteer.benchmarks.preferences.prompts import JUDGED, balanced, pairs_by_part
 from paretosteer.errors import UsageError
+from paretosteer.runtime.terminal import plural
 from paretosteer.text.dialogue import Dialogue, Turn
 from paretosteer.text.pairs import Pair, PairSet, Source, read_pairs
 
@@ -51,8 +52,8 @@ class Data:
             missing = next((name for name in sources if name not in given), "NAME")
             sign = "" if missing in sources else "+"
             raise UsageError(
-                f"benchmark.pairs: {len(given)} objectives have pairs, but steering needs at least "
-                f"two; set {sign}benchmark.pairs.{missing}=/path/to/file.jsonl.gz"
+                f"benchmark.pairs: found pairs of {plural(len(given), 'objective')}, but steering "
+                f"needs at least two; set {sign}benchmark.pairs.{missing}=/path/to/file.jsonl.gz"
             )
         parsed = [(name, Source.of(source, name)) for name, source in given.items()]
         return _data(tuple((name, source, source.digest()) for name, source in parsed), judge)

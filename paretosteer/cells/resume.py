@@ -16,6 +16,7 @@ from paretosteer.cells.state import STAGES
 from paretosteer.plugins.in_use import used
 from paretosteer.storage.atomic import remove, remove_drafts
 from paretosteer.storage.digest import digest
+from paretosteer.training.snapshots import steps_in
 
 
 class PartialStages:
@@ -35,6 +36,10 @@ class PartialStages:
     def folder(self, stage: str) -> Path:
         """Path of the folder of a stage."""
         return self._cell / f".{stage}-{self._keys[stage]}"
+
+    def trained_steps(self) -> int:
+        """Optimiser steps after which training resumes; 0 without a snapshot."""
+        return steps_in(self.folder("train"))
 
     def tidy(self, say: Callable[[str], None]) -> None:
         """Remove drafts, and pieces from which this run cannot resume."""

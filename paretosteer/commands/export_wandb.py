@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from paretosteer.commands.arguments import command
 from paretosteer.errors import UsageError
-from paretosteer.runtime.terminal import line
+from paretosteer.runtime.terminal import line, plural
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
@@ -65,9 +65,11 @@ def _export(args: argparse.Namespace) -> int:
         dashboard()
     if settings.mode == "offline":
         place, sync = written(args.folder), sync_command(settings, cells=[args.folder])
-        print(line(f"{done} cells and the report are in {place}; to send them: {sync}"))
+        print(line(f"{plural(done, 'cell')} and the report are in {place}; to send them: {sync}"))
     else:
-        print(line(f"{done} cells and the report were sent to project {settings.project}"))
+        print(
+            line(f"{plural(done, 'cell')} and the report were sent to project {settings.project}")
+        )
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from paretosteer.commands.arguments import add_trust, command, table
@@ -11,8 +12,10 @@ from paretosteer.errors import UsageError, said
 from paretosteer.plugins import conf_files
 from paretosteer.runtime.progress import say_loading
 from paretosteer.runtime.terminal import line, plural, printable
+from paretosteer.runtime.time_left import rough_time
 
 if TYPE_CHECKING:
+    from paretosteer.cells.plan import CellPlan
     from paretosteer.commands.arguments import Commands
     from paretosteer.config.schema import CellConfig
     from paretosteer.sweeps.sweep import PlannedCell
@@ -184,15 +187,77 @@ def _print_composition(args: argparse.Namespace, one: bool) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class _Outlook:
+    """What a planned cell has left to do."""
+
+    cell: PlannedCell
+    stages: str  # in words
+    steps: int
+    samples: bool
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """Its line of a dry run."""
+        config, plan = self.cell.config, self.cell.plan
+        model = config.model.path or config.model.name
+        place = (config.benchmark.name, model, config.seed)
+        if plan is None:
+            return (config.method.name, "", *place, "cannot run", "", "")
+        rows = self.steps * config.budget.rows
+        return (config.method.name, plan.variant, *place, self.stages, self.steps, rows)
+
+
+def _outlook(cell: PlannedCell, from_scratch: bool) -> _Outlook:
+    """What of a cell does not run again, and the cost of the rest."""
+    from paretosteer.cells.reuse import skipped_record
+    from paretosteer.cells.state import STAGES
+
+    plan = cell.plan
+    if plan is None:
+        return _Outlook(cell, "", 0, samples=False)
+    if from_scratch:
+        return _Outlook(cell, "to do", plan.steps, samples=True)
+    cached = plan.cached_stages
+    if "score" not in cached and (record := skipped_record(plan)):
+        return _Outlook(cell, f"{record.status} before, left alone", 0, samples=False)
+    if cached == list(STAGES):
+        return _Outlook(cell, "finished", 0, samples=False)
+    if cached:
+        return _Outlook(cell, f"cached: {', '.join(cached)}", 0, samples=True)
+    if done := _snapshot(plan):
+        return _Outlook(cell, f"resumes at step {done}", plan.steps - done, samples=True)
+    return _Outlook(cell, "to do", plan.steps, samples=True)
+
+
+def _snapshot(plan: CellPlan) -> int:
+    """Optimiser steps after which training resumes; 0 where it begins."""
+    from paretosteer.cells.resume import PartialStages
+    from paretosteer.runtime.devices import resolve_device
+
+    if not plan.folder.is_dir():
+        return 0
+    try:
+        return PartialStages(plan, resolve_device(plan.config.device).type).trained_steps()
+    except UsageError:  # this machine lacks the device
+        return 0
+
+
 def _show(cells: Sequence[PlannedCell], from_scratch: bool) -> int:
     """Print the cells; exit code 2 if one of them cannot run."""
-    done = [_done(cell, from_scratch) for cell in cells]
-    costs = [_cost(cell, stages) for cell, stages in zip(cells, done, strict=True)]
+    from paretosteer.sweeps.estimate import CellWork, estimate
+
+    outlooks = [_outlook(cell, from_scratch) for cell in cells]
     header = ("method", "variant", "benchmark", "model", "seed", "stages", "steps", "rows")
-    print(table(header, [_row(*each) for each in zip(cells, done, costs, strict=True)]))
-    steps, rows = (sum(column) for column in zip(*costs, strict=True))
+    print(table(header, [each.row for each in outlooks]))
+    steps = sum(each.steps for each in outlooks)
+    rows = sum(each.steps * each.cell.config.budget.rows for each in outlooks)
     count = plural(len(cells), "cell")
     print(f"\n{count}; left to train: {steps} optimiser steps on {rows} rows at most")
+    works = [CellWork(each.cell.config, each.steps, each.samples) for each in outlooks]
+    if found := estimate(works):
+        basis = plural(found.cells, "finished cell")
+        print(f"about {rough_time(found.seconds)}, one cell at a time, judging by {basis}")
     for text in dict.fromkeys(text for cell in cells if cell.plan for text in cell.plan.data):
         print(line(text))
     problems = [(cell, cell.problem) for cell in cells if cell.problem]
@@ -200,32 +265,3 @@ def _show(cells: Sequence[PlannedCell], from_scratch: bool) -> int:
         who = f"{cell.config.method.name} seed {cell.config.seed}"
         print(line(f"cannot run {who}: {said(problem)}"))
     return 2 if problems else 0
-
-
-def _row(cell: PlannedCell, done: str, cost: tuple[int, int]) -> tuple[object, ...]:
-    config, plan = cell.config, cell.plan
-    model = config.model.path or config.model.name
-    place = (config.benchmark.name, model, config.seed)
-    if plan is None:
-        return (config.method.name, "", *place, "cannot run", "", "")
-    return (config.method.name, plan.variant, *place, done or "to do", *cost)
-
-
-def _done(cell: PlannedCell, from_scratch: bool) -> str:
-    """Part of a cell that does not run again, in words; empty where all of it has to run."""
-    from paretosteer.cells.reuse import skipped_record
-
-    if cell.plan is None or from_scratch:
-        return ""
-    cached = cell.plan.cached_stages
-    if "score" not in cached and (record := skipped_record(cell.plan)):
-        return f"{record.status} before, left alone"
-    return f"cached: {', '.join(cached)}" if cached else ""
-
-
-def _cost(cell: PlannedCell, done: str) -> tuple[int, int]:
-    """Optimiser steps that a cell still has to take, and the rows they train on."""
-    if cell.plan is None or done:  # training is the first stage
-        return 0, 0
-    budget, steps = cell.config.budget, cell.plan.steps
-    return steps, steps * budget.rows

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretosteer.commands.arguments import command
-from paretosteer.runtime.terminal import line
+from paretosteer.runtime.terminal import line, plural
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
@@ -54,7 +54,7 @@ def _counts(verdicts: list[Verdict]) -> str:
     """`12 cells: 10 trusted (2 with notes), 1 not trusted, 1 no result; 1 report: 1 trusted`."""
     kinds = {kind: [v for v in verdicts if v.kind == kind] for kind in ("cell", "report")}
     return "; ".join(
-        f"{len(of_kind)} {kind}{'s' * (len(of_kind) != 1)}: {_words(of_kind)}"
+        f"{plural(len(of_kind), kind)}: {_words(of_kind)}"
         for kind, of_kind in kinds.items()
         if of_kind
     )

@@ -26,6 +26,7 @@ from paretosteer.policies.banks import ActiveBanks, BankedLinear, BankedTable, L
 from paretosteer.policies.control import Control, Kind
 from paretosteer.policies.readers import ShiftReader, SoftPrompt, TableReader
 from paretosteer.policies.tied_banks import TiedLinear
+from paretosteer.runtime.terminal import plural
 
 Scope = Literal["all", "attention", "head"]
 Merge = Literal["sum", "factors"]
@@ -161,7 +162,8 @@ class Banks(Conditioning):
         for name, each in (("rank", self.rank), ("alpha", self.alpha)):
             if isinstance(each, tuple) and len(each) != self.count:
                 raise UsageError(
-                    f"{name}: found {len(each)} values for {self.count} banks; give one each"
+                    f"{name}: found {plural(len(each), 'value')} for {plural(self.count, 'bank')}; "
+                    "give one each"
                 )
         if self.merge == "factors" and (len(set(self.layout)) > 1 or self.trainable_scale):
             raise UsageError(

@@ -22,6 +22,7 @@ from paretosteer.report.outputs.text_tables import latex, markdown
 from paretosteer.report.page.page import page
 from paretosteer.report.report_folder import SUMS, Report, report_folder, sums, write_files
 from paretosteer.runtime.progress import say
+from paretosteer.runtime.terminal import plural
 from paretosteer.storage.atomic import remove_drafts
 from paretosteer.storage.locks import owned
 
@@ -89,7 +90,7 @@ def _check_reference(raw_reference: Sequence[float] | None, found: Tables) -> No
         raise UsageError("raw_reference: holds NaN or infinity; give finite numbers")
     if sizes and len(raw_reference) not in sizes:
         raise UsageError(
-            f"raw_reference: found {len(raw_reference)} values, but the tables have "
+            f"raw_reference: found {plural(len(raw_reference), 'value')}, but the tables have "
             f"{' and '.join(map(str, sorted(sizes)))} objectives; give one value per objective, in "
             "their order and raw units"
         )

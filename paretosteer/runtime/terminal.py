@@ -25,7 +25,7 @@ def line(text: object) -> str:
 
 def plural(count: int, noun: str) -> str:
     """A count with its noun: 1 cell, 6 cells."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def byte_size(count: float) -> str:

@@ -39,6 +39,11 @@ class Pieces:
             self._say(f"{path}: damaged, not used")
         return None
 
+    def last(self) -> Path | None:
+        """Path of the piece whose name sorts last, if it is intact."""
+        names = {path.name.split(".")[0] for path in self._named("*")}
+        return self.find(max(names)) if names else None
+
     def remove(self, which: Callable[[str], bool]) -> None:
         """Remove the pieces whose name satisfies `which`."""
         for path in list(self._named("*")):

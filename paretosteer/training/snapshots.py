@@ -95,12 +95,24 @@ def read_snapshot(path: Path) -> Snapshot:
         return tensors, json.loads(stream.metadata()["state"])
 
 
+def steps_in(folder: Path) -> int:
+    """Optimiser steps, over all phases, of the latest snapshot in a folder; 0 if there is none."""
+    path = Pieces(folder, ".safetensors").last()
+    return int(_state(path)["trainer"]["account"]["steps"]) if path else 0
+
+
 def _belongs(path: Path, phase: Fitting) -> bool:
+    state = _state(path)
+    return bool(state["phase"] == phase.name and state["steps"] == phase.steps)
+
+
+def _state(path: Path) -> dict[str, Any]:
+    """Snapshot without its tensors."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as stream:
-        state = json.loads(stream.metadata()["state"])
-    return bool(state["phase"] == phase.name and state["steps"] == phase.steps)
+        state: dict[str, Any] = json.loads(stream.metadata()["state"])
+        return state
 
 
 @dataclass

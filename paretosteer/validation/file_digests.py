@@ -9,6 +9,7 @@ from paretosteer.cells.config_yaml import CONFIG
 from paretosteer.cells.record import RECORD
 from paretosteer.cells.state import STATE
 from paretosteer.findings import Finding, fault, note
+from paretosteer.runtime.terminal import plural
 from paretosteer.storage.digest import has_own_digest
 from paretosteer.storage.untrusted import RefusedError, opened, read_json
 from paretosteer.validation.evidence import MEASURED, Evidence, changed
@@ -25,7 +26,8 @@ def present(cell: Evidence) -> Iterator[Finding]:
     names = cell.record.files
     if names and not any(os.path.lexists(cell.folder / name) for name in names):
         yield fault(
-            f"only its record is here, without any of its {len(names)} files to check it against",
+            f"only its record is here, without any of its {plural(len(names), 'file')} to check it "
+            "against",
             "bring them back, or run the cell again",
         )
 

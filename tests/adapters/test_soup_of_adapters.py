@@ -216,7 +216,7 @@ def wrong(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, Pa
 @pytest.mark.parametrize(
     ("second", "more", "message"),
     [
-        (None, [], "method.paths: 1 adapters for 2 objectives"),
+        (None, [], "method.paths: 1 adapter for 2 objectives"),
         ("gone", [], "gone': is not a folder; use a PEFT LoRA folder"),
         ("dora", [], "DoRA is not a sum of low-rank deltas"),
         ("wider", [], "is 24 x 20 in the adapter but 24 x 16 in the model"),

@@ -37,7 +37,7 @@ class Lab:
             raise fate
         folder = config.folder / f"seed{config.seed}-{IDENTITY}"
         stages = ["train"] if fate == "cached" else []
-        what = {"cached_stages": stages, "steps": 120, "variant": "full"}
+        what = {"cached_stages": stages, "steps": 120, "variant": "full", "sampled_rows": 9}
         return SimpleNamespace(config=config, folder=folder, data=[], **what)
 
     def run_cell(self, plan: SimpleNamespace, tracker: Tracker, failures: object) -> Record:

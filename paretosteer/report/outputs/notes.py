@@ -11,6 +11,7 @@ from paretosteer.report.analysis.drawn_rows import left_out
 from paretosteer.report.analysis.evaluate import RowResult, TableResult
 from paretosteer.report.analysis.ranks import ALPHA, COMPARED
 from paretosteer.report.analysis.replicates import Replicate
+from paretosteer.runtime.terminal import plural
 
 _ALIKE = 12  # maximum number of notes of one kind, such as one per row
 _NAMED = 12  # most rows listed in a sentence
@@ -55,7 +56,10 @@ def _readable(alike: list[str]) -> list[str]:
     """Notes of one kind; if there are many, the first ones and the number of the others."""
     if len(alike) <= _ALIKE:
         return alike
-    return [*alike[: _ALIKE - 1], f"… and {len(alike) - _ALIKE + 1} more notes like the last."]
+    return [
+        *alike[: _ALIKE - 1],
+        f"… and {plural(len(alike) - _ALIKE + 1, 'more note')} like the last.",
+    ]
 
 
 def ranking(rows: tuple[RowResult, ...], column: str = "hypervolume") -> list[str]:
@@ -132,7 +136,7 @@ def _ties(result: TableResult) -> Iterator[str]:
     if count:
         yield (
             "Rows that share a letter in Ties do not differ significantly in hypervolume: paired "
-            f"differences, {count} pair{'s' if count > 1 else ''}, Holm's correction at "
+            f"differences, {plural(count, 'pair')}, Holm's correction at "
             f"{100 * ALPHA:g} %. Ranks have 95 % intervals over the same resamples."
             + ("" if result.outer else few)
             + (long if len(result.scored) > COMPARED else "")
@@ -261,6 +265,9 @@ def _outside(result: TableResult) -> Iterator[str]:
             yield (
                 f"{each.row.label}: {outside:g} points per {result.noun} do not exceed the "
                 "reference point and add no hypervolume."
+                if outside != 1
+                else f"{each.row.label}: 1 point per {result.noun} does not exceed the reference "
+                "point and adds no hypervolume."
             )
 
 

@@ -9,7 +9,7 @@ from paretosteer.report.analysis.comparable import Setting, distinctions, folds_
 from paretosteer.report.analysis.evaluate import RowResult, TableResult
 from paretosteer.report.columns import DECODING_COSTS, HYPERVOLUME, STEPS, section
 from paretosteer.report.outputs.notes import notes
-from paretosteer.runtime.terminal import printable
+from paretosteer.runtime.terminal import plural, printable
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ def headline(result: TableResult) -> str:
     less = f" (each minus {setting.kl_coefficient:g} × KL)" if setting.kl_coefficient else ""
     return (
         f"{setting.benchmark} (version {setting.version}) on {table.model}: "
-        f"{', '.join(setting.names)}{less}; {len(setting.preferences)} preferences, "
-        f"{setting.prompt_count} test prompts{folds}, {setting.dtype}, "
+        f"{', '.join(setting.names)}{less}; {plural(len(setting.preferences), 'preference')}, "
+        f"{plural(setting.prompt_count, 'test prompt')}{folds}, {setting.dtype}, "
         f"reference {vector_words(setting.reference)}"
     )
 
