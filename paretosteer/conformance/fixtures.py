@@ -119,6 +119,7 @@ class MethodFixture:
     """
 
     def __init__(self, candidate: Candidate, overrides: Sequence[str]):
+        self.candidate, self.source, self._overrides = candidate, candidate.source, overrides
         named = any(word.startswith("benchmark=") for word in overrides)
         config = candidate.compose([*(SMOKE if named else BANDIT), *overrides])
         self.name = config.method.name
@@ -142,6 +143,20 @@ class MethodFixture:
         assert self.plan.config.budget.steps is not None  # a plan fills in the benchmark's
         self.cap = self.plan.config.budget.steps
 
+    @property
+    def silent_setting(self) -> Setting:
+        """Setting under which trainings print nothing."""
+        return replace(self.setting, say=lambda line: None)
+
+    def with_three_objectives(self, steps: int) -> MethodFixture:
+        """The method on a bandit with three objectives, trained for a few steps."""
+        own = [word for word in self._overrides if word.startswith("method.")]
+        words = [*own, "benchmark=bandit", "benchmark.objectives=3", f"budget.steps={steps}"]
+        fixture = MethodFixture(self.candidate, words)
+        if isinstance(fixture.outcome, UnsupportedError):
+            fixture = MethodFixture(self.candidate, [*words, "benchmark.policy=mlp"])
+        return fixture
+
     def new_method(self) -> Method:
         """A method that is neither trained nor loaded."""
         method: Method = self.plan.method()
@@ -149,8 +164,8 @@ class MethodFixture:
 
     def train(self, seed: int = SEED, **trainer_arguments: Any) -> TrainingRun:
         """Train a new method."""
-        silent = replace(self.setting, say=lambda line: None)
-        method, trainer = self.new_method(), Trainer.under(silent, seed=seed, **trainer_arguments)
+        method = self.new_method()
+        trainer = Trainer.under(self.silent_setting, seed=seed, **trainer_arguments)
         before, steps = process_state(), []
         hook = register_optimizer_step_post_hook(lambda *_: steps.append(1))
         try:

@@ -22,7 +22,8 @@ from paretosteer.conformance.fixtures import (
     changes_since,
     process_state,
 )
-from paretosteer.errors import UnsupportedError, UsageError
+from paretosteer.conformance.option_checks import options
+from paretosteer.errors import UnsupportedError, UsageError, first_line
 from paretosteer.findings import Finding, fault, note
 from paretosteer.interfaces import Array
 from paretosteer.policies.conditioning import Unconditioned
@@ -38,6 +39,7 @@ Findings = Iterator[Finding]
 CONTROL_ATOL = 1e-6
 LOG_PROB_ATOL = 1e-4  # nats: batches differ, and banks are switched on and off
 SHORT_RUN = 8  # steps of the run that is interrupted; each of them is saved
+THREE_STEPS = 12  # optimiser steps of the run with three objectives
 PROMPTS, SAMPLES = 32, 2  # that orientation is measured on
 SIGNIFICANT = 3.0  # standard errors of a paired difference
 ROWWISE = "compute each row from its own preference and the trained state alone"
@@ -399,6 +401,18 @@ def _paired(differences: Array) -> tuple[float, float]:
     return float(differences.mean()), float(error)
 
 
+def three_objectives(fixture: MethodFixture) -> Findings:
+    """Plans, trains, steers and loads with three objectives, on the bandit."""
+    _ = fixture.trained  # else the reason is reported already
+    wider = fixture.with_three_objectives(THREE_STEPS)
+    if isinstance(wider.outcome, UsageError | UnsupportedError):
+        raise NotChecked(f"it refuses three objectives: {first_line(wider.outcome)}")
+    parts = (planning, training, controls, save_and_load)
+    if findings := [finding for part in parts for finding in part(wider)]:
+        known = {finding.found for part in parts for finding in part(fixture)}
+        yield from (finding for finding in findings if finding.found not in known)
+
+
 # -- comparisons ----------------------------------------------------------------------------
 
 
@@ -446,6 +460,8 @@ METHOD_CHECKS = (
     controls_train_nothing,
     start_policy,
     orientation,
+    options,
+    three_objectives,
     wrong_preferences,
     unsupported_feedback,
 )

@@ -321,6 +321,21 @@ class SeveralLines(RewardedSoup):
             raise UsageError(f"{error}\nsee above") from None
 
 
+class DeafOption(RewardedSoup):
+    """An option that nothing reads."""
+
+    class Options(RewardedSoup.Options):
+        temperature: float = option(1.0, "of nothing")
+
+
+class TwoOnly(RewardedSoup):
+    """Coefficients of the first two objectives."""
+
+    def control(self, preferences, dials=None):
+        first = np.asarray(preferences)[:, 0]
+        return Control.soup(np.stack([first, 1 - first], axis=1))
+
+
 METHODS: list[tuple[type, str, str]] = [
     (NoMethod, "interface", "of paretosteer.method.Method"),
     (NoControl, "interface", "does not define control"),
@@ -364,6 +379,8 @@ METHODS: list[tuple[type, str, str]] = [
     (SharedDial, "dials", "the dial reach of one row changes another row"),
     (LearnsByAnswering, "controls train nothing", "changed when controls were computed"),
     (Backwards, "orientation", "standard units worse at its own end"),
+    (DeafOption, "options", "temperature has no effect, yet each of its values makes another row"),
+    (TwoOnly, "three objectives", "stopped by"),
     (TakesAnyPreference, "wrong preferences", "steer accepts weights that sum to 2"),
     (TakesAnyPreference, "wrong preferences", "steer accepts an unknown dial"),
     (SeveralLines, "wrong preferences", "is refused in several lines"),
