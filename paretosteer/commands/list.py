@@ -1,4 +1,7 @@
-"""`paretosteer list`: show registered methods, benchmarks and so on, without importing them."""
+"""`paretosteer list`: show registered methods, benchmarks and so on.
+
+Methods and benchmarks are not imported. Objectives and metrics are: they describe themselves.
+"""
 
 from __future__ import annotations
 
@@ -59,13 +62,11 @@ def _plugin(group: registry.Group, name: str) -> str:
 
 
 def _objectives() -> dict[str, str]:
-    """Every objective with its description.
-
-    Those of a plug-in package with a line of its module's docstring, which runs none of its code.
-    """
-    summaries = _plugins("objectives")
-    own = [name for name in summaries if registry.is_built_in("objectives", name)]
-    return summaries | {name: registry.load("objectives", name).description for name in own}
+    """Every objective with its own description and unit."""
+    names = registry.names("objectives")
+    return {
+        name: f"{o.description} ({o.unit})" for name, o in registry.working("objectives", names)
+    }
 
 
 def _objective(name: str) -> str:
@@ -75,14 +76,12 @@ def _objective(name: str) -> str:
 
 
 def _metrics() -> dict[str, str]:
-    """Built-in metrics with their direction, then metrics of plug-ins."""
+    """Built-in metrics, then metrics of plug-ins, with their direction."""
     from paretosteer.metrics.catalogue import METRICS
 
-    # The direction of a plug-in's metric is unknown without importing it.
-    own = {name: _directed(metric) for name, metric in METRICS.items()}
-    return own | {
-        name: f"  {summary}" for name, summary in _plugins("metrics").items() if name not in own
-    }
+    names = [name for name in registry.names("metrics") if name not in METRICS]
+    found = METRICS | dict(registry.working("metrics", names))
+    return {name: _directed(metric) for name, metric in found.items()}
 
 
 def _metric(name: str) -> str:

@@ -38,7 +38,7 @@ def print_leaderboard(board: "Report | pd.DataFrame") -> None:
     frame = board.leaderboard if isinstance(board, Report) else board
     for number, rows in frame.groupby("table", sort=True):
         missing = _print_table(console, f"Table {number}", rows[:_MOST])
-        _say_more(console, len(rows), "row", "all in leaderboard.csv")
+        _say_more(console, len(rows), "row", ", all in leaderboard.csv")
         if missing:
             _remark(console, f"not shown in this narrow terminal: {', '.join(missing)}")
         for warning in board.warnings.get(int(number), ()) if isinstance(board, Report) else ():
@@ -50,7 +50,8 @@ def print_leaderboard(board: "Report | pd.DataFrame") -> None:
     if isinstance(board, Report):
         for cell in board.problems[:_MOST]:
             console.print(_text(f"{cell.status}: {cell.path}: {cell.reason}"), soft_wrap=True)
-        _say_more(console, len(board.problems), "cell", "not ok, all on the page")
+        be = "is" if len(board.problems) == _MOST + 1 else "are"
+        _say_more(console, len(board.problems), "cell", f" that {be} not ok, all on the page")
         console.print(_text(f"report: {board.page}"), soft_wrap=True)
 
 
@@ -71,7 +72,7 @@ def _remark(console: "Console", text: str) -> None:
 
 def _say_more(console: "Console", count: int, noun: str, rest: str) -> None:
     if count > _MOST:
-        console.print(f"and {plural(count - _MOST, f'more {noun}')}, {rest}", soft_wrap=True)
+        console.print(f"and {plural(count - _MOST, f'more {noun}')}{rest}", soft_wrap=True)
 
 
 def _text(text: str) -> "Text":
