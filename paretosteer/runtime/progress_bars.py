@@ -54,18 +54,21 @@ class Bars:
     def __init__(self, cells: int, left: TimeLeft):
         self._cells, self._left, self._ended = cells, left, 0
         console = Console(stderr=True)
-        one_line = {"no_wrap": True, "overflow": "ellipsis"}
         self._bars = RichProgress(
             TextColumn(
                 "{task.description}",
                 markup=False,
-                table_column=Column(max_width=int(_TITLE * console.width), **one_line),
+                table_column=Column(
+                    max_width=int(_TITLE * console.width), no_wrap=True, overflow="ellipsis"
+                ),
             ),
             BarColumn(bar_width=_BAR),
             TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
             _Remaining(compact=True),
             TextColumn(
-                "{task.fields[figures]}", markup=False, table_column=Column(ratio=1, **one_line)
+                "{task.fields[figures]}",
+                markup=False,
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
             ),
             console=console,
             expand=True,
@@ -99,8 +102,8 @@ class Bars:
     def progress(self, at: Progress) -> None:
         """Move the bar of the cell, which begins again with every stage."""
         task, stage = self._tasks.get(at.cell, (None, ""))
+        total = max(at.done, at.total) or None
         fields = {
-            "total": max(at.done, at.total) or None,
             "count": f"{at.done}/{at.total}" if at.total else "",
             "figures": line(f"{at.stage}  {at.figures}"),
         }
@@ -108,10 +111,12 @@ class Bars:
             self._bars.remove_task(task)
             task = None
         if task is None:
-            task = self._bars.add_task(line(at.title), completed=at.done, cell=True, **fields)
+            task = self._bars.add_task(
+                line(at.title), total=total, completed=at.done, cell=True, **fields
+            )
             self._tasks[at.cell] = task, at.stage
         else:
-            self._bars.update(task, completed=at.done, **fields)
+            self._bars.update(task, total=total, completed=at.done, refresh=False, **fields)
         self._left.progress(at)
         self._update_sweep()
 

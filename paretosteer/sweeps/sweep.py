@@ -170,8 +170,8 @@ def _launch(hydra: Any, config: DictConfig, job: Job) -> None:
     )
     jobs = [_overrides(cell.config, config) for cell in cells]
     for first in range(0, len(jobs), size := config.hydra.sweeper.max_batch_size or len(jobs)):
-        for job in launcher.launch(jobs[first : first + size], initial_job_idx=first):
-            _ = job.return_value  # raises what the job raised
+        for done in launcher.launch(jobs[first : first + size], initial_job_idx=first):
+            _ = done.return_value  # raises what the job raised
     callbacks.on_multirun_end(config=config, config_name=CONFIG)
 
 

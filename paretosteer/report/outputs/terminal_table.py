@@ -75,8 +75,12 @@ def _table(
     for each, texts in zip(columns, values, strict=True):
         heading = each.stacked_heading if stacked else each.heading
         width = max(map(len, [*texts, *heading.split("\n")]))
-        justify = "left" if each.left else "right"
-        table.add_column(Text(heading), justify=justify, no_wrap=True, min_width=width)
+        table.add_column(
+            Text(heading),
+            justify="left" if each.left else "right",
+            no_wrap=True,
+            min_width=width,
+        )
     for row in zip(labels, *values, strict=True):
         table.add_row(*map(Text, row))
     return table
