@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Task, TaskID, TextColumn, TimeRemainingColumn
@@ -103,7 +104,7 @@ class Bars:
         """Move the bar of the cell, which begins again with every stage."""
         task, stage = self._tasks.get(at.cell, (None, ""))
         total = max(at.done, at.total) or None
-        fields = {
+        fields: dict[str, Any] = {
             "count": f"{at.done}/{at.total}" if at.total else "",
             "figures": line(f"{at.stage}  {at.figures}"),
         }
@@ -116,7 +117,7 @@ class Bars:
             )
             self._tasks[at.cell] = task, at.stage
         else:
-            self._bars.update(task, total=total, completed=at.done, refresh=False, **fields)
+            self._bars.update(task, total=total, completed=at.done, **fields)
         self._left.progress(at)
         self._update_sweep()
 
