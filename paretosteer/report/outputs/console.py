@@ -41,10 +41,9 @@ def print_leaderboard(board: "Report | pd.DataFrame") -> None:
         _say_more(console, len(rows), "row", ", all in leaderboard.csv")
         if missing:
             _remark(console, f"not shown in this narrow terminal: {', '.join(missing)}")
-        for warning in (
-            board.warnings.get(rows["table"].iloc[0], ()) if isinstance(board, Report) else ()
-        ):
-            _remark(console, f"warning: {warning}")
+        if isinstance(board, Report):
+            for warning in board.warnings.get(rows["table"].iloc[0], ()):
+                _remark(console, f"warning: {warning}")
     if said := volume_error(frame.to_dict("records")):
         _remark(console, said)
     if frame["exempt"].any():
