@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paretosteer.commands import steering_arguments
-from paretosteer.commands.arguments import command
+from paretosteer.commands.arguments import command, table
 from paretosteer.errors import UsageError
 from paretosteer.runtime.terminal import line, printable
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from paretosteer.serving.answers import Answer
     from paretosteer.serving.restore import Restored
 
-_SWITCH = "/preference"
+_SWITCH, _HELP, _QUIT = "/preference", "/help", "/quit"
 
 
 def add(commands: Commands) -> None:
@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
         _sample,
         """paretosteer sample CELL --preference 0.3,0.7 --prompt "Once upon a time,"
         paretosteer sample CELL --preference 1,0 --preference 0,1 --samples 3 --prompt "One day,"
-        paretosteer sample CELL --preference 0.5,0.5   # then type prompts, or /preference 1,0""",
+        paretosteer sample CELL --preference 0.5,0.5   # then type prompts or /help""",
     )
     steering_arguments.add_cell(parser)
     parser.add_argument(
@@ -46,7 +46,7 @@ def add(commands: Commands) -> None:
         default=[],
         metavar="TEXT",
         help="prompt to answer (repeatable); by default prompts are read from standard input, one "
-        f"per line, and a line `{_SWITCH} W,W` changes the preference",
+        f"per line; `{_SWITCH} W,W` changes the preference, `{_HELP}` lists commands",
     )
     parser.add_argument(
         "--samples", type=int, default=1, metavar="N", help="answers per prompt (default: 1)"
@@ -106,12 +106,13 @@ class _Session:
         """Answer standard input line by line; a wrong line prints an error and is skipped."""
         interactive = sys.stdin.isatty()
         if interactive:
-            print(f"Type a prompt, or `{_SWITCH} W,W`; end with Ctrl-D.", file=sys.stderr)
+            print(f"Type a prompt, or {_HELP} for commands.", file=sys.stderr)
         while True:
             if interactive:
                 print("> ", end="", file=sys.stderr, flush=True)
             try:
-                if not (typed := sys.stdin.readline()):
+                typed = sys.stdin.readline()
+                if not typed or typed.strip() == _QUIT:
                     return
                 self._handle(typed.strip())
             except UnicodeDecodeError:
@@ -123,10 +124,25 @@ class _Session:
         word, _, rest = typed.partition(" ")
         if word == _SWITCH:
             self.turn_to([steering_arguments.preference(text) for text in rest.split()])
+        elif word == _HELP:
+            print(self._help, file=sys.stderr, flush=True)
         elif typed.startswith("/"):
-            raise UsageError(f"{word!r} is not a command; use `{_SWITCH} W,W`")
+            raise UsageError(f"{word!r} is not a command; use {_SWITCH}, {_HELP} or {_QUIT}")
         elif typed:
             self.answer([typed])
+
+    @property
+    def _help(self) -> str:
+        m = len(self.cell.objectives)
+        one, even = ",".join(["1", *["0"] * (m - 1)]), ",".join([f"{1 / m:.4g}"] * m)
+        now = " ".join(",".join(f"{weight:g}" for weight in each) for each in self.preferences)
+        rows = (
+            ("any other line", "a prompt to answer"),
+            (f"{_SWITCH} {one}", f"weights of {', '.join(self.cell.objectives)}; now {now}"),
+            (f"{_SWITCH} {one} {even}", "answers at several preferences, one after the other"),
+            (_QUIT, "end, as Ctrl-D does"),
+        )
+        return table(("command", "meaning"), rows)
 
     def _format(self, answer: Answer) -> str:
         weights = ", ".join(

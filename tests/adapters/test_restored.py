@@ -93,7 +93,7 @@ def test_sample_prints_every_answer_with_its_scores(
 def test_a_session_goes_on_after_a_wrong_line(
     cells: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = ["One day,", "/preference 0.5,0.6", "/preference 0.5", "/help", "", "/preference"]
+    lines = ["One day,", "/preference 0.5,0.6", "/preference 0.5", "/hepl", "", "/preference"]
     lines += ["word " * 200, "/preference 0,1 0.5,0.5", "One day,"]
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines)))
     assert main(["sample", str(cells["bone_soup"]), "--preference", "1,0"]) == 0
@@ -108,6 +108,16 @@ def test_a_session_goes_on_after_a_wrong_line(
     assert len(said) == 5
     assert "objectives are positive, varied" in said[0] and "is not a command" in said[2]
     assert "benchmark.max_new_tokens" in said[4]
+
+
+def test_a_session_lists_its_commands_and_quits(
+    cells: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("/help\n/quit\nOne day,\n"))
+    assert main(["sample", str(cells["start"]), "--preference", "1,0"]) == 0
+    told = capsys.readouterr()
+    assert "weights of positive, varied; now 1,0" in told.err and "/quit" in told.err
+    assert not told.out
 
 
 def test_texts_cannot_steer_the_terminal(
