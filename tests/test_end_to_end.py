@@ -55,7 +55,7 @@ def test_the_leaderboard_has_every_method_and_the_contracted_columns(swept: Path
 
 
 def test_the_budget_is_a_cap_and_morl_is_exempt(swept: Path) -> None:
-    steps = load_cells(swept).set_index("method")["record"].map(lambda r: r["cost"]["train_steps"])
+    steps = load_cells(swept).set_index("method")["cost.train_steps"]
     assert (steps.drop(["morl", "start"]) == 4).all()
     assert steps["morl"] == 4 * 6 and steps["start"] == 0
 
@@ -146,7 +146,7 @@ def test_every_variant_runs(tmp_path: Path) -> None:
     none = board.set_index("variant").loc["weight, condition=none"]
     assert none["controllability"] == 0 and none["steering_regret"] == 0
     record = read_record(next((tmp_path / "stories" / "cos_dpo").glob("*/record.json")).parent)
-    dials = [p["dials"] for c in load_cells(tmp_path)["record"] for p in c["points"]]
+    dials = [p["dials"] for c in load_cells(tmp_path, records=True)["record"] for p in c["points"]]
     assert {"temperature": 2.0} in dials and record.status == "ok"
 
 
@@ -164,7 +164,7 @@ def test_a_reward_that_raises_fails_the_cell_and_the_sweep_goes_on(
     monkeypatch.setitem(offer.__dict__, "_loaded", changed)
     words = "benchmark.objectives=[positive,varied],[varied,readable]"
     assert sweep(tmp_path, "method=start", words) == 1
-    cells = load_cells(tmp_path)
+    cells = load_cells(tmp_path, records=True)
     assert sorted(cells["status"]) == ["failed", "ok"]
     failed = cells[cells["status"] == "failed"].iloc[0]["record"]
     assert failed["error"]["type"] == "ScoringError"
@@ -192,7 +192,7 @@ def test_a_benchmark_without_the_feedback_makes_the_method_unsupported(
 
     monkeypatch.setattr(Stories, "feedback", {"reward": "scores"})
     assert sweep(tmp_path, "method=cos_dpo,start") == 0  # not a failure
-    cells = load_cells(tmp_path).set_index("method")
+    cells = load_cells(tmp_path, records=True).set_index("method")
     assert cells.loc["cos_dpo", "status"] == "unsupported"
     assert "gives no preference feedback" in cells.loc["cos_dpo", "record"]["reason"]
     assert not (cell(tmp_path, "cos_dpo") / "training.csv").exists()

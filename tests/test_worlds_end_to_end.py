@@ -138,7 +138,7 @@ def test_a_folder_in_mslr_form_is_read(tmp_path: Path) -> None:
             (data / f"Fold{fold}" / f"{split}.txt").write_text("\n".join(lines) + "\n")
     where = [f"benchmark.path={data}", "benchmark.fold=1,2", "experiment=mslr"]
     assert sweep(tmp_path / "out", "method=cos_dpo", *where) == 0
-    cells = load_cells(tmp_path / "out")
+    cells = load_cells(tmp_path / "out", records=True)
     assert set(cells["status"]) == {"ok"} and len(cells) == 2
     names = [objective["name"] for objective in cells["record"][0]["objectives"]]
     assert names == ["relevance", "quality", "quality2", "query_url_clicks", "url_clicks", "dwell"]

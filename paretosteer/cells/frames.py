@@ -8,7 +8,7 @@ be read is a row with the reason, never skipped; one without a record was interr
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.cell import Cell, find_cells
@@ -18,13 +18,25 @@ from paretosteer.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
+# Of a configuration, what does not describe the work.
+_NO_SETTINGS = {"sweep_dir", "command", "tracker", "overwrite", "report"}
 
-def load_cells(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
+
+def load_cells(*dirs: str | os.PathLike[str], records: bool = False) -> "pd.DataFrame":
     """One row per cell found at or below the folders.
+
+    Parameters
+    ----------
+    dirs
+        Folders that sweeps wrote.
+    records
+        Add a column `record` with the whole record as a dict.
 
     Returns
     -------
-    Columns `path, benchmark, model, method, variant, seed, fold, status, reason, identity, record`.
+    Columns `path, benchmark, model, method, variant, seed, fold, status, reason, identity`, then
+    one column per setting (`method.rank`, `budget.steps`) and cost (`cost.train_steps`,
+    `cost.seconds.train`). A value is missing where a cell has no such setting.
 
     Raises
     ------
@@ -33,16 +45,7 @@ def load_cells(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    return pd.DataFrame(
-        {
-            **_names(cell),
-            "status": cell.status,
-            "reason": cell.reason,
-            "identity": cell.record.identity if cell.record else "",
-            "record": cell.record.as_dict() if cell.record else {},
-        }
-        for cell in find_cells(*dirs)
-    )
+    return pd.DataFrame(_cell_row(cell, records) for cell in find_cells(*dirs))
 
 
 def load_points(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
@@ -50,9 +53,16 @@ def load_points(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
 
     Returns
     -------
-    The cell's names, then `point`, `dials` (a dict), `objective`, `weight` (of that objective in
-    the point's preference), `raw` (mean over prompts) and `value` (the same in start-model
+    The cell's names, then `point`, one column `dial.NAME` per dial (missing where the point has
+    none), the point's preference as `w.NAME` per objective, `objective`, `weight` (of that
+    objective in the preference), `raw` (mean over prompts) and `value` (the same in start-model
     standard units, regularised where the record has a `kl_coefficient`).
+
+    Examples
+    --------
+    >>> points = load_points("results/default")  # doctest: +SKIP
+    >>> points.pivot(index=["method", "seed", "point"], columns="objective", values="value")
+    ... # doctest: +SKIP
     """
     import pandas as pd
 
@@ -84,6 +94,29 @@ def _names(cell: Cell) -> dict[str, Any]:
     }
 
 
+def _cell_row(cell: Cell, records: bool) -> dict[str, Any]:
+    record = cell.record.as_dict() if cell.record else {}
+    settings = {key: value for key, value in cell.config.items() if key not in _NO_SETTINGS}
+    row = {
+        **_names(cell),
+        "status": cell.status,
+        "reason": cell.reason,
+        "identity": record.get("identity", ""),
+        **{key: value for key, value in _flat(settings) if key not in ("method.name", "seed")},
+        **dict(_flat({"cost": record.get("cost", {})})),
+    }
+    return row | {"record": record} if records else row
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Values of nested mappings by dotted name; a list becomes a tuple, which can be grouped by."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", tuple(value) if isinstance(value, list) else value
+
+
 def _finished(dirs: tuple[str | os.PathLike[str], ...]) -> list[Cell]:
     cells = [cell for cell in find_cells(*dirs) if cell.scored]
     if not cells:
@@ -94,12 +127,15 @@ def _finished(dirs: tuple[str | os.PathLike[str], ...]) -> list[Cell]:
 def _point_rows(cell: Cell) -> Iterator[dict[str, Any]]:
     raw = read_scores(cell).means.mean(axis=1)  # (points, m)
     values = read_values(cell).mean(axis=1)
+    names = cell.results.objective_names
     for index, point in enumerate(cell.results.points):
-        for i, objective in enumerate(cell.results.objective_names):
+        weights = {f"w.{name}": w for name, w in zip(names, point.preference, strict=True)}
+        for i, objective in enumerate(names):
             yield {
                 **_names(cell),
                 "point": index,
-                "dials": point.dials,
+                **{f"dial.{name}": value for name, value in point.dials.items()},
+                **weights,
                 "objective": objective,
                 "weight": point.preference[i],
                 "raw": raw[index, i],

@@ -185,12 +185,18 @@ def test_intervals_cover_the_estimate(tmp_path: Path) -> None:
 
 def test_frames(tmp_path: Path) -> None:
     write_cell(tmp_path, "line", lambda mu: 2 * mu, prompts=3, noise=0)
-    cells = frames.load_cells(tmp_path)
+    cells = frames.load_cells(tmp_path, records=True)
     assert cells.loc[0, ["method", "status", "seed"]].tolist() == ["line", "ok", 0]
     assert cells.loc[0, "record"]["schema"] == 1
     points = frames.load_points(tmp_path)
     assert len(points) == len(EDGE) * 2
     assert np.allclose(points["value"], 2 * points["weight"])
+    for wide in (points, frames.load_cells(tmp_path)):
+        assert not any(isinstance(value, dict) for value in wide.to_numpy().ravel())
+    cube = points.pivot(index=["method", "point"], columns="objective", values="value")
+    assert cube.shape == (len(EDGE), 2)
+    first = points[points["objective"] == "sentiment"]
+    assert first["w.sentiment"].tolist() == first["weight"].tolist()
     scores = frames.load_scores(tmp_path)
     assert len(scores) == len(EDGE) * 3
     assert {"method", "seed", "point", "prompt_id", "sample", "sentiment"} <= set(scores)
