@@ -1,12 +1,14 @@
 """Empirical attainment: the region that a share of replicates reaches. Higher is better."""
 
+from __future__ import annotations
+
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer.metrics.input_checks import FloatArray, MetricError, as_batch
 
 
-def attainment_surface(points: npt.ArrayLike, share: float) -> FloatArray:
+def attainment_surface(points: ArrayLike, share: float) -> FloatArray:
     """Corners of the region that at least a share of the sets attain, in two objectives.
 
     A set attains the region that its points weakly dominate (Grunert da Fonseca et al. 2001; as

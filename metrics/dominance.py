@@ -1,12 +1,15 @@
 """Dominance between methods: set against set, and point against point at equal preference."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer.metrics.input_checks import FloatArray, MetricError, as_batch, as_points
 
 
-def coverage(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+def coverage(a: ArrayLike, b: ArrayLike) -> float:
     """Share of b's points that some point of a weakly dominates.
 
     C(A, B) of Zitzler and Thiele 1999; C(B, A) is not its complement.
@@ -24,7 +27,7 @@ def coverage(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     return float(weakly.any(axis=0).mean())
 
 
-def dominance_at_equal_preference(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+def dominance_at_equal_preference(a: ArrayLike, b: ArrayLike) -> float:
     """Share of rows at which a's point dominates b's.
 
     Parameters
@@ -42,7 +45,7 @@ def dominance_at_equal_preference(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     return float(_dominates(first, second).mean())
 
 
-def dominated_by(points: npt.ArrayLike) -> npt.NDArray[np.int64]:
+def dominated_by(points: ArrayLike) -> npt.NDArray[np.int64]:
     """For each row of a table, count the rows that dominate it at most preferences. ↓
 
     Parameters

@@ -1,12 +1,15 @@
 """Nondominated points and the shape of fronts. Higher is better."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer.metrics.input_checks import FloatArray, as_points, as_reference
 
 
-def nondominated(points: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+def nondominated(points: ArrayLike) -> npt.NDArray[np.bool_]:
     """Mark the points that no other point dominates.
 
     Dominance is exact, without a tolerance: at least as good in every objective and better
@@ -27,12 +30,12 @@ def nondominated(points: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     return np.asarray(moocore.is_nondominated(array, maximise=True, keep_weakly=True), dtype=bool)
 
 
-def front_size(points: npt.ArrayLike) -> int:
+def front_size(points: ArrayLike) -> int:
     """Count the nondominated points of (k, m). ↑, at most k."""
     return int(nondominated(points).sum())
 
 
-def points_outside(points: npt.ArrayLike, reference: npt.ArrayLike) -> int:
+def points_outside(points: ArrayLike, reference: ArrayLike) -> int:
     """Count the points that contribute no hypervolume: not above the reference in every objective.
 
     Parameters
@@ -47,7 +50,7 @@ def points_outside(points: npt.ArrayLike, reference: npt.ArrayLike) -> int:
     return int((~above.all(axis=1)).sum())
 
 
-def igd_plus(points: npt.ArrayLike, front: npt.ArrayLike) -> float:
+def igd_plus(points: ArrayLike, front: ArrayLike) -> float:
     """Mean distance from a front's points to the nearest region that `points` dominate. ↓
 
     Only the objectives in which a point falls short count towards a distance, in the units of
@@ -67,7 +70,7 @@ def igd_plus(points: npt.ArrayLike, front: npt.ArrayLike) -> float:
     return float(moocore.igd_plus(array, ref=target, maximise=True))
 
 
-def additive_epsilon(points: npt.ArrayLike, front: npt.ArrayLike) -> float:
+def additive_epsilon(points: ArrayLike, front: ArrayLike) -> float:
     """Smallest shift of all objectives by which `points` weakly dominate a whole front. ↓
 
     ε = max over the front, min over points, max over objectives of front − point, in the units
@@ -87,7 +90,7 @@ def additive_epsilon(points: npt.ArrayLike, front: npt.ArrayLike) -> float:
     return float(moocore.epsilon_additive(array, ref=target, maximise=True))
 
 
-def sparsity(points: npt.ArrayLike) -> float:
+def sparsity(points: ArrayLike) -> float:
     """Mean squared gap between neighbours on the front, summed over objectives. Shown only.
 
     Neighbours are the front's points sorted per objective (Xu et al. 2020); 0 for one point.
@@ -104,7 +107,7 @@ def sparsity(points: npt.ArrayLike) -> float:
     return float(np.square(gaps).mean(axis=0).sum())
 
 
-def spacing(points: npt.ArrayLike) -> float:
+def spacing(points: ArrayLike) -> float:
     """Standard deviation of the distances to the nearest neighbour on the front. Shown only.
 
     City-block distances and n − 1 in the denominator, as in Schott 1995; 0 for one point.
@@ -122,6 +125,6 @@ def spacing(points: npt.ArrayLike) -> float:
     return float(distances.min(axis=1).std(ddof=1))
 
 
-def _front(points: npt.ArrayLike) -> FloatArray:
+def _front(points: ArrayLike) -> FloatArray:
     array = as_points(points)
     return array[nondominated(array)]

@@ -4,11 +4,14 @@ The libraries underneath drop NaN rows and return 0 for malformed sets, so nothi
 them unchecked. Every message is one line: the argument, what was found, what to do.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 # NumPy's own convention: a float for one set of points, an array for a batch of them.
@@ -22,7 +25,7 @@ class MetricError(ValueError):
     """Input from which a metric cannot be computed."""
 
 
-def as_finite(values: npt.ArrayLike, name: str) -> FloatArray:
+def as_finite(values: ArrayLike, name: str) -> FloatArray:
     """Return `values` as floats of any shape.
 
     Raises
@@ -45,7 +48,7 @@ def as_finite(values: npt.ArrayLike, name: str) -> FloatArray:
     return array
 
 
-def as_vector(values: npt.ArrayLike, name: str, length: int | None = None) -> FloatArray:
+def as_vector(values: ArrayLike, name: str, length: int | None = None) -> FloatArray:
     """Return `values` as a finite vector, of the given length if one is given."""
     vector = as_finite(values, name)
     if vector.ndim != 1:
@@ -55,7 +58,7 @@ def as_vector(values: npt.ArrayLike, name: str, length: int | None = None) -> Fl
     return vector
 
 
-def as_batch(points: npt.ArrayLike, name: str = "points") -> FloatArray:
+def as_batch(points: ArrayLike, name: str = "points") -> FloatArray:
     """Return `points` as a finite array (…, k, m): any batch axes, k points, m objectives."""
     array = as_finite(points, name)
     if array.ndim < 2 or array.shape[-1] < 2:
@@ -66,9 +69,7 @@ def as_batch(points: npt.ArrayLike, name: str = "points") -> FloatArray:
     return array
 
 
-def as_points(
-    points: npt.ArrayLike, name: str = "points", objectives: int | None = None
-) -> FloatArray:
+def as_points(points: ArrayLike, name: str = "points", objectives: int | None = None) -> FloatArray:
     """Return `points` as a finite matrix (k, m), with m `objectives` if they are given."""
     array = as_batch(points, name)
     if array.ndim != 2:
@@ -81,7 +82,7 @@ def as_points(
     return array
 
 
-def as_reference(reference: npt.ArrayLike, objectives: int) -> FloatArray:
+def as_reference(reference: ArrayLike, objectives: int) -> FloatArray:
     """Return the reference point as a finite vector (m,)."""
     vector = as_finite(reference, "reference")
     if vector.shape != (objectives,):
@@ -92,7 +93,7 @@ def as_reference(reference: npt.ArrayLike, objectives: int) -> FloatArray:
     return vector
 
 
-def as_preferences(preferences: npt.ArrayLike) -> FloatArray:
+def as_preferences(preferences: ArrayLike) -> FloatArray:
     """Return preferences (k, m), each row on the simplex to within 1e-6."""
     weights = as_points(preferences, "preferences")
     negative = np.argwhere(weights < -SIMPLEX_TOLERANCE)
@@ -112,7 +113,7 @@ def as_preferences(preferences: npt.ArrayLike) -> FloatArray:
     return weights
 
 
-def as_aligned(preferences: npt.ArrayLike, points: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+def as_aligned(preferences: ArrayLike, points: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Return preferences (k, m) and points (…, k, m), aligned row by row."""
     weights, array = as_preferences(preferences), as_batch(points)
     if array.shape[-2:] != weights.shape:
@@ -123,7 +124,7 @@ def as_aligned(preferences: npt.ArrayLike, points: npt.ArrayLike) -> tuple[Float
     return weights, array
 
 
-def _not_an_array(values: npt.ArrayLike, name: str) -> str:
+def _not_an_array(values: ArrayLike, name: str) -> str:
     lengths = (
         {len(row) for row in values if isinstance(row, Sequence | np.ndarray)}
         if isinstance(values, Sequence)

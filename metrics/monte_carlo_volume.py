@@ -1,10 +1,12 @@
 """Hypervolume by Monte Carlo along random rays, where exact computation is too expensive."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer.metrics.blocks import blocks
 from paretosteer.metrics.input_checks import FloatArray, as_points, as_reference
@@ -22,9 +24,7 @@ class Volume:
     exact: bool
 
 
-def monte_carlo_hypervolume(
-    points: npt.ArrayLike, reference: npt.ArrayLike, seed: int = 0
-) -> Volume:
+def monte_carlo_hypervolume(points: ArrayLike, reference: ArrayLike, seed: int = 0) -> Volume:
     """Estimate a hypervolume along random rays; shapes as in `hypervolume`.
 
     Draw points uniformly in the box between the reference and the best value in every objective.

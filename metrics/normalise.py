@@ -1,10 +1,12 @@
 """Normalisation: objectives in standard units of the start model's samples."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer.metrics.input_checks import FloatArray, MetricError, as_finite
 
@@ -21,7 +23,7 @@ class Normaliser:
     std: tuple[float, ...]
 
     @classmethod
-    def fit(cls, scores: npt.ArrayLike, objectives: Sequence[str] | None = None) -> "Normaliser":
+    def fit(cls, scores: ArrayLike, objectives: Sequence[str] | None = None) -> Normaliser:
         """Take the constants from the start model's scores on calibration prompts.
 
         Parameters
@@ -50,7 +52,7 @@ class Normaliser:
             )
         return cls(tuple(array.mean(axis=0).tolist()), tuple(array.std(axis=0).tolist()))
 
-    def apply(self, scores: npt.ArrayLike) -> FloatArray:
+    def apply(self, scores: ArrayLike) -> FloatArray:
         """Return z-scores of raw `scores` (…, m), in the same shape."""
         array = as_finite(scores, "scores")
         if array.shape[-1:] != (len(self.mean),):

@@ -1,17 +1,19 @@
 """Quality at equal drift from the start model. The KL itself: `paretosteer.policies.kl`."""
 
+from __future__ import annotations
+
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer.metrics.input_checks import FloatArray, as_points, as_vector
 from paretosteer.metrics.volume import hypervolume
 
 
 def quality_at_equal_drift(
-    points: npt.ArrayLike,
-    kl: npt.ArrayLike,
-    thresholds: npt.ArrayLike,
-    reference: npt.ArrayLike,
+    points: ArrayLike,
+    kl: ArrayLike,
+    thresholds: ArrayLike,
+    reference: ArrayLike,
 ) -> FloatArray:
     """Hypervolume of the points whose KL is below each threshold; 0 where none is. ↑
 

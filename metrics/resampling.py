@@ -1,9 +1,12 @@
 """Uncertainty: a paired bootstrap over prompts, with seeds as the outer level."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer.metrics.input_checks import FloatArray, MetricError, as_finite, as_vector
 
@@ -35,7 +38,7 @@ def resample_counts(prompts: int, resamples: int, seed: int) -> npt.NDArray[np.i
     return rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=resamples)
 
 
-def resampled_means(scores: npt.ArrayLike, counts: npt.NDArray[np.int64]) -> FloatArray:
+def resampled_means(scores: ArrayLike, counts: npt.NDArray[np.int64]) -> FloatArray:
     """Mean score of each point under each resample.
 
     Parameters
@@ -83,7 +86,7 @@ def resampled_shares(replicates: int, resamples: int, seed: int) -> FloatArray:
     return equal + (drawn - equal) * np.sqrt(replicates / chi_square)
 
 
-def nested_means(values: npt.ArrayLike, shares: FloatArray) -> FloatArray:
+def nested_means(values: ArrayLike, shares: FloatArray) -> FloatArray:
     """Means over replicates under resampling of both prompts and replicates.
 
     The mean under each resample of the prompts is shifted by the resampled differences between
@@ -116,7 +119,7 @@ def nested_means(values: npt.ArrayLike, shares: FloatArray) -> FloatArray:
     return np.asarray(centre + kept * np.tensordot(shares, own - own.mean(axis=0), axes=1))
 
 
-def percentile_interval(replicates: npt.ArrayLike, level: float = LEVEL) -> Interval:
+def percentile_interval(replicates: ArrayLike, level: float = LEVEL) -> Interval:
     """Interval between the replicates' quantiles.
 
     Biased for hypervolume, a convex function of noisy points: use `reflected_interval` there.
@@ -135,9 +138,7 @@ def percentile_interval(replicates: npt.ArrayLike, level: float = LEVEL) -> Inte
     return Interval(float(low), float(high))
 
 
-def reflected_interval(
-    estimate: float, replicates: npt.ArrayLike, level: float = LEVEL
-) -> Interval:
+def reflected_interval(estimate: float, replicates: ArrayLike, level: float = LEVEL) -> Interval:
     """Reflected (basic) interval: 2 · estimate − the replicates' quantiles, ends exchanged.
 
     Moves against the bias that resampling adds (Davison and Hinkley 1997, §5.2). Parameters as
@@ -148,9 +149,7 @@ def reflected_interval(
     return Interval(2 * centre - high, 2 * centre - low)
 
 
-def symmetric_interval(
-    estimate: float, replicates: npt.ArrayLike, level: float = LEVEL
-) -> Interval:
+def symmetric_interval(estimate: float, replicates: ArrayLike, level: float = LEVEL) -> Interval:
     """Symmetric interval that reaches to the further end of the percentile interval.
 
     For figures near a bound, which noise can only move away from it. Resampling adds noise, so
@@ -163,7 +162,7 @@ def symmetric_interval(
     return Interval(min(percentile.low, reflected.low), max(percentile.high, reflected.high))
 
 
-def probability_better(a_replicates: npt.ArrayLike, b_replicates: npt.ArrayLike) -> float:
+def probability_better(a_replicates: ArrayLike, b_replicates: ArrayLike) -> float:
     """Share of paired replicates in which a is higher than b, ties counting one half.
 
     Parameters

@@ -1,7 +1,9 @@
 """Significance of differences: p-values from a bootstrap, and Holm's correction."""
 
+from __future__ import annotations
+
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer.metrics.input_checks import FloatArray, MetricError, as_finite, as_vector
 
@@ -11,7 +13,7 @@ _TAIL = 0.02
 _LEAST = 1e-6
 
 
-def reflected_p(estimate: float, replicates: npt.ArrayLike) -> float:
+def reflected_p(estimate: float, replicates: ArrayLike) -> float:
     """Two-sided p-value of "the truth is 0", by inverting the reflected interval.
 
     Twice the share of replicates that exceed the estimate by at least its distance from 0: below
@@ -45,7 +47,7 @@ def reflected_p(estimate: float, replicates: npt.ArrayLike) -> float:
     return max(_LEAST, float(2 * _TAIL * np.exp((start - distance) / excess.mean())))
 
 
-def holm(p_values: npt.ArrayLike) -> FloatArray:
+def holm(p_values: ArrayLike) -> FloatArray:
     """P-values corrected for multiple tests: rejecting those below α errs with at most α overall.
 
     Step-down, for any dependence between the tests (Holm 1979).

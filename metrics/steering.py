@@ -5,11 +5,14 @@ carry the same axes. Weights are equal if they differ by less than 1e-9, so that
 a lattice do not break ties. Points are compared exactly.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer.metrics.blocks import blocks, sets_last
 from paretosteer.metrics.input_checks import (
@@ -38,7 +41,7 @@ def steerable(preferences: FloatArray) -> bool:
     return bool((np.ptp(preferences, axis=0) > 1e-9).all())
 
 
-def somers_d(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
+def somers_d(preferences: ArrayLike, points: ArrayLike) -> FloatArray:
     """Somers' D of each objective on its own weight, from −1 to 1. ↑
 
     Over all pairs with μ_k,i > μ_l,i: (concordant − discordant) / pairs, ties in f counting 0
@@ -67,7 +70,7 @@ def somers_d(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
     return np.stack(by_objective, axis=-1).reshape(*array.shape[:-2], weights.shape[1])
 
 
-def controllability(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatOrArray:
+def controllability(preferences: ArrayLike, points: ArrayLike) -> FloatOrArray:
     """Somers' D averaged over objectives. ↑
 
     Shapes and errors as in `somers_d`; a float for points (k, m), (…) for (…, k, m).
@@ -75,12 +78,12 @@ def controllability(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatO
     return somers_d(preferences, points).mean(axis=-1)
 
 
-def order_agreement(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatOrArray:
+def order_agreement(preferences: ArrayLike, points: ArrayLike) -> FloatOrArray:
     """Controllability as a share of pairs, (D + 1) / 2, a tie counting one half. ↑"""
     return (controllability(preferences, points) + 1) / 2
 
 
-def spearman(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
+def spearman(preferences: ArrayLike, points: ArrayLike) -> FloatArray:
     """Spearman's ρ of each objective with its own weight, 0 where undefined. ↑
 
     Parameters
@@ -104,7 +107,7 @@ def spearman(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
     return np.stack(columns, axis=-1)
 
 
-def kendall_tau_b(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
+def kendall_tau_b(preferences: ArrayLike, points: ArrayLike) -> FloatArray:
     """Kendall's τ_b of each objective with its own weight, 0 where undefined. ↑
 
     Ties in μ, which every lattice of three or more objectives has, cap τ_b below 1 even for
@@ -118,7 +121,7 @@ def kendall_tau_b(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatArr
     return np.stack(columns, axis=-1)
 
 
-def monotonicity(preferences: npt.ArrayLike, points: npt.ArrayLike) -> Monotonicity:
+def monotonicity(preferences: ArrayLike, points: ArrayLike) -> Monotonicity:
     """Falls of f_i along every lattice edge from e_j to e_i. ↓
 
     Points at equal preference (further dials) are averaged first. Preferences off the edges
@@ -144,7 +147,7 @@ def monotonicity(preferences: npt.ArrayLike, points: npt.ArrayLike) -> Monotonic
     return Monotonicity(len(falls), float(falls.max(initial=0.0)), len(rises))
 
 
-def steering_range(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
+def steering_range(preferences: ArrayLike, points: ArrayLike) -> FloatArray:
     """Steering range of each objective: f_i at e_i minus its least at another vertex. ↑
 
     Points at the same vertex (further dials) are averaged.
@@ -174,7 +177,7 @@ def steering_range(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatAr
     return np.asarray(own - others, dtype=np.float64)
 
 
-def entanglement(controls: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
+def entanglement(controls: ArrayLike, points: ArrayLike) -> FloatArray:
     """Least-squares slope, with intercept, of every objective on every control. Shown only.
 
     One regression per pair. Elements off the diagonal are side effects on other objectives; some
@@ -208,9 +211,7 @@ def entanglement(controls: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
     return slopes
 
 
-def cross_angle(
-    preferences: npt.ArrayLike, points: npt.ArrayLike, reference: npt.ArrayLike
-) -> FloatOrArray:
+def cross_angle(preferences: ArrayLike, points: ArrayLike, reference: ArrayLike) -> FloatOrArray:
     """Mean angle between a preference and the direction from the reference to its point. ↓
 
     Parameters

@@ -1,15 +1,18 @@
 """Ranks of methods, and groups of methods that are tied: no test separates their members."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer.metrics.input_checks import MetricError, as_finite
 from paretosteer.metrics.resampling import LEVEL
 
 
-def ranks(values: npt.ArrayLike) -> npt.NDArray[np.int64]:
+def ranks(values: ArrayLike) -> npt.NDArray[np.int64]:
     """Rank along the first axis: 1 plus the number of methods that are strictly higher.
 
     Parameters
@@ -28,7 +31,7 @@ def ranks(values: npt.ArrayLike) -> npt.NDArray[np.int64]:
     return np.stack([1 + (array > own).sum(axis=0) for own in array])
 
 
-def rank_intervals(replicates: npt.ArrayLike, level: float = LEVEL) -> npt.NDArray[np.int64]:
+def rank_intervals(replicates: ArrayLike, level: float = LEVEL) -> npt.NDArray[np.int64]:
     """Percentile intervals of each method's rank over paired resamples.
 
     Parameters
@@ -51,7 +54,7 @@ def rank_intervals(replicates: npt.ArrayLike, level: float = LEVEL) -> npt.NDArr
     return np.quantile(ranks(drawn), tails, axis=1, method="inverted_cdf").T.astype(np.int64)
 
 
-def tie_groups(separated: npt.ArrayLike) -> list[tuple[int, ...]]:
+def tie_groups(separated: ArrayLike) -> list[tuple[int, ...]]:
     """Compact letter display: methods share a group exactly if they do not differ significantly.
 
     A method may be in several groups, since being tied is not transitive. By insertion and

@@ -4,10 +4,12 @@ Points may carry leading batch axes, (…, k, m); results then carry the same ax
 the units of the objectives.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer.metrics.blocks import blocks, sets_last
 from paretosteer.metrics.input_checks import (
@@ -28,9 +30,7 @@ class UtilityLoss(NamedTuple):
     maximum: FloatOrArray
 
 
-def utility_loss(
-    preferences: npt.ArrayLike, points: npt.ArrayLike, front: npt.ArrayLike
-) -> UtilityLoss:
+def utility_loss(preferences: ArrayLike, points: ArrayLike, front: ArrayLike) -> UtilityLoss:
     """Best utility on a front minus that of the point offered, over preferences. ↓
 
     Parameters
@@ -52,7 +52,7 @@ def utility_loss(
     return UtilityLoss(loss.mean(axis=-1), loss.max(axis=-1))
 
 
-def expected_utility(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatOrArray:
+def expected_utility(preferences: ArrayLike, points: ArrayLike) -> FloatOrArray:
     """Mean over preferences of the best utility among the points (EUM). ↑
 
     Zintgraf et al. 2015. The points need not answer these preferences.
@@ -69,7 +69,7 @@ def expected_utility(preferences: npt.ArrayLike, points: npt.ArrayLike) -> Float
     return _utilities(weights, array).max(axis=-1).mean(axis=-1)
 
 
-def steering_regret(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatOrArray:
+def steering_regret(preferences: ArrayLike, points: ArrayLike) -> FloatOrArray:
     """EUM minus the mean utility of the points offered: the cost of mis-steering alone. ↓
 
     0 for a method that ignores preferences, so never ranked on alone.
@@ -93,15 +93,13 @@ def steering_regret(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatO
     return (lost / len(weights)).reshape(array.shape[:-2])[()]
 
 
-def inner_product(preferences: npt.ArrayLike, points: npt.ArrayLike) -> FloatOrArray:
+def inner_product(preferences: ArrayLike, points: ArrayLike) -> FloatOrArray:
     """Mean utility of the points offered, ⟨μ_l, f_l⟩; shapes as in `steering_regret`. ↑"""
     weights, array = as_aligned(preferences, points)
     return _own_utilities(weights, array).mean(axis=-1)
 
 
-def oracle_regret(
-    values: npt.ArrayLike, oracle: npt.ArrayLike, start: npt.ArrayLike
-) -> FloatOrArray:
+def oracle_regret(values: ArrayLike, oracle: ArrayLike, start: ArrayLike) -> FloatOrArray:
     """Mean over preferences of (V* − V) / (V* − V₀). ↓ 0 optimal, 1 nothing learned
 
     Parameters
@@ -147,7 +145,7 @@ def _own_utilities(weights: FloatArray, points: FloatArray) -> FloatArray:
     return np.asarray(sum(weights[:, i] * points[..., i] for i in range(weights.shape[1])))
 
 
-def _same_objectives(points: npt.ArrayLike, weights: FloatArray, name: str) -> FloatArray:
+def _same_objectives(points: ArrayLike, weights: FloatArray, name: str) -> FloatArray:
     array = as_batch(points, name)
     if array.shape[-1] != weights.shape[1]:
         raise MetricError(

@@ -1,10 +1,12 @@
 """Hypervolume: volume of objective space that a set of points dominates. Higher is better."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer.metrics.fronts import nondominated
 from paretosteer.metrics.input_checks import (
@@ -39,7 +41,7 @@ class Contribution(NamedTuple):
     points: int
 
 
-def hypervolume(points: npt.ArrayLike, reference: npt.ArrayLike) -> float:
+def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
     """Measure of the union of boxes between the reference point and the points. ↑
 
     Points that are not above the reference in every objective contribute nothing (count them
@@ -60,7 +62,7 @@ def hypervolume(points: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     return hypervolume_with_error(points, reference).value
 
 
-def hypervolume_with_error(points: npt.ArrayLike, reference: npt.ArrayLike) -> Volume:
+def hypervolume_with_error(points: ArrayLike, reference: ArrayLike) -> Volume:
     """Hypervolume with the standard error of the estimate; shapes as in `hypervolume`.
 
     Exact (moocore) for up to five objectives and for small fronts of more, otherwise
@@ -70,7 +72,7 @@ def hypervolume_with_error(points: npt.ArrayLike, reference: npt.ArrayLike) -> V
     return _volume(array, as_reference(reference, array.shape[1]))
 
 
-def hypervolume_many(points: npt.ArrayLike, reference: npt.ArrayLike) -> FloatArray:
+def hypervolume_many(points: ArrayLike, reference: ArrayLike) -> FloatArray:
     """Hypervolume of every set in a batch, for bootstraps.
 
     Parameters
@@ -95,9 +97,7 @@ def hypervolume_many(points: npt.ArrayLike, reference: npt.ArrayLike) -> FloatAr
     return _many_along_rays(batch, corner)
 
 
-def hypervolume_ratio(
-    points: npt.ArrayLike, front: npt.ArrayLike, reference: npt.ArrayLike
-) -> float:
+def hypervolume_ratio(points: ArrayLike, front: ArrayLike, reference: ArrayLike) -> float:
     """Hypervolume of `points` over that of a front. ↑
 
     Parameters
@@ -123,7 +123,7 @@ def hypervolume_ratio(
 
 
 def contribution(
-    own: npt.ArrayLike, others: FloatArray | Sequence[Sequence[float]], reference: npt.ArrayLike
+    own: ArrayLike, others: FloatArray | Sequence[Sequence[float]], reference: ArrayLike
 ) -> Contribution:
     """Contribution of one method to the union of all methods' points. ↑
 

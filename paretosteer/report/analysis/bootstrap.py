@@ -27,7 +27,7 @@ from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from paretosteer import metrics
 from paretosteer.metrics.input_checks import FloatArray
@@ -135,7 +135,7 @@ def resample(replicates: Sequence[Replicate], outer: bool) -> Draws:
     )
 
 
-def volumes(points: FloatArray, draws: Draws, reference: npt.ArrayLike) -> Volumes:
+def volumes(points: FloatArray, draws: Draws, reference: ArrayLike) -> Volumes:
     """Hypervolumes of a row's points (replicates, k, m) and their resamples."""
     estimates = np.array([metrics.hypervolume(each, reference) for each in points])
     resampled = draws.each(lambda each: metrics.hypervolume_many(each, reference))
