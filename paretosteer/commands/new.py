@@ -1,4 +1,4 @@
-"""`paretosteer new`: write a small working package to start a method from."""
+"""`paretosteer new`: write a small working package to start a plug-in from."""
 
 from __future__ import annotations
 
@@ -17,8 +17,20 @@ from paretosteer.plugins import registry
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
 
-# Names in the template, which is itself a working method.
-MODULE, CLASS, TITLE = "my_method", "MyMethod", "My method"
+# How a new plug-in is tried, by kind.
+_TRY: dict[str, str] = {
+    "method": "run --plugin {module} method={name} budget=smoke",
+    "benchmark": "run --plugin {module} benchmark={name} budget=smoke",
+    "objective": "run --plugin {module} 'benchmark.objectives=[{name},varied]' budget=smoke",
+    "metric": "report results/default --plugin {module}",
+}
+
+_GROUPS: dict[str, registry.Group] = {
+    "method": "methods",
+    "benchmark": "benchmarks",
+    "objective": "objectives",
+    "metric": "metrics",
+}
 
 
 def add(commands: Commands) -> None:
@@ -26,31 +38,34 @@ def add(commands: Commands) -> None:
     parser = command(
         commands,
         "new",
-        "write a working skeleton of a method, with its test",
+        "write a working skeleton of a plug-in, with its test",
         _new,
         """paretosteer new method tilted_soup
-        paretosteer new method tilted_soup --out ~/work/tilted""",
+        paretosteer new objective calm --out ~/work/calm
+        paretosteer new metric spread""",
     )
-    parser.add_argument("kind", choices=("method",), help="kind of skeleton")
-    parser.add_argument("name", metavar="NAME", help="name of the method, such as tilted_soup")
+    parser.add_argument("kind", choices=tuple(_TRY), help="kind of skeleton")
+    parser.add_argument("name", metavar="NAME", help="name of the plug-in, such as tilted_soup")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to create (default: NAME)")
 
 
 def _new(args: argparse.Namespace) -> int:
-    folder = write_method(args.name, args.out or Path(args.name))
+    folder = write_skeleton(args.kind, args.name, args.out or Path(args.name))
     module = folder / f"{args.name}.py"
+    article = "an" if args.kind[0] in "aeiou" else "a"
     print(
-        f"{folder}: a working method; edit {module}, then\n"
+        f"{folder}: {article} working {args.kind}; edit {module}, then\n"
         f"  pytest {folder}\n"
-        f"  paretosteer run --plugin {module} method={args.name} budget=smoke"
+        f"  paretosteer {_TRY[args.kind].format(module=module, name=args.name)}"
     )
     return 0
 
 
-def write_method(name: str, folder: Path) -> Path:
-    """Write the skeleton of a method into a new folder; UsageError for an invalid name."""
-    template = {file.name: file.read_text(encoding="utf-8") for file in _template()}
-    _check_name(name, set(re.findall(r"\w+", template[f"{MODULE}.py"])))
+def write_skeleton(kind: str, name: str, folder: Path) -> Path:
+    """Write the skeleton of a plug-in into a new folder; UsageError for an invalid name."""
+    template = {file.name: file.read_text(encoding="utf-8") for file in _template(kind)}
+    old = f"my_{kind}"
+    _check_name(kind, name, set(re.findall(r"\w+", template[f"{old}.py"])))
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
@@ -60,38 +75,41 @@ def write_method(name: str, folder: Path) -> Path:
             f"--out: {str(folder)!r} cannot be created ({error.strerror}); choose a folder of yours"
         ) from None
     for file, text in template.items():
-        place = folder / file.replace(MODULE, name)
-        place.write_text(_renamed(text, name), encoding="utf-8")
+        place = folder / file.replace(old, name)
+        place.write_text(_renamed(text, old, name), encoding="utf-8")
     return folder
 
 
-def _check_name(name: str, used: set[str]) -> None:
-    """Raise UsageError unless the name is valid for a module, a method and a class."""
+def _check_name(kind: str, name: str, used: set[str]) -> None:
+    """Raise UsageError unless the name is valid for a module, a plug-in and a class."""
     if not re.fullmatch("[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise UsageError(
             f"name: {name!r} is not a valid module name; use lowercase letters, digits and "
             "underscores, such as tilted_soup"
         )
-    if name in registry.names("methods"):
-        raise UsageError(f"name: {name!r} is already a method; choose another")
+    if name in registry.names(_GROUPS[kind]):
+        raise UsageError(f"name: {name!r} is already a {kind}; choose another")
     if name in used or _class(name) in used or find_spec(name) is not None:
         raise UsageError(
             f"name: {name!r} would shadow a module or class of that name; choose another"
         )
 
 
-def _renamed(text: str, name: str) -> str:
-    """Text of the template with its names replaced."""
-    title = name.replace("_", " ")
-    for old, new in ((MODULE, name), (CLASS, _class(name)), (TITLE, title.capitalize())):
-        text = text.replace(old, new)
-    return text.replace(TITLE.lower(), title)
+def _renamed(text: str, old: str, new: str) -> str:
+    """Text of the template with its names replaced: of module, constant, class and title."""
+    for form in (str.lower, str.upper, _class, _title, lambda name: _title(name).lower()):
+        text = text.replace(form(old), form(new))
+    return text
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def _class(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def _template() -> list[Path]:
-    folder = Path(str(files("paretosteer"))) / "templates" / "method"
+def _template(kind: str) -> list[Path]:
+    folder = Path(str(files("paretosteer"))) / "templates" / kind
     return sorted(path for path in folder.iterdir() if path.is_file())

@@ -1,4 +1,4 @@
-"""`paretosteer new method`: what it writes works at once, and it writes over nothing."""
+"""`paretosteer new`: what it writes works at once, and it writes over nothing."""
 
 import importlib
 import subprocess
@@ -34,9 +34,31 @@ def test_the_skeleton_passes_its_own_test(here: Path, capsys: pytest.CaptureFixt
     assert "2 passed" in done.stdout
 
 
+@pytest.mark.parametrize("kind", ["objective", "metric"])
+def test_a_small_plug_in_passes_its_own_test(kind: str, here: Path) -> None:
+    assert main(["new", kind, "calm"]) == 0
+    code = "import sys, pytest; sys.path.insert(0, 'calm'); sys.exit(pytest.main(['-q', 'calm']))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert main(["list", f"{kind}s", "calm", "--plugin", "calm/calm.py"]) == 0
+
+
+@pytest.mark.slow
+def test_a_new_benchmark_passes_its_own_test(here: Path) -> None:
+    assert main(["new", "benchmark", "park_stories"]) == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "park_stories"],
+        cwd=here,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("kind", ["benchmark", "objective", "metric", "method"])
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_clean_under_any_name(name: str, here: Path) -> None:
-    assert main(["new", "method", name, "--out", "some/where"]) == 0
+def test_it_is_clean_under_any_name(kind: str, name: str, here: Path) -> None:
+    assert main(["new", kind, name, "--out", "some/where"]) == 0
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check", "."], ["format", "--check", "."]):
         done = subprocess.run(
@@ -48,7 +70,7 @@ def test_it_is_clean_under_any_name(name: str, here: Path) -> None:
         assert done.returncode == 0, done.stdout
     for path in (here / "some" / "where").iterdir():
         text = path.read_text(encoding="utf-8").lower().replace("_", "").replace(" ", "")
-        assert "mymethod" not in text
+        assert f"my{kind}" not in text
 
 
 def test_its_entry_point_its_table_and_its_summary_say_the_same(
