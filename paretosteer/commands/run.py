@@ -232,11 +232,11 @@ def _outlook(cell: PlannedCell, from_scratch: bool) -> _Outlook:
 
 def _snapshot(plan: CellPlan) -> int:
     """Optimiser steps after which training resumes; 0 where it begins."""
+    if not plan.folder.is_dir():
+        return 0
     from paretosteer.cells.resume import PartialStages
     from paretosteer.runtime.devices import resolve_device
 
-    if not plan.folder.is_dir():
-        return 0
     try:
         return PartialStages(plan, resolve_device(plan.config.device).type).trained_steps()
     except UsageError:  # this machine lacks the device
