@@ -106,7 +106,7 @@ def say(text: str) -> None:
 
     Of several processes of one cell, only the first prints.
     """
-    show_line(f"[{_cell}/{_cells}] {text}" if _cells > 1 else text)
+    show_line(_numbered(text))
 
 
 def show_line(text: str, out: bool = False) -> None:
@@ -125,14 +125,17 @@ def stage(title: str, name: str, total: int = 0) -> OnStep:
     """Begin a stage of the cell called `title`; returns the function that shows its steps."""
     if not is_first():
         return lambda step, row: None
-    prefix = f"{_cell}/{_cells} " if _cells > 1 else ""
-    begin = Progress(_cell, f"{prefix}{title}", name, 0, total)
+    begin = Progress(_cell, _numbered(title), name, 0, total)
     _view.progress(begin)
 
     def show(step: int, row: Mapping[str, float | str]) -> None:
         _view.progress(replace(begin, done=step, total=total, figures=_figures(row)))
 
     return show
+
+
+def _numbered(text: str) -> str:
+    return f"[{_cell}/{_cells}] {text}" if _cells > 1 else text
 
 
 class PeriodicLines:

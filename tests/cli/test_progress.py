@@ -47,7 +47,7 @@ def test_a_log_has_a_few_lines_of_each_cell(capsys: pytest.CaptureFixture[str]) 
         sample(50, {})
     lines = capsys.readouterr().err.splitlines()
     assert [line.split("  ")[0] for line in lines] == [
-        *(f"2/6 clp seed 0: step {step}/8" for step in (2, 4, 6, 8)),
+        *(f"[2/6] clp seed 0: step {step}/8" for step in (2, 4, 6, 8)),
         "[2/6] clp seed 0: sampling 3 points",
     ]
 
@@ -73,7 +73,7 @@ def test_a_bar_keeps_its_cell_count_and_time_on_one_line(
         view._bars.refresh()
         lines = screen(terminal, width)
     assert all(len(line) <= width for line in lines)
-    (bar,) = [line for line in lines if line.startswith("2/6 rewarded_soup seed 0")]
+    (bar,) = [line for line in lines if line.startswith("[2/6] rewarded_soup seed 0")]
     assert "42/120" in bar and "training" in bar
     assert any(line.startswith("sweep") and "0/6" in line for line in lines)
     assert "[2/6] a line above the bars" in lines
@@ -153,6 +153,6 @@ def test_a_sweep_on_a_terminal(width: int, tmp_path: Path) -> None:
         assert all(len(line) <= width for line in shown.text if "/" not in line)
     assert first < 3
     assert "4 cells: clp, rewarded_soup on bandit, seeds 0, 1" in shown.text
-    assert any(line.startswith("2/4 clp full seed 1") for line in seen)
+    assert any(line.startswith("[2/4] clp full seed 1") for line in seen)
     assert any(line.startswith("rewarded_soup ") for line in shown.text)
     assert any(line.startswith("warning: Budget smoke") for line in shown.text)
