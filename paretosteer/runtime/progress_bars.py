@@ -30,6 +30,7 @@ from paretosteer.runtime.time_left import TimeLeft
 
 _EVERY = 0.2  # seconds between two looks into the files, and between two lines about one stage
 _TITLE = 0.45  # most of the width that the name of a cell may take
+_WIDE = 100  # columns, from which there is room for the stage beside its figures
 _BAR = 12  # characters of a bar
 
 
@@ -106,7 +107,7 @@ class Bars:
         total = max(at.done, at.total) or None
         fields: dict[str, Any] = {
             "count": f"{at.done}/{at.total}" if at.total else "",
-            "figures": line(f"{at.stage}  {at.figures}"),
+            "figures": line(self._words(at)),
         }
         if task is not None and stage != at.stage:
             self._bars.remove_task(task)
@@ -120,6 +121,12 @@ class Bars:
             self._bars.update(task, total=total, completed=at.done, **fields)
         self._left.progress(at)
         self._update_sweep()
+
+    def _words(self, at: Progress) -> str:
+        """Stage and figures; on a narrow terminal figures alone, which only training has."""
+        if at.figures and self._bars.console.width < _WIDE:
+            return at.figures
+        return f"{at.stage}  {at.figures}"
 
     def end(self, cell: int) -> None:
         """Remove the bar of a cell."""
