@@ -27,7 +27,7 @@ def threads(_: Path) -> Iterator[Finding]:
         remedy = f"set threads={max(1, int(usable))}: more threads than cores wait for each other"
         yield Finding("note", "threads", found, remedy)
     elif load > _BUSY * usable:
-        remedy = "others use the cores; wait, or set threads=1 (small models take one anyway)"
+        remedy = "other programs use the CPU; wait, or set threads=1 (small models take one anyway)"
         yield Finding("note", "threads", found, remedy)
     else:
         yield Finding("ok", "threads", f"{found}; small models take one")

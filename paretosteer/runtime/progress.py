@@ -110,7 +110,7 @@ def say(text: str) -> None:
 
 
 def show_line(text: str, out: bool = False) -> None:
-    """Print one line as it is on standard error, with `out` on standard output."""
+    """Print one line unchanged on standard error, with `out` on standard output."""
     if is_first():
         _view.line(text, out)
 

@@ -1,4 +1,4 @@
-"""Special tokens of a start model: none where a text goes on, and none without an embedding."""
+"""Special tokens of a start model: none where a text continues, and none without an embedding."""
 
 from __future__ import annotations
 
