@@ -30,9 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Gives the exit code: 0 fine, 1 a cell failed, 2 bad input, 130 interrupted."""
     args = _arguments(argv)
     try:
+        quiet()  # first: a plug-in may import the libraries whose bars it turns off
         if single_files.add(args.plugin + args.plugin_after):
             registry.check_files()
-        quiet()
         code: int = args.action(args)
     except ParetosteerError as error:
         print(f"paretosteer: {line(error)}", file=sys.stderr)

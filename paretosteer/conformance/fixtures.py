@@ -119,7 +119,7 @@ class MethodFixture:
     """
 
     def __init__(self, candidate: Candidate, overrides: Sequence[str]):
-        self.candidate, self.source, self._overrides = candidate, candidate.source, overrides
+        self._candidate, self._overrides = candidate, overrides
         named = any(word.startswith("benchmark=") for word in overrides)
         config = candidate.compose([*(SMOKE if named else BANDIT), *overrides])
         self.name = config.method.name
@@ -152,9 +152,9 @@ class MethodFixture:
         """The method on a bandit with three objectives, trained for a few steps."""
         own = [word for word in self._overrides if word.startswith("method.")]
         words = [*own, "benchmark=bandit", "benchmark.objectives=3", f"budget.steps={steps}"]
-        fixture = MethodFixture(self.candidate, words)
+        fixture = MethodFixture(self._candidate, words)
         if isinstance(fixture.outcome, UnsupportedError):
-            fixture = MethodFixture(self.candidate, [*words, "benchmark.policy=mlp"])
+            fixture = MethodFixture(self._candidate, [*words, "benchmark.policy=mlp"])
         return fixture
 
     def new_method(self) -> Method:

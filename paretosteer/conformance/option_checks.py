@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import typing
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from paretosteer.config.options import BaseOptions
 from paretosteer.conformance.fixtures import SEED, MethodFixture
 from paretosteer.errors import PLUGIN_ERRORS
 from paretosteer.findings import Finding, fault
-from paretosteer.method import TrainingOptions
+from paretosteer.method import Method, TrainingOptions
 from paretosteer.simplex import coarse_lattice
 from paretosteer.training.trainer import Trainer
 
@@ -30,7 +31,7 @@ def options(fixture: MethodFixture) -> Iterator[Finding]:
     for values in _settings(own):
         if unread:
             unread -= _read_in(fixture, own.model_copy(update=values))
-    source = _source(fixture)
+    source = _source(fixture.plan.method_class)
     for name in sorted(unread):
         # Some options are read only together with others: then the source mentions them.
         if not re.search(rf"""\.{name}\b|["']{name}["']""", source):
@@ -89,9 +90,8 @@ def _recording(values: BaseOptions) -> tuple[BaseOptions, set[str]]:
     return Recording.model_construct(**dict(values)), read
 
 
-def _source(fixture: MethodFixture) -> str:
-    """Text of the method's own file; "" if it cannot be read."""
-    try:
-        return Path(fixture.source).read_text(encoding="utf-8")
-    except OSError:
-        return ""
+def _source(kind: type[Method]) -> str:
+    """Text of the files that define the method and the methods it derives from."""
+    files = {inspect.getsourcefile(base) for base in kind.mro() if issubclass(base, Method)}
+    files -= {inspect.getsourcefile(Method), None}
+    return "".join(Path(str(file)).read_text(encoding="utf-8") for file in files)
