@@ -57,6 +57,7 @@ def test_parm_safety(hub, tmp_path):
     assert np.isfinite(board[["mip_raw", "hypervolume_raw"]].to_numpy()).all()
 
 
+@pytest.mark.slow
 def test_parm_assistant(hub, chat, tmp_path):
     board = leaderboard(
         tmp_path / "out",
@@ -96,6 +97,7 @@ def test_cos_dpo_mslr(tmp_path):
     assert board["auxiliary_hypervolume"][0] > 0 and 0 < board["main_objective"][0] < 1
 
 
+@pytest.mark.slow
 def test_cos_dpo_safe(hub, tmp_path):
     rows = [safe_rlhf(i) | {"better_response_id": i % 2} for i in range(200)]
     write_lines(tmp_path / "pairs.jsonl", rows)

@@ -263,7 +263,9 @@ def test_without_unpacking_stills_stay(driver: "Chrome", report: Report) -> None
 
 
 @pytest.mark.filterwarnings("ignore:constrained_layout")  # such long names leave no room
-@pytest.mark.parametrize("grid", [EDGE, TRIANGLE, FOUR])
+@pytest.mark.parametrize(
+    "grid", [EDGE, *(pytest.param(grid, marks=pytest.mark.slow) for grid in (TRIANGLE, FOUR))]
+)
 def test_hostile_text_stays_text(driver: "Chrome", tmp_path: Path, grid: list[list[float]]) -> None:
     m = len(grid[0])
     names = [f"{i}{HOSTILE}" for i in range(m)]

@@ -385,7 +385,10 @@ paretosteer_plugins = {
 '''
 
 
-@pytest.mark.parametrize("method", ["prefix", "tied", "scaled", "mixed"])
+@pytest.mark.parametrize(
+    "method",
+    ["prefix", *(pytest.param(x, marks=pytest.mark.slow) for x in ("tied", "scaled", "mixed"))],
+)
 def test_a_language_model_trains_samples_saves_and_resumes(
     plugin: Callable[[str], None], tmp_path: Path, method: str
 ) -> None:

@@ -9,7 +9,8 @@ from seam_cells import TEXT, assert_resumes, finish
 
 from paretosteer.commands.main import main
 
-TIED = ["panacea", "pblora", "pareto_merging"]
+LATER = [pytest.param(name, marks=pytest.mark.slow) for name in ("pblora", "pareto_merging")]
+TIED = ["panacea", *LATER]
 
 
 @pytest.mark.parametrize("method", TIED)
@@ -31,12 +32,13 @@ def test_panacea_resumes_with_tchebycheff(tmp_path: Path) -> None:
     assert_resumes(tmp_path / "text", *TEXT, "method=panacea", "method.aggregation=tchebycheff")
 
 
-@pytest.mark.parametrize("margin", ["rewards", "models"])
+@pytest.mark.parametrize("margin", ["rewards", pytest.param("models", marks=pytest.mark.slow)])
 def test_modpo_resumes_with_its_margins(tmp_path: Path, margin: str) -> None:
     shared = ("method=modpo", "method.divisions=1", "method.share=true")
     assert_resumes(tmp_path, *TEXT, *shared, f"method.margin={margin}", "budget.steps=8")
 
 
+@pytest.mark.slow
 def test_decoupled_advantages_train_and_resume(tmp_path: Path) -> None:
     cell = assert_resumes(tmp_path, *TEXT, "method=clp", "method.advantage=decoupled")
     joint = finish(tmp_path / "joint", *TEXT, "method=clp")
