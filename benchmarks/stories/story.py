@@ -156,11 +156,6 @@ def sample_story(generator: np.random.Generator) -> Story:
     return Story([*_opening_words(opening), *words], log_probability - math.log(len(openings)))
 
 
-def continuation_log_probability(opening: Prompt, text: str) -> float:
-    """Log-probability (nats) of the continuation `text`, with the end marker, given `opening`."""
-    return GRAMMAR.log_probability(opening.then, opening.slots, [*split_words(text), END])
-
-
 @dataclass(frozen=True)
 class Entropy:
     """Exact entropy and expected length of the stories."""

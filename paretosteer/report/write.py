@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from paretosteer.cells.cell import Cell, cell_folders, read_cell
 from paretosteer.errors import UsageError
@@ -25,9 +24,6 @@ from paretosteer.runtime.progress import say
 from paretosteer.runtime.terminal import plural
 from paretosteer.storage.atomic import remove_drafts
 from paretosteer.storage.locks import owned
-
-if TYPE_CHECKING:
-    pass
 
 
 def write_report(

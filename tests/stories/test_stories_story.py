@@ -7,13 +7,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from paretosteer.benchmarks.stories.openings import PROMPTS_VERSION, prompts, splits
+from paretosteer.benchmarks.stories.openings import PROMPTS_VERSION, Prompt, prompts, splits
 from paretosteer.benchmarks.stories.story import (
     END,
     GRAMMAR,
     STORY_VERSION,
     Story,
-    continuation_log_probability,
     sample_story,
     story_entropy,
     vocabulary,
@@ -38,6 +37,10 @@ def test_exact_entropy_and_length_match_monte_carlo(stories: list[Story]) -> Non
         error = np.std(values) / math.sqrt(len(values))
         assert abs(np.mean(values) - expected) < 4 * error
     assert exact.nats_per_word == exact.nats_per_story / exact.words_per_story
+
+
+def continuation_log_probability(opening: Prompt, text: str) -> float:
+    return GRAMMAR.log_probability(opening.then, opening.slots, [*split_words(text), END])
 
 
 def test_the_text_alone_gives_the_sampled_probability(stories: list[Story]) -> None:
