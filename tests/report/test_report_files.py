@@ -18,6 +18,7 @@ from paretosteer.report.analysis.evaluate import evaluate
 from paretosteer.report.analysis.tables import make_tables
 from paretosteer.report.figures.all_figures import DRAWINGS, FRONTS, render
 from paretosteer.report.figures.style import style
+from paretosteer.report.page.keys import MARKERS
 
 pytestmark = pytest.mark.figures
 
@@ -162,7 +163,14 @@ def test_every_method_has_a_look_of_its_own_that_the_page_can_draw() -> None:
     plots = files("paretosteer.report").joinpath("web/plots.js").read_text(encoding="utf-8")
     symbols = plots.partition("const SYMBOLS = {")[2].partition("}")[0]
     known = {a or b for a, b in re.findall(r'(?:"(.)"|(\w)): "', symbols)}
-    assert {look.marker for look in looks.values()} <= known
+    assert {look.marker for look in looks.values()} <= known & MARKERS.keys()
+
+
+def test_methods_of_plugins_share_no_colour() -> None:
+    names = [f"mine_{place}" for place in range(8)]
+    colours = {style(name, among=names).colour for name in names}
+    assert len(colours) == 8
+    assert not colours & {style(name).colour for name in registry.names("methods")}
 
 
 def test_another_report_replaces_the_first(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def draw_fronts(result: TableResult, setting: Setting, theme: Theme) -> "Figure"
     """One panel per pair of objectives."""
     pairs = list(combinations(range(len(setting.names)), 2))
     figure, axes = panels(len(pairs))
-    looks = styles([each.row.method for each in result.scored])
+    looks = styles(result, result.scored)
     for axis, (i, j) in zip(axes, pairs, strict=True):
         _plane(axis, result, setting, looks, (i, j), theme)
         axis.set_xlabel(axis_label(setting.names[i], setting))

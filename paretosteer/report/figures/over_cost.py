@@ -20,7 +20,7 @@ def draw_drift(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
     assert drift  # the figure is drawn only if it was measured
     figure, (axis,) = panels(1, _HEIGHT)
     axis.axvline(drift.middle, color=theme.faint, linewidth=1, zorder=0)
-    looks = styles([each.row.method for each in result.scored])
+    looks = styles(result, result.scored)
     for each, look in zip(result.scored, looks, strict=True):
         if each.row.label in drift.volumes:
             axis.step(
@@ -45,7 +45,7 @@ def draw_budgets(result: TableResult, setting: Setting, theme: Theme) -> "Figure
     """Hypervolume against the cap on optimiser steps, one line per configuration."""
     figure, (axis,) = panels(1, _HEIGHT)
     lines = ladders(result.scored)
-    looks = styles([ladder.rows[0].row.method for ladder in lines])
+    looks = styles(result, [ladder.rows[0] for ladder in lines])
     for ladder, look in zip(lines, looks, strict=True):
         figures = [each.figures for each in ladder.rows]
         volumes = [each["hypervolume"] for each in figures]

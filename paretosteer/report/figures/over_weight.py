@@ -33,7 +33,7 @@ _HEIGHT = PANEL * 0.95
 def draw_responses(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
     """One panel per objective: its value at each weight on it, with intervals."""
     figure, axes = panels(len(setting.names), _HEIGHT, share=True)
-    looks = styles([each.row.method for each in result.scored])
+    looks = styles(result, result.scored)
     for i, axis in enumerate(axes):
         axis.axhline(0, color=theme.faint, linewidth=1, zorder=0)
         if result.oracle:
@@ -52,7 +52,7 @@ def draw_regret(result: TableResult, setting: Setting, theme: Theme) -> "Figure"
     """Oracle regret against the first objective's weight; of more than two, one panel for each."""
     names = setting.names if len(setting.names) > 2 else setting.names[:1]
     figure, axes = panels(len(names), _HEIGHT, share=True)
-    looks = styles([each.row.method for each in result.scored])
+    looks = styles(result, result.scored)
     logarithmic = _spans_decades(result)
     for i, axis in enumerate(axes):
         for height in (0, 1):  # the optimum, the start model

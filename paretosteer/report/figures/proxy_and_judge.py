@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def draw_judged(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
     """One panel per objective: every point's value by the judge against that by the proxy."""
     figure, axes = panels(len(setting.names), PANEL)
-    looks = styles([each.row.method for each in result.scored])
+    looks = styles(result, result.scored)
     for i, axis in enumerate(axes):
         axis.axline((0, 0), slope=1, color=theme.faint, linewidth=1, zorder=0)
         for each, look in zip(result.scored, looks, strict=True):
