@@ -50,13 +50,13 @@ def chromium(profile: Path) -> "Iterator[Chrome]":
 class Page:
     """An opened page."""
 
-    def __init__(self, driver: "Chrome", path: Path, width: int = 1200) -> None:
+    def __init__(self, driver: "Chrome", path: Path, width: int = 1200, fragment: str = "") -> None:
         self.driver = driver
         size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 600}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         driver.get_log("browser")  # what an earlier page said
         driver.get("about:blank")  # so that the same file with another anchor is loaded afresh
-        driver.get(path.as_uri())
+        driver.get(path.as_uri() + fragment)
 
     def wait_for_plots(self) -> None:
         self.wait(lambda: self.all(".js-plotly-plot .main-svg"))

@@ -241,6 +241,112 @@ def test_dark_when_asked(driver: "Chrome", report: Report) -> None:
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
+def test_wide_tables_say_that_they_scroll(driver: "Chrome", report: Report) -> None:
+    page = Page(driver, report.page, width=390)
+    page.wait(lambda: page.all(".scroll.wide.more"))
+    box = page.one(".scroll.wide.more")
+    hint = "return getComputedStyle(arguments[0], '::before').content"
+    assert "Scroll sideways" in page.run(hint, box)
+    assert box.get_attribute("tabindex") == "0" and box.get_attribute("role") == "region"
+    page.run("arguments[0].scrollLeft = 10_000", box)
+    page.wait(lambda: "more" not in box.get_attribute("class").split())
+
+
+def test_headings_explain_themselves(driver: "Chrome", report: Report) -> None:
+    page = Page(driver, report.page)
+    page.wait(lambda: page.all("#tip"))
+    loss = next(each for each in page.all("th .sort") if each.text.startswith("Utility"))
+    page.press(loss, "SHIFT")
+    assert page.one("#tip").text == loss.get_attribute("aria-description") != ""
+    page.press(loss, "ESCAPE")
+    assert not page.all("#tip")[0].is_displayed()
+
+
+def test_a_status_leads_to_its_provenance(driver: "Chrome", report: Report) -> None:
+    page = Page(driver, report.page)
+    page.wait_for_plots()
+    row = next(each for each in page.all("tr") if each.text.startswith("bone_soup stories"))
+    page.click(row.find_elements("css selector", "td a")[1])
+    page.wait(lambda: page.all("details:target[open]"))
+    assert page.one("details:target summary").text == "bone_soup, seed 1: ok"
+    assert "method=bone_soup seed=1" in page.one("details:target code").text
+
+
+def test_dial_position_can_be_shared(driver: "Chrome", report: Report, three: Path) -> None:
+    page = Page(driver, report.page)
+    page.wait_for_plots()
+    page.press(page.one("input[type=range]"), "END")
+    page.click(page.one(".console .toggle"))
+    page.click(page.one("[aria-label='Next prompt']"))
+    shared = "#table-1&weights=1,0&prompt=2&hidden=0"
+    page.wait(lambda: page.run("return location.hash") == shared)
+    link = next(each for each in page.all(".console a") if each.is_displayed())
+    assert link.get_attribute("href").endswith(shared)
+    page = Page(driver, report.page, fragment=shared)
+    page.wait_for_plots()
+    assert "100 %" in page.one(".readout").text and page.one(".prompt").text == "Prompt 1"
+    assert len(page.texts(".card")) == 6
+    for wrong in ("weights=1,0", "weights=0,0,0", "weights=a,b,c", "weights=-1,1,1", "%E0%A4%A"):
+        page = Page(driver, three, fragment=f"#table-1&{wrong}")
+        page.wait_for_plots()
+        assert page.texts(".readout b") == ["33 %"] * 3 and page.complaints == []
+
+
+def test_texts_are_found(driver: "Chrome", report: Report) -> None:
+    page = Page(driver, report.page)
+    page.wait_for_plots()
+    # Eleven cells; `cos_dpo` has two values of a dial.
+    count = 12 * 5 * 12
+    assert f"12 of {count} matching texts, {count} in all." in page.texts("[role=status]")[0]
+
+    def samples() -> list[str]:
+        every = "[...document.querySelectorAll('.sample')]"
+        return page.run(f"return {every}.map((each) => each.innerText)")
+
+    def choose(label: str, text: str) -> None:
+        select = page.one(f"select[aria-label='{label}']")
+        option = next(
+            each
+            for each in select.find_elements("css selector", "option")
+            if each.get_attribute("textContent").startswith(text)
+        )
+        page.click(option)
+
+    choose("Method", "cos_dpo")
+    choose("Preference", "(1, 0), temperature 0.5")
+    assert "12 of 12 matching" in page.texts("[role=status]")[0]
+    choose("Order", "Highest sentiment")
+    scores = [
+        float(text.split()[1].replace("−", "-")) for text in page.texts(".sample li:first-child")
+    ]
+    assert scores == sorted(scores, reverse=True) and len(scores) == 12
+    choose("Prompt of the texts", "3.")
+    assert len(samples()) == 1 and "Prompt 2" in samples()[0]
+    choose("Method", "rewarded_soup")
+    choose("Preference", "All")
+    assert len(samples()) == 10 and "seed 1" in samples()[-1]
+    page.one("input[type=search]").send_keys("FOX. [1.")
+    page.wait(lambda: len(samples()) == 2)
+    assert page.texts(".sample mark") == ["fox. [1."] * 2
+    assert page.complaints == []
+
+
+def test_learning_curves_are_drawn(driver: "Chrome", tmp_path: Path) -> None:
+    folder = write_cell(tmp_path, "clp", concave(2.0))
+    write_cell(tmp_path, "bone_soup", concave(1.0))
+    lines = "".join(f"{n},{'ab'[n > 50]},{n / 10},0.5\n" for n in range(1, 101))
+    (folder / "training.csv").write_text(f"step,phase,loss,sentiment\n{lines}")
+    page = Page(driver, write_report([tmp_path]).page)
+    page.wait_for_plots()
+    chart = "[aria-label='Learning curves']"
+    page.scroll_to(chart)
+    drawn = f'return document.querySelector("{chart}").data'
+    page.wait(lambda: page.run(f"{drawn}?.length") == 1)
+    page.press(page.one("select[aria-label=Quantity]"), "END")
+    page.wait(lambda: max(page.run(drawn)[0]["y"], key=lambda y: y or 0) > 9)
+    assert page.run(drawn)[0]["y"].count(None) == 1  # between the phases
+
+
 def test_phone_scrolls_one_way(driver: "Chrome", report: Report, three: Path) -> None:
     for path in (report.page, three):
         page = Page(driver, path, width=360)
@@ -292,8 +398,14 @@ def test_hostile_text_stays_text(driver: "Chrome", tmp_path: Path, grid: list[li
         page.hover(*page.on_screen(x, y))
         page.wait(lambda: page.all(".hoverlayer .hovertext"))
     page.press(page.one("select"), "ARROW_DOWN")
+    page.press(page.one("th .sort"), "SHIFT")
     for button in page.all("th button")[:3]:
         page.click(button)
+    shown = page.run("return document.querySelector('.sample').textContent")
+    assert HOSTILE in shown
+    page.one("input[type=search]").send_keys("<img src=x")
+    page.wait(lambda: page.all(".sample mark"))
+    assert HOSTILE in page.run("return document.querySelector('.sample').textContent")
     shown = page.run("return document.querySelector('.card .written').textContent")
     assert shown.startswith(HOSTILE)
     assert page.run("return window.ran") is None

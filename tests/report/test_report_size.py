@@ -1,6 +1,8 @@
 """A page stays below 10 MB whatever was written."""
 
+import gzip
 import json
+from base64 import b64decode
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from report_cells import EDGE, concave, only, write_cell
 
 from paretosteer.report import write_report
-from paretosteer.report.page.carried_texts import BYTES, select, texts_data
+from paretosteer.report.page.carried_texts import BYTES, packed_texts, select, texts_data
 from paretosteer.report.page.sample_texts import Sample, SampleTexts, read_texts
 from paretosteer.report.page.script_json import safe_json
 
@@ -47,6 +49,31 @@ def test_page_says_what_it_left_out(tmp_path: Path) -> None:
     part = texts_data(result, read_texts(result), 2_000)
     assert part and part["omission"].endswith("texts of the first 8 of 12 prompts.")
     assert len(safe_json(part["rows"]).encode()) <= 2_000
+
+
+def test_texts_of_every_seed_and_dial_are_there(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        write_cell(tmp_path, "clp", concave(2.0), seed=seed, dials=({}, {"kappa": 0.5}))
+    result = only(tmp_path)
+    data = texts_data(result, read_texts(result), BYTES)
+    assert data and data["omission"] == ""
+    assert len(data["further"]) == 60 + 120  # further dials of seed 0, then all of seed 1
+    assert data["replicates"] == [["seed 0", "seed 1"]]
+    assert data["dialled"][0] == "(1, 0), kappa 0.5"
+    room = len(safe_json(data["rows"]).encode()) + 9_000
+    part = texts_data(result, read_texts(result), room)
+    assert part and len(part["further"]) == 60  # whole replicates or nothing
+    assert part["omission"] == "To keep this page small, it has 120 of 240 recorded texts."
+
+
+def test_many_texts_are_packed_within_their_bytes(tmp_path: Path) -> None:
+    write_cell(tmp_path, "clp", concave(2.0), prompts=60, text="Once there was a fox." * 20)
+    result = only(tmp_path)
+    texts = read_texts(result)
+    packed = packed_texts(result, texts, 100_000)
+    assert packed and list(packed) == ["packed"] and len(packed["packed"]) <= 100_000
+    content = json.loads(gzip.decompress(b64decode(packed["packed"])))
+    assert content == json.loads(safe_json(texts_data(result, texts, 3 * 100_000)))
 
 
 @pytest.mark.figures

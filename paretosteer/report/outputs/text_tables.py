@@ -76,14 +76,18 @@ def table_notes(result: TableResult, special: Mapping[int, str]) -> list[str]:
     return [*([own] if own else []), *notes(result)]
 
 
-def _columns(result: TableResult) -> list[Column]:
-    """Quality and steps; costs of decoding where the rows differ in them."""
-    decoding = [
+def decoding_columns(result: TableResult) -> list[Column]:
+    """Costs of decoding in which the rows differ."""
+    return [
         column
         for column in DECODING_COSTS
         if len({each.figures.get(column.name) for each in result.scored}) > 1
     ]
-    return result.present((*section("quality"), STEPS, *decoding))
+
+
+def _columns(result: TableResult) -> list[Column]:
+    """Quality and steps; costs of decoding where the rows differ in them."""
+    return result.present((*section("quality"), STEPS, *decoding_columns(result)))
 
 
 def _markdown_table(result: TableResult, remarks: Sequence[str]) -> str:

@@ -16,6 +16,9 @@ from markupsafe import Markup
 _WEB = files("paretosteer.report").joinpath("web")
 _SCRIPTS = (
     "dom",
+    "fragment",
+    "keys",
+    "labels",
     "simplex",
     "control",
     "plots",
@@ -24,6 +27,9 @@ _SCRIPTS = (
     "steering",
     "costs",
     "drift",
+    "learning",
+    "samples",
+    "tips",
     "tables",
     "main",
 )
@@ -36,8 +42,25 @@ def assets(plots: bool) -> dict[str, Any]:
         "style": Markup(_read("page.css")),
         "script": Markup(_own_script()),
         "plotly": _packed_plotly() if plots else "",
+        "form": form_digest(),
         "digests": [b64encode(sha256(each.encode()).digest()).decode() for each in scripts],
     }
+
+
+@cache
+def form_digest() -> str:
+    """Digest of styles, scripts and templates: pages with another are of another version."""
+    templates = files("paretosteer.report.page").joinpath("templates")
+    parts = [
+        _own_script(),
+        _read("page.css"),
+        *(
+            each.read_text(encoding="utf-8")
+            for each in sorted(templates.iterdir(), key=lambda each: each.name)
+            if each.name.endswith(".html")
+        ),
+    ]
+    return sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 @cache

@@ -18,17 +18,20 @@ _MARKS = {"ok": "✓", "partial": "◐"}
 
 def cell_list(tables: Tables) -> dict[str, Any]:
     """All cells by configuration and seed, then those not ok, then the provenance of each."""
+    selected = _selection(tables.cells)
+    anchors = {cell.path: f"cell-{place}" for place, cell in enumerate(selected, 1)}
     return {
         "count": len(tables.cells),
         "statuses": Counter(cell.status for cell in tables.cells),
-        **_grid(tables.cells),
+        **_grid(tables.cells, anchors),
         "problems": [cell for cell in tables.cells if cell.status != "ok"][:_MOST_CELLS],
         "provenance": [
             {
+                "anchor": anchors[cell.path],
                 "title": f"{_configuration(cell)}, {_title(cell.seed, cell.fold)}: {cell.status}",
                 "facts": list(_facts(cell, tables.superseded)),
             }
-            for cell in _selection(tables.cells)
+            for cell in selected
         ],
     }
 
@@ -44,8 +47,11 @@ def _selection(cells: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _grid(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Configurations by seeds and folds; where there are many of these, counts of statuses."""
+def _grid(cells: Sequence[Cell], anchors: Mapping[Path, str]) -> dict[str, Any]:
+    """Configurations by seeds and folds, or where there are many of these counts of statuses.
+
+    An entry lists its statuses, each with the anchor of its cell's provenance, "" if not shown.
+    """
     turns = sorted({_turn(cell) for cell in cells if cell.seed is not None})
     few = len(turns) <= _MOST_TURNS
     rows: dict[tuple[str, str, str], list[Cell]] = {}
@@ -56,10 +62,14 @@ def _grid(cells: Sequence[Cell]) -> dict[str, Any]:
         if not few:
             counts = Counter(cell.status for cell in own)
             marks = [f"{count} {_mark(status)}" for status, count in counts.items()]
-            return [{"text": ", ".join(marks), "ok": set(counts) == {"ok"}}]
-        by_turn = [[cell.status for cell in own if _turn(cell) == turn] for turn in turns]
+            return [{"marks": [(", ".join(marks), "")], "ok": set(counts) == {"ok"}}]
+        by_turn = [[cell for cell in own if _turn(cell) == turn] for turn in turns]
         return [
-            {"text": ", ".join(map(_mark, each)), "ok": set(each) <= {"ok"}} for each in by_turn
+            {
+                "marks": [(_mark(cell.status), anchors.get(cell.path, "")) for cell in each],
+                "ok": {cell.status for cell in each} <= {"ok"},
+            }
+            for each in by_turn
         ]
 
     return {

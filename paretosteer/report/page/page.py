@@ -16,7 +16,12 @@ from paretosteer.report.analysis.tables import Tables
 from paretosteer.report.columns import HYPERVOLUME, other_columns, section
 from paretosteer.report.figures.all_figures import drawings, render
 from paretosteer.report.figures.style import DARK
-from paretosteer.report.outputs.text_tables import apart, headline, table_notes
+from paretosteer.report.outputs.text_tables import (
+    apart,
+    decoding_columns,
+    headline,
+    table_notes,
+)
 from paretosteer.report.page.assets import assets
 from paretosteer.report.page.cell_list import cell_list
 from paretosteer.report.page.heat import dominance_matrix, entanglement_maps
@@ -60,6 +65,7 @@ def page(
             for result, focused, own in zip(results, drawn, texts, strict=True)
         ],
         glossary=_glossary(results),
+        title=_title(results),
         cells=cell_list(tables),
         plot_data=plot_data(drawn, texts),
         **assets(plots=any(each.scored for each in results)),
@@ -82,6 +88,21 @@ def _template(name: str) -> "Template":
     return templates.get_template(name)
 
 
+def _title(results: Sequence[TableResult]) -> str:
+    """Objectives, number of rows and start model of a single table; benchmarks of several."""
+    scored = [each for each in results if each.scored]
+    if len(scored) != 1:
+        named = dict.fromkeys(each.table.benchmark for each in results)
+        return f"Steering compared on {', '.join(named)}"
+    (only,) = scored
+    assert only.table.setting  # a scored table has one
+    count = len(only.rows)
+    return (
+        f"Steering {' and '.join(only.table.setting.names)}: {count} "
+        f"configuration{'s' if count > 1 else ''} on {only.table.model}"
+    )
+
+
 def _glossary(results: Sequence[TableResult]) -> list[Column]:
     """Columns that any table shows, except those of single objectives."""
     sections: tuple[Section, ...] = ("quality", "steering", "front", "further", "cost")
@@ -100,7 +121,9 @@ def _table(result: TableResult, notes: Sequence[str]) -> dict[str, Any]:
         "unit": result.unit,
         "outer": result.outer,
         "winner": _winner(result),
-        "leaderboard": sortable_table(result, section("quality"), main=True),
+        "leaderboard": sortable_table(
+            result, [*section("quality"), *decoding_columns(result)], main=True
+        ),
     }
 
 

@@ -6,24 +6,29 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis.budget_curves import ladders
 from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.dial_cubes import cube
 from paretosteer.report.analysis.evaluate import Curves, RowResult, TableResult
+from paretosteer.report.analysis.paired_utility import alike
 from paretosteer.report.columns import section
 from paretosteer.report.figures.style import Style, styles
 from paretosteer.report.outputs.report_json import plain
-from paretosteer.report.page.carried_texts import BYTES, texts_data
+from paretosteer.report.outputs.text_tables import decoding_columns
+from paretosteer.report.page.carried_texts import BYTES, packed_texts
+from paretosteer.report.page.keys import key
+from paretosteer.report.page.learning_curves import learning_curves
 from paretosteer.report.page.sample_texts import SampleTexts
 from paretosteer.report.page.script_json import safe_json
 
 # Axes of the plot of quality against cost; the others are shown in the table of costs.
 _COSTS = (
     *("train_steps", "train_tokens", "flops", "seconds_train", "stored_bytes"),
-    "forward_passes_per_token",
+    *("forward_passes_per_token", "reward_calls_per_answer"),
 )
 
-_BILL = ("train_steps", "flops", "seconds_train")  # on the cards of the dial
+_BILL = ("train_steps", "flops", "seconds_train")  # on the cards of the dial, with decoding costs
 
 
 def plot_data(results: Sequence[TableResult], texts: Sequence[SampleTexts]) -> Markup:
@@ -35,8 +40,9 @@ def plot_data(results: Sequence[TableResult], texts: Sequence[SampleTexts]) -> M
 def _table(result: TableResult, texts: SampleTexts, allowed: int) -> dict[str, Any]:
     setting = result.table.setting
     assert setting  # a scored table has one
-    looks = styles([each.row.method for each in result.rows])
+    looks = styles(result, result.rows)
     drift = result.equal_drift
+    bill = _bill(result)
     measured: dict[str, Any] = plain(
         {
             "number": result.table.number,
@@ -51,16 +57,23 @@ def _table(result: TableResult, texts: SampleTexts, allowed: int) -> dict[str, A
                 if column.name in _COSTS
             ],
             "rows": [
-                _row(each, setting, look)
+                _row(each, setting, look, bill)
                 | {"drift": drift.volumes.get(each.row.label) if drift else None}
                 for each, look in zip(result.rows, looks, strict=True)
                 if each.curves
             ],
             "drift": {"thresholds": drift.thresholds, "middle": drift.middle} if drift else None,
             "ladders": _ladders(result),
+            "alike": alike(result),
+            "learning": learning_curves(result),
         }
     )
-    return measured | {"texts": texts_data(result, texts, allowed)}
+    return measured | {"texts": packed_texts(result, texts, allowed)}
+
+
+def _bill(result: TableResult) -> list[Column]:
+    costs = [column for column in section("cost") if column.name in _BILL]
+    return [*costs, *decoding_columns(result)]
 
 
 def _ladders(result: TableResult) -> list[dict[str, Any]]:
@@ -75,7 +88,7 @@ def _ladders(result: TableResult) -> list[dict[str, Any]]:
     ]
 
 
-def _row(each: RowResult, setting: Setting, look: Style) -> dict[str, Any]:
+def _row(each: RowResult, setting: Setting, look: Style, bill: Sequence[Column]) -> dict[str, Any]:
     assert each.curves  # scored
     return {
         "label": each.row.label,
@@ -83,6 +96,7 @@ def _row(each: RowResult, setting: Setting, look: Style) -> dict[str, Any]:
         "colour": look.colour,
         "marker": look.marker,
         "line": look.line,
+        "key": key(look),
         **_points(each, each.curves),
         "utility": {
             "mean": each.curves.utility.mean,
@@ -98,8 +112,8 @@ def _row(each: RowResult, setting: Setting, look: Style) -> dict[str, Any]:
         "costs": {name: each.figures[name] for name in _COSTS if name in each.figures},
         "bill": " · ".join(
             f"{column.title} {column.text(each.figures)}"
-            for column in section("cost")
-            if column.name in _BILL
+            for column in bill
+            if column.name in each.figures
         ),
         "cube": _cube(each, setting),
     }

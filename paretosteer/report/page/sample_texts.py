@@ -42,13 +42,13 @@ def read_texts(result: TableResult) -> SampleTexts:
     for each in result.scored:
         cell = each.row.replicates[0].cell
         places = {point: place for place, point in enumerate(cell.results.ranked_points())}
-        scores = _first_scores(cell)
+        scores = raw_scores(cell)
         own: dict[str, dict[int, Sample]] = {}
-        for point, prompt_id, prompt, text in _first_samples(cell):
-            if point in places:
-                sample = Sample(_cut(text), scores.get((point, prompt_id), ()))
+        for point, prompt_id, number, prompt, text in recorded(cell):
+            if number == 0 and point in places:
+                sample = Sample(text, scores.get((point, prompt_id, 0), ()))
                 own.setdefault(prompt_id, {})[places[point]] = sample
-                prompts.setdefault(prompt_id, _cut(prompt))
+                prompts.setdefault(prompt_id, prompt)
         rows.append(own)
     return SampleTexts({name: prompts[name] for name in sorted(prompts)}, rows)
 
@@ -87,13 +87,14 @@ def _text(own: Mapping[int, Sample], place: int) -> str:
     return own[place].text if place in own else ""
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """A text as it is shown: valid Unicode, and truncated if long."""
     whole = text.encode(errors="replace").decode()  # half a surrogate pair cannot be written
     return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}…"
 
 
-def _first_samples(cell: Cell) -> Iterator[tuple[int, str, str, str]]:
-    """Point, prompt id, prompt and text of every first sample; nothing from a malformed file."""
+def recorded(cell: Cell) -> Iterator[tuple[int, str, int, str, str]]:
+    """Point, prompt id, sample, prompt and text of every sample; stops at a malformed line."""
     path = cell.path / "samples.jsonl"
     if not path.is_file():
         return
@@ -101,23 +102,29 @@ def _first_samples(cell: Cell) -> Iterator[tuple[int, str, str, str]]:
         for line in lines:
             try:
                 sample = json.loads(line)
-                if sample["sample"] == 0:
-                    yield (
-                        int(sample["point"]),
-                        str(sample["prompt_id"]),
-                        str(sample["prompt"]),
-                        str(sample["text"]),
-                    )
+                yield (
+                    int(sample["point"]),
+                    str(sample["prompt_id"]),
+                    int(sample["sample"]),
+                    cut(str(sample["prompt"])),
+                    cut(str(sample["text"])),
+                )
             except (ValueError, TypeError, KeyError):
                 return
 
 
-def _first_scores(cell: Cell) -> dict[tuple[int, str], tuple[float, ...]]:
-    """Raw scores (m,) of every first sample, by point and prompt id."""
+def raw_scores(cell: Cell) -> dict[tuple[int, str, int], tuple[float, ...]]:
+    """Raw scores (m,) of every sample, by point, prompt id and sample."""
     import pandas as pd
 
     names = cell.results.objective_names
     frame = pd.read_parquet(cell.path / "scores.parquet")  # of a scored cell, so it can be read
-    first = frame[frame["sample"] == 0] if "sample" in frame else frame[:0]
-    keys = zip(first["point"].tolist(), first["prompt_id"].astype(str), strict=True)
-    return dict(zip(keys, map(tuple, first[names].to_numpy(dtype=float).tolist()), strict=True))
+    if "sample" not in frame:
+        return {}
+    keys = zip(
+        frame["point"].tolist(),
+        frame["prompt_id"].astype(str),
+        frame["sample"].tolist(),
+        strict=True,
+    )
+    return dict(zip(keys, map(tuple, frame[names].to_numpy(dtype=float).tolist()), strict=True))

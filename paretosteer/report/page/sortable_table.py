@@ -8,6 +8,7 @@ from paretosteer.report.analysis.comparable import numbered
 from paretosteer.report.analysis.evaluate import RowResult, TableResult
 from paretosteer.report.columns import HYPERVOLUME
 from paretosteer.report.figures.style import styles
+from paretosteer.report.page.keys import key
 
 
 def sortable_table(
@@ -16,7 +17,7 @@ def sortable_table(
     """Rows by columns; the `main` table has all rows, bars of hypervolume, and the status."""
     columns = result.present(known)
     best = {column.name: result.best(column) for column in columns}
-    looks = styles([each.row.method for each in result.rows])
+    looks = styles(result, result.rows)
     widest = max((each.figures["hypervolume_high"] for each in result.scored), default=0.0)
 
     def cell(each: RowResult, column: Column) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def sortable_table(
                 "label": each.row.label,
                 "exempt": each.row.exempt,
                 "status": each.row.status,
-                "colour": look.colour,
+                "key": key(look),
                 "cells": [cell(each, column) for column in columns],
                 "scored": len(each.row.replicates),
                 "all": len(each.row.cells),

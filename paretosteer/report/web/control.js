@@ -47,13 +47,6 @@ function sliders(names, mu, onTurn) {
 const CORNERS = [[150, 30], [20, 255], [280, 255]];
 const STEP = 0.05;
 
-function draw(tag, attributes = {}, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
 function placeOf(mu) {
   return [0, 1].map((axis) => mu.reduce((sum, w, i) => sum + w * CORNERS[i][axis], 0));
 }

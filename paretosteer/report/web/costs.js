@@ -5,15 +5,17 @@ function costs(node, view) {
   if (!table.costs.length) return;
   const values = (figure) =>
     table.rows.map((row) => row.costs[figure]).filter((value) => value !== undefined);
-  const varying = table.costs.findIndex(({ figure }) => new Set(values(figure)).size > 1);
-  let chosen = Math.max(varying, 0);
+  // At first the cost that tells most methods apart.
+  const sizes = table.costs.map(({ figure }) => new Set(values(figure)).size);
+  let chosen = sizes.indexOf(Math.max(...sizes));
   const chart = chartBox("Hypervolume against cost");
   const pick = choice("Cost", table.costs.map((cost) => cost.title), chosen,
     (place) => view.change(() => { chosen = place; }));
   node.append(make("label", { class: "pick" }, "Hypervolume against ", pick), chart,
     make("p", { class: "soft small" },
       "Ringed methods, joined by the dotted line, are not dominated: no other method has at least " +
-      "their hypervolume at no higher cost."));
+      "their hypervolume at no higher cost. Names without room are left out; hover for them."),
+    legend(view));
   view.parts.push({ node: chart, draw: () => drawCosts(chart, view, table.costs[chosen]) });
 }
 
@@ -30,14 +32,13 @@ function drawCosts(chart, view, cost) {
     x: joined.map(price), y: joined.map((row) => row.volume[0]), mode: "lines", hoverinfo: "skip",
     line: { color: soft, width: 1.2, dash: "dot", shape: "hv" },
   };
-  // Ringed marks last, so that none covers them; names alternate above and below.
+  // Ringed marks last, so that none covers them.
   const drawn = [...rows].sort((a, b) =>
     best.includes(a) - best.includes(b) || a.volume[0] - b.volume[0]);
-  const ranked = [...rows].sort((a, b) => a.volume[0] - b.volume[0]);
-  const side = (row) => (ranked.indexOf(row) % 2 ? "top right" : "bottom right");
+  const sides = sidesOf(chart, drawn, best, price, wide);
   const marks = drawn.map((row) => ({
-    x: [price(row)], y: [row.volume[0]], mode: "markers+text", text: [`  ${quoted(title(row))}`],
-    textposition: side(row), textfont: { size: 11, color: soft }, cliponaxis: false,
+    x: [price(row)], y: [row.volume[0]], mode: "markers+text", text: [sides.get(row) ? quoted(title(row)) : ""],
+    textposition: sides.get(row) || "middle right", textfont: { size: 11, color: soft }, cliponaxis: false,
     error_y: whisker(row.volume[1], row.volume[0], row.volume[2], faded(row.colour, 0.6)),
     hoverinfo: "text", hoverlabel: { bordercolor: row.colour },
     hovertext: [`<b>${quoted(title(row))}</b><br>hypervolume ${written(row.volume[0])} ` +
@@ -52,14 +53,32 @@ function drawCosts(chart, view, cost) {
     xaxis: axis(cost.title, {
       type: wide ? "log" : "linear", exponentformat: "SI", range: roomForNames(prices, wide),
     }),
-    yaxis: axis("hypervolume"), uirevision: cost.figure,
+    yaxis: axis("hypervolume", { range: roomForWhiskers(rows) }), uirevision: cost.figure,
   }));
 }
 
 // Names of the most expensive are to their right.
 function roomForNames(prices, logarithmic) {
   const [low, high] = spread(logarithmic ? prices.map(Math.log10) : prices);
-  return [low, high + 0.3 * (high - low)];
+  return [low, high + 0.2 * (high - low)];
+}
+
+function roomForWhiskers(rows) {
+  return spread(rows.flatMap((row) => row.volume).filter((end) => end !== null));
+}
+
+// Sides of the names by row; those of ringed marks are placed first.
+function sidesOf(chart, rows, best, price, logarithmic) {
+  const { l, r, t, b } = layout().margin;
+  const [width, height] = [chart.clientWidth - l - r, chart.clientHeight - t - b];
+  const [left, right] = roomForNames(rows.map(price), logarithmic);
+  const [low, high] = roomForWhiskers(rows);
+  const sorted = [...rows].sort((x, y) => best.includes(y) - best.includes(x));
+  const sides = labelSides(sorted.map((row) => {
+    const at = logarithmic ? Math.log10(price(row)) : price(row);
+    return [width * (at - left) / (right - left), height * (high - row.volume[0]) / (high - low)];
+  }), sorted.map(title), width, height);
+  return new Map(sorted.map((row, n) => [row, sides[n]]));
 }
 
 function cheaperAndBetter(a, b, price) {

@@ -18,15 +18,15 @@ function dial(node, view) {
     : "The dashed line is the union front of all methods.";
   const dials = table.rows.some((row) => row.dialled.length)
     ? " Small hollow marks are points with further dials." : "";
-  const legend = `${line}${dials} The dotted line points from the start model along the preference.`;
+  const caption = `${line}${dials} The dotted line points from the start model along the preference.`;
   const cards = cardsOf(view);
   node.append(
     make("h3", {}, "Turn the dial"),
     make("p", { class: "soft" }, hint(table)),
     make("div", { class: "desk" },
-      make("div", { class: "console" }, readout, control.node, measured, leader, toggles(view)),
+      make("div", { class: "console" }, readout, control.node, measured, leader, legend(view), shareLink(view)),
       make("div", { class: "screen" }, ...plane, chart,
-        make("p", { class: "soft small" }, legend))),
+        make("p", { class: "soft small" }, caption))),
     ...cards.nodes);
   view.parts.push({
     node: chart, turns: true, draw: () => drawFronts(chart, view), update: () => {
@@ -49,21 +49,6 @@ function hint(table) {
     "preference, with its 95\u00a0% interval; click any point to go to its preference.";
 }
 
-function toggles(view) {
-  const buttons = view.table.rows.map((row, place) => {
-    const button = make("button", {
-      type: "button", "aria-pressed": "true", class: "toggle", title: "show or hide",
-    }, glyph(row), ` ${title(row)}`);
-    button.addEventListener("click", () => view.change(() => {
-      if (!view.hidden.delete(place)) view.hidden.add(place);
-      button.setAttribute("aria-pressed", String(!view.hidden.has(place)));
-    }));
-    return button;
-  });
-  const group = { class: "toggles", role: "group", "aria-label": "Methods shown" };
-  return make("div", group, ...buttons);
-}
-
 function cardsOf(view) {
   const { table } = view;
   const cards = table.rows.map((row) => card(table, row));
@@ -81,7 +66,10 @@ function cardsOf(view) {
     });
     prompt?.update();
   };
-  return { nodes: [...(prompt ? [prompt.node] : []), grid], update };
+  const means = make("p", { class: "soft small" },
+    "Bars show each objective on the range of all methods, with its 95\u00a0% interval. " +
+    "“Not significantly worse”: the 95\u00a0% interval of the paired difference in utility contains 0.");
+  return { nodes: [...(prompt ? [prompt.node] : []), means, grid], update };
 }
 
 function promptPicker(view) {
@@ -106,11 +94,19 @@ function promptPicker(view) {
     full.textContent = texts.prompts[view.prompt];
     const place = texts.places[textPlace(view)];
     const elsewhere = place === view.place ? "" : `Texts are for ${vector(preferences[place])}. `;
-    const scored = "Below each text are its scores: raw, and in standard deviations of the " +
+    const scored = seedsOfTexts(view.table) + "Below each text are its scores: raw, and in standard deviations of the " +
       "start model's scores. ";
     where.textContent = scored + elsewhere + texts.omission;
   };
   return { node, update };
+}
+
+// Marks and bars are means over all replicates, a text is of one.
+function seedsOfTexts({ texts }) {
+  const first = new Set(texts.replicates.map(([name]) => name));
+  const most = Math.max(...texts.replicates.map((names) => names.length));
+  const of = first.size === 1 ? ` of ${[...first][0]}` : " of each method's first";
+  return most === 1 ? `Bars and texts are${of}. ` : `Bars are means over ${most} replicates, texts are${of}. `;
 }
 
 function textPlace({ table, mu }) {
@@ -128,10 +124,10 @@ function bestHere(view) {
 function leaderText(view) {
   const best = bestHere(view);
   if (!best) return "";
-  const close = shownRows(view).filter((row) =>
-    row !== best && !row.exempt && standing(row, best, view.place) === "close");
-  const others = close.length
-    ? `; close: ${close.map((row) => cut(title(row), 40)).join(", ")} (intervals overlap)` : "";
+  const tied = shownRows(view).filter((row) =>
+    row !== best && !row.exempt && isTied(view, row, best));
+  const names = tied.map((row) => cut(title(row), 40)).join(", ");
+  const others = tied.length ? `; not significantly worse: ${names}` : "";
   return `Best here under the budget: ${cut(title(best), 40)}, ${worthText(best, view.place)}${others}. ` +
     `${best.bill}.`;
 }
@@ -141,10 +137,15 @@ function worthText(row, place) {
   return `utility ${written(mean[place])} [${written(low[place])}, ${written(high[place])}]`;
 }
 
-function standing(row, best, place) {
+// The interval of the paired difference in utility contains 0.
+function isTied({ table, place }, row, best) {
+  return table.alike[table.rows.indexOf(best)][place].includes(table.rows.indexOf(row));
+}
+
+function standing(view, row, best) {
   if (row.exempt) return "reference, over the budget";
   if (row === best) return "best here";
-  return row.utility.high[place] >= best.utility.low[place] ? "close" : "";
+  return isTied(view, row, best) ? "not significantly worse" : "";
 }
 
 function card(table, row) {
@@ -154,11 +155,11 @@ function card(table, row) {
   const text = make("p", { class: "written" });
   const scores = make("ul", { class: "scores" });
   const node = make("article", { class: "card", style: `--own:${row.colour}` },
-    make("h5", {}, glyph(row), ` ${title(row)} `, badge),
+    make("h5", {}, key(row), ` ${title(row)} `, badge),
     ...meters.map((each) => each.node), sums, make("p", { class: "soft small sums bill" }, row.bill),
     ...(table.texts ? [text, scores] : []));
   const show = (view, best) => {
-    badge.textContent = best ? standing(row, best, view.place) : "";
+    badge.textContent = best ? standing(view, row, best) : "";
     badge.hidden = !badge.textContent;
     badge.classList.toggle("plain", row !== best);
     meters.forEach((each) => each.show(view.place));
@@ -170,8 +171,9 @@ function card(table, row) {
     text.textContent = entry ? entry[0] : "no text";
     text.classList.toggle("soft", !entry);
     const raw = entry ? entry.slice(1) : [];
-    const units = texts.normalisers[place];
-    scores.replaceChildren(...raw.map((score, i) => chip(table, i, score, units)));
+    const { mean, std } = texts.normalisers[place][0];
+    scores.replaceChildren(...raw.map((score, i) =>
+      chip(table, i, score, (score - mean[i]) / std[i])));
   };
   return { node, show, write };
 }
@@ -197,8 +199,7 @@ function meter(table, row, name, i) {
   return { node, show };
 }
 
-function chip(table, i, score, { mean, std }) {
-  const standard = (score - mean[i]) / std[i];
+function chip(table, i, score, standard) {
   const signed = `${standard < 0 ? "" : "+"}${written(standard, 1)} σ`;
   return make("li", {}, `${table.names[i]} ${String(score).replace("-", "−")} (${signed})`);
 }

@@ -8,6 +8,14 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
+// An element of SVG.
+function draw(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
 function choice(label, options, chosen, onChange) {
   const select = make("select", { "aria-label": label });
   options.forEach((option, place) => select.append(make("option", { value: place }, option)));
@@ -39,16 +47,6 @@ function vector(values, digits = 2) {
 
 function percent(share) {
   return `${Math.round(100 * share)}\u00a0%`;
-}
-
-const GLYPHS = {
-  o: "●", s: "■", "^": "▲", D: "◆", v: "▼", P: "✚", X: "✖",
-  p: "⬟", h: "⬢", "<": "◀", ">": "▶", d: "♦", "*": "★",
-};
-
-function glyph(row) {
-  return make("span", { class: "glyph", style: `color:${row.colour}`, "aria-hidden": "true" },
-    GLYPHS[row.marker] ?? "●");
 }
 
 function title(row) {

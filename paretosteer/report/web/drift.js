@@ -11,7 +11,7 @@ function drift(node, view) {
     make("p", { class: "soft small" },
       `Half of all points that moved are left of the dotted line (${middle} nats), where the ` +
       "column “HV at equal drift” is read. Where curves are steep, another threshold may rank " +
-      "the methods differently."));
+      "the methods differently."), legend(view));
   view.parts.push({ node: chart, draw: () => drawDrift(chart, view) });
 }
 

@@ -1,6 +1,6 @@
 // A view is one table with the reader's settings; its parts are redrawn when they change.
 
-const PARTS = { dial, ternary, responses, spider, costs, budgets, drift };
+const PARTS = { dial, samples, ternary, responses, spider, costs, budgets, drift, learning };
 
 function ternary(node, view) {
   if (view.table.names.length !== 3) return;
@@ -12,9 +12,9 @@ function ternary(node, view) {
   view.parts.push({ node: chart, turns: true, draw: () => drawTernary(chart, view) });
 }
 
-function viewOf(table) {
+function viewOf(table, node) {
   const view = {
-    table, pair: [0, 1], prompt: 0,
+    table, node, pair: [0, 1], prompt: 0, moved: false,
     hidden: new Set(), parts: [], stale: new Set(), near: new Set(),
   };
   view.place = nearest(table.preferences, table.names.map(() => 1 / table.names.length));
@@ -25,11 +25,13 @@ function viewOf(table) {
   };
   view.change = (how) => {
     how();
+    view.moved = true;
     update(view.parts);
   };
   view.turn = (mu) => {
     view.mu = mu;
     view.place = nearest(table.preferences, mu);
+    view.moved = true;
     update(view.parts.filter((part) => part.turns));
   };
   return view;
@@ -37,7 +39,7 @@ function viewOf(table) {
 
 // At most once a frame, however fast the dial is turned, and only parts near the viewport.
 function refresh(view, parts) {
-  parts.forEach((part) => view.stale.add(part));
+  parts.filter((part) => part.draw).forEach((part) => view.stale.add(part));
   if (view.waiting || !("Plotly" in window)) return;
   view.waiting = true;
   requestAnimationFrame(() => {
@@ -58,7 +60,7 @@ function drawWhenNear(view) {
     }
     refresh(view, []);
   }, { rootMargin: "400px" });
-  view.parts.forEach((part) => observer.observe(part.node));
+  view.parts.filter((part) => part.draw).forEach((part) => observer.observe(part.node));
 }
 
 function redraw(view, part) {
@@ -72,14 +74,26 @@ function redraw(view, part) {
 }
 
 function fill(section, table) {
-  const view = viewOf(table);
+  const view = viewOf(table, section);
   for (const node of section.querySelectorAll("[data-part]")) {
     PARTS[node.dataset.part](node, view);
     node.hidden = false;
   }
-  view.change(() => {});
+  if (!applyFragment(view)) view.turn(view.mu);
+  view.parts.forEach((part) => { if (part.draw) view.stale.add(part); });
+  view.moved = false;
   drawWhenNear(view);
   return view;
+}
+
+// Null where the browser cannot unpack them.
+async function textsOf({ texts }) {
+  if (!texts?.packed) return texts;
+  try {
+    return JSON.parse(await unpacked(texts.packed));
+  } catch (error) {
+    return null;
+  }
 }
 
 function still(open) {
@@ -89,10 +103,13 @@ function still(open) {
 async function start() {
   document.documentElement.classList.add("scripted");
   document.querySelectorAll("table.sortable").forEach(sortable);
+  tips();
+  scrollers();
   const tables = JSON.parse(document.getElementById("tables").textContent);
   const sections = [...document.querySelectorAll("section[data-table]")];
   const views = new Map();
   for (const table of tables) {
+    table.texts = await textsOf(table);
     const section = sections.find((each) => each.dataset.table === String(table.number));
     views.set(section, fill(section, table));
   }

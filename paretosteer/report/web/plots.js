@@ -1,13 +1,18 @@
 // Plotly, unpacked from the page itself, and helpers of all plots.
 
+// Text that was compressed with gzip and written in base64.
+async function unpacked(packed) {
+  const bytes = Uint8Array.from(atob(packed), (each) => each.charCodeAt(0));
+  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(plain).text();
+}
+
 async function unpackPlotly() {
   const packed = document.getElementById("plotly");
   if (!packed || typeof DecompressionStream === "undefined") return false;
   try {
-    const bytes = Uint8Array.from(atob(packed.textContent), (each) => each.charCodeAt(0));
-    const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     const script = document.createElement("script");
-    script.textContent = await new Response(plain).text();
+    script.textContent = await unpacked(packed.textContent);
     document.head.append(script);
     return "Plotly" in window;
   } catch (error) {

@@ -1,16 +1,20 @@
 // Objectives against their weights, and against a cube of a method's own dials.
 
+const MOST_BANDS = 8;
+
 function responses(node, view) {
   const { table } = view;
   const charts = table.names.map((name) => chartBox(`Response of ${name} to its weight`));
-  node.append(make("div", { class: "charts" }, ...charts));
+  node.append(make("div", { class: "charts" }, ...charts), legend(view),
+    make("p", { class: "soft small" },
+      `Bands are 95\u00a0% intervals, drawn while no more than ${MOST_BANDS} methods are shown.`));
   charts.forEach((chart, i) =>
     view.parts.push({ node: chart, draw: () => drawResponse(chart, view, i) }));
 }
 
 function drawResponse(chart, view, i) {
   const rows = shownRows(view);
-  const bands = rows.map((row) => bandOf(row, row.responses[i]));
+  const bands = rows.length > MOST_BANDS ? [] : rows.map((row) => bandOf(row, row.responses[i]));
   const lines = rows.map((row) => lineOf(row, row.responses[i]));
   return plot(chart, [...bands, ...lines], layout({
     xaxis: axis(`weight on ${view.table.names[i]}`, { range: [-0.03, 1.03] }),

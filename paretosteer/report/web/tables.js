@@ -44,11 +44,11 @@ function switcher(sections) {
     });
   };
   const follow = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = document.getElementById(readFragment().anchor);
+    if (target?.localName === "details") target.open = true;
     const section = sections.find((each) => each.contains(target));
-    if (!section) return;
-    show(section);
-    target.scrollIntoView();
+    if (section) show(section);
+    if (target?.localName === "details" || section) target.scrollIntoView();
   };
   window.addEventListener("hashchange", follow);
   if (sections.length > 1) {
