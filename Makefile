@@ -5,7 +5,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 # Left by setuptools, which would add since removed files from it to the next wheel.
 STALE := build/lib build/bdist.*
 
-.PHONY: setup quickstart reference test test-long test-readme test-lowest test-pythons test-faults test-slurm \
+.PHONY: setup quickstart reference reference-report test test-long test-readme test-lowest test-pythons test-faults test-slurm \
 	test-ray test-wheel test-plugin compare audit lint types schemas docs speed scale coverage clean
 
 setup: .venv/.installed
@@ -24,7 +24,13 @@ quickstart: setup
 # The leaderboard in results/reference: every method, three seeds; about half an hour on two cores.
 reference: setup
 	$(BIN)/paretosteer sweep experiment=reference launcher=joblib
-	$(BIN)/python tests/keep_reference.py results/reference/sweep results/reference
+	$(BIN)/python tests/keep_reference.py results/reference --sweep results/reference/sweep
+
+# The same by newer code, of the cells that are archived beside it: seconds.
+reference-report: setup
+	for folder in results/reference results/reference/quickstart; do \
+		if [ -e $$folder/cells.tar.xz ]; then $(BIN)/python tests/keep_reference.py $$folder; fi; \
+	done
 
 test: lint
 	$(BIN)/pytest $(PYTEST_ARGS)
