@@ -63,6 +63,7 @@ def test_figures_are_those_of_todays_code(folder: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(ours, theirs, rtol=1e-6, obj=f"{folder} ({REMEDY}): leaderboard")
 
 
+@pytest.mark.figures
 def test_the_picture_is_drawn_by_todays_code(tmp_path: Path) -> None:
     """Not to the pixel, since fonts and Matplotlib differ."""
     folder = REFERENCE / "quickstart"

@@ -295,6 +295,8 @@ def test_dial_position_can_be_shared(driver: "Chrome", report: Report, three: Pa
 def test_texts_are_found(driver: "Chrome", report: Report) -> None:
     page = Page(driver, report.page)
     page.wait_for_plots()
+    page.scroll_to("[data-part=samples]")
+    page.wait(lambda: page.texts("[role=status]"))
     # Eleven cells; `cos_dpo` has two values of a dial.
     count = 12 * 5 * 12
     assert f"12 of {count} matching texts, {count} in all." in page.texts("[role=status]")[0]
@@ -401,8 +403,9 @@ def test_hostile_text_stays_text(driver: "Chrome", tmp_path: Path, grid: list[li
     page.press(page.one("th .sort"), "SHIFT")
     for button in page.all("th button")[:3]:
         page.click(button)
-    shown = page.run("return document.querySelector('.sample').textContent")
-    assert HOSTILE in shown
+    page.scroll_to("[data-part=samples]")
+    page.wait(lambda: page.all(".sample"))
+    assert HOSTILE in page.run("return document.querySelector('.sample').textContent")
     page.one("input[type=search]").send_keys("<img src=x")
     page.wait(lambda: page.all(".sample mark"))
     assert HOSTILE in page.run("return document.querySelector('.sample').textContent")

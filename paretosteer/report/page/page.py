@@ -16,6 +16,7 @@ from paretosteer.report.analysis.tables import Tables
 from paretosteer.report.columns import HYPERVOLUME, other_columns, section
 from paretosteer.report.figures.all_figures import drawings, render
 from paretosteer.report.figures.style import DARK
+from paretosteer.report.outputs.notes import warnings
 from paretosteer.report.outputs.text_tables import (
     apart,
     decoding_columns,
@@ -117,9 +118,8 @@ def _table(result: TableResult, notes: Sequence[str]) -> dict[str, Any]:
         "model": result.table.model,
         "headline": headline(result),
         "notes": notes,
+        "warnings": warnings(result),
         "noun": result.noun,
-        "unit": result.unit,
-        "outer": result.outer,
         "winner": _winner(result),
         "leaderboard": sortable_table(
             result, [*section("quality"), *decoding_columns(result)], main=True
@@ -138,7 +138,6 @@ def _winner(result: TableResult) -> dict[str, Any] | None:
         "label": best.row.label,
         "hypervolume": HYPERVOLUME.text(best.figures),
         "competitors": len(ranked),
-        "replicates": len(best.row.replicates),
         "ties": [f"{each.row.label} ({HYPERVOLUME.text(each.figures)})" for each in close],
     }
 

@@ -4,8 +4,19 @@ const AT_ONCE = 12;
 const LONGEST = 600;  // as in `sample_texts.py`
 
 function samples(node, view) {
-  const { table } = view;
-  if (!table.texts) return;
+  if (!view.table.texts) return;
+  const body = make("div", {}, make("p", { class: "soft" }, "…"));
+  node.append(make("h3", {}, "All recorded texts"), body);
+  // Thousands of texts wait until they are about to be seen.
+  const observer = new IntersectionObserver(([{ isIntersecting }]) => {
+    if (!isIntersecting) return;
+    observer.disconnect();
+    body.replaceChildren(...textBrowser(view.table));
+  }, { rootMargin: "400px" });
+  observer.observe(body);
+}
+
+function textBrowser(table) {
   const records = recordsOf(table);
   const places = [...new Set(records.map((each) => each.point))].sort((a, b) => a - b);
   const prompts = promptsOf(table.texts);
@@ -45,14 +56,14 @@ function samples(node, view) {
     list.replaceChildren(...some.map((each) => sampleCard(table, each, prompts, state.words)));
     more.hidden = some.length === matching.length;
   };
-  node.append(make("h3", {}, "All recorded texts"), make("p", { class: "soft" },
+  show();
+  return [make("p", { class: "soft" },
     "As sampled, none selected. Scores are raw, and in brackets in standard deviations of the " +
     "start model's scores, by which texts are sorted." + cutShort),
-  filters, count, list, more);
-  show();
+  filters, count, list, more];
 }
 
-function recordsOf({ texts, preferences }) {
+function recordsOf({ texts }) {
   const records = [];
   texts.rows.forEach((own, row) => own.forEach((line, prompt) => line.forEach((entry, at) => {
     if (!entry) return;
