@@ -26,11 +26,12 @@ reference: setup
 	$(BIN)/paretosteer sweep experiment=reference launcher=joblib
 	$(BIN)/python tests/keep_reference.py results/reference --sweep results/reference/sweep
 
-# The same by newer code, of the cells that are archived beside it: seconds.
+# The same by newer code, of the cells that are archived beside it, and the picture of the page.
 reference-report: setup
 	for folder in results/reference results/reference/quickstart; do \
 		if [ -e $$folder/cells.tar.xz ]; then $(BIN)/python tests/keep_reference.py $$folder; fi; \
 	done
+	PYTHONPATH=tests/report $(BIN)/python tests/page_picture.py
 
 test: lint
 	$(BIN)/pytest $(PYTEST_ARGS)
