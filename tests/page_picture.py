@@ -5,10 +5,10 @@ import base64
 import tempfile
 from pathlib import Path
 
+from browsing import Page, chromium
 from keep_reference import CELLS, unpack
 
 from paretosteer.report import write_report
-from browsing import Page, chromium
 
 CHECKOUT = Path(__file__).parents[1]
 
