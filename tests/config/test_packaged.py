@@ -1,5 +1,6 @@
 """Every choice of every group composes, and every experiment of the package."""
 
+from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,9 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from paretosteer.config.schema import CellConfig
 from paretosteer.errors import UsageError
 from paretosteer.plugins import registry
 from paretosteer.sweeps.compose import compose_sweep
+
+
+@cache  # several tests look at one experiment
+def composed(*words: str) -> list[CellConfig]:
+    return compose_sweep(words)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +44,7 @@ from paretosteer.sweeps.compose import compose_sweep
 def test_every_experiment_composes_and_writes_under_its_name(
     experiment: str, cells: int, further: list[str]
 ) -> None:
-    found = compose_sweep([f"experiment={experiment}", *further])
+    found = composed(f"experiment={experiment}", *further)
     assert len(found) == cells
     assert {cell.sweep_dir for cell in found} == {f"results/{experiment}"}
 
@@ -57,7 +64,7 @@ def test_a_launcher_that_is_not_installed_names_its_extra(launcher: str) -> None
 
 
 def test_the_third_objective_is_part_of_the_experiment() -> None:
-    (first, *_) = compose_sweep(["experiment=three_objectives"])
+    (first, *_) = composed("experiment=three_objectives")
     assert len(first.benchmark.values["objectives"]) == 3
 
 
@@ -83,7 +90,7 @@ def test_every_choice_composes(file: Path) -> None:
     group, name = str(file.parent), file.name
     chosen = [] if group == "." else [f"{group}={name}"]
     try:
-        cells = compose_sweep([*chosen, *NEEDED.get(str(file), [])])
+        cells = composed(*chosen, *NEEDED.get(str(file), []))
     except UsageError as error:
         if group != "launcher" or "needs pip install" not in str(error):
             raise
