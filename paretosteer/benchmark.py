@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+    from paretosteer.config.schema import Model
     from paretosteer.config.setting import Setting
     from paretosteer.metrics.normalise import Normaliser
     from paretosteer.policies.conditioning import Conditioning
@@ -98,6 +99,11 @@ class Benchmark(ABC):
     def training_defaults(cls, options: Any) -> Mapping[str, Any]:
         """Defaults of the training options, unless the method sets them."""
         return TRAINING
+
+    @classmethod
+    def model_defaults(cls, options: Any, model: Model) -> Mapping[str, Any]:
+        """`training_defaults` for a start model; the same for every model unless overridden."""
+        return cls.training_defaults(options)
 
     @classmethod
     @abstractmethod

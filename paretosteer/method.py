@@ -157,7 +157,7 @@ class Method(ABC):
         self, benchmark: Benchmark, seed: int, conditioning: Conditioning | None = None
     ) -> None:
         """Make the untrained policy under this method's conditioning."""
-        own = benchmark.training_defaults(benchmark.options)
+        own = benchmark.model_defaults(benchmark.options, benchmark.setting.model)
         self.options = self.options.model_copy(update=options.left_open(self.options, own))
         self.bind(benchmark.objectives)
         self.policy = benchmark.start_policy(conditioning or self.conditioning(self.m), seed)

@@ -30,7 +30,7 @@ from paretosteer.text.truncate import RESERVED, Fitter, Side
 if TYPE_CHECKING:
     import pandas as pd
 
-    from paretosteer.config.schema import Budget, CellConfig
+    from paretosteer.config.schema import Budget, CellConfig, Model
     from paretosteer.config.setting import Setting
 
 
@@ -91,6 +91,11 @@ class Task(TextBenchmark):
             "beta_dpo": 0.1,
             "list_size": 2,
         }
+
+    @classmethod
+    def model_defaults(cls, options: Any, model: Model) -> Mapping[str, Any]:
+        """As published, for any start model."""
+        return cls.training_defaults(options)
 
     @classmethod
     def model_key(cls, config: CellConfig, options: Any) -> str:

@@ -32,14 +32,17 @@ from paretosteer.storage.digest import digest
 from paretosteer.text.benchmark import SHARED_SEED
 from paretosteer.text.chat_template import RefusedDialogueError
 from paretosteer.text.dialogue import Dialogue, parse_transcript
+from paretosteer.text.model import load_model
+from paretosteer.text.model_source import model_digest
 from paretosteer.text.reward_objectives import ScoredByRewards
+from paretosteer.text.rewards.backbone import Backbone
 from paretosteer.text.samples import Prompt, TextSamples
 from paretosteer.training.scoring import filled
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from paretosteer.config.schema import Budget, CellConfig
+    from paretosteer.config.schema import Budget, CellConfig, Model
     from paretosteer.config.setting import Setting
     from paretosteer.policies.control import Control
     from paretosteer.policies.protocols import Policy
@@ -86,6 +89,18 @@ class Preferences(ScoredByRewards):
             "null: a bag of tokens",
             place=True,
         )
+        policy_pairs: int | None = option(
+            None,
+            "pairs of each objective on which policies are trained, by preference or imitation "
+            "feedback; null: all. Reward models are always trained on all",
+            least=1,
+        )
+        reward_backbone: str | None = option(
+            None,
+            "causal model whose frozen hidden states reward models are linear heads of: start, a "
+            "folder or a hub name; null: none",
+            place=True,
+        )
         judge: bool = option(
             False, "reserve half of the training pairs for a second reward model that only judges"
         )
@@ -113,9 +128,32 @@ class Preferences(ScoredByRewards):
 
     def __init__(self, options: Options, setting: Setting):
         self.data = Data.of(options.pairs, options.judge)
-        self.plan = Plan.of(self.data, options.rewards, options.reward_start)
+        dtype = str(setting.dtype).removeprefix("torch.")
+        self.plan = self._plan(options, setting.model, setting.budget, dtype)
         super().__init__(options, setting)
-        self._rewards = Rewards.prepare(self.plan, setting)
+        self._rewards = Rewards.prepare(self.plan, setting, self._backbone())
+
+    @classmethod
+    def _plan(cls, options: Options, model: Model, budget: Budget, dtype: str) -> Plan:
+        """Reward models under a start model, a budget and a precision."""
+        path = options.reward_backbone
+        if path is None:
+            backbone = None
+        elif path == "start":
+            backbone = cls.start_digest(model, budget, options), dtype
+        else:
+            backbone = model_digest(path, "benchmark.reward_backbone"), dtype
+        data = Data.of(options.pairs, options.judge)
+        return Plan.of(data, options.rewards, options.reward_start, backbone)
+
+    def _backbone(self) -> Backbone | None:
+        """Backbone of the reward models, if they have one."""
+        path = self.options.reward_backbone
+        if path is None:
+            return None
+        if path == "start":
+            return Backbone(self.model)
+        return Backbone(load_model(path, self.setting.device, self.setting.dtype))
 
     @classmethod
     def training_defaults(cls, options: Options) -> Mapping[str, Any]:
@@ -133,7 +171,7 @@ class Preferences(ScoredByRewards):
                 "start": super().model_key(config, options),
                 "pairs": data.digests,
                 "objectives": data.names,
-                "rewards": Plan.of(data, options.rewards, options.reward_start).keys,
+                "rewards": cls._plan(options, config.model, config.budget, config.dtype).keys,
             }
         )
 
@@ -358,7 +396,7 @@ class Preferences(ScoredByRewards):
                 pair
                 for pair in self.data.pairs(name, "train")
                 if pair.prompt not in self.reader.refused
-            ]
+            ][: self.options.policy_pairs]
             for name in self.data.names
         }
         for name, some in pairs.items():

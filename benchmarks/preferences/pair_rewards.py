@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from paretosteer.runtime.progress import PeriodicLines
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.cache import cached
 from paretosteer.text.model_source import model_digest
+from paretosteer.text.pairs import Pair
 from paretosteer.text.rewards import (
     RewardModel,
     RewardSpec,
@@ -29,12 +30,21 @@ from paretosteer.text.rewards import (
     reward_digest,
     train_reward,
 )
+from paretosteer.text.rewards.backbone import FEATURES_VERSION, Backbone
+from paretosteer.text.rewards.backbone_reward import (
+    HEAD_VERSION,
+    BackboneReward,
+    PairFeatures,
+    SharedFeatures,
+    train_head,
+)
 from paretosteer.text.rewards.bradley_terry import TRAINER_VERSION
 
 if TYPE_CHECKING:
     from paretosteer.config.setting import Setting
 
 FACTS = "facts.json"
+CHUNK = 128  # pairs whose features are cached together, so that little is lost with a killed run
 FEW_HELD_OUT = 400  # pairs; below, an accuracy is uncertain by more than 4 percentage points
 Facts = Mapping[str, Any]  # `source`, `held_out_pairs`, `accuracy`, `baseline_accuracy`, …
 
@@ -43,17 +53,30 @@ Facts = Mapping[str, Any]  # `source`, `held_out_pairs`, `accuracy`, `baseline_a
 class Plan:
     """Specification of the reward models, before any is loaded or trained.
 
-    `given` holds those named by the configuration. The others are trained on the pairs, starting
-    from the language model `start` (a folder or a hub name), or as a bag of tokens without one.
+    `given` holds those named by the configuration. The others are trained on the pairs: as linear
+    heads on a backbone, of which `backbone` holds the digest and the precision; else starting from
+    the language model `start` (a folder or a hub name); without either, as a bag of tokens.
     """
 
     data: Data
     given: Mapping[str, RewardSpec]
     start: str | None
+    backbone: tuple[str, str] | None = None
 
     @classmethod
-    def of(cls, data: Data, rewards: Mapping[str, Any], start: str | None) -> Plan:
+    def of(
+        cls,
+        data: Data,
+        rewards: Mapping[str, Any],
+        start: str | None,
+        backbone: tuple[str, str] | None = None,
+    ) -> Plan:
         """Parse the option `benchmark.rewards`; raise UsageError if it is invalid."""
+        if start and backbone:
+            raise UsageError(
+                "benchmark.reward_backbone: not used with benchmark.reward_start, which trains "
+                "every layer; leave one of them out"
+            )
         for name in rewards:
             if name not in data.names:
                 raise UsageError(
@@ -61,7 +84,7 @@ class Plan:
                     f"{did_you_mean(name, data.names)}"
                 )
         given = {name: RewardSpec.of(v, name) for name, v in rewards.items() if v is not None}
-        return cls(data, given, start)
+        return cls(data, given, start, backbone)
 
     @cached_property
     def chats(self) -> list[RewardModel]:
@@ -89,8 +112,15 @@ class Plan:
         pairs = {"pairs": self.data.digests[objective], "judge": self.data.judge, "part": part}
         if self.spec(objective, part) is not None:
             return {"given": reward_digest(self.given[objective]), **pairs}
+        if self.backbone:
+            return {"head": HEAD_VERSION, **self.features_key(objective), **pairs}
         start = {"start": model_digest(self.start) if self.start else None}
         return {"version": TRAINER_VERSION, "training": asdict(RewardTraining()), **start, **pairs}
+
+    def features_key(self, objective: str) -> dict[str, Any]:
+        """Everything that the features of an objective's pairs depend on."""
+        pairs = self.data.digests[objective]
+        return {"features": FEATURES_VERSION, "backbone": self.backbone, "pairs": pairs}
 
     def spec(self, objective: str, part: str) -> RewardSpec | None:
         """Reward model named by the configuration, if any; judges are always trained."""
@@ -101,13 +131,13 @@ class Plan:
 class Rewards:
     """Reward models by objective, with their accuracies; `judges` may be empty."""
 
-    models: Mapping[str, RewardModel]
-    judges: Mapping[str, RewardModel]
+    models: Mapping[str, RewardModel | BackboneReward]
+    judges: Mapping[str, RewardModel | BackboneReward]
     facts: Mapping[str, Mapping[str, Facts]]  # "models" and "judges", each by objective
 
     @classmethod
-    def prepare(cls, plan: Plan, setting: Setting) -> Rewards:
-        """Load or train all reward models.
+    def prepare(cls, plan: Plan, setting: Setting, backbone: Backbone | None = None) -> Rewards:
+        """Load or train all reward models, with heads on the backbone if there is one.
 
         Raises
         ------
@@ -117,8 +147,9 @@ class Rewards:
             of its accuracy (one-sided, 95%) passes if it is above 50%, and `notes` say so.
 
         """
+        shared = None if backbone is None else SharedFeatures(backbone)
         ready = {
-            part: {name: _ready(plan, name, part, setting) for name in plan.data.names}
+            part: {name: _ready(plan, name, part, setting, shared) for name in plan.data.names}
             for part in plan.parts
         }
         models, judges = (
@@ -153,6 +184,13 @@ class Rewards:
                     f"{figures['baseline_accuracy']:.1%}, with a cross-validated penalty on "
                     f"{figures['tuned_baseline_accuracy']:.1%}."
                 )
+                if "gain" in figures:
+                    yield (
+                        f"{name}: 95% intervals of the {title}: {figures['accuracy_low']:.1%} to "
+                        f"{figures['accuracy_high']:.1%}, and {figures['gain_low']:+.1%} to "
+                        f"{figures['gain_high']:+.1%} against the tuned bag of words; its "
+                        f"calibration error is {figures['ece']:.1%}."
+                    )
                 if doubt := _doubt(figures):
                     yield f"{name}: {doubt}"
                 if figures.get("refused"):
@@ -161,13 +199,20 @@ class Rewards:
                         f"template of its {title} refuses them."
                     )
         for model in self.models.values():
-            yield from reading_notes(model)
+            if isinstance(model, RewardModel):
+                yield from reading_notes(model)
+            elif model.note:
+                yield model.note
 
 
-def _ready(plan: Plan, name: str, part: str, setting: Setting) -> tuple[RewardModel, Facts]:
+def _ready(
+    plan: Plan, name: str, part: str, setting: Setting, shared: SharedFeatures | None
+) -> tuple[RewardModel | BackboneReward, Facts]:
     """A reward model and its accuracy on the pairs of all splits except `train`."""
     given, device = plan.spec(name, part), setting.device
     train, unseen = plan.data.pairs(name, part), plan.data.pairs(name, *HELD_OUT)
+    if given is None and shared is not None:
+        return _ready_head(plan, name, part, setting, shared)
 
     def make(folder: Path) -> None:
         progress = PeriodicLines(f"reward model of {name}", setting.say)
@@ -188,6 +233,45 @@ def _ready(plan: Plan, name: str, part: str, setting: Setting) -> tuple[RewardMo
     # A bag of tokens reads the answer alone, as it was trained to.
     own = RewardSpec(name, str(folder), form="dialogue" if plan.start else "answer", logit=0)
     return load_reward(given or own, device), facts
+
+
+def _ready_head(
+    plan: Plan, name: str, part: str, setting: Setting, shared: SharedFeatures
+) -> tuple[BackboneReward, Facts]:
+    """A head on the backbone and its accuracy on the pairs of all splits except `train`."""
+    train, unseen = plan.data.pairs(name, part), plan.data.pairs(name, *HELD_OUT)
+    progress = PeriodicLines(f"reward model of {name}", setting.say)
+
+    def make(folder: Path) -> None:
+        setting.say(f"training a head on {len(train)} pairs of {name} ({part})")
+        features = _features(plan, name, [train, unseen], setting, shared.backbone)
+        facts = train_head(train, unseen, features[0], features[1], folder, progress)
+        write_json(folder / FACTS, {"source": "head on a backbone", **asdict(facts)})
+
+    folder = cached("reward", plan.key(name, part), make)
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    return BackboneReward.read(folder, name, shared), facts
+
+
+def _features(
+    plan: Plan, name: str, parts: Sequence[Sequence[Pair]], setting: Setting, backbone: Backbone
+) -> list[PairFeatures]:
+    """Features of parts of an objective's pairs; those of all its pairs are cached, in chunks."""
+    pairs = plan.data.sets[plan.data.names.index(name)].pairs
+    progress = PeriodicLines(f"features of {name}", setting.say)
+    chunks = []
+    for first in range(0, len(pairs), CHUNK):
+        some = pairs[first : first + CHUNK]
+
+        def make(folder: Path, first: int = first, some: Sequence[Pair] = some) -> None:
+            progress(f"reading pairs from {first} on, of {len(pairs)}")
+            PairFeatures.of(backbone, some).write(folder)
+
+        key = {**plan.features_key(name), "first": first, "pairs_in_chunk": CHUNK}
+        chunks.append(PairFeatures.read(cached("features", key, make)))
+    whole = PairFeatures.joined(chunks)
+    rows = {pair: row for row, pair in enumerate(pairs)}
+    return [whole.take([rows[pair] for pair in part]) for part in parts]
 
 
 def _refuse_poor(kind: str, name: str, figures: Facts) -> None:

@@ -57,7 +57,7 @@ class CellPlan:
         """Plan for these classes, whatever is registered under their names."""
         chosen = options.build(method.Options, config.method.values, "method")
         world = options.build(benchmark.Options, config.benchmark.values, "benchmark")
-        filled = options.left_open(chosen, benchmark.training_defaults(world))
+        filled = options.left_open(chosen, benchmark.model_defaults(world, config.model))
         config = config.model_copy(
             update={
                 "method": config.method.model_copy(update=filled),
@@ -189,7 +189,7 @@ class CellPlan:
     @cached_property
     def variant(self) -> str:
         """Label of the options that differ from the method's defaults."""
-        own = self.benchmark_class.training_defaults(self.benchmark_options)
+        own = self.benchmark_class.model_defaults(self.benchmark_options, self.config.model)
         return options.variant(self.method_options, own)
 
     def method(self) -> Any:

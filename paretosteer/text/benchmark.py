@@ -26,7 +26,7 @@ from paretosteer.text.generate import Decoding
 from paretosteer.text.generation_settings import code_not_run, unused_settings
 from paretosteer.text.load_check import check_soft_prompts, checked
 from paretosteer.text.model import LanguageModel, load_model
-from paretosteer.text.model_source import model_digest
+from paretosteer.text.model_source import model_digest, model_width
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.pool import Pool
 from paretosteer.text.sampler import NativeSampler, Sampler
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from paretosteer.config.schema import Budget, CellConfig, Model
     from paretosteer.config.setting import Setting
 
+FITTED_WIDTH = 256  # of the hidden states, up to which the benchmark's learning rate is used
 SHARED_SEED = 0  # of artefacts shared by all cells of a benchmark, independent of their own seeds
 
 
@@ -96,6 +97,23 @@ class TextBenchmark(Benchmark):
         return Decoding(o.max_new_tokens, o.min_new_tokens, o.temperature), None
 
     # -- the interface ----------------------------------------------------------------------
+
+    @classmethod
+    def model_defaults(cls, options: Any, model: Model) -> Mapping[str, Any]:
+        """Training defaults whose learning rate falls with the width of a large start model.
+
+        They were made for small models. A step of Adam changes every weight of a bank by about the
+        learning rate, and so a layer's output in proportion to its width (Yang et al., arXiv
+        2203.03466).
+        """
+        own = cls.training_defaults(options)
+        if model.name == "embedded":
+            return own
+        assert model.path is not None
+        width = model_width(model.path, revision=model.revision) or 0
+        if width <= FITTED_WIDTH:
+            return own
+        return {**own, "learning_rate": own["learning_rate"] * FITTED_WIDTH / width}
 
     @classmethod
     def model_key(cls, config: CellConfig, options: Any) -> str:

@@ -123,6 +123,16 @@ def model_folder(path: str, option: str = "model.path", revision: str | None = N
     return str(folder)
 
 
+def model_width(path: str, option: str = "model.path", revision: str | None = None) -> int | None:
+    """Width of a model's hidden states, from its config.json; None where it states none."""
+    config = read_model_json(Path(model_folder(path, option, revision)) / "config.json")
+    for part in (config, config.get("text_config")):
+        for name in ("hidden_size", "n_embd", "d_model"):
+            if isinstance(part, dict) and isinstance(width := part.get(name), int):
+                return width
+    return None
+
+
 def model_commit(path: str, folder: str) -> str | None:
     """Commit of a hub name whose snapshot is in a folder; None for a local path."""
     return None if path == folder or is_gguf(path) else Path(folder).name

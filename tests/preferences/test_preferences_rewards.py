@@ -3,12 +3,17 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from small_model import write_model
 
+from paretosteer import make_benchmark
 from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
 from paretosteer.benchmarks.preferences.pair_rewards import Plan, Rewards
 from paretosteer.errors import UsageError
+from paretosteer.policies.conditioning import Unconditioned
+from paretosteer.policies.control import Control
 from paretosteer.text.rewards import train_reward
 
 
@@ -60,3 +65,26 @@ def test_a_judge_is_always_trained_here(pair_files, contrary):
     found = Rewards.prepare(plan, setting(checks=False))
     assert found.facts["judges"]["helpful"]["source"] == "trained on pairs"
     assert found.judges["helpful"].spec.path != contrary["path"]
+
+
+def test_heads_on_a_backbone_are_reward_models_and_judges(pair_files):
+    given = {"pairs": pair_files, "judge": True, "reward_backbone": "start", "policy_pairs": 5}
+    world = make_benchmark("preferences", budget="smoke", **given)
+    prompts = world.prompts("test")
+    policy = world.start_policy(Unconditioned(), 0)
+    samples = policy.sample(prompts, Control.start(len(prompts)), 0, [0] * len(prompts))
+    own, judged = world.score(samples), world.judged(samples)
+    assert own.shape == judged.shape == (len(prompts), 2)
+    assert np.isfinite(own).all()
+    assert not np.allclose(own, judged)
+    facts = world.reward_models
+    assert facts["models"]["helpful"]["source"] == "head on a backbone"
+    assert facts["judges"]["harmless"]["train_pairs"] != facts["models"]["harmless"]["train_pairs"]
+    assert world.answers.sizes.tolist() == [5, 5]
+
+
+def test_a_backbone_and_a_start_exclude_each_other(pair_files, tmp_path):
+    folder = str(write_model(tmp_path / "model"))
+    options = {"pairs": pair_files, "reward_backbone": folder, "reward_start": folder}
+    with pytest.raises(UsageError, match=r"^benchmark\.reward_backbone: not used with"):
+        make_benchmark("preferences", budget="smoke", **options)

@@ -9,6 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretosteer.text.pairs import Pair
+from paretosteer.text.rewards.bag_of_words import (
+    Progress,
+    fit_bag_of_words,
+    fit_tuned_bag_of_words,
+)
 from paretosteer.text.rewards.reward_model import RewardModel
 
 Floats = NDArray[np.float64]
@@ -36,6 +41,58 @@ class RewardFacts:
     logit: int | str  # index of the output
 
 
+@dataclass(frozen=True)
+class HeadFacts(RewardFacts):
+    """Metrics of a linear head on a backbone, with 95% intervals over the held-out pairs."""
+
+    penalty: float  # L2, chosen by cross-validation
+    accuracy_low: float
+    accuracy_high: float
+    gain: float  # accuracy minus that of the bag of words with a cross-validated penalty
+    gain_low: float
+    gain_high: float
+
+
+def head_facts(
+    margins: Floats,
+    train: Sequence[Pair],
+    held_out: Sequence[Pair],
+    penalty: float,
+    refused: int = 0,
+    progress: Progress | None = None,
+) -> HeadFacts:
+    """Metrics of a head from its margins (pairs,) on `held_out`, beside bags of words."""
+    tuned = fit_tuned_bag_of_words(train, progress).margins(held_out)
+    own, gain = _correct(margins), _correct(margins) - _correct(tuned)
+    return HeadFacts(
+        train_pairs=len(train),
+        held_out_pairs=len(held_out),
+        accuracy=accuracy(margins),
+        baseline_accuracy=accuracy(fit_bag_of_words(train).margins(held_out)),
+        tuned_baseline_accuracy=accuracy(tuned),
+        log_loss=log_loss(margins),
+        ece=calibration_error(margins),
+        slope=slope(margins),
+        margin=float(margins.mean()),
+        epochs=0,
+        truncated=0,
+        refused=refused,
+        form="backbone",
+        logit=0,
+        penalty=penalty,
+        accuracy_low=_limit(own, -1),
+        accuracy_high=_limit(own, 1),
+        gain=float(gain.mean()),
+        gain_low=_limit(gain, -1),
+        gain_high=_limit(gain, 1),
+    )
+
+
+def _limit(values: Floats, side: int) -> float:
+    """Lower (-1) or upper (1) end of the 95% interval of a mean."""
+    return float(values.mean() + side * 1.96 * values.std() / np.sqrt(len(values)))
+
+
 def margins_of(model: RewardModel, pairs: Sequence[Pair]) -> Floats:
     """Margins r(chosen) − r(rejected), (pairs,)."""
     prompts = [pair.prompt for pair in pairs]
@@ -45,7 +102,13 @@ def margins_of(model: RewardModel, pairs: Sequence[Pair]) -> Floats:
 
 def accuracy(margins: Floats) -> float:
     """Share of pairs in the right order; a tie counts half."""
-    return float(np.mean((margins > 0) + 0.5 * (margins == 0)))
+    return float(np.mean(_correct(margins)))
+
+
+def _correct(margins: Floats) -> Floats:
+    """1 for each pair in the right order, 0.5 for a tie, (pairs,)."""
+    correct: Floats = (margins > 0) + 0.5 * (margins == 0)
+    return correct
 
 
 def log_loss(margins: Floats) -> float:
@@ -60,7 +123,7 @@ def calibration_error(margins: Floats) -> float:
     |accuracy − mean confidence| over bins, weighted by their size.
     """
     confidence = 1.0 / (1.0 + np.exp(-np.abs(margins)))
-    correct = (margins > 0) + 0.5 * (margins == 0)
+    correct = _correct(margins)
     bins = np.minimum(((confidence - 0.5) * 2 * _BINS).astype(int), _BINS - 1)
     gaps = np.bincount(bins, correct - confidence, minlength=_BINS)  # already times the bin's size
     return float(np.abs(gaps).sum() / len(margins))

@@ -78,16 +78,28 @@ def fit_linear(
         progress(f"counting words of {len(pairs)} pairs")
     vocabulary: dict[Unit, int] = {}
     counts = _differences(pairs, units, vocabulary)
-    folds = _folds([pair.key for pair in pairs])
+    solution, penalty = fit_differences(counts, [pair.key for pair in pairs], progress)
+    weights = dict(zip(vocabulary, solution.tolist(), strict=True))
+    return BagOfWords(weights, penalty, units)
+
+
+def fit_differences(
+    differences: Any, keys: Sequence[str], progress: Progress | None = None
+) -> tuple[Floats, float]:
+    """Weights (features,) of a Bradley-Terry model, and the penalty that cross-validation chose.
+
+    `differences` (pairs, features), dense or sparse, are features of `chosen` minus those of
+    `rejected`; pairs with one key share a fold.
+    """
+    folds = _folds(keys)
     losses = np.zeros(len(_PENALTIES))
     for fold in np.unique(folds):
-        losses += _held_out_losses(counts, folds == fold, fold, progress)
+        losses += _held_out_losses(differences, folds == fold, fold, progress)
     best = int(np.argmin(losses))
-    solution = np.zeros(counts.shape[1])
+    solution = np.zeros(differences.shape[1])
     for penalty in _PENALTIES[: best + 1]:
-        solution = _fit(counts, penalty, solution)
-    weights = dict(zip(vocabulary, solution.tolist(), strict=True))
-    return BagOfWords(weights, _PENALTIES[best], units)
+        solution = _fit(differences, penalty, solution)
+    return solution, _PENALTIES[best]
 
 
 def _differences(

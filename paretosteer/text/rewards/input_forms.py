@@ -52,7 +52,7 @@ class ChatForm(Form):
     ) -> tuple[str, str | None]:
         """Rendered conversation; RefusedDialogueError if the template does not render it."""
         turns = (*dialogue, Turn("assistant", answer))
-        clean = tuple(Turn(t.role, _without_special(t.text, tokenizer).strip()) for t in turns)
+        clean = tuple(Turn(t.role, without_special(t.text, tokenizer).strip()) for t in turns)
         return render_chat(messages_of(clean), tokenizer, False), None
 
 
@@ -94,7 +94,7 @@ def _plain(text: str, tokenizer: Any) -> str:
     return text
 
 
-def _without_special(text: str, tokenizer: Any) -> str:
+def without_special(text: str, tokenizer: Any) -> str:
     """Text without special tokens, also those that have no name (`<|eot_id|>`)."""
     tokens = _special_texts(tokenizer)
     before = ""

@@ -1,0 +1,171 @@
+"""Features of answers from the frozen lower layers of a causal language model.
+
+The middle layers of a language model separate good answers from bad ones better than the words
+alone, so a linear head on them is a reward model that needs few pairs. Each answer is read after
+its prompt; its features are the mean of the hidden states of its tokens and the state of the last
+one, which is the end token. Answers to one prompt share its keys and values.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from paretosteer.errors import UsageError
+from paretosteer.text.chat_template import RefusedDialogueError
+from paretosteer.text.dialogue import Dialogue, Turn, render
+from paretosteer.text.kv_cache import roomy_cache
+from paretosteer.text.model import LanguageModel
+from paretosteer.text.rewards.input_forms import without_special
+
+FEATURES_VERSION = "1"  # raise it when the same texts would get other features
+DEPTH = 2 / 3  # share of the layers that are run
+PROMPT_TOKENS = 64  # the last of a prompt that are read
+ANSWER_TOKENS = 64  # the first of an answer that are read
+BATCH_TOKENS = 2048  # of prompts in one batch, including padding
+_STEP = 32  # tokens within which lengths of prompts count as equal
+
+Floats = NDArray[np.float32]
+
+
+class Backbone:
+    """Lower layers of a causal language model, with shared weights.
+
+    `truncated` counts the answers that were cut.
+    """
+
+    def __init__(self, model: LanguageModel):
+        if model.encoder_decoder or roomy_cache(model.network, 1) is None:
+            raise UsageError(
+                f"benchmark.reward_backbone: {model.name!r} is not a causal model with plain "
+                "attention in every layer; use another one, or benchmark.reward_start"
+            )
+        self.tokenizer, self.end = model.tokenizer, next(iter(model.ends), None)
+        self.network = _lower_layers(model.network)
+        self.room = max(1, min(PROMPT_TOKENS, model.context - ANSWER_TOKENS - 1))
+        self.truncated = 0
+
+    def features(self, prompts: Sequence[Dialogue], answers: Sequence[str]) -> Floats:
+        """Features (rows, 2 · width) of answers to prompts; NaN where there is nothing to read."""
+        width = self.network.get_input_embeddings().weight.shape[1]
+        found = np.full((len(answers), 2 * width), np.nan, dtype=np.float32)
+        texts = {p: self._text(p) for p in dict.fromkeys(prompts) if self.refusal(p) is None}
+        by_prompt: dict[Dialogue, list[int]] = {}
+        ids: dict[int, list[int]] = {}
+        for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            if prompt in texts and (own := self._answer(texts[prompt], answer)):
+                by_prompt.setdefault(prompt, []).append(row)
+                ids[row] = own
+        before = {prompt: self._prompt(texts[prompt]) for prompt in by_prompt}
+        longest = {p: max(len(ids[row]) for row in own) for p, own in by_prompt.items()}
+        for batch in _batches({p: (len(text), longest[p]) for p, text in before.items()}):
+            rows = [row for prompt in batch for row in by_prompt[prompt]]
+            prompt_of = [i for i, prompt in enumerate(batch) for _ in by_prompt[prompt]]
+            read = [before[prompt] for prompt in batch]
+            found[rows] = self._read(read, prompt_of, [ids[row] for row in rows])
+        return found
+
+    def refusal(self, prompt: Dialogue) -> str | None:
+        """Reason for which the chat template refuses a prompt, if any."""
+        try:
+            self._text(prompt)
+        except RefusedDialogueError as refused:
+            return str(refused)
+        return None
+
+    def _text(self, prompt: Dialogue) -> str:
+        """Text of a prompt without special tokens but those of the chat template."""
+        clean = (Turn(t.role, without_special(t.text, self.tokenizer).strip()) for t in prompt)
+        return render(tuple(clean), self.tokenizer)
+
+    def _prompt(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
+        return ids[-self.room :]
+
+    def _answer(self, prompt: str, answer: str) -> list[int]:
+        """Tokens of an answer after the text of its prompt."""
+        text = without_special(answer, self.tokenizer).strip()
+        if not prompt[-1:].isspace():
+            text = f" {text}"
+        ids = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        self.truncated += len(ids) > ANSWER_TOKENS
+        return ids[:ANSWER_TOKENS] + ([] if self.end is None else [self.end])
+
+    @torch.no_grad()
+    def _read(
+        self, prompts: Sequence[list[int]], prompt_of: Sequence[int], answers: Sequence[list[int]]
+    ) -> Floats:
+        """Features (rows, 2 · width) of answers, each after its prompt."""
+        ids, mask = self._padded(prompts, left=True)  # (prompts, P)
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        out = self.network(
+            input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True
+        )
+        cache, index = out.past_key_values, torch.tensor(prompt_of, device=ids.device)
+        cache.batch_select_indices(index)
+        ids, own = self._padded(answers, left=False)  # (rows, T)
+        first = positions[index, -1:] + 1
+        positions = first + torch.arange(ids.shape[1], device=ids.device)
+        states = self.network(
+            input_ids=ids,
+            attention_mask=torch.cat([mask[index], own], dim=1),
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state.float()  # (rows, T, width)
+        lengths = own.sum(dim=1)
+        mean = (states * own.unsqueeze(-1)).sum(dim=1) / lengths.unsqueeze(-1)
+        last = states[torch.arange(len(ids), device=ids.device), lengths - 1]
+        return torch.cat([mean, last], dim=1).cpu().numpy()
+
+    def _padded(self, rows: Sequence[list[int]], left: bool) -> tuple[Tensor, Tensor]:
+        """Padded ids and mask, (rows, longest)."""
+        width, pad = max(map(len, rows)), self.tokenizer.pad_token_id
+        device = self.network.device
+        ids = torch.full((len(rows), width), pad, device=device)
+        mask = torch.zeros_like(ids)
+        for i, row in enumerate(rows):
+            place = slice(width - len(row), None) if left else slice(len(row))
+            ids[i, place] = torch.tensor(row, device=device)
+            mask[i, place] = 1
+        return ids, mask
+
+
+def _lower_layers(network: Any) -> Any:
+    """Base model of a network with the lower `DEPTH` of its layers; tensors are shared."""
+    shared = {id(x): x for x in (*network.parameters(), *network.buffers())}
+    base = copy.deepcopy(network.base_model, shared)
+    count = base.config.get_text_config().num_hidden_layers
+    for module in base.modules():
+        for name, part in module.named_children():
+            if isinstance(part, nn.ModuleList) and len(part) == count:
+                setattr(module, name, part[: max(1, round(DEPTH * count))])
+                return base.eval()
+    raise UsageError(
+        f"benchmark.reward_backbone: {type(network).__name__} has no list of {count} layers; use "
+        "another model, or benchmark.reward_start"
+    )
+
+
+def _batches(lengths: Mapping[Dialogue, tuple[int, int]]) -> Iterator[list[Dialogue]]:
+    """Batches of at most `BATCH_TOKENS` padded tokens of prompts, the longest first.
+
+    Prompts are ordered by their length, roughly, then by that of their longest answer.
+    """
+    order = sorted(lengths, key=lambda p: (-(lengths[p][0] // _STEP), -lengths[p][1]))
+    while order:
+        batch: list[Dialogue] = []
+        width = 0
+        for prompt in order:
+            width = max(width, lengths[prompt][0])
+            if batch and width * (len(batch) + 1) > BATCH_TOKENS:
+                break
+            batch.append(prompt)
+        yield batch
+        order = order[len(batch) :]
