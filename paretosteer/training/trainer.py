@@ -23,6 +23,7 @@ from torch.nn import Parameter
 from paretosteer.errors import DivergenceError
 from paretosteer.interfaces import Array
 from paretosteer.policies.control import Control
+from paretosteer.policies.kl import damage
 from paretosteer.policies.protocols import Policy
 from paretosteer.runtime.accelerate_processes import accelerator, averaged, from_first, gathered
 from paretosteer.runtime.batch_size import out_of_memory
@@ -96,6 +97,7 @@ class Trainer:
     def __post_init__(self) -> None:
         self._began = time.perf_counter()
         self._visits: Counter[str] = Counter()
+        self._damaged: set[str] = set()  # phases whose drift was warned about
 
     @property
     def seconds(self) -> float:
@@ -203,6 +205,7 @@ class Trainer:
         parts, loss = self._first_gradients(phase, draws, control)
         figures = averaged(self.accelerator, _mean_figures(parts))
         phase.collapsed = self._check_entropy(phase.name, figures, phase.collapsed)
+        self._warn_of_damage(phase.name, figures, parts)
         updates = min(phase.feedback.updates, phase.steps - phase.done)
         for update in range(updates):
             if update:
@@ -281,6 +284,13 @@ class Trainer:
                 "text; raise method.kappa or lower method.learning_rate"
             )
         return collapsed + 1
+
+    def _warn_of_damage(self, name: str, figures: dict[str, float], parts: Sequence[Part]) -> None:
+        """Say once in each phase that the policy has drifted too far."""
+        tokens = sum(part.batch.tokens for part in parts) / sum(part.batch.terms for part in parts)
+        if name not in self._damaged and (warning := damage(figures.get("kl", 0.0), tokens)):
+            self._damaged.add(name)
+            self.say(f"phase {name!r}, step {self.account.steps + 1}: {warning}")
 
     def _book(self, phase: Phase, parts: Sequence[Part]) -> None:
         processes = self.accelerator.num_processes
