@@ -124,7 +124,7 @@ class TableWorld:
 
     max_failed = 0.01
     options, fold, notes, scoring_notes = None, None, (), ()
-    setting = SimpleNamespace(score_seconds=5.0)
+    setting = SimpleNamespace(score_seconds=5.0, model=None)
     name, version, prompts_version, model_name = "table", "1", "1", "table"
 
     def __init__(self, objectives=2):
@@ -143,7 +143,7 @@ class TableWorld:
         self.normaliser = Normaliser((0.0,) * objectives, (1.0,) * objectives)
 
     @classmethod
-    def training_defaults(cls, options):
+    def model_defaults(cls, options, model):
         return TRAINING
 
     def prompts(self, split):

@@ -127,6 +127,6 @@ def train_head(
     save_file({"weights": weights, "mean": (both @ weights).mean(keepdims=True)}, folder / _HEAD)
     margins = held_out_features.differences @ weights
     scored = np.flatnonzero(np.isfinite(margins))
-    pairs = [held_out[i] for i in scored]
+    pairs = [held_out[i] for i in scored.tolist()]
     refused = len(held_out) - len(pairs)
     return head_facts(margins[scored], train, pairs, penalty, refused, progress)
