@@ -143,9 +143,7 @@ def test_cells_without_scores_and_on_one_side_only(sides: tuple[Path, Path]) -> 
     ("changes", "told"),
     [
         ({"benchmark": {"version": "2"}}, "benchmark version 1 → 2"),
-        ({"reference": [-3.0, -3.0]}, "reference (−2, −2) → (−3, −3)"),
-        ({"normaliser": {"std": [0.5, 0.5]}}, "normaliser std (0.5, 0.25) → (0.5, 0.5)"),
-        ({"dtype": "bfloat16"}, "precision float32 → bfloat16"),
+        ({"kl_coefficient": 0.5}, "KL coefficient 0 → 0.5"),
         ({"prompts": {"digest": "f" * 64}}, "test prompts 12 prompts ("),
     ],
 )
@@ -162,11 +160,62 @@ def test_what_differs_is_named(
     assert told in remark
 
 
-def test_grids_of_one_size_that_differ(sides: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"reference": [-3.0, -3.0]}, "reference (−2, −2) → (−3, −3)"),
+        ({"normaliser": {"std": [0.5, 0.5]}}, "normaliser std (0.5, 0.25) → (0.5, 0.5)"),
+        ({"dtype": "bfloat16"}, "precision float32 → bfloat16"),
+    ],
+)
+def test_units_of_the_first_side_are_used(
+    sides: tuple[Path, Path], changes: dict[str, Any], told: str
+) -> None:
+    """The fixture writes the same points in standard units, and converts them by the record's."""
+    before, after = sides
+    write(before, moved(0))
+    write(after, moved(0), changes=changes)
+    cell = cell_of(sides)
+    assert cell.status == "compared in part"
+    assert told in cell.reason
+    assert "12 prompts and 3 preferences that both have, in A's units" in cell.reason
+    assert cell.shifts and cell.shifts.hypervolume.before == pytest.approx(13)
+    # In A's units, a deviation of 0.5 instead of 0.25 is twice as far.
+    doubled = "normaliser" in changes
+    # (2, 0), (1, 2), (0, 4) above (−2, −2) cover 4 · 2 + 3 · 2 + 2 · 2
+    expected = 18 if doubled else 13
+    assert cell.shifts.hypervolume.after == pytest.approx(expected)
+
+
+def test_grids_are_compared_where_they_meet(sides: tuple[Path, Path]) -> None:
+    """(2, 0) and (0, 2) above (−2, −2) cover 4 · 2 + 2 · 2."""
     before, after = sides
     write(before, moved(0))
     write_cell(after, "clp", moved(0), grid=[[1, 0], [0.6, 0.4], [0, 1]], noise=0)
-    assert cell_of(sides).reason == "not comparable, since these differ: preferences"
+    cell = cell_of(sides)
+    assert cell.status == "compared in part"
+    assert "2 preferences that both have" in cell.reason
+    assert cell.reason.endswith("since these differ: preferences")
+    assert cell.shifts and cell.shifts.hypervolume[:3] == pytest.approx((12, 12, 0))
+
+
+def test_fewer_prompts_are_compared_with_the_same_prompts(sides: tuple[Path, Path]) -> None:
+    before, after = sides
+    write(before, moved(0), noise=0.4)
+    write(after, moved(0), noise=0.4, prompts=4, changes={"prompts": {"digest": "f" * 64}})
+    cell = cell_of(sides)
+    assert "4 prompts and 3 preferences that both have" in cell.reason
+    assert cell.shifts
+    assert cell.shifts.hypervolume.before == pytest.approx(cell.shifts.hypervolume.after, abs=0.9)
+
+
+def test_prompts_of_one_name_with_other_texts_are_not_compared(sides: tuple[Path, Path]) -> None:
+    before, after = sides
+    write(before, moved(0))
+    write(after, moved(0), prompts=4, changes={"prompts": {"digest": "f" * 64}})
+    (samples,) = after.rglob("samples.jsonl")
+    samples.write_text(samples.read_text().replace('"Prompt ', '"Other '))
+    assert cell_of(sides).status == "not comparable"
 
 
 def test_several_settings_in_one_sweep_find_their_own(sides: tuple[Path, Path]) -> None:
@@ -196,13 +245,33 @@ def test_folds_are_compared_one_by_one(sides: tuple[Path, Path]) -> None:
     assert row.shifts and row.shifts.hypervolume.difference == pytest.approx(9)
 
 
-def test_configurations_of_one_name_are_told_apart(sides: tuple[Path, Path]) -> None:
+def test_rows_with_changed_settings_are_paired(
+    sides: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     for side, rate in zip(sides, (1, 2), strict=True):
-        write(side, moved(0), rate=rate)
-    rows = compare_sweeps(*sides).rows
-    assert [(row.label, row.status) for row in rows] == [
-        ("clp [method.rate=1]", "only in A"),
-        ("clp [method.rate=2]", "only in B"),
+        write(side, moved(0), rate=rate, steps=rate)
+        write_cell(side, "morl", moved(rate), grid=GRID, steps=rate)
+    clp, morl = compare_sweeps(*sides).rows
+    assert (clp.label, clp.status) == ("clp", "unchanged")
+    assert clp.changes == ("budget.steps 1 → 2", "method.rate 1 → 2")
+    assert (morl.status, morl.changes) == ("changed", ("budget.steps 1 → 2",))
+    assert main(["report", *map(str, sides), "--compare"]) == 0
+    told = capsys.readouterr().out
+    assert "changed in all of these rows: budget.steps 1 → 2\n" in told
+    assert "clp: changed: method.rate 1 → 2\n" in told
+
+
+def test_the_nearest_configuration_is_the_partner(sides: tuple[Path, Path]) -> None:
+    """Equal settings first, then the fewest changes."""
+    before, after = sides
+    for rate, steps in ((1, 10), (2, 10), (3, 10)):
+        write(before, moved(0), rate=rate, steps=steps)
+    for rate, steps in ((3, 10), (2, 20), (5, 30)):
+        write(after, moved(0), rate=rate, steps=steps)
+    assert sorted(row.changes for row in compare_sweeps(*sides).rows) == [
+        (),
+        ("budget.steps 10 → 20",),
+        ("budget.steps 10 → 30", "method.rate 1 → 5"),
     ]
 
 

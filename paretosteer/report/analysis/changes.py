@@ -1,13 +1,15 @@
-"""Changes between two sweeps: the same configurations before and after, cell by cell.
+"""Changes between two sweeps: rows before and after, cell by cell.
 
-Cells are paired by fold and seed, and compared if their own settings are equal. So folds that only
-one sweep has do not prevent a comparison of the others. Both sides share the resamples of prompts
-and replicates, like the rows of a table.
+Rows of the same configuration are paired first, then rows of the same method on the same benchmark
+with the fewest changed settings. Cells are paired by fold and seed. If their own settings differ,
+they are compared on what both have, see `common_ground`. So folds that only one sweep has do not
+prevent a comparison of the others. Both sides share the resamples of prompts and replicates, like
+the rows of a table.
 """
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
 from math import inf
@@ -20,13 +22,15 @@ from paretosteer import metrics
 from paretosteer.cells.cell import Cell, find_cells
 from paretosteer.cells.scores import same_scores
 from paretosteer.report.analysis import bootstrap, row_key
-from paretosteer.report.analysis.comparable import Setting, distinctions
+from paretosteer.report.analysis.common_ground import Twins, differences, twins
+from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.replicates import Replicate
 from paretosteer.report.analysis.tables import Row, Table, Tables, make_tables
 
 Turn: TypeAlias = tuple[int, int | None]  # fold (0 without), seed (None where not known)
 
 UNCHANGED, CHANGED, INCOMPARABLE = "unchanged", "changed", "not comparable"
+IN_PART = "compared in part"
 
 
 class Shift(NamedTuple):
@@ -49,8 +53,8 @@ class Shifts(NamedTuple):
 class CellChange:
     """A fold and seed of a configuration in both sweeps.
 
-    `status` is `changed`, `unchanged` (bitwise equal scores) or `not comparable`, or names the side
-    without figures. `reason` explains why there are no `shifts`.
+    `status` is `changed`, `unchanged` (bitwise equal scores), `compared in part` or
+    `not comparable`, or names the side without figures. `reason` says what is not compared.
     """
 
     turn: Turn
@@ -70,7 +74,10 @@ class CellChange:
 
 @dataclass(frozen=True)
 class RowChange:
-    """A configuration without seed and fold; `shifts` are over the compared pairs of cells."""
+    """A configuration without seed and fold; `shifts` are over the compared pairs of cells.
+
+    `changes` are the settings that differ: "method.rank 8 → 4".
+    """
 
     heading: str
     benchmark: str
@@ -79,6 +86,7 @@ class RowChange:
     row: Row
     cells: tuple[CellChange, ...]
     shifts: Shifts | None
+    changes: tuple[str, ...]
 
     @property
     def status(self) -> str:
@@ -90,7 +98,7 @@ class RowChange:
 
     @property
     def remarks(self) -> list[str]:
-        """Reasons why cells are not compared, one line each."""
+        """What is not compared and why, one line each."""
         by_reason: dict[str, list[str]] = {}
         for cell in self.cells:
             if cell.reason:
@@ -114,9 +122,21 @@ class Comparison:
 
     @property
     def remarks(self) -> list[str]:
-        """Cells that are not compared and why, one line each."""
+        """Changed settings, and cells that are not compared and why, one line each."""
+        paired = [row for row in self.rows if row.changes]
+        common = [
+            change
+            for change in (paired[0].changes if len(paired) > 1 else ())
+            if all(change in row.changes for row in paired)
+        ]
+        every = [f"changed in all of these rows: {', '.join(common)}"] if common else []
+        own = [
+            f"{row.label}: changed: {', '.join(rest)}"
+            for row in paired
+            if (rest := [change for change in row.changes if change not in common])
+        ]
         lost = [f"in no row: {cell.path}: {cell.reason}" for cell in self.astray]
-        return [*(remark for row in self.rows for remark in row.remarks), *lost]
+        return [*every, *own, *(remark for row in self.rows for remark in row.remarks), *lost]
 
 
 def compare_sweeps(before: str | os.PathLike[str], after: str | os.PathLike[str]) -> Comparison:
@@ -151,14 +171,25 @@ class _Side(NamedTuple):
 
 
 _Match: TypeAlias = tuple[_Placed | None, _Placed | None]
-_Twins: TypeAlias = tuple[Replicate, Replicate]
 
 
 def _matches(first: Tables, second: Tables) -> Iterator[_Match]:
-    """Pair rows of the same configuration; the partner of an unmatched row is None."""
+    """Pair rows of the same configuration, then of the same method with changed settings.
+
+    The partner of an unmatched row is None.
+    """
     before, after = _by_key(first), _by_key(second)
+    rest: dict[tuple[str, str], tuple[list[_Placed], list[_Placed]]] = {}
     for key in dict.fromkeys([*before, *after]):
-        yield from _nearest(before.get(key, []), after.get(key, []))
+        for one, other in _nearest(before.get(key, []), after.get(key, []), _distance):
+            if one and other:
+                yield one, other
+            elif placed := one or other:
+                name = placed.table.benchmark, placed.row.method
+                unmatched = rest.setdefault(name, ([], []))
+                unmatched[0 if one else 1].append(placed)
+    for firsts, seconds in rest.values():
+        yield from _nearest(firsts, seconds, _changed_settings)
 
 
 def _by_key(found: Tables) -> dict[str, list[_Placed]]:
@@ -170,11 +201,15 @@ def _by_key(found: Tables) -> dict[str, list[_Placed]]:
     return rows
 
 
-def _nearest(before: Sequence[_Placed], after: Sequence[_Placed]) -> Iterator[_Match]:
-    """Pair rows of one configuration, which may be in several tables, closest settings first."""
+def _nearest(
+    before: Sequence[_Placed],
+    after: Sequence[_Placed],
+    distance: Callable[[_Placed, _Placed], int],
+) -> Iterator[_Match]:
+    """Pair rows, the closest first; each has at most one partner."""
     candidates = product(range(len(before)), range(len(after)))
     taken: dict[int, int] = {}
-    for i, j in sorted(candidates, key=lambda pair: _distance(before[pair[0]], after[pair[1]])):
+    for i, j in sorted(candidates, key=lambda pair: distance(before[pair[0]], after[pair[1]])):
         if i not in taken and j not in taken.values():
             taken[i] = j
     yield from ((before[i], after[j]) for i, j in taken.items())
@@ -183,7 +218,10 @@ def _nearest(before: Sequence[_Placed], after: Sequence[_Placed]) -> Iterator[_M
 
 
 def _distance(before: _Placed, after: _Placed) -> int:
-    """Distance of two settings: 0 equal, 1 equal except for folds, 2 one unknown, 3 different."""
+    """Distance of rows of one configuration, which may be in tables with different settings.
+
+    0 for equal settings, 1 for equal ones except for folds, 2 if one is unknown, 3 otherwise.
+    """
     one, other = before.table.setting, after.table.setting
     if one is None or other is None:
         return 2
@@ -193,11 +231,15 @@ def _distance(before: _Placed, after: _Placed) -> int:
     return 1 if alike else 3
 
 
+def _changed_settings(before: _Placed, after: _Placed) -> int:
+    return len(row_key.changes(before.row.options, after.row.options))
+
+
 def _row(before: _Placed | None, after: _Placed | None) -> RowChange:
     latest = after or before
     assert latest
-    twins = _twins(before, after)
-    sides = _sides(list(twins.values()))
+    pairs = _twins(before, after)
+    sides = _sides(list(pairs.values()))
     table = latest.table
     version = f" (version {table.setting.version})" if table.setting else ""
     return RowChange(
@@ -206,35 +248,34 @@ def _row(before: _Placed | None, after: _Placed | None) -> RowChange:
         model=table.model,
         label=latest.row.label,
         row=latest.row,
-        cells=tuple(_cells(before, after, twins, sides)),
-        shifts=_shifts(*sides, [one.key for one, _ in twins.values()]) if sides else None,
+        cells=tuple(_cells(before, after, pairs, sides)),
+        shifts=_shifts(*sides, [pair.before.key for pair in pairs.values()]) if sides else None,
+        changes=tuple(row_key.changes(before.row.options, after.row.options))
+        if before and after
+        else (),
     )
 
 
-def _twins(before: _Placed | None, after: _Placed | None) -> dict[Turn, _Twins]:
-    """Pairs of comparable replicates, by fold and seed."""
+def _twins(before: _Placed | None, after: _Placed | None) -> dict[Turn, Twins]:
+    """Pairs of replicates that have something in common, by fold and seed."""
     first = {each.key: each for each in before.row.replicates} if before else {}
     second = {each.key: each for each in after.row.replicates} if after else {}
-    return {
-        key: (first[key], second[key])
-        for key in first
-        if key in second and _own(first[key].cell) == _own(second[key].cell)
-    }
+    found = {key: twins(first[key], second[key]) for key in first if key in second}
+    pairs = {key: pair for key, pair in found.items() if pair}
+    # A row's figures need one grid.
+    grid = next((pair.setting.preferences for pair in pairs.values()), None)
+    return {key: pair for key, pair in pairs.items() if pair.setting.preferences == grid}
 
 
-def _own(cell: Cell) -> Setting:
-    return Setting.of(cell.results)
-
-
-def _sides(twins: Sequence[_Twins]) -> tuple[_Side, _Side] | None:
-    if not twins:
+def _sides(pairs: Sequence[Twins]) -> tuple[_Side, _Side] | None:
+    if not pairs:
         return None
-    before, after = zip(*twins, strict=True)
-    return _side(before), _side(after)
+    setting = pairs[0].setting  # reference and preferences are the same in all folds
+    before, after = [pair.before for pair in pairs], [pair.after for pair in pairs]
+    return _side(before, setting), _side(after, setting)
 
 
-def _side(replicates: Sequence[Replicate]) -> _Side:
-    setting = _own(replicates[0].cell)  # reference and preferences are the same in all folds
+def _side(replicates: Sequence[Replicate], setting: Setting) -> _Side:
     points = np.stack([each.scores.mean(axis=1) for each in replicates])  # (replicates, k, m)
     draws = bootstrap.resample(replicates, bootstrap.enough([each.key for each in replicates]))
     preferences = np.array(setting.preferences)
@@ -262,16 +303,16 @@ def _shifts(before: _Side, after: _Side, keys: Sequence[bootstrap.Key]) -> Shift
 def _cells(
     before: _Placed | None,
     after: _Placed | None,
-    twins: Mapping[Turn, _Twins],
+    pairs: Mapping[Turn, Twins],
     sides: tuple[_Side, _Side] | None,
 ) -> Iterator[CellChange]:
     first = {cell.turn: cell for cell in before.row.cells} if before else {}
     second = {cell.turn: cell for cell in after.row.cells} if after else {}
     for turn in sorted({*first, *second}, key=_turn_order):
-        one, other, pair = first.get(turn), second.get(turn), twins.get(turn)
+        one, other, pair = first.get(turn), second.get(turn), pairs.get(turn)
         if pair and sides:
-            status = UNCHANGED if _same(*pair) else CHANGED
-            yield CellChange(turn, one, other, status, "", _shifts(*sides, [pair[0].key]))
+            shifts = _shifts(*sides, [pair.before.key])
+            yield CellChange(turn, one, other, _status(pair), pair.reason, shifts)
         else:
             yield CellChange(turn, one, other, *_uncompared(one, other), None)
 
@@ -279,6 +320,12 @@ def _cells(
 def _turn_order(turn: Turn) -> tuple[int, float]:
     fold, seed = turn
     return fold, inf if seed is None else seed
+
+
+def _status(pair: Twins) -> str:
+    if pair.reason:
+        return IN_PART
+    return UNCHANGED if _same(pair.before, pair.after) else CHANGED
 
 
 def _same(before: Replicate, after: Replicate) -> bool:
@@ -289,7 +336,8 @@ def _same(before: Replicate, after: Replicate) -> bool:
 def _uncompared(before: Cell | None, after: Cell | None) -> tuple[str, str]:
     """Status and reason of a fold and seed that cannot be compared."""
     if before and after and before.scored and after.scored:
-        return INCOMPARABLE, _differences(_own(before), _own(after))
+        settings = Setting.of(before.results), Setting.of(after.results)
+        return INCOMPARABLE, f"not comparable, since these differ: {differences(*settings)}"
     present = [(cell, when) for cell, when in ((before, "before"), (after, "now")) if cell]
     unscored = [(cell, when) for cell, when in present if not cell.scored]
     reason = "; ".join(f"{when}: {cell.reason}" for cell, when in unscored if cell.reason)
@@ -297,16 +345,6 @@ def _uncompared(before: Cell | None, after: Cell | None) -> tuple[str, str]:
         return ", ".join(f"{cell.status} {when}" for cell, when in unscored), reason
     side = "only in A" if before else "only in B"
     return ", ".join([side, *(cell.status for cell, _ in unscored)]), reason
-
-
-def _differences(before: Setting, after: Setting) -> str:
-    first, second = distinctions([before, after])
-    parts = [
-        # Abbreviated values (such as digests) may look equal.
-        f"{name} {value} → {second[name]}" if value != second[name] else name
-        for name, value in first.items()
-    ]
-    return f"not comparable, since these differ: {'; '.join(parts)}"
 
 
 def _labelled(rows: Sequence[RowChange]) -> Iterator[RowChange]:

@@ -42,6 +42,15 @@ def key(config: Mapping[str, Any]) -> str:
     return json.dumps(configuration(config), sort_keys=True, default=str)
 
 
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Options that differ between two configurations: `method.rank 8 → 4`."""
+    return [
+        f"{name} {before.get(name, 'unset')} → {after.get(name, 'unset')}"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+
+
 def labels(rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
     """Unique labels for rows of a table, given as (method, variant, configuration).
 

@@ -44,6 +44,7 @@ COLUMNS = (
     "controllability_after",
     "controllability_difference",
     "reason",
+    "changes",
     "path_before",
     "path_after",
 )
@@ -51,7 +52,8 @@ COLUMNS = (
 NOTE = (
     "Differences are B minus A over the folds and seeds that both have, with 95 % intervals over "
     f"shared resamples of prompts and, from {ENOUGH} on, of folds (or seeds without folds). "
-    "Unchanged means bitwise equal scores."
+    "Unchanged means bitwise equal scores. Cells whose settings differ are compared in part: on "
+    "the preferences and prompts that both have, in the units and above the reference point of A."
 )
 
 
@@ -152,6 +154,7 @@ def _frame_lines(row: RowChange) -> Iterator[dict[str, Any]]:
         "level": "row",
         "status": row.status,
         "unchanged": row.status == UNCHANGED,
+        "changes": "; ".join(row.changes),
         **_columns(row.shifts),
     }
     yield from (shared | _cell_columns(cell) for cell in row.cells)
