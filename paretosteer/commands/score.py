@@ -20,13 +20,15 @@ def add(commands: Commands) -> None:
         "compute the metrics of points from a CSV file",
         _score,
         """paretosteer score points.csv --reference -2,-2
-        paretosteer score points.csv --reference=0,0,10 --minimise latency --json""",
+        paretosteer score points.csv --reference=0,0,10 --minimise latency --json
+        paretosteer score front.csv --reference 0,0 --objectives helpful,harmless""",
     )
     parser.add_argument(
         "file",
         type=Path,
         metavar="FILE.csv",
-        help="columns: method, optionally seed, w_<objective> per weight, and each objective",
+        help="columns: method, optionally seed, one per objective, and w_<objective> for the "
+        "weight of each; without weights, only metrics that need none",
     )
     parser.add_argument(
         "--reference",
@@ -43,17 +45,23 @@ def add(commands: Commands) -> None:
         metavar="NAME",
         help="objective to minimise; flips the column and its reference (repeatable)",
     )
+    parser.add_argument(
+        "--objectives",
+        metavar="A,B,…",
+        help="columns that are objectives (default: those with a weight, or all of numbers)",
+    )
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
 
 
 def _score(args: argparse.Namespace) -> int:
     reference = numbers(args.reference, "--reference")
-    from paretosteer.report import print_leaderboard
-    from paretosteer.report.outputs.score_csv import score_csv
+    objectives = args.objectives.split(",") if args.objectives else []
+    from paretosteer.report.outputs.print_scores import print_scores
+    from paretosteer.report.outputs.score_csv import score_csv, score_json
 
-    report = score_csv(args.file, reference, args.minimise)
+    frame = score_csv(args.file, reference, args.minimise, objectives)
     if args.json:
-        print(report.to_json(orient="records", indent=1))
+        print(score_json(frame))
     else:
-        print_leaderboard(report)
+        print_scores(frame)
     return 0

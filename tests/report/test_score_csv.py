@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from paretosteer.commands.main import main
@@ -80,6 +81,97 @@ def test_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "line" in printed
     assert "13.00" in printed
+
+
+SETS = """method,a,b,note
+far,0.0012,0.003,x
+far,0.002,0.001,x
+near,0.0011,0.0029,y
+"""
+
+
+def test_points_without_weights_are_sets(tmp_path: Path) -> None:
+    """(1.2, 3) and (2, 1) cover 4.4, (1.1, 2.9) covers 3.19, all of it inside."""
+    far, near = score_csv(write(tmp_path, SETS), [0, 0]).to_dict("records")
+    assert (far["hypervolume"], near["hypervolume"]) == pytest.approx((4.4e-6, 3.19e-6))
+    assert near["hypervolume_ratio"] == pytest.approx(3.19 / 4.4)
+    assert [(row["dominated_by"], row["coverage"]) for row in (far, near)] == [(0, 1), (1, 0)]
+    assert (far["contribution_points"], near["contribution_points"]) == (2, 0)
+    assert far["contribution"] == pytest.approx(4.4e-6 - 3.19e-6)
+
+
+def test_equal_sets_do_not_dominate_each_other(tmp_path: Path) -> None:
+    frame = score_csv(write(tmp_path, "method,a,b\nx,1,2\ny,1,2\ny,1,1\n"), [0, 0])
+    assert frame["dominated_by"].tolist() == [0, 0]
+    assert frame["rank"].tolist() == [1, 1]
+
+
+def test_text_has_significant_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", str(write(tmp_path, SETS)), "--reference", "0,0"]) == 0
+    captured = capsys.readouterr()
+    assert "4.4e−06" in captured.out and "3.19e−06" in captured.out and "0.7250" in captured.out
+    assert "need a weight for every objective" in captured.out
+    assert captured.err.endswith("columns that are not objectives are ignored: note\n")
+
+
+def test_json_has_all_digits_integers_and_the_order_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "method,w_b,w_a,b,a\nx,1,0,0.12345678901234567,0.1\nx,0,1,0,0.3333333333333333\n"
+    assert main(["score", str(write(tmp_path, text)), "--reference", "-1,-1", "--json"]) == 0
+    printed = capsys.readouterr().out
+    (row,) = json.loads(printed)
+    assert row["hypervolume"] == pytest.approx(1.1 * 1.12345678901234567 + 7 / 30, abs=1e-15)
+    assert '"points": 2,' in printed and '"front_size": 2,' in printed
+    assert [name for name in row if name.startswith("range_")] == ["range_b", "range_a"]
+    assert "spread" not in row and row["kl"] is None
+
+
+def test_seeds_give_intervals_ranks_and_ties(tmp_path: Path) -> None:
+    """Student's t of three seeds: the mean ± 4.303 standard errors."""
+    heights = {"low": (1.0, 1.1, 1.2), "same": (1.1, 1.2, 1.0), "high": (2.0, 2.11, 2.2)}
+    lines = [
+        f"{method},{seed},{x},{1 - x},{height},{height}"
+        for method, seeds in heights.items()
+        for seed, height in enumerate(seeds)
+        for x in (0, 1)
+    ]
+    frame = score_csv(write(tmp_path, "\n".join(["method,seed,w_a,w_b,a,b", *lines])), [0, 0])
+    high, *rest = frame.to_dict("records")
+    assert (high["method"], high["rank"], high["rank_high"], high["tie_group"]) == (
+        "high", 1, 1, "a",
+    )  # fmt: skip
+    assert [row["tie_group"] for row in rest] == ["b", "b"]
+    volumes = np.array(heights["low"]) ** 2
+    half = 4.303 * volumes.std(ddof=1) / 3**0.5
+    (low,) = [row for row in rest if row["method"] == "low"]
+    assert low["hypervolume_high"] - low["hypervolume"] == pytest.approx(half, rel=0.25)
+    assert low["hypervolume"] - low["hypervolume_low"] == pytest.approx(half, rel=0.25)
+
+
+def test_ties_need_seeds_that_all_methods_have(tmp_path: Path) -> None:
+    text = "method,seed,a,b\nx,0,1,1\nx,1,2,2\ny,0,1,1\n"
+    frame = score_csv(write(tmp_path, text), [0, 0])
+    assert frame["hypervolume_low"].notna().tolist() == [True, False]
+    assert frame["tie_group"].isna().all()
+
+
+def test_columns_of_objectives_can_be_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "method,step,a,b\nx,10,1,2\n")
+    with pytest.raises(UsageError, match=r"has 2 values for 3 objectives.*--objectives"):
+        score_csv(path, [0, 0])
+    assert score_csv(path, [0, 0], objectives=["b", "a"])["hypervolume"].tolist() == [2]
+    with pytest.raises(UsageError, match="--objectives: no column 'aa'; did you mean 'a'"):
+        score_csv(path, [0, 0], objectives=["aa", "b"])
+
+
+def test_columns_without_a_weight_are_ignored_with_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [line.split(",") for line in POINTS.splitlines()]
+    text = "\n".join(",".join([*row, "kl" if row[0] == "method" else "3"]) for row in rows)
+    assert score_csv(write(tmp_path, text), [-2, -2])["hypervolume"].max() == pytest.approx(13)
+    assert capsys.readouterr().err.endswith("columns that are not objectives are ignored: kl\n")
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,56 @@
-"""Leaderboard of points from a CSV file of preferences and outcomes."""
+"""Points of methods from a CSV file: objectives, and preferences and seeds if it has them."""
 
 import csv
 import math
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from paretosteer.cells.scores import MOST
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.metrics.input_checks import SIMPLEX_TOLERANCE, FloatArray
-from paretosteer.metrics.measure import Frame, measure
-from paretosteer.metrics.row_points import Points
-from paretosteer.report.columns import row_metrics
-from paretosteer.report.outputs.leaderboard import as_frame
-from paretosteer.runtime.progress import say
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _WEIGHT = "w_"
 _KEYS = ("method", "seed")
 _SEED = re.compile(r"(\d+)(\.0*)?")  # pandas writes whole numbers beside gaps as 0.0, 1.0, …
 _DELIMITERS = (",", ";", "\t")
 
+Preferences = tuple[tuple[float, ...], ...]
 
-class _FileError(Exception):
-    """A fault of the file, without its name."""
+
+@dataclass(frozen=True)
+class MethodPoints:
+    """Points of a method by seed, each (k, m); seed 0 in a file without seeds.
+
+    With preferences, row l of every seed's points is the outcome at `preferences[l]`. Without them
+    the points are sets, and seeds may have different numbers of points.
+    """
+
+    method: str
+    preferences: Preferences  # ascending; empty in a file without weights
+    by_seed: Mapping[int, FloatArray]
+
+    @property
+    def pooled(self) -> FloatArray:
+        """Points of all seeds, (n, m)."""
+        return np.concatenate(list(self.by_seed.values()))
+
+
+@dataclass(frozen=True)
+class PointsFile:
+    """Points of a CSV file, in which higher is better in every objective."""
+
+    objectives: list[str]
+    reference: FloatArray  # (m,)
+    methods: list[MethodPoints]
+    ignored: list[str]  # columns that were not used
+
+
+class FileError(Exception):
+    """An error in the file, without the file's name."""
 
 
 @dataclass(frozen=True)
@@ -44,51 +64,44 @@ class _Line:
     point: tuple[float, ...]
 
 
-def score_csv(
-    path: str | os.PathLike[str], reference: Sequence[float], minimise: Sequence[str] = ()
-) -> "pd.DataFrame":
-    """Leaderboard of points that are not normalised; higher is better.
-
-    Parameters
-    ----------
-    path
-        CSV with columns `method`, optionally `seed`, `w_<objective>` for every objective's
-        weight, and one column per objective.
-    reference
-        One value per objective, in the order of the objective columns.
-    minimise
-        Objectives of which less is better: their column and reference entry change sign.
-
-    Returns
-    -------
-    Columns as in `leaderboard.csv`. Methods with different preferences are in different tables.
+def read_points(
+    path: Path,
+    reference: Sequence[float],
+    minimise: Sequence[str] = (),
+    objectives: Sequence[str] = (),
+) -> PointsFile:
+    """Read the points of a CSV file, with the sign changed in objectives to be minimised.
 
     Raises
     ------
-    UsageError
+    FileError
         If a column or line cannot be used, or a number is so large that volumes would overflow.
+    UsageError
+        If the reference or an objective does not fit the columns.
     """
-    groups: dict[tuple[tuple[float, ...], ...], dict[str, FloatArray]] = {}
-    try:
-        rows, fields = _read(Path(path))
-        names = _objectives(fields)
-        signs = _signs(names, minimise)
-        corner = _reference(reference, names) * signs
-        for method, lines in _by_method(rows, names).items():
-            preferences, points = _points(method, lines)
-            groups.setdefault(preferences, {})[method] = points * signs
-            _say_if_outside(os.fspath(path), method, points * signs, corner)
-    except _FileError as fault:
-        raise UsageError(f"{os.fspath(path)}: {fault}") from None
-    return as_frame(
-        [
-            row
-            for number, (preferences, members) in enumerate(groups.items(), start=1)
-            for row in _rows(
-                number, members, Frame(np.array(preferences), corner, names, standard=False)
-            )
-        ]
+    rows, fields = _read(path)
+    columns = _objectives(rows, fields, objectives)
+    names = columns.objectives
+    signs = _signs(names, minimise)
+    used = {*_KEYS, *names, *columns.weights}
+    ignored = [name for name in fields if name not in used]
+    corner = _reference(reference, names, ignored) * signs
+    methods: dict[str, list[_Line]] = {}
+    for line in (_line(number, row, columns) for number, row in rows):
+        methods.setdefault(line.method, []).append(line)
+    gather = _at_preferences if columns.weights else _as_sets
+    return PointsFile(
+        objectives=names,
+        reference=corner,
+        methods=[gather(method, lines, signs) for method, lines in methods.items()],
+        ignored=ignored,
     )
+
+
+@dataclass(frozen=True)
+class _Columns:
+    objectives: list[str]
+    weights: list[str]  # one for each objective, or none
 
 
 def _read(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
@@ -101,14 +114,14 @@ def _read(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
             fields = [name.strip() for name in reader.fieldnames or []]
             rows = [(reader.line_num, row) for row in reader]
     except OSError as error:
-        raise _FileError(f"cannot be read ({error.strerror}); give a CSV file") from None
+        raise FileError(f"cannot be read ({error.strerror}); give a CSV file") from None
     except (csv.Error, UnicodeDecodeError) as error:
-        raise _FileError(f"is not a CSV file in UTF-8 ({error}); save it as one") from None
+        raise FileError(f"is not a CSV file in UTF-8 ({error}); save it as one") from None
     if not rows:
-        raise _FileError("has no points; give a heading and one line per point")
+        raise FileError("has no points; give a heading and one line per point")
     for number, row in rows:
         if "" in row:
-            raise _FileError(
+            raise FileError(
                 f"line {number} has more values than the heading has columns; separate values by "
                 f"{delimiter!r} only, with a point in decimals"
             )
@@ -122,36 +135,82 @@ def _delimiter(heading: str) -> str:
     return max(_DELIMITERS, key=heading.count)
 
 
-def _objectives(fields: Sequence[str]) -> list[str]:
-    """Objectives in the order of their columns, each with a column for its weight."""
+def _objectives(
+    rows: Sequence[tuple[int, Mapping[str, str]]], fields: Sequence[str], given: Sequence[str]
+) -> _Columns:
+    """Columns of the objectives, in the order of the file, and of their weights.
+
+    Objectives are those that the user names, else those with a weight, else, in a file without
+    weights, all columns of numbers.
+    """
     if "method" not in fields:
-        raise _FileError(
+        raise FileError(
             "has no column 'method'; name every point's method there (found "
             f"{', '.join(map(repr, fields))})"
         )
     repeated = {name for name in fields if fields.count(name) > 1}
     if repeated:
-        raise _FileError(f"has the column {min(repeated)!r} twice; name each once")
+        raise FileError(f"has the column {min(repeated)!r} twice; name each once")
+    for name in given:
+        if name not in fields or name in _KEYS:
+            raise UsageError(
+                f"--objectives: no column {name!r}; {did_you_mean(name, _values(fields))}"
+            )
     # The objective w_a has the weight w_w_a, so a weight may be named as an objective is.
-    names = [name for name in fields if f"{_WEIGHT}{name}" in fields and name not in _KEYS]
-    for name in fields:
-        if name in (*_KEYS, *names) or name.removeprefix(_WEIGHT) in names:
-            continue
+    weighted = [name for name in _values(fields) if f"{_WEIGHT}{name}" in fields]
+    if given:
+        names = [name for name in fields if name in given]
+    elif weighted:
+        names = weighted
+        _refuse_halves(fields, weighted)
+    else:
+        names = [name for name in _values(fields) if all(_number(row[name]) for _, row in rows)]
+    if len(names) < 2:
+        raise FileError(
+            f"has {len(names)} objectives; give at least two, each a column of numbers, with its "
+            f"weight in {_WEIGHT}NAME if the points have preferences"
+        )
+    missing = [name for name in names if name not in weighted]
+    if missing and len(missing) < len(names):
+        raise FileError(
+            f"has no column '{_WEIGHT}{missing[0]}' for the objective {missing[0]!r}; give every "
+            "objective a weight, or none"
+        )
+    return _Columns(names, [] if missing else [f"{_WEIGHT}{name}" for name in names])
+
+
+def _values(fields: Sequence[str]) -> list[str]:
+    return [name for name in fields if name not in _KEYS]
+
+
+def _refuse_halves(fields: Sequence[str], weighted: Sequence[str]) -> None:
+    """Refuse a weight without its objective, and a file in which one objective alone has a weight.
+
+    Other columns without a weight are not objectives.
+    """
+    rest = [
+        name
+        for name in _values(fields)
+        if name not in weighted and name.removeprefix(_WEIGHT) not in weighted
+    ]
+    for name in rest:
         if name.startswith(_WEIGHT):
-            raise _FileError(
+            raise FileError(
                 f"has the weight {name} but no column {name.removeprefix(_WEIGHT)!r}; add that "
                 "objective's column or remove its weight"
             )
-        raise _FileError(
-            f"has no column '{_WEIGHT}{name}' for the column {name!r}; add that objective's weight "
-            "or remove the column"
+    if rest and len(weighted) < 2:
+        raise FileError(
+            f"has no column '{_WEIGHT}{rest[0]}' for the column {rest[0]!r}; add that objective's "
+            "weight or remove the column"
         )
-    if len(names) < 2:
-        raise _FileError(
-            f"has {len(names)} objectives; give at least two, each a column NAME with its weight "
-            f"in {_WEIGHT}NAME"
-        )
-    return names
+
+
+def _number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _signs(names: Sequence[str], minimise: Sequence[str]) -> FloatArray:
@@ -161,11 +220,14 @@ def _signs(names: Sequence[str], minimise: Sequence[str]) -> FloatArray:
     return np.array([-1.0 if name in minimise else 1.0 for name in names])
 
 
-def _reference(reference: Sequence[float], names: Sequence[str]) -> FloatArray:
+def _reference(
+    reference: Sequence[float], names: Sequence[str], ignored: Sequence[str]
+) -> FloatArray:
     if len(reference) != len(names):
+        unused = f" (--objectives can add {', '.join(ignored)})" if ignored else ""
         raise UsageError(
             f"--reference: has {len(reference)} values for {len(names)} objectives; give one for "
-            f"each of {', '.join(names)}, in that order"
+            f"each of {', '.join(names)}, in that order, or choose with --objectives{unused}"
         )
     if not all(map(math.isfinite, reference)):
         raise UsageError("--reference: holds NaN or infinity; give finite numbers")
@@ -174,30 +236,22 @@ def _reference(reference: Sequence[float], names: Sequence[str]) -> FloatArray:
     return np.array(reference, dtype=float)
 
 
-def _by_method(
-    rows: Sequence[tuple[int, Mapping[str, str]]], names: Sequence[str]
-) -> dict[str, list[_Line]]:
-    methods: dict[str, list[_Line]] = {}
-    for line in (_line(number, row, names) for number, row in rows):
-        methods.setdefault(line.method, []).append(line)
-    return methods
-
-
-def _line(number: int, row: Mapping[str, str], names: Sequence[str]) -> _Line:
+def _line(number: int, row: Mapping[str, str], columns: _Columns) -> _Line:
     if not row["method"]:
-        raise _FileError(f"line {number} has no method; name one in every line")
-    preference = tuple(_value(number, row, f"{_WEIGHT}{name}") for name in names)
-    off = abs(sum(preference) - 1)
-    if min(preference) < -SIMPLEX_TOLERANCE or off > SIMPLEX_TOLERANCE:
-        raise _FileError(
+        raise FileError(f"line {number} has no method; name one in every line")
+    preference = tuple(_value(number, row, name) for name in columns.weights)
+    if preference and (
+        min(preference) < -SIMPLEX_TOLERANCE or abs(sum(preference) - 1) > SIMPLEX_TOLERANCE
+    ):
+        raise FileError(
             f"line {number} has weights that are negative or sum to "
             f"{sum(preference):.9g}; give weights of at least 0 that sum to 1"
         )
     seed = row.get("seed", "0")
     whole = _SEED.fullmatch(seed)
     if not whole:
-        raise _FileError(f"line {number} has the seed {seed!r}; give a whole number from 0")
-    point = tuple(_value(number, row, name) for name in names)
+        raise FileError(f"line {number} has the seed {seed!r}; give a whole number from 0")
+    point = tuple(_value(number, row, name) for name in columns.objectives)
     return _Line(number, row["method"], int(whole[1]), preference, point)
 
 
@@ -208,74 +262,45 @@ def _value(number: int, row: Mapping[str, str], name: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         comma = " with a decimal point" if "," in row[name] else ""
-        raise _FileError(
+        raise FileError(
             f"line {number}, column {name!r} holds {row[name]!r}; give a finite number{comma}"
         )
     if abs(value) > MOST:
-        raise _FileError(
+        raise FileError(
             f"line {number}, column {name!r} holds {row[name]}, beyond {MOST:g}, where volumes "
             "overflow; use a larger unit"
         )
     return value
 
 
-def _points(
-    method: str, lines: Sequence[_Line]
-) -> tuple[tuple[tuple[float, ...], ...], FloatArray]:
-    """A method's preferences, ascending, and its points (seeds, k, m) at them."""
+def _at_preferences(method: str, lines: Sequence[_Line], signs: FloatArray) -> MethodPoints:
     seeds: dict[int, dict[tuple[float, ...], _Line]] = {}
     for line in lines:
         # Rounded, so that weights that differ by rounding errors are equal.
         preference = tuple(round(weight, 9) for weight in line.preference)
         own = seeds.setdefault(line.seed, {})
         if preference in own:
-            raise _FileError(
+            raise FileError(
                 f"lines {own[preference].number} and {line.number} are the same method, "
                 "seed and preference; average them, or number them in a column 'seed'"
             )
         own[preference] = line
     grids = {tuple(sorted(own)) for own in seeds.values()}
     if len(grids) > 1:
-        raise _FileError(
+        raise FileError(
             f"the seeds of method {method!r} have different preferences; give every "
             "seed a point at each of them"
         )
     grid = grids.pop()
-    points = [[seeds[seed][preference].point for preference in grid] for seed in sorted(seeds)]
-    return grid, np.array(points)
+    by_seed = {
+        seed: np.array([seeds[seed][preference].point for preference in grid]) * signs
+        for seed in sorted(seeds)
+    }
+    return MethodPoints(method, grid, by_seed)
 
 
-def _say_if_outside(path: str, method: str, points: FloatArray, corner: FloatArray) -> None:
-    """Say that a method's points (seeds, k, m) have no hypervolume because of the reference."""
-    if not (points > corner).all(axis=-1).any():
-        say(
-            f"{path}: every point of {method!r} lies below the reference in some objective, so its "
-            "hypervolume is 0; lower --reference (of a minimised objective, raise it)"
-        )
-
-
-def _rows(
-    number: int,
-    members: Mapping[str, FloatArray],
-    frame: Frame,
-) -> Iterator[dict[str, object]]:
-    """Leaderboard rows of one table, best first."""
-    points = [Points(values, [None] * len(values)) for values in members.values()]
-    measured = measure(points, frame, row_metrics)
-    rows = [
-        {
-            "table": number,
-            "method": method,
-            "variant": "",
-            "label": method,
-            "seeds": len(values),
-            "status": "ok",
-            "points": values.shape[1],
-            "ratio_to": "union" if "hypervolume_ratio" in figures else None,
-            **figures,
-        }
-        for (method, values), figures in zip(members.items(), measured, strict=True)
-    ]
-    yield from sorted(
-        rows, key=lambda row: (-row["hypervolume"], -row.get("controllability", 0), row["method"])
-    )
+def _as_sets(method: str, lines: Sequence[_Line], signs: FloatArray) -> MethodPoints:
+    seeds: dict[int, list[tuple[float, ...]]] = {}
+    for line in lines:
+        seeds.setdefault(line.seed, []).append(line.point)
+    return MethodPoints(method, (), {seed: np.array(seeds[seed]) * signs for seed in sorted(seeds)})
