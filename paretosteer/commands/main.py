@@ -13,6 +13,7 @@ from paretosteer.commands import (
     export,
     export_wandb,
     new,
+    publish,
     report,
     run,
     sample,
@@ -76,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     single_files.declare(top, "plugin")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     for module in (
-        *(run, report, validate, score, listing, sample, export, export_wandb),
+        *(run, report, validate, score, publish, listing, sample, export, export_wandb),
         *(check, new, doctor),
     ):
         module.add(commands)

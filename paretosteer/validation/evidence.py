@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.cells.scores import MOST_ROWS
+from paretosteer.cells.state import STATE
 from paretosteer.errors import first_line
 from paretosteer.findings import Finding
 from paretosteer.storage.untrusted import RefusedError, digest, read
@@ -45,6 +47,21 @@ class Evidence:
     def digests(self) -> dict[str, str | RefusedError]:
         """Digest of every file that the record names, or the error in its place."""
         return {name: self._digest(name) for name in self.record.files}
+
+    @cached_property
+    def left_out(self) -> list[str]:
+        """Files that publishing left out: checkpoint and samples, in a cell without `stages.json`.
+
+        A cell of a sweep has `stages.json`, so it may not lack them.
+        """
+        if os.path.lexists(self.folder / STATE):
+            return []
+        return [
+            name
+            for name in self.record.files
+            if (name.startswith("checkpoint/") or name == "samples.jsonl")
+            and not os.path.lexists(self.folder / name)
+        ]
 
     def content(self, name: str) -> bytes:
         """Return the bytes of one of MEASURED; RefusedError if its digest is not the record's.

@@ -63,7 +63,7 @@ def others(cell: Evidence) -> Iterator[Finding]:
                 continue
             if not keys.equals(cell.keys):
                 yield fault(f"{name} has other samples than the scores")
-    if "samples.jsonl" in cell.record.files:
+    if "samples.jsonl" in cell.record.files and "samples.jsonl" not in cell.left_out:
         yield from _texts(cell, cell.keys)
 
 

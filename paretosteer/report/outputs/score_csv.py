@@ -197,7 +197,7 @@ def _set_figures(
         and metrics.coverage(own.pooled, other.pooled) < 1
         for other in others
     )
-    rest = np.concatenate([other.pooled for other in others]) if others else []
+    rest = [point for other in others for point in other.pooled]
     lost = metrics.contribution(own.pooled, rest, file.reference)
     return found | {"contribution": lost.volume, "contribution_points": lost.points}
 

@@ -1,0 +1,1 @@
+"""Finished cells as a folder for a Hugging Face dataset or a web server."""
