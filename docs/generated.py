@@ -9,14 +9,23 @@ from __future__ import annotations
 import argparse
 import importlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+_ROOT = Path(__file__).parents[1]
+_CONF = _ROOT / "conf"
+_KEY = re.compile(r"^( *)([a-z_]+):(?: +([^#]+?))?(?: +# (.*))?$")
 _MARK = re.compile(r"^\{\{ (\w+)(?: (\S+))? \}\}$", flags=re.MULTILINE)
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace every mark of a page by its table."""
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Replace every mark of a page by its table; a method's page ends with all of its options."""
+    from paretosteer.plugins import registry
+
+    folder, _, name = page.file.src_uri.removesuffix(".md").rpartition("/")
+    if folder == "methods" and name in registry.names("methods"):
+        markdown += f"\n## Every option\n\n{_options('methods', name)}\n"
     return _MARK.sub(lambda mark: _TABLES[mark[1]](*filter(None, [mark[2]])), markdown)
 
 
@@ -55,8 +64,105 @@ def _columns() -> str:
 def _metrics() -> str:
     from paretosteer.metrics.catalogue import METRICS
 
-    rows = [(f"`{each.name}`", _ARROWS[each.direction], each.summary) for each in METRICS.values()]
-    return _table(("Metric", "Better", "In one line"), rows)
+    rows = [
+        (f"`{each.name}`", _ARROWS[each.direction], each.version, each.summary)
+        for each in METRICS.values()
+    ]
+    return _table(("Metric", "Better", "Version", "In one line"), rows)
+
+
+def _row_metrics() -> str:
+    """Every metric of the leaderboard, with its inputs and range, by section of the page."""
+    from paretosteer.metrics.leaderboard import ROW_METRICS
+
+    parts = []
+    for metric in ROW_METRICS:
+        low, high = (f"{end:g}".replace("inf", "∞").replace("-", "−") for end in metric.bounds)
+        facts = [
+            f"version {metric.version}",
+            {"up": "higher is better", "down": "lower is better", "shown": "not ranked"}[
+                metric.direction
+            ],
+            f"range [{low}, {high}]",
+            f"inputs: {', '.join(metric.needs)}" if metric.function else "from the bootstrap",
+            *([f"{metric.interval} interval"] if metric.interval else []),
+        ]
+        parts.append(f"**`{metric.name}`**: {metric.meaning} *({'; '.join(facts)})*")
+    return "\n\n".join(parts)
+
+
+def _metric_functions() -> str:
+    """Every public function of `paretosteer.metrics`."""
+    from paretosteer import metrics
+
+    functions = [name for name in sorted(dir(metrics)) if name[0].islower()]
+    return "\n".join(
+        _api(f"paretosteer.metrics.{name}")
+        for name in functions
+        if callable(getattr(metrics, name))
+    )
+
+
+def _configuration(file: str) -> str:
+    """Keys of a file of `conf`, with their defaults and comments."""
+    return _table(("Key", "Default", "Meaning"), _keys(file))
+
+
+def _group(group: str) -> str:
+    """Keys of all choices of a group of `conf`."""
+    parts = []
+    for path in sorted((_CONF / group).glob("*.yaml")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        first = next(line for line in lines if line.startswith("# ") and "@" not in line)
+        rows = [row for row in _keys(f"{group}/{path.name}") if not row[0].endswith(".name`")]
+        parts.append(f"**`{group}={path.stem}`**: {first.lstrip('# ')}\n")
+        parts.append(_table(("Key", "Default", "Meaning"), rows) + "\n" if rows else "")
+    return "\n".join(parts)
+
+
+def _budgets() -> str:
+    """Keys of the budgets side by side."""
+    names = ("smoke", "quick", "full")
+    columns = [list(_keys(f"budget/{name}.yaml")) for name in names]
+    rows = [
+        (key, *(column[place][1] for column in columns), meaning)
+        for place, (key, _, meaning) in enumerate(columns[0])
+        if not key.endswith(".name`")
+    ]
+    return _table(("Key", *(f"`{name}`" for name in names), "Meaning"), rows)
+
+
+def _experiments() -> str:
+    """Experiments of `conf`, each with the first line of its file."""
+    rows = []
+    for path in sorted((_CONF / "experiment").glob("*.yaml")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        said = next(
+            (line.lstrip("# ") for line in lines if line.startswith("# ") and "@" not in line), ""
+        )
+        rows.append((f"`experiment={path.stem}`", said))
+    return _table(("Experiment", "Content"), rows)
+
+
+def _keys(file: str) -> Iterator[tuple[str, str, str]]:
+    """Keys, defaults and comments of a YAML file; Hydra's own sections are left out."""
+    group = "" if file == "config.yaml" else f"{file.partition('/')[0]}."
+    section, above = "", ""
+    for line in (_CONF / file).read_text(encoding="utf-8").splitlines()[1:]:
+        if line.startswith("# "):
+            above = f"{above} {line[2:]}".strip()
+            continue
+        key = _KEY.match(line)
+        if not key:
+            continue
+        indent, name, value, comment = key.groups()
+        if not indent:
+            section = f"{name}." if value is None else ""
+        hydras = name in ("defaults", "hydra") or section in ("defaults.", "hydra.")
+        if value is not None and not hydras:
+            place = f"{group}{section if indent else ''}{name}"
+            yield f"`{place}`", f"`{value}`", f"{above} {comment or ''}".strip()
+        above = ""
 
 
 def _commands() -> str:
@@ -125,6 +231,12 @@ _TABLES: dict[str, Callable[..., str]] = {
     "benchmark_options": lambda name: _options("benchmarks", name),
     "columns": _columns,
     "metrics": _metrics,
+    "row_metrics": _row_metrics,
+    "metric_functions": _metric_functions,
+    "configuration": _configuration,
+    "group": _group,
+    "budgets": _budgets,
+    "experiments": _experiments,
     "commands": _commands,
     "record": _record,
     "api": _api,

@@ -68,6 +68,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert main(prepared(first)) == 0
         for copy in ("before", "after", "quickstart"):
             shutil.copytree(SWEPT, f"results/{copy}")
+        assert main(["publish", SWEPT, "--out", "shared-results"]) == 0
     return folder
 
 

@@ -1,13 +1,13 @@
 """Scores of points from a CSV file on a terminal, with significant digits."""
 
 from math import floor, isfinite, log10
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.metrics.leaderboard import ROW_METRICS
 from paretosteer.report.columns import row_metrics
-from paretosteer.report.outputs.console import _console as new_console
-from paretosteer.report.outputs.terminal_table import TextColumn, fitted
+from paretosteer.report.outputs.console import _console, _empty
+from paretosteer.report.outputs.console import _text as plain_text
 from paretosteer.runtime.terminal import line
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _DIGITS = 4
 
-# Columns and their headings; where a terminal is too narrow, the last one goes first.
+# Columns and their headings.
 _COLUMNS = {
     "hypervolume": "hypervolume",
     "tie_group": "ties",
@@ -31,30 +31,31 @@ _COLUMNS = {
 
 def print_scores(frame: "pd.DataFrame") -> None:
     """Print the tables of scored points, and what their columns mean."""
-    console = new_console()
+    console = _console()
     own = [each.name for each in row_metrics() if each not in ROW_METRICS]
     for number, rows in frame.groupby("table", sort=True):
-        columns = [
-            _column(name, heading, rows)
+        table = _empty(f"Table {number}")
+        columns = {
+            heading: _column(name, rows)
             for name, heading in [*_COLUMNS.items(), *zip(own, own, strict=True)]
             if name in rows and rows[name].notna().any()
-        ]
-        labels = [line(str(label)) for label in rows["label"]]
-        table, missing = fitted(console, f"Table {number}", labels, columns)
-        console.print(table, end="\n\n")
-        if missing:
-            console.print(f"not shown in this narrow terminal: {', '.join(missing)}")
+        }
+        for heading in columns:
+            table.add_column(line(heading), justify="right", no_wrap=True)
+        for place, label in enumerate(rows["label"]):
+            values = [values[place] for values in columns.values()]
+            table.add_row(*map(plain_text, [str(label), *values]))
+        console.print(table)
     for remark in _remarks(frame):
-        console.print(remark)
+        console.print(remark, soft_wrap=not console.is_terminal)
 
 
-def _column(name: str, heading: str, rows: "pd.DataFrame") -> TextColumn:
+def _column(name: str, rows: "pd.DataFrame") -> list[str]:
     values = [_text(value) for value in rows[name]]
     if name != "hypervolume" or rows["hypervolume_low"].isna().all():
-        return TextColumn(line(heading), values)
+        return values
     ends = zip(values, rows["hypervolume_low"], rows["hypervolume_high"], strict=True)
-    whole = [f"{value} [{_text(low)}, {_text(high)}]" for value, low, high in ends]
-    return TextColumn(heading, whole, values)
+    return [f"{value} [{_text(low)}, {_text(high)}]" for value, low, high in ends]
 
 
 def _remarks(frame: "pd.DataFrame") -> list[str]:
@@ -76,14 +77,16 @@ def _remarks(frame: "pd.DataFrame") -> list[str]:
     return [*remarks, "--json prints all metrics with all digits"]
 
 
-def _text(value: Any) -> str:  # NumPy's numbers are registered with `numbers`
+def _text(value: Any) -> str:
     """Value with four significant digits: 13.00, 0.001234, 1.235e+07; counts have all digits."""
     if isinstance(value, str):
         return line(value)
-    if not isinstance(value, Real) or not isfinite(value):
-        return ""
-    if isinstance(value, Integral) or value == 0:
+    if isinstance(value, Integral):  # NumPy's integers too
         return str(int(value))
+    if not isinstance(value, float) or not isfinite(value):
+        return ""
+    if value == 0:
+        return "0"
     decimals = _DIGITS - 1 - floor(log10(abs(value)))
     text = f"{value:.{decimals}f}" if 0 <= decimals < 8 else f"{value:.{_DIGITS}g}"
     return text.replace("-", "−")
