@@ -49,7 +49,7 @@ def twins(before: Replicate, after: Replicate) -> Twins | None:
 
 
 def differences(before: Setting, after: Setting) -> str:
-    """Fields that differ, with both values where these can be told apart."""
+    """Fields that differ, with both values where these look different."""
     first, second = distinctions([before, after])
     parts = [
         # Abbreviated values (such as digests) may look equal.
