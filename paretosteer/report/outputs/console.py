@@ -20,7 +20,6 @@ from paretosteer.runtime.terminal import line, plural
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from paretosteer.report.analysis.changes import RowChange
@@ -34,20 +33,20 @@ _MOST = 50
 
 def print_leaderboard(board: "Report | pd.DataFrame") -> None:
     """Print a leaderboard's tables; of a report also warnings, cells not ok and the page's path."""
-    console = _console()
+    console = new_console()
     frame = board.leaderboard if isinstance(board, Report) else board
     for number, rows in frame.groupby("table", sort=True):
         missing = _print_table(console, f"Table {number}", rows[:_MOST])
         _say_more(console, len(rows), "row", ", all in leaderboard.csv")
         if missing:
-            _remark(console, f"not shown in this narrow terminal: {', '.join(missing)}")
+            remark(console, f"not shown in this narrow terminal: {', '.join(missing)}")
         if isinstance(board, Report):
             for warning in board.warnings.get(rows["table"].iloc[0], ()):
-                _remark(console, f"warning: {warning}")
+                remark(console, f"warning: {warning}")
     if said := volume_error(frame.to_dict("records")):
-        _remark(console, said)
+        remark(console, said)
     if frame["exempt"].any():
-        _remark(console, "* an expensive reference, exempt from the budget")
+        remark(console, "* an expensive reference, exempt from the budget")
     if isinstance(board, Report):
         for cell in board.problems[:_MOST]:
             console.print(_text(f"{cell.status}: {cell.path}: {cell.reason}"), soft_wrap=True)
@@ -58,15 +57,16 @@ def print_leaderboard(board: "Report | pd.DataFrame") -> None:
 
 def print_comparison(report: ComparisonReport) -> None:
     """Print what changed between two sweeps, what is not compared, and the page's path."""
-    console, comparison = _console(), report.comparison
+    console, comparison = new_console(), report.comparison
     for heading, rows in comparison.groups:
-        console.print(_changes(heading, rows))
+        _print_changes(console, heading, rows)
     sides = f"A, before: {comparison.before}", f"B, after: {comparison.after}"
-    for remark in (*sides, NOTE, *comparison.remarks, f"report: {report.page}"):
-        console.print(_text(remark), soft_wrap=True)
+    for text in (*sides, NOTE, *comparison.remarks):
+        remark(console, text)
+    console.print(_text(f"report: {report.page}"), soft_wrap=True)
 
 
-def _remark(console: "Console", text: str) -> None:
+def remark(console: "Console", text: str) -> None:
     """Print a sentence: wrapped at words on a terminal, one line elsewhere."""
     console.print(_text(text), soft_wrap=not console.is_terminal)
 
@@ -83,7 +83,8 @@ def _text(text: str) -> "Text":
     return Text(line(text))
 
 
-def _console() -> "Console":
+def new_console() -> "Console":
+    """Console of standard output, wide where that is not a terminal."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
@@ -118,31 +119,26 @@ def _text_column(column: Column, rows: "pd.DataFrame") -> TextColumn:
     return TextColumn(heading, whole, [value.partition(" [")[0] for value in whole])
 
 
-def _changes(heading: str, rows: "Sequence[RowChange]") -> "Table":
-    table = _empty(heading)
-    for name in HEADINGS[1:-1]:
-        table.add_column(name.lower(), justify="right", no_wrap=True)
-    table.add_column("status")
-    for row in rows:
-        table.add_row(*map(_text, [row.label, *figure_texts(row.shifts), row.status]))
-        for cell in row.cells:
-            table.add_row(*map(_text, [f"  {cell.name}", *figure_texts(cell.shifts), cell.status]))
-    return table
-
-
-def _empty(title: str) -> "Table":
-    """A table with its title and the column of methods."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(
-        title=_text(title),
-        box=SIMPLE_HEAD,
-        title_justify="left",
-        pad_edge=False,
-    )
-    table.add_column("method", overflow="fold", max_width=60)
-    return table
+def _print_changes(console: "Console", title: str, rows: "Sequence[RowChange]") -> None:
+    lines = [
+        (name, *figure_texts(shifts), status)
+        for row in rows
+        for name, shifts, status in (
+            (row.label, row.shifts, row.status),
+            *((f"  {cell.name}", cell.shifts, cell.status) for cell in row.cells),
+        )
+    ]
+    labels, *values = ([line(text) for text in column] for column in zip(*lines, strict=True))
+    headings = [heading.lower() for heading in HEADINGS[1:]]
+    columns = [
+        TextColumn(heading, whole, [value.partition(" [")[0] for value in whole])
+        for heading, whole in zip(headings[:-1], values[:-1], strict=True)
+    ]
+    statuses = TextColumn(headings[-1], values[-1], left=True)
+    table, missing = fitted(console, line(title), labels, [*columns, statuses], {"status"})
+    console.print(table, end="\n\n")
+    if missing:
+        remark(console, f"not shown in this narrow terminal: {', '.join(missing)}")
 
 
 def _value(row: "pd.Series[Any]", column: Column) -> str:

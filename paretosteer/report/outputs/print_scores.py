@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.metrics.leaderboard import ROW_METRICS
 from paretosteer.report.columns import row_metrics
-from paretosteer.report.outputs.console import _console, _empty
-from paretosteer.report.outputs.console import _text as plain_text
+from paretosteer.report.outputs.console import new_console, remark
+from paretosteer.report.outputs.terminal_table import TextColumn, fitted
 from paretosteer.runtime.terminal import line
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _DIGITS = 4
 
-# Columns and their headings.
+# Columns and their headings; where a terminal is too narrow, the last one goes first.
 _COLUMNS = {
     "hypervolume": "hypervolume",
     "tie_group": "ties",
@@ -31,31 +31,30 @@ _COLUMNS = {
 
 def print_scores(frame: "pd.DataFrame") -> None:
     """Print the tables of scored points, and what their columns mean."""
-    console = _console()
+    console = new_console()
     own = [each.name for each in row_metrics() if each not in ROW_METRICS]
     for number, rows in frame.groupby("table", sort=True):
-        table = _empty(f"Table {number}")
-        columns = {
-            heading: _column(name, rows)
+        columns = [
+            _column(name, heading, rows)
             for name, heading in [*_COLUMNS.items(), *zip(own, own, strict=True)]
             if name in rows and rows[name].notna().any()
-        }
-        for heading in columns:
-            table.add_column(line(heading), justify="right", no_wrap=True)
-        for place, label in enumerate(rows["label"]):
-            values = [values[place] for values in columns.values()]
-            table.add_row(*map(plain_text, [str(label), *values]))
-        console.print(table)
-    for remark in _remarks(frame):
-        console.print(remark, soft_wrap=not console.is_terminal)
+        ]
+        labels = [line(str(label)) for label in rows["label"]]
+        table, missing = fitted(console, f"Table {number}", labels, columns)
+        console.print(table, end="\n\n")
+        if missing:
+            remark(console, f"not shown in this narrow terminal: {', '.join(missing)}")
+    for text in _remarks(frame):
+        remark(console, text)
 
 
-def _column(name: str, rows: "pd.DataFrame") -> list[str]:
+def _column(name: str, heading: str, rows: "pd.DataFrame") -> TextColumn:
     values = [_text(value) for value in rows[name]]
     if name != "hypervolume" or rows["hypervolume_low"].isna().all():
-        return values
+        return TextColumn(line(heading), values)
     ends = zip(values, rows["hypervolume_low"], rows["hypervolume_high"], strict=True)
-    return [f"{value} [{_text(low)}, {_text(high)}]" for value, low, high in ends]
+    whole = [f"{value} [{_text(low)}, {_text(high)}]" for value, low, high in ends]
+    return TextColumn(heading, whole, values)
 
 
 def _remarks(frame: "pd.DataFrame") -> list[str]:
