@@ -5,6 +5,7 @@
 The picture of the README is made with the command that it shows.
 """
 
+import re
 import shlex
 import sys
 from io import StringIO
@@ -44,7 +45,9 @@ def picture(command: list[str], width: int, frames: list[Frame]) -> str:
     console.print(Text(note.ljust(width, "┄"), style="dim"))
     for line in rest:
         console.print(Text.from_ansi(line), no_wrap=True)
-    return console.export_svg(title="paretosteer sweep")
+    svg = console.export_svg(title="paretosteer sweep")
+    # Without fonts from elsewhere, which an image in a README may not load.
+    return re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
 
 
 def _folded(text: str, width: int) -> list[str]:

@@ -43,7 +43,7 @@ class Screen:
     @property
     def styled(self) -> list[str]:
         """Lines with their styles, as escape sequences."""
-        return ["".join(style + each for style, each in line) + "\x1b[0m" for line in self.lines]
+        return ["".join(f"\x1b[0m{style}{each}" for style, each in line) for line in self.lines]
 
     def _put(self, character: str) -> None:
         if character == "\r":

@@ -106,11 +106,11 @@ def _print_table(console: "Console", title: str, rows: "pd.DataFrame") -> list[s
     ]
     statuses = TextColumn("status", [line(status) for status in rows["status"]], left=True)
     # Where all went well the status says nothing, so it is the first column to go.
-    kept = set() if (rows["status"] == "ok").all() else {statuses.heading}
+    telling = set() if (rows["status"] == "ok").all() else {statuses.heading}
     title = line(f"{title} {place}".strip())
-    table, missing = fitted(console, title, labels, [*columns, statuses], kept)
-    console.print(table, end="\n\n")
-    return missing
+    table, missing = fitted(console, title, labels, [*columns, statuses], telling)
+    console.print(table)
+    return [name for name in missing if name != statuses.heading or telling]
 
 
 def _text_column(column: Column, rows: "pd.DataFrame") -> TextColumn:
