@@ -52,6 +52,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
     return cells(folder)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_interrupted_goes_on(
     tmp_path: Path, undisturbed: dict[str, dict[str, object]]
 ) -> None:
