@@ -15,7 +15,7 @@ from paretosteer.benchmarks.preferences.prompts import JUDGED
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.runtime.progress import PeriodicLines
 from paretosteer.storage.atomic import write_json
-from paretosteer.storage.cache import cached
+from paretosteer.storage.cache import cached, unfinished
 from paretosteer.text.model_source import model_digest
 from paretosteer.text.pairs import Pair
 from paretosteer.text.rewards import (
@@ -39,6 +39,7 @@ from paretosteer.text.rewards.backbone_reward import (
     train_head,
 )
 from paretosteer.text.rewards.bradley_terry import TRAINER_VERSION
+from paretosteer.training.snapshots import Journal
 
 if TYPE_CHECKING:
     from paretosteer.config.setting import Setting
@@ -223,7 +224,13 @@ def _ready(
         else:
             setting.say(f"training a reward model on {len(train)} pairs of {name} ({part})")
             facts = train_reward(
-                train, unseen, folder, plan.start, device=device, progress=progress
+                train,
+                unseen,
+                folder,
+                plan.start,
+                device=device,
+                progress=progress,
+                journal=Journal(unfinished(folder), say=setting.say),
             )
             source = "trained on pairs"
         write_json(folder / FACTS, {"source": source, **asdict(facts)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paretosteer.commands.arguments import add_trust, command, table
 from paretosteer.errors import UsageError, said
@@ -23,8 +23,27 @@ if TYPE_CHECKING:
 _OVERRIDES = """settings, as Hydra overrides: a group (method, benchmark, model, budget,
 preferences, tracker, launcher, experiment) or one value in it, such as method.rank=4"""
 
-
+_TOPICS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 _LOADING = "loading PyTorch and the configuration …"
+
+
+class _Info(argparse.Action):
+    """Topic of `--info`; an override after it belongs to the overrides."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if "=" in values or values.startswith("~"):
+            namespace.first_overrides, values = [values], "all"
+        if values not in _TOPICS:
+            raise argparse.ArgumentError(
+                self, f"{values!r} is not a topic; use one of {', '.join(_TOPICS)}, or none"
+            )
+        namespace.info = values
 
 
 def add(commands: Commands) -> None:
@@ -49,6 +68,7 @@ def add(commands: Commands) -> None:
     )
     run.add_argument("--multirun", "-m", action="store_true", help="same as `paretosteer sweep`")
     for parser in (run, sweep):
+        parser.set_defaults(first_overrides=[])
         parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES)
         parser.add_argument(
             "--dry-run",
@@ -67,8 +87,9 @@ def add(commands: Commands) -> None:
             "-i",
             nargs="?",
             const="all",
-            choices=("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
-            help="only print how Hydra composes the configuration",
+            action=_Info,
+            metavar="|".join(_TOPICS),
+            help="only print how Hydra composes the configuration; without a topic, everything",
         )
         conf_files.declare(parser)
         add_trust(parser)
@@ -174,7 +195,8 @@ def _trust(model: str | None, configs: Sequence[CellConfig]) -> None:
 
 def _overrides(args: argparse.Namespace) -> list[str]:
     """Overrides, including what every job of the sweep must know about `--overwrite`."""
-    return [*args.overrides, *(["overwrite=never"] if args.overwrite == "never" else [])]
+    given = [*args.first_overrides, *args.overrides]
+    return [*given, *(["overwrite=never"] if args.overwrite == "never" else [])]
 
 
 def _print_composition(args: argparse.Namespace, one: bool) -> int:

@@ -237,6 +237,36 @@ def test_info_prints_how_the_configuration_is_composed(
     assert not lab.ran
 
 
+@pytest.mark.parametrize(
+    ("words", "all_of_it"),
+    [
+        ("--info method=clp", True),
+        ("seed=3 --info method=clp", True),
+        ("-i method=clp seed=3", True),
+        ("method=clp -i", True),
+        ("--info defaults method=clp", False),
+        ("--info=defaults method=clp", False),
+        ("method=clp -i defaults seed=3", False),
+    ],
+)
+def test_info_takes_an_override_for_an_override(
+    lab: Lab, output: Output, words: str, all_of_it: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    assert main(["run", *words.split()]) == 0
+    shown = output()[0]
+    assert "| method/clp " in shown
+    assert ("Config search path" in shown) == all_of_it
+    assert not lab.ran
+
+
+def test_info_names_its_topics(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "--info", "default", "method=clp"])
+    assert stop.value.code == 2
+    assert "'default' is not a topic; use one of all, config, defaults," in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", ["experiment=reference hydra", "+hydra"])
 def test_axes_of_an_experiment_can_be_overridden(lab: Lab, words: str) -> None:
     assert main(["sweep", *f"{words}.sweeper.params.method='clp,start' seed=3".split()]) == 1

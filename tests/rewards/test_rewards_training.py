@@ -18,6 +18,7 @@ from paretosteer.text.rewards.bag_of_words import (
     words,
 )
 from paretosteer.text.rewards.reward_from_scratch import scratch_network, scratch_tokenizer
+from paretosteer.training.snapshots import Journal
 
 CPU = torch.device("cpu")
 GOOD, BAD = ("boat", "lake", "quiet"), ("storm", "rock", "wreck")
@@ -152,6 +153,37 @@ def test_too_few_pairs_and_shared_prompts_are_refused(tmp_path):
         train_reward(TRAIN[:3], HELD_OUT, tmp_path)
     with pytest.raises(ValueError, match="both in training and held-out pairs"):
         train_reward(TRAIN, TRAIN[:4], tmp_path)
+
+
+class KilledError(Exception):
+    """In place of a kill."""
+
+
+@pytest.mark.parametrize("at", [4, 11, 15])
+def test_a_killed_training_resumes_to_the_same_weights(tmp_path, at):
+    training = RewardTraining(epochs=2, lr=1e-2)
+
+    def train(name, **how):
+        return train_reward(TRAIN, HELD_OUT, tmp_path / name, training=training, **how)
+
+    steps = []
+
+    def kill(text):
+        steps.append(text) if text.startswith("epoch") else None
+        if len(steps) == at:
+            raise KilledError
+
+    whole = train("whole")
+    assert whole.epochs == 2  # so that both trainings are long enough to be killed in
+    with pytest.raises(KilledError):
+        train("killed", progress=kill, journal=Journal(tmp_path / "kept", every=0))
+    more = []
+    resumed = train("resumed", progress=more.append, journal=Journal(tmp_path / "kept"))
+    # The step that was killed had no snapshot yet.
+    assert next(text for text in more if text.startswith("epoch")) == steps[-1]
+    assert resumed == whole
+    weights = [(tmp_path / n / "model.safetensors").read_bytes() for n in ("whole", "resumed")]
+    assert weights[0] == weights[1]
 
 
 def test_progress_is_reported_from_the_first_fit_to_the_measurement(tmp_path):

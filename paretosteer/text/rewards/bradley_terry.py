@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from paretosteer.errors import DivergenceError, UsageError, first_line
+from paretosteer.text.best_weights import BestWeights
 from paretosteer.text.load_weights import load_weights
 from paretosteer.text.model import set_padding
 from paretosteer.text.model_source import model_folder
@@ -39,6 +40,7 @@ from paretosteer.text.rewards.holdout import share_of
 from paretosteer.text.rewards.reward_from_scratch import scratch_network, scratch_tokenizer
 from paretosteer.text.rewards.reward_model import RewardModel
 from paretosteer.text.rewards.reward_spec import RewardSpec
+from paretosteer.training.snapshots import Fitting, Journal, read_snapshot
 
 TRAINER_VERSION = "2"  # raise it when the same pairs would give another model
 _FEWEST = 8  # pairs needed for cross-validation and a validation split
@@ -65,13 +67,15 @@ def train_reward(
     training: RewardTraining | None = None,
     device: torch.device | None = None,
     progress: Progress | None = None,
+    journal: Journal | None = None,
 ) -> RewardFacts:
     """Train on `train`, evaluate on `held_out`, and write a Hugging Face folder.
 
     Training starts from the body of the causal language model `start` (a folder or hub name).
     Without one it starts from a bag of tokens (see `reward_from_scratch`), which reads the answer
     alone; this model is finally retrained on all of `train` for the chosen number of epochs.
-    `progress` is called with a few words at every step.
+    `progress` is called with a few words at every step. Without a start model, a killed training
+    run resumes from the snapshots of its `journal`.
 
     Raises
     ------
@@ -90,11 +94,11 @@ def train_reward(
         tokenizer = scratch_tokenizer(train)
         spec = RewardSpec("trained", str(folder), form="answer", logit=0)
         model = _from_scratch(spec, fit_pairs, tokenizer, training, device, progress)
-        epochs = _fit(model, fit_pairs, training, val_pairs)
+        epochs = _fit(model, fit_pairs, training, val_pairs, journal=journal)
         # Retraining is cheap here, and makes use of the validation pairs.
         model = _from_scratch(spec, train, tokenizer, training, device, progress)
         if epochs:
-            _fit(model, train, training, (), epochs)
+            _fit(model, train, training, (), epochs, journal)
     else:
         spec = RewardSpec("trained", str(folder), form=training.form, logit=0)
         model = _from_start(spec, start, device, training.seed)
@@ -166,36 +170,50 @@ def _fit(
     training: RewardTraining,
     val_pairs: Sequence[Pair],
     epochs: int | None = None,
+    journal: Journal | None = None,
 ) -> int:
     """Train, restore the weights with the lowest validation loss, and return their epoch.
 
     Epoch 0 is the initialisation. Without validation pairs the last epoch is used.
     """
+    network, journal = model.network, journal or Journal()
     optimiser = torch.optim.AdamW(
-        model.network.parameters(), lr=training.lr, weight_decay=training.weight_decay
+        network.parameters(), lr=training.lr, weight_decay=training.weight_decay
     )
     rng = np.random.default_rng(training.seed)
-    best_epoch, best, weights = 0, _validation_loss(model, val_pairs), _copy(model.network)
     last, parts = epochs or training.epochs, math.ceil(len(pairs) / training.batch)
+    # A snapshot of another library or kind of device would not end in the same weights.
+    name = f"reward model, torch {torch.__version__}, {network.device.type}"
+    fitting = Fitting(name, list(network.parameters()), optimiser, last * parts)
+    best = BestWeights(network)
+    if path := journal.open(fitting):
+        tensors, state = read_snapshot(path)
+        fitting.restore(tensors, state)
+        best.restore(tensors, state)
+    else:
+        best.offer(0, _validation_loss(model, val_pairs))
+    step = 0
     for epoch in range(1, last + 1):
-        model.network.train()
+        network.train()
         for part, batch in enumerate(_batches(model, pairs, training.batch, rng), start=1):
+            step += 1
+            if step <= fitting.done:  # in an earlier process
+                continue
             if model.progress:
                 model.progress(f"epoch {epoch} of {last}, batch {part} of {parts}")
             optimiser.zero_grad()
-            torch.autograd.backward(_loss(model.network, batch))
-            torch.nn.utils.clip_grad_norm_(model.network.parameters(), 1.0)
+            torch.autograd.backward(_loss(network, batch))
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
-        loss = _validation_loss(model, val_pairs)
-        if not val_pairs or loss < best:
-            best_epoch, best, weights = epoch, loss, _copy(model.network)
-    model.network.load_state_dict(weights)
-    model.network.eval()
-    return best_epoch
-
-
-def _copy(network: Any) -> dict[str, torch.Tensor]:
-    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+            fitting.done += 1
+            if part == parts:
+                best.offer(epoch, _validation_loss(model, val_pairs))
+            if journal.due(fitting):
+                tensors, state = fitting.snapshot()
+                weights, loss = best.snapshot()
+                journal.write(tensors | weights, state | loss)
+    network.eval()
+    return best.load(last)
 
 
 def _validation_loss(model: RewardModel, pairs: Sequence[Pair]) -> float:

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 from transformers import LlamaConfig
 
 from paretosteer.errors import UsageError
+from paretosteer.text.best_weights import BestWeights
 from paretosteer.text.scratch.byte_pair import learn_tokenizer
 from paretosteer.text.scratch.model_size import Size
 from paretosteer.text.scratch.token_rows import (
@@ -32,7 +33,7 @@ from paretosteer.text.scratch.train_language_model import (
     fit,
     fresh_llama,
 )
-from paretosteer.training.snapshots import Journal, Snapshot
+from paretosteer.training.snapshots import Journal
 
 SCRATCH_VERSION = "3"
 FACTS = "scratch.json"
@@ -122,13 +123,14 @@ def train_start_model(
 
     def train(size: Size) -> _Candidate:
         model = fresh_llama(_config(tokenizer, size), seed).to(device or torch.device("cpu"))
-        best = _Best(model, lambda: cross_entropy(model, answers_in_order(watched, WATCHED, pad)))
+        best = BestWeights(model)
 
         def on_step(step: int, total: int, loss: float) -> None:
             if progress is not None:
                 progress(step, total, loss)
             if few and step % max(1, steps // LOOKS) == 0:
-                best.look(step)
+                loss = cross_entropy(model, answers_in_order(watched, WATCHED, pad))
+                best.offer(step, loss)
 
         tokens = fit(
             model,
@@ -185,47 +187,6 @@ class _Candidate:
     def facts(self) -> dict[str, float | None]:
         loss = self.loss if math.isfinite(self.loss) else None  # JSON has no infinity
         return {"width": self.size.width, "layers": self.size.layers, "validation": loss}
-
-
-class _Best:
-    """Weights with the lowest validation loss so far."""
-
-    def __init__(self, model: Any, loss: Callable[[], float]):
-        self._model, self._loss = model, loss
-        self.lowest, self._step = math.inf, 0
-        self._weights: dict[str, torch.Tensor] = {}
-
-    def look(self, step: int) -> None:
-        """Keep the current weights if they are the best so far."""
-        loss = self._loss()
-        if loss < self.lowest:
-            weights = self._model.state_dict().items()
-            self.lowest, self._step = loss, step
-            self._weights = {name: value.detach().clone() for name, value in weights}
-
-    def snapshot(self) -> Snapshot:
-        """Best weights so far, for `fit`."""
-        weights = {f"best.{name}": value for name, value in self._weights.items()}
-        # JSON has no infinity.
-        return weights, {"best": [self.lowest, self._step] if weights else None}
-
-    def restore(self, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
-        """Restore what `snapshot` returned."""
-        if state["best"]:
-            self.lowest, self._step = state["best"]
-        weights = self._model.state_dict()
-        self._weights = {
-            name: tensors[f"best.{name}"].to(value.device)
-            for name, value in weights.items()
-            if f"best.{name}" in tensors
-        }
-
-    def load(self, last: int) -> int:
-        """Load the best weights, if any were kept, and return their step."""
-        if not self._weights:
-            return last
-        self._model.load_state_dict(self._weights)
-        return self._step
 
 
 def refuse_poor(facts: Mapping[str, Any]) -> None:
