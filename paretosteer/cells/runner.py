@@ -89,6 +89,7 @@ class CellRun:
         self.points = method_outputs.points(self.config.method.name, self.method, plan.grid())
         for split in benchmark_outputs.NEEDED:
             benchmark_outputs.prompts(self.benchmark, split)
+        plan.check_inputs()  # again: a file may have been edited before it was read
         self.group = ProcessGroup(accelerator(self.setting.device))
         self.partial = PartialStages(plan, self.setting.device.type, self.group.size)
 
@@ -136,6 +137,8 @@ class CellRun:
             else:
                 self.method.load(shared.checkpoint, self.benchmark)
 
+        if self.plan.content_key:
+            self.plan.check_inputs()  # the method has read its files now
         files = write_checkpoint(self.folder, self.config.method.name, self.method)
         with atomic_write(self.folder / "training.csv") as path:
             if shared is None:

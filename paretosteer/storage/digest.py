@@ -47,21 +47,21 @@ def file_digest(path: Path) -> str:
 
 
 def input_digest(path: Path) -> str:
-    """Like `file_digest`, but cached while the file's size and modification time stay the same.
+    """Like `file_digest`, but cached while the file stays the same, as far as `seen` shows.
 
     For inputs, which a sweep only reads, and whose digests it needs once per cell.
     """
     return _digest_of(path, *seen(path))
 
 
-def seen(path: Path) -> tuple[int, int]:
-    """Size and modification time of a file, which change with its content."""
+def seen(path: Path) -> tuple[int, ...]:
+    """Properties of a file that change with its content, even where its times are preserved."""
     stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
 @lru_cache(maxsize=1024)
-def _digest_of(path: Path, size: int, changed: int) -> str:
+def _digest_of(path: Path, *properties: int) -> str:
     return file_digest(path)
 
 

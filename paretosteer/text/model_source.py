@@ -47,8 +47,13 @@ def model_digest(path: str, option: str = "model.path", revision: str | None = N
     folder = Path(model_folder(path, option, revision))
     if is_gguf(path):
         return input_digest(Path(path))
-    files = sorted(_files(folder))
-    return _digest_of(tuple((name, folder / name, *seen(folder / name)) for name in files))
+    files = [(name, folder / name) for name in sorted(_files(folder))]
+    if broken := [name for name, file in files if not file.is_file()]:
+        raise UsageError(
+            f"{option}: {broken[0]!r} in {str(folder)!r} is not a file, or a link to one; copy or "
+            "download the model again"
+        )
+    return _digest_of(tuple((name, file, seen(file)) for name, file in files))
 
 
 def _files(folder: Path) -> Iterator[str]:
@@ -69,16 +74,16 @@ def _files(folder: Path) -> Iterator[str]:
         for name in names:
             lower = name.lower()
             unread = lower in _UNREAD_NAMES or Path(lower).suffix in _UNREAD_SUFFIXES
-            if not unread and not lower.startswith("readme") and (place / name).is_file():
+            if not unread and not lower.startswith("readme"):
                 yield (place / name).relative_to(folder).as_posix()
 
 
 # Cached: every cell of a sweep needs it, and reading the weights of a large model takes seconds.
 @lru_cache(maxsize=64)
-def _digest_of(files: tuple[tuple[str, Path, int, int], ...]) -> str:
+def _digest_of(files: tuple[tuple[str, Path, tuple[int, ...]], ...]) -> str:
     """Joint digest of files and their names; their sizes and times are only part of the key."""
     whole = sha256()
-    for name, file, size, _ in files:
+    for name, file, (size, *_) in files:
         whole.update(f"{len(name)} {name} {size} ".encode())  # no two folders give the same bytes
         with file.open("rb") as stream:
             for block in iter(lambda: stream.read(1 << 20), b""):

@@ -77,3 +77,28 @@ def test_files_that_change_after_the_plan_was_made_fail_the_cell(
         capsys.readouterr().err
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_files_that_change_while_the_benchmark_reads_them_fail_the_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from paretosteer.benchmarks.bandit.benchmark import Bandit
+
+    keys = iter(("before", "before", "after"))
+    monkeypatch.setattr(Bandit, "model_key", classmethod(lambda *args: next(keys)))
+    assert main(["run", *SMALL, "method=clp", f"sweep_dir={tmp_path}"]) == 2
+    assert "have changed since the cell was planned" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("record.json"))
+
+
+def test_files_that_change_while_the_method_reads_them_fail_the_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from paretosteer.methods.clp import CLP
+
+    keys = iter(("before", "before", "before", "after"))
+    monkeypatch.setattr(CLP, "content_key", classmethod(lambda *args: next(keys)))
+    assert main(["run", *SMALL, "method=clp", f"sweep_dir={tmp_path}"]) == 2
+    assert "have changed since the cell was planned" in capsys.readouterr().err
+    (record,) = tmp_path.rglob("record.json")
+    assert read_record(record.parent).stages == {}

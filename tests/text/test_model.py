@@ -1,6 +1,7 @@
 """Start models: what is refused, and in which words."""
 
 import json
+import os
 
 import huggingface_hub
 import pytest
@@ -119,6 +120,33 @@ def test_the_digest_covers_every_file_that_is_read(llama, tmp_path, name):
         file.write_text(text)
         digests.append(model_digest(str(tmp_path / "model")))
     assert len(set(digests)) == (3 if name in READ else 1)
+
+
+@pytest.mark.parametrize("name", ["generation_config.json", "chat_template.jinja", "more/x.json"])
+def test_a_link_to_nothing_is_refused(llama, tmp_path, name):
+    """As in a hub cache of which a blob was removed; loaders would do without the file."""
+    saved(llama, tmp_path / "model")
+    link = tmp_path / "model" / name
+    link.parent.mkdir(exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(tmp_path / "blobs" / "0a1b2c")
+    with pytest.raises(UsageError, match=f"'{name}' in .* is not a file, or a link to one"):
+        model_digest(str(tmp_path / "model"))
+    link.unlink()
+    (tmp_path / "model" / "README.md").symlink_to(tmp_path / "blobs" / "0a1b2c")
+    model_digest(str(tmp_path / "model"))
+
+
+def test_an_edit_that_preserves_size_and_times_changes_the_digest(llama, tmp_path):
+    folder = tmp_path / "model"
+    saved(llama, folder)
+    file = folder / "chat_template.jinja"
+    file.write_text("one")
+    before, stat = model_digest(str(folder)), file.stat()
+    file.write_text("two")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    assert model_digest(str(folder)) != before
 
 
 def test_the_digest_follows_links_and_ends(llama, tmp_path):
