@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from paretosteer import benchmark_outputs, method_outputs
-from paretosteer.cells import record_content
+from paretosteer.cells import provenance, record_content
 from paretosteer.cells.cell_tracker import CellTracker
 from paretosteer.cells.config_yaml import write_config
 from paretosteer.cells.evaluation import Evaluation
@@ -25,6 +25,7 @@ from paretosteer.cells.shared_training import SharedTraining, find_shared, make_
 from paretosteer.cells.stage_files import write_checkpoint, write_json_lines, write_table
 from paretosteer.config.setting import Setting
 from paretosteer.errors import PLUGIN_ERRORS, UnsupportedError, stops_job
+from paretosteer.plugins.in_use import used
 from paretosteer.runtime import memory
 from paretosteer.runtime.accelerate_processes import accelerator, are_several
 from paretosteer.runtime.progress import say, stage
@@ -98,6 +99,8 @@ class CellRun:
         done = self.state.finished(self.plan.digests)
         for finished in done:
             self.partial.clear(finished)
+        if note := self.other_code():
+            say(f"{self.plan.title}: note: {note}")
         self.group.announce(training="train" not in done)
         if "train" in done:
             say(f"{self.plan.title}: training is finished, not repeated")
@@ -109,6 +112,8 @@ class CellRun:
         if "score" not in done:
             self.score()
         results = record_content.results(self.plan, self.state, self.benchmark, self.points)
+        if note := self.other_code():
+            results["notes"].append(note)
         return self.record("ok", **results)
 
     def train(self) -> None:
@@ -255,8 +260,19 @@ class CellRun:
 
     def finish(self, stage: str, files: list[str], facts: dict[str, Any]) -> None:
         """Mark a stage as finished and remove its pieces."""
-        self.state.finish(stage, self.plan.digests[stage], files, facts)
+        self.state.finish(stage, self.plan.digests[stage], files, facts | {"code": self.code})
         self.partial.clear(stage)
+
+    def other_code(self) -> str:
+        """Caveat that finished stages were made by other code; empty if none was."""
+        done = self.state.finished(self.plan.digests)
+        other = [name for name in done if self.state.facts(name).get("code") != self.code]
+        return f"Made by other code, and reused: {', '.join(other)}." if other else ""
+
+    @property
+    def code(self) -> str:
+        """Digest of the code of this process and of the cell's plug-ins."""
+        return provenance.source_digest(used(self.config))
 
     def trainer(self, on_step: OnStep | None = None) -> Trainer:
         """A trainer that writes snapshots and resumes from them."""

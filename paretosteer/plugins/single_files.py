@@ -19,6 +19,8 @@ from typing import Any
 
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, first_line, line_in
 from paretosteer.plugins.checks import CHECKS, fault
+from paretosteer.plugins.local_modules import local_digests
+from paretosteer.storage.digest import digest as content_digest
 
 VARIABLE = "PARETOSTEER_PLUGINS"
 TABLE = "paretosteer_plugins"
@@ -30,7 +32,7 @@ class PluginFile:
 
     path: Path
     offers: Mapping[str, Mapping[str, Any]]  # by group and name
-    digest: str  # of the source that was executed
+    digest: str  # of the source that was executed and of the modules beside it
 
 
 def declare(parser: argparse.ArgumentParser, dest: str) -> None:
@@ -95,7 +97,9 @@ def _read(path: str) -> PluginFile:
         number = line_in(error, path)
         where = f", line {number}" if number else ""
         raise UsageError(f"--plugin: {path}{where}: {_describe(error)}") from error
-    return PluginFile(Path(path), _table(path, getattr(module, TABLE, None)), digest)
+    own = local_digests(source)  # now, since the file may have extended the search path
+    joint = content_digest({"": digest, **own}) if own else digest
+    return PluginFile(Path(path), _table(path, getattr(module, TABLE, None)), joint)
 
 
 def _table(path: str, offers: Any) -> Mapping[str, Mapping[str, Any]]:

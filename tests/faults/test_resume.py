@@ -208,6 +208,26 @@ def test_other_code_begins_a_stage_anew(
     assert "train was started under another setting, restarted" in capfd.readouterr().err
 
 
+def test_reuse_of_stages_of_other_code_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As after the edit of a plug-in package that keeps its version."""
+    overrides = ("method=rewarded_soup", "budget.steps=2")
+
+    def die(*_: Any) -> Any:
+        raise Death
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner.CellRun, "score", die)
+        with pytest.raises(Death):
+            run_cell(tmp_path, *overrides)
+    monkeypatch.setattr("paretosteer.cells.provenance.source_digest", lambda *_: "0" * 64)
+    note = "Made by other code, and reused: train, sample."
+    assert note in run_cell(tmp_path, *overrides)["notes"]
+    assert f"note: {note}" in capfd.readouterr().err
+    assert not any("other code" in each for each in run_cell(tmp_path / "b", *overrides)["notes"])
+
+
 def test_a_phase_that_changed_its_shape_is_trained(tmp_path: Path) -> None:
     """A journal belongs to one training run; a phase that it does not know is not believed."""
 

@@ -126,6 +126,37 @@ def test_a_changed_file_is_other_code(file: Path) -> None:
     assert len({own, *digests}) == 3
 
 
+@pytest.mark.parametrize(
+    ("imports", "edited"),
+    [
+        ("import own_tools", "own_tools.py"),
+        ("from own_tools import ONE", "own_tools.py"),
+        ("import own_tools", "own_more.py"),  # which own_tools imports
+        ("from own_package.inner import ONE", "own_package/inner.py"),
+    ],
+)
+def test_changed_module_of_a_file_is_other_code(
+    file: Path, imports: str, edited: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (file.parent / "own_package").mkdir()
+    for name in ("own_more", "own_package/__init__", "own_package/inner"):
+        (file.parent / f"{name}.py").write_text("ONE = 1\n")
+    (file.parent / "own_tools.py").write_text("def one():\n    import own_more\n\nONE = 1\n")
+    (file.parent / "unrelated.py").write_text("ONE = 1\n")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    start = f"import sys, numpy\nsys.path.insert(0, {str(file.parent)!r})\n{imports}\n"
+    file.write_text(file.read_text() + start)
+    digests = []
+    for change in (None, "unrelated.py", edited):
+        if change:
+            (file.parent / change).write_text("ONE = 1  # and two\n")
+        single_files._read.cache_clear()
+        digests.append(single_files.add([str(file)])[0].digest)
+        for name in [name for name in sys.modules if name.startswith("own_")]:
+            monkeypatch.delitem(sys.modules, name)
+    assert digests[0] == digests[1] != digests[2]
+
+
 @pytest.mark.slow
 def test_workers_see_the_file_and_the_record_names_it(
     file: Path,
