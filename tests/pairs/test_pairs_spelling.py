@@ -160,3 +160,13 @@ def test_targets_that_a_format_reads_are_accepted(tmp_path, columns, more):
     path = tmp_path / "pairs.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in given))
     assert chosen(path, columns=columns, **more)
+
+
+@pytest.mark.parametrize("target", ["nothing.jsonl", "folder"])
+def test_folder_with_a_link_to_no_file_is_refused(tmp_path, target):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.jsonl").write_text("\n".join(rows("1")))
+    (tmp_path / "set" / "train-2.jsonl").symlink_to(tmp_path / target)
+    with pytest.raises(UsageError, match=r"train-2\.jsonl' is a link to no file"):
+        chosen(tmp_path / "set")

@@ -103,6 +103,26 @@ def test_several_outputs_and_none_named(stand_in):
     refused(stand_in("bart"), r"good\.logit: missing, .* 2 outputs; .* 0 faithless, 1 faithful")
 
 
+def test_a_name_whose_index_is_ambiguous_is_refused(stand_in, tmp_path):
+    folder = shutil.copytree(stand_in("bart"), tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["label2id"] = {"faithful": 0, "faithless": 1}
+    (folder / "config.json").write_text(json.dumps(config))
+    refused(folder, r"'faithful' is output 1 in id2label .* and 0 in label2id", logit="faithful")
+    expected = load(stand_in("bart"), form="answer", logit=1).score([ASK], ["Yes."])
+    assert load(folder, form="answer", logit=1).score([ASK], ["Yes."]) == expected
+
+
+def test_a_name_follows_another_order_of_the_outputs(stand_in, tmp_path):
+    folder = shutil.copytree(stand_in("bart"), tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"] = {"0": "faithful", "1": "faithless"}
+    del config["label2id"]
+    (folder / "config.json").write_text(json.dumps(config))
+    expected = load(stand_in("bart"), form="answer", logit=0).score([ASK], ["Yes."])
+    assert load(folder, form="answer", logit="faithful").score([ASK], ["Yes."]) == expected
+
+
 @pytest.mark.parametrize("logit", ["faithfull", "2", 2, -1, True, 1.0])
 def test_an_output_that_does_not_exist(stand_in, logit):
     refused(stand_in("bart"), r"rewards\.good\.logit", logit=logit)

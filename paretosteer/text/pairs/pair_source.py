@@ -80,7 +80,13 @@ class Source:
         if self.is_file:
             content = input_digest(path)
         elif path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.is_file())
+            found = sorted(path.rglob("*"))
+            if links := [file for file in found if file.is_symlink() and not file.is_file()]:
+                raise UsageError(
+                    f"{self.option}: {str(links[0])!r} is a link to no file, so it would not be "
+                    "read; copy what it should lead to, or remove it"
+                )
+            files = [file for file in found if file.is_file()]
             content = {file.relative_to(path).as_posix(): input_digest(file) for file in files}
         else:
             content = {"hub": self.path, "commit": self.commit()}

@@ -85,14 +85,14 @@ def resolve_spec(spec: RewardSpec, network: Any, tokenizer: Any) -> RewardSpec:
     """
     names = {int(index): str(name) for index, name in (network.config.id2label or {}).items()}
     count = network.config.num_labels
-    logit = 0 if spec.logit is None else _index(spec, "logit", names, count)
+    logit = 0 if spec.logit is None else _index(spec, "logit", names, network.config)
     if spec.logit is None and count > 1:
         outputs = ", ".join(f"{index} {names.get(index, '')}".strip() for index in range(count))
         raise UsageError(
             f"{spec.option}.logit: missing, and {spec.path!r} has {count} outputs; set it to a "
             f"name or an index of: {outputs}"
         )
-    against = None if spec.against is None else _index(spec, "against", names, count)
+    against = None if spec.against is None else _index(spec, "against", names, network.config)
     if per_token(network):
         _check_separator(spec, tokenizer)
     return replace(spec, form=resolve_form(spec, tokenizer), logit=logit, against=against)
@@ -103,12 +103,18 @@ def per_token(network: Any) -> bool:
     return "TokenClassification" in type(network).__name__
 
 
-def _index(spec: RewardSpec, key: str, names: Mapping[int, str], count: int) -> int:
+def _index(spec: RewardSpec, key: str, names: Mapping[int, str], config: Any) -> int:
     """Index of an output that is given by index or by name."""
-    value = getattr(spec, key)
+    value, count = getattr(spec, key), config.num_labels
     found = [index for index, name in names.items() if name == value]
     found = found or [i for i, name in names.items() if name.lower() == str(value).lower()]
     if isinstance(value, str) and len(found) == 1:
+        other = (config.label2id or {}).get(names[found[0]], found[0])
+        if int(other) != found[0]:
+            raise UsageError(
+                f"{spec.option}.{key}: {value!r} is output {found[0]} in id2label of config.json "
+                f"and {other} in label2id; use the index"
+            )
         return found[0]
     index = int(value) if isinstance(value, int) or value.isdecimal() else None
     if index is not None and 0 <= index < count:
