@@ -75,45 +75,51 @@ class CellPlan:
         )
 
     @cached_property
-    def digests(self) -> dict[str, str]:
-        """Digest of each stage: covers exactly what its output depends on, chained."""
+    def train_digest(self) -> str:
+        """Digest of everything that training depends on."""
         c = self.config
-        budget = c.budget.model_dump()
-        evaluation = {"test_prompts", "test_samples"}
-        nothing = {"name", "eval_rows", "checks", "embedded_steps"}  # the model's key has the last
-        training = {k: v for k, v in budget.items() if k not in evaluation | nothing}
-        train = chain(
+        untrained = {"test_prompts", "test_samples", "name", "eval_rows", "checks"}
+        untrained |= {"embedded_steps"}  # in the model's key
+        return chain(
             "train",
             {
                 "method": {"name": c.method.name, **options.content(self.method_options)},
                 "benchmark": {"name": c.benchmark.name, **options.content(self.benchmark_options)},
-                "budget": training,
+                "budget": {k: v for k, v in c.budget.model_dump().items() if k not in untrained},
                 "seed": c.seed,
                 "dtype": c.dtype,
             },
             {"model": self.model_key}
             | ({"method": self.content_key} if self.content_key else {})
-            | ({"shared": self.shared.digests["train"]} if self.shared else {})
+            | ({"shared": self.shared.train_digest} if self.shared else {})
             | plugin_files(used(c)),
             {"train": VERSIONS["train"]}
             | {"method": self.method_class.version, "benchmark": self.benchmark_class.version}
             | {f"objective {name}": version for name, version in self.objectives.items()}
             | kind_versions(c),
         )
-        grid = {"preferences": c.preferences.model_dump()}
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Digest of each stage: covers exactly what its output depends on, chained."""
+        budget = self.config.budget
         sample = chain(
             "sample",
-            grid | {key: budget[key] for key in sorted(evaluation)},
-            {"train": train},
+            {
+                "preferences": self.grid_content,
+                "test_prompts": budget.test_prompts,
+                "test_samples": budget.test_samples,
+            },
+            {"train": self.train_digest},
             {"sample": VERSIONS["sample"]},
         )
         score = chain(
             "score",
-            {"checks": c.budget.checks},  # they decide how many samples may stay unscored
+            {"checks": budget.checks},  # they decide how many samples may stay unscored
             {"sample": sample},
             {"score": VERSIONS["score"]},
         )
-        return {"train": train, "sample": sample, "score": score}
+        return {"train": self.train_digest, "sample": sample, "score": score}
 
     @cached_property
     def shared(self) -> CellPlan | None:
@@ -129,6 +135,11 @@ class CellPlan:
         """Digest of the files that the method's options name, if they name any."""
         key: str | None = self.method_class.content_key(self.method_options)
         return key
+
+    @cached_property
+    def grid_content(self) -> dict[str, Any]:
+        """Everything that the preferences to evaluate depend on."""
+        return self.config.preferences.content(len(self.objectives))
 
     @cached_property
     def objectives(self) -> dict[str, str]:
@@ -150,7 +161,7 @@ class CellPlan:
     @property
     def identity(self) -> str:
         """Training digest, shortened: names the cell's folder."""
-        return self.digests["train"][:IDENTITY_LENGTH]
+        return self.train_digest[:IDENTITY_LENGTH]
 
     @property
     def folder(self) -> Path:
@@ -203,10 +214,12 @@ class CellPlan:
         """
         model_key = self.benchmark_class.model_key(self.config, self.benchmark_options)
         content_key = self.method_class.content_key(self.method_options)
-        if (model_key, content_key) != (self.model_key, self.content_key):
+        grid = self.config.preferences.content(len(self.objectives))
+        given = (self.model_key, self.content_key, self.grid_content)
+        if (model_key, content_key, grid) != given:
             raise UsageError(
-                f"{self.folder.name}: the files of its model, data or method have changed since "
-                "the cell was planned; run the command again"
+                f"{self.folder.name}: the files of its model, data, method or preferences have "
+                "changed since the cell was planned; run the command again"
             )
 
     def grid(self) -> Array:

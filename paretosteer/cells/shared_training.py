@@ -115,7 +115,7 @@ def _key(plan: CellPlan, device: str) -> dict[str, Any]:
     """Everything that a training depends on, code and libraries included."""
     plugins = used(plan.config)
     return {
-        "train": plan.digests["train"],
+        "train": plan.train_digest,
         "code": provenance.source_digest(plugins),
         "versions": provenance.versions(plugins),
         "device": device,

@@ -95,6 +95,10 @@ class _Grid(_Section):
         """Number of preferences, without making them; None if it is not known."""
         return None
 
+    def content(self, objectives: int) -> dict[str, Any]:
+        """Everything that the preferences depend on, for digests."""
+        return self.model_dump()
+
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks to show beside the figures."""
@@ -141,6 +145,10 @@ class PreferenceFile(_Grid):
     def points(self, objectives: int) -> Array:
         """Lines of the file."""
         return simplex.read_file(Path(self.path), objectives)
+
+    def content(self, objectives: int) -> dict[str, Any]:
+        """Lines of the file, which may be edited, and not its path."""
+        return {"name": self.name, "points": self.points(objectives).tolist()}
 
 
 class Parm36(_Grid):

@@ -242,7 +242,7 @@ def _config(cell: Cell, device: str, model: str | None) -> CellConfig:
 def _check_model(cell: Cell, plan: CellPlan) -> None:
     """Raise UsageError if the start model is not the one that the cell was trained on."""
     if not cell.record or not cell.record.model:  # unfinished: only its training digest is known
-        if State(cell.path).stages["train"]["digest"] != plan.digests["train"]:
+        if State(cell.path).stages["train"]["digest"] != plan.train_digest:
             raise UsageError(
                 f"{cell.path}: did not finish, and was trained on another start model or by "
                 "another version of paretosteer; run the cell again"

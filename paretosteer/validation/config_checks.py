@@ -128,10 +128,11 @@ def _expected(plan: CellPlan, record: ScoredRecord) -> dict[str, tuple[object, o
 
 
 def _names_files(plan: CellPlan) -> bool:
-    """True if the method's options name files; those may have changed, and none is opened."""
+    """True if a cell's method or preferences are in files; none is opened, since it may differ."""
     from paretosteer.config import options
 
-    return bool(options.places(plan.method_class.Options))
+    in_file = plan.config.preferences.name == "file"
+    return in_file or bool(options.places(plan.method_class.Options))
 
 
 def _other_version(plan: CellPlan, record: ScoredRecord) -> str:

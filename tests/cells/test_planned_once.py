@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,22 @@ def test_files_that_change_while_the_method_reads_them_fail_the_cell(
     assert "have changed since the cell was planned" in capsys.readouterr().err
     (record,) = tmp_path.rglob("record.json")
     assert read_record(record.parent).stages == {}
+
+
+def test_an_edit_of_the_file_of_preferences_is_sampled_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "preferences.txt", tmp_path / "out"
+    small = ["run", *SMALL[:-1], "method=clp", f"sweep_dir={out}"]
+    for text in ("1,0\n0,1\n", "0.5,0.5\n0.2,0.8\n0.9,0.1\n"):
+        file.write_text(text)
+        assert main([*small, "preferences=file", f"preferences.path={file}"]) == 0
+        (record,) = out.rglob("record.json")
+        points = [list(point) for point in read_record(record.parent).preferences]
+        assert points == [[float(x) for x in line.split(",")] for line in text.split()]
+    assert "training is finished, not repeated" in capsys.readouterr().err
+    copy = shutil.copy(file, tmp_path / "other.txt")  # of the same content
+    assert main([*small, "preferences=file", f"preferences.path={copy}"]) == 0
+    assert "finished before, reused" in capsys.readouterr().err
+    file.unlink()
+    assert main(["validate", str(out)]) == 0
