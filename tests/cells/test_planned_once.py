@@ -62,7 +62,7 @@ def test_a_cell_that_cannot_be_planned_is_not_planned_again(
 
 def test_a_job_in_another_process_knows_no_plans() -> None:
     cell = PlannedCell.of(compose_cell([*SMALL, "method=clp"]))
-    (carried,) = pickle.loads(pickle.dumps(Job([cell])))._cells
+    (carried,) = pickle.loads(pickle.dumps(Job([cell]))).cells
     assert (carried.config, carried.plan) == (cell.config, None)
 
 
