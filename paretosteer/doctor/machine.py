@@ -53,6 +53,18 @@ def gpus(_: Path) -> Iterator[Finding]:
             yield Finding("ok", f"cuda:{index}", found)
 
 
+def bfloat16(_: Path) -> Iterator[Finding]:
+    """Speed of bfloat16 on a processor that computes it natively."""
+    from paretosteer.runtime.cpu_bfloat16 import bfloat16_speedup, native_bfloat16
+
+    name = native_bfloat16()
+    if name is None:
+        yield Finding("ok", "bfloat16", "not native to the processor, which computes in float32")
+        return
+    found = f"native ({name}), {bfloat16_speedup():.1f} times as fast as float32 in a short test"
+    yield Finding("ok", "bfloat16", f"{found}; set dtype=bfloat16 for a large model")
+
+
 def memory(_: Path) -> Iterator[Finding]:
     """Free memory, also under the control group's limit."""
     import psutil
@@ -124,4 +136,4 @@ def _without_cuda() -> Finding:
     return Finding("ok", "GPU", "none; the CPU serves models up to some 100 million weights")
 
 
-PROBES: tuple[Probe, ...] = (threads, gpus, memory, limits)
+PROBES: tuple[Probe, ...] = (threads, gpus, bfloat16, memory, limits)

@@ -18,6 +18,7 @@ from paretosteer.doctor import Probe, folders, machine, packages, services
 from paretosteer.errors import UsageError
 from paretosteer.findings import Finding
 from paretosteer.plugins import registry
+from paretosteer.runtime import cpu_bfloat16
 from paretosteer.runtime.terminal import byte_size
 
 HERE = Path()
@@ -227,3 +228,25 @@ def test_sizes_as_people_write_them() -> None:
         "2 GB",
         "3 TB",
     ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("fma avx512_bf16 amx_tile amx_bf16", "native (AMX), 3.0 times as fast as float32"),
+        ("fma avx512_bf16", "native (AVX512-BF16), 3.0 times as fast"),
+        ("fma avx2", "not native to the processor"),
+    ],
+)
+def test_bfloat16_is_measured_where_the_processor_computes_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, expected: str
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
+    monkeypatch.setattr(cpu_bfloat16, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(cpu_bfloat16, "bfloat16_speedup", lambda: 3.0)
+    assert expected in lines(machine.bfloat16)
+
+
+def test_the_speed_of_bfloat16_is_a_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_bfloat16, "_SIZE", 32)
+    assert cpu_bfloat16.bfloat16_speedup() > 0
