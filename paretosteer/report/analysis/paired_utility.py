@@ -1,7 +1,7 @@
 """Rows whose utility at a preference does not differ significantly, by paired differences."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -10,14 +10,6 @@ import numpy.typing as npt
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.report.analysis import bootstrap
 from paretosteer.report.analysis.evaluate import TableResult
-from paretosteer.report.analysis.replicates import Replicate
-
-
-@dataclass(frozen=True)
-class _Utility:
-    draws: bootstrap.Draws
-    estimates: FloatArray  # (replicates, k)
-    resampled: FloatArray  # (replicates, resamples, k)
 
 
 def alike(result: TableResult) -> list[list[list[int]]]:
@@ -28,33 +20,31 @@ def alike(result: TableResult) -> list[list[list[int]]]:
     """
     assert result.table.setting  # a scored table has one
     preferences = np.array(result.table.setting.preferences)
-    rows = [_utility(each.row.replicates, preferences, result.outer) for each in result.scored]
+    rows = [each.row.replicates for each in result.scored]
+
+    @cache  # most rows have the same replicates
+    def utility(row: int, keys: Sequence[bootstrap.Key]) -> tuple[FloatArray, FloatArray]:
+        """Mean utility over some replicates, (k,), and its resamples (resamples, k)."""
+        replicates = [each for each in rows[row] if each.key in keys]
+        draws = bootstrap.resample(replicates, result.outer)
+        means = np.mean([each.scores.mean(axis=1) for each in replicates], axis=0)  # (k, m)
+        resampled = draws.mean(draws.points)  # (resamples, k, m)
+        return (means * preferences).sum(axis=1), (resampled * preferences).sum(axis=2)
+
+    def undecided(a: int, b: int) -> npt.NDArray[np.bool_]:
+        """True where the interval of the difference contains 0, (k,)."""
+        theirs = {each.key for each in rows[b]}
+        keys = tuple(each.key for each in rows[a] if each.key in theirs)
+        if not keys or (result.outer and not bootstrap.enough(keys)):
+            return np.ones(len(preferences), dtype=np.bool_)
+        (mean, draws), (other, other_draws) = utility(a, keys), utility(b, keys)
+        band = bootstrap.band(mean - other, draws - other_draws)
+        contains: npt.NDArray[np.bool_] = (band.low <= 0) & (band.high >= 0)
+        return contains
+
     found: list[list[list[int]]] = [[[] for _ in preferences] for _ in rows]
     for a, b in combinations(range(len(rows)), 2):
-        for place in np.flatnonzero(_undecided(rows[a], rows[b])).tolist():
+        for place in np.flatnonzero(undecided(a, b)).tolist():
             found[a][place].append(b)
             found[b][place].append(a)
     return found
-
-
-def _utility(replicates: Sequence[Replicate], preferences: FloatArray, outer: bool) -> _Utility:
-    draws = bootstrap.resample(replicates, outer)
-    points = np.stack([each.scores.mean(axis=1) for each in replicates])  # (replicates, k, m)
-    return _Utility(
-        draws, (points * preferences).sum(axis=-1), (draws.points * preferences).sum(axis=-1)
-    )
-
-
-def _undecided(first: _Utility, second: _Utility) -> npt.NDArray[np.bool_]:
-    """True where the interval of the difference contains 0, (k,)."""
-    keys = tuple(key for key in first.draws.keys if key in second.draws.keys)
-    if not keys or (first.draws.outer and not bootstrap.enough(keys)):
-        return np.ones(first.estimates.shape[1], dtype=np.bool_)
-    here = [first.draws.keys.index(key) for key in keys]
-    there = [second.draws.keys.index(key) for key in keys]
-    draws = replace(first.draws, keys=keys)
-    difference = draws.mean(first.resampled[here] - second.resampled[there])
-    estimate = (first.estimates[here] - second.estimates[there]).mean(axis=0)
-    band = bootstrap.band(estimate, difference)
-    undecided: npt.NDArray[np.bool_] = (band.low <= 0) & (band.high >= 0)
-    return undecided

@@ -98,9 +98,10 @@ def _title(results: Sequence[TableResult]) -> str:
     (only,) = scored
     assert only.table.setting  # a scored table has one
     count = len(only.rows)
+    *others, last = only.table.setting.names
+    names = f"{', '.join(others)} and {last}" if others else last
     return (
-        f"Steering {' and '.join(only.table.setting.names)}: {count} "
-        f"configuration{'s' if count > 1 else ''} on {only.table.model}"
+        f"Steering {names}: {count} configuration{'s' if count > 1 else ''} on {only.table.model}"
     )
 
 

@@ -8,7 +8,7 @@ function ternary(node, view) {
   node.append(make("h3", {}, "Who is best where"),
     make("p", { class: "soft" },
       "Every measured preference, in the colour and mark of the method that offers the " +
-      "most utility there. Hover for all methods; click to turn the dial."), chart);
+      "most utility there. Hover for all methods; click to turn the dial."), chart, legend(view));
   view.parts.push({ node: chart, turns: true, draw: () => drawTernary(chart, view) });
 }
 
