@@ -40,6 +40,18 @@ def test_every_method_has_its_page() -> None:
     assert methods <= set(re.findall(r"methods/(\w+)\.md", index))
 
 
+def test_configuration_tables_follow_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import generated  # type: ignore[import-not-found]
+
+    assert "| `budget.test_prompts` | `4` | `null` | `null` |" in generated._budgets()
+    keys = generated._configuration("config.yaml")
+    assert "| `seed` | `0` | of training" in keys and "| `report.raw_reference` | `null` |" in keys
+    assert "hydra" not in keys
+    assert "| `preferences.count` | `21` |" in generated._group("preferences")
+    assert "`experiment=five_methods`" in generated._experiments()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / "build" / "typed").is_dir(), reason="run `make types` first")
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
