@@ -35,11 +35,16 @@ _MOST_SHOWN = 3
 
 
 def report_folders(folder: Path) -> Iterator[Path]:
-    """Folders named `report` at or below a folder that hold a report; links are not followed."""
+    """Folders with a report: those named `report` at or below a folder, and a published folder.
+
+    Links are not followed.
+    """
     for where, below, names in os.walk(folder):
         below.sort()
         if REPORT in names and Path(where).name == "report":
             below.clear()
+            yield Path(where)
+        elif REPORT in names and Path(where) == folder:
             yield Path(where)
 
 

@@ -84,6 +84,7 @@ def test_published_cells_are_trusted_without_their_checkpoint(sweep: Path, tmp_p
     (clp, *_) = [verdict for verdict in validate(out) if "clp" in str(verdict.path)]
     assert "was published without samples.jsonl, checkpoint/method.json" in clp.notes
     assert not [fault for fault in clp.faults if "samples" in fault or "checkpoint" in fault]
+    assert [verdict.path for verdict in validate(out) if verdict.kind == "report"] == [out]
     (clp.path / "scores.parquet").unlink()
     (clp, *_) = [verdict for verdict in validate(out) if "clp" in str(verdict.path)]
     assert "scores.parquet is absent" in clp.faults
