@@ -51,7 +51,9 @@ class Adapters(Method):
             bare=True,
         )
         beta: float | None = option(
-            None, "bone_soup: weight of its own objective that each adapter was trained with"
+            None,
+            "weight of its own objective that each adapter was trained with",
+            only={"coefficients": ("bone_soup",)},
         )
 
     @classmethod
@@ -62,7 +64,7 @@ class Adapters(Method):
         return digest([adapter_digest(folder) for folder in _folders(options)])
 
     def check(self, objectives: int) -> None:
-        """Check for one adapter per objective, and a beta only where there is a mixing matrix."""
+        """Check for one adapter per objective, and a beta where there is a mixing matrix."""
         o = self.options
         if len(o.paths) != objectives:
             raise UsageError(
@@ -76,11 +78,6 @@ class Adapters(Method):
                     "objective that each adapter was trained with"
                 )
             check_beta(o.beta, objectives, "method.beta")
-        elif o.beta is not None:
-            raise UsageError(
-                "method.beta: only coefficients=bone_soup has one; set "
-                "method.coefficients=bone_soup, or leave beta out"
-            )
 
     def conditioning(self, objectives: int) -> Unconditioned:
         """Nothing: the adapters bring their own banks."""

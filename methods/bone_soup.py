@@ -51,7 +51,9 @@ class BoneSoup(Method):
         """Options of Bone Soup."""
 
         feedback: str = option("reward", "training feedback of the backbones")
-        beta: float | None = option(None, "weight of a backbone's own objective; null: choose it")
+        beta: float | None = option(
+            None, "weight of a backbone's own objective; null: choose it", replaces=("betas",)
+        )
         betas: tuple[float, ...] = option((0.6, 0.7, 0.8), "candidates when beta is chosen")
         mapping: Literal["inverse", "identity"] = option(
             "inverse", "coefficients B^-T mu, or mu itself (the ablation, reported unstable)"
@@ -60,7 +62,9 @@ class BoneSoup(Method):
             "code", "k = 1 / (1 - a) as in the released code, 1 + a as in the paper, or k = 1"
         )
         steps_out: tuple[Annotated[float, Field(gt=0, le=0.95)], ...] = option(
-            (0.1, 0.2, 0.3, 0.4, 0.5), "values of a tried for extrapolation"
+            (0.1, 0.2, 0.3, 0.4, 0.5),
+            "values of a tried for extrapolation",
+            unless={"extrapolation": ("none",)},
         )
 
     def check(self, objectives: int) -> None:

@@ -49,22 +49,24 @@ class CLP(Method):
         concentration: float = option(
             1.0, "Dirichlet concentration of the training weights", above=0
         )
-        shared: bool = option(False, "train another bank, used at every preference with weight 1")
+        shared: bool = option(
+            False,
+            "train another bank, used at every preference with weight 1",
+            unless={"variant": ("prompt",)},
+        )
         kappa_range: tuple[PositiveFloat, PositiveFloat] | None = option(
-            None, "draw kappa log-uniformly from this range, making it a second dial"
+            None,
+            "draw kappa log-uniformly from this range, making it a second dial",
+            only={"feedback": ("reward",)},
         )
 
     def check(self, objectives: int) -> None:
-        """Check the range of kappa, and that the other options support it."""
+        """Check the range of kappa."""
         o = self.options
         if o.kappa_range and not 0 < o.kappa_range[0] < o.kappa_range[1]:
             raise UsageError(
                 f"method.kappa_range: {o.kappa_range} is not a range; give 0 < low < high"
             )
-        if o.shared and o.variant == "prompt":
-            raise UsageError("method.shared: variant=prompt has no banks to share; leave it false")
-        if o.kappa_range and o.feedback != "reward":
-            raise UsageError("method.kappa_range: needs method.feedback=reward, which has a kappa")
 
     def conditioning(self, objectives: int) -> Conditioning:
         """Banks in the variant's scope, or text in the prompt."""

@@ -36,6 +36,8 @@ from paretosteer import (
 )
 from paretosteer.training.aligned_preference import AlignedPreference
 
+_HYPER_PROMPT = {"condition": ("hyper_prompt", "none")}  # none has the same parts
+_BANKS = {"condition": ("banks", "tied_banks", "mixture")}
 _CONTROLS = ("soup", "features", "mixture")  # kinds of control that carry weights as numbers
 
 
@@ -56,8 +58,9 @@ class COSDPO(Method):
         )
         form: Literal["scratch", "augment"] | None = option(
             None,
-            "hyper_prompt without text: a network of its own, or one added to the start model; "
-            "null: scratch, but augment for variant=temperature and for reward feedback",
+            "without text: a network of its own, or one added to the start model; null: scratch, "
+            "but augment for variant=temperature and for reward feedback",
+            only=_HYPER_PROMPT,
         )
         draw: Literal["step", "prompt"] = option(
             "step", "draw weights once per optimiser step, or for every prompt"
@@ -66,22 +69,32 @@ class COSDPO(Method):
             0.3, "Dirichlet concentration of the training weights; low: near the vertices", above=0
         )
         penalty: float = option(
-            0.0, "subtract this times the cosine of weights and losses; the paper: 0.05", least=0
+            0.0,
+            "subtract this times the cosine of weights and losses; the paper: 0.05",
+            least=0,
+            only={"draw": ("step",), "feedback": ("preference",)},
         )
         rank: int = option(4, "rank of the bank trained along, or of each bank", least=1)
-        tokens: int = option(8, "virtual tokens before a text", least=1)
-        mask_rank: int = option(4, "hyper_prompt: rank of the mask over the prefix", least=1)
-        hidden: int = option(64, "width of the hidden layers that read the weights", least=1)
+        tokens: int = option(8, "virtual tokens before a text", least=1, unless=_BANKS)
+        mask_rank: int = option(4, "rank of the mask over the prefix", least=1, only=_HYPER_PROMPT)
+        hidden: int = option(
+            64, "width of the hidden layers that read the weights", least=1, unless=_BANKS
+        )
         layers: int | None = option(
             None,
-            "hyper_prompt: hidden layers of a network without text; null: 2, temperature: 5",
+            "hidden layers of a network without text; null: 2, temperature: 5",
             least=1,
+            only=_HYPER_PROMPT,
         )
         temperatures: tuple[PositiveFloat, PositiveFloat] = option(
-            (0.67, 1.5), "temperature: training draws each factor on beta_dpo from this range"
+            (0.67, 1.5),
+            "training draws each factor on beta_dpo from this range",
+            only={"variant": ("temperature",)},
         )
         dial: tuple[PositiveFloat, ...] = option(
-            (0.5, 2.0), "temperature: values of the second dial to evaluate besides 1"
+            (0.5, 2.0),
+            "values of the second dial to evaluate besides 1",
+            only={"variant": ("temperature",)},
         )
 
     def check(self, objectives: int) -> None:
@@ -91,11 +104,6 @@ class COSDPO(Method):
             raise UsageError(
                 f"method.condition: {o.condition!r} is steered by {kind.steered_by}, but COS-DPO "
                 f"needs one of {', '.join(_CONTROLS)}; set method.condition=hyper_prompt"
-            )
-        if o.penalty and (o.draw != "step" or o.feedback != "preference"):
-            raise UsageError(
-                "method.penalty: compares one weight vector with the DPO losses of a batch; set "
-                "method.draw=step and method.feedback=preference, or method.penalty=0"
             )
         if o.variant == "weight":
             return

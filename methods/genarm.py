@@ -44,7 +44,11 @@ class GenARM(Method):
             1.0, "decoding: the reward models have the weight mu / beta in all", above=0
         )
         beta_r: float | None = option(
-            None, "temperature of the reward models' loss; null: beta_dpo", above=0
+            None,
+            "temperature of the reward models' loss; null: beta_dpo",
+            above=0,
+            only={"feedback": ("reference_free",)},
+            replaces=("beta_dpo",),
         )
         dial: tuple[PositiveFloat, ...] = option(
             (), "values of the second dial, beta, to evaluate besides"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class Interpolation(Method):
     class Options(TrainingOptions):
         """Options of continuous interpolation."""
 
+        feedback: ClassVar[str] = "imitation"
         control: Literal["alpha", "lambda"] = option(
             "alpha", "what the preference sets: alpha_i = mu_i / max mu, or lambda = mu"
         )
@@ -51,7 +52,7 @@ class Interpolation(Method):
         self.build_policy(benchmark, trainer.seed)
         for bank, steps in enumerate(trainer.split(2 * self.m)):
             end, i = divmod(bank, self.m)
-            feedback = self.feedback(benchmark, trainer, "imitation")
+            feedback = self.feedback(benchmark, trainer, self.options.feedback)
             name = f"{'low' if end else 'high'} {self.objectives[i].name}"
             weights = unit(self.m, i) * (-1 if end else 1)
             self.train_bank(bank, name, weights, feedback, trainer, steps)

@@ -36,6 +36,8 @@ from paretosteer.policies.merging import Merge as Formula
 from paretosteer.storage.safetensors_only import read_tensors
 from paretosteer.training.specialists import banked, fill_grams, fill_merged, merge_once
 
+_RANDOM = {"kind": ("dare_linear", "dare_ties", "della")}  # what drops entries at random
+
 
 class Merge(Method):
     """Specialists of Rewarded Soup, or given adapters, merged by a formula."""
@@ -48,25 +50,48 @@ class Merge(Method):
         ] = option("ties", "how the specialists are merged", bare=True)
         feedback: str = option("reward", "training feedback of the specialists")
         paths: tuple[str, ...] = option(
-            (), "PEFT LoRA folders to merge, one per objective; none: train specialists", place=True
+            (),
+            "PEFT LoRA folders to merge, one per objective; none: train specialists",
+            place=True,
+            replaces=("feedback", *TrainingOptions.model_fields),
         )
         density: float | None = option(
-            None, "share of a delta's entries that stay; null: 0.2 to 0.9 by kind", above=0, most=1
+            None,
+            "share of a delta's entries that stay; null: 0.2 to 0.9 by kind",
+            above=0,
+            most=1,
+            unless={"kind": ("task_arithmetic", "regmean")},
         )
         rescale: Literal["l1", "probability"] = option(
-            "l1", "after random dropping: restore the L1 norm, or divide by the probability to stay"
+            "l1",
+            "after random dropping: restore the L1 norm, or divide by the probability to stay",
+            only=_RANDOM,
         )
         epsilon: float = option(
-            0.15, "della: the probability to stay is density -/+ this by magnitude", least=0, most=1
+            0.15,
+            "the probability to stay is density -/+ this by magnitude",
+            least=0,
+            most=1,
+            only={"kind": ("della",)},
         )
         gamma: float = option(
-            0.01, "breadcrumbs: share of the largest entries that is dropped", least=0, most=1
+            0.01,
+            "share of the largest entries that is dropped",
+            least=0,
+            most=1,
+            only={"kind": ("breadcrumbs",)},
         )
         scale: float = option(1.0, "factor of the merged delta", above=0)
         off_diagonal: float = option(
-            0.6, "regmean: factor of the Gram matrices' off-diagonal elements", least=0, most=1
+            0.6,
+            "factor of the Gram matrices' off-diagonal elements",
+            least=0,
+            most=1,
+            only={"kind": ("regmean",)},
         )
-        examples: int = option(256, "regmean: samples per specialist for its inputs", least=1)
+        examples: int = option(
+            256, "samples per specialist for its inputs", least=1, only={"kind": ("regmean",)}
+        )
 
     @classmethod
     def content_key(cls, options: Any) -> str | None:
@@ -132,7 +157,7 @@ class Merge(Method):
     @property
     def notes(self) -> Sequence[str]:
         """Caveat of random dropping."""
-        if self.options.kind not in ("dare_linear", "dare_ties", "della"):
+        if self.options.kind not in _RANDOM["kind"]:
             return ()
         return (
             f"{self.options.kind} drops entries at random, which presumes many redundant weights; "

@@ -12,7 +12,7 @@ this one's answers. With beta_w = 0 it is MO-ODPO.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from paretosteer import option
 from paretosteer.methods.mo_odpo import MOODPO
@@ -21,11 +21,10 @@ from paretosteer.methods.mo_odpo import MOODPO
 class MIEPO(MOODPO):
     """One policy conditioned on w, trained by DPO on its own pairs and a contrast between w."""
 
-    kind = "preference_contrast"
-
     class Options(MOODPO.Options):
         """Options of MI-EPO."""
 
+        feedback: ClassVar[str] = "preference_contrast"
         label: Literal["scalarised", "per_objective"] = option(
             "per_objective",
             "one winner, by w . r; or one for each objective, their losses weighted",

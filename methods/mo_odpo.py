@@ -32,15 +32,16 @@ from paretosteer import (
     preference_control,
 )
 
+_FEATURES = {"condition": ("prompt_text", "banks", "tied_banks", "mixture")}  # that read no vector
+
 
 class MOODPO(Method):
     """One policy conditioned on w, trained by DPO on its own pairs."""
 
-    kind: ClassVar[str] = "online_pairs"  # of the feedback
-
     class Options(TrainingOptions):
         """Options of MO-ODPO."""
 
+        feedback: ClassVar[str] = "online_pairs"
         label: Literal["scalarised", "per_objective"] = option(
             "scalarised", "one winner, by w . r; or one for each objective, their losses weighted"
         )
@@ -53,11 +54,13 @@ class MOODPO(Method):
         )
         condition: str | None = option(
             None,
-            "prompt_text, features, banks or another conditioning that reads weights; null: the "
-            "benchmark's (text: prompt_text)",
+            "prompt_text (words), features (soft prompt), banks or another conditioning that reads "
+            "weights; null: the benchmark's, features on stories",
         )
-        tokens: int = option(4, "features: soft prompt vectors", least=1)
-        hidden: int = option(64, "features: hidden width of the soft prompt's network", least=1)
+        tokens: int = option(4, "soft prompt vectors", least=1, unless=_FEATURES)
+        hidden: int = option(
+            64, "hidden width of the soft prompt's network", least=1, unless=_FEATURES
+        )
 
     def check(self, objectives: int) -> None:
         """Check that the conditioning reads preferences."""
@@ -71,7 +74,7 @@ class MOODPO(Method):
         """Spend the whole budget on one policy."""
         self.build_policy(benchmark, trainer.seed)
         draw = dirichlet(self.m, self.options.concentration)
-        self.train_policy(self.feedback(benchmark, trainer, self.kind), trainer, draw)
+        self.train_policy(self.feedback(benchmark, trainer, self.options.feedback), trainer, draw)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None

@@ -49,27 +49,22 @@ class MOD(Method):
             "reverse", "rule: geometric mean, harmonic mean, or power mean of exponent -order"
         )
         order: float | None = option(
-            None, "divergence=alpha: the alpha; near 0 reverse, 1 forward", above=0
+            None,
+            "the alpha; near 0 reverse, 1 forward",
+            above=0,
+            only={"divergence": ("alpha",)},
         )
         constant: Literal["none", "solve"] = option(
-            "none", "forward, alpha: leave out the optimum's constant, or solve for it"
+            "none",
+            "leave out the optimum's constant, or solve for it",
+            only={"divergence": ("forward", "alpha")},
         )
 
     def check(self, objectives: int) -> None:
-        """Check that the options belong to the divergence."""
+        """Check that divergence=alpha has an order."""
         o = self.options
         if o.divergence == "alpha" and o.order is None:
             raise UsageError("method.order: needed with divergence=alpha; set method.order=0.5")
-        if o.divergence != "alpha" and o.order is not None:
-            raise UsageError(
-                f"method.order: divergence={o.divergence} has none; "
-                "set method.divergence=alpha, or leave order out"
-            )
-        if o.divergence == "reverse" and o.constant == "solve":
-            raise UsageError(
-                "method.constant: the constant of divergence=reverse is its normaliser; "
-                "set method.divergence=forward, or leave constant out"
-            )
 
     def conditioning(self, objectives: int) -> Mixture:
         """One bank per objective."""

@@ -13,7 +13,7 @@ MORL is; with `share` they divide one budget.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from paretosteer import (
     Array,
@@ -34,6 +34,7 @@ class MODPO(ModelPerPreference):
     class Options(ModelPerPreference.Options):
         """Options of MODPO."""
 
+        feedback: ClassVar[str] = "margin_preference"
         divisions: int | None = option(
             None, "divisions of the training lattice; null: as the usual grid", least=1
         )
@@ -56,7 +57,7 @@ class MODPO(ModelPerPreference):
         trainer.steps = self.total_steps(trainer.steps, m)
         steps = trainer.split(models + len(margins))
         specialists = dict(zip(margins, range(models, models + len(margins)), strict=True))
-        feedback = self.feedback(benchmark, trainer, "margin_preference")
+        feedback = self.feedback(benchmark, trainer, self.options.feedback)
         assert isinstance(feedback, MarginPreference)
         if self.options.margin == "models":
             feedback.specialists = specialists

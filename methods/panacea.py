@@ -45,8 +45,8 @@ class Panacea(Method):
         )
         ideal: float = option(
             3.0,
-            "tchebycheff, reward feedback: value that every objective aspires to, in deviations "
-            "of the start model",
+            "value that every objective aspires to, in deviations of the start model",
+            only={"aggregation": ("tchebycheff",), "feedback": ("reward",)},
         )
         concentration: float = option(
             1.0, "Dirichlet concentration of the training weights", above=0

@@ -52,7 +52,11 @@ class PARM(Method):
         )
         beta: float = option(1.0, "decoding: the reward model has the weight 1 / beta", above=0)
         beta_r: float | None = option(
-            None, "temperature of the reward model's loss; null: beta_dpo", above=0
+            None,
+            "temperature of the reward model's loss; null: beta_dpo",
+            above=0,
+            only={"feedback": ("reference_free",)},
+            replaces=("beta_dpo",),
         )
         dial: tuple[PositiveFloat, ...] = option(
             (), "values of the second dial, beta, to evaluate besides"

@@ -12,7 +12,7 @@ options: attribute tokens in place of numbers, as SteerLM's, and a random subset
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -38,6 +38,10 @@ from paretosteer.training.score_targets import (
 )
 from paretosteer.training.target_imitation import Rows, TargetImitation
 
+_QUANTILES = {"targets": ("quantiles",)}
+_NONE = {"rounds": (0,)}
+_VECTOR = {"condition": ("features",)}
+
 
 class RiC(Method):
     """One policy that reads target scores in its prompt."""
@@ -45,55 +49,86 @@ class RiC(Method):
     class Options(TrainingOptions):
         """Options of RiC."""
 
+        feedback: ClassVar[str] = "target_imitation"
         map: Literal["l2", "linf", "linear"] = option("l2", "map from preferences to target scores")
         targets: Literal["quantiles", "gaussian"] = option(
             "quantiles", "range of the targets: of the training scores, or the published extremes"
         )
-        low: float = option(0.05, "quantiles: lower end of the range", least=0, most=1)
-        high: float = option(0.95, "quantiles: upper end of the range", least=0, most=1)
+        low: float = option(
+            0.05, "quantile of the range's lower end", least=0, most=1, only=_QUANTILES
+        )
+        high: float = option(
+            0.95, "quantile of the range's upper end", least=0, most=1, only=_QUANTILES
+        )
         outside: Literal["refuse", "clip", "allow"] = option(
-            "refuse", "targets outside the training scores, which gaussian has (published: allow)"
+            "refuse",
+            "targets outside the training scores (published: allow)",
+            only={"targets": ("gaussian",)},
         )
         offline: int = option(2000, "examples of the benchmark, scored once", least=2)
         rounds: int = option(2, "rounds on the policy's own answers", least=0)
         round_share: float = option(
-            0.3, "share of the optimiser steps that all rounds take together", least=0, most=1
+            0.3,
+            "share of the optimiser steps that all rounds take together",
+            least=0,
+            most=1,
+            unless=_NONE,
         )
         round_rate: float = option(
-            0.1, "learning rate of the rounds, as a share of the offline stage's", above=0
+            0.1,
+            "learning rate of the rounds, as a share of the offline stage's",
+            above=0,
+            unless=_NONE,
         )
         sampled: int | None = option(
-            None, "answers sampled in each round; null: as many as its batches hold", least=2
+            None,
+            "answers sampled in each round; null: as many as its batches hold",
+            least=2,
+            unless=_NONE,
         )
         threshold: float = option(
-            0.7, "rounds: keep answers of which any score reaches this quantile", least=0, most=1
+            0.7,
+            "keep answers of a round of which any score reaches this quantile",
+            least=0,
+            most=1,
+            unless=_NONE,
         )
         mix: float = option(
-            0.5, "rounds: offline examples mixed in, as a share of `sampled`", least=0
+            0.5,
+            "offline examples mixed into a round, as a share of `sampled`",
+            least=0,
+            unless=_NONE,
         )
         tokens: Literal["numbers", "attributes"] = option(
-            "numbers", "state a target as a number, or as a level of the training scores"
+            "numbers",
+            "state a target as a number, or as a level of the training scores",
+            unless=_VECTOR,
         )
-        levels: int = option(5, "attributes: number of levels", least=2)
-        decimals: int = option(1, "numbers: decimals", least=0, most=6)
+        levels: int = option(5, "number of levels", least=2, only={"tokens": ("attributes",)})
+        decimals: int = option(1, "decimals", least=0, most=6, only={"tokens": ("numbers",)})
         template: str = option(
-            "{name}: {value}; ", "text of one target, with {value} and {name} or {number}"
+            "{name}: {value}; ",
+            "text of one target, with {value} and {name} or {number}",
+            unless=_VECTOR,
         )
         left_out: float = option(
-            0.0, "probability that training leaves a target out of the prompt", least=0, most=0.99
+            0.0,
+            "probability that training leaves a target out of the prompt",
+            least=0,
+            most=0.99,
+            unless=_VECTOR,
         )
         condition: Literal["prompt_text", "features"] | None = option(
-            None, "state targets as text or features; null: the benchmark's (text: prompt_text)"
+            None,
+            "state targets in words, or as features (a soft prompt); null: the benchmark's, "
+            "features on stories",
         )
 
     def check(self, objectives: int) -> None:
-        """Check the range, the template, and that features get plain numbers."""
+        """Check the range and the template."""
         o = self.options
         if o.low >= o.high:
             raise UsageError(f"method.low: found {o.low} with high {o.high}; set low below high")
-        if o.condition == "features" and (o.tokens == "attributes" or o.left_out):
-            name = "tokens" if o.tokens == "attributes" else "left_out"
-            raise UsageError(f"method.{name}: needs words; set method.condition=prompt_text")
         TargetText(["name"], o.template)  # refuses a template without a value
 
     def conditioning(self, objectives: int) -> Conditioning:
@@ -107,7 +142,7 @@ class RiC(Method):
         """Imitate the benchmark's examples, then in every round the best of the policy's own."""
         self.build_policy(benchmark, trainer.seed)
         o = self.options
-        examples = self.feedback(benchmark, trainer, "target_imitation")
+        examples = self.feedback(benchmark, trainer, o.feedback)
         assert isinstance(examples, TargetImitation)
 
         def fit(name: str, rows: Rows, steps: int, rate: float) -> None:

@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
+# Kinds of feedback that read an option.
+_REWARD = {"feedback": ("reward", "tchebycheff_reward")}
+_LISTS = {
+    "feedback": ("preference", "tchebycheff_preference", "reference_free", "margin_preference")
+}
+_PAIRS = {"feedback": (*_LISTS["feedback"], "online_pairs", "preference_contrast")}
+
+
 class TrainingOptions(BaseOptions):
     """Options of every trained method; null where the default depends on the benchmark."""
 
@@ -38,33 +46,45 @@ class TrainingOptions(BaseOptions):
     learning_rate: float | None = option(None, "Adam's step size; null: the benchmark's", above=0)
     kappa: float | None = option(
         None,
-        "reward feedback: coefficient of the KL to the start policy; null: the benchmark's",
+        "coefficient of the KL to the start policy; null: the benchmark's",
         least=0,
+        only=_REWARD,
     )
-    epochs: int = option(
-        1, "reward feedback: optimiser steps on each batch, clipped if > 1", least=1
+    epochs: int = option(1, "optimiser steps on each batch, clipped if > 1", least=1, only=_REWARD)
+    clip: float = option(
+        0.2,
+        "clipping range of the ratio to the sampling policy",
+        above=0,
+        only=_REWARD,
+        unless={"epochs": (1,)},
     )
-    clip: float = option(0.2, "reward feedback: clipping range of the ratio", above=0)
     advantage: Literal["joint", "decoupled"] = option(
         "joint",
-        "reward feedback: weigh the rewards, then subtract the mean; or GDPO's order, standardise "
-        "each objective, then weigh",
+        "weigh the rewards, then subtract the mean; or GDPO's order, standardise each objective, "
+        "then weigh",
+        only=_REWARD,
     )
     beta_dpo: float | None = option(
-        None, "preference feedback: DPO's temperature; null: the benchmark's", above=0
+        None, "DPO's temperature; null: the benchmark's", above=0, only=_PAIRS
     )
     list_size: int | None = option(
         None,
-        "preference feedback: candidates per comparison, 2 is pairwise; null: the benchmark's",
+        "candidates per comparison, 2 is pairwise; null: the benchmark's",
         least=2,
+        only=_LISTS,
     )
     labels: Literal["l1", "softmax"] | None = option(
         None,
-        "preference feedback: labels of a list, as shares of its ratings' sum (for sparse ratings) "
-        "or their softmax (dense); null: the benchmark's",
+        "labels of a list, as shares of its ratings' sum (for sparse ratings) or their softmax "
+        "(dense); null: the benchmark's",
+        only=_LISTS,
     )
     quantile: float = option(
-        0.2, "imitation: share of start-model samples to imitate", above=0, most=1
+        0.2,
+        "share of start-model samples to imitate",
+        above=0,
+        most=1,
+        only={"feedback": ("imitation",)},
     )
 
 

@@ -25,7 +25,9 @@ from paretosteer.training.trainer import Trainer
 def make_method(name: str, **values: Any) -> Method:
     """Make a method by name with its options; raise UsageError for a wrong name or option."""
     kind = registry.load("methods", name)
-    method: Method = kind(options.build(kind.Options, {"name": name, **values}, "method"))
+    chosen = options.build(kind.Options, {"name": name, **values}, "method")
+    options.check_effect(chosen, {}, "method")
+    method: Method = kind(chosen)
     return method
 
 

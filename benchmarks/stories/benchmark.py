@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretosteer.benchmark import TRAINING
 from paretosteer.benchmarks.stories import openings
 from paretosteer.config.options import BaseOptions, option
 from paretosteer.objective import Objective
@@ -42,6 +43,11 @@ class Stories(ScoredByFunctions):
         label_temperature: float = option(
             0.25, "softness of preference labels; near 0, the best always wins", above=0
         )
+
+    @classmethod
+    def training_defaults(cls, options: Options) -> Mapping[str, Any]:
+        """As usual, but preferences enter as a soft prompt: small models read no numbers."""
+        return {**TRAINING, "condition": "features"}
 
     def scored(self) -> Sequence[tuple[Objective, Score]]:
         return [

@@ -57,7 +57,9 @@ class CellPlan:
         """Plan for these classes, whatever is registered under their names."""
         chosen = options.build(method.Options, config.method.values, "method")
         world = options.build(benchmark.Options, config.benchmark.values, "benchmark")
-        filled = options.left_open(chosen, benchmark.model_defaults(world, config.model))
+        own = benchmark.model_defaults(world, config.model)
+        filled = options.left_open(chosen, own)
+        options.check_effect(chosen.model_copy(update=filled), own, "method")
         config = config.model_copy(
             update={
                 "method": config.method.model_copy(update=filled),

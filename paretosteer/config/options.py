@@ -7,7 +7,7 @@ class Options(BaseOptions):
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -53,22 +53,29 @@ def option(
     most: float | None = None,
     place: bool = False,
     bare: bool = False,
+    only: Mapping[str, Sequence[Any]] | None = None,
+    unless: Mapping[str, Sequence[Any]] | None = None,
+    replaces: Sequence[str] = (),
 ) -> Any:
     """Field of a `BaseOptions` with one line of help and, where it is a number, its range.
 
     For a tuple of numbers, annotate the elements instead: `tuple[PositiveFloat, ...]`. A `place`
     is the path or hub name of something: digests depend on its content and not on where it is. A
     `bare` option is always part of a leaderboard's `variant`, without its name.
+
+    An option has an effect `only` where others have one of the values named, `unless` they have
+    one of them, and not beside an option that is set and `replaces` it. `check_effect` refuses it
+    elsewhere. Another option of type `str` may also have values that no option names, those of
+    plug-ins, which refuse nothing. One whose value is fixed can be a `ClassVar` of the options.
     """
     marks = {"place": place, "bare": bare}
-    return Field(
-        default,
-        description=help,
-        gt=above,
-        ge=least,
-        le=most,
-        json_schema_extra={name: True for name, marked in marks.items() if marked},
-    )
+    extra: dict[str, Any] = {name: True for name, marked in marks.items() if marked}
+    for name, condition in (("only", only), ("unless", unless)):
+        if condition:
+            extra[name] = {other: list(values) for other, values in condition.items()}
+    if replaces:
+        extra["replaces"] = list(replaces)
+    return Field(default, description=help, gt=above, ge=least, le=most, json_schema_extra=extra)
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,10 @@ def describe(kind: type[BaseOptions]) -> list[OptionRow]:
     """Name, type, default and help of every option, in the order of the class."""
     return [
         OptionRow(
-            name, _type_text(field.annotation), _written(default(field)), field.description or ""
+            name,
+            _type_text(field.annotation),
+            _written(default(field)),
+            " ".join(filter(None, [field.description, _condition_text(kind, name)])),
         )
         for name, field in kind.model_fields.items()
     ]
@@ -125,6 +135,40 @@ def left_open(options: BaseOptions, own: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a benchmark's `own` values that fill options which are None."""
     names = type(options).model_fields
     return {k: v for k, v in own.items() if k in names and getattr(options, k) is None}
+
+
+def check_effect(options: BaseOptions, own: Mapping[str, Any], section: str) -> None:
+    """Raise UsageError for an option that is set but has no effect beside the others.
+
+    An option is set if it differs from its default and from the benchmark's `own` value.
+    """
+    kind = type(options)
+
+    def is_set(name: str) -> bool:
+        usual = default(kind.model_fields[name])
+        return getattr(options, name) not in (usual, own.get(name, usual))
+
+    replaced = {
+        name: other
+        for other, field in kind.model_fields.items()
+        if is_set(other)
+        for name in _extra(field).get("replaces", ())
+    }
+    for name in filter(is_set, kind.model_fields):
+        if name in replaced:
+            raise UsageError(
+                f"{section}.{name}: has no effect beside {section}.{replaced[name]}; "
+                f"leave one of them out"
+            )
+        for other, values, wanted in _conditions(kind, name):
+            found = getattr(options, other)
+            if found in _named(kind, other, found) and (found in values) != wanted:
+                remedy = f"set {section}.{other}={_alternatives(values)}, or " if wanted else ""
+                fixed = other not in kind.model_fields
+                raise UsageError(
+                    f"{section}.{name}: has no effect with {other}={text(found)}; "
+                    f"{'' if fixed else remedy}leave it out"
+                )
 
 
 def variant(options: BaseOptions, own: Mapping[str, Any]) -> str:
@@ -192,7 +236,54 @@ def _expected(error: Any) -> str:
 
 
 def _is_marked(field: FieldInfo, mark: str) -> bool:
-    return isinstance(field.json_schema_extra, dict) and mark in field.json_schema_extra
+    return mark in _extra(field)
+
+
+def _extra(field: FieldInfo) -> Mapping[str, Any]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
+def _conditions(kind: type[BaseOptions], name: str) -> Iterator[tuple[str, Sequence[Any], bool]]:
+    """Other options, values, and whether they must have one of these for `name` to have effect."""
+    extra = _extra(kind.model_fields[name])
+    for key, wanted in (("only", True), ("unless", False)):
+        for other, values in extra.get(key, {}).items():
+            if hasattr(kind, other) or other in kind.model_fields:
+                yield other, values, wanted
+
+
+def _named(kind: type[BaseOptions], other: str, found: Any) -> Sequence[Any]:
+    """Values of an option on which conditions are known; for a closed set, whatever it is."""
+    field = kind.model_fields.get(other)
+    if field is None or field.annotation not in (str, str | None):
+        return [found]
+    return [
+        value
+        for name in kind.model_fields
+        for condition, values, _ in _conditions(kind, name)
+        if condition == other
+        for value in values
+    ]
+
+
+def _condition_text(kind: type[BaseOptions], name: str) -> str:
+    """`[kind=della]`, `[condition not banks]`: where an option has an effect, in brackets."""
+    parts = [
+        f"{other} not set"
+        for other, field in kind.model_fields.items()
+        if name in _extra(field).get("replaces", ())
+    ]
+    for other, values, wanted in _conditions(kind, name):
+        if other in kind.model_fields:
+            parts.append(f"{other}{'=' if wanted else ' not '}{' | '.join(map(text, values))}")
+        elif (getattr(kind, other) in values) != wanted:
+            return "[no effect in this method]"
+    return f"[{'; '.join(parts)}]" if parts else ""
+
+
+def _alternatives(values: Sequence[Any]) -> str:
+    *first, last = map(text, values)
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _tuples(value: Any) -> Any:

@@ -221,7 +221,11 @@ def wrong(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, Pa
         ("dora", [], "DoRA is not a sum of low-rank deltas"),
         ("wider", [], "is 24 x 20 in the adapter but 24 x 16 in the model"),
         ("larger", [], "'lm_head' in full with shape 500 x 16, but the model's is 401 x 16"),
-        ("right", ["method.beta=0.7"], "method.beta: only coefficients=bone_soup has one"),
+        (
+            "right",
+            ["method.beta=0.7"],
+            "method.beta: has no effect with coefficients=rewarded_soup",
+        ),
         ("right", ["method.coefficients=bone_soup"], "method.beta: needed with"),
         (
             "right",

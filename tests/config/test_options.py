@@ -1,4 +1,4 @@
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 from pydantic import Field, PositiveFloat, ValidationError
@@ -17,6 +17,20 @@ class Options(BaseOptions):
     shared: bool = option(False, "one more bank")
     variant: Literal["full", "attention"] = option("full", "where")
     note: str = option("", "where something is", place=True)
+
+
+class Merged(BaseOptions):
+    feedback: ClassVar[str] = "pairs"
+
+    kind: Literal["ties", "della", "soup"] = option("ties", "formula")
+    condition: str = option("words", "how the preference is read")
+    density: float | None = option(None, "share", unless={"kind": ("soup",)})
+    epsilon: float = option(0.1, "spread", only={"kind": ("della",), "feedback": ("pairs",)})
+    kappa: float | None = option(None, "weight", only={"feedback": ("reward",)})
+    level: int = option(5, "of words", only={"condition": ("words",)}, unless={"kind": ("ties",)})
+    hidden: int = option(64, "of vectors", only={"condition": ("vectors",)})
+    rank: int = option(8, "of what is trained")
+    paths: tuple[str, ...] = option((), "trained already", replaces=("rank",))
 
 
 class Nothing(BaseOptions):
@@ -119,3 +133,53 @@ def test_options_are_frozen_and_every_default_is_its_own() -> None:
 def test_defaults_are_plain_values() -> None:
     found = options.defaults(Options)
     assert (found["betas"], found["variant"], found["range"]) == ([0.6, 0.8], "full", None)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"kind": "soup", "density": 0.5}, "method.density: has no effect with kind=soup; leave"),
+        (
+            {"epsilon": 0.3},
+            "method.epsilon: has no effect with kind=ties; set method.kind=della, or leave it out",
+        ),
+        ({"kappa": 0.3}, "method.kappa: has no effect with feedback=pairs; leave it out"),
+        ({"level": 3}, "method.level: has no effect with kind=ties; leave it out"),
+        (
+            {"condition": "vectors", "kind": "della", "level": 3},
+            "method.level: has no effect with condition=vectors; set method.condition=words, or",
+        ),
+        (
+            {"paths": ("a",), "rank": 3},
+            "method.rank: has no effect beside method.paths; leave one of them out",
+        ),
+    ],
+)
+def test_an_option_without_effect_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        options.check_effect(Merged(**values), {}, "method")
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"density": 0.5},
+        {"kind": "della", "epsilon": 0.3, "level": 3},
+        {"kind": "soup", "density": 0.2},  # the benchmark's own value
+        {"condition": "of_a_plugin", "hidden": 3},  # which may read it
+        {"paths": ("a",), "rank": 8},  # the default
+    ],
+)
+def test_an_option_with_effect_or_left_alone_is_accepted(values: dict[str, Any]) -> None:
+    options.check_effect(Merged(**values), {"density": 0.2}, "method")
+
+
+def test_where_an_option_has_an_effect_stands_behind_its_help() -> None:
+    shown = {row.name: row.help for row in options.describe(Merged)}
+    assert shown["density"] == "share [kind not soup]"
+    assert shown["epsilon"] == "spread [kind=della]"
+    assert shown["kappa"] == "weight [no effect in this method]"
+    assert shown["rank"] == "of what is trained [paths not set]"
+    assert shown["paths"] == "trained already"

@@ -264,8 +264,11 @@ def test_forms_of_a_network_read_weights_beside_the_inputs(network):
         ({"variant": "temperature", "form": "scratch"}, "method.form: variant=temperature scales"),
         ({"variant": "temperature", "temperatures": (1.5, 0.67)}, "is not a range"),
         ({"variant": "temperature", "feedback": "reward"}, "only preference has temperatures"),
-        ({"penalty": 0.1, "draw": "prompt"}, "method.penalty: compares one weight vector"),
-        ({"penalty": 0.1, "feedback": "reward"}, "method.penalty: compares one weight vector"),
+        ({"penalty": 0.1, "draw": "prompt"}, "method.penalty: has no effect with draw=prompt"),
+        (
+            {"penalty": 0.1, "feedback": "reward"},
+            "method.penalty: has no effect with feedback=reward",
+        ),
         ({"penalty": -0.1}, "method.penalty: found -0.1, expected at least 0"),
         ({"labels": "l2"}, "method.labels: found 'l2'"),
         ({"tokens": 0}, "method.tokens: found 0, expected at least 1"),

@@ -231,8 +231,8 @@ def test_rankers_are_mixed_by_the_probabilities_of_the_first_place() -> None:
     ("values", "message"),
     [
         ({"divergence": "alpha"}, "method.order: needed with divergence=alpha"),
-        ({"order": 0.5}, "method.order: divergence=reverse has none"),
-        ({"constant": "solve"}, "method.constant: the constant of divergence=reverse"),
+        ({"order": 0.5}, "method.order: has no effect with divergence=reverse"),
+        ({"constant": "solve"}, "method.constant: has no effect with divergence=reverse"),
         ({"divergence": "alpha", "order": 0.0}, "method.order: found 0.0, expected above 0"),
     ],
 )

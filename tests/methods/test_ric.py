@@ -271,8 +271,14 @@ def test_published_targets_outside_the_training_scores_are_refused_clipped_or_al
     ("values", "told"),
     [
         ({"low": 0.9, "high": 0.1}, r"method\.low: found 0\.9 with high 0\.1"),
-        ({"condition": "features", "tokens": "attributes"}, r"method\.tokens: needs words"),
-        ({"condition": "features", "left_out": 0.5}, r"method\.left_out: needs words"),
+        (
+            {"condition": "features", "tokens": "attributes"},
+            r"method\.tokens: has no effect with condition=features",
+        ),
+        (
+            {"condition": "features", "left_out": 0.5},
+            r"method\.left_out: has no effect with condition=features",
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_refused(values, told):
