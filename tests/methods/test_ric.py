@@ -319,7 +319,13 @@ def test_draws_are_split_with_all_their_fields():
     "options",
     [
         (),
-        ("method.tokens=attributes", "method.left_out=0.3", "method.template='<{name} {value}> '"),
+        ("method.condition=prompt_text",),
+        (
+            "method.condition=prompt_text",
+            "method.tokens=attributes",
+            "method.left_out=0.3",
+            "method.template='<{name} {value}> '",
+        ),
     ],
 )
 def test_it_conforms_on_text(options):
