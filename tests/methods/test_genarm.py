@@ -73,6 +73,14 @@ def test_it_trains_near_the_optimum_of_a_table() -> None:
     assert np.abs(bank.exp().numpy() - ideal).sum(axis=1).mean() < 0.05
 
 
+@pytest.mark.slow
+def test_with_three_objectives_it_needs_as_many_steps_for_each_reward_model() -> None:
+    bandit = make_benchmark("bandit", objectives=3)
+    method = make_method("genarm")
+    method.train(bandit, make_trainer(bandit, seed=0, steps=4000))
+    assert mean_regret(bandit, method, lattice(3)) < 1e-3
+
+
 @pytest.mark.parametrize("name", ["genarm", "parm"])
 def test_more_weight_gives_more_of_an_objective(name: str) -> None:
     bandit = make_benchmark("bandit", policy="mlp", objectives=3, contexts=32)
