@@ -142,33 +142,29 @@ def check_effect(options: BaseOptions, own: Mapping[str, Any], section: str) -> 
 
     An option is set if it differs from its default and from the benchmark's `own` value.
     """
+    for name, reason in without_effect(options, own, section).items():
+        if _is_set(options, name, own):
+            raise UsageError(f"{section}.{name}: has no effect {reason}")
+
+
+def without_effect(options: BaseOptions, own: Mapping[str, Any], section: str) -> dict[str, str]:
+    """Options that have no effect beside the others, each with the reason and the remedy."""
     kind = type(options)
-
-    def is_set(name: str) -> bool:
-        usual = default(kind.model_fields[name])
-        return getattr(options, name) not in (usual, own.get(name, usual))
-
-    replaced = {
-        name: other
+    reasons = {
+        name: f"beside {section}.{other}; leave one of them out"
         for other, field in kind.model_fields.items()
-        if is_set(other)
-        for name in _extra(field).get("replaces", ())
+        if _extra(field).get("replaces") and _is_set(options, other, own)
+        for name in _extra(field)["replaces"]
     }
-    for name in filter(is_set, kind.model_fields):
-        if name in replaced:
-            raise UsageError(
-                f"{section}.{name}: has no effect beside {section}.{replaced[name]}; "
-                f"leave one of them out"
-            )
+    for name in kind.model_fields:
         for other, values, wanted in _conditions(kind, name):
             found = getattr(options, other)
             if found in _named(kind, other, found) and (found in values) != wanted:
-                remedy = f"set {section}.{other}={_alternatives(values)}, or " if wanted else ""
-                fixed = other not in kind.model_fields
-                raise UsageError(
-                    f"{section}.{name}: has no effect with {other}={text(found)}; "
-                    f"{'' if fixed else remedy}leave it out"
-                )
+                remedy = "leave it out"
+                if wanted and other in kind.model_fields:
+                    remedy = f"set {section}.{other}={_alternatives(values)}, or leave it out"
+                reasons.setdefault(name, f"with {other}={text(found)}; {remedy}")
+    return reasons
 
 
 def variant(options: BaseOptions, own: Mapping[str, Any]) -> str:
@@ -237,6 +233,11 @@ def _expected(error: Any) -> str:
 
 def _is_marked(field: FieldInfo, mark: str) -> bool:
     return mark in _extra(field)
+
+
+def _is_set(options: BaseOptions, name: str, own: Mapping[str, Any]) -> bool:
+    usual = default(type(options).model_fields[name])
+    return getattr(options, name) not in (usual, own.get(name, usual))
 
 
 def _extra(field: FieldInfo) -> Mapping[str, Any]:

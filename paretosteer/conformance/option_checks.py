@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from paretosteer import method_outputs
-from paretosteer.config.options import BaseOptions
+from paretosteer.config.options import BaseOptions, without_effect
 from paretosteer.conformance.fixtures import SEED, MethodFixture
 from paretosteer.errors import PLUGIN_ERRORS
 from paretosteer.findings import Finding, fault
@@ -27,7 +27,8 @@ def options(fixture: MethodFixture) -> Iterator[Finding]:
     """Every option of the method has an effect: training or controls read it."""
     _ = fixture.trained  # an incomplete training reads too little
     own = fixture.plan.method_options
-    unread = type(own).model_fields.keys() - FEEDBACK
+    refused = without_effect(own, {}, "method")  # wherever they are set
+    unread = type(own).model_fields.keys() - FEEDBACK - refused.keys()
     for values in _settings(own):
         if unread:
             unread -= _read_in(fixture, own.model_copy(update=values))
