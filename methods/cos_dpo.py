@@ -10,12 +10,10 @@ the direction beta / |beta|_1, and the norm acts through this identity.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import torch
 from pydantic import PositiveFloat
 
 from paretosteer import (
@@ -34,6 +32,7 @@ from paretosteer import (
     option,
     with_dial,
 )
+from paretosteer.training import temperature_dial
 from paretosteer.training.aligned_preference import AlignedPreference
 
 _HYPER_PROMPT = {"condition": ("hyper_prompt", "none")}  # none has the same parts
@@ -145,14 +144,14 @@ class COSDPO(Method):
     def points(self, grid: Array) -> list[Point]:
         """Grid; the temperature variant repeats it at every value of the dial."""
         shown = self.options.dial if self.options.variant == "temperature" else ()
-        return with_dial(super().points(grid), "temperature", shown)
+        return with_dial(super().points(grid), temperature_dial.ALL, shown)
 
     def dials(self) -> Mapping[str, float]:
         """Temperature variant: `temperature` of all, `temperature_<objective>` of one."""
         if self.options.variant == "weight":
             return {}
-        own = [f"temperature_{objective.name}" for objective in self.objectives]
-        return dict.fromkeys(["temperature", *own], 0.0)
+        own = temperature_dial.dial_names(self._names)
+        return dict.fromkeys([temperature_dial.ALL, *own], 0.0)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
@@ -160,13 +159,14 @@ class COSDPO(Method):
         """Feature vectors, or c = mu. `temperature` scales all objectives, the others one each."""
         if self.options.variant == "weight":
             return self._control(Draws(preferences))
-        dials = dials or [{}] * len(preferences)
-        names = [f"temperature_{o.name}" for o in self.objectives]
-        factors = np.array([[d.get(name, 1.0) for name in names] for d in dials])  # (k, m)
-        factors *= np.array([[d.get("temperature", 1.0)] for d in dials])
-        norm = torch.as_tensor(factors.mean(axis=1), dtype=torch.float32)
-        control = self._control(Draws(preferences, temperatures=_unit_norm(factors)))
-        return replace(control, sharpness=None if (norm == 1).all() else 1 / norm)
+        rows = dials or [{}] * len(preferences)
+        factors = temperature_dial.dial_factors(rows, self._names)  # (k, m)
+        draws = Draws(preferences, temperatures=temperature_dial.direction(factors))
+        return temperature_dial.scaled_by_norm(self._control(draws), factors)
+
+    @property
+    def _names(self) -> list[str]:
+        return [objective.name for objective in self.objectives]
 
     @cached_property
     def _kind(self) -> type[Conditioning]:
@@ -185,9 +185,8 @@ class COSDPO(Method):
         weights = dirichlet(self.m, o.concentration)(rng, count).weights.repeat(n // count, axis=0)
         if o.variant == "weight":
             return Draws(weights)
-        low, high = o.temperatures
-        factors = rng.uniform(low, high, size=(count, self.m)).repeat(n // count, axis=0)
-        return Draws(weights, temperatures=_unit_norm(factors))
+        directions = temperature_dial.draw_directions(rng, count, self.m, o.temperatures)
+        return Draws(weights, temperatures=directions.repeat(n // count, axis=0))
 
     def _control(self, draws: Draws) -> Control:
         mu, steered_by = draws.weights, self._kind.steered_by
@@ -201,14 +200,3 @@ class COSDPO(Method):
         if draws.temperatures is None:
             return Control.features(centred)
         return Control.features(np.hstack([centred, draws.temperatures - 1]))
-
-
-def _unit_norm(factors: Array) -> Array:
-    """Scale factors on beta_dpo (n, m) to mean 1.
-
-    In units of the sum of all beta_dpo this is beta / |beta|_1, and at |beta|_1 = 1, the dial's
-    default, the network's scores are the policy's. In training the norm cancels, since it divides
-    the scores' distance from the start model and multiplies it in the loss.
-    """
-    scaled: Array = factors / factors.mean(axis=1, keepdims=True)
-    return scaled
