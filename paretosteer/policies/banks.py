@@ -102,6 +102,14 @@ class ActiveBanks:
             self.coefficients, self.index, self.single, self._slots, self.training = before
             self._distinct = None
 
+    def select(self, rows: Tensor) -> None:
+        """Drop every row of the coefficients but these (n,), until the block of `set` ends."""
+        if self.coefficients is not None and len(self.coefficients) > 1:
+            self.coefficients = self.coefficients[rows]
+        if self.index is not None and len(self.index) > 1:
+            self.index = self.index[rows]
+        self._slots, self._distinct = {}, None
+
     def again(self) -> AbstractContextManager[None]:
         """Context that restores the current state: coefficients and draws of dropout."""
         coefficients, index = self.coefficients, self.index

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.cache_utils import Cache
 
 from paretosteer.errors import UnsupportedError
 from paretosteer.text.attention import adds_masks
 from paretosteer.text.generate import Mixed
-from paretosteer.text.kv_cache import additive, roomy_cache
+from paretosteer.text.kv_cache import RoomyLayer, additive, roomy_cache
 from paretosteer.text.softprompt import with_vectors
 
 
@@ -86,6 +87,18 @@ class CausalStream:
         positions = _positions(self.mask)
         self._position = positions[:, -1:]
         return self._forward(self._inputs(self.ids), self.mask, positions)
+
+    def select(self, rows: Tensor) -> bool:
+        """Go on with these rows (n,) alone, where the cache is ours; True if it is."""
+        if self.own_cache or not isinstance(self.cache, Cache):
+            return False
+        layers = self.cache.layers
+        if not all(isinstance(layer, RoomyLayer) for layer in layers):
+            return False
+        for layer in layers:
+            layer.select(rows)
+        self._room, self._position = self._room[rows], self._position[rows]
+        return True
 
     def step(self, token: Tensor) -> Tensor:
         """Read one more token per row, (rows,); logits (rows, vocabulary) of the next."""

@@ -87,6 +87,10 @@ class EncoderDecoderStream:
         """Read one more token per row, (rows,); logits (rows, vocabulary) of the next."""
         return self._forward(token.unsqueeze(1))
 
+    def select(self, rows: Tensor) -> bool:
+        """False: all rows stay to the end."""
+        return False
+
     def _forward(self, token: Tensor) -> Tensor:
         self._length += 1
         written = None if self._written is None else self._written[..., : self._length]

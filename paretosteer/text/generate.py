@@ -94,6 +94,10 @@ class Stream(Protocol):
         """Read one more token per row, (rows,); logits (rows, vocabulary) of the next."""
         ...
 
+    def select(self, rows: Tensor) -> bool:
+        """Go on with these rows (n,) alone, where the stream can; True if it does."""
+        ...
+
 
 def generate(
     streams: Sequence[Stream],
@@ -102,10 +106,13 @@ def generate(
     ends: Sequence[int],
     pad: int,
     control: Control,
+    select: Callable[[Tensor], bool] = lambda rows: False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Write responses: ids padded with `pad`, mask (end included), log-probs, each (rows, T).
 
-    `streams` are the models of `leaves(control)`; any token of `ends` ends a response.
+    `streams` are the models of `leaves(control)`; any token of `ends` ends a response. When half of
+    the rows have ended, `select` is asked to go on with the others alone; it returns whether it
+    does.
     """
     # Rows that share a prompt and a sample number share their noise: it is made once.
     unique, row_of = torch.unique(keys, return_inverse=True)
@@ -114,28 +121,32 @@ def generate(
     mask = torch.zeros_like(response, dtype=torch.bool)
     log_probs = torch.zeros_like(response, dtype=torch.float32)
     open_ = torch.ones(rows, dtype=torch.bool, device=keys.device)
+    left = torch.arange(rows, device=keys.device)  # rows that the streams still hold, (n,)
     last = torch.tensor(ends, device=keys.device)
     logits = [stream.start(decoding.max_new_tokens) for stream in streams]
     for t in range(decoding.max_new_tokens):
         vocabulary = logits[0].shape[-1]
         # Mixtures combine all rows at once: whose weights are 0 depends on the whole batch.
         size = rows if control.participants else max(1, CHUNK // vocabulary)
+        of_left = row_of[left]
         noise = None if decoding.greedy else _noise(unique, t, vocabulary)
         tokens, taken = [], []
-        for first in range(0, rows, size):
+        for first in range(0, len(left), size):
             some = slice(first, first + size)
             parts = [decoding.log_probs(x[some].unsqueeze(1), t, ends).squeeze(1) for x in logits]
             scores = decoding.kept(mix(parts, control))
-            drawn = scores if noise is None else scores + noise[row_of[some]]
+            drawn = scores if noise is None else scores + noise[of_left[some]]
             tokens.append(torch.where(open_[some], drawn.argmax(dim=-1), pad))
             taken.append(scores.gather(1, tokens[-1].unsqueeze(1)).squeeze(1))
         token = torch.cat(tokens)
-        response[:, t], mask[:, t] = token, open_
-        log_probs[:, t] = torch.where(open_, torch.cat(taken), 0.0)
+        response[left, t], mask[left, t] = token, open_
+        log_probs[left, t] = torch.where(open_, torch.cat(taken), 0.0)
         if ends:
             open_ = open_ & ~torch.isin(token, last)
             if not open_.any():
                 break
+            if 2 * int(open_.sum()) <= len(left) and select(going := open_.nonzero().flatten()):
+                left, open_, token = left[going], open_[going], token[going]
         if t + 1 < decoding.max_new_tokens:
             logits = [stream.step(token) for stream in streams]
     return response[:, : t + 1], mask[:, : t + 1], log_probs[:, : t + 1]

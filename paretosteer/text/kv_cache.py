@@ -49,6 +49,10 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
             x.new_empty(*x.shape[:2], self.room, x.shape[-1]) for x in (key_states, value_states)
         )
 
+    def select(self, rows: Tensor) -> None:
+        """Drop every row but these (n,)."""
+        self._keys, self._values = self._keys[rows], self._values[rows]
+
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from paretosteer.config.setting import SMALL
 from paretosteer.policies.banks import ActiveBanks, LinearBanks, frozen
 from paretosteer.policies.common_random_numbers import stream_keys
 from paretosteer.policies.control import Control
@@ -68,6 +69,11 @@ class SampledPolicy(Protocol):
         """Device of the network."""
         ...
 
+    @property
+    def size(self) -> int:
+        """Number of weights of the network and its banks."""
+        ...
+
     def mixed(self, control: Control) -> AbstractContextManager[Any]:
         """Set every layer's banks for the rows of a control."""
         ...
@@ -104,12 +110,22 @@ class NativeSampler:
             frozen(policy.active, policy.layers.values()),
             policy.mixed(control) if alone else nullcontext(),
         ):
+            streams = policy.streams(prompts, control, decoding.max_new_tokens, held=alone)
+
+            def select(rows: Tensor) -> bool:
+                """Go on with these rows alone; small models keep all, and their rounding."""
+                if not alone or policy.size < SMALL or not streams[0].select(rows):
+                    return False
+                policy.active.select(rows)
+                return True
+
             written = generate(
-                policy.streams(prompts, control, decoding.max_new_tokens, held=alone),
+                streams,
                 keys,
                 decoding,
                 ends=policy.model.ends,
                 pad=policy.tokenizer.pad_token_id,
                 control=control,
+                select=select,
             )
         return Responses(*written)

@@ -7,6 +7,8 @@ import torch
 from paretosteer.policies.conditioning import Banks, Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.storage.digest import digest
+from paretosteer.text import sampler
+from paretosteer.text.causal import CausalStream
 from paretosteer.text.generate import Decoding
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.samples import Prompt
@@ -144,3 +146,25 @@ def test_the_drift_of_samples_is_from_what_they_were_drawn_with(llama):
     start = policy.log_probs(answers, Control.start(2)).sum(dim=1)
     expected = answers.log_probs.sum(dim=1) - start
     assert policy.drift(answers, control).kl.tolist() == expected.double().tolist()
+
+
+@pytest.mark.parametrize("chosen", [Unconditioned(), Banks(2, 2, 4.0)])
+def test_rows_that_have_ended_leave_the_batch_and_change_nothing(model, chosen, monkeypatch):
+    decoding = Decoding(24, temperature=1.5)
+    policy = TextPolicy(model, chosen, decoding, seed=0)
+    rows = 12
+    prompts = [PROMPTS[i % 2] for i in range(rows)]
+    mixed = torch.rand(rows, 2, generator=torch.Generator().manual_seed(0))
+    control = Control.soup(mixed.tolist()) if isinstance(chosen, Banks) else Control.start(rows)
+    monkeypatch.setattr(type(policy.model), "ends", tuple(range(0, 200, 2)))  # most end early
+    whole = policy.sample(prompts, control, 3, list(range(rows)))
+    sizes, step = [], CausalStream.step
+    monkeypatch.setattr(
+        CausalStream, "step", lambda self, token: sizes.append(len(token)) or step(self, token)
+    )
+    monkeypatch.setattr(sampler, "SMALL", 0)
+    fewer = policy.sample(prompts, control, 3, list(range(rows)))
+    assert min(sizes) < rows / 2
+    assert torch.equal(fewer.response, whole.response)
+    assert torch.equal(fewer.mask, whole.mask)
+    torch.testing.assert_close(fewer.log_probs, whole.log_probs, rtol=1e-4, atol=1e-5)
