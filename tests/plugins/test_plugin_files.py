@@ -15,6 +15,7 @@ from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
 from paretosteer.plugins import single_files
 from paretosteer.plugins.in_use import need, used
+from paretosteer.report.columns import on_terminal
 from paretosteer.sweeps.compose import compose_cell
 from paretosteer.validation import validate
 
@@ -36,6 +37,23 @@ def test_the_option_stands_before_or_after_the_command(
     assert main(words.format(file).split()) == 0
     assert re.search("^sharp +Sharp: a soup from elsewhere.$", capsys.readouterr().out, re.M)
     assert compose_cell(["method=sharp"]).method.values["power"] == 2
+
+
+def test_objectives_and_metrics_are_listed_in_their_own_words(
+    file: Path, site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offer = OBJECTIVE + 'paretosteer_plugins = {"objectives": {"calm": CALM}}\n'
+    (site / "calm.py").write_text(offer)
+    assert main(["list", "metrics", "--plugin", str(file)]) == 0
+    assert re.search("^spread +↑ mean range$", capsys.readouterr().out, re.M)
+    assert main(["list", "objectives", "--plugin", str(site / "calm.py")]) == 0
+    assert re.search(r"^calm +few marks \(marks\)$", capsys.readouterr().out, re.M)
+
+
+def test_a_metric_is_a_column_on_the_terminal_before_the_costs(file: Path) -> None:
+    assert main(["list", "metrics", "spread", "--plugin", str(file)]) == 0
+    names = [column.name for column in on_terminal()]
+    assert names.index("steering_regret") < names.index("spread") < names.index("train_steps")
 
 
 def test_several_files_one_after_another(file: Path, site: Path) -> None:
