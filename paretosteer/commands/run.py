@@ -24,7 +24,6 @@ _OVERRIDES = """settings, as Hydra overrides: a group (method, benchmark, model,
 preferences, tracker, launcher, experiment) or one value in it, such as method.rank=4"""
 
 _TOPICS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
-_LOADING = "loading PyTorch and the configuration …"
 
 
 class _Info(argparse.Action):
@@ -106,6 +105,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.multirun:
         return _sweep(args)
     conf_files.use(args.config_dir)
+    _say_loading(args)
     from paretosteer.cells.record import FailedRecord
     from paretosteer.runtime.progress_bars import bars
     from paretosteer.sweeps.compose import compose_cell
@@ -122,7 +122,6 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.cfg or args.info:
         return _print_composition(args, one=True)
-    say_loading(_LOADING)
     configs = [compose_cell(_overrides(args))]
     _trust(args.trust_remote_code, configs)
     (cell,) = cells = plan(configs)
@@ -144,6 +143,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _sweep(args: argparse.Namespace) -> int:
     conf_files.use(args.config_dir)
+    _say_loading(args)
     from paretosteer.runtime.accelerate_processes import are_several
     from paretosteer.sweeps.compose import compose_sweep
     from paretosteer.sweeps.sweep import begin, plan, run_sweep
@@ -157,7 +157,6 @@ def _sweep(args: argparse.Namespace) -> int:
     overrides = _overrides(args)
     if args.cfg or args.info:
         return _print_composition(args, one=False)
-    say_loading(_LOADING)
     configs = compose_sweep(overrides)
     _trust(args.trust_remote_code, configs)
     if not args.dry_run:
@@ -167,6 +166,12 @@ def _sweep(args: argparse.Namespace) -> int:
         return _show(cells, from_scratch)
     begin(cells, from_scratch)
     return run_sweep(overrides, cells)
+
+
+def _say_loading(args: argparse.Namespace) -> None:
+    """Print a first line, before imports that take seconds."""
+    if not (args.cfg or args.info):
+        say_loading("loading PyTorch and the configuration …")
 
 
 def _overview(configs: Sequence[CellConfig]) -> str:
