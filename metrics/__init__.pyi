@@ -3,6 +3,10 @@
 from .attainment import attainment_surface as attainment_surface
 from .catalogue import METRICS as METRICS
 from .catalogue import Metric as Metric
+from .cross_fit import cross_fitted_regret as cross_fitted_regret
+from .cross_fit import gains_by_prompt as gains_by_prompt
+from .dispersion import conditional_dispersion as conditional_dispersion
+from .dispersion import dispersion_of as dispersion_of
 from .dominance import coverage as coverage
 from .dominance import dominance_at_equal_preference as dominance_at_equal_preference
 from .dominance import dominated_by as dominated_by
@@ -22,6 +26,8 @@ from .monte_carlo_volume import monte_carlo_hypervolume as monte_carlo_hypervolu
 from .normalise import Normaliser as Normaliser
 from .optimum import Optimum as Optimum
 from .optimum import regrets as regrets
+from .pair_order import PairOrder as PairOrder
+from .pair_order import pair_order as pair_order
 from .quality_at_drift import quality_at_equal_drift as quality_at_equal_drift
 from .resampling import LEVEL as LEVEL
 from .resampling import Interval as Interval
@@ -47,6 +53,9 @@ from .steering import somers_d as somers_d
 from .steering import spearman as spearman
 from .steering import steerable as steerable
 from .steering import steering_range as steering_range
+from .steering_errors import SteeringErrors as SteeringErrors
+from .steering_errors import axis_goals as axis_goals
+from .steering_errors import steering_errors as steering_errors
 from .ties import rank_intervals as rank_intervals
 from .ties import ranks as ranks
 from .ties import tie_groups as tie_groups
@@ -56,10 +65,14 @@ from .utility import inner_product as inner_product
 from .utility import oracle_regret as oracle_regret
 from .utility import steering_regret as steering_regret
 from .utility import utility_loss as utility_loss
+from .variety import collapse_rate as collapse_rate
 from .variety import distinct_n as distinct_n
 from .volume import Contribution as Contribution
+from .volume import affordable as affordable
 from .volume import contribution as contribution
 from .volume import hypervolume as hypervolume
 from .volume import hypervolume_many as hypervolume_many
 from .volume import hypervolume_ratio as hypervolume_ratio
 from .volume import hypervolume_with_error as hypervolume_with_error
+from .win_rate import win_rate as win_rate
+from .win_rate import wins_by_prompt as wins_by_prompt

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from paretosteer.metrics.input_checks import FloatArray, as_points, as_reference
 
 
-def nondominated(points: ArrayLike) -> npt.NDArray[np.bool_]:
+def nondominated(points: ArrayLike, distinct: bool = False) -> npt.NDArray[np.bool_]:
     """Mark the points that no other point dominates.
 
     Dominance is exact, without a tolerance: at least as good in every objective and better
@@ -19,6 +19,8 @@ def nondominated(points: ArrayLike) -> npt.NDArray[np.bool_]:
     ----------
     points
         (k, m).
+    distinct
+        Mark only the first of equal points.
 
     Returns
     -------
@@ -27,12 +29,16 @@ def nondominated(points: ArrayLike) -> npt.NDArray[np.bool_]:
     import moocore
 
     array = as_points(points)
-    return np.asarray(moocore.is_nondominated(array, maximise=True, keep_weakly=True), dtype=bool)
+    mask = moocore.is_nondominated(array, maximise=True, keep_weakly=not distinct)
+    return np.asarray(mask, dtype=bool)
 
 
 def front_size(points: ArrayLike) -> int:
-    """Count the nondominated points of (k, m). ↑, at most k."""
-    return int(nondominated(points).sum())
+    """Count the distinct nondominated points of (k, m). Shown only: more are not better.
+
+    Points that are equal in every objective count once, so a method that never moves has one.
+    """
+    return int(nondominated(points, distinct=True).sum())
 
 
 def points_outside(points: ArrayLike, reference: ArrayLike) -> int:

@@ -8,7 +8,7 @@ union front covers all points of all rows and seeds, so that no ratio exceeds 1 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Protocol, TypeAlias
 
@@ -21,6 +21,7 @@ from paretosteer.metrics.leaderboard import row_metrics
 from paretosteer.metrics.optimum import Optimum, learnable
 from paretosteer.metrics.row_metric import ROWS, RowMetric, column_of
 from paretosteer.metrics.row_points import Points
+from paretosteer.metrics.volume import affordable
 
 Figures: TypeAlias = dict[str, Any]
 Fronts: TypeAlias = Mapping[int | None, FloatArray]
@@ -50,6 +51,10 @@ class Frame:
         Whether the points are in standard units of the start model; otherwise they are raw.
     raw_reference
         (m,), the user's reference point in raw units, if any.
+    raw_bounds
+        (2, m), the user's lowest and highest raw values, if any.
+    exact
+        Whether hypervolumes are exact; `measure` decides it for all rows of a table.
     """
 
     preferences: FloatArray
@@ -58,6 +63,8 @@ class Frame:
     optima: Mapping[int | None, Optimum] | None = None
     standard: bool = True
     raw_reference: FloatArray | None = None
+    raw_bounds: FloatArray | None = None
+    exact: bool = True
 
     @cached_property
     def learnable(self) -> npt.NDArray[np.intp]:
@@ -76,8 +83,10 @@ class Frame:
             "points": points,
             "preferences": self.preferences,
             "reference": self.reference,
+            "exact": self.exact,
             "standard_points" if self.standard else "raw_points": points,
             **({} if self.raw_reference is None else {"raw_reference": self.raw_reference}),
+            **({} if self.raw_bounds is None else {"raw_bounds": self.raw_bounds}),
             **({"optimum": self.optima[fold], "learnable": self.learnable} if self.optima else {}),
         }
 
@@ -105,9 +114,15 @@ def measure(
     -------
     For each row its figures by column of the leaderboard, without those that are not defined.
     """
+    frame = replace(frame, exact=exactly(rows))
     alone = spread(partial(_alone, metrics, frame, frame.fronts(rows)), rows)
     together = _together(metrics(), rows, frame)
     return [own | compared for own, compared in zip(alone, together, strict=True)]
+
+
+def exactly(rows: Sequence[Points]) -> bool:
+    """True if exact hypervolumes of all rows are affordable, so that none has to be estimated."""
+    return affordable(points for row in rows for points in row.values)
 
 
 def figures(
@@ -115,8 +130,9 @@ def figures(
 ) -> dict[str, float]:
     """Finite values of the metrics whose needs are among the inputs.
 
-    `names` are those of the objectives.
+    `names` are those of the objectives. Without "exact" each hypervolume is exact if affordable.
     """
+    inputs = {"exact": None, **inputs}
     results: dict[Any, Any] = {}  # one function may compute several metrics
     found: dict[str, float] = {}
     for metric in metrics:
@@ -159,7 +175,12 @@ def _alone(
     each = [
         figures(
             chosen,
-            {**measured, **frame.inputs(points, fold), "front": fronts[fold]},
+            {
+                "scores": points[:, None],
+                **measured,
+                **frame.inputs(points, fold),
+                "front": fronts[fold],
+            },
             frame.names,
         )
         for points, fold, measured in zip(row.values, row.folds, further, strict=True)

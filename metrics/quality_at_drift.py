@@ -14,6 +14,7 @@ def quality_at_equal_drift(
     kl: ArrayLike,
     thresholds: ArrayLike,
     reference: ArrayLike,
+    exact: bool | None = None,
 ) -> FloatArray:
     """Hypervolume of the points whose KL is below each threshold; 0 where none is. ↑
 
@@ -27,6 +28,8 @@ def quality_at_equal_drift(
         (t,), nats per sample, common to all methods compared.
     reference
         (m,).
+    exact
+        As in `hypervolume`.
 
     Returns
     -------
@@ -37,5 +40,7 @@ def quality_at_equal_drift(
     # (t,) how many are below each; several thresholds may have the same points below them.
     counts = np.searchsorted(np.sort(drifts), as_vector(thresholds, "thresholds"))
     nearest = array[np.argsort(drifts, kind="stable")]
-    known = {n: hypervolume(nearest[:n], reference) if n else 0.0 for n in set(counts.tolist())}
+    known = {
+        n: hypervolume(nearest[:n], reference, exact) if n else 0.0 for n in set(counts.tolist())
+    }
     return np.array([known[n] for n in counts.tolist()])

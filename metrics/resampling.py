@@ -38,7 +38,7 @@ def resample_counts(prompts: int, resamples: int, seed: int) -> npt.NDArray[np.i
     return rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=resamples)
 
 
-def resampled_means(scores: ArrayLike, counts: npt.NDArray[np.int64]) -> FloatArray:
+def resampled_means(scores: ArrayLike, counts: npt.NDArray[np.int64] | FloatArray) -> FloatArray:
     """Mean score of each point under each resample.
 
     Parameters
@@ -46,7 +46,7 @@ def resampled_means(scores: ArrayLike, counts: npt.NDArray[np.int64]) -> FloatAr
     scores
         (k, P, m), samples of a prompt already averaged.
     counts
-        (b, P), from `resample_counts`.
+        (b, P), from `resample_counts`; or P times shares from `resampled_shares`.
 
     Returns
     -------
@@ -58,12 +58,14 @@ def resampled_means(scores: ArrayLike, counts: npt.NDArray[np.int64]) -> FloatAr
             f"scores: have shape {array.shape} for counts of {counts.shape[1]} prompts; "
             "give (points, prompts, objectives)"
         )
+    # From the first prompt, so that equal prompts have no spread, not even by rounding.
+    first = array[:, 0]  # (k, m)
     # (b, P) with (k, P, m), summed over prompts
-    return np.tensordot(counts / counts.shape[1], array, axes=(1, 1))
+    return first + np.tensordot(counts / counts.shape[1], array - first[:, None], axes=(1, 1))
 
 
 def resampled_shares(replicates: int, resamples: int, seed: int) -> FloatArray:
-    """Draw the share of each training seed or fold in each resample, the outer level.
+    """Draw the share of each training seed, fold or prompt in each resample.
 
     Plain resampling of n replicates gives intervals that are too short, by a factor of √((n − 1)/n)
     and because their spread is itself estimated. So every resample's distance from equal shares

@@ -22,6 +22,7 @@ _END = re.compile(r"^(objective_)*(low|high|error)$")
 # Inputs that a metric may need. Row l of the points is the outcome at preference l.
 ROW_INPUTS = {
     "points": "(k, m)",
+    "scores": "(k, prompts, m), the points' test prompts apart; one prompt where only points exist",
     "preferences": "(k, m)",
     "reference": "reference point (m,)",
     "raw_points": "(k, m), in raw units",
@@ -33,7 +34,13 @@ ROW_INPUTS = {
     "standard_points": "(k, m), where the points are in standard units of the start model",
     "optimum": "metrics.optimum.Optimum, where the best possible is known",
     "learnable": "places (n,) of the preferences at which the optimum beats the start model",
+    "exact": "whether hypervolumes of the table are exact; else all are estimated",
     "kl": "(k,), nats per sample away from the start model",
+    "response_covariances": "(k, m, m), of single responses at a point, standard units",
+    "collapsed": "(k,), share of answers that are near-empty or repeat a phrase",
+    "dials": "(d, m), dials of a method's own cube, one per objective",
+    "dial_points": "(d, m), points at these dials",
+    "raw_bounds": "lowest and highest raw values that the user gave, (2, m)",
     "start_nll": "(k,), nats per sample under the start model",
     "tokens": "(k,), tokens per sample",
 }
@@ -73,6 +80,7 @@ class Column:
         True if the value is a count.
     interval
         Method that gives NAME_low and NAME_high (see `metrics.resampling`); "" for no interval.
+        "pairs" and "cross_fit" are those of controllability and steering regret.
     interval_shown
         True if tables show the interval beside the value.
     optional
@@ -95,7 +103,7 @@ class Column:
     meaning: str = ""
     format: str | Callable[[Any], str] = "z.4g"
     whole: bool = False
-    interval: Literal["", "reflected", "symmetric", "percentile"] = ""
+    interval: Literal["", "reflected", "symmetric", "percentile", "pairs", "cross_fit"] = ""
     interval_shown: bool = True
     optional: bool = False
     section: Section = ""

@@ -12,8 +12,8 @@ from paretosteer.metrics.input_checks import FloatArray
 class Points:
     """A row's points: `values` (replicates, k, m), and the fold of each, None without folds.
 
-    `measured` holds further inputs of metrics at each replicate's points by name, (k,) or (k, n):
-    drift, raw scores, what a benchmark measured.
+    `measured` holds further inputs of metrics at each replicate's points by name, (k, …): drift,
+    scores of single prompts, raw scores, what a benchmark measured.
     """
 
     values: FloatArray

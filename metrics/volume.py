@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from paretosteer.metrics.fronts import nondominated
+from paretosteer.metrics.exact_cost import LONGEST, LONGEST_OF_MANY, exact_seconds
+from paretosteer.metrics.fronts import front_size, nondominated
 from paretosteer.metrics.input_checks import (
     FloatArray,
+    FloatOrArray,
     MetricError,
     as_batch,
     as_points,
     as_reference,
 )
 from paretosteer.metrics.monte_carlo_volume import (
-    FEW_RAYS,
-    RAYS,
+    FEW_DIRECTIONS,
     Volume,
-    along_rays,
     edges_above,
+    estimate_near,
+    estimate_unions,
     monte_carlo_hypervolume,
+    sample_directions,
 )
-
-# The exact algorithm is exponential in m. These many front points take it about a third of a
-# second; up to five objectives any grid is affordable.
-_AFFORDABLE = {6: 500, 7: 200, 8: 100, 9: 60, 10: 40}
-_AFFORDABLE_BEYOND = 20
-
-# The same for thousands of sets: about five milliseconds each.
-_AFFORDABLE_MANY = {6: 200, 7: 70, 8: 40, 9: 30, 10: 25}
 
 
 class Contribution(NamedTuple):
@@ -41,7 +36,19 @@ class Contribution(NamedTuple):
     points: int
 
 
-def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
+def affordable(sets: Iterable[FloatArray]) -> bool:
+    """Return True if the exact hypervolume of every set of points (k, m) is affordable.
+
+    Exact values and estimates must not be ranked against each other, so this decides for a table.
+    """
+    return all(
+        exact_seconds(front_size(points), points.shape[1]) <= LONGEST
+        for points in sets
+        if len(points)
+    )
+
+
+def hypervolume(points: ArrayLike, reference: ArrayLike, exact: bool | None = None) -> float:
     """Measure of the union of boxes between the reference point and the points. ↑
 
     Points that are not above the reference in every objective contribute nothing (count them
@@ -53,26 +60,34 @@ def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
         (k, m).
     reference
         (m,).
+    exact
+        Whether to compute it exactly (moocore) or to estimate it (`monte_carlo_hypervolume`); by
+        default exactly wherever that is predicted to take at most two seconds, as it is for up to
+        five objectives and for small fronts of more.
 
     Returns
     -------
-    Product of the objectives' units; Monte Carlo where exact is not affordable (see
-    `hypervolume_with_error`).
+    Product of the objectives' units.
+
+    Raises
+    ------
+    MetricError
+        If the input cannot be used, or the measure of its points overflows.
     """
-    return hypervolume_with_error(points, reference).value
+    return hypervolume_with_error(points, reference, exact).value
 
 
-def hypervolume_with_error(points: ArrayLike, reference: ArrayLike) -> Volume:
-    """Hypervolume with the standard error of the estimate; shapes as in `hypervolume`.
-
-    Exact (moocore) for up to five objectives and for small fronts of more, otherwise
-    `monte_carlo_hypervolume`.
-    """
+def hypervolume_with_error(
+    points: ArrayLike, reference: ArrayLike, exact: bool | None = None
+) -> Volume:
+    """Hypervolume with the standard error of the estimate; arguments as in `hypervolume`."""
     array = as_points(points)
-    return _volume(array, as_reference(reference, array.shape[1]))
+    return _volume(array, as_reference(reference, array.shape[1]), exact)
 
 
-def hypervolume_many(points: ArrayLike, reference: ArrayLike) -> FloatArray:
+def hypervolume_many(
+    points: ArrayLike, reference: ArrayLike, exact: bool | None = None
+) -> FloatArray:
     """Hypervolume of every set in a batch, for bootstraps.
 
     Parameters
@@ -81,6 +96,8 @@ def hypervolume_many(points: ArrayLike, reference: ArrayLike) -> FloatArray:
         (b, k, m).
     reference
         (m,).
+    exact
+        Of the sets' mean, from which estimates differ; as in `hypervolume`.
 
     Returns
     -------
@@ -91,10 +108,11 @@ def hypervolume_many(points: ArrayLike, reference: ArrayLike) -> FloatArray:
         raise MetricError(f"points: have shape {batch.shape}; give a batch of sets, (b, k, m)")
     corner = as_reference(reference, batch.shape[2])
     if batch.shape[2] == 2:
-        return _areas(np.maximum(batch - corner, 0))
-    if _affordable(_front(batch.mean(axis=0), corner), _AFFORDABLE_MANY):
-        return np.array([_volume(points, corner).value for points in batch])
-    return _many_along_rays(batch, corner)
+        return _finite(_areas(np.maximum(batch - corner, 0)))
+    centre = batch.mean(axis=0)
+    if exact is not False and _seconds(_front(centre, corner)) <= LONGEST_OF_MANY:
+        return np.array([_volume(points, corner, exact=True).value for points in batch])
+    return _many_near(batch, centre, corner, exact)
 
 
 def hypervolume_ratio(points: ArrayLike, front: ArrayLike, reference: ArrayLike) -> float:
@@ -150,12 +168,16 @@ def contribution(
     return Contribution(max(whole - without, 0.0), int(nondominated(union)[: len(mine)].sum()))
 
 
-def _volume(points: FloatArray, corner: FloatArray) -> Volume:
+def _volume(points: FloatArray, corner: FloatArray, exact: bool | None) -> Volume:
     """Hypervolume of checked points (k, m) above a checked corner."""
     front = _front(points, corner)
-    if _affordable(front, _AFFORDABLE):
+    if exact is None:
+        exact = _seconds(front) <= LONGEST
+    if exact:
         return Volume(_exact(front, corner), 0.0, exact=True)
-    return monte_carlo_hypervolume(front, corner)
+    estimate = monte_carlo_hypervolume(front, corner)
+    _finite(estimate.value)
+    return estimate
 
 
 def _front(points: FloatArray, corner: FloatArray) -> FloatArray:
@@ -163,39 +185,37 @@ def _front(points: FloatArray, corner: FloatArray) -> FloatArray:
     inside = points[(points > corner).all(axis=1)]
     # Up to three objectives, filtering dominated points takes longer than it saves.
     few = points.shape[1] <= 3 or len(inside) == 0
-    return inside if few else inside[nondominated(inside)]
+    return inside if few else inside[nondominated(inside, distinct=True)]
 
 
-def _affordable(front: FloatArray, most: Mapping[int, int]) -> bool:
-    objectives: int = front.shape[1]
-    return objectives <= 5 or len(front) <= most.get(objectives, _AFFORDABLE_BEYOND)
+def _seconds(front: FloatArray) -> float:
+    return exact_seconds(*front.shape)
 
 
 def _together(sets: Sequence[FloatArray], corner: FloatArray) -> list[float]:
-    """Hypervolumes of sets (k, m), all exact or all along the same rays in a common box."""
+    """Hypervolumes of sets (k, m), all exact or all estimated from the same samples."""
     fronts = [_front(points, corner) for points in sets]
-    if all(_affordable(front, _AFFORDABLE) for front in fronts):
+    if all(_seconds(front) <= LONGEST for front in fronts):
         return [_exact(front, corner) for front in fronts]
-    edges = [edges_above(front, corner) for front in fronts]
-    top = np.max([each.max(axis=0, initial=0.0) for each in edges], axis=0)
-    return [along_rays(each, top, RAYS).value for each in edges]
+    estimates = estimate_unions([edges_above(front, corner) for front in fronts])
+    return [float(_finite(each.value)) for each in estimates]
 
 
-def _many_along_rays(batch: FloatArray, corner: FloatArray) -> FloatArray:
-    """Hypervolume (b,) of similar sets (b, k, m), such as resamples.
+def _many_near(
+    batch: FloatArray, centre: FloatArray, corner: FloatArray, exact: bool | None
+) -> FloatArray:
+    """Hypervolume (b,) of similar sets (b, k, m), such as resamples, with their mean `centre`.
 
-    A few rays estimate their differences; the error of these rays is estimated at the sets' mean,
-    whose hypervolume uses all rays, and subtracted.
+    A few directions estimate their differences; the error of these directions is estimated at the
+    centre, whose hypervolume is exact or uses all directions, and subtracted.
     """
-
-    top = np.maximum(batch.max(axis=(0, 1)) - corner, 0)  # a common box, so that rays are the same
-
-    def roughly(points: FloatArray) -> float:
-        return along_rays(edges_above(points, corner), top, FEW_RAYS).value
-
-    centre = batch.mean(axis=0)
-    off = _volume(centre, corner).value - roughly(centre)
-    return np.maximum([roughly(points) + off for points in batch], 0.0)
+    middle = np.maximum(centre - corner, 0)
+    with np.errstate(over="ignore"):
+        _finite((np.maximum(batch - corner, 0)).prod(axis=2))
+    sampled = sample_directions(middle.prod(axis=1), len(corner), FEW_DIRECTIONS)
+    off = _volume(centre, corner, exact).value - estimate_near(middle, sampled)
+    rough = np.array([estimate_near(points - corner, sampled) for points in batch])
+    return np.asarray(_finite(np.maximum(rough + off, 0.0)))
 
 
 def _exact(front: FloatArray, corner: FloatArray) -> float:
@@ -203,7 +223,23 @@ def _exact(front: FloatArray, corner: FloatArray) -> float:
 
     if len(front) == 0:
         return 0.0
-    return float(moocore.hypervolume(front, ref=corner, maximise=True))
+    return float(_finite(moocore.hypervolume(front, ref=corner, maximise=True)))
+
+
+def _finite(volumes: FloatOrArray) -> FloatOrArray:
+    """Return volumes as they are.
+
+    Raises
+    ------
+    MetricError
+        If one overflows.
+    """
+    if not np.isfinite(volumes).all():
+        raise MetricError(
+            "points: are finite, but their hypervolume overflows; use larger units or a "
+            "reference that is nearer"
+        )
+    return volumes
 
 
 def _areas(edges: FloatArray) -> FloatArray:
@@ -211,5 +247,6 @@ def _areas(edges: FloatArray) -> FloatArray:
     order = np.argsort(-edges[..., 0], axis=1)
     width, height = np.moveaxis(np.take_along_axis(edges, order[..., None], axis=1), 2, 0)  # (b, k)
     steps = -np.diff(width, axis=1, append=0)
-    areas: FloatArray = (steps * np.maximum.accumulate(height, axis=1)).sum(axis=1)
+    with np.errstate(over="ignore"):  # refused by the caller
+        areas: FloatArray = (steps * np.maximum.accumulate(height, axis=1)).sum(axis=1)
     return areas

@@ -14,6 +14,7 @@ from paretosteer.metrics.leaderboard import (
     own_front,
     raw_units,
     regret,
+    responses,
     user_utility,
 )
 from paretosteer.metrics.row_metric import RowMetric
@@ -29,6 +30,7 @@ ROW_METRICS: tuple[RowMetric, ...] = (
     *raw_units.METRICS,
     *auxiliary.METRICS,
     *dpo_loss.METRICS,
+    *responses.METRICS,
 )
 
 

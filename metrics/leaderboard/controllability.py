@@ -40,16 +40,46 @@ METRICS = (
         title="Controllability",
         meaning="Does more weight on an objective give more of it? Somers' D over all pairs of "
         "preferences, averaged over objectives: 1 always, 0 no connection, −1 always the reverse. "
-        "Noise can only disorder points, so near 1 the interval reaches as far up as down; where "
-        "neighbouring points differ by less than their noise, it may still be too low.",
+        "Noise disorders close points, so the value is too low where neighbouring points differ by "
+        "less than their noise. The interval counts each pair as confirmed, contradicted or "
+        "undecided, jointly at 95 %, and the undecided ones both ways; the value may lie below it.",
         format="z.2f",
-        interval="symmetric",
+        interval="pairs",
         bounds=(-1.0, 1.0),
         place=5,
         terminal=2,
         tracked=True,
         function=_if_steerable(lambda mu, points: metrics.controllability(mu, points)),
         needs=("preferences", "points"),
+    ),
+    RowMetric(
+        "pairs_confirmed",
+        "up",
+        "share of pairs significantly in the order asked for",
+        title="Confirmed",
+        meaning="Share of pairs of preferences in which the objective with more weight is "
+        "significantly higher, by paired bootstrap, jointly over all pairs and objectives at 95 %.",
+        format=".3f",
+        section="steering",
+    ),
+    RowMetric(
+        "pairs_contradicted",
+        "down",
+        "share of pairs significantly in the reverse order",
+        title="Contradicted",
+        meaning="Share of pairs in which it is significantly lower.",
+        format=".3f",
+        section="steering",
+    ),
+    RowMetric(
+        "pairs_undecided",
+        "shown",
+        "share of pairs whose order is within the noise",
+        title="Undecided",
+        meaning="Share of pairs whose order the noise leaves open. More test prompts shrink it; a "
+        "method that does not steer has no other pairs.",
+        format=".3f",
+        section="steering",
     ),
     RowMetric(
         "controllability_{objective}",

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 OTHER_REFERENCES = {"hypervolume_ref_1": -1.0, "hypervolume_ref_3": -3.0}
 
 
-def _volume(points: FloatArray, reference: FloatArray) -> metrics.Volume:
-    return metrics.hypervolume_with_error(points, reference)
+def _volume(points: FloatArray, reference: FloatArray, exact: bool) -> metrics.Volume:
+    return metrics.hypervolume_with_error(points, reference, exact)
 
 
 def _ratio(points: FloatArray, front: FloatArray, reference: FloatArray) -> float | None:
@@ -27,8 +27,8 @@ def _ratio(points: FloatArray, front: FloatArray, reference: FloatArray) -> floa
     return metrics.hypervolume_ratio(points, front, reference)
 
 
-def _above(value: float, points: FloatArray) -> float:
-    return metrics.hypervolume(points, [value] * points.shape[1])
+def _above(value: float, points: FloatArray, exact: bool) -> float:
+    return metrics.hypervolume(points, [value] * points.shape[1], exact)
 
 
 METRICS = (
@@ -40,7 +40,7 @@ METRICS = (
         meaning="How much of the space of outcomes, above the reference point, the method's points "
         "cover: the main measure of how good and how wide its front is. In brackets the interval, "
         "reflected because resampling noise inflates hypervolume. Where it is an estimate, its "
-        "standard error follows ±.",
+        "standard error follows ±; rows of one table are all exact or all estimated.",
         format="z.2f",
         interval="reflected",
         bounds=(0.0, inf),
@@ -48,7 +48,7 @@ METRICS = (
         terminal=1,
         tracked=True,
         function=_volume,
-        needs=("points", "reference"),
+        needs=("points", "reference", "exact"),
         part="value",
     ),
     RowMetric(
@@ -74,7 +74,7 @@ METRICS = (
         format=".2g",
         section="further",
         function=_volume,
-        needs=("points", "reference"),
+        needs=("points", "reference", "exact"),
         part="error",
     ),
     RowMetric(
@@ -125,7 +125,7 @@ METRICS = (
             section="further",
             place=4,
             function=partial(_above, value),
-            needs=("standard_points",),
+            needs=("standard_points", "exact"),
         )
         for name, value in OTHER_REFERENCES.items()
     ),

@@ -56,6 +56,19 @@ METRICS = (
         needs=("rows",),
     ),
     RowMetric(
+        "win_rate",
+        "up",
+        "share of prompts won against the best at equal preference",
+        title="Win rate",
+        meaning="Share of test prompts on which the utility of the row's answer exceeds that of "
+        "the best row under the budget at the same preference, averaged over preferences, with its "
+        "paired interval. Equal utilities are no win. Of all pairs in report.json.",
+        format=".3f",
+        interval="percentile",
+        section="further",
+        place=1,
+    ),
+    RowMetric(
         "contribution",
         "up",
         "volume that the union front loses without this method",

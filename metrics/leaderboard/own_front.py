@@ -18,10 +18,12 @@ METRICS = (
     ),
     RowMetric(
         "front_size",
-        "up",
-        "own nondominated points",
+        "shown",
+        "own distinct nondominated points",
         title="Front size",
-        meaning="Number of the method's points that no other of its points dominates.",
+        meaning="Number of the method's distinct points that no other of its points dominates. "
+        "Points that are equal in every objective count once.",
+        version="2",
         format=".3g",
         section="front",
         place=2,

@@ -16,6 +16,13 @@ def _inner_product(preferences: FloatArray, points: FloatArray) -> FloatOrArray:
     return metrics.inner_product(preferences, points)
 
 
+def _bounded_inner_product(
+    preferences: FloatArray, points: FloatArray, bounds: FloatArray
+) -> FloatOrArray:
+    low, high = bounds
+    return metrics.inner_product(preferences, (points - low) / (high - low))
+
+
 METRICS = (
     RowMetric(
         "mip",
@@ -44,6 +51,21 @@ METRICS = (
         needs=("preferences", "raw_points"),
     ),
     RowMetric(
+        "mip_bounded",
+        "up",
+        "mean inner product, raw units between the user's bounds",
+        title="MIP, bounded",
+        meaning="The same with every objective as a share of the way between the lowest and "
+        "highest raw values that the user gave. These are fixed: bounds taken from the compared "
+        "methods would change every row with each method added.",
+        format="z.4g",
+        optional=True,
+        section="further",
+        place=2,
+        function=_bounded_inner_product,
+        needs=("preferences", "raw_points", "raw_bounds"),
+    ),
+    RowMetric(
         "hypervolume_raw",
         "up",
         "hypervolume in raw units above the user's reference",
@@ -54,7 +76,7 @@ METRICS = (
         bounds=(0.0, inf),
         optional=True,
         place=4,
-        function=lambda points, reference: metrics.hypervolume(points, reference),
-        needs=("raw_points", "raw_reference"),
+        function=lambda points, reference, exact: metrics.hypervolume(points, reference, exact),
+        needs=("raw_points", "raw_reference", "exact"),
     ),
 )

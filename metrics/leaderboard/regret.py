@@ -24,20 +24,23 @@ METRICS = (
     RowMetric(
         "steering_regret",
         "shown",
-        "EUM minus the utility of the points offered",
+        "utility that better aim alone would gain, cross-fitted",
         title="Steering regret",
         meaning="The part of that loss which better aim alone would recover: the method has a "
         "better point for that preference, but offers it for another. 0 also for a method that "
-        "never moves, so never a reason to choose one.",
+        "never moves, so never a reason to choose one. The better points are chosen on one half of "
+        "the prompts and measured on the other, so noise cannot inflate it; it makes it too small, "
+        "even negative, where it chooses wrongly. The interval allows for both.",
         format="z.3f",
-        interval="symmetric",
+        interval="cross_fit",
+        version="2",
         interval_shown=False,
         bounds=(0.0, inf),
         place=8,
         terminal=4,
         tracked=True,
-        function=lambda preferences, points: metrics.steering_regret(preferences, points),
-        needs=("preferences", "points"),
+        function=lambda preferences, scores: metrics.cross_fitted_regret(preferences, scores),
+        needs=("preferences", "scores"),
     ),
     RowMetric(
         "oracle_regret",

@@ -38,11 +38,13 @@ class UnreadableError(ParetosteerError):
 class Scores:
     """A cell's scores in raw units, samples of a prompt averaged.
 
-    `means` is (points, prompts, m), prompts in the order of `prompts`.
+    `means` is (points, prompts, m), prompts in the order of `prompts`. `covariances` (points, m, m)
+    are of single samples; NaN at a point with one sample.
     """
 
     prompts: tuple[str, ...]
     means: npt.NDArray[np.float64]
+    covariances: npt.NDArray[np.float64]
 
 
 def read_scores(cell: "Cell") -> Scores:
@@ -209,7 +211,26 @@ def _by_prompt(cell: "Cell", name: str, columns: Sequence[str]) -> Scores:
         )
     at = points.astype(np.intp) * len(prompts) + places
     means = np.stack([_means(at, each, len(pairs)) for each in values], axis=1)
-    return Scores(tuple(prompts.tolist()), means.reshape(count, len(prompts), len(columns)))
+    return Scores(
+        tuple(prompts.tolist()),
+        means.reshape(count, len(prompts), len(columns)),
+        _covariances(points.astype(np.intp), values, count),
+    )
+
+
+def _covariances(
+    at: npt.NDArray[np.intp], values: Sequence[npt.NDArray[np.float64]], count: int
+) -> npt.NDArray[np.float64]:
+    """Covariances (count, m, m) of values, m of (n,), that belong to places `at` (n,)."""
+    centred = [each - _means(at, each, count)[at] for each in values]
+    sizes = np.bincount(at, minlength=count)
+    found = np.empty((count, len(values), len(values)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for i, one in enumerate(centred):
+            for j, other in enumerate(centred[: i + 1]):
+                products = np.bincount(at, weights=one * other, minlength=count) / (sizes - 1)
+                found[:, i, j] = found[:, j, i] = products
+    return found
 
 
 def _means(

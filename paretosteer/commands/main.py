@@ -13,6 +13,7 @@ from paretosteer.commands import (
     export,
     export_wandb,
     new,
+    plan,
     publish,
     report,
     run,
@@ -78,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     for module in (
         *(run, report, validate, score, publish, listing, sample, export, export_wandb),
-        *(check, new, doctor),
+        *(plan, check, new, doctor),
     ):
         module.add(commands)
     return top

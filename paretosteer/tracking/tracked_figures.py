@@ -13,6 +13,7 @@ import numpy as np
 from paretosteer.cells.scores import KEYS, read_drift, read_samples, read_values
 from paretosteer.metrics.leaderboard import ROW_METRICS
 from paretosteer.metrics.measure import Frame, figures
+from paretosteer.metrics.volume import affordable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,8 @@ class Shown:
         self._preferences = np.array(record.preferences)  # (k, m)
         self._dials = [point.dials for point in record.points]
         self._plain = record.ranked_points()  # those that every method can be compared at
-        self._values = read_values(cell).mean(axis=1)  # (k, m)
+        self._scores = read_values(cell)  # (k, prompts, m)
+        self._values = self._scores.mean(axis=1)  # (k, m)
         drift = read_drift(cell)
         self._kl = None if drift is None else drift["kl"]  # (k,)
 
@@ -104,8 +106,10 @@ class Shown:
     def headline(self) -> dict[str, float]:
         """Metrics of the points without dials, and costs of the cell."""
         plain, reference = self._plain, np.array(self._record.reference)
-        frame = Frame(self._preferences[plain], reference, self.objectives)
-        inputs = frame.inputs(self._values[plain], None)
+        points = self._values[plain]
+        exact = affordable([points])
+        frame = Frame(self._preferences[plain], reference, self.objectives, exact=exact)
+        inputs = frame.inputs(points, None) | {"scores": self._scores[plain]}
         if self._kl is not None:
             inputs["kl"] = self._kl[plain]
         costs = {f"cost/{name}": value for name, value in self._record.cost if name != "seconds"}

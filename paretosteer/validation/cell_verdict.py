@@ -52,8 +52,8 @@ _CHECKS: tuple[Check, ...] = (
 class Found:
     """A cell with its verdict and what reports are checked against.
 
-    `record` is None where it cannot be read. The points, `values` in standard units and `raw`,
-    (points, m), are None where the scores cannot be used.
+    `record` is None where it cannot be read. The scores `values` in standard units, (points,
+    prompts, m), and the points `raw`, (points, m), are None where the scores cannot be used.
     """
 
     verdict: Verdict

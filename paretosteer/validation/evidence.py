@@ -32,8 +32,8 @@ MEASURED = ("scores.parquet", "drift.parquet", "judge.parquet", "samples.jsonl",
 class Evidence:
     """One finished cell.
 
-    The check of its scores fills in `keys`, the sorted keys of their rows, and the points,
-    (points, m) each: `raw`, and `values` in standard units.
+    The check of its scores fills in `keys`, the sorted keys of their rows, the points `raw`,
+    (points, m), and the scores `values` in standard units, (points, prompts, m).
     """
 
     folder: Path

@@ -45,7 +45,7 @@ def scores(cell: Evidence) -> Iterator[Finding]:
     constants = cell.record.normaliser
     by_prompt = (raw.mean(axis=2) - constants.mean) / constants.std
     cell.raw = raw.mean(axis=(1, 2))
-    cell.values = (by_prompt - penalty).mean(axis=1)
+    cell.values = by_prompt - penalty
 
 
 def others(cell: Evidence) -> Iterator[Finding]:

@@ -210,9 +210,10 @@ def _replicate(cell: Found) -> Replicate:
         optimum = Optimum(np.array(record.oracle.points)[places], np.array(record.oracle.start))
     return Replicate(
         fold=record.fold.index if record.fold else None,
-        points=cell.values[places],
+        points=cell.values[places].mean(axis=1),
         optimum=optimum,
-        inputs={name: rows[places] for name, rows in inputs.items()},
+        inputs={name: rows[places] for name, rows in inputs.items()}
+        | {"scores": cell.values[places]},
     )
 
 

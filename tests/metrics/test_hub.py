@@ -68,6 +68,22 @@ CASES = {
         {"predictions": POINTS, "front": OTHER},
         {"igd_plus": metrics.igd_plus(POINTS, OTHER)},
     ),
+    "mip": (
+        {"predictions": POINTS, "references": WEIGHTS, "bounds": [[0.0, -1.0], [2.0, 1.0]]},
+        {"mip": metrics.inner_product(WEIGHTS, (np.array(POINTS) - [0, -1]) / 2)},
+    ),
+    "crd": (
+        {"predictions": [*POINTS, *OTHER, [0.0, 0.0]], "references": WEIGHTS + WEIGHTS},
+        {
+            "crd": metrics.conditional_dispersion(
+                np.stack([POINTS, [*OTHER, [0.0, 0.0]]], axis=1),
+            )
+        },
+    ),
+    "win_rate": (
+        {"predictions": POINTS, "references": WEIGHTS, "others": [*OTHER, [0.0, 2.0]]},
+        {"win_rate": 1 / 3},
+    ),
     "rouge": (
         {"predictions": TEXTS, "references": TEXTS[::-1]},
         {kind: mean_rouge(kind) for kind in ("rouge1", "rouge2", "rougeL", "rougeLsum")},

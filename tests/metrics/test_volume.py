@@ -8,7 +8,9 @@ from metric_inputs import Array, point_sets, two_sets
 
 from paretosteer.metrics import (
     MetricError,
+    affordable,
     contribution,
+    front_size,
     hypervolume,
     hypervolume_many,
     hypervolume_ratio,
@@ -17,6 +19,11 @@ from paretosteer.metrics import (
     nondominated,
     points_outside,
 )
+from paretosteer.metrics import volume as volume_module
+from paretosteer.metrics.exact_cost import exact_seconds
+from paretosteer.metrics.measure import Frame, measure
+from paretosteer.metrics.monte_carlo_volume import estimate_unions
+from paretosteer.metrics.row_points import Points
 
 
 def below(points: Array) -> Array:
@@ -142,7 +149,7 @@ def test_monte_carlo_takes_over_and_repeats_itself():
 def test_resamples_are_near_what_each_is_alone():
     points, reference = sphere(45, 8), np.full(8, -1.0)
     noise = np.random.default_rng(1).normal(scale=0.02, size=(12, 45, 8))
-    many = hypervolume_many(points + noise, reference)  # along few rays
+    many = hypervolume_many(points + noise, reference)  # along few directions
     alone = [hypervolume_with_error(each, reference) for each in points + noise]
     assert all(each.exact for each in alone)
     values = np.array([each.value for each in alone])
@@ -150,11 +157,98 @@ def test_resamples_are_near_what_each_is_alone():
     assert np.corrcoef(many, values)[0, 1] > 0.8
 
 
-def test_sets_of_one_question_meet_the_same_rays():
+def test_sets_of_one_question_meet_the_same_directions():
     reference = np.full(10, -0.5)
     points, better = sphere(60, 10), sphere(60, 10) + 0.01
     assert hypervolume_ratio(points, np.concatenate([points, better]), reference) < 1
     assert contribution(points - 0.02, points, reference).volume == 0
+
+
+def conflict(objectives: int, pairs: int) -> Array:
+    """A thin front: one objective far up in each point, or two of the first `pairs` half way."""
+    axes = np.eye(objectives)
+    between = [0.9 + 0.45 * (axes[i] + axes[j]) for i in range(pairs) for j in range(i)]
+    return np.concatenate([1 + 3 * axes, between])
+
+
+def test_the_ten_objective_grid_is_exact():
+    points, reference = conflict(10, 10), np.zeros(10)
+    assert len(points) == 55 and affordable([points])
+    volume = hypervolume_with_error(points, reference)
+    assert volume.exact and volume.value == pytest.approx(33.37295, abs=5e-6)
+    assert hypervolume(points[:10], reference) == pytest.approx(31.0)
+    estimate = hypervolume_with_error(points, reference, exact=False)
+    assert not estimate.exact and 0 < estimate.error <= 0.03 * estimate.value
+    assert abs(estimate.value - volume.value) <= 2 * estimate.error
+
+
+@pytest.mark.parametrize(
+    ("objectives", "pairs", "seeds"),
+    [
+        (8, 8, 30),
+        pytest.param(10, 10, 200, marks=pytest.mark.slow),
+        pytest.param(12, 7, 200, marks=pytest.mark.slow),
+    ],
+)
+def test_errors_are_honest_on_thin_fronts(objectives, pairs, seeds):
+    points, reference = conflict(objectives, pairs), np.zeros(objectives)
+    exact = hypervolume(points, reference, exact=True)
+    runs = [monte_carlo_hypervolume(points, reference, seed) for seed in range(seeds)]
+    assert np.mean([abs(run.value - exact) <= 2 * run.error for run in runs]) >= 0.9
+    assert max(run.error for run in runs) <= 0.03 * exact
+
+
+def test_a_set_is_never_estimated_below_its_subset():
+    edges = sphere(40, 9) + 0.1
+    sets = [edges[:n] for n in (1, 5, 20, 39, 40)]
+    values = [each.value for each in estimate_unions(sets)]
+    assert values == sorted(values)
+    nothing = np.empty((0, 9))
+    assert [each.value for each in estimate_unions([nothing, nothing])] == [0, 0]
+    assert estimate_unions([nothing, edges])[0].value == 0
+
+
+def test_cost_grows_with_points_and_objectives():
+    assert exact_seconds(10_000, 5) == 0
+    for objectives in range(6, 20):
+        few, many = exact_seconds(12, objectives), exact_seconds(40, objectives)
+        assert 0 < few < many < exact_seconds(40, objectives + 1) or objectives >= 15
+
+
+def test_duplicates_count_once_and_change_nothing():
+    points = sphere(12, 6)
+    twice = np.concatenate([points, points])
+    reference = np.full(6, -0.1)
+    for exact in (True, False):
+        once = hypervolume(points, reference, exact)
+        assert hypervolume(twice, reference, exact) == pytest.approx(once)
+    others = sphere(12, 6, seed=1)
+    alone = contribution(points, others, reference)
+    assert contribution(twice, others, reference).volume == pytest.approx(alone.volume)
+    assert contribution(points, points, reference) == (0, 12)
+    assert front_size(twice) == front_size(points) == 12
+
+
+@pytest.mark.parametrize("exact", [True, False, None])
+@pytest.mark.parametrize("m", [2, 4, 7])
+def test_overflow_is_an_error(m, exact):
+    points = np.full((3, m), 1e200) + 1e200 * np.eye(max(m, 3))[:3, :m]
+    with pytest.raises(MetricError, match="points: are finite, but their hypervolume overflows"):
+        hypervolume(points, np.zeros(m), exact)
+    with pytest.raises(MetricError, match="overflows"):
+        hypervolume_many(points[None], np.zeros(m), exact)
+
+
+def test_one_table_is_all_exact_or_all_estimated(monkeypatch):
+    monkeypatch.setattr(volume_module, "LONGEST", exact_seconds(15, 6))
+    mu = np.eye(6)[np.arange(20) % 6]
+    small = np.repeat(sphere(6, 6), 4, axis=0)[:20]
+    frame = Frame(mu, np.full(6, -0.5), list("abcdef"))
+    rows = [Points(each[None], [None]) for each in (small, sphere(20, 6))]
+    alone, both = measure(rows[:1], frame), measure(rows, frame)
+    assert alone[0]["hypervolume_error"] == 0
+    assert all(each["hypervolume_error"] > 0 for each in both)
+    assert both[0]["hypervolume"] == pytest.approx(alone[0]["hypervolume"], rel=0.02)
 
 
 def test_ratio():

@@ -2,15 +2,16 @@
 
 All rows and points of a table share the resamples of the prompts, drawn separately for each fold,
 because folds have different prompts. If every row has enough folds (or, without folds, seeds),
-these are resampled too; rows with the same replicates share the draws. So few replicates
-underestimate the spread of their mean, so the draws are scaled to a Student's t distribution.
+these are resampled too; rows with the same replicates share the draws. Few prompts or replicates
+underestimate the spread of their mean, so the draws of both are scaled to a Student's t
+distribution.
 
 The kind of interval depends on the quantity:
 
 - Hypervolume is a convex function of noisy points, so its resamples are biased upwards. It has the
   reflected (basic) interval.
-- Noise disorders the points, which moves controllability and steering regret away from their
-  bounds. Their intervals are symmetric, as wide on both sides as the wider percentile side.
+- Noise disorders the points and inflates the best of them, so controllability and steering regret
+  have intervals of their own, see `steering_intervals`.
 - All other quantities have percentile intervals.
 
 `results/reference/coverage.md` reports the coverage of these intervals.
@@ -22,7 +23,7 @@ replicates only.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
@@ -43,7 +44,8 @@ RESAMPLES = 2000
 _DECIMALS = 9  # differences beyond this digit are rounding, so such rows are equal
 
 # Inputs that a resample of the prompts provides; a metric that needs others has no interval.
-_RESAMPLED = {"points", "preferences", "reference"}
+_RESAMPLED = {"points", "preferences", "reference", "exact"}
+_GENERAL = ("reflected", "symmetric", "percentile")
 
 # With fewer folds (or seeds), intervals do not cover the variance between them.
 ENOUGH = 5
@@ -75,6 +77,11 @@ class Draws:
     points: FloatArray  # (replicates, resamples, k, m)
     keys: tuple[Key, ...]  # of the replicates
     outer: bool  # whether replicates are resampled too
+
+    @cached_property
+    def mean_points(self) -> FloatArray:
+        """Mean over replicates, (resamples, k, m)."""
+        return self.mean(self.points)
 
     def each(self, figure: Callable[[FloatArray], FloatArray]) -> FloatArray:
         """Apply `figure` to each replicate's points (resamples, k, m) and stack the results."""
@@ -129,17 +136,33 @@ def resample(replicates: Sequence[Replicate], outer: bool) -> Draws:
     """Resample the prompts of a row's replicates."""
     return Draws(
         points=np.stack(
-            [metrics.resampled_means(each.scores, _counts(each)) for each in replicates]
+            [metrics.resampled_means(each.scores, _weights(each)) for each in replicates]
         ),
         keys=tuple(each.key for each in replicates),
         outer=outer,
     )
 
 
-def volumes(points: FloatArray, draws: Draws, reference: ArrayLike) -> Volumes:
-    """Hypervolumes of a row's points (replicates, k, m) and their resamples."""
-    estimates = np.array([metrics.hypervolume(each, reference) for each in points])
-    resampled = draws.each(lambda each: metrics.hypervolume_many(each, reference))
+def prompt_means(
+    replicates: Sequence[Replicate], values: Sequence[FloatArray], outer: bool
+) -> FloatArray:
+    """Mean (resamples,) over replicates and prompts of one value per prompt (P,) of each."""
+    pairs = zip(replicates, values, strict=True)
+    drawn = np.stack([_weights(each) @ own / len(own) for each, own in pairs])
+    return _means(drawn, [each.key for each in replicates], outer)
+
+
+def volumes(
+    points: FloatArray, draws: Draws, reference: ArrayLike, exact: bool | None = None
+) -> Volumes:
+    """Hypervolumes of a row's points (replicates, k, m) and their resamples.
+
+    `exact` says whether those of the table are exact; by default this row's decide.
+    """
+    if exact is None:
+        exact = metrics.affordable(points)
+    estimates = np.array([metrics.hypervolume(each, reference, exact) for each in points])
+    resampled = draws.each(lambda each: metrics.hypervolume_many(each, reference, exact))
     return Volumes(estimates, resampled, draws.keys)
 
 
@@ -152,7 +175,7 @@ def intervals(
     """
     ends: Figures = {}
     for metric in chosen:
-        if metric.interval and metric.function and set(metric.needs) <= _RESAMPLED:
+        if metric.interval in _GENERAL and metric.function and set(metric.needs) <= _RESAMPLED:
             interval = _interval(metric, draws, own, points, frame)
             if interval:
                 least, most = metric.bounds
@@ -183,7 +206,12 @@ def _interval(
 def _values(metric: RowMetric, points: FloatArray, frame: Frame) -> FloatArray:
     """Metric of each set of points (n, k, m), (n,); NaN where it is undefined."""
     assert metric.function  # metrics with an interval have one
-    inputs = {"points": points, "preferences": frame.preferences, "reference": frame.reference}
+    inputs = {
+        "points": points,
+        "preferences": frame.preferences,
+        "reference": frame.reference,
+        "exact": frame.exact,
+    }
     value = metric.function(*(inputs[need] for need in metric.needs))
     return np.asarray(np.nan if value is None else value, dtype=float)
 
@@ -236,14 +264,16 @@ def levels(estimates: FloatArray, draws: FloatArray | None, weights: FloatArray)
     return result
 
 
-def _counts(replicate: Replicate) -> npt.NDArray[np.int64]:
+def _weights(replicate: Replicate) -> FloatArray:
     # The fold is the seed: rows share the draws of a fold, and different folds are independent.
     return _draw(replicate.scores.shape[1], replicate.fold or 0)
 
 
-@lru_cache(maxsize=8)  # as many as a row has folds; drawing costs more than using the counts
-def _draw(prompts: int, seed: int) -> npt.NDArray[np.int64]:
-    return metrics.resample_counts(prompts, RESAMPLES, seed)
+@lru_cache(maxsize=8)  # as many as a row has folds; drawing costs more than using the weights
+def _draw(prompts: int, seed: int) -> FloatArray:
+    if prompts == 1:
+        return np.ones((RESAMPLES, 1))
+    return prompts * metrics.resampled_shares(prompts, RESAMPLES, seed)
 
 
 def _means(values: FloatArray, keys: Sequence[Key], outer: bool) -> FloatArray:

@@ -23,8 +23,11 @@ class EqualDrift:
     at_middle: Mapping[str, float]  # by row, for rows with a point below `middle`
 
 
-def equal_drift(rows: Sequence[Row], reference: Sequence[float]) -> EqualDrift | None:
-    """Measure the rows that have a KL in every replicate; None if no point has moved."""
+def equal_drift(rows: Sequence[Row], reference: Sequence[float], exact: bool) -> EqualDrift | None:
+    """Measure the rows that have a KL in every replicate; None if no point has moved.
+
+    `exact` says whether hypervolumes of the table are exact.
+    """
     with_kl = [row for row in rows if all("kl" in each.drift for each in row.replicates)]
     drifts = np.array([kl for row in with_kl for each in row.replicates for kl in each.drift["kl"]])
     moved = drifts[drifts > _MOVED]
@@ -34,7 +37,7 @@ def equal_drift(rows: Sequence[Row], reference: Sequence[float]) -> EqualDrift |
     middle = float(np.nextafter(np.median(moved), np.inf))
     shares = np.arange(1, _STEPS + 1) / _STEPS
     thresholds = np.unique([*np.nextafter(np.quantile(moved, shares), np.inf), middle])
-    volumes = {row.label: _volumes(row, thresholds, reference) for row in with_kl}
+    volumes = {row.label: _volumes(row, thresholds, reference, exact) for row in with_kl}
     index = int(np.searchsorted(thresholds, middle))
     at_middle = {
         label: float(values[index])
@@ -44,11 +47,13 @@ def equal_drift(rows: Sequence[Row], reference: Sequence[float]) -> EqualDrift |
     return EqualDrift(thresholds, middle, volumes, at_middle)
 
 
-def _volumes(row: Row, thresholds: FloatArray, reference: Sequence[float]) -> FloatArray:
+def _volumes(
+    row: Row, thresholds: FloatArray, reference: Sequence[float], exact: bool
+) -> FloatArray:
     """Means over replicates, (t,); NaN where no replicate has a point."""
     by_replicate = [
         metrics.quality_at_equal_drift(
-            replicate.scores.mean(axis=1), replicate.drift["kl"], thresholds, reference
+            replicate.scores.mean(axis=1), replicate.drift["kl"], thresholds, reference, exact
         )
         for replicate in row.replicates
     ]

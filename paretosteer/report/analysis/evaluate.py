@@ -8,7 +8,7 @@ import numpy as np
 
 from paretosteer.cells.record import Cost
 from paretosteer.metrics.input_checks import FloatArray
-from paretosteer.metrics.measure import Figures, Frame, Map, measure, shown_front
+from paretosteer.metrics.measure import Figures, Frame, Map, exactly, measure, shown_front
 from paretosteer.metrics.row_metric import Column
 from paretosteer.metrics.row_points import Points
 from paretosteer.report.analysis import bootstrap
@@ -16,7 +16,9 @@ from paretosteer.report.analysis.equal_drift import EqualDrift, equal_drift
 from paretosteer.report.analysis.oracle import Oracle, common_oracle
 from paretosteer.report.analysis.ranks import COMPARED, Pair, compare, standings
 from paretosteer.report.analysis.replicates import Replicate, replicate_noun
+from paretosteer.report.analysis.steering_intervals import steering_intervals
 from paretosteer.report.analysis.tables import Row, Table
+from paretosteer.report.analysis.win_rates import WinRate, against, win_rates
 from paretosteer.report.columns import row_metrics
 
 
@@ -59,6 +61,7 @@ class TableResult:
     table: Table
     rows: tuple[RowResult, ...]
     pairs: tuple[Pair, ...]  # of scored rows, the one with more hypervolume first
+    win_rates: tuple[WinRate, ...]  # of these pairs, both ways
     union: FloatArray  # (n, m), union front of all rows
     oracle: Oracle | None  # None unless all cells have the same one
     doubt: str  # reason why the oracle is not used, if any
@@ -132,7 +135,8 @@ def evaluate(
     rest = [RowResult(row, {}, None) for row in table.rows if not row.replicates]
     setting = table.setting
     if not setting or not scored:
-        return TableResult(table, tuple(rest), (), np.empty((0, 0)), None, "", False, "seed", None)
+        empty = np.empty((0, 0))
+        return TableResult(table, tuple(rest), (), (), empty, None, "", False, "seed", None)
     preferences = np.array(setting.preferences)
     replicates = [replicate for row in scored for replicate in row.replicates]
     oracle, doubt = common_oracle(replicates, preferences)
@@ -142,9 +146,10 @@ def evaluate(
     if raw_reference is not None and len(raw_reference) != len(setting.names):
         raw_reference = None
     raw = None if raw_reference is None else np.array(raw_reference, dtype=float)
-    frame = Frame(preferences, reference, setting.names, optima, raw_reference=raw)
     points = [_points(row) for row in scored]
-    drift = equal_drift(scored, setting.reference)
+    exact = exactly(points)
+    frame = Frame(preferences, reference, setting.names, optima, raw_reference=raw, exact=exact)
+    drift = equal_drift(scored, setting.reference, exact)
     measured = measure(points, frame, row_metrics, spread)
     work = (
         (row, own, {**figures, **_at_equal_drift(row, drift)})
@@ -155,10 +160,19 @@ def evaluate(
     # Rows that are exempt from the budget do not compete.
     best = next((each for each in ranked if not each.row.exempt), ranked[0])
     pairs = compare(_volumes(ranked), best.row.label, outer)
+    both_ways = [way for each in pairs for way in ((each.a, each.b), (each.b, each.a))]
+    by_label = {row.label: row.replicates for row in scored}
+    rates = win_rates(both_ways, by_label, preferences, outer)
+    ranked = [
+        replace(each, figures=each.figures | against(each.row.label, best.row.label, rates))
+        for each in ranked
+    ]
+    best = next(each for each in ranked if each.row.label == best.row.label)
     return TableResult(
         table=table,
         rows=(*_placed(_distances(ranked, best, outer), pairs, outer), *rest),
         pairs=pairs,
+        win_rates=rates,
         union=shown_front(points),
         oracle=oracle,
         doubt=doubt,
@@ -195,6 +209,7 @@ def _result(
     everything = {
         **figures,
         **bootstrap.intervals(row_metrics(), draws, curves.volumes, points.values, frame),
+        **steering_intervals(row.replicates, points.values, draws, frame.preferences),
         **(_regret_interval(curves.regret) if curves.regret and outer else {}),
         **_costs(row.replicates),
         **({"budget_steps": row.cap} if row.cap is not None else {}),
@@ -205,7 +220,7 @@ def _result(
 def _curves(
     row: Row, points: Points, draws: bootstrap.Draws, frame: Frame, oracle: Oracle | None
 ) -> Curves:
-    resampled = draws.mean(draws.points)  # (resamples, k, m)
+    resampled = draws.mean_points
     return Curves(
         replicates=points.values,
         band=bootstrap.band(points.mean, resampled),
@@ -218,7 +233,7 @@ def _curves(
             (resampled * frame.preferences).sum(axis=2),
         ),
         dialled=np.concatenate([replicate.dialled for replicate in row.replicates]),
-        volumes=bootstrap.volumes(points.values, draws, frame.reference),
+        volumes=bootstrap.volumes(points.values, draws, frame.reference, frame.exact),
         regret=_regret(points, draws, oracle) if oracle else None,
         judged=_judged(row.replicates),
     )

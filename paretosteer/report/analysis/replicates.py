@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretosteer.cells.cell import Cell
+from paretosteer.cells.collapsed import read_collapsed
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.cells.scores import (
+    Scores,
     UnreadableError,
     metric_inputs,
     read_drift,
@@ -63,7 +65,11 @@ def read_replicate(cell: Cell, setting: Setting) -> Replicate:
         scores=values[ranked],
         dialled=np.delete(values, ranked, axis=0).mean(axis=1),
         drift=drift,
-        inputs={name: rows[ranked] for name, rows in inputs.items()} | drift,
+        inputs={name: rows[ranked] for name, rows in inputs.items()}
+        | drift
+        | {"scores": values[ranked]}
+        | _of_responses(cell, scores, ranked)
+        | _of_dials(cell.results, values),
         judged=None if (judged := read_judged(cell)) is None else judged[ranked],
         optimum=_optimum(cell.results, ranked),
     )
@@ -88,6 +94,29 @@ def _check(preferences: Sequence[Sequence[float]]) -> None:
 def _drift(cell: Cell, ranked: list[int]) -> dict[str, FloatArray]:
     drift = read_drift(cell)
     return {name: means[ranked] for name, means in drift.items()} if drift else {}
+
+
+def _of_responses(cell: Cell, scores: Scores, ranked: list[int]) -> dict[str, FloatArray]:
+    """Inputs of metrics that are known of single responses."""
+    inputs = {}
+    scale = np.array(cell.results.normaliser.std)
+    covariances = scores.covariances[ranked] / np.outer(scale, scale)
+    if np.isfinite(covariances).all():
+        inputs["response_covariances"] = covariances
+    if (collapsed := read_collapsed(cell)) is not None:
+        inputs["collapsed"] = collapsed[ranked]
+    return inputs
+
+
+def _of_dials(record: ScoredRecord, values: FloatArray) -> dict[str, FloatArray]:
+    """Dials and points (d, m) of a cube that has a dial `alpha_<objective>` for every objective."""
+    names = [f"alpha_{name}" for name in record.objective_names]
+    places = [place for place, point in enumerate(record.points) if point.dials]
+    dials = [record.points[place].dials for place in places]
+    if not dials or any(set(each) != set(names) for each in dials):
+        return {}
+    alphas = np.array([[each[name] for name in names] for each in dials], dtype=float)
+    return {"dials": alphas, "dial_points": values[places].mean(axis=1)}
 
 
 def _optimum(record: ScoredRecord, ranked: list[int]) -> Optimum | None:

@@ -45,6 +45,7 @@ def _table(result: TableResult, special: str | None) -> dict[str, Any]:
         "apart": special,
         "notes": notes(result),
         "pairs": [asdict(pair) for pair in result.pairs],
+        "win_rates": [each._asdict() for each in result.win_rates],
         "union_front": result.union,
         "oracle": result.oracle.mean if result.oracle else None,
         "equal_drift": asdict(result.equal_drift) if result.equal_drift else None,
