@@ -6,7 +6,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 STALE := build/lib build/bdist.*
 
 .PHONY: setup quickstart reference reference-report test test-long test-readme test-lowest test-pythons test-faults test-slurm \
-	test-ray test-wheel test-plugin compare audit lint types schemas docs speed smollm2 scale coverage clean
+	test-ray test-wheel test-plugin compare audit lint types schemas docs speed smollm2 scale coverage claims clean
 
 setup: .venv/.installed
 
@@ -108,6 +108,13 @@ scale: setup
 # Simulates tables with known means and counts how often intervals contain them: minutes.
 coverage: setup
 	$(BIN)/python tests/coverage_study.py
+
+# Puts the methods' headline claims to the test: docs/claims.md and results/claims. Resumes where it
+# was killed. MODEL is a folder with stories260k, DATA one with MQ2008's folds; a world without its
+# input is left out. CLAIMS=quick trains shorter.
+claims: setup
+	$(BIN)/python tests/claims_study.py $(if $(CLAIMS),--$(CLAIMS)) $(if $(MODEL),--model $(MODEL)) \
+		$(if $(DATA),--data $(DATA))
 
 # Compares the figures of this code with those of another commit, on the real inputs in DATA:
 #   make compare COMMIT=9575973 DATA=../shared/data

@@ -39,6 +39,12 @@ def add(commands: Commands) -> None:
         help="reference point in raw units, in the order of the objectives: adds the hypervolume "
         "above it, to compare with published tables",
     )
+    parser.add_argument(
+        "--raw-bounds",
+        metavar="A:B,…",
+        help="lowest and highest raw value of each objective: adds the mean inner product between "
+        "them",
+    )
     allow_negative(parser)
     parser.add_argument(
         "--out",
@@ -55,8 +61,20 @@ def _report(args: argparse.Namespace) -> int:
     reference = None if given is None else numbers(given, "--raw-reference")
     from paretosteer.report import print_leaderboard, write_report
 
-    print_leaderboard(write_report(args.folders, out=args.out, raw_reference=reference))
+    further = {} if args.raw_bounds is None else {"raw_bounds": _bounds(args.raw_bounds)}
+    print_leaderboard(write_report(args.folders, out=args.out, raw_reference=reference, **further))
     return 0
+
+
+def _bounds(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Lowest and highest values from LOW:HIGH per objective."""
+    pairs = [each.split(":") for each in text.split(",")]
+    if any(len(pair) != 2 for pair in pairs):
+        raise UsageError(
+            f"--raw-bounds: found {text!r}; use LOW:HIGH per objective, such as -20:0,-30:5"
+        )
+    low, high = (",".join(pair[end] for pair in pairs) for end in (0, 1))
+    return numbers(low, "--raw-bounds"), numbers(high, "--raw-bounds")
 
 
 def _compare(args: argparse.Namespace) -> int:

@@ -30,6 +30,7 @@ def write_report(
     dirs: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str] | None = None,
     raw_reference: Sequence[float] | None = None,
+    raw_bounds: Sequence[Sequence[float]] | None = None,
 ) -> Report:
     """Write the report of all cells at or below some folders.
 
@@ -41,19 +42,22 @@ def write_report(
         Where the report goes; by default `report` in the first folder.
     raw_reference
         (m,), reference point in raw units, for the column `hypervolume_raw`.
+    raw_bounds
+        (2, m), lowest and highest raw values of each objective, for the column `mip_bounded`.
 
     Raises
     ------
     UsageError
         If a folder does not exist, no cell lies below them, `out` is a file, or no table has as
-        many objectives as `raw_reference` has values.
+        many objectives as `raw_reference` or `raw_bounds` has values.
     """
     places = cell_folders(*dirs)
     folder = report_folder(dirs[0], out)
     with several(len(places)) as spread:
         found = make_tables(spread(read_cell, places), spread)
         _check_reference(raw_reference, found)
-        results = [evaluate(table, spread, raw_reference) for table in found.tables]
+        _check_bounds(raw_bounds, found)
+        results = [evaluate(table, spread, raw_reference, raw_bounds) for table in found.tables]
     frame = leaderboard_frame(results)
     focused = [focus(each) for each in results]
     if note := missing_note("".join(drawn_text(each) for each in focused if each.scored)):
@@ -78,17 +82,31 @@ def write_report(
     return Report(frame, folder, folder / "index.html", *_account(found), cautions)
 
 
-def _check_reference(raw_reference: Sequence[float] | None, found: Tables) -> None:
+def _check_reference(
+    raw_reference: Sequence[float] | None, found: Tables, name: str = "raw_reference"
+) -> None:
     sizes = {len(table.setting.objectives) for table in found.tables if table.setting}
     if raw_reference is None:
         return
     if not all(map(math.isfinite, raw_reference)):
-        raise UsageError("raw_reference: holds NaN or infinity; give finite numbers")
+        raise UsageError(f"{name}: holds NaN or infinity; give finite numbers")
     if sizes and len(raw_reference) not in sizes:
         raise UsageError(
-            f"raw_reference: found {plural(len(raw_reference), 'value')}, but the tables have "
+            f"{name}: found {plural(len(raw_reference), 'value')}, but the tables have "
             f"{' and '.join(map(str, sorted(sizes)))} objectives; give one value per objective, in "
             "their order and raw units"
+        )
+
+
+def _check_bounds(bounds: Sequence[Sequence[float]] | None, found: Tables) -> None:
+    if bounds is None:
+        return
+    low, high = bounds
+    _check_reference(low, found, "raw_bounds")
+    _check_reference(high, found, "raw_bounds")
+    if len(low) != len(high) or any(b <= a for a, b in zip(low, high, strict=True)):
+        raise UsageError(
+            "raw_bounds: a highest value is not above its lowest; give LOW:HIGH per objective"
         )
 
 

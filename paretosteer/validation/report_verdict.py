@@ -133,8 +133,10 @@ def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Fin
     mu = np.array([first.preferences[place] for place in first.ranked_points()])
     given = table.get("raw_reference")
     raw_reference = None if given is None else np.array(given, dtype=float)
+    given = table.get("raw_bounds")
+    raw_bounds = None if given is None else np.array(given, dtype=float)
     reference, names = np.array(first.reference), first.objective_names
-    frame = Frame(mu, reference, names, optima, raw_reference=raw_reference)
+    frame = Frame(mu, reference, names, optima, raw_reference=raw_reference, raw_bounds=raw_bounds)
     again = recomputed(rows, frame)
     for row, figures in zip(scored, again, strict=True):
         yield from _metrics(number, row["figures"], figures)

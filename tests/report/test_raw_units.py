@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from report_cells import EDGE, TRIANGLE, concave, moved, write_cell, write_folds
+from report_cells import EDGE, GRID, TRIANGLE, concave, moved, write_cell, write_folds
 
 from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
@@ -121,3 +121,20 @@ def test_measures_that_do_not_fit_the_points_are_unreadable(tmp_path: Path) -> N
     changes = {"measures": {"dpo_losses": [[0.5, 0.9]]}}
     write_cell(tmp_path, "clp", concave(2.0), changes=changes)
     assert write_report([tmp_path]).counts == {"unreadable": 1}
+
+
+def test_mip_between_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_cell(tmp_path / "made", "clp", lambda mu: 2 * mu, grid=GRID)
+    plain = write_report([tmp_path / "made"]).leaderboard.iloc[0]
+    assert main(["report", str(tmp_path / "made"), "--raw-bounds=-10:10,-5:15"]) == 0
+    board = pd.read_csv(tmp_path / "made" / "report" / "leaderboard.csv")
+    # ⟨μ, (s − low) / 20⟩: both objectives have the same width, and equal weight on average.
+    expected = (plain["mip_raw"] + 7.5) / 20
+    assert board["mip_bounded"].iloc[0] == pytest.approx(expected, abs=1e-6)
+    content = json.loads((tmp_path / "made" / "report" / "report.json").read_text())
+    (table,) = content["tables"]
+    assert table["raw_bounds"] == [[-10, -5], [10, 15]]
+    assert any("Bounded MIP is between" in note for note in table["notes"])
+    for wrong in ("1:0,0:1", "0:1", "0,1", "0:x,0:1"):
+        assert main(["report", str(tmp_path / "made"), f"--raw-bounds={wrong}"]) == 2
+        assert "raw" in capsys.readouterr().err

@@ -28,7 +28,6 @@ from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
 import numpy as np
-import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from paretosteer import metrics

@@ -69,6 +69,7 @@ class TableResult:
     noun: str  # name of a replicate: seed, fold or replicate
     equal_drift: EqualDrift | None  # None if no KL was measured
     raw_reference: Sequence[float] | None = None  # the user's, in raw units
+    raw_bounds: Sequence[Sequence[float]] | None = None  # lowest and highest values, the user's
 
     @property
     def unit(self) -> str:
@@ -124,12 +125,16 @@ class TableResult:
 
 
 def evaluate(
-    table: Table, spread: Map = map, raw_reference: Sequence[float] | None = None
+    table: Table,
+    spread: Map = map,
+    raw_reference: Sequence[float] | None = None,
+    raw_bounds: Sequence[Sequence[float]] | None = None,
 ) -> TableResult:
     """Measure every row of a table.
 
     `spread` is a `map` that may run in several processes. `raw_reference` (m,) is the user's
-    reference point in raw units; a table with another number of objectives does not use it.
+    reference point in raw units, and `raw_bounds` (2, m) are the lowest and highest raw values; a
+    table with another number of objectives does not use them.
     """
     scored = [row for row in table.rows if row.replicates]
     rest = [RowResult(row, {}, None) for row in table.rows if not row.replicates]
@@ -145,10 +150,21 @@ def evaluate(
     optima = oracle.by_fold if oracle else None
     if raw_reference is not None and len(raw_reference) != len(setting.names):
         raw_reference = None
+    if raw_bounds is not None and len(raw_bounds[0]) != len(setting.names):
+        raw_bounds = None
+    bounds = None if raw_bounds is None else np.array(raw_bounds, dtype=float)
     raw = None if raw_reference is None else np.array(raw_reference, dtype=float)
     points = [_points(row) for row in scored]
     exact = exactly(points)
-    frame = Frame(preferences, reference, setting.names, optima, raw_reference=raw, exact=exact)
+    frame = Frame(
+        preferences,
+        reference,
+        setting.names,
+        optima,
+        raw_reference=raw,
+        raw_bounds=bounds,
+        exact=exact,
+    )
     drift = equal_drift(scored, setting.reference, exact)
     measured = measure(points, frame, row_metrics, spread)
     work = (
@@ -180,6 +196,7 @@ def evaluate(
         noun=replicate_noun(replicates),
         equal_drift=drift,
         raw_reference=raw_reference,
+        raw_bounds=raw_bounds,
     )
 
 

@@ -189,6 +189,9 @@ def _raw_reference(result: TableResult) -> Iterator[str]:
             "Hypervolume in raw units is above the reference point that the user gave: "
             f"{vector_words(result.raw_reference)}."
         )
+    if result.raw_bounds is not None:
+        low, high = map(vector_words, result.raw_bounds)
+        yield f"Bounded MIP is between the raw values that the user gave: {low} and {high}."
 
 
 def _oracle(result: TableResult) -> Iterator[str]:

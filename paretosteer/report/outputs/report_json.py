@@ -42,6 +42,7 @@ def _table(result: TableResult, special: str | None) -> dict[str, Any]:
         "number": result.table.number,
         "setting": asdict(setting) if setting else None,
         "raw_reference": result.raw_reference,
+        "raw_bounds": result.raw_bounds,
         "apart": special,
         "notes": notes(result),
         "pairs": [asdict(pair) for pair in result.pairs],

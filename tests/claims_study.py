@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from declarations import CLAIMS, SEEDS, WORLDS, Claim, World
-from effects import EFFECTS
+from claims.declarations import CLAIMS, SEEDS, WORLDS, Claim, World
+from claims.effects import EFFECTS
 
 from paretosteer.cells.cell import cell_folders, read_cell
 from paretosteer.metrics.power import students_quantile

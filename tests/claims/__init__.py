@@ -1,0 +1,1 @@
+"""Claims that `make claims` puts to the test."""
