@@ -26,7 +26,6 @@ _FUNCTIONS = (
     Metric("steering_range", "up", "objective at its own vertex minus its least elsewhere"),
     Metric("entanglement", "shown", "slopes of every objective on every weight"),
     Metric("cross_angle", "down", "angle between preference and outcome, degrees"),
-    Metric("win_rate", "up", "share of prompts won at equal preference"),
     Metric("steering_errors", "down", "miscalibration and orthogonality of turns of a dial"),
     Metric("collapse_rate", "down", "share of answers near-empty or repeating a phrase"),
     Metric("conditional_dispersion", "down", "det of the responses' covariance at a preference"),

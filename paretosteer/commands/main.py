@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from paretosteer import __version__
 from paretosteer.commands import (
     check,
+    detect,
     doctor,
     export,
     export_wandb,
     new,
-    plan,
     publish,
     report,
     run,
@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     for module in (
         *(run, report, validate, score, publish, listing, sample, export, export_wandb),
-        *(plan, check, new, doctor),
+        *(detect, check, new, doctor),
     ):
         module.add(commands)
     return top

@@ -36,7 +36,7 @@ def add(commands: Commands) -> None:
 
 
 def _plan(args: argparse.Namespace) -> int:
-    from paretosteer.report.analysis.power import plan_pairs, summary
+    from paretosteer.report.analysis.plan_pairs import plan_pairs, summary
 
     planned = plan_pairs(args.folders, args.detect)
     header = ["table", "rows", "seeds", "prompts", "finds", "needs seeds", "or prompts"]
