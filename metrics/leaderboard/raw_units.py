@@ -59,7 +59,6 @@ METRICS = (
         "highest raw values that the user gave. These are fixed: bounds taken from the compared "
         "methods would change every row with each method added.",
         format="z.4g",
-        optional=True,
         section="further",
         place=2,
         function=_bounded_inner_product,
