@@ -27,7 +27,6 @@ _FUNCTIONS = (
     Metric("entanglement", "shown", "slopes of every objective on every weight"),
     Metric("cross_angle", "down", "angle between preference and outcome, degrees"),
     Metric("steering_errors", "down", "miscalibration and orthogonality of turns of a dial"),
-    Metric("collapse_rate", "down", "share of answers near-empty or repeating a phrase"),
     Metric("conditional_dispersion", "down", "det of the responses' covariance at a preference"),
     Metric("pair_order", "shown", "shares of pairs confirmed, contradicted, undecided"),
     Metric("inner_product", "up", "mean utility of the points offered"),

@@ -78,7 +78,10 @@ WORLDS = {
     ),
 }
 
-_TABULAR = "Tabular policies with exact KL; says nothing of language models."
+_TABULAR = (
+    "One tabular world with exact KL, where seeds hardly differ: the interval says nothing of other "
+    "worlds or of language models."
+)
 _SMALL = "One start model of 260 thousand parameters and short training."
 _RANKERS = "Rankers on one public data set, five folds."
 
@@ -109,7 +112,7 @@ def _bone_soup(world: str, limits: str) -> tuple[Claim, ...]:
             world,
             "hypervolume",
             "bone_soup",
-            "bone_soup (identity",
+            "bone_soup (mapping=identity",
             limits=limits,
         ),
         Claim(
@@ -118,7 +121,7 @@ def _bone_soup(world: str, limits: str) -> tuple[Claim, ...]:
             world,
             "hypervolume",
             "bone_soup",
-            "bone_soup (none",
+            "bone_soup (extrapolation=none",
             limits=limits,
         ),
         Claim(
@@ -127,7 +130,7 @@ def _bone_soup(world: str, limits: str) -> tuple[Claim, ...]:
             world,
             "hypervolume",
             "bone_soup",
-            "bone_soup (paper",
+            "bone_soup (extrapolation=paper",
             limits=limits,
         ),
     )
