@@ -79,8 +79,8 @@ WORLDS = {
 }
 
 _TABULAR = (
-    "One tabular world with exact KL, where seeds hardly differ: the interval says nothing of other "
-    "worlds or of language models."
+    "One tabular world with exact KL, where seeds hardly differ: the interval says nothing of "
+    "other worlds or of language models."
 )
 _SMALL = "One start model of 260 thousand parameters and short training."
 _RANKERS = "Rankers on one public data set, five folds."
