@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _COUNTS = ("points_outside", "front_size", "violations")
 
 # A metric that needs others has no interval.
-_INPUTS = {"points", "preferences", "reference"}
+_INPUTS = {"points", "scores", "preferences", "reference", "exact"}
 
 
 def score_csv(
@@ -206,12 +206,17 @@ def _seed_intervals(own: MethodPoints, file: PointsFile) -> Figures:
     """Intervals over seeds of the metrics that need nothing but points, preferences, reference."""
     if len(own.by_seed) < 2:
         return {}
-    shared: dict[str, Any] = {"reference": file.reference}
+    exact = metrics.affordable(own.by_seed.values())
+    shared: dict[str, Any] = {"reference": file.reference, "exact": exact}
     if own.preferences:
         shared["preferences"] = np.array(own.preferences)
     with_interval = [each for each in row_metrics() if each.interval and set(each.needs) <= _INPUTS]
     each = [
-        figures(with_interval, {**shared, "points": points}, file.objectives)
+        figures(
+            with_interval,
+            {**shared, "points": points, "scores": points[:, None]},
+            file.objectives,
+        )
         for points in own.by_seed.values()
     ]
     ends: Figures = {}
