@@ -4,20 +4,25 @@ import importlib
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from plugin_registry import forget
 
 from paretosteer.commands.main import main
+from paretosteer.plugins import single_files
 from paretosteer.plugins.registry import docstring
 
 NAMES = ["tilted_soup", "a_method_with_quite_a_long_name", "x2"]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    monkeypatch.setenv(single_files.VARIABLE, "")
+    yield tmp_path
+    forget()
 
 
 @pytest.mark.slow

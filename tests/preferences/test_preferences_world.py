@@ -152,7 +152,7 @@ def test_what_became_of_the_data_is_told(world, pair_files):
     [
         (
             {"harmless": None},
-            r"found pairs of 1 objective, .*set benchmark\.pairs\.harmless=/path",
+            r"pairs: found pairs of 1 objective, .*set benchmark\.pairs\.harmless=/path",
         ),
         ({"harmless": 3}, r"pairs\.harmless: found 3; use a path, a name or a mapping"),
         ({"two words": "x"}, "pairs: 'two words' is not a valid name"),

@@ -1,6 +1,6 @@
-"""My metric: the summary that the registry shows until the module is imported.
+"""My metric: a column of the leaderboard.
 
-A metric of the leaderboard is a function of a method's points. Change the function, and what the
+A metric is a function of a method's points. Change the function, and what the
 declaration below says of it: it becomes a column of tables, terminal, page and trackers.
 """
 
@@ -10,7 +10,11 @@ import numpy as np
 from paretosteer.metrics import RowMetric
 
 
-def my_metric(points: np.ndarray, preferences: np.ndarray, reference: np.ndarray) -> float:
+def my_metric(
+    points: np.ndarray,
+    preferences: np.ndarray,
+    reference: np.ndarray,
+) -> float:
     """Mean over objectives of the largest minus the smallest value.
 
     Points and preferences are (k, m), row by row; the reference point is (m,).

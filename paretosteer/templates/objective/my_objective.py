@@ -1,4 +1,4 @@
-"""My objective: the summary that the registry shows until the module is imported.
+"""My objective: a score of generated texts.
 
 An objective of the benchmark `stories` is a function of the generated text. Higher is better.
 Change the function, and what the declaration below says of it.
