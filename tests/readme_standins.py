@@ -71,6 +71,7 @@ def _model(folder: Path) -> None:
     from paretosteer.benchmarks.stories.tokenizer import build_tokenizer
 
     tokenizer = build_tokenizer()
+    tokenizer.add_tokens(["helpfully", "harmlessly", "somehow"])  # what the pairs differ in
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=16,

@@ -42,6 +42,7 @@ COMMANDS = [line for line in LINES if not line.startswith("make ")]
 INLINE = [" ".join(each.split()) for each in re.findall(r"(?<!`)`(paretosteer [^`]+)`", TEXT)]
 WHOLE = os.environ.get("README") == "whole"
 SWEPT = "results/five_methods"
+SMOLLM2 = "model.path=build/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def blocks(language: str) -> list[str]:
@@ -83,6 +84,7 @@ def prepared(command: str) -> list[str]:
         "CELL": [str(cell)],
         "DIR": ["exported"],
         "model.path=DIR": ["model.path=start"],
+        SMOLLM2: ["model.path=start"],
     }
     return [each for word in words for each in places.get(word, [word])]
 

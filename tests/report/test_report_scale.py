@@ -88,7 +88,7 @@ def test_a_terminal_shows_some_of_many_rows_and_says_so(
 def test_hypervolume_out_of_exact_reach_states_its_error(
     tmp_path: Path, few_resamples: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_wide_cells(tmp_path, points=130, prompts=6)
+    write_wide_cells(tmp_path, points=200, prompts=6)
     report = write_report([tmp_path])
     board = pd.read_csv(report.folder / "leaderboard.csv")
     assert (board["hypervolume_error"] > 0).all()

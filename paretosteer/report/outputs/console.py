@@ -12,7 +12,7 @@ from paretosteer.report.outputs.comparison_files import (
     ComparisonReport,
     figure_texts,
 )
-from paretosteer.report.outputs.notes import few_seeds, volume_error
+from paretosteer.report.outputs.notes import volume_error
 from paretosteer.report.outputs.terminal_table import TextColumn, fitted
 from paretosteer.report.report_folder import Report
 from paretosteer.runtime.terminal import line, plural
@@ -44,8 +44,6 @@ def print_leaderboard(board: "Report | pd.DataFrame") -> None:
             for warning in board.warnings.get(rows["table"].iloc[0], ()):
                 remark(console, f"warning: {warning}")
     if said := volume_error(frame.to_dict("records")):
-        remark(console, said)
-    if said := few_seeds(frame.to_dict("records")):
         remark(console, said)
     if frame["exempt"].any():
         remark(console, "* an expensive reference, exempt from the budget")

@@ -5,7 +5,7 @@ from typing import Any
 
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
-from paretosteer.report.analysis.bootstrap import ENOUGH, RESAMPLES
+from paretosteer.report.analysis.bootstrap import RESAMPLES
 from paretosteer.report.analysis.comparable import numbered, vector_words
 from paretosteer.report.analysis.drawn_rows import left_out
 from paretosteer.report.analysis.evaluate import RowResult, TableResult
@@ -85,21 +85,6 @@ def volume_error(rows: Iterable[Mapping[Any, Any]]) -> str:
         "other references. Intervals are of the samples and leave it out; differences between "
         "rows have less of it."
     )
-
-
-def few_seeds(rows: Iterable[Mapping[Any, Any]]) -> str:
-    """A sentence on intervals that cover prompts only; "" if there are none."""
-    if any(
-        isinstance(low := row.get("hypervolume_low"), float)
-        and low == low  # rows without an interval have NaN
-        and max(row.get("seeds") or 0, row.get("folds") or 0) < ENOUGH
-        for row in rows
-    ):
-        return (
-            "Intervals cover prompts only where there are fewer than five seeds or folds: too "
-            "narrow for statements about new seeds."
-        )
-    return ""
 
 
 def _is_estimate(row: Mapping[Any, Any]) -> bool:
