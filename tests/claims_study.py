@@ -150,21 +150,32 @@ def page(verdicts: Sequence[Verdict], sections: Sequence[str]) -> str:
     ]
     for name, found in by_world.items():
         if found:
-            lines += [
-                f"## {name}",
-                "",
-                "| Claim | Effect | 95 % interval | Threshold | Seeds | Verdict | Limits |",
-                "|:--|--:|--:|--:|--:|:--|:--|",
-                *(
-                    f"| {each.claim.says} | {each.effect:.3f} | "
-                    f"[{each.low:.3f}, {each.high:.3f}] | "
-                    f"{'<' if each.claim.less else '>'} {each.claim.above:g} | {each.count} | "
-                    f"*{each.word}* | {each.claim.limits} |"
-                    for each in found
-                ),
-                "",
-            ]
+            lines += [f"## {name}", "", *_table(found), ""]
     return "\n".join(lines).replace("-0.", "−0.").replace("[-", "[−")
+
+
+def _table(found: Sequence[Verdict]) -> list[str]:
+    """Verdicts as a table, above it the limits that all of them have in common."""
+    limits = {each.claim.limits for each in found}
+    shared = len(limits) == 1
+    columns = ["Claim", "Effect", "95 % interval", "Threshold", "Seeds", "Verdict"]
+    lines = [*limits, ""] if shared else []
+    rows = [
+        [
+            each.claim.says,
+            f"{each.effect:.3f}",
+            f"[{each.low:.3f}, {each.high:.3f}]",
+            f"{'<' if each.claim.less else '>'} {each.claim.above:g}",
+            str(each.count),
+            f"*{each.word}*",
+            *([] if shared else [each.claim.limits]),
+        ]
+        for each in found
+    ]
+    marks = [":--", "--:", "--:", "--:", "--:", ":--"]
+    if not shared:
+        columns, marks = [*columns, "Limits"], [*marks, ":--"]
+    return lines + ["| " + " | ".join(cells) + " |" for cells in (columns, marks, *rows)]
 
 
 if __name__ == "__main__":
