@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.arguments import command, quiet
+from paretosteer.commands.arguments import command
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
@@ -47,7 +47,6 @@ def add(commands: Commands) -> None:
 
 
 def _publish(args: argparse.Namespace) -> int:
-    quiet()
     from paretosteer.publishing.published_folder import publish
 
     folder = publish(args.folders, args.out, args.organization, samples=not args.without_samples)

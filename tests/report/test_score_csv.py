@@ -9,8 +9,8 @@ import pytest
 
 from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
-from paretosteer.report import print_leaderboard
 from paretosteer.report.columns import CONTRACT
+from paretosteer.report.outputs.print_scores import print_scores
 from paretosteer.report.outputs.score_csv import score_csv
 
 # As in test_report_values.py: hypervolumes 13 and 12.25, of their union 14.25.
@@ -77,7 +77,7 @@ def test_order_of_columns_is_free(tmp_path: Path) -> None:
 
 
 def test_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    print_leaderboard(score_csv(write(tmp_path, POINTS), [-2, -2]))
+    print_scores(score_csv(write(tmp_path, POINTS), [-2, -2]))
     printed = capsys.readouterr().out
     assert "line" in printed
     assert "13.00" in printed

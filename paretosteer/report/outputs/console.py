@@ -31,28 +31,24 @@ _PLAIN_WIDTH = 400
 _MOST = 50
 
 
-def print_leaderboard(board: "Report | pd.DataFrame") -> None:
-    """Print a leaderboard's tables; of a report also warnings, cells not ok and the page's path."""
-    console = new_console()
-    frame = board.leaderboard if isinstance(board, Report) else board
+def print_leaderboard(report: Report) -> None:
+    """Print a report's tables with their warnings, cells not ok, and the page's path."""
+    console, frame = new_console(), report.leaderboard
     for number, rows in frame.groupby("table", sort=True):
         missing = _print_table(console, f"Table {number}", rows[:_MOST])
         _say_more(console, len(rows), "row", ", all in leaderboard.csv")
-        if missing:
-            remark(console, f"not shown in this narrow terminal: {', '.join(missing)}")
-        if isinstance(board, Report):
-            for warning in board.warnings.get(rows["table"].iloc[0], ()):
-                remark(console, f"warning: {warning}")
+        remark_missing(console, missing)
+        for warning in report.warnings.get(rows["table"].iloc[0], ()):
+            remark(console, f"warning: {warning}")
     if said := volume_error(frame.to_dict("records")):
         remark(console, said)
     if frame["exempt"].any():
         remark(console, "* an expensive reference, exempt from the budget")
-    if isinstance(board, Report):
-        for cell in board.problems[:_MOST]:
-            console.print(_text(f"{cell.status}: {cell.path}: {cell.reason}"), soft_wrap=True)
-        be = "is" if len(board.problems) == _MOST + 1 else "are"
-        _say_more(console, len(board.problems), "cell", f" that {be} not ok, all on the page")
-        console.print(_text(f"report: {board.page}"), soft_wrap=True)
+    for cell in report.problems[:_MOST]:
+        console.print(_text(f"{cell.status}: {cell.path}: {cell.reason}"), soft_wrap=True)
+    be = "is" if len(report.problems) == _MOST + 1 else "are"
+    _say_more(console, len(report.problems), "cell", f" that {be} not ok, all on the page")
+    console.print(_text(f"report: {report.page}"), soft_wrap=True)
 
 
 def print_comparison(report: ComparisonReport) -> None:
@@ -69,6 +65,12 @@ def print_comparison(report: ComparisonReport) -> None:
 def remark(console: "Console", text: str) -> None:
     """Print a sentence: wrapped at words on a terminal, one line elsewhere."""
     console.print(_text(text), soft_wrap=not console.is_terminal)
+
+
+def remark_missing(console: "Console", headings: Sequence[str]) -> None:
+    """Name the columns for which the terminal is too narrow, if any."""
+    if headings:
+        remark(console, f"not shown in this narrow terminal: {', '.join(headings)}")
 
 
 def _say_more(console: "Console", count: int, noun: str, rest: str) -> None:
@@ -95,8 +97,7 @@ def _print_table(console: "Console", title: str, rows: "pd.DataFrame") -> list[s
     """Print a table; gives the headings of columns for which the terminal is too narrow."""
     first = rows.iloc[0]
     place = " ".join(str(first[name]) for name in ("benchmark", "model") if _there(first[name]))
-    # Rows of `score` have no budget, so `exempt` may be missing.
-    stars = ["*" if _there(row["exempt"]) and row["exempt"] else "" for _, row in rows.iterrows()]
+    stars = ["*" if exempt else "" for exempt in rows["exempt"]]
     labels = [line(name) + star for name, star in zip(rows["label"], stars, strict=True)]
     shown = [each for each in on_terminal() if each.name in rows]
     columns = [
@@ -137,8 +138,7 @@ def _print_changes(console: "Console", title: str, rows: "Sequence[RowChange]") 
     statuses = TextColumn(headings[-1], values[-1], left=True)
     table, missing = fitted(console, line(title), labels, [*columns, statuses], {"status"})
     console.print(table, end="\n\n")
-    if missing:
-        remark(console, f"not shown in this narrow terminal: {', '.join(missing)}")
+    remark_missing(console, missing)
 
 
 def _value(row: "pd.Series[Any]", column: Column) -> str:

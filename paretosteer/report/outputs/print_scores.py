@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.metrics.leaderboard import ROW_METRICS
 from paretosteer.report.columns import row_metrics
-from paretosteer.report.outputs.console import new_console, remark
+from paretosteer.report.outputs.console import new_console, remark, remark_missing
 from paretosteer.report.outputs.terminal_table import TextColumn, fitted
 from paretosteer.runtime.terminal import line
 
@@ -42,8 +42,7 @@ def print_scores(frame: "pd.DataFrame") -> None:
         labels = [line(str(label)) for label in rows["label"]]
         table, missing = fitted(console, f"Table {number}", labels, columns)
         console.print(table, end="\n\n")
-        if missing:
-            remark(console, f"not shown in this narrow terminal: {', '.join(missing)}")
+        remark_missing(console, missing)
     for text in _remarks(frame):
         remark(console, text)
 
