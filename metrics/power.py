@@ -99,15 +99,7 @@ def _first(holds: Callable[[int], bool], least: int, most: int) -> int | None:
 
 
 def students_quantile(freedom: int) -> float:
-    """Two-sided 5 % point of Student's t (Cornish-Fisher; exact for 1 to 4 degrees)."""
-    exact = {1: 12.706205, 2: 4.302653, 3: 3.182446, 4: 2.776445}
-    if freedom in exact:
-        return exact[freedom]
-    z = NormalDist().inv_cdf(1 - SIGNIFICANCE / 2)
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return float(sum(term / freedom**power for power, term in enumerate(terms)))
+    """Two-sided 5 % point of Student's t."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 1 - SIGNIFICANCE / 2))

@@ -9,7 +9,7 @@ from paretosteer.metrics.power import Variances, needed, students_quantile, vari
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 4, 5, 7, 20, 500])
-def teststudents_quantile_values_are_students(freedom):
+def test_the_quantile_is_that_of_student(freedom):
     assert students_quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=2e-3)
 
 
