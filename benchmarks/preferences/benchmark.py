@@ -129,12 +129,12 @@ class Preferences(ScoredByRewards):
     def __init__(self, options: Options, setting: Setting):
         self.data = Data.of(options.pairs, options.judge)
         dtype = str(setting.dtype).removeprefix("torch.")
-        self.plan = self._plan(options, setting.model, setting.budget, dtype)
+        self.plan = self._plan(self.data, options, setting.model, setting.budget, dtype)
         super().__init__(options, setting)
         self._rewards = Rewards.prepare(self.plan, setting, self._backbone())
 
     @classmethod
-    def _plan(cls, options: Options, model: Model, budget: Budget, dtype: str) -> Plan:
+    def _plan(cls, data: Data, options: Options, model: Model, budget: Budget, dtype: str) -> Plan:
         """Reward models under a start model, a budget and a precision."""
         path = options.reward_backbone
         if path is None:
@@ -143,7 +143,6 @@ class Preferences(ScoredByRewards):
             backbone = cls.start_digest(model, budget, options), dtype
         else:
             backbone = model_digest(path, "benchmark.reward_backbone"), dtype
-        data = Data.of(options.pairs, options.judge)
         return Plan.of(data, options.rewards, options.reward_start, backbone)
 
     def _backbone(self) -> Backbone | None:
@@ -171,7 +170,7 @@ class Preferences(ScoredByRewards):
                 "start": super().model_key(config, options),
                 "pairs": data.digests,
                 "objectives": data.names,
-                "rewards": cls._plan(options, config.model, config.budget, config.dtype).keys,
+                "rewards": cls._plan(data, options, config.model, config.budget, config.dtype).keys,
             }
         )
 

@@ -211,9 +211,9 @@ def _ready(
 ) -> tuple[RewardModel | BackboneReward, Facts]:
     """A reward model and its accuracy on the pairs of all splits except `train`."""
     given, device = plan.spec(name, part), setting.device
-    train, unseen = plan.data.pairs(name, part), plan.data.pairs(name, *HELD_OUT)
     if given is None and shared is not None:
         return _ready_head(plan, name, part, setting, shared)
+    train, unseen = plan.data.pairs(name, part), plan.data.pairs(name, *HELD_OUT)
 
     def make(folder: Path) -> None:
         progress = PeriodicLines(f"reward model of {name}", setting.say)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -99,8 +100,9 @@ class CellRun:
         done = self.state.finished(self.plan.digests)
         for finished in done:
             self.partial.clear(finished)
-        if note := self.other_code():
-            say(f"{self.plan.title}: note: {note}")
+        caveats = self.other_code(done)
+        for caveat in caveats:
+            say(f"{self.plan.title}: note: {caveat}")
         self.group.announce(training="train" not in done)
         if "train" in done:
             say(f"{self.plan.title}: training is finished, not repeated")
@@ -112,8 +114,7 @@ class CellRun:
         if "score" not in done:
             self.score()
         results = record_content.results(self.plan, self.state, self.benchmark, self.points)
-        if note := self.other_code():
-            results["notes"].append(note)
+        results["notes"] += caveats
         return self.record("ok", **results)
 
     def train(self) -> None:
@@ -263,13 +264,12 @@ class CellRun:
         self.state.finish(stage, self.plan.digests[stage], files, facts | {"code": self.code})
         self.partial.clear(stage)
 
-    def other_code(self) -> str:
-        """Caveat that finished stages were made by other code; empty if none was."""
-        done = self.state.finished(self.plan.digests)
+    def other_code(self, done: Sequence[str]) -> list[str]:
+        """Caveat about those of the finished stages that were made by other code, if any."""
         other = [name for name in done if self.state.facts(name).get("code") != self.code]
-        return f"Made by other code, and reused: {', '.join(other)}." if other else ""
+        return [f"Made by other code, and reused: {', '.join(other)}."] if other else []
 
-    @property
+    @cached_property
     def code(self) -> str:
         """Digest of the code of this process and of the cell's plug-ins."""
         return provenance.source_digest(used(self.config))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from paretosteer.cells.discovery import cells_below
 from paretosteer.cells.record import ScoredRecord, read_record
@@ -45,10 +46,9 @@ def estimate(works: Sequence[CellWork]) -> Estimate | None:
     for work in works:
         if not work.steps and not work.samples:
             continue
+        place = _place(work.config.model_dump(mode="json"))
         alike = [
-            each
-            for each in records.get(work.config.sweep_dir, [])
-            if _place(each.config) == _place(work.config.model_dump(mode="json"))
+            each for each in records.get(work.config.sweep_dir, []) if _place(each.config) == place
         ]
         own = [each for each in alike if each.method == work.config.method.name]
         if not alike:
@@ -80,8 +80,7 @@ def _scored(folder: Path) -> Iterator[ScoredRecord]:
             yield record
 
 
-def _place(config: object) -> object:
+def _place(config: Mapping[str, Any]) -> tuple[Any, ...]:
     """What the time of a cell depends on besides its method."""
-    assert isinstance(config, dict)
     model = {key: config["model"].get(key) for key in ("name", "path")}
     return config["benchmark"]["name"], model, config["budget"]["name"]

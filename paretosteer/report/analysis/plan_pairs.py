@@ -74,10 +74,11 @@ def _number(count: int | None, noun: str) -> str:
 
 
 def _pairs(table: Table, difference: float) -> Iterator[PlannedPair]:
-    scored = [row for row in table.rows if row.replicates and table.setting]
-    for a, b in combinations(scored, 2):
-        parts = _variances(a, b, np.array(table.setting.reference)) if table.setting else None
-        if parts:
+    if not table.setting:
+        return
+    reference = np.array(table.setting.reference)
+    for a, b in combinations([row for row in table.rows if row.replicates], 2):
+        if parts := _variances(a, b, reference):
             own, seeds, prompts = parts
             yield PlannedPair(
                 table.number,

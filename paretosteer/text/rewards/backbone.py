@@ -55,14 +55,15 @@ class Backbone:
         """Features (rows, 2 · width) of answers to prompts; NaN where there is nothing to read."""
         width = self.network.get_input_embeddings().weight.shape[1]
         found = np.full((len(answers), 2 * width), np.nan, dtype=np.float32)
-        texts = {p: self._text(p) for p in dict.fromkeys(prompts) if self.refusal(p) is None}
+        texts = {prompt: self._text(prompt) for prompt in dict.fromkeys(prompts)}
         by_prompt: dict[Dialogue, list[int]] = {}
         ids: dict[int, list[int]] = {}
         for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-            if prompt in texts and (own := self._answer(texts[prompt], answer)):
+            text = texts[prompt]
+            if text is not None and (own := self._answer(text, answer)):
                 by_prompt.setdefault(prompt, []).append(row)
                 ids[row] = own
-        before = {prompt: self._prompt(texts[prompt]) for prompt in by_prompt}
+        before = {p: self._prompt(text) for p in by_prompt if (text := texts[p]) is not None}
         longest = {p: max(len(ids[row]) for row in own) for p, own in by_prompt.items()}
         for batch in _batches({p: (len(text), longest[p]) for p, text in before.items()}):
             rows = [row for prompt in batch for row in by_prompt[prompt]]
@@ -71,18 +72,16 @@ class Backbone:
             found[rows] = self._read(read, prompt_of, [ids[row] for row in rows])
         return found
 
-    def refusal(self, prompt: Dialogue) -> str | None:
-        """Reason for which the chat template refuses a prompt, if any."""
-        try:
-            self._text(prompt)
-        except RefusedDialogueError as refused:
-            return str(refused)
-        return None
+    def _text(self, prompt: Dialogue) -> str | None:
+        """Text of a prompt without special tokens but those of the chat template.
 
-    def _text(self, prompt: Dialogue) -> str:
-        """Text of a prompt without special tokens but those of the chat template."""
+        None if the template refuses the prompt.
+        """
         clean = (Turn(t.role, without_special(t.text, self.tokenizer).strip()) for t in prompt)
-        return render(tuple(clean), self.tokenizer)
+        try:
+            return render(tuple(clean), self.tokenizer)
+        except RefusedDialogueError:
+            return None
 
     def _prompt(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
