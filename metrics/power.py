@@ -38,6 +38,12 @@ class Variances:
         return (students_quantile(seeds - 1) + chance) * self.error(seeds, prompts)
 
 
+def detectable(reach: float) -> float:
+    """Difference found with 80 % power where the 95 % interval reaches so far on each side."""
+    normal = NormalDist()
+    return reach * (1 + normal.inv_cdf(POWER) / normal.inv_cdf(1 - SIGNIFICANCE / 2))
+
+
 def variances(differences: ArrayLike, draws: ArrayLike, prompts: int) -> Variances:
     """Parts of the variance of a difference, estimated from recorded seeds.
 

@@ -5,7 +5,13 @@ import pytest
 from scipy import stats
 
 from paretosteer.metrics import MetricError
-from paretosteer.metrics.power import Variances, needed, students_quantile, variances
+from paretosteer.metrics.power import (
+    Variances,
+    detectable,
+    needed,
+    students_quantile,
+    variances,
+)
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 4, 5, 7, 20, 500])
@@ -57,3 +63,10 @@ def test_bad_input():
         variances([0.1, 0.2], [[0.1, 0.2]], 5)
     with pytest.raises(MetricError, match="difference: is 0"):
         needed(Variances(1, 1, 1), 0, 5, 5, 10)
+
+
+def test_a_detectable_difference_is_found_with_the_stated_power() -> None:
+    error = 0.7
+    difference = detectable(stats.norm.ppf(0.975) * error)
+    found = stats.norm.sf(stats.norm.ppf(0.975) - difference / error)
+    assert found == pytest.approx(0.8)

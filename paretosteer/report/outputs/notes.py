@@ -5,6 +5,7 @@ from typing import Any
 
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
+from paretosteer.metrics.power import detectable
 from paretosteer.report.analysis.bootstrap import RESAMPLES
 from paretosteer.report.analysis.comparable import numbered, vector_words
 from paretosteer.report.analysis.drawn_rows import left_out
@@ -147,14 +148,13 @@ def _ties(result: TableResult) -> Iterator[str]:
 
 def _detectable(result: TableResult) -> Iterator[str]:
     """Smallest difference in hypervolume that the pairs of this table could have shown."""
-    # Half an interval is 1.96 standard errors; 80 % power takes 0.84 more.
-    reach = sorted((pair.high - pair.low) / 2 * (1 + 0.84 / 1.96) for pair in result.pairs)
-    if reach:
+    found = sorted(detectable((pair.high - pair.low) / 2) for pair in result.pairs)
+    if found:
         scope = "" if result.outer else ", of these seeds and not of training"
         yield (
             "Smallest difference in hypervolume that this sweep could have found with 80 % power "
-            f"at 5 %, before the correction for many pairs: {reach[len(reach) // 2]:.2g} for the "
-            f"median pair, {reach[-1]:.2g} for the least precise one{scope}. `paretosteer plan` "
+            f"at 5 %, before the correction for many pairs: {found[len(found) // 2]:.2g} for the "
+            f"median pair, {found[-1]:.2g} for the least precise one{scope}. `paretosteer plan` "
             "says what more seeds or prompts would find."
         )
 
