@@ -227,12 +227,17 @@ class _Outlook:
     def row(self) -> tuple[object, ...]:
         """Its line of a dry run."""
         config, plan = self.cell.config, self.cell.plan
-        model = config.model.path or config.model.name
-        place = (config.benchmark.name, model, config.seed)
+        first = (*self.place, config.method.name)
         if plan is None:
-            return (config.method.name, "", *place, "cannot run", "", "")
+            return (*first, "", config.seed, "cannot run", "", "")
         rows = self.steps * config.budget.rows
-        return (config.method.name, plan.variant, *place, self.stages, self.steps, rows)
+        return (*first, plan.variant, config.seed, self.stages, self.steps, rows)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Benchmark and model."""
+        config = self.cell.config
+        return config.benchmark.name, config.model.path or config.model.name
 
 
 def _outlook(cell: PlannedCell, from_scratch: bool) -> _Outlook:
@@ -275,12 +280,16 @@ def _show(cells: Sequence[PlannedCell], from_scratch: bool) -> int:
     from paretosteer.sweeps.estimate import CellWork, estimate
 
     outlooks = [_outlook(cell, from_scratch) for cell in cells]
-    header = ("method", "variant", "benchmark", "model", "seed", "stages", "steps", "rows")
-    print(table(header, [each.row for each in outlooks]))
+    header = ("benchmark", "model", "method", "variant", "seed", "stages", "steps", "rows")
+    places = {each.place for each in outlooks}
+    skipped = 2 if len(places) == 1 else 0  # columns that are the same in every row
+    print(table(header[skipped:], [each.row[skipped:] for each in outlooks]), end="\n\n")
+    if skipped:
+        print(line("benchmark {}, model {}".format(*places.pop())))
     steps = sum(each.steps for each in outlooks)
     rows = sum(each.steps * each.cell.config.budget.rows for each in outlooks)
     count = plural(len(cells), "cell")
-    print(f"\n{count}; left to train: {steps} optimiser steps on {rows} rows at most")
+    print(f"{count}; left to train: {steps} optimiser steps on {rows} rows at most")
     works = [CellWork(each.cell.config, each.steps, each.samples) for each in outlooks]
     if found := estimate(works):
         basis = plural(found.cells, "finished cell")

@@ -196,9 +196,10 @@ def test_a_dry_run_shows_cells_and_cost_and_does_nothing(lab: Lab, output: Outpu
     assert main(["sweep", "method=clp,morl", "--dry-run", "seed=0,1"]) == 0
     lines = output()[0].splitlines()
     assert [" ".join(line.split()) for line in lines[1:4:2]] == [
-        "clp full stories embedded 0 cached: train 0 0",
-        "morl full stories embedded 0 to do 120 7680",
+        "clp full 0 cached: train 0 0",
+        "morl full 0 to do 120 7680",
     ]
+    assert lines[-2] == "benchmark stories, model embedded"
     assert lines[-1] == "4 cells; left to train: 240 optimiser steps on 15360 rows at most"
     assert not lab.ran
     assert not any(Path().iterdir())

@@ -74,3 +74,17 @@ def test_estimates_use_the_methods_own_cells_and_need_the_same_budget(sweep: Pat
     other = CellWork(config(sweep, "budget=quick", "method=clp"), 20, samples=True)
     assert estimate([other]) is None
     assert estimate([CellWork(config(sweep / "none"), 20, samples=True)]) is None
+
+
+def test_only_what_differs_between_cells_has_a_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = ["sweep", f"sweep_dir={tmp_path}"]
+    assert main([*start, "method=clp,bone_soup", "benchmark=bandit", "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["method", "variant", "seed", "stages", "steps", "rows"]
+    assert lines[-2] == "benchmark bandit, model embedded"
+    assert main([*start, "method=clp", "benchmark=bandit,stories", "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["benchmark", "model", "method"]
+    assert [line.split()[0] for line in lines[1:3]] == ["bandit", "stories"]
