@@ -20,7 +20,7 @@ from claims.effects import EFFECTS
 
 from paretosteer.cells.cell import cell_folders, read_cell
 from paretosteer.metrics.power import students_quantile
-from paretosteer.report.analysis.evaluate import RowResult, TableResult, evaluate
+from paretosteer.report.analysis.evaluate_table import RowResult, TableResult, evaluate
 from paretosteer.report.analysis.tables import make_tables
 from paretosteer.report.write import write_report
 

@@ -11,7 +11,7 @@ from paretosteer.cells.cell import Cell
 from paretosteer.cells.record import Cost, ScoredRecord
 from paretosteer.report.analysis.bootstrap import RESAMPLES
 from paretosteer.report.analysis.comparable import Objective, Setting
-from paretosteer.report.analysis.evaluate import evaluate
+from paretosteer.report.analysis.evaluate_table import evaluate
 from paretosteer.report.analysis.replicates import Replicate
 from paretosteer.report.analysis.tables import Row, Table
 from paretosteer.simplex import lattice

@@ -8,7 +8,7 @@ from pathlib import Path
 from paretosteer.cells.cell import Cell, cell_folders, read_cell
 from paretosteer.errors import UsageError
 from paretosteer.report.analysis.drawn_rows import focus
-from paretosteer.report.analysis.evaluate import TableResult, evaluate
+from paretosteer.report.analysis.evaluate_table import TableResult, evaluate
 from paretosteer.report.analysis.tables import Tables, make_tables
 from paretosteer.report.analysis.workers import several
 from paretosteer.report.figures.all_figures import DRAWINGS, drawings, drawn_text, render

@@ -31,7 +31,7 @@ from paretosteer.text.load_check import check_soft_prompts, checked
 from paretosteer.text.model import LanguageModel, load_model
 from paretosteer.text.model_source import model_digest, model_width
 from paretosteer.text.policy import TextPolicy
-from paretosteer.text.pool import Pool
+from paretosteer.text.sample_pool import Pool
 from paretosteer.text.sampler import NativeSampler, Sampler
 from paretosteer.text.samples import Prompt, TextSamples, concatenate
 from paretosteer.text.truncate import may_exceed

@@ -8,7 +8,7 @@ import numpy as np
 
 from paretosteer import metrics
 from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
-from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.analysis.evaluate_table import RowResult, TableResult
 from paretosteer.report.analysis.replicates import Replicate
 
 Key = tuple[int, int]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from paretosteer.cells.cell import find_cells
 from paretosteer.cells.record import write_record
-from paretosteer.report.analysis.evaluate import TableResult, evaluate
+from paretosteer.report.analysis.evaluate_table import TableResult, evaluate
 from paretosteer.report.analysis.tables import make_tables
 
 Response = Callable[[np.ndarray], np.ndarray]

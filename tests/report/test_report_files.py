@@ -14,7 +14,7 @@ from paretosteer.cells.cell import find_cells
 from paretosteer.errors import UsageError
 from paretosteer.plugins import registry
 from paretosteer.report import Report, print_leaderboard, write_report
-from paretosteer.report.analysis.evaluate import evaluate
+from paretosteer.report.analysis.evaluate_table import evaluate
 from paretosteer.report.analysis.tables import make_tables
 from paretosteer.report.figures.all_figures import DRAWINGS, FRONTS, render
 from paretosteer.report.figures.style import style

@@ -27,7 +27,7 @@ from paretosteer import leaderboard
 from paretosteer.cells import frames
 from paretosteer.cells.cell import find_cells
 from paretosteer.report import print_leaderboard, write_report
-from paretosteer.report.analysis.evaluate import evaluate
+from paretosteer.report.analysis.evaluate_table import evaluate
 from paretosteer.report.analysis.tables import Tables, make_tables
 from paretosteer.report.outputs.notes import notes
 from paretosteer.report.outputs.text_tables import apart, headline

@@ -21,7 +21,7 @@ from paretosteer.cells.cell import find_cells, read_cell
 from paretosteer.cells.scores import UnreadableError, read_values
 from paretosteer.metrics import oracle_regret
 from paretosteer.report import print_leaderboard, write_report
-from paretosteer.report.analysis.evaluate import TableResult, evaluate
+from paretosteer.report.analysis.evaluate_table import TableResult, evaluate
 from paretosteer.report.analysis.tables import make_tables
 from paretosteer.report.figures.all_figures import REGRET, drawings, render
 from paretosteer.report.figures.canvas import axis_label

@@ -12,7 +12,7 @@ from paretosteer import leaderboard
 from paretosteer.cells import frames
 from paretosteer.cells.cell import find_cells
 from paretosteer.errors import UsageError
-from paretosteer.report.analysis.evaluate import evaluate
+from paretosteer.report.analysis.evaluate_table import evaluate
 from paretosteer.report.analysis.row_key import configuration, labels
 from paretosteer.report.analysis.tables import Tables, make_tables
 from paretosteer.report.columns import HYPERVOLUME

@@ -17,7 +17,7 @@ from paretosteer.cells import record as records
 from paretosteer.cells import scores
 from paretosteer.cells.cell import read_cell
 from paretosteer.report import write_report
-from paretosteer.report.analysis.evaluate import evaluate
+from paretosteer.report.analysis.evaluate_table import evaluate
 from paretosteer.report.analysis.tables import make_tables
 from paretosteer.report.outputs.report_json import report_json
 from paretosteer.storage.digest import with_digest

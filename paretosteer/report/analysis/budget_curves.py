@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from paretosteer.report.analysis import row_key
-from paretosteer.report.analysis.evaluate import RowResult
+from paretosteer.report.analysis.evaluate_table import RowResult
 
 
 @dataclass(frozen=True)

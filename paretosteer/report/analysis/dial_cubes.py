@@ -6,7 +6,7 @@ import numpy as np
 
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.report.analysis.comparable import Setting
-from paretosteer.report.analysis.evaluate import RowResult
+from paretosteer.report.analysis.evaluate_table import RowResult
 
 
 @dataclass(frozen=True)

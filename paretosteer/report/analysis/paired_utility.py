@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.report.analysis import bootstrap
-from paretosteer.report.analysis.evaluate import TableResult
+from paretosteer.report.analysis.evaluate_table import TableResult
 
 
 def alike(result: TableResult) -> list[list[list[int]]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from paretosteer.report.analysis.budget_curves import ladders
 from paretosteer.report.analysis.comparable import Setting
-from paretosteer.report.analysis.evaluate import TableResult
+from paretosteer.report.analysis.evaluate_table import TableResult
 from paretosteer.report.figures.canvas import look
 from paretosteer.report.figures.front_planes import (
     CROSSED,

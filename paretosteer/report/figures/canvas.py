@@ -7,7 +7,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.report.analysis.comparable import Setting
-from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.analysis.evaluate_table import RowResult, TableResult
 from paretosteer.report.figures.fonts import families
 from paretosteer.report.figures.style import Style, Theme
 from paretosteer.runtime.terminal import printable

@@ -9,7 +9,7 @@ import numpy as np
 from paretosteer import metrics
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.report.analysis.comparable import Setting
-from paretosteer.report.analysis.evaluate import Curves, RowResult, TableResult
+from paretosteer.report.analysis.evaluate_table import Curves, RowResult, TableResult
 from paretosteer.report.analysis.oracle import Oracle, Places
 from paretosteer.report.figures.canvas import ORACLE, axis_label, legend, panels, plain
 from paretosteer.report.figures.style import Style, Theme, styles

@@ -7,7 +7,7 @@ import numpy as np
 
 from paretosteer.report.analysis.bootstrap import Level, levels
 from paretosteer.report.analysis.comparable import Setting
-from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.analysis.evaluate_table import RowResult, TableResult
 from paretosteer.report.analysis.oracle import Oracle
 from paretosteer.report.figures.canvas import (
     ORACLE,

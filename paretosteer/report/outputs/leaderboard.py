@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.cell import find_cells
-from paretosteer.report.analysis.evaluate import RowResult, TableResult, evaluate
+from paretosteer.report.analysis.evaluate_table import RowResult, TableResult, evaluate
 from paretosteer.report.analysis.tables import make_tables
 from paretosteer.report.columns import fixed_names, whole_names
 

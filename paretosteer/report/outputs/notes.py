@@ -9,7 +9,7 @@ from paretosteer.metrics.power import detectable
 from paretosteer.report.analysis.bootstrap import RESAMPLES
 from paretosteer.report.analysis.comparable import numbered, vector_words
 from paretosteer.report.analysis.drawn_rows import left_out
-from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.analysis.evaluate_table import RowResult, TableResult
 from paretosteer.report.analysis.ranks import ALPHA, COMPARED
 from paretosteer.report.analysis.replicates import Replicate
 from paretosteer.runtime.terminal import plural

@@ -12,7 +12,7 @@ from paretosteer.cells.cell import Cell
 from paretosteer.report.analysis.bootstrap import Band
 from paretosteer.report.analysis.budget_curves import ladders
 from paretosteer.report.analysis.comparable import Setting
-from paretosteer.report.analysis.evaluate import Curves, RowResult, TableResult
+from paretosteer.report.analysis.evaluate_table import Curves, RowResult, TableResult
 from paretosteer.report.analysis.oracle import Oracle
 from paretosteer.report.analysis.tables import Tables
 from paretosteer.report.outputs.leaderboard import leaderboard_frame

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis.comparable import Setting, distinctions, folds_words, vector_words
-from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.analysis.evaluate_table import RowResult, TableResult
 from paretosteer.report.columns import DECODING_COSTS, HYPERVOLUME, STEPS, section
 from paretosteer.report.outputs.notes import notes
 from paretosteer.runtime.terminal import plural, printable

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paretosteer.report.analysis.comparable import Setting, vector_words
-from paretosteer.report.analysis.evaluate import TableResult
+from paretosteer.report.analysis.evaluate_table import TableResult
 from paretosteer.report.analysis.replicates import Replicate
 from paretosteer.report.page.sample_texts import Sample, SampleTexts, raw_scores, recorded
 from paretosteer.report.page.script_json import safe_json

@@ -8,7 +8,7 @@ import numpy as np
 from paretosteer import metrics
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.report.analysis.dial_cubes import cube
-from paretosteer.report.analysis.evaluate import TableResult
+from paretosteer.report.analysis.evaluate_table import TableResult
 
 # Okabe and Ito's blue and vermillion, apart for colour-blind readers; weak enough to read upon.
 _RISES, _FALLS = "0,114,178", "213,94,0"

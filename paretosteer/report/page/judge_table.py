@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from paretosteer.report.analysis.evaluate import TableResult
+from paretosteer.report.analysis.evaluate_table import TableResult
 
 
 def judge_table(result: TableResult) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from paretosteer.cells.cell import Cell
-from paretosteer.report.analysis.evaluate import TableResult
+from paretosteer.report.analysis.evaluate_table import TableResult
 
 _POINTS = 30  # of a curve
 _SPENT = ("tokens", "seconds")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.metrics.row_metric import Column, Section
 from paretosteer.report.analysis.drawn_rows import focus
-from paretosteer.report.analysis.evaluate import TableResult
+from paretosteer.report.analysis.evaluate_table import TableResult
 from paretosteer.report.analysis.tables import Tables
 from paretosteer.report.columns import HYPERVOLUME, other_columns, section
 from paretosteer.report.figures.all_figures import drawings, render

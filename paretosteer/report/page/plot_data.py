@@ -10,7 +10,7 @@ from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis.budget_curves import ladders
 from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.dial_cubes import cube
-from paretosteer.report.analysis.evaluate import Curves, RowResult, TableResult
+from paretosteer.report.analysis.evaluate_table import Curves, RowResult, TableResult
 from paretosteer.report.analysis.paired_utility import alike
 from paretosteer.report.columns import section
 from paretosteer.report.figures.style import Style, styles

@@ -7,7 +7,7 @@ import numpy as np
 
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.report.analysis.comparable import vector_words
-from paretosteer.report.analysis.evaluate import TableResult
+from paretosteer.report.analysis.evaluate_table import TableResult
 from paretosteer.report.analysis.oracle import Places
 
 _MOST = 12  # columns that can be read side by side

@@ -9,7 +9,7 @@ import numpy as np
 
 from paretosteer.cells.cell import Cell
 from paretosteer.report.analysis.comparable import Setting, vector_words
-from paretosteer.report.analysis.evaluate import TableResult
+from paretosteer.report.analysis.evaluate_table import TableResult
 
 _EXAMPLES = 2  # prompts
 _LONGEST = 600

@@ -5,7 +5,7 @@ from typing import Any
 
 from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis.comparable import numbered
-from paretosteer.report.analysis.evaluate import RowResult, TableResult
+from paretosteer.report.analysis.evaluate_table import RowResult, TableResult
 from paretosteer.report.columns import HYPERVOLUME
 from paretosteer.report.figures.style import styles
 from paretosteer.report.page.keys import key
