@@ -47,12 +47,13 @@ class Adapters(Method):
         )
         coefficients: Literal["rewarded_soup", "bone_soup", "mod"] = option(
             "rewarded_soup",
-            "how the preference mixes them: mu itself, B^-T mu, or mu at every token (MOD)",
+            "how the preference mixes them: with weights mu, with B^-T mu, or with mu at every "
+            "token (MOD)",
             bare=True,
         )
         beta: float | None = option(
             None,
-            "weight of its own objective that each adapter was trained with",
+            "weight on its own objective with which each adapter was trained",
             only={"coefficients": ("bone_soup",)},
         )
 

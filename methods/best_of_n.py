@@ -38,9 +38,7 @@ class BestOfN(Method):
         """Options of best of n."""
 
         n: int = option(4, "answers to choose from", least=1)
-        dial: tuple[PositiveInt, ...] = option(
-            (2, 8), "values of the second dial, n, to evaluate besides"
-        )
+        dial: tuple[PositiveInt, ...] = option((2, 8), "further values of the dial n to evaluate")
 
     def conditioning(self, objectives: int) -> Unconditioned:
         """No conditioning."""

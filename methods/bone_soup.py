@@ -52,9 +52,11 @@ class BoneSoup(Method):
 
         feedback: str = option("reward", "training feedback of the backbones")
         beta: float | None = option(
-            None, "weight of a backbone's own objective; null: choose it", replaces=("betas",)
+            None,
+            "weight of a backbone's own objective; null: choose from betas",
+            replaces=("betas",),
         )
-        betas: tuple[float, ...] = option((0.6, 0.7, 0.8), "candidates when beta is chosen")
+        betas: tuple[float, ...] = option((0.6, 0.7, 0.8), "candidates for beta")
         mapping: Literal["inverse", "identity"] = option(
             "inverse", "coefficients B^-T mu, or mu itself (the ablation, reported unstable)"
         )
@@ -63,7 +65,7 @@ class BoneSoup(Method):
         )
         steps_out: tuple[Annotated[float, Field(gt=0, le=0.95)], ...] = option(
             (0.1, 0.2, 0.3, 0.4, 0.5),
-            "values of a tried for extrapolation",
+            "values of a to try for extrapolation",
             unless={"extrapolation": ("none",)},
         )
 

@@ -51,12 +51,12 @@ class CLP(Method):
         )
         shared: bool = option(
             False,
-            "train another bank, used at every preference with weight 1",
+            "train one more bank, whose coefficient is always 1",
             unless={"variant": ("prompt",)},
         )
         kappa_range: tuple[PositiveFloat, PositiveFloat] | None = option(
             None,
-            "draw kappa log-uniformly from this range, making it a second dial",
+            "draw kappa log-uniformly from this range, which makes it a dial",
             only={"feedback": ("reward",)},
         )
 

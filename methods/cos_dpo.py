@@ -52,13 +52,14 @@ class COSDPO(Method):
         feedback: str = option("preference", "training feedback; reward makes it CLP with features")
         condition: str = option(
             "hyper_prompt",
-            "hyper_prompt (a masked prefix in text, inputs of a network), features, banks, "
-            "tied_banks, mixture or another conditioning; none: the negative control",
+            "hyper_prompt (a masked prefix of a text, extra inputs of a network), features, "
+            "banks, tied_banks, mixture or another conditioning; none: no conditioning, the "
+            "negative control",
         )
         form: Literal["scratch", "augment"] | None = option(
             None,
-            "without text: a network of its own, or one added to the start model; null: scratch, "
-            "but augment for variant=temperature and for reward feedback",
+            "without text: a separate network, or one added to the start model; null: scratch, "
+            "or augment for variant=temperature and for reward feedback",
             only=_HYPER_PROMPT,
         )
         draw: Literal["step", "prompt"] = option(
@@ -69,11 +70,12 @@ class COSDPO(Method):
         )
         penalty: float = option(
             0.0,
-            "subtract this times the cosine of weights and losses; the paper: 0.05",
+            "coefficient of the cosine of weights and losses, subtracted from the loss; 0.05 in "
+            "the paper",
             least=0,
             only={"draw": ("step",), "feedback": ("preference",)},
         )
-        rank: int = option(4, "rank of the bank trained along, or of each bank", least=1)
+        rank: int = option(4, "rank of the LoRA trained with the prefix, or of each bank", least=1)
         tokens: int = option(8, "virtual tokens before a text", least=1, unless=_BANKS)
         mask_rank: int = option(4, "rank of the mask over the prefix", least=1, only=_HYPER_PROMPT)
         hidden: int = option(
@@ -81,7 +83,7 @@ class COSDPO(Method):
         )
         layers: int | None = option(
             None,
-            "hidden layers of a network without text; null: 2, temperature: 5",
+            "hidden layers of a network without text; null: 2, or 5 for variant=temperature",
             least=1,
             only=_HYPER_PROMPT,
         )
@@ -92,7 +94,7 @@ class COSDPO(Method):
         )
         dial: tuple[PositiveFloat, ...] = option(
             (0.5, 2.0),
-            "values of the second dial to evaluate besides 1",
+            "values of the dial temperature to evaluate in addition to 1",
             only={"variant": ("temperature",)},
         )
 

@@ -40,9 +40,7 @@ class GenARM(Method):
         """Options of GenARM."""
 
         feedback: str = option("reference_free", "training feedback of the reward models")
-        beta: float = option(
-            1.0, "decoding: the reward models have the weight mu / beta in all", above=0
-        )
+        beta: float = option(1.0, "decoding: reward model i has the weight mu_i / beta", above=0)
         beta_r: float | None = option(
             None,
             "temperature of the reward models' loss; null: beta_dpo",
@@ -50,9 +48,7 @@ class GenARM(Method):
             only={"feedback": ("reference_free",)},
             replaces=("beta_dpo",),
         )
-        dial: tuple[PositiveFloat, ...] = option(
-            (), "values of the second dial, beta, to evaluate besides"
-        )
+        dial: tuple[PositiveFloat, ...] = option((), "further values of the dial beta to evaluate")
 
     def conditioning(self, objectives: int) -> Mixture:
         """One bank per objective."""

@@ -38,7 +38,7 @@ class Interpolation(Method):
             "alpha", "what the preference sets: alpha_i = mu_i / max mu, or lambda = mu"
         )
         scope: Literal["all", "attention"] = option(
-            "all", "what carries the anchors: all linear layers, or attention (q, k, v, o)"
+            "all", "layers of the anchors: all linear layers, or attention (q, k, v, o)"
         )
         cube: int = option(2, "values per axis of a further grid over alpha; 0: no grid", least=0)
 

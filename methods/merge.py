@@ -57,26 +57,28 @@ class Merge(Method):
         )
         density: float | None = option(
             None,
-            "share of a delta's entries that stay; null: 0.2 to 0.9 by kind",
+            "fraction of a delta's entries to keep; null: 0.2 to 0.9, depending on kind",
             above=0,
             most=1,
             unless={"kind": ("task_arithmetic", "regmean")},
         )
         rescale: Literal["l1", "probability"] = option(
             "l1",
-            "after random dropping: restore the L1 norm, or divide by the probability to stay",
+            "after random dropping: restore the L1 norm, or divide by the probability of being "
+            "kept",
             only=_RANDOM,
         )
         epsilon: float = option(
             0.15,
-            "the probability to stay is density -/+ this by magnitude",
+            "probability of being kept: density minus this for the smallest entries, plus this for "
+            "the largest",
             least=0,
             most=1,
             only={"kind": ("della",)},
         )
         gamma: float = option(
             0.01,
-            "share of the largest entries that is dropped",
+            "fraction of entries to drop, largest first",
             least=0,
             most=1,
             only={"kind": ("breadcrumbs",)},
@@ -90,7 +92,10 @@ class Merge(Method):
             only={"kind": ("regmean",)},
         )
         examples: int = option(
-            256, "samples per specialist for its inputs", least=1, only={"kind": ("regmean",)}
+            256,
+            "training prompts per specialist, from whose answers its inputs are collected",
+            least=1,
+            only={"kind": ("regmean",)},
         )
 
     @classmethod

@@ -27,8 +27,8 @@ class MIEPO(MOODPO):
         feedback: ClassVar[str] = "preference_contrast"
         label: Literal["scalarised", "per_objective"] = option(
             "per_objective",
-            "one winner, by w . r; or one for each objective, their losses weighted",
+            "one winner by w . r, or one per objective with weighted losses",
         )
         beta_w: float = option(
-            0.01, "temperature of the contrast between preferences; 0: without it", least=0
+            0.01, "temperature of the contrast between preferences; 0: no contrast", least=0
         )

@@ -43,11 +43,11 @@ class MOODPO(Method):
 
         feedback: ClassVar[str] = "online_pairs"
         label: Literal["scalarised", "per_objective"] = option(
-            "scalarised", "one winner, by w . r; or one for each objective, their losses weighted"
+            "scalarised", "one winner by w . r, or one per objective with weighted losses"
         )
         winner: Literal["argmax", "sampled", "expected"] = option(
             "argmax",
-            "the higher value wins; or drawn from the Bradley-Terry model, or its expectation",
+            "winner: the higher value, a draw from the Bradley-Terry model, or its expectation",
         )
         concentration: float = option(
             1.0, "Dirichlet concentration of the training weights", above=0

@@ -50,7 +50,7 @@ class MOD(Method):
         )
         order: float | None = option(
             None,
-            "the alpha; near 0 reverse, 1 forward",
+            "order of the alpha-divergence; near 0: reverse KL, 1: forward KL",
             above=0,
             only={"divergence": ("alpha",)},
         )

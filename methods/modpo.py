@@ -36,17 +36,17 @@ class MODPO(ModelPerPreference):
 
         feedback: ClassVar[str] = "margin_preference"
         divisions: int | None = option(
-            None, "divisions of the training lattice; null: as the usual grid", least=1
+            None, "divisions of the training lattice; null: as the default grid", least=1
         )
         anchor: Literal["first", "largest"] = option(
             "largest",
-            "objective whose pairs are used: the first, as published, or that of largest weight; "
-            "with first, no model is trained where its weight is 0",
+            "objective whose pairs are used: the first (as published; no model is trained where "
+            "its weight is 0) or the one with the largest weight",
         )
         margin: Literal["rewards", "models"] = option(
             "rewards",
-            "rewards of the margin: the benchmark's, or the implicit ones of a DPO model for each "
-            "objective, trained within the budget",
+            "rewards of the margin: the benchmark's, or the implicit rewards of one DPO model "
+            "per objective, trained within the budget",
         )
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:

@@ -38,14 +38,16 @@ class Panacea(Method):
     class Options(TrainingOptions):
         """Options of Panacea."""
 
-        rank: int = option(8, "learnt singular values beside those of the preference", least=1)
+        rank: int = option(
+            8, "number of learnt singular values, besides those set by the preference", least=1
+        )
         feedback: str = option("reward", "training feedback")
         aggregation: Literal["linear", "tchebycheff"] = option(
             "linear", "sum of the weighted objectives, or the one with the largest weighted loss"
         )
         ideal: float = option(
             3.0,
-            "value that every objective aspires to, in deviations of the start model",
+            "ideal value of every objective, in standard deviations of the start model",
             only={"aggregation": ("tchebycheff",), "feedback": ("reward",)},
         )
         concentration: float = option(

@@ -45,9 +45,9 @@ class ParetoMerging(Method):
     class Options(TrainingOptions):
         """Options of Pareto Merging."""
 
-        tensor_rank: int = option(16, "rank of the change that depends on the preference", least=1)
+        tensor_rank: int = option(16, "rank of the update that depends on the preference", least=1)
         learning: Literal["distance", "feedback"] = option(
-            "distance", "what teaches this change: distance to the specialists, or the feedback"
+            "distance", "training signal of this update: distance to the specialists, or feedback"
         )
         feedback: str = option("reward", "training feedback of the specialists")
         specialist_share: float = option(

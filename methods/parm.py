@@ -42,10 +42,10 @@ class PARM(Method):
         """Options of PARM."""
 
         feedback: str = option("reference_free", "training feedback of the reward model")
-        rank: int = option(4, "slots that the preference mixes", least=1)
-        always_on: int = option(4, "slots that are on at every preference", least=0)
+        rank: int = option(4, "rank of the part mixed by the preference", least=1)
+        always_on: int = option(4, "rank of the part shared by all preferences", least=0)
         scope: Literal["all", "attention"] = option(
-            "all", "layers that the reward model changes; the paper's are in attention"
+            "all", "layers that the reward model adapts; in the paper, attention"
         )
         concentration: float = option(
             0.5, "Dirichlet concentration of the training weights", above=0
@@ -58,9 +58,7 @@ class PARM(Method):
             only={"feedback": ("reference_free",)},
             replaces=("beta_dpo",),
         )
-        dial: tuple[PositiveFloat, ...] = option(
-            (), "values of the second dial, beta, to evaluate besides"
-        )
+        dial: tuple[PositiveFloat, ...] = option((), "further values of the dial beta to evaluate")
 
     def conditioning(self, objectives: int) -> TiedBanks:
         """PBLoRA, one inner matrix per objective."""

@@ -32,10 +32,12 @@ class RewardedSoup(Method):
         feedback: str = option("reward", "training feedback of the specialists")
         merge: Literal["sum", "factors"] = option(
             "sum",
-            "exact sum of deltas, or the average of LoRA factors that some released code uses",
+            "exact sum of deltas, or the average of LoRA factors, as in some released code",
         )
         prompt_tokens: int = option(
-            0, "virtual tokens trained with each bank, before a text (plain prompt tuning)", least=0
+            0,
+            "virtual tokens before the text, trained with each bank (plain prompt tuning)",
+            least=0,
         )
 
     def conditioning(self, objectives: int) -> Banks:

@@ -65,11 +65,11 @@ class RiC(Method):
             "targets outside the training scores (published: allow)",
             only={"targets": ("gaussian",)},
         )
-        offline: int = option(2000, "examples of the benchmark, scored once", least=2)
+        offline: int = option(2000, "offline examples, scored once", least=2)
         rounds: int = option(2, "rounds on the policy's own answers", least=0)
         round_share: float = option(
             0.3,
-            "share of the optimiser steps that all rounds take together",
+            "share of the optimiser steps for all rounds together",
             least=0,
             most=1,
             unless=_NONE,
@@ -88,7 +88,7 @@ class RiC(Method):
         )
         threshold: float = option(
             0.7,
-            "keep answers of a round of which any score reaches this quantile",
+            "keep answers with at least one score at or above this quantile",
             least=0,
             most=1,
             unless=_NONE,
@@ -101,7 +101,7 @@ class RiC(Method):
         )
         tokens: Literal["numbers", "attributes"] = option(
             "numbers",
-            "state a target as a number, or as a level of the training scores",
+            "give a target as a number, or as a level of the training scores",
             unless=_VECTOR,
         )
         levels: int = option(5, "number of levels", least=2, only={"tokens": ("attributes",)})
@@ -120,7 +120,7 @@ class RiC(Method):
         )
         condition: Literal["prompt_text", "features"] | None = option(
             None,
-            "state targets in words, or as features (a soft prompt); null: the benchmark's, "
+            "give targets in words, or as features (a soft prompt); null: the benchmark's, "
             "features on stories",
         )
 

@@ -41,27 +41,31 @@ class TrainingOptions(BaseOptions):
     """Options of every trained method; null where the default depends on the benchmark."""
 
     rank: int = option(8, "rank of each low-rank bank", least=1)
-    alpha: float = option(8.0, "scale of each bank, times 1 / rank", above=0)
+    alpha: float = option(8.0, "numerator of each bank's scale, alpha / rank", above=0)
     dropout: float = option(0.0, "dropout of the banks' inputs in training", least=0, most=0.9)
-    learning_rate: float | None = option(None, "Adam's step size; null: the benchmark's", above=0)
+    learning_rate: float | None = option(
+        None, "learning rate of Adam; null: the benchmark's", above=0
+    )
     kappa: float | None = option(
         None,
         "coefficient of the KL to the start policy; null: the benchmark's",
         least=0,
         only=_REWARD,
     )
-    epochs: int = option(1, "optimiser steps on each batch, clipped if > 1", least=1, only=_REWARD)
+    epochs: int = option(
+        1, "optimiser steps per batch; above 1 with PPO's clipping", least=1, only=_REWARD
+    )
     clip: float = option(
         0.2,
-        "clipping range of the ratio to the sampling policy",
+        "clipping range of the probability ratio to the sampling policy",
         above=0,
         only=_REWARD,
         unless={"epochs": (1,)},
     )
     advantage: Literal["joint", "decoupled"] = option(
         "joint",
-        "weigh the rewards, then subtract the mean; or GDPO's order, standardise each objective, "
-        "then weigh",
+        "weight the rewards, then subtract the mean; or (GDPO) standardise each objective, then "
+        "weight",
         only=_REWARD,
     )
     beta_dpo: float | None = option(
@@ -69,19 +73,19 @@ class TrainingOptions(BaseOptions):
     )
     list_size: int | None = option(
         None,
-        "candidates per comparison, 2 is pairwise; null: the benchmark's",
+        "candidates per comparison, 2 for pairs; null: the benchmark's",
         least=2,
         only=_LISTS,
     )
     labels: Literal["l1", "softmax"] | None = option(
         None,
-        "labels of a list, as shares of its ratings' sum (for sparse ratings) or their softmax "
-        "(dense); null: the benchmark's",
+        "labels of a list: its ratings divided by their sum (for sparse ratings) or their "
+        "softmax (dense ratings); null: the benchmark's",
         only=_LISTS,
     )
     quantile: float = option(
         0.2,
-        "share of start-model samples to imitate",
+        "fraction of start-model samples to imitate",
         above=0,
         most=1,
         only={"feedback": ("imitation",)},

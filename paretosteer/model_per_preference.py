@@ -31,11 +31,15 @@ class ModelPerPreference(Method):
         """Options of every method with one model per preference."""
 
         divisions: int | None = option(
-            None, "divisions of the training lattice; null: half the usual", least=1
+            None, "divisions of the training lattice; null: half those of the default grid", least=1
         )
-        share: bool = option(False, "share one budget among the models, which ends the exemption")
+        share: bool = option(
+            False, "share one budget among the models; the method is then not exempt"
+        )
         prompt_tokens: int = option(
-            0, "virtual tokens trained with each bank, before a text (plain prompt tuning)", least=0
+            0,
+            "virtual tokens before the text, trained with each bank (plain prompt tuning)",
+            least=0,
         )
 
     def conditioning(self, objectives: int) -> Banks:

@@ -66,19 +66,21 @@ class Bandit(Benchmark):
 
         policy: Literal["tabular", "mlp"] = option(
             "tabular",
-            "one logit per context and action, all splits sharing contexts; or a network",
+            "tabular: one logit per context and action, with the same contexts in all splits; "
+            "mlp: a small network",
         )
         objectives: int = option(2, "number of rewards", least=2, most=8)
         actions: int = option(16, "actions to choose from", least=2)
         contexts: int | None = option(
-            None, "contexts (mlp: in each split); null: 64, for mlp 512", least=1
+            None, "number of contexts, for mlp in each split; null: 64, or 512 for mlp", least=1
         )
         conflict: float | None = option(
             None,
-            "correlation of each pair of rewards, above -1/(m - 1), below 1; null: half that",
+            "pairwise correlation of the rewards, between -1/(m - 1) and 1; null: half the lower "
+            "bound",
         )
         kappa: float = option(
-            0.5, "cost of one nat of KL, which defines the optimum", least=1e-3, most=1e3
+            0.5, "coefficient of the KL that defines the optimum", least=1e-3, most=1e3
         )
         world: int = option(0, "seed of contexts, rewards and start policy", least=0)
 

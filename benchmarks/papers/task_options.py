@@ -21,8 +21,8 @@ class TaskOptions(BaseOptions):
     )
     rewards: Mapping[str, Any] = option(
         {},
-        "scorer of each objective: {path, form, logit, sign, ...}; a path alone replaces the model "
-        "and keeps the rest",
+        "scorer of each objective: {path, form, logit, sign, ...}; a path alone replaces only "
+        "the model",
         place=True,
     )
     max_new_tokens: int = option(128, "longest answer, in tokens", least=1)
@@ -33,10 +33,12 @@ class TaskOptions(BaseOptions):
     max_prompt_tokens: int = option(
         512, "longest prompt, in tokens; the task sets which end is truncated", least=1
     )
-    train_prompts: int | None = option(10_000, "training prompts at most; null: all", least=1)
+    train_prompts: int | None = option(
+        10_000, "maximum number of training prompts; null: all", least=1
+    )
     evaluation_prompts: int | None = option(
         200,
-        "prompts of calibration, validation and test each, at most; null: all",
+        "maximum number of calibration, validation and test prompts each; null: all",
         least=1,
     )
     pool_prompts: int = option(128, "training prompts in the pool for offline feedback", least=1)

@@ -74,8 +74,8 @@ class Preferences(ScoredByRewards):
         )
         rewards: Mapping[str, Any] = option(
             {},
-            "reward models by objective: a folder, a hub name, or {path, form, logit, sign, ...}; "
-            "without one, it is trained on the objective's pairs",
+            "reward models by objective: a folder, a hub name, or {path, form, logit, sign, "
+            "...}; a missing one is trained on the objective's pairs",
             place=True,
         )
         start: Mapping[str, Any] = option(
@@ -85,24 +85,26 @@ class Preferences(ScoredByRewards):
         )
         reward_start: str | None = option(
             None,
-            "language model from which reward models are trained, a folder or a hub name; "
-            "null: a bag of tokens",
+            "language model that initialises reward models, a folder or a hub name; null: a bag "
+            "of tokens",
             place=True,
         )
         policy_pairs: int | None = option(
             None,
-            "pairs of each objective on which policies are trained, by preference or imitation "
-            "feedback; null: all. Reward models are always trained on all",
+            "pairs per objective for preference and imitation feedback; null: all. Reward models "
+            "always use all pairs",
             least=1,
         )
         reward_backbone: str | None = option(
             None,
-            "causal model whose frozen hidden states reward models are linear heads of: start, a "
+            "frozen causal model on whose hidden states reward models are linear heads: start, a "
             "folder or a hub name; null: none",
             place=True,
         )
         judge: bool = option(
-            False, "reserve half of the training pairs for a second reward model that only judges"
+            False,
+            "reserve half of the training pairs for a judge, a reward model that no "
+            "method is trained against",
         )
         max_new_tokens: int = option(
             48, "longest answer, in tokens; human answers are truncated to it", least=1
@@ -113,7 +115,7 @@ class Preferences(ScoredByRewards):
             128, "longest prompt, in tokens; a dialogue loses its oldest turns first", least=1
         )
         truncate: Literal["left", "right"] = option(
-            "left", "end from which a single turn that is too long is truncated"
+            "left", "end at which a single turn that is too long is truncated"
         )
         template: str | None = option(
             None,
@@ -122,7 +124,8 @@ class Preferences(ScoredByRewards):
         )
         evaluation_prompts: int | None = option(
             100,
-            "prompts of calibration, validation and test each, balanced over objectives; null: all",
+            "number of calibration, validation and test prompts each, balanced over objectives; "
+            "null: all",
             least=1,
         )
 

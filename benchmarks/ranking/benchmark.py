@@ -91,8 +91,8 @@ class Ranking(Benchmark):
         fold: int = option(1, "fold of the cross-validation", least=1)
         auxiliary: tuple[str, ...] | None = option(
             None,
-            "objectives besides relevance, each name:column of a feature that is not an input "
-            "then; null: pagerank:41 and inlinks:42 of MQ2007, MQ2008 and the synthetic set",
+            "further objectives, as name:column of a feature, which is then no input; null: "
+            "pagerank:41 and inlinks:42 for MQ2007, MQ2008 and the synthetic set",
         )
         grades: int = option(5, "number of grades for an auxiliary column", least=2, most=31)
         hidden: tuple[PositiveInt, ...] = option((64, 32), "widths of the ranker's hidden layers")

@@ -49,8 +49,7 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust-remote-code",
         metavar="MODEL",
-        help="reward model, by its folder or hub name, whose own Python code may run; one only, "
-        "and recorded",
+        help="folder or hub name of one reward model that may run its own Python code; recorded",
     )
 
 

@@ -24,14 +24,14 @@ def add(commands: Commands) -> None:
         """paretosteer plan results/pilot --detect 0.3""",
     )
     parser.add_argument(
-        "folders", nargs="+", type=Path, metavar="DIR", help="where sweeps and runs wrote"
+        "folders", nargs="+", type=Path, metavar="DIR", help="folders of sweeps or runs"
     )
     parser.add_argument(
         "--detect",
         required=True,
         type=float,
         metavar="D",
-        help="difference in hypervolume that should be found, with 80 %% power at 5 %%",
+        help="difference in hypervolume to detect, with 80 %% power at the 5 %% level",
     )
 
 

@@ -35,7 +35,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("kind", choices=sorted(_KINDS), help="what to list")
     conf_files.declare(parser)
-    parser.add_argument("name", nargs="?", metavar="NAME", help="show the details of this one")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="show the details of this entry")
 
 
 def _list(args: argparse.Namespace) -> int:

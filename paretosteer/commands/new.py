@@ -44,7 +44,7 @@ def add(commands: Commands) -> None:
         paretosteer new objective calm --out ~/work/calm
         paretosteer new metric spread""",
     )
-    parser.add_argument("kind", choices=tuple(_TRY), help="kind of skeleton")
+    parser.add_argument("kind", choices=tuple(_TRY), help="kind of plug-in")
     parser.add_argument("name", metavar="NAME", help="name of the plug-in, such as tilted_soup")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to create (default: NAME)")
 

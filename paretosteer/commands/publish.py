@@ -24,19 +24,19 @@ def add(commands: Commands) -> None:
         paretosteer report stories-leaderboard results/mine --out joint""",
     )
     parser.add_argument(
-        "folders", nargs="+", type=Path, metavar="DIR", help="where sweeps and runs wrote"
+        "folders", nargs="+", type=Path, metavar="DIR", help="folders of sweeps or runs"
     )
     parser.add_argument(
         "--out",
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="new or empty folder, or one that was published before",
+        help="new or empty folder, or an earlier output of publish",
     )
     parser.add_argument(
         "--without-samples",
         action="store_true",
-        help="leave out prompts and the texts that methods wrote",
+        help="leave out prompts and the texts that methods generated",
     )
     parser.add_argument(
         "--organization",

@@ -26,12 +26,12 @@ def add(commands: Commands) -> None:
         paretosteer report results/before results/after --compare""",
     )
     parser.add_argument(
-        "folders", nargs="+", type=Path, metavar="DIR", help="where sweeps and runs wrote"
+        "folders", nargs="+", type=Path, metavar="DIR", help="folders of sweeps or runs"
     )
     parser.add_argument(
         "--compare",
         action="store_true",
-        help="what changed from the first DIR to the second, cell by cell",
+        help="show what changed from the first DIR to the second",
     )
     parser.add_argument(
         "--raw-reference",
@@ -50,7 +50,8 @@ def add(commands: Commands) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="where the report goes (default: report/ in the first DIR, with --compare the second)",
+        help="folder of the report (default: report/ in the first DIR, or in the second with "
+        "--compare)",
     )
 
 

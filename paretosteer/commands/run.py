@@ -72,14 +72,14 @@ def add(commands: Commands) -> None:
         parser.add_argument(
             "--dry-run",
             action="store_true",
-            help="only show the cells, what of them is cached, and what the rest costs",
+            help="only show the cells, which results exist, and what the rest costs",
         )
         parser.add_argument(
             "--cfg",
             "-c",
             choices=("job", "hydra", "all"),
-            help="only print the composed configuration as YAML, before it is checked; of a sweep "
-            "one document for each cell",
+            help="only print the composed configuration as YAML, unchecked; for a sweep, one "
+            "document per cell",
         )
         parser.add_argument(
             "--info",
@@ -96,8 +96,8 @@ def add(commands: Commands) -> None:
             "--overwrite",
             choices=("never", "failed", "all"),
             default="failed",
-            help="cells with a record to run again: failed ones (the default; finished stages are "
-            "not repeated), none (never), or all of them from scratch",
+            help="which recorded cells to run again: failed ones (default; finished stages are "
+            "reused), none (never), or all from scratch",
         )
 
 

@@ -48,7 +48,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--objectives",
         metavar="A,B,…",
-        help="columns that are objectives (default: those with a weight, or all of numbers)",
+        help="columns that are objectives (default: those with a weight, or all numeric columns)",
     )
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
 

@@ -27,7 +27,7 @@ def add_cell(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="another dial of the method, such as temperature=0.5 (repeatable)",
+        help="dial of the method, such as temperature=0.5 (repeatable)",
     )
     add_trust(parser)
     parser.add_argument("--model", metavar="PATH", help="path of the start model, if it has moved")

@@ -43,8 +43,8 @@ def declare(parser: argparse.ArgumentParser, dest: str) -> None:
         action="append",
         default=[],
         metavar="FILE.py",
-        help="methods, benchmarks, objectives, metrics, feedback or conditionings of your own "
-        "(repeatable)",
+        help="Python file with methods, benchmarks, objectives, metrics, feedback or "
+        "conditionings (repeatable)",
     )
 
 

@@ -34,7 +34,7 @@ class MyMethod(Method):
 
         feedback: str = option("reward", "training feedback of the banks")
         own: float = option(
-            1.0, "weight of its own objective that a bank is trained with", above=0, most=1
+            1.0, "weight on its own objective with which a bank is trained", above=0, most=1
         )
 
     def conditioning(self, objectives: int) -> Banks:
