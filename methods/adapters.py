@@ -75,8 +75,8 @@ class Adapters(Method):
         if o.coefficients == "bone_soup":
             if o.beta is None:
                 raise UsageError(
-                    "method.beta: needed with coefficients=bone_soup; give the weight of its own "
-                    "objective that each adapter was trained with"
+                    "method.beta: required with coefficients=bone_soup; give the weight on its own "
+                    "objective with which each adapter was trained"
                 )
             check_beta(o.beta, objectives, "method.beta")
 

@@ -110,7 +110,7 @@ class COSDPO(Method):
             return
         if o.feedback != "preference":
             raise UsageError(
-                "method.feedback: only preference has temperatures; set "
+                "method.feedback: temperatures need preference feedback; set "
                 "method.feedback=preference or method.variant=weight"
             )
         if kind.steered_by != "features" or o.condition == "none":
@@ -120,7 +120,7 @@ class COSDPO(Method):
             )
         if o.form == "scratch":
             raise UsageError(
-                "method.form: variant=temperature scales a change of the start model; set "
+                "method.form: variant=temperature needs a network added to the start model; set "
                 "method.form=augment"
             )
         if not o.temperatures[0] < o.temperatures[1]:

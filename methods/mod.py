@@ -64,7 +64,7 @@ class MOD(Method):
         """Check that divergence=alpha has an order."""
         o = self.options
         if o.divergence == "alpha" and o.order is None:
-            raise UsageError("method.order: needed with divergence=alpha; set method.order=0.5")
+            raise UsageError("method.order: required with divergence=alpha; set method.order=0.5")
 
     def conditioning(self, objectives: int) -> Mixture:
         """One bank per objective."""

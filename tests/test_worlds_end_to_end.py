@@ -52,7 +52,7 @@ def test_the_oracle_measures_every_method_of_the_bandit(bandit: Path) -> None:
 def test_what_a_world_cannot_give_is_unsupported_with_the_reason(bandit: Path) -> None:
     cells = load_cells(bandit)
     (refused,) = cells[cells["status"] == "unsupported"]["reason"]
-    assert "no prompt in which to write a preference" in refused
+    assert "no text prompt to which a preference could be added" in refused
 
 
 def test_points_of_the_bandit_are_regularised(bandit: Path) -> None:

@@ -234,8 +234,8 @@ def _budget(config: CellConfig, steps: Mapping[str, int]) -> Budget:
     budget = config.budget
     if budget.steps is None and budget.name not in steps:
         raise UsageError(
-            f"budget.steps: needed, {config.benchmark.name} names none for a budget "
-            f"{budget.name!r} (it has {', '.join(steps)})"
+            f"budget.steps: required, since {config.benchmark.name} has no default for the budget "
+            f"{budget.name!r} (only for {', '.join(steps)})"
         )
     return budget.model_copy(update={"steps": budget.steps or steps[budget.name]})
 

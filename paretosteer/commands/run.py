@@ -150,7 +150,7 @@ def _sweep(args: argparse.Namespace) -> int:
 
     if are_several():
         raise UsageError(
-            "sweep: started in several processes, which only `run` can use; use "
+            "sweep: started in several processes, which only `run` supports; use "
             "`accelerate launch … -m paretosteer run …`, or choose a launcher"
         )
 
@@ -293,7 +293,7 @@ def _show(cells: Sequence[PlannedCell], from_scratch: bool) -> int:
     works = [CellWork(each.cell.config, each.steps, each.samples) for each in outlooks]
     if found := estimate(works):
         basis = plural(found.cells, "finished cell")
-        print(f"about {rough_time(found.seconds)}, one cell at a time, judging by {basis}")
+        print(f"about {rough_time(found.seconds)}, one cell at a time, estimated from {basis}")
     for text in dict.fromkeys(text for cell in cells if cell.plan for text in cell.plan.data):
         print(line(text))
     problems = [(cell, cell.problem) for cell in cells if cell.problem]

@@ -119,7 +119,7 @@ def splits(fixture: BenchmarkFixture) -> Findings:
                 f"{split} has two prompts of one id", "make ids unique: noise depends on them"
             )
     if all(set(ids[split]) == set(ids["train"]) for split in SPLITS):
-        yield note("all splits have the same prompts", "no figure tells about unseen ones")
+        yield note("all splits have the same prompts", "results say nothing about unseen prompts")
         return
     for one, other in combinations(SPLITS, 2):
         if common := sorted(set(ids[one]) & set(ids[other])):
@@ -203,7 +203,7 @@ def start_policy(fixture: BenchmarkFixture) -> Findings:
                     "initialise every change to zero, and switch it off for Control.start",
                 )
     if not supported:
-        yield note("supports no conditioning", "methods can then only show the start model")
+        yield note("supports no conditioning", "only the start model can be evaluated on it")
     if (distance := _distance(fixture.perturbed_banks(), fixture, start)) > ATOL:
         yield fault(
             f"with trained banks, Control.start is {distance:.3g} nats away",

@@ -69,7 +69,7 @@ def _lock(name: str, folder: Path, remedy: str) -> Finding:
             with FileLock(path, is_singleton=False):
                 try:
                     with FileLock(path, timeout=0, is_singleton=False):
-                        return Finding("fault", name, "a lock does not exclude others", remedy)
+                        return Finding("fault", name, "file locks have no effect", remedy)
                 except Timeout:
                     return Finding("ok", name, "files can be written and locked")
     except OSError as error:

@@ -27,10 +27,10 @@ def threads(_: Path) -> Iterator[Finding]:
         remedy = f"set threads={max(1, int(usable))}: more threads than cores wait for each other"
         yield Finding("note", "threads", found, remedy)
     elif load > _BUSY * usable:
-        remedy = "other programs use the CPU; wait, or set threads=1 (small models take one anyway)"
+        remedy = "other programs use the CPU; wait, or set threads=1 (enough for small models)"
         yield Finding("note", "threads", found, remedy)
     else:
-        yield Finding("ok", "threads", f"{found}; small models take one")
+        yield Finding("ok", "threads", f"{found}; one is enough for small models")
 
 
 def gpus(_: Path) -> Iterator[Finding]:
@@ -59,7 +59,7 @@ def bfloat16(_: Path) -> Iterator[Finding]:
 
     name = native_bfloat16()
     if name is None:
-        yield Finding("ok", "bfloat16", "not native to the processor, which computes in float32")
+        yield Finding("ok", "bfloat16", "not native on this processor; computed in float32")
         return
     found = f"native ({name}), {bfloat16_speedup():.1f} times as fast as float32 in a short test"
     yield Finding("ok", "bfloat16", f"{found}; set dtype=bfloat16 for a large model")
@@ -133,7 +133,9 @@ def _without_cuda() -> Finding:
         found = f"there is one, but torch, built for {torch.version.cuda or 'the CPU'}, has none"
         remedy = "install the torch that fits the driver (https://pytorch.org)"
         return Finding("note", "GPU", found, remedy)
-    return Finding("ok", "GPU", "none; the CPU serves models up to some 100 million weights")
+    return Finding(
+        "ok", "GPU", "none; the CPU is enough for models of up to about 100 million weights"
+    )
 
 
 PROBES: tuple[Probe, ...] = (threads, gpus, bfloat16, memory, limits)

@@ -43,7 +43,7 @@ def own_folder() -> Path | None:
         return None
     if not (folder := Path(name)).is_dir():
         raise UsageError(
-            f"--config-dir: {name}: not a folder; give one with experiment/ or the like"
+            f"--config-dir: {name}: not a folder; give one with groups such as experiment/"
         )
     return folder
 

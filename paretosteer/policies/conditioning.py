@@ -300,11 +300,15 @@ class PromptText(Conditioning):
 
     def network_reader(self, widths: Sequence[int], generator: torch.Generator) -> nn.Module | None:
         """Refuse: words need a text."""
-        raise UnsupportedError("this benchmark has no prompt in which to write a preference")
+        raise UnsupportedError(
+            "this benchmark has no text prompt to which a preference could be added"
+        )
 
     def table(self, base: Tensor, active: ActiveBanks) -> BankedTable:
         """Refuse: words need a text."""
-        raise UnsupportedError("this benchmark has no prompt in which to write a preference")
+        raise UnsupportedError(
+            "this benchmark has no text prompt to which a preference could be added"
+        )
 
 
 @dataclass(frozen=True)

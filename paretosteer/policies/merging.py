@@ -117,8 +117,8 @@ class Merge:
         """
         if (weights < 0).any():
             raise UsageError(
-                f"merge: found the weight {float(weights.min()):g}, but {self.kind} turns negative "
-                "weights around; use weights of 0 or more, or kind=task_arithmetic"
+                f"merge: found the weight {float(weights.min()):g}, but {self.kind} does not "
+                "support negative weights; use weights of 0 or more, or kind=task_arithmetic"
             )
         if self.kind == "regmean":
             assert grams is not None

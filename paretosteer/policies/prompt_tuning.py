@@ -35,11 +35,11 @@ class PromptTuning(Banks):
 
     def own_network(self, start: nn.Module, generator: torch.Generator) -> nn.Module | None:
         """Refuse: virtual tokens need a text."""
-        raise UnsupportedError("this benchmark has no text before which to put virtual tokens")
+        raise UnsupportedError("this benchmark has no text, so it cannot use virtual tokens")
 
     def table(self, base: Tensor, active: ActiveBanks) -> BankedTable:
         """Refuse: virtual tokens need a text."""
-        raise UnsupportedError("this benchmark has no text before which to put virtual tokens")
+        raise UnsupportedError("this benchmark has no text, so it cannot use virtual tokens")
 
 
 def prompt_tuning(tokens: int) -> Callable[..., Banks]:

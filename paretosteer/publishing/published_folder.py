@@ -94,7 +94,7 @@ def _prepare(folder: Path, sources: Sequence[Path]) -> None:
             raise UsageError(f"--out: {folder} is a file; give a folder")
         if any(folder.iterdir()) and not is_card(folder / CARD):
             raise UsageError(
-                f"--out: {folder} is not empty, and was not published; give a new folder"
+                f"--out: {folder} is not empty and was not written by publish; give a new folder"
             )
         for name in (CELLS, EVERY_EVAL_EVER):
             remove(folder / name)

@@ -96,11 +96,11 @@ def check_writable(folder: str | Path, setting: str = "sweep_dir") -> None:
     """Raise UsageError if the folder of a setting cannot be written, before a cell runs."""
     place = nearest(Path(folder))
     if found := in_the_way(place):
-        raise UsageError(f"{setting}: {place} is {found}; name a folder")
+        raise UsageError(f"{setting}: {place} is {found}; use a folder")
     if not os.access(place, os.W_OK | os.X_OK):
         raise UsageError(
-            f"{setting}: {place} cannot be written; name a folder that is yours, on a file system "
-            "that is not read-only"
+            f"{setting}: {place} cannot be written; use a folder for which you have write "
+            "permission"
         )
 
 

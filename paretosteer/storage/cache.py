@@ -50,7 +50,7 @@ def cached(kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> P
         if problem is None:
             return folder
         if folder.exists():
-            log.warning("cache entry %s %s; making it again", folder, problem)
+            log.warning("cache entry %s %s; rebuilding it", folder, problem)
         with atomic_folder(folder) as draft:
             make(draft)
             write_json(draft / MANIFEST, {"kind": kind, "key": key, "files": _files(draft)})

@@ -23,7 +23,7 @@ def inside(folder: Path, name: str) -> Path:
     """Path of a file below a folder; RefusedError if its name or a link leads outside."""
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
-        raise RefusedError(f"{name!r} is not a name below the cell's folder")
+        raise RefusedError(f"{name!r} is not a path inside the cell's folder")
     path = folder
     for part in parts:
         path = path / part

@@ -138,8 +138,8 @@ def _compose_jobs(hydra: Any, overrides: Sequence[str], one: bool = False) -> li
         if lost := [key for key in each.hydra.sweeper.params or {} if key not in axes]:
             name = each.hydra.runtime.choices.experiment
             raise UsageError(
-                f"experiment={name}: sweeps over {', '.join(lost)}, which several experiments at "
-                "once cannot do; use one `paretosteer sweep` for each"
+                f"experiment={name}: sweeps over {', '.join(lost)}, which does not work with "
+                "several experiments at once; run one `paretosteer sweep` for each"
             )
     return composed
 
@@ -223,7 +223,7 @@ def _spelled(override: Override) -> Iterator[str]:
     if not override.is_sweep_override():
         yield str(override.input_line)
     elif not override.is_discrete_sweep():
-        raise UsageError(f"{override.input_line}: an interval has no list of values; use range()")
+        raise UsageError(f"{override.input_line}: an interval cannot be swept over; use range()")
     else:
         values = list(override.sweep_iterator(Override._convert_value))
         if not values:

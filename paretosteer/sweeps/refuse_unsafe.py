@@ -82,8 +82,8 @@ def _shell(key: str) -> str:
 def _check_text(key: str, value: str) -> None:
     if "${" in _REFERENCE.sub("", value):
         raise UsageError(
-            f"{key}: computes its value with a resolver, which could read the environment; "
-            "write the value itself, or ${key} for another key's"
+            f"{key}: uses a resolver, which could read the environment; "
+            "write the value, or ${key} to refer to another key"
         )
     if holds_secret(f"{key}={value}"):
         raise UsageError(
@@ -103,7 +103,9 @@ def _check_packaged(found: Mapping[str, Any]) -> None:
     """UsageError where a setting of conf/config.yaml for Hydra was changed."""
     for key, value in _packaged().items():
         if found.get(key) != value:
-            raise UsageError(f"{key}: found {found.get(key)!r}, cannot be changed; use sweep_dir")
+            raise UsageError(
+                f"{key}: found {found.get(key)!r}, but it is fixed; set sweep_dir instead"
+            )
 
 
 @cache

@@ -45,7 +45,7 @@ def check_form(policy: TextPolicy, control: Control, form: Form) -> None:
         )
     if policy.prefix is not None and control.kind != "start":
         raise UsageError(
-            f"--as {form}: virtual tokens beside banks are exported in no form; use "
+            f"--as {form}: virtual tokens combined with banks cannot be exported; use "
             "`paretosteer sample`"
         )
     if control.kind == "features" and form == "model":

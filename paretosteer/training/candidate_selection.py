@@ -117,8 +117,8 @@ def check_selectable(benchmark: Benchmark) -> None:
     """Raise UnsupportedError where no candidate can be scored for a user's prompt."""
     if benchmark.scores_need_labels:
         raise UnsupportedError(
-            f"{benchmark.name} scores an answer with labels of its prompt, which nobody has when a "
-            "user asks, so there is nothing to select by"
+            f"{benchmark.name} scores an answer with labels of its prompt, which are not available "
+            "at test time, so candidates cannot be ranked"
         )
 
 

@@ -314,7 +314,7 @@ class Preference(Feedback):
         if form is not None and form not in (offered := benchmark.label_forms):
             has = f"it offers {', '.join(offered)}" if offered else "its lists have no ratings"
             raise UnsupportedError(
-                f"method.labels: {benchmark.name} has no labels {form}: {has}; leave it null"
+                f"method.labels: {benchmark.name} cannot provide {form!r}: {has}; leave it null"
             )
         feedback.label_form = form
         return feedback

@@ -80,8 +80,8 @@ class MarginPreference(Preference):
             return batch
         if batch.lists.score is None:
             raise UnsupportedError(
-                f"{self.benchmark.name} has no rewards of the answers that it compares, of which "
-                "to make margins; set method.margin=models"
+                f"{self.benchmark.name} has no rewards for the answers that it compares, so no "
+                "margins can be computed; set method.margin=models"
             )
         return replace(batch, reward_calls=batch.lists.labels[..., 0].numel())
 

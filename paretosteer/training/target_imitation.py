@@ -66,8 +66,8 @@ class TargetImitation(Feedback):
         """Score samples, store them, and return their numbers."""
         if not isinstance(samples, StoredSamples):
             raise UnsupportedError(
-                f"{self.benchmark.name}: its samples have no `take`, so that they cannot be stored "
-                "and learnt from row by row"
+                f"{self.benchmark.name}: its samples have no `take`, so they cannot be stored as "
+                "training examples"
             )
         first = len(self.scores)
         z = self.benchmark.normaliser.apply(self._scorer.score(samples))

@@ -226,7 +226,7 @@ def wrong(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, Pa
             ["method.beta=0.7"],
             "method.beta: has no effect with coefficients=rewarded_soup",
         ),
-        ("right", ["method.coefficients=bone_soup"], "method.beta: needed with"),
+        ("right", ["method.coefficients=bone_soup"], "method.beta: required with"),
         (
             "right",
             ["method.coefficients=bone_soup", "method.beta=0.5"],

@@ -214,7 +214,7 @@ def test_more_candidates_than_actions_are_refused(tabular):
 @pytest.mark.parametrize(
     ("name", "values", "reason"),
     [
-        ("clp", {"variant": "prompt"}, "no prompt in which to write"),
+        ("clp", {"variant": "prompt"}, "no text prompt to which a preference"),
         ("clp", {"variant": "attention"}, "has no attention layers"),
         ("rewarded_soup", {"merge": "factors"}, "no factors to average"),
     ],

@@ -64,13 +64,13 @@ def test_a_damaged_entry_is_made_again_and_said(
     cache.cached("pool", {"model": "x"}, make)
     assert make.calls == 2
     assert (folder / "sub" / "file").read_text() == "content"
-    assert "making it again" in caplog.text
+    assert "rebuilding it" in caplog.text
 
 
 def test_a_cache_that_is_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("PARETOSTEER_CACHE", str(tmp_path / "file"))
-    with pytest.raises(UsageError, match=r"PARETOSTEER_CACHE: .*/file is a file; name a folder"):
+    with pytest.raises(UsageError, match=r"PARETOSTEER_CACHE: .*/file is a file; use a folder"):
         cache.cached("pool", {"model": "x"}, Maker())
 
 

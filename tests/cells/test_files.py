@@ -10,7 +10,7 @@ from paretosteer.storage import atomic, untrusted
 
 def test_a_link_to_nothing_is_no_folder_to_write_to(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "gone")
-    with pytest.raises(UsageError, match=r"sweep_dir: .*/link is a link to no folder; name"):
+    with pytest.raises(UsageError, match=r"sweep_dir: .*/link is a link to no folder; use"):
         atomic.check_writable(tmp_path / "link" / "sweep")
     (tmp_path / "gone").mkdir()
     atomic.check_writable(tmp_path / "link" / "sweep")

@@ -62,7 +62,7 @@ def test_a_dry_run_shows_snapshots_and_time(
     assert "finished" in lines[1] and "resumes at step 4" in lines[2] and "to do" in lines[3]
     assert lines[2].split()[-2:] == ["16", "128"]
     assert lines[-2].startswith("4 cells; left to train: 56 optimiser steps")
-    assert lines[-1].startswith("about ") and lines[-1].endswith("judging by 1 finished cell")
+    assert lines[-1].startswith("about ") and lines[-1].endswith("estimated from 1 finished cell")
 
 
 def test_estimates_use_the_methods_own_cells_and_need_the_same_budget(sweep: Path) -> None:

@@ -200,9 +200,7 @@ def test_a_network_a_full_disk_and_a_lock_that_does_not_hold(
     monkeypatch.setattr(folders, "_LEAST_DISK", 1e30)
     assert "fault  sweep_dir disk:" in lines(folders.sweep_dir, tmp_path)
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)
-    assert "fault  sweep_dir locks: a lock does not exclude others" in lines(
-        folders.sweep_dir, tmp_path
-    )
+    assert "fault  sweep_dir locks: file locks have no effect" in lines(folders.sweep_dir, tmp_path)
 
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -235,7 +233,7 @@ def test_sizes_as_people_write_them() -> None:
     [
         ("fma avx512_bf16 amx_tile amx_bf16", "native (AMX), 3.0 times as fast as float32"),
         ("fma avx512_bf16", "native (AVX512-BF16), 3.0 times as fast"),
-        ("fma avx2", "not native to the processor"),
+        ("fma avx2", "not native on this processor"),
     ],
 )
 def test_bfloat16_is_measured_where_the_processor_computes_in_it(

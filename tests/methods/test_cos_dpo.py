@@ -213,7 +213,9 @@ def test_the_feedback_learns_from_the_chosen_labels(ranking):
 
 
 def test_labels_that_a_benchmark_cannot_make_are_unsupported(bandit):
-    with pytest.raises(UnsupportedError, match=r"method.labels: bandit has no labels l1: it offer"):
+    with pytest.raises(
+        UnsupportedError, match=r"method.labels: bandit cannot provide 'l1': it offer"
+    ):
         trained(bandit, labels="l1")
 
 
@@ -263,7 +265,7 @@ def test_forms_of_a_network_read_weights_beside_the_inputs(network):
     [
         ({"variant": "temperature", "form": "scratch"}, "method.form: variant=temperature scales"),
         ({"variant": "temperature", "temperatures": (1.5, 0.67)}, "is not a range"),
-        ({"variant": "temperature", "feedback": "reward"}, "only preference has temperatures"),
+        ({"variant": "temperature", "feedback": "reward"}, "temperatures need preference feedback"),
         ({"penalty": 0.1, "draw": "prompt"}, "method.penalty: has no effect with draw=prompt"),
         (
             {"penalty": 0.1, "feedback": "reward"},

@@ -230,7 +230,7 @@ def test_rankers_are_mixed_by_the_probabilities_of_the_first_place() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"divergence": "alpha"}, "method.order: needed with divergence=alpha"),
+        ({"divergence": "alpha"}, "method.order: required with divergence=alpha"),
         ({"order": 0.5}, "method.order: has no effect with divergence=reverse"),
         ({"constant": "solve"}, "method.constant: has no effect with divergence=reverse"),
         ({"divergence": "alpha", "order": 0.0}, "method.order: found 0.0, expected above 0"),

@@ -289,7 +289,7 @@ def test_options_that_do_not_fit_are_refused(values, told):
 def test_what_has_no_prompt_or_stores_no_samples_is_unsupported():
     benchmark = bandit()
     trainer = make_trainer(benchmark, seed=0, steps=4)
-    with pytest.raises(UnsupportedError, match="no prompt in which to write"):
+    with pytest.raises(UnsupportedError, match="no text prompt to which a preference"):
         make_method("ric", condition="prompt_text").train(benchmark, trainer)
 
     class Unstored:

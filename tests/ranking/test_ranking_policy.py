@@ -177,7 +177,7 @@ def test_labels_are_padded_with_nothing():
 @pytest.mark.parametrize(
     ("conditioning", "reason"),
     [
-        (PromptText(4, 4.0), "no prompt in which to write"),
+        (PromptText(4, 4.0), "no text prompt to which a preference"),
         (Banks(2, 4, 4.0, scope="attention"), "no attention layers to adapt"),
     ],
 )

@@ -134,7 +134,7 @@ def test_folders_of_others_are_refused(sweep: Path, tmp_path: Path) -> None:
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "thesis.tex").touch()
-    with pytest.raises(UsageError, match="is not empty, and was not published"):
+    with pytest.raises(UsageError, match="is not empty and was not written by publish"):
         publish([sweep], foreign)
     assert (foreign / "thesis.tex").exists()
     for out in (sweep, sweep / "public", sweep.parent):

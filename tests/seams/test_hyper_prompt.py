@@ -87,7 +87,7 @@ def test_the_baselines_of_cos_dpo_train_virtual_tokens(tmp_path: Path, method: s
     cell = assert_resumes(tmp_path, *TEXT, *words)
     restored = restore_cell(cell)
     assert restored.method.policy.prefix.tokens == 2
-    with pytest.raises(UsageError, match="virtual tokens beside banks are exported in no form"):
+    with pytest.raises(UsageError, match="virtual tokens combined with banks cannot be exported"):
         restored.export([0.5, 0.5], tmp_path / "out", form="peft")
 
 
@@ -95,5 +95,5 @@ def test_virtual_tokens_need_a_text() -> None:
     for benchmark in ("ranking", "bandit"):
         world = make_benchmark(benchmark, budget="smoke")
         method = make_method("rewarded_soup", prompt_tokens=2)
-        with pytest.raises(UnsupportedError, match="no text before which to put virtual tokens"):
+        with pytest.raises(UnsupportedError, match="no text, so it cannot use virtual tokens"):
             method.train(world, make_trainer(world, seed=0))

@@ -262,9 +262,9 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         ),
         "stages.json has other stages than the record",
     ),
-    "a file above the folder": (naming("../secret"), "'../secret' is not a name below"),
-    "a file anywhere": (naming("/etc/passwd"), "'/etc/passwd' is not a name below"),
-    "a name with a NUL": (naming("a\0b"), "is not a name below"),
+    "a file above the folder": (naming("../secret"), "'../secret' is not a path inside"),
+    "a file anywhere": (naming("/etc/passwd"), "'/etc/passwd' is not a path inside"),
+    "a name with a NUL": (naming("a\0b"), "is not a path inside"),
 }
 
 

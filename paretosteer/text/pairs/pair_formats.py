@@ -200,7 +200,7 @@ def _rating(source: Source, names: Sequence[str]) -> str:
             f"{{path: {source.path}, rating: {names[0] if names else 'COLUMN'}}}"
         )
     if "rank" in rating.casefold():
-        raise ValueError(f"{rating} is a rank, of which less is better; use a rating or a score")
+        raise ValueError(f"{rating} is a rank, for which lower is better; use a rating or a score")
     return rating
 
 

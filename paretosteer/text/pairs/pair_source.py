@@ -83,8 +83,8 @@ class Source:
             found = sorted(path.rglob("*"))
             if links := [file for file in found if file.is_symlink() and not file.is_file()]:
                 raise UsageError(
-                    f"{self.option}: {str(links[0])!r} is a link to no file, so it would not be "
-                    "read; copy what it should lead to, or remove it"
+                    f"{self.option}: {str(links[0])!r} is a broken link; copy its target into the "
+                    "folder, or remove it"
                 )
             files = [file for file in found if file.is_file()]
             content = {file.relative_to(path).as_posix(): input_digest(file) for file in files}
