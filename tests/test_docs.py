@@ -46,7 +46,10 @@ def test_configuration_tables_follow_the_files(monkeypatch: pytest.MonkeyPatch) 
 
     assert "| `budget.test_prompts` | `4` | `null` | `null` |" in generated._budgets()
     keys = generated._configuration("config.yaml")
-    assert "| `seed` | `0` | of training" in keys and "| `report.raw_reference` | `null` |" in keys
+    assert (
+        "| `seed` | `0` | seed of training" in keys
+        and "| `report.raw_reference` | `null` |" in keys
+    )
     assert "hydra" not in keys
     assert "| `preferences.count` | `21` |" in generated._group("preferences")
     assert "`experiment=five_methods`" in generated._experiments()

@@ -263,7 +263,7 @@ def test_forms_of_a_network_read_weights_beside_the_inputs(network):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"variant": "temperature", "form": "scratch"}, "method.form: variant=temperature scales"),
+        ({"variant": "temperature", "form": "scratch"}, "method.form: variant=temperature needs"),
         ({"variant": "temperature", "temperatures": (1.5, 0.67)}, "is not a range"),
         ({"variant": "temperature", "feedback": "reward"}, "temperatures need preference feedback"),
         ({"penalty": 0.1, "draw": "prompt"}, "method.penalty: has no effect with draw=prompt"),

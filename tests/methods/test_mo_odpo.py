@@ -288,7 +288,7 @@ def test_the_preference_is_written_as_clp_writes_it():
 def test_a_benchmark_without_prompts_is_unsupported_or_takes_features():
     benchmark = bandit()
     trainer = make_trainer(benchmark, seed=0, steps=2)
-    with pytest.raises(UnsupportedError, match="no text prompt to which a preference could be added"):
+    with pytest.raises(UnsupportedError, match="no text prompt to which a preference"):
         make_method("mo_odpo", condition="prompt_text").train(benchmark, trainer)
     assert trainer.account.steps == 0
     method = make_method("mo_odpo")
