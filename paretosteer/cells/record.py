@@ -238,9 +238,9 @@ class Cost(_Part):
     switch_seconds: Seconds
     """Median seconds from a new preference to a policy that serves it."""
     forward_passes_per_token: Annotated[float, Field(ge=0, le=1e12)] | None = None
-    """Forward passes of a model for every token of an answer, mean over preferences."""
+    """Forward passes of a model per token of an answer, mean over preferences."""
     reward_calls_per_answer: Annotated[float, Field(ge=0, le=1e12)] | None = None
-    """Candidates scored to give one answer, mean over preferences."""
+    """Candidates scored per answer, mean over preferences."""
 
 
 class Error(_Part):

@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
     parser = command(
         commands,
         "check",
-        "check that a method or a benchmark conforms; exits 1 if there is a fault",
+        "check that a method or benchmark meets its contract; exits 1 if there is a fault",
         _check,
         """paretosteer check method rewarded_soup
         paretosteer check method cos_dpo method.condition=none benchmark=ranking

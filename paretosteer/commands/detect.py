@@ -39,7 +39,7 @@ def _plan(args: argparse.Namespace) -> int:
     from paretosteer.report.analysis.plan_pairs import plan_pairs, summary
 
     planned = plan_pairs(args.folders, args.detect)
-    header = ["table", "rows", "seeds", "prompts", "finds", "needs seeds", "or prompts"]
+    header = ["table", "rows", "seeds", "prompts", "detects", "needs seeds", "or prompts"]
     rows = [
         [
             each.table,

@@ -70,8 +70,8 @@ def parser() -> argparse.ArgumentParser:
     """Every command with its arguments."""
     top = argparse.ArgumentParser(
         prog="paretosteer",
-        description="Which method steers a language model best between objectives, over which "
-        "range, at what cost, and how sure are we?",
+        description="Measure which method steers a language model best between objectives, over "
+        "which range, at what cost, and with how much confidence.",
         epilog="`paretosteer COMMAND --help` shows examples.",
     )
     top.add_argument("--version", action="version", version=f"paretosteer {__version__}")

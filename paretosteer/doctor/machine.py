@@ -24,7 +24,7 @@ def threads(_: Path) -> Iterator[Finding]:
     count, usable, load = torch.get_num_threads(), usable_cores(), os.getloadavg()[0]
     found = f"torch would take {count} on {usable:g} cores, load average {load:.1f}"
     if count > usable:
-        remedy = f"set threads={max(1, int(usable))}: more threads than cores wait for each other"
+        remedy = f"set threads={max(1, int(usable))}: more threads than cores slow each other down"
         yield Finding("note", "threads", found, remedy)
     elif load > _BUSY * usable:
         remedy = "other programs use the CPU; wait, or set threads=1 (enough for small models)"

@@ -120,7 +120,7 @@ STEPS = Column(
 DECODING_COSTS = (
     Column(
         "forward_passes_per_token",
-        summary="Forward passes of a model for every token of an answer; mean over preferences.",
+        summary="Forward passes of a model per token of an answer; mean over preferences.",
         title="Passes per token",
         format=".3g",
         optional=True,
@@ -129,7 +129,7 @@ DECODING_COSTS = (
     ),
     Column(
         "reward_calls_per_answer",
-        summary="Candidates scored to give one answer; mean over preferences.",
+        summary="Candidates scored per answer; mean over preferences.",
         title="Reward calls per answer",
         format=".3g",
         optional=True,
@@ -142,7 +142,7 @@ _COSTS = (
     STEPS,
     Column(
         "budget_steps",
-        summary="The budget: the most optimiser steps a cell may take. Tokens, reward calls and "
+        summary="Budget: the cap on the optimiser steps of a cell. Tokens, reward calls and "
         "validation sampling are counted but not equalised.",
         title="Cap",
         format="d",
@@ -175,7 +175,7 @@ _COSTS = (
     ),
     Column(
         "flops",
-        summary="Arithmetic, estimated.",
+        summary="Estimated floating-point operations.",
         title="FLOPs",
         format=amount,
         section="cost",
@@ -216,7 +216,7 @@ _COSTS = (
     ),
     Column(
         "stored_bytes",
-        summary="Checkpoint as measured.",
+        summary="Size of the checkpoint.",
         title="Stored",
         format=amount_of_bytes,
         whole=True,
@@ -225,7 +225,7 @@ _COSTS = (
     ),
     Column(
         "switch_seconds",
-        summary="Time to turn to a new preference.",
+        summary="Time to switch to another preference.",
         title="Switch",
         format=duration,
         section="cost",

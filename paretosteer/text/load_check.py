@@ -95,13 +95,19 @@ def _run(model: LanguageModel, conditioning: Conditioning, control: Control) -> 
         for row in rows:
             plain = probe.plain_scores(row, control.take(torch.tensor([row])))
             _compare(
-                plain[0], together[row], in_batch, "a row in a batch has other scores than alone"
+                plain[0],
+                together[row],
+                in_batch,
+                "a text has different scores in a batch and alone",
             )
     with torch.no_grad(), _named("responses cannot be sampled"):
         sampled = probe.sampling_scores(rows, control)
         for row in rows:
             _compare(
-                sampled[row], together[row], in_sampling, "sampling has other scores than scoring"
+                sampled[row],
+                together[row],
+                in_sampling,
+                "scores during sampling differ from those of a full pass",
             )
 
 

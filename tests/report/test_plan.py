@@ -16,7 +16,7 @@ def test_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", str(tmp_path), "--detect", "0.3"]) == 0
     shown = capsys.readouterr().out
     assert "clp and morl" in shown
-    assert "To find 0.3 it needs" in shown and "from 3 seeds, which is few" in shown
+    assert "Detecting 0.3 needs" in shown and "from 3 seeds, which is few" in shown
     assert main(["plan", str(tmp_path), "--detect", "-1"]) == 2
 
 
@@ -30,5 +30,5 @@ def test_one_seed_is_no_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_a_report_says_what_it_could_have_found(tmp_path: Path) -> None:
     for method, by in (("clp", 0.1), ("morl", 0.0)):
         write_cell(tmp_path, method, moved(by), grid=GRID, noise=0.3)
-    (found,) = [note for note in notes(only(tmp_path)) if "could have found" in note]
+    (found,) = [note for note in notes(only(tmp_path)) if "could have detected" in note]
     assert "80 % power" in found and "these seeds" in found

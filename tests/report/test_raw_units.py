@@ -55,7 +55,7 @@ def test_the_reference_is_stated_and_absent_without_one(tmp_path: Path) -> None:
     folder = write_report([tmp_path], raw_reference=(-1.5, 0.25)).folder
     for name in ("leaderboard.md", "leaderboard.tex", "report.json", "index.html"):
         text = (folder / name).read_text().replace("$-$", "−")
-        assert "reference point that the user gave: (−1.5, 0.25)" in text
+        assert "measured from the given reference point: (−1.5, 0.25)" in text
 
 
 def test_tables_of_another_size_have_no_raw_hypervolume(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_mip_between_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     content = json.loads((tmp_path / "made" / "report" / "report.json").read_text())
     (table,) = content["tables"]
     assert table["raw_bounds"] == [[-10, -5], [10, 15]]
-    assert any("Bounded MIP is between" in note for note in table["notes"])
+    assert any("Bounded MIP uses the given raw bounds" in note for note in table["notes"])
     for wrong in ("1:0,0:1", "0:1", "0,1", "0:x,0:1"):
         assert main(["report", str(tmp_path / "made"), f"--raw-bounds={wrong}"]) == 2
         assert "raw" in capsys.readouterr().err

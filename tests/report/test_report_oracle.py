@@ -237,7 +237,7 @@ def test_page_and_figures_of_an_oracle_table(
     for told in (
         "Regret by preference",
         "Oracle regret",
-        "The gap to the best policy for that preference: what merging or conditioning costs",
+        "The gap to the best policy for each preference, as a share",
         "The thin line is the oracle",
     ):
         assert told in page

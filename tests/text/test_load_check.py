@@ -28,12 +28,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "your_model.md"
 ALL = [*CAUSAL, *ENCODER_DECODERS]
 # Each with the part of the check that it fails.
 REFUSED = {
-    "led": "a row in a batch has other scores",
+    "led": "a text has different scores",
     "openai-gpt": "returns no cache",
     "prophetnet": "responses cannot be sampled",
     "recurrent_gemma": "returns no cache",
-    "roberta": "a row in a batch has other scores",
-    "rwkv": "a row in a batch has other scores",
+    "roberta": "a text has different scores",
+    "rwkv": "a text has different scores",
     "switch_transformers": "a selection of 1 tokens",
     "xlnet": "a selection of 11 tokens",
 }
@@ -139,7 +139,9 @@ def test_positions_that_count_padding_are_found(monkeypatch):
         "paretosteer.text.causal._positions",
         lambda mask: torch.arange(mask.shape[1]).expand(mask.shape),
     )
-    with pytest.raises(UsageError, match=r"'gpt2'.* a row in a batch has other scores than alone"):
+    with pytest.raises(
+        UsageError, match=r"'gpt2'.* a text has different scores in a batch and alone"
+    ):
         checked(tiny_model("gpt2"))
 
 

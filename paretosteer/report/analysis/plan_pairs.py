@@ -61,9 +61,9 @@ def summary(planned: Sequence[PlannedPair], difference: float) -> str:
     seeds = _number(middle.more_seeds, "seeds")
     prompts = _number(middle.more_prompts, "prompts")
     return (
-        f"The median pair ({middle.a} and {middle.b}) is told apart from a difference of "
-        f"{middle.smallest:.3g} in hypervolume on, with {100 * POWER:g} % power at 5 %. To find "
-        f"{difference:g} it needs {seeds} at {middle.prompts} prompts, or {prompts} at "
+        f"For the median pair ({middle.a} and {middle.b}), the smallest detectable difference in "
+        f"hypervolume is {middle.smallest:.3g}, with {100 * POWER:g} % power at the 5 % level. "
+        f"Detecting {difference:g} needs {seeds} at {middle.prompts} prompts, or {prompts} at "
         f"{middle.seeds} seeds. Variances are estimated from {middle.seeds} seeds"
         + (", which is few." if middle.seeds < bootstrap.ENOUGH else ".")
     )

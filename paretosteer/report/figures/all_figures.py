@@ -80,7 +80,7 @@ def _about_fronts(result: TableResult) -> str:
         else "The dashed line is the union front of all methods"
     )
     band = (
-        f" Shaded is what between a quarter and three quarters of a method's {result.noun}s attain."
+        f" The shaded area is attained by a quarter to three quarters of a method's {result.noun}s."
         if any(has_band(result, each) for each in result.scored)
         else ""
     )
@@ -90,11 +90,11 @@ def _about_fronts(result: TableResult) -> str:
     up = f" (left out of more than {CROSSED} points)" if crowded else ""
     few = f" of methods with no more than {SINGLE}" if many else ""
     return (
-        "What each method reaches. Lines join the points that weigh these two objectives alone, in "
-        "order of preference; filled points are on the method's own front, hollow ones are "
-        f"dominated by another of its points. Crosses are 95 % intervals{up}, small dots the "
-        f"single {result.noun}s{few}, faint unjoined marks the points with further dials.{band} "
-        f"{best}; the start model is at the origin."
+        "What each method reaches. Lines join, in order of preference, the points that weight only "
+        "these two objectives. Filled points are on the method's own front; hollow ones are "
+        f"dominated by another of its points. Crosses are 95 % intervals{up}, small dots single "
+        f"{result.noun}s{few}, and faint unconnected marks points at other dial values.{band} "
+        f"{best}. The start model is at the origin."
     )
 
 
@@ -102,15 +102,15 @@ def _about_responses(result: TableResult) -> str:
     best = " The thin line is the oracle's response." if result.oracle else ""
     return (
         "Does an objective rise with its weight? Mean over all preferences with that weight; bands "
-        f"are 95 % intervals over {resampled(result)}. A flat line does not steer.{best}"
+        f"are 95 % intervals over {resampled(result)}. A flat line means no steering.{best}"
     )
 
 
 def _about_regret(result: TableResult) -> str:
     bands = f" Bands are 95 % intervals over {result.unit}s." if result.outer else ""
     return (
-        "The gap to the best policy for that preference: what merging or conditioning costs, as a "
-        "share of the possible improvement there: 0 is the best possible, 1 no improvement. Mean "
+        "The gap to the best policy for each preference, as a share of the possible improvement: 0 "
+        "is the best possible policy, 1 is no improvement. Mean "
         f"over all preferences with that weight.{bands} Where shares span more than two decades, "
         "the axis is logarithmic, and shares below "
         f"{FLOOR:g}, 0 among them, are drawn at {FLOOR:g}."
@@ -122,7 +122,7 @@ def _about_drift(result: TableResult) -> str:
     return (
         "Hypervolume of each method's points whose KL from the start model is below a threshold; "
         f"mean per {result.noun}. The vertical line is at {result.equal_drift.middle:.3g} nats, "
-        "the median KL of the points that moved; the column “HV at equal drift” is read there."
+        "the median KL of the points that moved; the column “HV at equal drift” is the value there."
     )
 
 
@@ -137,8 +137,8 @@ def _about_judged(result: TableResult) -> str:
     return (
         "Would another judge agree? Every point by the reward model used in training (proxy) and "
         "by one trained on other pairs, which no method was trained on (judge). Lines join "
-        "points in order of the objective's weight; on the diagonal both agree, and a line that "
-        f"goes right without rising is reward hacking. Means of a {result.noun}'s points."
+        "points in order of the objective's weight. On the diagonal both agree; a line that moves "
+        f"right without rising indicates reward hacking. Means of a {result.noun}'s points."
     )
 
 

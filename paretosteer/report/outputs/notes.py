@@ -80,11 +80,11 @@ def volume_error(rows: Iterable[Mapping[Any, Any]]) -> str:
     if not errors:
         return ""
     return (
-        "Hypervolume is estimated by Monte Carlo (seeded) for every row, as exact is out of reach "
-        "for so many points in so many objectives: ± is the standard error, at "
-        f"most {max(errors):.2%} here, and as large a share of the ratio and of hypervolumes at "
-        "other references. Intervals are of the samples and leave it out; differences between "
-        "rows have less of it."
+        "Hypervolume is estimated for every row by Monte Carlo with a fixed seed, because the "
+        "exact computation is too slow for so many points and objectives. ± is the standard error, "
+        f"here at most {max(errors):.2%}; the ratio and hypervolumes at other references have the "
+        "same relative error. Intervals do not include it. In differences between rows, it is "
+        "smaller."
     )
 
 
@@ -97,7 +97,9 @@ def _smoke(rows: tuple[RowResult, ...]) -> Iterator[str]:
     names = {each.row.options.get("budget.name") for each in rows}
     if "smoke" in names:
         rest = "" if len(names) == 1 else " of its rows"
-        yield f"Budget smoke: the figures{rest} only show that everything runs and mean nothing."
+        yield (
+            f"Budget smoke: the figures{rest} are meaningless; they only show that everything runs."
+        )
 
 
 def _few_seeds(result: TableResult) -> Iterator[str]:
@@ -114,10 +116,11 @@ def _intervals(result: TableResult) -> Iterator[str]:
         f"they are too narrow for statements about new {unit}."
     )
     yield (
-        f"Intervals are 95 % by paired bootstrap over {resampled(result)} ({RESAMPLES:,} "
-        "resamples), scaled to Student's t: reflected for hypervolume, from pairs of points for "
-        "controllability, from cross-fitted below to plain regret above for steering regret; in "
-        "simulations the last two cover more than 95 %." + ("" if result.outer else few)
+        f"95 % intervals come from a paired bootstrap over {resampled(result)} ({RESAMPLES:,} "
+        "resamples), scaled to Student's t. They are reflected for hypervolume and based on pairs "
+        "of points for controllability. For steering regret, they range from below the "
+        "cross-fitted to above the plain regret. In simulations, the last two cover more than "
+        "95 %." + ("" if result.outer else few)
     )
 
 
@@ -130,8 +133,8 @@ def _estimated(rows: tuple[RowResult, ...]) -> Iterator[str]:
 def _ties(result: TableResult) -> Iterator[str]:
     count = len(result.pairs)
     few = (
-        " Ties and ranks refer to these trained models only: with other seeds, equal methods would "
-        "often seem different."
+        " Ties and ranks refer to these trained models only: with other seeds, equally good "
+        "methods would often appear to differ."
     )
     long = (
         f" Rows after the first {COMPARED} are compared with the best row only and have no letter."
@@ -150,12 +153,13 @@ def _detectable(result: TableResult) -> Iterator[str]:
     """Smallest difference in hypervolume that the pairs of this table could have shown."""
     found = sorted(detectable((pair.high - pair.low) / 2) for pair in result.pairs)
     if found:
-        scope = "" if result.outer else ", of these seeds and not of training"
+        scope = "" if result.outer else ", for these seeds only"
         yield (
-            "Smallest difference in hypervolume that this sweep could have found with 80 % power "
-            f"at 5 %, before the correction for many pairs: {found[len(found) // 2]:.2g} for the "
-            f"median pair, {found[-1]:.2g} for the least precise one{scope}. `paretosteer plan` "
-            "says what more seeds or prompts would find."
+            "Smallest difference in hypervolume that this sweep could have detected with 80 % "
+            "power at the 5 % level, before correction for many pairs: "
+            f"{found[len(found) // 2]:.2g} for the median pair, {found[-1]:.2g} for the least "
+            f"precise one{scope}. `paretosteer plan` estimates what more seeds or prompts would "
+            "detect."
         )
 
 
@@ -171,12 +175,12 @@ def _regularised(result: TableResult) -> Iterator[str]:
 def _raw_reference(result: TableResult) -> Iterator[str]:
     if result.raw_reference is not None:
         yield (
-            "Hypervolume in raw units is above the reference point that the user gave: "
+            "Hypervolume in raw units is measured from the given reference point: "
             f"{vector_words(result.raw_reference)}."
         )
     if result.raw_bounds is not None:
         low, high = map(vector_words, result.raw_bounds)
-        yield f"Bounded MIP is between the raw values that the user gave: {low} and {high}."
+        yield f"Bounded MIP uses the given raw bounds: {low} and {high}."
 
 
 def _oracle(result: TableResult) -> Iterator[str]:
@@ -264,7 +268,7 @@ def _batches(rows: tuple[RowResult, ...]) -> Iterator[str]:
     }
     if len(sizes) > 1:
         listed = ", ".join(str(size) for size in sorted(sizes))
-        yield f"Training batch sizes differ: {listed}. So equal steps are not equal budgets."
+        yield f"Training batch sizes differ ({listed}), so equal steps are not equal budgets."
 
 
 def _dials(rows: tuple[RowResult, ...]) -> Iterator[str]:
@@ -272,8 +276,9 @@ def _dials(rows: tuple[RowResult, ...]) -> Iterator[str]:
         count = len(each.curves.dialled) if each.curves else 0
         if count:
             yield (
-                f"{each.row.label}: {count // len(each.row.replicates)} points with further dials "
-                "are plotted but not ranked; methods are compared at one point per preference."
+                f"{each.row.label}: {count // len(each.row.replicates)} points at other dial "
+                "values are plotted but not ranked; methods are compared at one point per "
+                "preference."
             )
 
 

@@ -60,8 +60,8 @@ def _remarks(frame: "pd.DataFrame") -> list[str]:
     remarks = []
     if frame["controllability"].isna().all():
         remarks.append(
-            "no metrics of steering, which need a weight for every objective; dominated by: "
-            "methods whose points cover all points of this one"
+            "no steering metrics, which need a weight for every objective; dominated by: "
+            "methods whose points weakly dominate all points of this one"
         )
     if (frame["seeds"] == 1).all():
         remarks.append("no intervals, which need a column 'seed' with at least two seeds")
