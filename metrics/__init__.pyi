@@ -10,6 +10,7 @@ from .dispersion import dispersion_of as dispersion_of
 from .dominance import coverage as coverage
 from .dominance import dominance_at_equal_preference as dominance_at_equal_preference
 from .dominance import dominated_by as dominated_by
+from .dominance import set_dominates as set_dominates
 from .fronts import additive_epsilon as additive_epsilon
 from .fronts import front_size as front_size
 from .fronts import igd_plus as igd_plus
@@ -74,5 +75,7 @@ from .volume import hypervolume as hypervolume
 from .volume import hypervolume_many as hypervolume_many
 from .volume import hypervolume_ratio as hypervolume_ratio
 from .volume import hypervolume_with_error as hypervolume_with_error
+from .weight_rounding import preference_key as preference_key
+from .weight_rounding import round_weights as round_weights
 from .win_rate import win_rate as win_rate
 from .win_rate import wins_by_prompt as wins_by_prompt

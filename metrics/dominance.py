@@ -27,6 +27,21 @@ def coverage(a: ArrayLike, b: ArrayLike) -> float:
     return float(weakly.any(axis=0).mean())
 
 
+def set_dominates(a: ArrayLike, b: ArrayLike) -> bool:
+    """Return True if a's points cover all of b's, and b's do not cover all of a's.
+
+    Dominance of sets (Zitzler et al. 2003, "better than"), for methods at different preferences.
+
+    Parameters
+    ----------
+    a
+        (k, m).
+    b
+        (n, m).
+    """
+    return coverage(a, b) == 1 and coverage(b, a) < 1
+
+
 def dominance_at_equal_preference(a: ArrayLike, b: ArrayLike) -> float:
     """Share of rows at which a's point dominates b's.
 

@@ -19,7 +19,7 @@ from paretosteer.metrics.fronts import nondominated
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.metrics.leaderboard import row_metrics
 from paretosteer.metrics.optimum import Optimum, learnable
-from paretosteer.metrics.row_metric import ROWS, RowMetric, column_of
+from paretosteer.metrics.row_metric import OTHER_GRIDS, ROWS, RowMetric, column_of
 from paretosteer.metrics.row_points import Points
 from paretosteer.metrics.volume import affordable
 
@@ -96,6 +96,7 @@ def measure(
     frame: Frame,
     metrics: Callable[[], Iterable[RowMetric]] = row_metrics,
     spread: Map = map,
+    other_grids: Sequence[Points] = (),
 ) -> list[Figures]:
     """Measure every row of a table.
 
@@ -109,14 +110,17 @@ def measure(
         Gives the metrics; a function, since other processes cannot be sent a plug-in's metric.
     spread
         The `map` that goes over rows.
+    other_grids
+        Rows at other preferences, in the same units and on the same prompts. They count as sets of
+        points: in the union front, contribution and dominance.
 
     Returns
     -------
     For each row its figures by column of the leaderboard, without those that are not defined.
     """
     frame = replace(frame, exact=exactly(rows))
-    alone = spread(partial(_alone, metrics, frame, frame.fronts(rows)), rows)
-    together = _together(metrics(), rows, frame)
+    alone = spread(partial(_alone, metrics, frame, frame.fronts([*rows, *other_grids])), rows)
+    together = _together(metrics(), rows, other_grids, frame)
     return [own | compared for own, compared in zip(alone, together, strict=True)]
 
 
@@ -189,9 +193,14 @@ def _alone(
     return {name: float(np.mean([one[name] for one in each])) for name in names}
 
 
-def _together(metrics: Iterable[RowMetric], rows: Sequence[Points], frame: Frame) -> list[Figures]:
+def _together(
+    metrics: Iterable[RowMetric],
+    rows: Sequence[Points],
+    other_grids: Sequence[Points],
+    frame: Frame,
+) -> list[Figures]:
     """Figures of every row that compare it with the others."""
-    inputs = {ROWS: rows, "reference": frame.reference}
+    inputs = {ROWS: rows, OTHER_GRIDS: other_grids, "reference": frame.reference}
     results: dict[Any, Sequence[Any]] = {}
     found: list[Figures] = [{} for _ in rows]
     for metric in metrics:

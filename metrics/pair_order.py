@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 
 from paretosteer.metrics.input_checks import FloatArray, MetricError, as_aligned
 from paretosteer.metrics.resampling import LEVEL, Interval
+from paretosteer.metrics.weight_rounding import round_weights
 
 # Differences and variances below these shares of their terms are rounding errors.
 _ROUNDING = 1e-12
-_WEIGHT_DECIMALS = 9
 
 
 class PairOrder(NamedTuple):
@@ -63,7 +63,7 @@ def pair_order(
             f"draws: have shape {resampled.shape} for points {estimate.shape}; give "
             "(resamples, k, m) and (k, m)"
         )
-    levels = np.round(weights, _WEIGHT_DECIMALS)
+    levels = round_weights(weights)
     above = levels[:, None] > levels  # (k, l, m): k has more weight than l
     if not above.any(axis=(0, 1)).all():
         column = int(np.argmin(above.any(axis=(0, 1))))

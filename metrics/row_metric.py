@@ -45,8 +45,8 @@ ROW_INPUTS = {
     "tokens": "(k,), tokens per sample",
 }
 # A built-in metric that needs "rows", the `metrics.measure.Points` of a whole table, compares them
-# and gives one value for each.
-ROWS = "rows"
+# and gives one value for each. It may also need the rows at other preferences.
+ROWS, OTHER_GRIDS = "rows", "other_grids"
 
 
 def column_of(name: str, objective: str) -> str:

@@ -1,8 +1,8 @@
 """Steering: does the outcome follow the preference?
 
 Points may carry leading batch axes, (…, k, m), so that a bootstrap is one call; results then
-carry the same axes. Weights are equal if they differ by less than 1e-9, so that rounding errors of
-a lattice do not break ties. Points are compared exactly.
+carry the same axes. Weights are compared after rounding (`weight_rounding`), so that rounding
+errors of a lattice do not break ties. Points are compared exactly.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from paretosteer.metrics.input_checks import (
     as_finite,
     as_reference,
 )
-
-_WEIGHT_DECIMALS = 9
+from paretosteer.metrics.weight_rounding import round_weights
 
 
 class Monotonicity(NamedTuple):
@@ -38,7 +37,7 @@ class Monotonicity(NamedTuple):
 
 def steerable(preferences: FloatArray) -> bool:
     """Return True if every objective's weight varies, as rank correlations require."""
-    return bool((np.ptp(preferences, axis=0) > 1e-9).all())
+    return bool((np.ptp(round_weights(preferences), axis=0) > 0).all())
 
 
 def somers_d(preferences: ArrayLike, points: ArrayLike) -> FloatArray:
@@ -65,7 +64,7 @@ def somers_d(preferences: ArrayLike, points: ArrayLike) -> FloatArray:
     """
     weights, array = as_aligned(preferences, points)
     _require_variation(weights, "preferences")
-    levels = np.round(weights, _WEIGHT_DECIMALS)
+    levels = round_weights(weights)
     by_objective = [_agreement(*each) for each in zip(levels.T, sets_last(array), strict=True)]
     return np.stack(by_objective, axis=-1).reshape(*array.shape[:-2], weights.shape[1])
 
@@ -164,7 +163,7 @@ def steering_range(preferences: ArrayLike, points: ArrayLike) -> FloatArray:
     (…, m), in the units of the objectives.
     """
     weights, array = as_aligned(preferences, points)
-    at = np.round(weights, _WEIGHT_DECIMALS) == 1  # (k, m): row l is vertex i
+    at = round_weights(weights) == 1  # (k, m): row l is vertex i
     missing = np.flatnonzero(~at.any(axis=0))
     if len(missing):
         raise MetricError(
@@ -259,7 +258,7 @@ def _orders(
     weights: FloatArray, points: FloatArray
 ) -> Iterator[tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]]:
     """For each objective, signs of pairwise differences in weight (k, k) and outcome (…, k, k)."""
-    levels = np.round(weights, _WEIGHT_DECIMALS)
+    levels = round_weights(weights)
     for i in range(weights.shape[1]):
         yield _signs(levels[:, i]), _signs(points[..., i])
 
@@ -275,7 +274,7 @@ def _or_zero(numerator: npt.NDArray[Any], denominator: npt.NDArray[Any]) -> Floa
 
 
 def _require_variation(controls: FloatArray, name: str) -> None:
-    constant = np.flatnonzero(np.ptp(np.round(controls, _WEIGHT_DECIMALS), axis=0) == 0)
+    constant = np.flatnonzero(np.ptp(round_weights(controls), axis=0) == 0)
     if len(constant):
         raise MetricError(
             f"{name}: column {constant[0]} is the same in every row; "
@@ -285,7 +284,7 @@ def _require_variation(controls: FloatArray, name: str) -> None:
 
 def _edge_responses(weights: FloatArray, points: FloatArray) -> Iterator[FloatArray]:
     """f_i against rising μ_i along each edge from e_j to e_i."""
-    levels = np.round(weights, _WEIGHT_DECIMALS)
+    levels = round_weights(weights)
     for i in range(weights.shape[1]):
         for j in range(weights.shape[1]):
             on_edge = np.delete(levels, [i, j], axis=1).sum(axis=1) == 0

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from paretosteer.metrics.input_checks import MetricError, as_points
+from paretosteer.metrics.weight_rounding import round_weights
 
 
 class SteeringErrors(NamedTuple):
@@ -75,7 +76,7 @@ def axis_goals(controls: ArrayLike, points: ArrayLike) -> tuple[npt.NDArray[np.f
         raise MetricError(
             f"controls: have {len(alphas)} rows for {len(array)} points; give one per point"
         )
-    turned = np.round(alphas, 9) != 0
+    turned = round_weights(alphas) != 0
     still = np.flatnonzero(~turned.any(axis=1))
     if not len(still):
         raise MetricError("controls: no row is 0 in every dial; add the start")
@@ -83,7 +84,7 @@ def axis_goals(controls: ArrayLike, points: ArrayLike) -> tuple[npt.NDArray[np.f
     starts, goals, outcomes = [], [], []
     for dial in range(alphas.shape[1]):
         alone = turned[:, dial] & (turned.sum(axis=1) == 1)
-        end = np.flatnonzero(alone & (np.round(alphas[:, dial], 9) == 1))
+        end = np.flatnonzero(alone & (round_weights(alphas[:, dial]) == 1))
         if not len(end):
             raise MetricError(f"controls: dial {dial} is never 1 alone; add its end")
         reach = array[end[0], dial] - start[dial]

@@ -28,7 +28,7 @@ def _falls(preferences: FloatArray, points: FloatArray) -> Monotonicity | None:
 
 
 def _range(preferences: FloatArray, points: FloatArray) -> FloatArray | None:
-    at_vertex = (preferences.round(9) == 1).any(axis=0)  # (m,)
+    at_vertex = (metrics.round_weights(preferences) == 1).any(axis=0)  # (m,)
     return metrics.steering_range(preferences, points) if at_vertex.all() else None
 
 

@@ -13,21 +13,28 @@ if TYPE_CHECKING:
     from paretosteer.metrics.row_points import Points
 
 
-def _dominated_by(rows: Sequence[Points]) -> list[int]:
-    """Compare rows at their means over replicates."""
+def _dominated_by(rows: Sequence[Points], other_grids: Sequence[Points]) -> list[int]:
+    """Compare rows at their means over replicates; those on other grids as sets of points."""
     import numpy as np
 
-    counts: list[int] = metrics.dominated_by(np.stack([row.mean for row in rows])).tolist()
-    return counts
+    points = np.stack([row.mean for row in rows])
+    counts: list[int] = metrics.dominated_by(points).tolist()
+    sets = [row.mean for row in other_grids]
+    return [
+        count + sum(metrics.set_dominates(other, own) for other in sets)
+        for count, own in zip(counts, points, strict=True)
+    ]
 
 
-def _contributions(rows: Sequence[Points], reference: FloatArray) -> list[metrics.Contribution]:
+def _contributions(
+    rows: Sequence[Points], other_grids: Sequence[Points], reference: FloatArray
+) -> list[metrics.Contribution]:
     """Contribution of each row to its folds' union fronts: mean volume, total points."""
     import numpy as np
 
     found = []
     for place, own in enumerate(rows):
-        others = [row for other, row in enumerate(rows) if other != place]
+        others = [*(row for other, row in enumerate(rows) if other != place), *other_grids]
         lost = [
             metrics.contribution(
                 own.of(fold),
@@ -48,12 +55,13 @@ METRICS = (
         "rows that dominate this one at most preferences",
         title="Dominated by",
         meaning="How many other rows are better in every objective at more than half of the "
-        "preferences.",
+        "preferences. A row on another grid of preferences counts if its points cover all of this "
+        "one's and are not all covered.",
         format="d",
         whole=True,
         place=9,
         function=_dominated_by,
-        needs=("rows",),
+        needs=("rows", "other_grids"),
     ),
     RowMetric(
         "win_rate",
@@ -78,7 +86,7 @@ METRICS = (
         section="front",
         place=1,
         function=_contributions,
-        needs=("rows", "reference"),
+        needs=("rows", "other_grids", "reference"),
         part="volume",
     ),
     RowMetric(
@@ -91,7 +99,7 @@ METRICS = (
         whole=True,
         section="front",
         function=_contributions,
-        needs=("rows", "reference"),
+        needs=("rows", "other_grids", "reference"),
         part="points",
     ),
     RowMetric(

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from paretosteer.errors import UsageError
+from paretosteer.metrics.weight_rounding import preference_key
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.digest import own_digest, with_digest
 from paretosteer.storage.untrusted import RefusedError, read_json
@@ -383,7 +384,7 @@ class ScoredRecord(Record):
         All methods are compared at one point per preference; points with further dials are shown.
         """
         plain = [index for index, point in enumerate(self.points) if not point.dials]
-        return sorted(plain, key=lambda index: self.points[index].preference)
+        return sorted(plain, key=lambda index: preference_key(self.points[index].preference))
 
 
 class FailedRecord(Record):

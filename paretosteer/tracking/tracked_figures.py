@@ -14,6 +14,7 @@ from paretosteer.cells.scores import KEYS, read_drift, read_samples, read_values
 from paretosteer.metrics.leaderboard import ROW_METRICS
 from paretosteer.metrics.measure import Frame, figures
 from paretosteer.metrics.volume import affordable
+from paretosteer.metrics.weight_rounding import round_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +96,7 @@ class Shown:
     def responses(self) -> dict[str, tuple[list[float], list[float]]]:
         """By objective: each weight on it, and its mean over the points with that weight."""
         found = {}
-        mu, points = self._preferences[self._plain].round(9), self._values[self._plain]
+        mu, points = round_weights(self._preferences[self._plain]), self._values[self._plain]
         for i, name in enumerate(self.objectives):
             weights, values = mu[:, i], points[:, i]
             levels = np.unique(weights)

@@ -10,6 +10,7 @@ from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.errors import UsageError, first_line
 from paretosteer.findings import Finding, fault, note
+from paretosteer.metrics.weight_rounding import preference_key
 from paretosteer.storage.untrusted import MOST_TEXT, RefusedError, read
 from paretosteer.validation.evidence import Evidence
 
@@ -78,7 +79,9 @@ def grid(cell: Evidence) -> Iterator[Finding]:
     if asked is None:
         return  # in a file, which may be anywhere
     points = [cell.record.preferences[place] for place in cell.record.ranked_points()]
-    if len(points) != asked or not np.allclose(points, sorted(plan.grid().tolist())):
+    if len(points) != asked or not np.allclose(
+        points, sorted(plan.grid().tolist(), key=preference_key)
+    ):
         yield fault(f"has {len(points)} points that are not the {asked} preferences asked for")
 
 

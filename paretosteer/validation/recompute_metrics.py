@@ -39,9 +39,17 @@ def common_optima(rows: Sequence[Sequence[Replicate]]) -> dict[int | None, Optim
     return found
 
 
-def recomputed(rows: Sequence[Sequence[Replicate]], frame: Frame) -> list[Figures]:
+def recomputed(
+    rows: Sequence[Sequence[Replicate]],
+    frame: Frame,
+    other_grids: Sequence[Sequence[Replicate]] = (),
+) -> list[Figures]:
     """Figures of every row, means over its replicates, by column of the leaderboard."""
-    points = [
+    return measure(_points(rows), frame, other_grids=_points(other_grids))
+
+
+def _points(rows: Sequence[Sequence[Replicate]]) -> list[Points]:
+    return [
         Points(
             np.stack([each.points for each in row]),
             [each.fold for each in row],
@@ -49,4 +57,3 @@ def recomputed(rows: Sequence[Sequence[Replicate]], frame: Frame) -> list[Figure
         )
         for row in rows
     ]
-    return measure(points, frame)

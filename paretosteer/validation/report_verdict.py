@@ -88,7 +88,8 @@ def _against(content: Mapping[str, Any], matched: Matched) -> Iterator[Finding]:
     if matched.elsewhere:
         return
     for table in content["tables"]:
-        yield from _table(table, matched.here)
+        others = [each for each in content["tables"] if _differs_in_grid(table, each)]
+        yield from _table(table, others, matched.here)
     if hidden := _counting(content["cells"], matched) - _shown(content["tables"], matched):
         yield _wrong(f"{len(hidden)} cells with scores are in none of its rows")
 
@@ -107,13 +108,23 @@ def _shown(tables: Sequence[Mapping[str, Any]], matched: Matched) -> set[str]:
     return {path for row in rows for path in _paths(row, matched.here)}
 
 
-def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Finding]:
-    """Check points and metrics of one table."""
-    scored = [row for row in table["rows"] if row.get("replicates")]
+def _differs_in_grid(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """True if two tables differ in their preferences only."""
+    names = {"model", "prompt_count", "preferences"}
+    settings = [
+        {name: value for name, value in (each["setting"] or {}).items() if name not in names}
+        for each in (one, other)
+    ]
+    return one is not other and bool(settings[0]) and settings[0] == settings[1]
+
+
+def _table(
+    table: Mapping[str, Any], other_grids: Sequence[Mapping[str, Any]], cells: Mapping[str, Found]
+) -> Iterator[Finding]:
+    """Check points and metrics of one table, given those at other preferences."""
+    scored, kept = _scored_cells(table, cells)
     if not scored:
         return
-    kept = [[cells[path] for path in _paths(row, cells)] for row in scored]
-    kept = [[cell for cell in row if cell.values is not None] for row in kept]
     number = table["number"]
     if any(len(row["replicates"]) != len(own) for row, own in zip(scored, kept, strict=True)):
         yield fault(
@@ -137,9 +148,24 @@ def _table(table: Mapping[str, Any], cells: Mapping[str, Found]) -> Iterator[Fin
     raw_bounds = None if given is None else np.array(given, dtype=float)
     reference, names = np.array(first.reference), first.objective_names
     frame = Frame(mu, reference, names, optima, raw_reference=raw_reference, raw_bounds=raw_bounds)
-    again = recomputed(rows, frame)
+    elsewhere = [
+        [_replicate(cell) for cell in own]
+        for other in other_grids
+        for own in _scored_cells(other, cells)[1]
+        if own
+    ]
+    again = recomputed(rows, frame, elsewhere)
     for row, figures in zip(scored, again, strict=True):
         yield from _metrics(number, row["figures"], figures)
+
+
+def _scored_cells(
+    table: Mapping[str, Any], cells: Mapping[str, Found]
+) -> tuple[list[Mapping[str, Any]], list[list[Found]]]:
+    """Scored rows of a table, and the cells of each that have trusted scores."""
+    scored = [row for row in table["rows"] if row.get("replicates")]
+    own = [[cells[path] for path in _paths(row, cells)] for row in scored]
+    return scored, [[cell for cell in row if cell.values is not None] for row in own]
 
 
 def _points(number: int, row: Mapping[str, Any], found: Sequence[Replicate]) -> Iterator[Finding]:

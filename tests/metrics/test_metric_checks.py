@@ -11,7 +11,7 @@ from paretosteer.metrics import (
     as_reference,
 )
 from paretosteer.metrics.input_checks import as_batch, as_vector
-from paretosteer.metrics.row_metric import ROW_INPUTS, ROWS
+from paretosteer.metrics.row_metric import OTHER_GRIDS, ROW_INPUTS, ROWS
 
 FUNCTIONS = {name for name, metric in METRICS.items() if not isinstance(metric, RowMetric)}
 
@@ -88,7 +88,7 @@ def test_the_catalogue_describes_functions():
         if name in FUNCTIONS:
             assert callable(getattr(metrics, name))
         elif metric.function:
-            assert set(metric.needs) <= {*ROW_INPUTS, ROWS}
+            assert set(metric.needs) <= {*ROW_INPUTS, ROWS, OTHER_GRIDS}
         assert metric.direction in {"up", "down", "shown"}
         assert metric.version == ("2" if name in SECOND_VERSION else "1")
         assert 0 < len(metric.summary) <= 60

@@ -75,6 +75,15 @@ def test_folds_and_oracles_are_measured_again(tmp_path: Path) -> None:
     assert only(tmp_path, "report").line == "trusted"
 
 
+def test_rows_on_other_grids_are_measured_again(tmp_path: Path) -> None:
+    write_whole_cell(tmp_path, "clp")
+    write_whole_cell(tmp_path, "morl", grid=[[0.75, 0.25], [0.25, 0.75]], noise=0.0)
+    report = write_report([tmp_path])
+    assert only(tmp_path, "report").line == "trusted"
+    change(report.folder / "report.json", lambda content: content["tables"].pop())
+    assert "hypervolume_ratio" in only(tmp_path, "report").line
+
+
 def test_raw_units_and_measures_are_measured_again(tmp_path: Path) -> None:
     folder = write_whole_cell(tmp_path)
     losses = {"dpo_losses": [[0.5, 0.6], [0.6, 0.5], [0.7, 0.4]]}

@@ -23,7 +23,7 @@ Damage = Callable[[Path], object]
 
 
 def write_whole_cell(sweep: Path, method: str = "clp", **options: Any) -> Path:
-    """A finished cell of three points, four prompts and twelve samples with nothing wrong."""
+    """A finished cell with nothing wrong, by default of three points and four prompts."""
     identity = digest(f"{method} {options.get('seed', 0)}")
     changes = {
         "identity": identity[:10],
@@ -32,9 +32,8 @@ def write_whole_cell(sweep: Path, method: str = "clp", **options: Any) -> Path:
         "versions": versions(),
         "git": {"commit": None, "dirty": None},
     }
-    folder = write_cell(
-        sweep, method, lambda mu: 2 * mu, grid=GRID, prompts=4, changes=changes, **options
-    )
+    options = {"grid": GRID, "prompts": 4, **options}
+    folder = write_cell(sweep, method, lambda mu: 2 * mu, changes=changes, **options)
     (folder / "checkpoint").mkdir()
     save_file({"bank": np.ones((2, 3))}, folder / "checkpoint" / "policy.safetensors")
     (folder / "checkpoint" / "method.json").write_text("{}")

@@ -5,6 +5,7 @@ import numpy as np
 from paretosteer.metrics import evaluate_metric
 from paretosteer.metrics.dispersion import dispersion_of
 from paretosteer.metrics.input_checks import MetricError, as_points, as_preferences
+from paretosteer.metrics.weight_rounding import round_weights
 
 
 class CRD(evaluate_metric.PointMetric):
@@ -20,7 +21,7 @@ class CRD(evaluate_metric.PointMetric):
         self, predictions: list[list[float]], references: list[list[float]]
     ) -> dict[str, float]:
         scores, asked = as_points(predictions), as_preferences(references)
-        _, place = np.unique(np.round(asked, 9), axis=0, return_inverse=True)
+        _, place = np.unique(round_weights(asked), axis=0, return_inverse=True)
         counts = np.bincount(place.ravel())
         if len(scores) != len(asked) or counts.min() < 2:
             raise MetricError(

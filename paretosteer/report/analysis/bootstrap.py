@@ -253,7 +253,7 @@ def levels(estimates: FloatArray, draws: FloatArray | None, weights: FloatArray)
         (k,), the objective's weight in each preference.
 
     """
-    rounded = np.round(weights, 9)
+    rounded = metrics.round_weights(weights)
     result = []
     for weight in np.unique(rounded):
         at = rounded == weight

@@ -34,12 +34,17 @@ def twins(before: Replicate, after: Replicate) -> Twins | None:
         return Twins(before, after, one, "")
     if any(getattr(one, name) != getattr(other, name) for name in _REQUIRED):
         return None
-    preferences = [each for each in one.preferences if each in other.preferences]
+    common = set(one.grid) & set(other.grid)
+    places = [place for place, point in enumerate(one.grid) if point in common]
     prompts = _common_prompts(before.cell, after.cell, one.prompts == other.prompts)
-    if not preferences or not prompts:
+    if not places or not prompts:
         return None
-    shared = replace(one, preferences=tuple(preferences))
-    counts = f"{len(prompts)} prompts and {len(preferences)} preferences that both have"
+    shared = replace(
+        one,
+        preferences=tuple(one.preferences[place] for place in places),
+        grid=tuple(one.grid[place] for place in places),
+    )
+    counts = f"{len(prompts)} prompts and {len(places)} preferences that both have"
     return Twins(
         _restricted(before, before.cell, shared, prompts),
         _restricted(after, before.cell, shared, prompts),
@@ -90,7 +95,7 @@ def _restricted(
     scores = read_scores(cell)
     converted = results.model_copy(update={"normaliser": units.results.normaliser})
     values = values_of(replace(cell, record=converted), scores)  # (points, prompts, m)
-    points = {results.points[point].preference: point for point in results.ranked_points()}
-    rows = [points[preference] for preference in shared.preferences]
+    points = dict(zip(Setting.of(results).grid, results.ranked_points(), strict=True))
+    rows = [points[preference] for preference in shared.grid]
     columns = [scores.prompts.index(prompt) for prompt in prompts]
     return replace(replicate, scores=values[np.ix_(rows, columns)])

@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass, field, fields, replace
 
 from paretosteer.cells.record import Fold, ScoredRecord
 from paretosteer.cells.scores import UnreadableError
+from paretosteer.metrics.weight_rounding import preference_key
 
 Vector = tuple[float, ...]
 
@@ -46,7 +47,9 @@ class Setting:
     reference: Vector
     prompts: str  # digest of the test prompts
     prompt_count: int = field(compare=False)
-    preferences: tuple[Vector, ...]  # of the points without further dials, ascending
+    # Of the points without further dials, ascending; compared by `grid`, the rounded ones.
+    preferences: tuple[Vector, ...] = field(compare=False)
+    grid: tuple[Vector, ...]
     dtype: str
     kl_coefficient: float
     folds: Folds | None
@@ -62,6 +65,7 @@ class Setting:
             duplicates.
 
         """
+        points = [record.points[index].preference for index in record.ranked_points()]
         setting = cls(
             benchmark=record.benchmark.name,
             version=record.benchmark.version,
@@ -75,7 +79,8 @@ class Setting:
             reference=record.reference,
             prompts=record.prompts.digest,
             prompt_count=record.prompts.count,
-            preferences=tuple(record.points[point].preference for point in record.ranked_points()),
+            preferences=tuple(points),
+            grid=tuple(map(preference_key, points)),
             dtype=record.dtype,
             kl_coefficient=record.kl_coefficient,
             folds=_folds(record.fold),
@@ -92,6 +97,10 @@ class Setting:
         assert self.folds
         folds = replace(self.folds, found=())
         return replace(self, weights="", mean=(), std=(), prompts="", prompt_count=0, folds=folds)
+
+    def apart_from_grid(self) -> "Setting":
+        """Setting without its preferences: equal for cells whose points may be compared as sets."""
+        return replace(self, preferences=(), grid=())
 
     def order(self) -> str:
         """Sort key, stable between runs."""
@@ -146,6 +155,7 @@ _TITLES = {
     "mean": "normaliser mean",
     "std": "normaliser std",
     "prompts": "test prompts",
+    "grid": "preferences",
     "dtype": "precision",
     "kl_coefficient": "KL coefficient",
     "folds": "cross-validation",
@@ -162,7 +172,7 @@ def _words(setting: Setting, name: str) -> str:
             return f"{setting.model} ({setting.weights[:8]})"
         case "prompts":
             return f"{setting.prompt_count} prompts ({setting.prompts[:8]})"
-        case "preferences":
+        case "grid":
             return f"{len(setting.preferences)} points"
         case "mean" | "std" | "reference":
             return vector_words(getattr(setting, name))
@@ -197,5 +207,5 @@ def _check(setting: Setting, preferences: Sequence[Vector]) -> None:
             )
     if not setting.preferences:
         raise UnreadableError("record.json: all points have further dials")
-    if len(set(setting.preferences)) < len(setting.preferences):
+    if len(set(setting.grid)) < len(setting.grid):
         raise UnreadableError("record.json: points has a duplicate preference")

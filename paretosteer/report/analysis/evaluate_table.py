@@ -62,7 +62,7 @@ class TableResult:
     rows: tuple[RowResult, ...]
     pairs: tuple[Pair, ...]  # of scored rows, the one with more hypervolume first
     win_rates: tuple[WinRate, ...]  # of these pairs, both ways
-    union: FloatArray  # (n, m), union front of all rows
+    union: FloatArray  # (n, m), union front of all rows, those on other grids included
     oracle: Oracle | None  # None unless all cells have the same one
     doubt: str  # reason why the oracle is not used, if any
     outer: bool  # whether intervals cover replicates
@@ -166,7 +166,10 @@ def evaluate(
         exact=exact,
     )
     drift = equal_drift(scored, setting.reference, exact)
-    measured = measure(points, frame, row_metrics, spread)
+    elsewhere = [
+        _points(row) for other in table.other_grids for row in other.rows if row.replicates
+    ]
+    measured = measure(points, frame, row_metrics, spread, elsewhere)
     work = (
         (row, own, {**figures, **_at_equal_drift(row, drift)})
         for row, own, figures in zip(scored, points, measured, strict=True)
@@ -189,7 +192,7 @@ def evaluate(
         rows=(*_placed(_distances(ranked, best, outer), pairs, outer), *rest),
         pairs=pairs,
         win_rates=rates,
-        union=shown_front(points),
+        union=shown_front([*points, *elsewhere]),
         oracle=oracle,
         doubt=doubt,
         outer=outer,

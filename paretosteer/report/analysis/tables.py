@@ -1,6 +1,6 @@
 """Grouping of cells into rows, and of comparable rows into tables."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -55,6 +55,8 @@ class Table:
     setting: Setting | None  # None if no row was scored
     rows: tuple[Row, ...]
     remark: str  # why its folds are not pooled with others, if so
+    # Scored tables that differ from this one in the grid of preferences only.
+    other_grids: tuple["Table", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def make_tables(found: Iterable[Cell], spread: Map = map) -> Tables:
     for place in sorted(drafts, key=_Place.order):
         rows[place], replaced = drafts[place].settle()
         superseded |= replaced
-    return Tables(tuple(_number(rows, pooled.remarks)), tuple(cells), superseded)
+    numbered = tuple(_number(rows, pooled.remarks))
+    return Tables(tuple(_with_other_grids(numbered)), tuple(cells), superseded)
 
 
 class _Place(NamedTuple):
@@ -220,3 +223,14 @@ def _number(rows: "Mapping[_Place, Row]", remarks: Mapping[Setting, str]) -> Ite
             tuple(replace(row, label=label) for row, label in zip(members, named, strict=True)),
             remarks.get(setting, "") if setting else "",
         )
+
+
+def _with_other_grids(tables: "Sequence[Table]") -> "Iterable[Table]":
+    settings = [table.setting and table.setting.apart_from_grid() for table in tables]
+    for table, setting in zip(tables, settings, strict=True):
+        others = [
+            other
+            for other, its_own in zip(tables, settings, strict=True)
+            if setting and its_own == setting and other is not table
+        ]
+        yield replace(table, other_grids=tuple(others))

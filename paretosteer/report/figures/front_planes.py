@@ -70,7 +70,8 @@ def _plane(
 
 def _edge(preferences: FloatArray, pair: tuple[int, int]) -> Places:
     """Preferences that weigh these two objectives alone, from one to the other."""
-    on_edge = np.flatnonzero(np.abs(np.delete(preferences, pair, axis=1)).sum(axis=1) < 1e-9)
+    others = metrics.round_weights(np.delete(preferences, pair, axis=1))
+    on_edge = np.flatnonzero((others == 0).all(axis=1))
     return on_edge[np.argsort(preferences[on_edge, pair[0]])]
 
 

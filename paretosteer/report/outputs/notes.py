@@ -26,6 +26,7 @@ def notes(result: TableResult) -> list[str]:
     kinds = (
         iter([result.table.remark] if result.table.remark else []),
         _smoke(scored),
+        _other_grids(result),
         _intervals(result),
         _estimated(scored),
         _ties(result),
@@ -100,6 +101,28 @@ def _smoke(rows: tuple[RowResult, ...]) -> Iterator[str]:
         yield (
             f"Budget smoke: the figures{rest} are meaningless; they only show that everything runs."
         )
+
+
+def _other_grids(result: TableResult) -> Iterator[str]:
+    """Tables at other preferences, and what is not compared with them."""
+    others = result.table.other_grids
+    if not others or not result.table.setting:
+        return
+    grid = set(result.table.setting.grid)
+    listed = "; ".join(
+        f"table {each.number} has {plural(len(each.setting.grid), 'preference')}, "
+        f"{len(grid & set(each.setting.grid))} of them in common"
+        for each in others
+        if each.setting
+    )
+    front = "" if result.oracle else " (so in ratio and utility loss)"
+    yield (
+        f"Other grids of preferences: {listed}. Those rows are in this table's union front{front}, "
+        "contribution, coverage and dominated by, as sets of points. Hypervolume, ranks, ties, "
+        "differences, win rates, utilities, regret and controllability are not compared across "
+        "grids: they depend on which preferences, and how many, are asked for. To compare them, "
+        "run the rows with the same preferences=…."
+    )
 
 
 def _few_seeds(result: TableResult) -> Iterator[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from paretosteer.cells.scores import MOST
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.metrics.input_checks import SIMPLEX_TOLERANCE, FloatArray
+from paretosteer.metrics.weight_rounding import preference_key
 
 _WEIGHT = "w_"
 _KEYS = ("method", "seed")
@@ -276,8 +277,7 @@ def _value(number: int, row: Mapping[str, str], name: str) -> float:
 def _at_preferences(method: str, lines: Sequence[_Line], signs: FloatArray) -> MethodPoints:
     seeds: dict[int, dict[tuple[float, ...], _Line]] = {}
     for line in lines:
-        # Rounded, so that weights that differ by rounding errors are equal.
-        preference = tuple(round(weight, 9) for weight in line.preference)
+        preference = preference_key(line.preference)
         own = seeds.setdefault(line.seed, {})
         if preference in own:
             raise FileError(

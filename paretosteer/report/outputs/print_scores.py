@@ -71,7 +71,11 @@ def _remarks(frame: "pd.DataFrame") -> list[str]:
             "significantly in hypervolume"
         )
     if frame["table"].nunique() > 1:
-        remarks.append("methods with different preferences are in different tables")
+        remarks.append(
+            "methods with different preferences are in different tables, and count in each other's "
+            "ratio, coverage and dominated by as sets of points; hypervolume, ties and steering "
+            "are not compared, since they depend on the preferences"
+        )
     return [*remarks, "--json prints all metrics with all digits"]
 
 

@@ -40,7 +40,7 @@ def _table(result: TableResult, special: str | None) -> dict[str, Any]:
     setting = result.table.setting
     return {
         "number": result.table.number,
-        "setting": asdict(setting) if setting else None,
+        "setting": _setting(setting) if setting else None,
         "raw_reference": result.raw_reference,
         "raw_bounds": result.raw_bounds,
         "apart": special,
@@ -68,6 +68,12 @@ def _table(result: TableResult, special: str | None) -> dict[str, Any]:
             for figures, each in zip(rows, result.rows, strict=True)
         ],
     }
+
+
+def _setting(setting: Setting) -> dict[str, Any]:
+    content = asdict(setting)
+    del content["grid"]  # the preferences, rounded
+    return content
 
 
 def _curves(result: RowResult, curves: Curves, setting: Setting) -> dict[str, Any]:

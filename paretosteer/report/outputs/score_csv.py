@@ -65,7 +65,8 @@ def score_csv(
     Returns
     -------
     Columns as in `leaderboard.csv`, and `coverage`, the share of other methods' points that a
-    method's points weakly dominate. Methods with different preferences are in different tables.
+    method's points weakly dominate. Methods with different preferences are in different tables,
+    and count as sets of points in each other's coverage, union front, contribution and dominance.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def _rows(
     measured = _at_preferences(members, file) if members[0].preferences else _of_sets(members, file)
     for own, found in zip(members, measured, strict=True):
         found |= _seed_intervals(own, file)
-        if others := [each.pooled for each in members if each is not own]:
+        if others := [each.pooled for each in file.methods if each is not own]:
             found["coverage"] = metrics.coverage(own.pooled, np.concatenate(others))
     placed = _placed(members, file.reference)
     rows = [
@@ -158,12 +159,17 @@ def _rows(
 
 
 def _at_preferences(members: Sequence[MethodPoints], file: PointsFile) -> list[Figures]:
-    preferences = np.array(members[0].preferences)
+    grid = members[0].preferences
+    preferences = np.array(grid)
+    others = [each for each in file.methods if each.preferences != grid]
     frame = Frame(preferences, file.reference, file.objectives, standard=False)
-    points = [
-        Points(np.stack(list(own.by_seed.values())), [None] * len(own.by_seed)) for own in members
+    return measure(_points(members), frame, row_metrics, other_grids=_points(others))
+
+
+def _points(methods: Sequence[MethodPoints]) -> list[Points]:
+    return [
+        Points(np.stack(list(own.by_seed.values())), [None] * len(own.by_seed)) for own in methods
     ]
-    return measure(points, frame, row_metrics)
 
 
 def _of_sets(members: Sequence[MethodPoints], file: PointsFile) -> list[Figures]:
@@ -192,11 +198,7 @@ def _set_figures(
         for name in each[0]
         if all(name in one for one in each)
     }
-    found["dominated_by"] = sum(
-        metrics.coverage(other.pooled, own.pooled) == 1
-        and metrics.coverage(own.pooled, other.pooled) < 1
-        for other in others
-    )
+    found["dominated_by"] = sum(metrics.set_dominates(other.pooled, own.pooled) for other in others)
     rest = [point for other in others for point in other.pooled]
     lost = metrics.contribution(own.pooled, rest, file.reference)
     return found | {"contribution": lost.volume, "contribution_points": lost.points}

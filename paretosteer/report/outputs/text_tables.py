@@ -38,9 +38,15 @@ def headline(result: TableResult) -> str:
 
 
 def apart(results: Sequence[TableResult]) -> dict[int, str]:
-    """Note by table number on what makes it incomparable with the others; empty for one table."""
+    """Note by table number on what makes it incomparable with the others; empty for one table.
+
+    Tables that differ in their preferences only have a note of their own, see `notes`.
+    """
+    tables = [result.table for result in results if result.table.setting]
+    if tables and len(tables[0].other_grids) == len(tables) - 1:
+        return {}
     settings: list[tuple[int, Setting]] = [
-        (result.table.number, result.table.setting) for result in results if result.table.setting
+        (table.number, table.setting) for table in tables if table.setting
     ]
     differences = distinctions([setting for _, setting in settings])
     return {

@@ -29,6 +29,24 @@ def dominance_matrix(result: TableResult) -> dict[str, Any] | None:
     return _matrix("Dominates", labels, labels, shares, 1.0)
 
 
+def coverage_matrix(result: TableResult) -> dict[str, Any] | None:
+    """Share of a column's points that a row's cover, rows on other grids included.
+
+    None if there is only one row.
+    """
+    points = {each.row.label: each.curves.band.mean for each in result.scored if each.curves}
+    for other in result.table.other_grids:
+        for row in other.rows:
+            if row.replicates:
+                means = [each.scores.mean(axis=1) for each in row.replicates]
+                points[f"{row.label} (table {other.number})"] = np.mean(means, axis=0)
+    if len(points) < 2:
+        return None
+    shares = np.array([[metrics.coverage(a, b) for b in points.values()] for a in points.values()])
+    np.fill_diagonal(shares, np.nan)
+    return _matrix("Covers", list(points), list(points), shares, 1.0)
+
+
 def entanglement_maps(result: TableResult) -> list[dict[str, Any]]:
     """For each row, the slope of every objective on every dial."""
     setting = result.table.setting

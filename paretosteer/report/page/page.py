@@ -25,7 +25,7 @@ from paretosteer.report.outputs.text_tables import (
 )
 from paretosteer.report.page.assets import assets
 from paretosteer.report.page.cell_list import cell_list
-from paretosteer.report.page.heat import dominance_matrix, entanglement_maps
+from paretosteer.report.page.heat import coverage_matrix, dominance_matrix, entanglement_maps
 from paretosteer.report.page.judge_table import judge_table
 from paretosteer.report.page.plot_data import plot_data
 from paretosteer.report.page.regret_table import regret_table
@@ -169,6 +169,7 @@ def _measures(
         "regret": regret_table(result) if "regret" in figures else None,
         "entanglement": entanglement_maps(drawn),
         "dominance": dominance_matrix(drawn),
+        "coverage": coverage_matrix(drawn),
         "examples": examples(drawn, texts),
     }
 
