@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretosteer.commands.arguments import allow_negative, command, numbers
+from paretosteer.commands.arguments import allow_negative, command, numbers, table
 from paretosteer.errors import UsageError
+from paretosteer.report.published_tables import PAPERS
+from paretosteer.runtime.terminal import printable
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
@@ -23,7 +26,8 @@ def add(commands: Commands) -> None:
         """paretosteer report results/five_methods
         paretosteer report results/seeds_0_to_4 results/seeds_5_to_9 --out results/all_seeds
         paretosteer report results/safe_rlhf --raw-reference=-12,-15
-        paretosteer report results/before results/after --compare""",
+        paretosteer report results/before results/after --compare
+        paretosteer report results/parm_safety --paper parm --raw-reference=-12,-15""",
     )
     parser.add_argument(
         "folders", nargs="+", type=Path, metavar="DIR", help="folders of sweeps or runs"
@@ -45,6 +49,11 @@ def add(commands: Commands) -> None:
         help="lowest and highest raw value of each objective: adds the mean inner product between "
         "them",
     )
+    parser.add_argument(
+        "--paper",
+        choices=PAPERS,
+        help="only print the rows in the form of this paper's tables, beside its published numbers",
+    )
     allow_negative(parser)
     parser.add_argument(
         "--out",
@@ -60,6 +69,8 @@ def _report(args: argparse.Namespace) -> int:
         return _compare(args)
     given = args.raw_reference
     reference = None if given is None else numbers(given, "--raw-reference")
+    if args.paper:
+        return _paper(args, reference)
     from paretosteer.report import print_leaderboard, write_report
 
     further = {} if args.raw_bounds is None else {"raw_bounds": _bounds(args.raw_bounds)}
@@ -78,7 +89,20 @@ def _bounds(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return numbers(low, "--raw-bounds"), numbers(high, "--raw-bounds")
 
 
+def _paper(args: argparse.Namespace, reference: Sequence[float] | None) -> int:
+    if args.out or args.raw_bounds:
+        raise UsageError("--paper: prints a table only; leave out --out and --raw-bounds")
+    from paretosteer.report.outputs.paper_table import paper_tables
+
+    for title, lines, remarks in paper_tables(args.folders, args.paper, reference):
+        print(printable(title), table(lines[0], lines[1:]), *map(printable, remarks), sep="\n")
+        print()
+    return 0
+
+
 def _compare(args: argparse.Namespace) -> int:
+    if args.paper:
+        raise UsageError("--paper: not with --compare; give one of them")
     if len(args.folders) != 2:
         raise UsageError(
             f"--compare: needs two folders, found {len(args.folders)}; give the earlier sweep "
