@@ -25,6 +25,7 @@ from paretosteer.policies.control import Control
 from paretosteer.policies.kl import damage
 from paretosteer.runtime.batch_size import MOST
 from paretosteer.runtime.progress import OnStep, say
+from paretosteer.storage.digest import digest
 from paretosteer.storage.pieces import Pieces
 from paretosteer.training import candidate_selection
 from paretosteer.training.rollout import GridRows, roll_out
@@ -47,14 +48,23 @@ class Evaluation:
         Preferences with dials to evaluate.
     seed, samples
         Seed of the noise, and the number of samples per prompt.
+    own_noise
+        Key of the noise of this cell; each of its points then has noise of its own. If empty, all
+        points of all cells with the same seed meet the same noise.
 
     """
 
     def __init__(
-        self, method: Method, benchmark: Any, points: Sequence[Point], seed: int, samples: int
+        self,
+        method: Method,
+        benchmark: Any,
+        points: Sequence[Point],
+        seed: int,
+        samples: int,
+        own_noise: str = "",
     ):
         self.method, self.benchmark, self.points = method, benchmark, points
-        self.seed, self.samples = seed, samples
+        self.seed, self.samples, self.own_noise = seed, samples, own_noise
         self.seconds = 0.0  # over all blocks, those of interrupted runs included
         self.prompts = benchmark.prompts("test")
         self.on_row: OnStep = lambda row, figures: None  # shows progress
@@ -171,7 +181,8 @@ class Evaluation:
         return table.sort_values(KEYS, kind="stable", ignore_index=True)
 
     def _blocks(self) -> list[Block]:
-        size = max(1, MOST // (len(self.prompts) * self.samples))
+        # Noise is drawn block by block, so points with their own are blocks of their own.
+        size = 1 if self.own_noise else max(1, MOST // (len(self.prompts) * self.samples))
         points = range(len(self.points))
         return [points[first : first + size] for first in range(0, len(points), size)]
 
@@ -226,12 +237,17 @@ class Evaluation:
             self.method.policy,
             self.prompts,
             self.control(block),
-            seed=self.seed,
+            seed=self._noise_seed(block),
             samples=self.samples,
             batch_rows=self.benchmark.setting.eval_rows,
             benchmark=self.benchmark,
             then=then,
         )
+
+    def _noise_seed(self, block: Block) -> int:
+        if not self.own_noise:
+            return self.seed
+        return int(digest([self.seed, self.own_noise, block.start])[:15], 16)
 
     def _index(self, cells: GridRows, block: Block) -> pd.DataFrame:
         ids = [self.prompts[i].id for i in cells.prompt]

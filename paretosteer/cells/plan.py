@@ -111,6 +111,7 @@ class CellPlan:
                 "preferences": self.grid_content,
                 "test_prompts": budget.test_prompts,
                 "test_samples": budget.test_samples,
+                **({} if self.config.evaluation.common_noise else {"common_noise": False}),
             },
             {"train": self.train_digest},
             {"sample": VERSIONS["sample"]},

@@ -378,6 +378,12 @@ class ScoredRecord(Record):
             if len(rows) != len(self.points) or len({len(row) for row in rows}) != 1
         ]
 
+    @property
+    def common_noise(self) -> bool:
+        """True if the noise of samples is common to methods and preferences, as usual."""
+        evaluation = self.config.get("evaluation")
+        return not isinstance(evaluation, Mapping) or evaluation.get("common_noise") is not False
+
     def ranked_points(self) -> list[int]:
         """Indices of the points without further dials, by ascending preference.
 

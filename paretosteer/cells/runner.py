@@ -283,6 +283,7 @@ class CellRun:
     def evaluation(self, name: str) -> Evaluation:
         """Evaluation that shows its progress under this name."""
         samples, seed = self.config.budget.test_samples, self.config.seed
-        evaluation = Evaluation(self.method, self.benchmark, self.points, seed, samples)
+        own = "" if self.config.evaluation.common_noise else self.plan.train_digest
+        evaluation = Evaluation(self.method, self.benchmark, self.points, seed, samples, own)
         evaluation.on_row = stage(self.plan.title, name, evaluation.rows)
         return evaluation

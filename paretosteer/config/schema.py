@@ -9,7 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from paretosteer import simplex
 from paretosteer.errors import UsageError, did_you_mean
@@ -206,6 +214,14 @@ class WandbTracking(_Section):
     mode: Literal["online", "offline", "disabled"] | None
 
 
+class EvaluationOptions(_Section):
+    """How a trained method is sampled on the test prompts."""
+
+    # Whether the noise of a sample depends on seed, prompt and sample number alone, so that all
+    # methods and preferences meet the same; false is for studies of that.
+    common_noise: bool = True
+
+
 class ReportOptions(_Section):
     """Options of the report that a run or sweep ends with."""
 
@@ -233,6 +249,7 @@ class CellConfig(_Section):
     dtype: Literal["auto", "float32", "bfloat16"]  # a plan resolves `auto`
     gradient_checkpointing: bool = False  # cells from before this setting do without
     threads: Count | None  # torch's CPU threads; null: one for a small model
+    evaluation: EvaluationOptions = EvaluationOptions()
     sweep_dir: Annotated[str, Field(min_length=1)]
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
     score_seconds: Annotated[float, Field(gt=0)] | None = 60.0  # per sample; null: no limit
@@ -252,6 +269,14 @@ class CellConfig(_Section):
         _check_keys(config.benchmark.values, "benchmark")
         return config
 
+    @model_serializer(mode="wrap")
+    def _without_usual_evaluation(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the usual evaluation: cells with and without the section are the same."""
+        content: dict[str, Any] = dump(self)
+        if self.evaluation == EvaluationOptions():
+            content.pop("evaluation", None)
+        return content
+
     @property
     def folder(self) -> Path:
         """Folder of the cells of this benchmark and method."""
@@ -266,7 +291,8 @@ class CellConfig(_Section):
         """Hydra overrides that compose this configuration."""
         for key, value in self.model_dump().items():
             if isinstance(value, dict):
-                yield f"{key}={quoted(value.pop('name'))}"
+                if name := value.pop("name", None):
+                    yield f"{key}={quoted(name)}"
                 for name, option in value.items():
                     yield from _overrides(f"{key}.{name}", option)
             else:

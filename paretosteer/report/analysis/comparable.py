@@ -52,6 +52,7 @@ class Setting:
     grid: tuple[Vector, ...]
     dtype: str
     kl_coefficient: float
+    common_noise: bool  # whether all methods and preferences met the same noise
     folds: Folds | None
 
     @classmethod
@@ -83,6 +84,7 @@ class Setting:
             grid=tuple(map(preference_key, points)),
             dtype=record.dtype,
             kl_coefficient=record.kl_coefficient,
+            common_noise=record.common_noise,
             folds=_folds(record.fold),
         )
         _check(setting, record.preferences)
@@ -158,6 +160,7 @@ _TITLES = {
     "grid": "preferences",
     "dtype": "precision",
     "kl_coefficient": "KL coefficient",
+    "common_noise": "common random numbers",
     "folds": "cross-validation",
 }
 
@@ -178,6 +181,8 @@ def _words(setting: Setting, name: str) -> str:
             return vector_words(getattr(setting, name))
         case "kl_coefficient":
             return f"{setting.kl_coefficient:g}"
+        case "common_noise":
+            return "yes" if setting.common_noise else "no"
         case "folds":
             return folds_words(setting.folds) if setting.folds else "none"
     return str(getattr(setting, name))

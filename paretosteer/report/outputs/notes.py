@@ -31,6 +31,7 @@ def notes(result: TableResult) -> list[str]:
         _estimated(scored),
         _ties(result),
         _detectable(result),
+        _own_noise(result),
         _regularised(result),
         _raw_reference(result),
         _oracle(result),
@@ -183,6 +184,14 @@ def _detectable(result: TableResult) -> Iterator[str]:
             f"{found[len(found) // 2]:.2g} for the median pair, {found[-1]:.2g} for the least "
             f"precise one{scope}. `paretosteer plan` estimates what more seeds or prompts would "
             "detect."
+        )
+
+
+def _own_noise(result: TableResult) -> Iterator[str]:
+    if result.table.setting and not result.table.setting.common_noise:
+        yield (
+            "Sampled without common random numbers (evaluation.common_noise=false): every method "
+            "and preference met noise of its own, so differences are noisier than usual."
         )
 
 
