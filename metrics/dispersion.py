@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from paretosteer.metrics.input_checks import FloatArray, MetricError, as_finite
+from paretosteer.metrics.input_checks import FloatArray, MetricError, as_finite, as_measured
 
 
 def conditional_dispersion(scores: ArrayLike) -> float:
@@ -32,5 +32,7 @@ def conditional_dispersion(scores: ArrayLike) -> float:
 def dispersion_of(covariances: ArrayLike) -> float:
     """The same from covariances (k, m, m) of the responses, one matrix per preference."""
     matrices: FloatArray = as_finite(covariances, "covariances")
-    # Rounding can make the determinant of dependent objectives slightly negative.
-    return float(np.maximum(np.linalg.det(matrices), 0.0).mean())
+    with np.errstate(over="ignore", invalid="ignore"):  # refused
+        # Rounding can make the determinant of dependent objectives slightly negative.
+        mean = np.maximum(np.linalg.det(matrices), 0.0).mean()
+    return float(as_measured(mean, "dispersion"))

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 
-from paretosteer.metrics.input_checks import FloatArray, as_points, as_reference
+from paretosteer.metrics.input_checks import FloatArray, as_measured, as_points, as_reference
 
 
 def nondominated(points: ArrayLike, distinct: bool = False) -> npt.NDArray[np.bool_]:
@@ -110,7 +110,8 @@ def sparsity(points: ArrayLike) -> float:
     if len(front) == 1:
         return 0.0
     gaps = np.diff(np.sort(front, axis=0), axis=0)  # (n - 1, m)
-    return float(np.square(gaps).mean(axis=0).sum())
+    with np.errstate(over="ignore"):  # refused
+        return float(as_measured(np.square(gaps).mean(axis=0).sum(), "sparsity"))
 
 
 def spacing(points: ArrayLike) -> float:

@@ -19,6 +19,8 @@ FloatOrArray: TypeAlias = Any
 
 # Weights may miss 1 by 1e-6; the rest is rounding, so that thirds to six decimals pass.
 SIMPLEX_TOLERANCE = 1e-6 + 1e-12
+# Of a point's values, so that sums and differences of points cannot overflow.
+_LARGEST = 1e300
 
 
 class MetricError(ValueError):
@@ -66,7 +68,22 @@ def as_batch(points: ArrayLike, name: str = "points") -> FloatArray:
             f"{name}: has shape {array.shape}; "
             "give one row per point and one column per objective, at least two"
         )
+    if max(array.max(), -array.min()) > _LARGEST:
+        raise MetricError(f"{name}: holds a value beyond {_LARGEST:g}; use larger units")
     return array
+
+
+def as_measured(values: FloatOrArray, measure: str) -> FloatOrArray:
+    """Return a measure of finite points as it is.
+
+    Raises
+    ------
+    MetricError
+        If it overflows.
+    """
+    if not np.isfinite(values).all():
+        raise MetricError(f"points: are finite, but their {measure} overflows; use larger units")
+    return values
 
 
 def as_points(points: ArrayLike, name: str = "points", objectives: int | None = None) -> FloatArray:

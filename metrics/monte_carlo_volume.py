@@ -20,7 +20,7 @@ import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from paretosteer.metrics.blocks import blocks
-from paretosteer.metrics.input_checks import FloatArray, as_points, as_reference
+from paretosteer.metrics.input_checks import FloatArray, as_measured, as_points, as_reference
 
 # The second for thousands of sets that are near each other, as resamples are.
 DIRECTIONS, FEW_DIRECTIONS = 30_000, 1_000
@@ -54,7 +54,9 @@ def monte_carlo_hypervolume(points: ArrayLike, reference: ArrayLike, seed: int =
     edges = edges_above(array, as_reference(reference, array.shape[1]))
     if len(edges) == 0:
         return Volume(0.0, 0.0, exact=True)
-    return estimate_unions([edges], seed)[0]
+    found = estimate_unions([edges], seed)[0]
+    as_measured(found.value, "hypervolume")
+    return found
 
 
 def edges_above(points: FloatArray, corner: FloatArray) -> FloatArray:

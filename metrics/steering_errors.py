@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 
-from paretosteer.metrics.input_checks import MetricError, as_points
+from paretosteer.metrics.input_checks import MetricError, as_measured, as_points
 from paretosteer.metrics.weight_rounding import round_weights
 
 
@@ -40,7 +40,9 @@ def steering_errors(starts: ArrayLike, goals: ArrayLike, outcomes: ArrayLike) ->
     first = as_points(starts, "starts")
     asked = as_points(goals, "goals", objectives=first.shape[1]) - first
     taken = as_points(outcomes, "outcomes", objectives=first.shape[1]) - first
-    lengths = np.linalg.norm(asked, axis=1)
+    with np.errstate(over="ignore"):  # refused
+        lengths = as_measured(np.linalg.norm(asked, axis=1), "length")
+        as_measured(np.linalg.norm(taken, axis=1), "length")
     if not lengths.all():
         row = int(np.argmin(lengths))
         raise MetricError(f"goals: row {row} is its start; leave out turns that ask for nothing")

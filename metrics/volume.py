@@ -12,9 +12,9 @@ from paretosteer.metrics.exact_cost import LONGEST, LONGEST_OF_MANY, exact_secon
 from paretosteer.metrics.fronts import front_size, nondominated
 from paretosteer.metrics.input_checks import (
     FloatArray,
-    FloatOrArray,
     MetricError,
     as_batch,
+    as_measured,
     as_points,
     as_reference,
 )
@@ -108,7 +108,7 @@ def hypervolume_many(
         raise MetricError(f"points: have shape {batch.shape}; give a batch of sets, (b, k, m)")
     corner = as_reference(reference, batch.shape[2])
     if batch.shape[2] == 2:
-        return _finite(_areas(np.maximum(batch - corner, 0)))
+        return as_measured(_areas(np.maximum(batch - corner, 0)), "hypervolume")
     centre = batch.mean(axis=0)
     if exact is not False and _seconds(_front(centre, corner)) <= LONGEST_OF_MANY:
         return np.array([_volume(points, corner, exact=True).value for points in batch])
@@ -176,7 +176,7 @@ def _volume(points: FloatArray, corner: FloatArray, exact: bool | None) -> Volum
     if exact:
         return Volume(_exact(front, corner), 0.0, exact=True)
     estimate = monte_carlo_hypervolume(front, corner)
-    _finite(estimate.value)
+    as_measured(estimate.value, "hypervolume")
     return estimate
 
 
@@ -198,7 +198,7 @@ def _together(sets: Sequence[FloatArray], corner: FloatArray) -> list[float]:
     if all(_seconds(front) <= LONGEST for front in fronts):
         return [_exact(front, corner) for front in fronts]
     estimates = estimate_unions([edges_above(front, corner) for front in fronts])
-    return [float(_finite(each.value)) for each in estimates]
+    return [float(as_measured(each.value, "hypervolume")) for each in estimates]
 
 
 def _many_near(
@@ -211,11 +211,11 @@ def _many_near(
     """
     middle = np.maximum(centre - corner, 0)
     with np.errstate(over="ignore"):
-        _finite((np.maximum(batch - corner, 0)).prod(axis=2))
+        as_measured(np.maximum(batch - corner, 0).prod(axis=2), "hypervolume")
     sampled = sample_directions(middle.prod(axis=1), len(corner), FEW_DIRECTIONS)
     off = _volume(centre, corner, exact).value - estimate_near(middle, sampled)
     rough = np.array([estimate_near(points - corner, sampled) for points in batch])
-    return np.asarray(_finite(np.maximum(rough + off, 0.0)))
+    return np.asarray(as_measured(np.maximum(rough + off, 0.0), "hypervolume"))
 
 
 def _exact(front: FloatArray, corner: FloatArray) -> float:
@@ -223,23 +223,7 @@ def _exact(front: FloatArray, corner: FloatArray) -> float:
 
     if len(front) == 0:
         return 0.0
-    return float(_finite(moocore.hypervolume(front, ref=corner, maximise=True)))
-
-
-def _finite(volumes: FloatOrArray) -> FloatOrArray:
-    """Return volumes as they are.
-
-    Raises
-    ------
-    MetricError
-        If one overflows.
-    """
-    if not np.isfinite(volumes).all():
-        raise MetricError(
-            "points: are finite, but their hypervolume overflows; use larger units or a "
-            "reference that is nearer"
-        )
-    return volumes
+    return float(as_measured(moocore.hypervolume(front, ref=corner, maximise=True), "hypervolume"))
 
 
 def _areas(edges: FloatArray) -> FloatArray:

@@ -10,6 +10,8 @@ from paretosteer.metrics import (
     MetricError,
     affordable,
     contribution,
+    dispersion_of,
+    expected_utility,
     front_size,
     hypervolume,
     hypervolume_many,
@@ -18,6 +20,8 @@ from paretosteer.metrics import (
     monte_carlo_hypervolume,
     nondominated,
     points_outside,
+    sparsity,
+    steering_errors,
 )
 from paretosteer.metrics import volume as volume_module
 from paretosteer.metrics.exact_cost import exact_seconds
@@ -237,6 +241,26 @@ def test_overflow_is_an_error(m, exact):
         hypervolume(points, np.zeros(m), exact)
     with pytest.raises(MetricError, match="overflows"):
         hypervolume_many(points[None], np.zeros(m), exact)
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        lambda points: monte_carlo_hypervolume(points, [0.0, 0.0]),
+        sparsity,
+        lambda points: dispersion_of(points[:, :, None] * np.eye(2)),
+        lambda points: steering_errors(points, -points, 0.5 * points),
+    ],
+)
+def test_other_measures_that_overflow_are_refused(measure):
+    points = 1e200 * np.array([[2.0, 1.0], [1.0, 2.0]])
+    with pytest.raises(MetricError, match=r"points: are finite, but their .* overflows"):
+        measure(points)
+
+
+def test_points_whose_sums_overflow_are_refused():
+    with pytest.raises(MetricError, match=r"points: holds a value beyond 1e\+300"):
+        expected_utility([[0.5, 0.5]], [[1e308, 1e308]])
 
 
 def test_one_table_is_all_exact_or_all_estimated(monkeypatch):
