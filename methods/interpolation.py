@@ -22,6 +22,7 @@ from paretosteer import (
     Point,
     Trainer,
     TrainingOptions,
+    UsageError,
     option,
     unit,
 )
@@ -41,6 +42,18 @@ class Interpolation(Method):
             "all", "layers of the anchors: all linear layers, or attention (q, k, v, o)"
         )
         cube: int = option(2, "values per axis of a further grid over alpha; 0: no grid", least=0)
+        cube_range: tuple[float, float] = option(
+            (0.0, 1.0), "lowest and highest alpha of that grid; beyond 0 and 1 is extrapolation"
+        )
+
+    def check(self, objectives: int) -> None:
+        """Check that the cube's range is ascending."""
+        low, high = self.options.cube_range
+        if not low < high:
+            raise UsageError(
+                f"method.cube_range: found [{low:g}, {high:g}]; give the lowest alpha, then the "
+                "highest"
+            )
 
     def conditioning(self, objectives: int) -> Banks:
         """One bank per end of every objective."""
@@ -59,7 +72,7 @@ class Interpolation(Method):
 
     def points(self, grid: Array) -> list[Point]:
         """Grid, then the cube of alpha on which entanglement is measured."""
-        axis = np.linspace(0, 1, self.options.cube).tolist()
+        axis = np.linspace(*self.options.cube_range, self.options.cube).tolist()
         names = [f"alpha_{o.name}" for o in self.objectives]
         cube = [] if not axis else [np.array(a) for a in product(axis, repeat=self.m)]
         return super().points(grid) + [
@@ -88,5 +101,6 @@ class Interpolation(Method):
 
 
 def _toward(alpha: Array) -> Array:
-    """Preference in proportion to alpha, (m,); equal weights where alpha is 0."""
-    return alpha / alpha.sum() if alpha.sum() else np.full(len(alpha), 1 / len(alpha))
+    """Preference in proportion to alpha above 0, (m,); equal weights where there is none."""
+    above = np.maximum(alpha, 0)
+    return above / above.sum() if above.sum() else np.full(len(alpha), 1 / len(alpha))
