@@ -1,22 +1,24 @@
 """Test the claims: `make claims` writes results/claims and docs/claims.md.
 
-Every sweep resumes, so a study that was killed continues and ends with the same verdicts. A world
-whose model or data is not given, or that has no cells, is named and left out.
+Every sweep resumes, so a study that was killed continues and ends with the same verdicts. Verdicts
+of a world are in results/claims/WORLD/verdicts.json, so that worlds can be run one at a time; one
+that was never run is named on the page.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from claims.declarations import CLAIMS, SEEDS, WORLDS, Claim, World
-from claims.effects import EFFECTS
+from claims.effects import EFFECTS, NOISE_EFFECTS
 
 from paretosteer.cells.cell import cell_folders, read_cell
 from paretosteer.metrics.power import students_quantile
@@ -25,6 +27,8 @@ from paretosteer.report.analysis.tables import make_tables
 from paretosteer.report.write import write_report
 
 RESULTS, PAGE = Path("results/claims"), Path("docs/claims.md")
+VERDICTS = "verdicts.json"
+MOST_BYTES = 5_000_000  # of what is committed; a page has about 4 MB
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "not decided"
 
 
@@ -32,19 +36,16 @@ SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "not decided"
 class Verdict:
     """A claim's effect with its interval over `count` seeds or folds."""
 
-    claim: Claim
+    name: str  # of the claim, within its world
     effect: float
     low: float
     high: float
     count: int
 
-    @property
-    def word(self) -> str:
+    def word(self, claim: Claim) -> str:
         """One of the three verdicts."""
-        low, high, above = self.low, self.high, self.claim.above
-        beyond, short = (
-            (high < above, low > above) if self.claim.less else (low > above, high < above)
-        )
+        low, high, above = self.low, self.high, claim.above
+        beyond, short = (high < above, low > above) if claim.less else (low > above, high < above)
         return SUPPORTED if beyond else CONTRADICTED if short else UNDECIDED
 
 
@@ -58,63 +59,93 @@ def main() -> None:
     parser.add_argument("--no-run", action="store_true", help="judge the cells that exist")
     args = parser.parse_args()
     given = {"model": args.model, "data": args.data, "": ""}
-    verdicts, sections = [], []
     for name in args.worlds.split(","):
         world = WORLDS[name]
         if not args.no_run and not (world.needs and not given[world.needs]):
             run(name, world, given[world.needs], args.quick)
-        tables = tables_of(RESULTS / "sweep" / name)
-        if not tables:
-            sections.append(f"**{name}**: not run; give {world.needs or 'cells'}.")
-            continue
-        keep(name)
-        verdicts += [
-            found for claim in CLAIMS if claim.world == name for found in judge(claim, tables)
-        ]
-        sections.append(f"**{name}**: `{command(name, world, world.sweeps[0], '…', args.quick)}`")
-    text = page(verdicts, sections)
+        if tables := tables_of(sweep_folder(name), own_noise_folder(name)):
+            keep(name, command(name, world, world.sweeps[0], "…", args.quick), tables)
+    text = page()
     PAGE.write_text(text, encoding="utf-8")
     print(text)
+
+
+def sweep_folder(name: str) -> Path:
+    """Folder of a world's cells."""
+    return RESULTS / "sweep" / name
+
+
+def own_noise_folder(name: str) -> Path:
+    """Folder of the same cells, sampled without common random numbers."""
+    return RESULTS / "sweep" / f"{name}-own-noise"
 
 
 def run(name: str, world: World, given: str, quick: bool) -> None:
     """Run or resume a world's sweeps."""
     for sweep in world.sweeps:
-        words = command(name, world, sweep, given, quick).split(" ")
-        program = Path(sys.executable).parent / words[0]
-        code = subprocess.run([str(program), *words[1:]], check=False).returncode
-        if code:  # failed cells have a status; a seed that fails does not stop the others
-            print(f"{name}: {sweep} ended with {code}", file=sys.stderr)
+        _run(name, command(name, world, sweep, given, quick))
+    if not world.own_noise:
+        return
+    folder = own_noise_folder(name)
+    if not folder.exists():  # trained cells are sampled again, not trained again
+        draft = folder.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(sweep_folder(name), draft)
+        draft.rename(folder)
+    for sweep in world.sweeps:
+        words = command(name, world, f"{sweep} evaluation.common_noise=false", given, quick)
+        _run(name, words.replace(str(sweep_folder(name)), str(folder)))
+
+
+def _run(name: str, words: str) -> None:
+    program, *arguments = words.split(" ")
+    path = Path(sys.executable).parent / program
+    code = subprocess.run([str(path), *arguments], check=False).returncode
+    if code:  # failed cells have a status; a seed that fails does not stop the others
+        print(f"{name}: {words} ended with {code}", file=sys.stderr)
 
 
 def command(name: str, world: World, sweep: str, given: str, quick: bool) -> str:
     """Command line of a sweep."""
     budget = world.quick if quick else world.full
     common = world.common.format(input=given)
-    folder = RESULTS / "sweep" / name
-    return f"paretosteer sweep {common} {budget} {SEEDS} {sweep} sweep_dir={folder}"
+    return f"paretosteer sweep {common} {budget} {SEEDS} {sweep} sweep_dir={sweep_folder(name)}"
 
 
-def tables_of(folder: Path) -> list[TableResult]:
-    """Tables of the cells below a folder, the one with most rows first; empty without cells."""
-    if not folder.is_dir():
+def tables_of(*folders: Path) -> list[TableResult]:
+    """Tables of the cells below folders, the one with most rows first; empty without cells."""
+    if not (there := [folder for folder in folders if folder.is_dir()]):
         return []
-    found = make_tables(map(read_cell, cell_folders(folder)))
+    found = make_tables(map(read_cell, cell_folders(*there)))
     results = [evaluate(table) for table in found.tables if table.setting]
     return sorted(results, key=lambda each: -len(each.scored))
 
 
 def judge(claim: Claim, tables: Sequence[TableResult]) -> list[Verdict]:
     """Verdict on a claim in the first table that has its rows; empty without them or two seeds."""
-    for table in tables:
+    values = np.array(list(_effects(claim, tables).values()))
+    if len(values) < 2:
+        return []
+    reach = students_quantile(len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    mean = float(values.mean())
+    return [Verdict(claim.name, mean, mean - reach, mean + reach, len(values))]
+
+
+def _effects(claim: Claim, tables: Sequence[TableResult]) -> Mapping[tuple[int, int], float]:
+    """Effect by fold and seed."""
+    by_noise = {
+        common: [each for each in tables if each.table.setting.common_noise is common]
+        for common in (True, False)
+    }
+    if claim.effect in NOISE_EFFECTS:
+        if not all(by_noise.values()):
+            return {}
+        return NOISE_EFFECTS[claim.effect](by_noise[True][0], by_noise[False][0])
+    for table in by_noise[True]:
         a, b = _row(table, claim.a), _row(table, claim.b) if claim.b else None
         if a and (b or not claim.b):
-            values = np.array(list(EFFECTS[claim.effect](table, a, b).values()))
-            if len(values) >= 2:
-                reach = students_quantile(len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
-                mean = float(values.mean())
-                return [Verdict(claim, mean, mean - reach, mean + reach, len(values))]
-    return []
+            return EFFECTS[claim.effect](table, a, b)
+    return {}
 
 
 def _row(table: TableResult, prefix: str) -> RowResult | None:
@@ -123,20 +154,40 @@ def _row(table: TableResult, prefix: str) -> RowResult | None:
     return min(fitting, key=lambda each: len(each.row.label), default=None)
 
 
-def keep(name: str) -> None:
-    """Copy a world's tables into the folder that is committed."""
-    sweep, folder = RESULTS / "sweep" / name, RESULTS / name
+def keep(name: str, command: str, tables: Sequence[TableResult]) -> None:
+    """Write a world's verdicts and tables into the folder that is committed."""
+    folder = RESULTS / name
     folder.mkdir(parents=True, exist_ok=True)
-    report = write_report([sweep])
+    report = write_report([sweep_folder(name)])
     for file in ("leaderboard.csv", "leaderboard.md", "index.html"):
-        shutil.copyfile(report.folder / file, folder / file)
+        (folder / file).unlink(missing_ok=True)
+        kept = sum(path.stat().st_size for path in RESULTS.glob("*/*.*") if path.is_file())
+        if kept + (report.folder / file).stat().st_size < MOST_BYTES:
+            shutil.copyfile(report.folder / file, folder / file)
+        else:
+            print(f"{name}: {file} is left out, to keep {RESULTS} small", file=sys.stderr)
+    found = [verdict for claim in CLAIMS if claim.world == name for verdict in judge(claim, tables)]
+    content = {"command": command, "verdicts": [asdict(each) for each in found]}
+    (folder / VERDICTS).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def page(verdicts: Sequence[Verdict], sections: Sequence[str]) -> str:
-    """Verdicts as Markdown."""
-    by_world: Mapping[str, list[Verdict]] = {name: [] for name in WORLDS}
-    for each in verdicts:
-        by_world[each.claim.world].append(each)
+def page() -> str:
+    """Verdicts of all worlds as Markdown."""
+    commands, sections = [], []
+    for name, world in WORLDS.items():
+        path = RESULTS / name / VERDICTS
+        if not path.is_file():
+            commands.append(f"**{name}**: not run; give {world.needs or 'it time'}.\n")
+            continue
+        content = json.loads(path.read_text())
+        commands.append(f"**{name}**: `{content['command']}`\n")
+        found = {each["name"]: Verdict(**each) for each in content["verdicts"]}
+        judged = [
+            (claim, found[claim.name])
+            for claim in CLAIMS
+            if claim.world == name and claim.name in found
+        ]
+        sections += [f"## {name}", "", *_table(judged), ""]
     lines = [
         "# Claims put to the test",
         "",
@@ -146,31 +197,29 @@ def page(verdicts: Sequence[Verdict], sections: Sequence[str]) -> str:
         "short of it; otherwise *not decided*. No correction for the number of claims. Verdicts "
         "hold at this scale only. Written by `make claims`; tables are in `results/claims`.",
         "",
-        *(f"{each}\n" for each in sections),
+        *commands,
+        *sections,
     ]
-    for name, found in by_world.items():
-        if found:
-            lines += [f"## {name}", "", *_table(found), ""]
     return "\n".join(lines).replace("-0.", "−0.").replace("[-", "[−")
 
 
-def _table(found: Sequence[Verdict]) -> list[str]:
+def _table(judged: Sequence[tuple[Claim, Verdict]]) -> list[str]:
     """Verdicts as a table, above it the limits that all of them have in common."""
-    limits = {each.claim.limits for each in found}
+    limits = {claim.limits for claim, _ in judged}
     shared = len(limits) == 1
     columns = ["Claim", "Effect", "95 % interval", "Threshold", "Seeds", "Verdict"]
     lines = [*limits, ""] if shared else []
     rows = [
         [
-            each.claim.says,
+            claim.says,
             f"{each.effect:.3f}",
             f"[{each.low:.3f}, {each.high:.3f}]",
-            f"{'<' if each.claim.less else '>'} {each.claim.above:g}",
+            f"{'<' if claim.less else '>'} {claim.above:g}",
             str(each.count),
-            f"*{each.word}*",
-            *([] if shared else [each.claim.limits]),
+            f"*{each.word(claim)}*",
+            *([] if shared else [claim.limits]),
         ]
-        for each in found
+        for claim, each in judged
     ]
     marks = [":--", "--:", "--:", "--:", "--:", ":--"]
     if not shared:

@@ -17,7 +17,8 @@ SEEDS = "seed=0,1,2,3,4"
 class World:
     """Where a claim is tested, and the sweeps that make its cells.
 
-    `needs` names an argument of the study, whose value replaces {input} in `common`.
+    `needs` names an argument of the study, whose value replaces {input} in `common`. With
+    `own_noise`, the trained cells are also sampled without common random numbers.
     """
 
     common: str
@@ -25,21 +26,23 @@ class World:
     quick: str  # overrides instead of the full budget with CLAIMS=quick
     full: str
     needs: str = ""
+    own_noise: bool = False
 
 
 @dataclass(frozen=True)
 class Claim:
     """One claim.
 
-    `a` and `b` are prefixes of the rows' labels; `effect` is a name in `effects.EFFECTS`. The claim
-    is that the effect exceeds `above`, or with `less` that it is below it.
+    `a` and `b` are prefixes of the rows' labels; `effect` is a name in `effects.EFFECTS`, or in
+    `effects.NOISE_EFFECTS`, which concern all rows. The claim is that the effect exceeds `above`,
+    or with `less` that it is below it.
     """
 
     name: str
     says: str
     world: str
     effect: str
-    a: str
+    a: str = ""
     b: str = ""
     above: float = 0.0
     less: bool = False
@@ -53,17 +56,36 @@ WORLDS = {
             "method=rewarded_soup,bone_soup,clp,cos_dpo,modpo,morl,start",
             "method=bone_soup method.mapping=identity",
             "method=bone_soup method.extrapolation=none,paper",
+            "method=bone_soup method.beta=0.6,0.8,1 method.extrapolation=none",
+            "method=rewarded_soup,morl method.feedback=preference",
+            "method=interpolation method.cube=11 method.cube_range=[-2,3]",
         ),
         quick="budget=quick budget.steps=600",
         full="budget=quick",
     ),
+    "bandit3": World(
+        common="benchmark=bandit benchmark.objectives=3 threads=1",
+        sweeps=("method=rewarded_soup,bone_soup,start",),
+        quick="budget=quick budget.steps=600",
+        full="budget=quick",
+    ),
+    "noise": World(
+        common="benchmark=stories threads=1",
+        sweeps=("method=rewarded_soup,clp,start",),
+        quick="budget=quick budget.steps=40",
+        full="budget=quick",
+        own_noise=True,
+    ),
     "stories": World(
         common="benchmark=stories model=hf model.path={input} threads=2",
         sweeps=(
-            "method=rewarded_soup,bone_soup,interpolation,cos_dpo,modpo,morl,start",
+            "method=rewarded_soup,bone_soup,cos_dpo,modpo,morl,start",
             "method=clp method.variant=full,attention,logit,prompt",
             "method=bone_soup method.mapping=identity",
             "method=bone_soup method.extrapolation=none,paper",
+            "method=bone_soup method.beta=0.6,0.8,1 method.extrapolation=none",
+            "method=rewarded_soup,morl method.feedback=preference",
+            "method=interpolation method.cube=6 method.cube_range=[-2,3]",
         ),
         quick="budget=quick budget.steps=40",
         full="budget=quick",
@@ -82,11 +104,13 @@ _TABULAR = (
     "One tabular world with exact KL, where seeds hardly differ: the interval says nothing of "
     "other worlds or of language models."
 )
+_TABULAR_3 = f"{_TABULAR} Three objectives."
+_EMBEDDED = "The embedded model of `stories`, three methods, short training."
 _SMALL = "One start model of 260 thousand parameters and short training."
 _RANKERS = "Rankers on one public data set, five folds."
 
 
-def _bone_soup(world: str, limits: str) -> tuple[Claim, ...]:
+def _front_of_bone_soup(world: str, limits: str) -> tuple[Claim, ...]:
     return (
         Claim(
             "bone soup: larger front",
@@ -104,6 +128,40 @@ def _bone_soup(world: str, limits: str) -> tuple[Claim, ...]:
             "controllability",
             "bone_soup",
             "rewarded_soup",
+            limits=limits,
+        ),
+        Claim(
+            "bone soup: at equal drift",
+            "Bone Soup covers more hypervolume than Rewarded Soup within the same KL.",
+            world,
+            "hypervolume at equal drift",
+            "bone_soup",
+            "rewarded_soup",
+            limits=limits,
+        ),
+    )
+
+
+def _bone_soup(world: str, limits: str) -> tuple[Claim, ...]:
+    return (
+        *_front_of_bone_soup(world, limits),
+        Claim(
+            "bone soup: mixed rewards",
+            "Without extrapolation, backbones of mixed rewards (β = 0.6) cover more hypervolume "
+            "than backbones of one reward each (β = 1).",
+            world,
+            "hypervolume",
+            "bone_soup (beta=0.6",
+            "bone_soup (beta=1,",
+            limits=limits,
+        ),
+        Claim(
+            "bone soup: β",
+            "Without extrapolation, β = 0.6 gives more hypervolume than β = 0.8.",
+            world,
+            "hypervolume",
+            "bone_soup (beta=0.6",
+            "bone_soup (beta=0.8",
             limits=limits,
         ),
         Claim(
@@ -180,6 +238,83 @@ def _shared(world: str, limits: str) -> tuple[Claim, ...]:
             limits=limits,
         ),
         Claim(
+            "COS-DPO: beats linear scalarisation",
+            "COS-DPO covers more hypervolume than linear scalarisation (MORL on preferences).",
+            world,
+            "hypervolume",
+            "cos_dpo",
+            "morl (feedback=preference",
+            limits=limits,
+        ),
+        Claim(
+            "COS-DPO: cheaper than linear scalarisation",
+            "COS-DPO takes less than half of linear scalarisation's optimiser steps.",
+            world,
+            "steps share",
+            "cos_dpo",
+            "morl (feedback=preference",
+            above=0.5,
+            less=True,
+            limits=limits,
+        ),
+        Claim(
+            "COS-DPO: beats a DPO soup",
+            "COS-DPO covers more hypervolume than a DPO soup.",
+            world,
+            "hypervolume",
+            "cos_dpo",
+            "rewarded_soup (feedback=preference",
+            limits=limits,
+        ),
+        Claim(
+            "interpolation: predictable",
+            "Points are a linear function of α in [0, 1]: R² above 0.9, mean over objectives.",
+            world,
+            "cube: linear fit",
+            "interpolation",
+            above=0.9,
+            limits=limits,
+        ),
+        Claim(
+            "interpolation: consistent",
+            "More α of an objective gives more of it, whatever the other α: Somers' D above 0.95.",
+            world,
+            "cube: order",
+            "interpolation",
+            above=0.95,
+            limits=limits,
+        ),
+        Claim(
+            "interpolation: entanglement",
+            "For most pairs, a dial moves another objective by less than half of what that "
+            "objective's own dial does.",
+            world,
+            "cube: pairs apart",
+            "interpolation",
+            above=0.5,
+            limits=limits,
+        ),
+        Claim(
+            "interpolation: extrapolation to −1 and 2",
+            "At α = −1 and 2 an objective is within half of the change that the line through "
+            "α = 0 and 1 predicts.",
+            world,
+            "cube: off the line at 1",
+            "interpolation",
+            above=0.5,
+            less=True,
+            limits=limits,
+        ),
+        Claim(
+            "interpolation: breaks beyond",
+            "At α = −2 and 3 it misses the line by more than half of the predicted change.",
+            world,
+            "cube: off the line at 2",
+            "interpolation",
+            above=0.5,
+            limits=limits,
+        ),
+        Claim(
             "the reference point",
             "The ranking by hypervolume is the same at the references −1, −2 and −3.",
             world,
@@ -211,6 +346,25 @@ CLAIMS = (
         "rewarded_soup",
         "morl",
         limits=_TABULAR,
+    ),
+    *_front_of_bone_soup("bandit3", _TABULAR_3),
+    Claim(
+        "common noise: differences at a preference",
+        "Common random numbers shrink the standard error of the difference in utility of two "
+        "methods at a preference: error with noise of their own over error with common noise.",
+        "noise",
+        "noise: utility",
+        above=1.0,
+        limits=_EMBEDDED,
+    ),
+    Claim(
+        "common noise: differences in hypervolume",
+        "Common random numbers shrink the bootstrap error of the difference in hypervolume of two "
+        "methods: error with noise of their own over error with common noise.",
+        "noise",
+        "noise: hypervolume",
+        above=1.0,
+        limits=_EMBEDDED,
     ),
     *_bone_soup("stories", _SMALL),
     Claim(
@@ -266,6 +420,35 @@ CLAIMS = (
         "main_objective",
         "cos_dpo",
         "rewarded_soup",
+        limits=_RANKERS,
+    ),
+    Claim(
+        "COS-DPO: auxiliary hypervolume, linear scalarisation",
+        "COS-DPO covers more auxiliary hypervolume than linear scalarisation.",
+        "mq2008",
+        "auxiliary_hypervolume",
+        "cos_dpo",
+        "morl",
+        limits=_RANKERS,
+    ),
+    Claim(
+        "COS-DPO: the main objective, linear scalarisation",
+        "COS-DPO keeps a higher main NDCG than linear scalarisation.",
+        "mq2008",
+        "main_objective",
+        "cos_dpo",
+        "morl",
+        limits=_RANKERS,
+    ),
+    Claim(
+        "COS-DPO: cheaper than linear scalarisation",
+        "COS-DPO takes less than half of linear scalarisation's optimiser steps.",
+        "mq2008",
+        "steps share",
+        "cos_dpo",
+        "morl",
+        above=0.5,
+        less=True,
         limits=_RANKERS,
     ),
 )
