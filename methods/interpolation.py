@@ -72,7 +72,8 @@ class Interpolation(Method):
 
     def points(self, grid: Array) -> list[Point]:
         """Grid, then the cube of alpha on which entanglement is measured."""
-        axis = np.linspace(*self.options.cube_range, self.options.cube).tolist()
+        low, high = self.options.cube_range
+        axis = np.linspace(low, high, self.options.cube).tolist()
         names = [f"alpha_{o.name}" for o in self.objectives]
         cube = [] if not axis else [np.array(a) for a in product(axis, repeat=self.m)]
         return super().points(grid) + [

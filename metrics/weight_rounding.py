@@ -21,7 +21,7 @@ def round_weights(weights: ArrayLike) -> FloatArray:
     """Weights or dials (…), rounded to nine decimals."""
     import numpy as np
 
-    return np.round(np.asarray(weights, dtype=np.float64), _DECIMALS)
+    return np.asarray(np.round(np.asarray(weights, dtype=np.float64), _DECIMALS))
 
 
 def preference_key(preference: Iterable[float]) -> tuple[float, ...]:

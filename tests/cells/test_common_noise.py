@@ -11,7 +11,7 @@ from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.scores import read_values
 from paretosteer.commands.main import main
 from paretosteer.config.schema import CellConfig
-from paretosteer.report.analysis.evaluate import evaluate
+from paretosteer.report.analysis.evaluate_table import evaluate
 from paretosteer.report.analysis.tables import make_tables
 from paretosteer.report.outputs.notes import notes
 from paretosteer.report.outputs.text_tables import apart

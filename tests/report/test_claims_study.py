@@ -18,7 +18,7 @@ from scipy import stats
 
 from paretosteer.cells.cell import find_cells
 from paretosteer.metrics import hypervolume
-from paretosteer.report.analysis.evaluate import evaluate
+from paretosteer.report.analysis.evaluate_table import evaluate
 from paretosteer.report.analysis.tables import make_tables
 
 

@@ -8,7 +8,7 @@ from report_cells import EDGE, GRID, TRIANGLE, moved, write_cell
 
 from paretosteer import metrics
 from paretosteer.cells.cell import find_cells
-from paretosteer.report.analysis.evaluate import TableResult, evaluate
+from paretosteer.report.analysis.evaluate_table import TableResult, evaluate
 from paretosteer.report.analysis.tables import make_tables
 from paretosteer.report.outputs.notes import notes
 from paretosteer.report.outputs.score_csv import score_csv

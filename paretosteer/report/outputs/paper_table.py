@@ -13,7 +13,7 @@ from paretosteer.errors import UsageError
 from paretosteer.metrics.row_metric import Column
 from paretosteer.metrics.weight_rounding import preference_key
 from paretosteer.report.analysis.comparable import Setting, vector_words
-from paretosteer.report.analysis.evaluate import RowResult, TableResult, evaluate
+from paretosteer.report.analysis.evaluate_table import RowResult, TableResult, evaluate
 from paretosteer.report.analysis.tables import Table, make_tables
 from paretosteer.report.columns import BUILT_IN
 from paretosteer.report.published_tables import PAPERS, Paper, PaperColumn, PaperTable
