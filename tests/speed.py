@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import argparse
 import copy
-import ctypes
-import gc
+import json
+import math
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from peak_memory import begin_peak, peak
 from torch import Tensor
 
 from paretosteer.benchmarks.stories.openings import prompts as openings
@@ -40,10 +43,14 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Side:
-    """One way to write or to train: `run` returns the number of response tokens."""
+    """One way to write or to train: `run` returns the number of response tokens.
+
+    `memory` returns the MB that the latest run took at its peak in another process.
+    """
 
     label: str
     run: Callable[[], int]
+    memory: Callable[[], float | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,13 +76,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--prompts", type=int, default=16)
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--trl", help="Python of an environment with TRL; without it, not compared")
     args = parser.parse_args(arguments)
     if args.threads:
         torch.set_num_threads(args.threads)
     device, dtype = torch.device(args.device), DTYPES[args.dtype]
     model = load_model(args.model, device, dtype) if args.model else small_llama(device, dtype)
     prompts = [Prompt(p.id, p.text) for p in openings("test")[: args.prompts]]
-    speeds = measure(sides(model, prompts, args.tokens), args.rounds)
+    compared = sides(model, prompts, args.tokens)
+    if args.trl:
+        with trl_training(args.trl, model, prompts, args.tokens) as compared["trl"]:
+            speeds = measure(compared, args.rounds)
+    else:
+        speeds = measure(compared, args.rounds)
     report(model, device, args.dtype, speeds)
     return 0
 
@@ -154,20 +167,76 @@ def sampled(policy: TextPolicy, rows: list[Prompt], control: Control) -> int:
 
 
 def trained(policy: TextPolicy, rows: list[Prompt], control: Control) -> Callable[[], int]:
-    """Sample, score with gradients, and take one step of Adam on rewards made up."""
+    """Sample, score under the start model and with gradients, and take one step of Adam.
+
+    The rewards are random, less a penalty on KL to the start model, as in TRL's default.
+    """
     policy = copy.deepcopy(policy)
     optimiser = torch.optim.Adam([p for p in policy.network.parameters() if p.requires_grad], 1e-4)
-    advantages = torch.randn(len(rows), device=policy.device)
+    start = Control.start(len(rows))
 
     def run() -> int:
         samples = policy.sample(rows, control, 0, [0] * len(rows))
+        with torch.no_grad():
+            before = policy.log_probs(samples, start).sum(dim=1)  # (rows,)
         log_probs = policy.log_probs(samples, control).sum(dim=1)  # (rows,)
+        kl = log_probs.detach() - before
+        advantages = torch.randn(len(rows), device=policy.device) - 0.05 * kl
         optimiser.zero_grad()
         (-advantages * log_probs).mean().backward()
         optimiser.step()
         return int(samples.mask.sum())
 
     return run
+
+
+@contextmanager
+def trl_training(
+    python: str, model: LanguageModel, prompts: list[Prompt], tokens: int
+) -> Iterator[Side]:
+    """TRL's RLOOTrainer on the same model and number of rows, in a process of another Python."""
+    network, generations = model.network, len(lattice(3))
+    arguments = {
+        "generations": generations,
+        "tokens": tokens,
+        "rank": RANK,
+        "dtype": str(network.dtype).removeprefix("torch."),
+        "device": network.device.type,
+        "threads": torch.get_num_threads(),
+    }
+    flags = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
+    with tempfile.TemporaryDirectory() as folder:
+        network.save_pretrained(folder)
+        model.tokenizer.save_pretrained(folder)
+        texts = json.dumps([prompt.text for prompt in prompts])
+        (Path(folder) / "prompts.json").write_text(texts, encoding="utf-8")
+        script = Path(__file__).with_name("speed_trl.py")
+        with subprocess.Popen(
+            [python, str(script), folder, *flags],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdin and process.stdout
+            used = math.nan
+
+            def run() -> int:
+                nonlocal used
+                with suppress(BrokenPipeError):
+                    print(file=process.stdin, flush=True)
+                answer = process.stdout.readline()
+                if not answer:
+                    raise SystemExit(f"{script.name} ended early; its error is above")
+                used = float(answer)
+                return len(prompts) * generations * tokens
+
+            try:
+                yield Side(
+                    "training, TRL's RLOOTrainer", run, lambda: None if math.isnan(used) else used
+                )
+            finally:
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
 
 
 @torch.no_grad()
@@ -245,34 +314,13 @@ def measure(sides: dict[str, Side], rounds: int) -> dict[str, Speed]:
             if round_:
                 rates[name].append(tokens / (time.perf_counter() - began))
             else:
-                memory[name] = None if held is None else peak() - held
+                own = None if held is None else peak() - held
+                memory[name] = side.memory() if side.memory else own
         print(f"round {round_}/{rounds}", file=sys.stderr, flush=True)
     return {
         name: Speed(side.label, statistics.median(rates[name]), memory[name])
         for name, side in sides.items()
     }
-
-
-def begin_peak() -> float | None:
-    """Forget the peak of memory so far; MB held now, None where the system does not tell."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated() / 2**20
-    gc.collect()
-    try:
-        ctypes.CDLL(None).malloc_trim(0)  # else memory that other sides freed would not count
-        Path("/proc/self/clear_refs").write_text("5")
-    except (OSError, AttributeError, TypeError):
-        return None
-    return peak()
-
-
-def peak() -> float:
-    """Most MB held since `begin_peak`."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(x.split()[1]) / 1024 for x in lines if x.startswith("VmHWM"))
 
 
 def report(
@@ -295,7 +343,10 @@ def report(
     ended = rate["natural"] / rate["natural_generate"]
     print(f"one batch against generate(), to the end token: {ended:.2f}")
     print(f"{other} against {dtype}, one batch: {rate[other] / rate['batch']:.2f}")
-    print("training against TRL's RLOOTrainer: not measured, as there is no environment with TRL")
+    if "trl" in rate:
+        print(f"training against TRL's RLOOTrainer: {rate['training'] / rate['trl']:.2f}")
+    else:
+        print("training against TRL's RLOOTrainer: not measured; set --trl")
 
 
 def processor() -> str:
