@@ -80,7 +80,7 @@ METRICS = (
     RowMetric(
         "hypervolume_behind",
         "shown",
-        "hypervolume that the row lacks against the best",
+        "difference from the best hypervolume",
         title="Behind the best",
         meaning="Hypervolume that the row lacks against the best under the budget, with its paired "
         "interval, over the folds and seeds that both have. If the interval contains 0, the two do "
@@ -93,7 +93,7 @@ METRICS = (
     RowMetric(
         "rank",
         "shown",
-        "place by hypervolume among the rows under the budget",
+        "rank by hypervolume among the rows under the budget",
         title="Rank",
         meaning="Place by hypervolume among the methods under the budget, with the interval of "
         "that place over the same resamples.",

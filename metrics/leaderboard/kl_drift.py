@@ -6,7 +6,7 @@ METRICS = (
     RowMetric(
         "kl",
         "shown",
-        "nats per sample away from the start model",
+        "KL from the start model, nats per sample",
         title="KL",
         meaning="Drift from the start model in nats per sample, averaged over preferences. Reward "
         "can always be bought with more of it.",
@@ -34,7 +34,7 @@ METRICS = (
     RowMetric(
         "equal_drift_kl",
         "shown",
-        "that common KL, nats per sample",
+        "KL threshold of hypervolume_equal_drift, nats per sample",
         title="Equal drift",
         meaning="That threshold, in nats per sample.",
         format=".3g",

@@ -52,7 +52,7 @@ METRICS = (
     RowMetric(
         "miscalibration",
         "down",
-        "error along the way asked for, turns of one dial",
+        "error in the requested direction, one dial turned",
         title="Miscalibration",
         meaning="On a method's own cube of dials: turning one dial by α asks for that share of "
         "what its end does to its own objective. The error along that way, as a share of it, "
@@ -66,7 +66,7 @@ METRICS = (
     RowMetric(
         "orthogonality",
         "down",
-        "side effects across the way asked for, turns of one dial",
+        "change in other directions, one dial turned",
         title="Orthogonality",
         meaning="The movement across that way, in the other objectives, as a share of it.",
         format=".3f",
