@@ -24,7 +24,7 @@ METRICS = (
     RowMetric(
         "steering_regret",
         "shown",
-        "utility lost because another own point is better, cross-fitted",
+        "utility lost to better own points, cross-fitted",
         title="Steering regret",
         meaning="The part of that loss which better aim alone would recover: the method has a "
         "better point for that preference, but offers it for another. 0 also for a method that "
