@@ -36,7 +36,7 @@ from paretosteer.training import temperature_dial
 from paretosteer.training.aligned_preference import AlignedPreference
 
 _HYPER_PROMPT = {"condition": ("hyper_prompt", "none")}  # none has the same parts
-_BANKS = {"condition": ("banks", "tied_banks", "mixture")}
+_BANKS = {"condition": ("banks", "tied_banks", "mixture", "shifts")}
 _CONTROLS = ("soup", "features", "mixture")  # kinds of control that carry weights as numbers
 
 
@@ -53,8 +53,8 @@ class COSDPO(Method):
         condition: str = option(
             "hyper_prompt",
             "hyper_prompt (a masked prefix of a text, extra inputs of a network), features, "
-            "banks, tied_banks, mixture or another conditioning; none: no conditioning, the "
-            "negative control",
+            "shifts, banks, tied_banks, mixture or another conditioning; none: no conditioning, "
+            "the negative control",
         )
         form: Literal["scratch", "augment"] | None = option(
             None,

@@ -32,7 +32,8 @@ from paretosteer import (
     preference_control,
 )
 
-_FEATURES = {"condition": ("prompt_text", "banks", "tied_banks", "mixture")}  # that read no vector
+# Conditionings without a network that reads a vector.
+_FEATURES = {"condition": ("prompt_text", "shifts", "banks", "tied_banks", "mixture")}
 
 
 class MOODPO(Method):
@@ -54,8 +55,8 @@ class MOODPO(Method):
         )
         condition: str | None = option(
             None,
-            "prompt_text (words), features (soft prompt), banks or another conditioning that reads "
-            "weights; null: the benchmark's, features on stories",
+            "prompt_text (words), features (soft prompt), shifts (of layer outputs), banks or another "
+            "conditioning that reads weights; null: the benchmark's, shifts on stories",
         )
         tokens: int = option(4, "soft prompt vectors", least=1, unless=_FEATURES)
         hidden: int = option(

@@ -29,6 +29,7 @@ from paretosteer import (
     UsageError,
     option,
 )
+from paretosteer.policies.shifts import Shifts
 from paretosteer.runtime.accelerate_processes import from_first
 from paretosteer.training.score_targets import (
     TargetRange,
@@ -40,7 +41,7 @@ from paretosteer.training.target_imitation import Rows, TargetImitation
 
 _QUANTILES = {"targets": ("quantiles",)}
 _NONE = {"rounds": (0,)}
-_VECTOR = {"condition": ("features",)}
+_VECTOR = {"condition": ("features", "shifts")}
 
 
 class RiC(Method):
@@ -118,10 +119,10 @@ class RiC(Method):
             most=0.99,
             unless=_VECTOR,
         )
-        condition: Literal["prompt_text", "features"] | None = option(
+        condition: Literal["prompt_text", "features", "shifts"] | None = option(
             None,
-            "give targets in words, or as features (a soft prompt); null: the benchmark's, "
-            "features on stories",
+            "give targets in words, as features (a soft prompt) or as shifts of layer outputs; "
+            "null: the benchmark's, shifts on stories",
         )
 
     def check(self, objectives: int) -> None:
@@ -136,6 +137,8 @@ class RiC(Method):
         o = self.options
         if o.condition == "features":
             return Features(objectives, rank=o.rank, alpha=o.alpha, dropout=o.dropout)
+        if o.condition == "shifts":
+            return Shifts.of(objectives, o)
         return PromptText(o.rank, o.alpha, o.dropout)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
@@ -199,6 +202,8 @@ class RiC(Method):
         o, edges = self.options, self.selection.get("edges")
         if o.condition == "features":
             return Control.features(targets)
+        if o.condition == "shifts":
+            return Control.soup(targets)
         levels = None if edges is None else np.array(edges)
         return Control.text(TargetText(self._names, o.template, o.decimals, levels)(targets))
 

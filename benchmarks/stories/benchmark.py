@@ -47,8 +47,8 @@ class Stories(ScoredByFunctions):
 
     @classmethod
     def training_defaults(cls, options: Options) -> Mapping[str, Any]:
-        """As usual, but preferences enter as a soft prompt: small models read no numbers."""
-        return {**TRAINING, "condition": "features"}
+        """As usual, but preferences shift layer outputs: small models learn to read no prompt."""
+        return {**TRAINING, "condition": "shifts"}
 
     def scored(self) -> Sequence[tuple[Objective, Score]]:
         return [

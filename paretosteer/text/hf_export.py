@@ -19,6 +19,7 @@ from torch import Tensor
 
 from paretosteer.errors import UsageError
 from paretosteer.policies.control import Control
+from paretosteer.policies.shifts import ShiftedLinear
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.write_peft import write_adapter, write_soft_prompt
 
@@ -47,6 +48,11 @@ def check_form(policy: TextPolicy, control: Control, form: Form) -> None:
         raise UsageError(
             f"--as {form}: virtual tokens combined with banks cannot be exported; use "
             "`paretosteer sample`"
+        )
+    if any(isinstance(layer, ShiftedLinear) for layer in policy.layers.values()):
+        raise UsageError(
+            f"--as {form}: this policy shifts the outputs of layers, which neither a plain model nor "
+            "an adapter stores; use `paretosteer sample`"
         )
     if control.kind == "features" and form == "model":
         raise UsageError(
