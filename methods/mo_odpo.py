@@ -55,8 +55,8 @@ class MOODPO(Method):
         )
         condition: str | None = option(
             None,
-            "prompt_text (words), features (soft prompt), shifts (of layer outputs), banks or another "
-            "conditioning that reads weights; null: the benchmark's, shifts on stories",
+            "prompt_text (words), features (soft prompt), shifts (of layer outputs), banks or "
+            "another conditioning that reads weights; null: the benchmark's, shifts on stories",
         )
         tokens: int = option(4, "soft prompt vectors", least=1, unless=_FEATURES)
         hidden: int = option(

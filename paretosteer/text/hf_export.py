@@ -51,8 +51,8 @@ def check_form(policy: TextPolicy, control: Control, form: Form) -> None:
         )
     if any(isinstance(layer, ShiftedLinear) for layer in policy.layers.values()):
         raise UsageError(
-            f"--as {form}: this policy shifts the outputs of layers, which neither a plain model nor "
-            "an adapter stores; use `paretosteer sample`"
+            f"--as {form}: this policy shifts the outputs of layers, which no plain model or "
+            "adapter stores; use `paretosteer sample`"
         )
     if control.kind == "features" and form == "model":
         raise UsageError(

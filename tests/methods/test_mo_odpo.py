@@ -305,16 +305,18 @@ def test_a_conditioning_that_reads_no_preference_is_refused():
 
 @pytest.mark.parametrize("name", ["mo_odpo", "mi_epo"])
 def test_it_conforms_on_text_and_rankings(name):
-    for condition in ("features", "prompt_text"):
+    for condition in ("shifts", "features", "prompt_text"):
         found = check_method(name, *TEXT, "budget.steps=2", f"method.condition={condition}")
         assert not faults(found), "\n".join(map(str, found))
     found = check_method(name, "benchmark=ranking", "method.condition=banks", "budget.steps=4")
     assert not faults(found), "\n".join(map(str, found))
 
 
-def test_on_stories_the_preference_enters_as_a_soft_prompt_unless_words_are_asked_for():
+def test_on_stories_the_preference_shifts_layers_unless_words_or_a_soft_prompt_are_chosen():
     benchmark = make_benchmark("stories", budget="smoke")
-    for values, kind in (({}, "features"), ({"condition": "prompt_text"}, "text")):
+    kinds = ((None, "soup"), ("prompt_text", "text"), ("features", "features"))
+    for condition, kind in kinds:
+        values = {"condition": condition}
         method = make_method("mo_odpo", **values)
         method.build_policy(benchmark, 0)
         assert method.control(np.eye(2)).kind == kind

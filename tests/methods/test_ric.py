@@ -276,6 +276,10 @@ def test_published_targets_outside_the_training_scores_are_refused_clipped_or_al
             r"method\.tokens: has no effect with condition=features",
         ),
         (
+            {"condition": "shifts", "left_out": 0.5},
+            r"method\.left_out: has no effect with condition=shifts",
+        ),
+        (
             {"condition": "features", "left_out": 0.5},
             r"method\.left_out: has no effect with condition=features",
         ),
@@ -319,6 +323,7 @@ def test_draws_are_split_with_all_their_fields():
     "options",
     [
         (),
+        ("method.condition=features",),
         ("method.condition=prompt_text",),
         (
             "method.condition=prompt_text",
