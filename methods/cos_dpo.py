@@ -30,6 +30,7 @@ from paretosteer import (
     UsageError,
     dirichlet,
     option,
+    preference_control,
     with_dial,
 )
 from paretosteer.training import temperature_dial
@@ -191,14 +192,9 @@ class COSDPO(Method):
         return Draws(weights, temperatures=directions.repeat(n // count, axis=0))
 
     def _control(self, draws: Draws) -> Control:
-        mu, steered_by = draws.weights, self._kind.steered_by
+        mu = draws.weights
         if self.options.condition == "none":
             return Control.features(np.zeros_like(mu))
-        if steered_by == "soup":
-            return Control.soup(mu)
-        if steered_by == "mixture":
-            return Control.mixture(np.insert(mu, 0, 0.0, axis=1))  # without the start policy
-        centred = self.m * mu - 1  # 0 for equal weights, and of about unit variance in training
         if draws.temperatures is None:
-            return Control.features(centred)
-        return Control.features(np.hstack([centred, draws.temperatures - 1]))
+            return preference_control(self._kind.steered_by, mu, self._names)
+        return Control.features(np.hstack([self.m * mu - 1, draws.temperatures - 1]))
