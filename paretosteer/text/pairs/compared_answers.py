@@ -21,6 +21,7 @@ _STEM = "(response|answer|completion|output|conversation)"
 _ENDS = (("0", "1"), ("1", "2"), ("a", "b"))
 # Names such as `winner_model_a` or `is_response_0_safe`, whose 1 speaks for that answer.
 _ONE_SIDE = re.compile(rf"(^|_)(model|{_STEM})_?[012ab](_|$)|(^|_)[ab]_", re.IGNORECASE)
+_WHOLE = re.compile(r"\A(-?\d+)\.0*\Z")
 _TIES = (
     "-1",
     "tie",
@@ -172,7 +173,6 @@ def _pair(prompt: Dialogue, row: Values, names: tuple[str, str], winner: int) ->
 
 
 def _key(value: Any) -> str:
-    if value is None:
-        return ""
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value) if whole else value).strip().casefold()
+    """Value in lower case; whole numbers without the `.0` that tables with gaps add."""
+    written = "" if value is None else str(value).strip().casefold()
+    return _WHOLE.sub(r"\1", written)

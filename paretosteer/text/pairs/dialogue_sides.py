@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -33,7 +34,9 @@ def shared(one: Dialogue, other: Dialogue) -> Pair:
     if not users:
         raise LeftOut("unshared")
     prompt = one[: users[-1] + 1]
-    return Pair(prompt, _answer(one[len(prompt) :]), _answer(other[len(prompt) :]))
+    one_rest, other_rest = one[len(prompt) :], other[len(prompt) :]
+    continued = any(turn.role == "user" for turn in (*one_rest, *other_rest))
+    return Pair(prompt, _answer(one_rest), _answer(other_rest), continued)
 
 
 def compared(prompt: Dialogue, one: Any, other: Any, names: Sequence[str] = SIDES) -> Pair:
@@ -45,7 +48,7 @@ def compared(prompt: Dialogue, one: Any, other: Any, names: Sequence[str] = SIDE
     if prompt and prompt[-1].text not in asked:
         raise LeftOut("prompt")
     if prompt and prompt[0].role == "system" and pair.prompt[0].role != "system":
-        pair = Pair((prompt[0], *pair.prompt), pair.chosen, pair.rejected)
+        pair = replace(pair, prompt=(prompt[0], *pair.prompt))
     return pair
 
 

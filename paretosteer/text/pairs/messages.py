@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,21 @@ _ROLES: dict[str, Role] = {
     **{"user": "user", "human": "user"},
     **{"assistant": "assistant", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant"},
 }
+
+_HELPSTEER = re.compile(r"\n?<extra_id_1>(User|Assistant)\n")
+# Columns beside the texts, and keys beside the content of a message, that a model would read.
+_MEDIA = ("image", "images", "video", "videos", "audio", "audios", "tools")
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+
+
+def check_text_only(row: Mapping[str, Any]) -> None:
+    """Raise ValueError if a row has pictures, sounds or tools beside its texts."""
+    for name in _MEDIA:
+        if decoded(row.get(name)):
+            raise ValueError(
+                f"{name} is content other than text, which is not supported; to ignore it, set "
+                f"columns: {{unused: {name}}}"
+            )
 
 
 def decoded(value: Any) -> Any:
@@ -73,7 +89,17 @@ def messages(value: Any, name: str) -> Dialogue | None:
 def dialogue(value: Any, name: str) -> Dialogue:
     """Turns of chat messages, of a transcript, or of a single question."""
     turns = messages(value, name)
-    return parse_transcript(text(value, name)) if turns is None else turns
+    return _parsed(text(value, name)) if turns is None else turns
+
+
+def _parsed(written: str) -> Dialogue:
+    """Turns of a text: a transcript, a single question, or HelpSteer's dialogue."""
+    first, *rest = _HELPSTEER.split(written)  # the first turn is the user's, and has no mark
+    if not rest:
+        return parse_transcript(written)
+    names, texts = ("User", *rest[::2]), (first, *rest[1::2])
+    turns = zip(names, texts, strict=True)
+    return tuple(Turn(_ROLES[role.casefold()], said.strip()) for role, said in turns)
 
 
 def _is(item: Any) -> bool:
@@ -90,6 +116,8 @@ def _turn(message: Mapping[str, Any], name: str) -> Turn:
     content = message.get("content", message.get("value"))
     if key in ("tool", "function", "observation", "function_call") or message.get("tool_calls"):
         raise ValueError(f"{name} has a message of a tool, which is not supported")
+    if beside := next((other for other in _REASONING if message.get(other)), None):
+        raise ValueError(f"{name} has a message with {beside!r} beside its content, not supported")
     if key not in _ROLES:
         raise ValueError(f"{name} has a message of role {role!r}, expected {', '.join(_ROLES)}")
     if isinstance(content, list):

@@ -43,6 +43,7 @@ class Pair:
     prompt: Dialogue
     chosen: str
     rejected: str
+    continued: bool = field(default=False, compare=False)  # turns after the answers are not used
 
     @cached_property
     def key(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from paretosteer.text.pairs.compared_answers import (
     STRENGTHS,
@@ -41,6 +41,7 @@ from paretosteer.text.pairs.prompt_columns import (
 )
 from paretosteer.text.pairs.rated_answers import (
     ANSWERS,
+    CONVERSATIONS,
     LABELS,
     Rated,
     attributes,
@@ -80,7 +81,7 @@ def format_of(row: Values, source: Source) -> Format | None:
             return form
     if two_answers(row):
         return _STRENGTH if columns & set(STRENGTHS) else _WINNER
-    if columns & set(LABELS) and columns & {"completion", "messages"}:
+    if columns & set(LABELS) and columns & {"completion", *CONVERSATIONS}:
         return _LABELLED
     answer = _answer_column(row)
     return _RATED if answer and (source.rating or _ratings(row)) else None
@@ -128,7 +129,7 @@ def _without_prompt(rows: Sequence[Values], source: Source) -> Parse:
 def _dialogues(row: Values) -> Pair:
     one, other = (dialogue(cell(row, side), side) for side in SIDES)
     pair = shared(one, other)
-    return Pair(with_system(row, pair.prompt), pair.chosen, pair.rejected)
+    return replace(pair, prompt=with_system(row, pair.prompt))
 
 
 def _plain(rows: Sequence[Values]) -> Parse:
@@ -144,7 +145,7 @@ def _plain(rows: Sequence[Values]) -> Parse:
 
     def read(row: Values) -> Pair:
         pair = parse(row)
-        return Pair(with_system(row, pair.prompt), pair.chosen, pair.rejected)
+        return replace(pair, prompt=with_system(row, pair.prompt))
 
     return read
 

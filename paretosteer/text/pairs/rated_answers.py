@@ -18,6 +18,7 @@ from paretosteer.text.pairs.prompt_columns import PROMPTS, prompt_of
 
 MOST = 16  # answers to a prompt: their number of pairs grows with its square
 ANSWERS = ("response", "completion", "answer", "output")
+CONVERSATIONS = ("messages", "conversations")  # with the answer at their end
 LABELS = ("label", "kto_tag")
 _TRUTHS = {"true": 1.0, "false": 0.0}
 _GOOD = (
@@ -72,9 +73,10 @@ def labelled_row(row: Values, label: str) -> list[Rated]:
     if score not in (0.0, 1.0, None):
         raise ValueError(f"{label} is {row[label]!r}, expected true or false")
     if "completion" not in row:
-        turns = messages(cell(row, "messages"), "messages") or ()
+        name = next((name for name in CONVERSATIONS if name in row), CONVERSATIONS[0])
+        turns = messages(cell(row, name), name) or ()
         if not turns or turns[-1].role != "assistant":
-            raise ValueError("messages does not end with an answer of the assistant")
+            raise ValueError(f"{name} does not end with an answer of the assistant")
         return [Rated(turns[:-1], turns[-1].text, score)]
     answer = messages(row["completion"], "completion")
     if answer is None:

@@ -10,6 +10,7 @@ from typing import Any
 from paretosteer.errors import UsageError
 from paretosteer.text.pairs.containers import Row, read_rows
 from paretosteer.text.pairs.dialogue_sides import MIXTURE
+from paretosteer.text.pairs.messages import check_text_only
 from paretosteer.text.pairs.pair import REASONS, LeftOut, Pair, PairSet
 from paretosteer.text.pairs.pair_formats import (
     WITHOUT_PROMPT,
@@ -21,6 +22,7 @@ from paretosteer.text.pairs.pair_formats import (
 from paretosteer.text.pairs.pair_source import Source
 from paretosteer.text.pairs.prompt_columns import mapping
 from paretosteer.text.pairs.rated_answers import Rated, pairs_of
+from paretosteer.text.pairs.rendered_text import rendered_texts
 
 
 def read_pairs(source: str | Mapping[str, Any] | Source, objective: str) -> PairSet:
@@ -84,6 +86,8 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
             reading.counts[reason] += 1
         else:
             pairs[pair] = None
+    _check_rendered(list(pairs), source)
+    _check_continued(list(pairs), source)
     swapped = [pair for pair in pairs if Pair(pair.prompt, pair.rejected, pair.chosen) in pairs]
     reading.counts["contradicted"] = len(swapped)
     for pair in swapped:
@@ -105,6 +109,29 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
             f"{remedy}provide another source"
         )
     return found
+
+
+def _check_rendered(pairs: list[Pair], source: Source) -> None:
+    """Refuse a file of which too many texts are already written in a model's template."""
+    marked = rendered_texts(pairs)
+    if len(marked) > MIXTURE * len(pairs):
+        raise UsageError(
+            f"{source.option}: {source.path!r} has texts in a model's template, such as "
+            f"{marked[0]!r} ({len(marked)} of {len(pairs)} pairs), which would be put into the "
+            "start model's as well; use chat messages, plain texts, or a transcript such as "
+            "'\\n\\nHuman: …\\n\\nAssistant: …'"
+        )
+
+
+def _check_continued(pairs: list[Pair], source: Source) -> None:
+    """Refuse a file of which too many dialogues go on after the answers that are compared."""
+    continued = sum(pair.continued for pair in pairs)
+    if continued > MIXTURE * len(pairs):
+        raise UsageError(
+            f"{source.option}: {continued} of {len(pairs)} pairs of {source.path!r} have further "
+            "turns after the first answers that differ, and only those answers would be read; cut "
+            "the dialogues there, or use chat messages that end with the answers to compare"
+        )
 
 
 def _recognised(rows: list[Row], reading: _Reading) -> tuple[Format, list[Row]]:
@@ -143,6 +170,7 @@ def _parsed(form: Format, rows: list[Row], reading: _Reading) -> Iterable[Pair |
         raise UsageError(f"{source.option}: {source.path}: {error}") from None
     for location, row in rows:
         try:
+            check_text_only(row)
             yield parse(row)
         except LeftOut as error:
             reading.counts[error.reason] += 1

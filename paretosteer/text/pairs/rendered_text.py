@@ -1,0 +1,32 @@
+"""Texts that are already written in a model's template, which would be put into another one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from paretosteer.text.pairs.pair import Pair
+
+# Marks of templates: ChatML, Llama 2 to 4, Gemma, Phi, Zephyr and NeMo.
+_MARK = re.compile(
+    r"<\|(im_start|im_end|start_header_id|end_header_id|eot_id|eot|header_start|header_end"
+    r"|user|assistant|system|end|endoftext|end_of_text)\|>"
+    r"|\[/?INST\]|<</?SYS>>|<(start|end)_of_turn>|<extra_id_\d>|</s>\s*\Z"
+)
+# Where an answer begins: `Assistant:`, `### Response:`, and `A:` after `H:`.
+_CUE = re.compile(r"((\A|\W|\\n)(assistant|###\s*response)\s*:|\A\s*H:.*\n\s*A:)\s*\Z", re.I | re.S)
+_SHOWN = 30  # characters
+
+
+def rendered_texts(pairs: Iterable[Pair]) -> list[str]:
+    """One mark, with the text around it, for every pair whose prompt or answers have one."""
+    return [found for pair in pairs if (found := _mark(pair)) is not None]
+
+
+def _mark(pair: Pair) -> str | None:
+    turns = [turn.text for turn in pair.prompt]
+    marks = [_MARK.search(text) for text in (*turns, pair.chosen, pair.rejected)]
+    for match in (*marks, _CUE.search(turns[-1])):
+        if match is not None:
+            return match.string[max(0, match.end() - _SHOWN) : match.end()]
+    return None

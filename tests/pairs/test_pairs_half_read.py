@@ -1,0 +1,116 @@
+"""Rows are refused where reading them as texts would lose a part, or wrap it in two templates."""
+
+import pytest
+from pair_files import said, write_lines, written
+
+from paretosteer.errors import UsageError
+from paretosteer.text.dialogue import Turn
+from paretosteer.text.pairs import read_pairs
+
+ANSWERS = {"chosen": "good", "rejected": "bad"}
+
+
+def read(tmp_path, rows, name="p.jsonl", **settings):
+    path = write_lines(tmp_path / name, rows)
+    return read_pairs({"path": path, **settings}, "x")
+
+
+def rows_of(row, count=20):
+    """The same row with other questions, where it has `{}`."""
+
+    def filled(value, index):
+        if isinstance(value, str):
+            return value.replace("{}", f"question {index}")
+        if isinstance(value, list):
+            return [filled(part, index) for part in value]
+        if isinstance(value, dict):
+            return {name: filled(part, index) for name, part in value.items()}
+        return value
+
+    return [filled(row, index) for index in range(count)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n", **ANSWERS},
+        {"prompt": "<s>[INST] {} [/INST]", **ANSWERS},
+        {"prompt": "<start_of_turn>user\n{}<end_of_turn>\n<start_of_turn>model\n", **ANSWERS},
+        {"prompt": "### Instruction:\n{}\n\n### Response:", **ANSWERS},
+        {"prompt": "Human: {}\nAssistant:", **ANSWERS},
+        {"prompt": "{}", "chosen": "good<|eot_id|>", "rejected": "bad<|eot_id|>"},
+        {"prompt": said("[INST] {} [/INST]"), **ANSWERS},
+        {"chosen": "System: be kind\n\nHuman: {}\n\nAssistant: good", "rejected": "System: be kind"
+         "\n\nHuman: {}\n\nAssistant: bad"},
+        {"chosen": r"\n\nHuman: {}\n\nAssistant: good", "rejected": r"\n\nHuman: {}\n\nAssistant: "
+         "bad"},
+        {"chosen": "H: {}\n\nA: good", "rejected": "H: {}\n\nA: bad"},
+    ],
+)  # fmt: skip
+def test_texts_in_a_model_s_template_are_refused(tmp_path, row):
+    with pytest.raises(UsageError, match=r"in a model's template, such as .*20 of 20 pairs"):
+        read(tmp_path, rows_of(row))
+
+
+def test_a_few_marks_of_templates_are_texts_like_any_other(tmp_path):
+    rows = rows_of({"prompt": "{}", **ANSWERS})
+    rows[3]["prompt"] = "What does <|im_start|> mean?"
+    assert len(read(tmp_path, rows).pairs) == 20
+
+
+def test_turns_of_helpsteer_are_a_dialogue(tmp_path):
+    prompt = "{}<extra_id_1>Assistant\nhello<extra_id_1>User\nmore"
+    rows = rows_of({"prompt": prompt, "response_1": "a", "response_2": "b", "winner": 2})
+    first = read(tmp_path, rows).pairs[0]
+    assert first.prompt == (
+        Turn("user", "question 0"),
+        Turn("assistant", "hello"),
+        Turn("user", "more"),
+    )
+    assert first.chosen == "b"
+
+
+@pytest.mark.parametrize(("name", "value"), [("images", ["a.png"]), ("tools", '[{"name": "f"}]')])
+def test_content_other_than_text_is_refused_unless_it_is_unused(tmp_path, name, value):
+    rows = rows_of({"prompt": "{}", **ANSWERS, name: value})
+    with pytest.raises(UsageError, match=f"{name} is content other than text.*unused: {name}"):
+        read(tmp_path, rows)
+    assert len(read(tmp_path, rows, columns={"unused": name}).pairs) == 20
+    empty = [{**row, name: value[:0]} for row in rows]
+    assert len(read(tmp_path, empty, "empty.jsonl").pairs) == 20
+
+
+def test_reasoning_beside_an_answer_is_refused(tmp_path):
+    answer = {"role": "assistant", "content": "good", "reasoning_content": "because"}
+    rows = rows_of({"prompt": said("{}"), "chosen": [answer], "rejected": "bad"})
+    with pytest.raises(UsageError, match="'reasoning_content' beside its content"):
+        read(tmp_path, rows)
+
+
+@pytest.mark.parametrize("last", ["thanks", "Human: hi"])
+def test_dialogues_that_go_on_after_their_answers_are_refused(tmp_path, last):
+    rows = rows_of({"chosen": written("{}", "a", last), "rejected": written("{}", "b")})
+    with pytest.raises(UsageError, match=r"20 of 20 pairs .* have further turns"):
+        read(tmp_path, rows)
+    few = rows[:2] + rows_of({"chosen": written("{}?", "a"), "rejected": written("{}?", "b")})
+    assert len(read(tmp_path, few, "few.jsonl").pairs) == 22
+
+
+def test_winners_in_tables_with_gaps_are_numbers(tmp_path):
+    """pandas writes 1.0 for 1 where a row of the column is empty."""
+    rows = rows_of({"prompt": "{}", "response_0": "a", "response_1": "b", "winner": "1.0"})
+    rows[1]["winner"] = ""
+    found = read(tmp_path, rows)
+    assert {pair.chosen for pair in found.pairs} == {"b"}
+    assert found.counts["tie"] == 1
+
+
+@pytest.mark.parametrize("label", ["label", "kto_tag"])
+def test_labelled_conversations_of_llama_factory(tmp_path, label):
+    def row(index):
+        turns = [("human", f"question {index // 2}"), ("gpt", f"answer {index}")]
+        messages = [{"from": role, "value": value} for role, value in turns]
+        return {"conversations": messages, label: index % 2 == 1}
+
+    found = read(tmp_path, [row(index) for index in range(20)])
+    assert [pair.chosen for pair in found.pairs] == [f"answer {i}" for i in range(1, 20, 2)]
