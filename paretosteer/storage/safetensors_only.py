@@ -49,7 +49,8 @@ def check_weights(folder: Path, option: str) -> None:
             "weights; move the adapter to another folder, or merge it and save the model again"
         )
     for index in folder.glob(f"*{_SUFFIX}.index.json"):
-        shards, whole = _shards(index), index.name.removesuffix(".index.json")
+        places, whole = _places(index), index.name.removesuffix(".index.json")
+        shards = sorted(set(places.values()))
         if whole in names and shards and whole not in shards:
             raise UsageError(  # transformers would read the single file and leave out the shards
                 f"{option}: {str(folder)!r} has two sets of weights, {whole} and the shards of "
@@ -63,6 +64,7 @@ def check_weights(folder: Path, option: str) -> None:
                     f"{option}: {str(folder)!r} has no {shard}, which {index.name} names; copy "
                     "all files of the model"
                 )
+        _check_index(folder, index, places, option)
 
 
 def check_precision(folder: Path, option: str) -> None:
@@ -72,7 +74,7 @@ def check_precision(folder: Path, option: str) -> None:
     """
     from safetensors import SafetensorError, safe_open
 
-    if "quantization_config" in read_model_json(folder / "config.json"):
+    if _has_reader(read_model_json(folder / "config.json").get("quantization_config")):
         return
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         try:
@@ -84,9 +86,22 @@ def check_precision(folder: Path, option: str) -> None:
             if name.endswith(".weight") and dtype not in _WEIGHTS:
                 raise UsageError(
                     f"{option}: {path.name} in {str(folder)!r} has {name} as {dtype}, and "
-                    "config.json has no quantization_config; save the model in float32, float16 "
-                    "or bfloat16"
+                    "config.json has no quantization_config that transformers reads; save the "
+                    "model in float32, float16 or bfloat16"
                 )
+
+
+def _has_reader(quantization: Any) -> bool:
+    """True if transformers dequantises weights of this configuration, or refuses to.
+
+    It ignores methods that it does not know, and takes codes for weights.
+    """
+    if not isinstance(quantization, dict):
+        return False
+    from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING
+
+    bits = any(quantization.get(f"load_in_{bits}bit") for bits in (4, 8))  # of bitsandbytes
+    return bits or quantization.get("quant_method") in AUTO_QUANTIZATION_CONFIG_MAPPING
 
 
 def read_model_json(path: Path) -> Any:
@@ -104,12 +119,34 @@ def read_model_json(path: Path) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def _shards(index: Path) -> list[str]:
-    """Names of the files in an index; none if it is not an index, which its reader reports."""
+def _places(index: Path) -> dict[str, str]:
+    """File of every weight of an index; none if it is not an index, which its reader reports."""
     try:
-        return sorted(set(map(str, read_model_json(index)["weight_map"].values())))
+        return {str(k): str(v) for k, v in read_model_json(index)["weight_map"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
+        return {}
+
+
+def _check_index(folder: Path, index: Path, places: dict[str, str], option: str) -> None:
+    """UsageError if a shard has other weights than its index says.
+
+    `transformers` loads everything in the shards, where a later one replaces an earlier one.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    for shard in sorted(set(places.values())):
+        try:
+            with safe_open(folder / shard, "pt") as tensors:
+                names = set(tensors.keys())
+        except (SafetensorError, OSError):
+            continue  # its reader reports it
+        if others := names ^ {name for name, place in places.items() if place == shard}:
+            name = min(others)
+            there = "has" if name in names else "lacks"
+            raise UsageError(
+                f"{option}: {shard} in {str(folder)!r} {there} {name}, unlike {index.name} says; "
+                "copy all files of the model from one place"
+            )
 
 
 def _refused(option: str, folder: Path, found: str) -> UsageError:

@@ -137,6 +137,36 @@ def test_a_file_beside_shards_is_refused(folder):
     start(folder)
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_shard_that_differs_from_its_index_is_refused(folder, there):
+    """Such as a shard that an earlier version of the model left in the folder."""
+    weights, index = load_file(folder / FILE), {}
+    (folder / FILE).unlink()
+    for number, names in enumerate([set(weights) - {NORM}, {NORM}], start=1):
+        shard = f"model-0000{number}-of-00002.safetensors"
+        stored = {name: weights[name] for name in names}
+        if there and NORM in names:
+            stored[EMBEDDING] = torch.zeros_like(weights[EMBEDDING])
+        save_file(stored, folder / shard, metadata={"format": "pt"})
+        index |= dict.fromkeys(names, shard)
+    if not there:
+        index["lm_head.weight"] = "model-00002-of-00002.safetensors"
+    file = folder / f"{FILE}.index.json"
+    file.write_text(json.dumps({"metadata": {}, "weight_map": index}))
+    found = f"2-of.* has {EMBEDDING}" if there else "1-of.* has lm_head.weight"
+    with pytest.raises(UsageError, match=rf"{found}, unlike {file.name} says"):
+        start(folder)
+
+
+@pytest.mark.parametrize("config", [None, {"quant_method": "exl2", "bits": 4}, {}])
+def test_codes_that_no_quantiser_of_transformers_reads_are_no_weights(folder, config):
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"quantization_config": config}))
+    change(folder, lambda weights: weights | {NORM: weights[NORM].to(torch.int8)})
+    with pytest.raises(UsageError, match=rf"has {NORM} as I8.*no quantization_config that trans"):
+        start(folder)
+
+
 @pytest.mark.parametrize("dtype", [torch.int8, torch.float8_e4m3fn])
 def test_codes_without_a_scale_are_no_weights(folder, dtype):
     change(folder, lambda weights: weights | {NORM: weights[NORM].to(dtype)})
