@@ -148,10 +148,7 @@ def set_padding(tokenizer: Any, path: str, pad_token: str | None, option: str = 
     """Set the padding token; raise UsageError if the tokenizer has none and none is given."""
     if pad_token is not None:
         token = tokenizer.eos_token if pad_token == "eos" else pad_token
-        if token is None or tokenizer.convert_tokens_to_ids(token) in {
-            None,
-            tokenizer.unk_token_id,
-        }:
+        if token not in tokenizer.get_vocab():
             raise UsageError(
                 f"{option}.pad_token: {pad_token!r} is not a token of {path!r}; "
                 "use a token of its vocabulary, or eos"

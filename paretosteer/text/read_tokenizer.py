@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer.errors import UsageError
+from paretosteer.storage.safetensors_only import read_model_json
 
 _FILE = "tokenizer.json"
+_PROCESSOR_TEMPLATE = "chat_template.json"
 # Texts on which pipelines differ: capitals, accents, digits, runs of spaces, line breaks, quotes.
 _PROBES = (
     "Once upon a time, there was a 7-year-old girl.",
@@ -48,9 +50,26 @@ def read_tokenizer(folder: str, option: str, trusted: bool = False) -> Any:
             f"{option}: the tokenizer in {folder!r} has special tokens only; copy its vocabulary "
             f"({_FILE}, or vocab.json and merges.txt) into the folder"
         )
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = _processor_template(Path(folder) / _PROCESSOR_TEMPLATE, option)
     if not trusted and getattr(tokenizer, "is_fast", False):
         _check_pipeline(tokenizer, Path(folder), option)
     return tokenizer
+
+
+def _processor_template(file: Path, option: str) -> str | None:
+    """Chat template of older multimodal models, which only their processor would read."""
+    if not file.is_file():
+        return None
+    try:
+        template = read_model_json(file)["chat_template"]
+    except (OSError, ValueError, KeyError, TypeError):
+        template = None
+    if not isinstance(template, str):
+        raise UsageError(
+            f"{option}: {str(file)!r} has no chat_template; copy it again, or remove it"
+        )
+    return template
 
 
 def _check_pipeline(tokenizer: Any, folder: Path, option: str) -> None:

@@ -79,6 +79,8 @@ def test_a_tokenizer_without_padding_names_the_remedy(llama, tmp_path):
         load_model(path, CPU, torch.float32)
     loaded = load_model(path, CPU, torch.float32, pad_token="eos")
     assert loaded.tokenizer.pad_token_id == loaded.tokenizer.eos_token_id
+    unknown = loaded.tokenizer.unk_token  # a common choice for Llama
+    assert load_model(path, CPU, torch.float32, pad_token=unknown).tokenizer.pad_token == unknown
     with pytest.raises(UsageError, match=r"model\.pad_token: 'nope' is not a token"):
         load_model(path, CPU, torch.float32, pad_token="nope")
 

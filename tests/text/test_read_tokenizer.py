@@ -75,3 +75,21 @@ def test_ends_are_tokens_that_the_model_has(tmp_path):
     edit(tmp_path / "generation_config.json", eos_token_id=[-1, 3, 10**6])
     model = load_model(str(tmp_path), torch.device("cpu"), torch.float32)
     assert set(model.ends) == {model.tokenizer.eos_token_id, 3}
+
+
+def test_a_template_that_only_a_processor_reads_is_used(tmp_path):
+    like_llama2().save_pretrained(tmp_path)
+    file = tmp_path / "chat_template.json"
+    template = "{% for m in messages %}[{{ m.content }}]{% endfor %}"
+    file.write_text(json.dumps({"chat_template": template}))
+    assert read_tokenizer(str(tmp_path), "model.path").chat_template == template
+    edit(tmp_path / CONFIG, chat_template="own")  # the tokenizer's own comes first
+    assert read_tokenizer(str(tmp_path), "model.path").chat_template == "own"
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", "no JSON"])
+def test_a_damaged_template_of_a_processor_is_refused(tmp_path, content):
+    like_llama2().save_pretrained(tmp_path)
+    (tmp_path / "chat_template.json").write_text(content)
+    with pytest.raises(UsageError, match=r"chat_template\.json' has no chat_template"):
+        read_tokenizer(str(tmp_path), "model.path")
