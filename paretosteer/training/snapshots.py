@@ -34,7 +34,8 @@ class Journal:
     folder
         Where they are kept; None keeps none.
     every
-        Seconds of training between two snapshots of a phase.
+        Fewest seconds of training between two snapshots of a phase; 0 writes one after every step.
+        Large models wait longer, so that writing takes about a twentieth of the time.
     owner
         Whether this process keeps the folder; others never look into it.
     say
@@ -78,9 +79,12 @@ class Journal:
         from safetensors.torch import save
 
         assert self._files is not None  # else none was due
+        began = time.monotonic()
         whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
         self._files.write(self._name(), save(whole, metadata={"state": json.dumps(state)}))
         self._kept = time.monotonic()
+        if self._every:
+            self._every = max(self._every, 20 * (self._kept - began))
 
     def _name(self) -> str:
         return f"{self._phase:04d}"
@@ -129,6 +133,12 @@ class Fitting:
     def finished(self) -> bool:
         """True if all steps were taken."""
         return self.done >= self.steps
+
+    @property
+    def gpu(self) -> torch.device | None:
+        """GPU with parameters; None on the CPU."""
+        devices = (parameter.device for parameter in self.parameters)
+        return next((device for device in devices if device.type == "cuda"), None)
 
     def snapshot(self) -> Snapshot:
         """Tensors by name, and the rest as JSON."""
@@ -186,8 +196,7 @@ class Phase(Fitting):
             "rng": self.rng.bit_generator.state,
             "feedback": self.feedback.state(),
             "dropout": None if dropout is None else _text(dropout),
-            "torch": _text(torch.get_rng_state()),
-            "cuda": _text(torch.cuda.get_rng_state(self._gpu)) if self._gpu else None,
+            **torch_randomness(self.gpu),
         }
 
     def set_randomness(self, state: dict[str, Any]) -> None:
@@ -197,14 +206,7 @@ class Phase(Fitting):
         dropout = state["dropout"]
         if isinstance(self.policy, Dropping):
             self.policy.set_dropout_state(None if dropout is None else _bytes(dropout))
-        torch.set_rng_state(_bytes(state["torch"]))
-        if self._gpu and state["cuda"]:
-            torch.cuda.set_rng_state(_bytes(state["cuda"]), self._gpu)
-
-    @property
-    def _gpu(self) -> torch.device | None:
-        devices = (parameter.device for parameter in self.parameters)
-        return next((device for device in devices if device.type == "cuda"), None)
+        set_torch_randomness(state, self.gpu)
 
     def snapshot(self) -> Snapshot:
         """As in `Fitting`; randomness is each process's own and not in it."""
@@ -215,6 +217,21 @@ class Phase(Fitting):
         """Restore what `snapshot` returned."""
         super().restore(tensors, state)
         self.collapsed = state["collapsed"]
+
+
+def torch_randomness(gpu: torch.device | None) -> dict[str, Any]:
+    """State, as JSON, of torch's generators of the CPU and of a GPU."""
+    return {
+        "torch": _text(torch.get_rng_state()),
+        "cuda": _text(torch.cuda.get_rng_state(gpu)) if gpu else None,
+    }
+
+
+def set_torch_randomness(state: dict[str, Any], gpu: torch.device | None) -> None:
+    """Restore what `torch_randomness` returned."""
+    torch.set_rng_state(_bytes(state["torch"]))
+    if gpu and state["cuda"]:
+        torch.cuda.set_rng_state(_bytes(state["cuda"]), gpu)
 
 
 def _text(state: Tensor) -> str:

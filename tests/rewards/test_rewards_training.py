@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tiny_models import tiny_model
 
 from paretosteer.errors import UsageError
 from paretosteer.text.dialogue import Turn
@@ -184,6 +185,29 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path, at):
     assert resumed == whole
     weights = [(tmp_path / n / "model.safetensors").read_bytes() for n in ("whole", "resumed")]
     assert weights[0] == weights[1]
+
+
+def test_a_killed_training_from_a_model_with_dropout_resumes_to_the_same_weights(tmp_path):
+    start = tiny_model("gpt2")
+    assert start.network.config.resid_pdrop > 0
+    start.network.save_pretrained(tmp_path / "start")
+    start.tokenizer.save_pretrained(tmp_path / "start")
+    training, pairs = RewardTraining(epochs=2, lr=1e-2), TRAIN[:96]
+
+    def train(name, **how):
+        folder = tmp_path / name
+        train_reward(pairs, HELD_OUT[:20], folder, str(tmp_path / "start"), training, **how)
+        return (folder / "model.safetensors").read_bytes()
+
+    def kill(text):
+        if text.startswith("epoch 2 of 2, batch 2"):
+            raise KilledError
+
+    whole, said = train("whole"), []
+    with pytest.raises(KilledError):
+        train("killed", progress=kill, journal=Journal(tmp_path / "kept", every=0))
+    assert train("resumed", progress=said.append, journal=Journal(tmp_path / "kept")) == whole
+    assert next(text for text in said if text.startswith("epoch")).startswith("epoch 2 of 2")
 
 
 def test_progress_is_reported_from_the_first_fit_to_the_measurement(tmp_path):

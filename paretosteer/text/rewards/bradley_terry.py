@@ -40,7 +40,13 @@ from paretosteer.text.rewards.holdout import share_of
 from paretosteer.text.rewards.reward_from_scratch import scratch_network, scratch_tokenizer
 from paretosteer.text.rewards.reward_model import RewardModel
 from paretosteer.text.rewards.reward_spec import RewardSpec
-from paretosteer.training.snapshots import Fitting, Journal, read_snapshot
+from paretosteer.training.snapshots import (
+    Fitting,
+    Journal,
+    read_snapshot,
+    set_torch_randomness,
+    torch_randomness,
+)
 
 TRAINER_VERSION = "2"  # raise it when the same pairs would give another model
 _FEWEST = 8  # pairs needed for cross-validation and a validation split
@@ -74,8 +80,8 @@ def train_reward(
     Training starts from the body of the causal language model `start` (a folder or hub name).
     Without one it starts from a bag of tokens (see `reward_from_scratch`), which reads the answer
     alone; this model is finally retrained on all of `train` for the chosen number of epochs.
-    `progress` is called with a few words at every step. Without a start model, a killed training
-    run resumes from the snapshots of its `journal`.
+    `progress` is called with a few words at every step. A killed training run resumes from the
+    snapshots of its `journal`.
 
     Raises
     ------
@@ -103,7 +109,7 @@ def train_reward(
         spec = RewardSpec("trained", str(folder), form=training.form, logit=0)
         model = _from_start(spec, start, device, training.seed)
         model.progress = progress
-        epochs = _fit(model, fit_pairs, training, val_pairs)
+        epochs = _fit(model, fit_pairs, training, val_pairs, journal=journal)
     model.network.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
     return measure_reward(model, train, held_out, epochs, progress)
@@ -190,6 +196,7 @@ def _fit(
         tensors, state = read_snapshot(path)
         fitting.restore(tensors, state)
         best.restore(tensors, state)
+        set_torch_randomness(state, fitting.gpu)  # from which a start model draws its dropout
     else:
         best.offer(0, _validation_loss(model, val_pairs))
     step = 0
@@ -211,7 +218,8 @@ def _fit(
             if journal.due(fitting):
                 tensors, state = fitting.snapshot()
                 weights, loss = best.snapshot()
-                journal.write(tensors | weights, state | loss)
+                randomness = torch_randomness(fitting.gpu)
+                journal.write(tensors | weights, state | loss | randomness)
     network.eval()
     return best.load(last)
 
