@@ -316,7 +316,7 @@ TWO = {"prompt": "q", "response_a": "yes", "response_b": "no"}
         ),
         (TWO | {"winner_model_a": 1}, {"winner": "winner_model_a"}, "does not name the better"),
         (TWO | {"is_response_b_safe": 0}, {"winner": "is_response_b_safe"}, "does not name the"),
-        ({"prompt": "q", "response": "yes", "rank": 1}, {"rating": "rank"}, "less is better"),
+        ({"prompt": "q", "response": "yes", "rank": 1}, {"rating": "rank"}, "lower is better"),
         ({"prompt": "q", "response": "yes", "length": 3}, {}, "set `rating` to one of length"),
     ],
 )
