@@ -28,7 +28,7 @@ reference: setup
 
 # The same by newer code, of the cells that are archived beside it, and the picture of the page.
 reference-report: setup
-	for folder in results/reference results/reference/quickstart; do \
+	for folder in results/reference results/reference/quickstart results/reference/smollm2; do \
 		if [ -e $$folder/cells.tar.xz ]; then $(BIN)/python tests/keep_reference.py $$folder; fi; \
 	done
 	PYTHONPATH=tests/report $(BIN)/python tests/page_picture.py

@@ -17,10 +17,15 @@ from paretosteer.report.page.assets import form_digest
 from paretosteer.sweeps.compose import compose_sweep
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"
-RECORDS = sorted((REFERENCE / "records").iterdir())
+SMOLLM2 = REFERENCE / "smollm2"
+RECORDS = {folder: sorted((folder / "records").iterdir()) for folder in (REFERENCE, SMOLLM2)}
+MODEL = "model.path=SmolLM2-135M-Instruct.Q4_1.gguf"
+PAIRS = [f"benchmark.pairs.{name}={name}.jsonl" for name in ("helpful", "harmless")]
 
 
-@pytest.mark.parametrize("folder", RECORDS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "folder", [each for found in RECORDS.values() for each in found], ids=lambda folder: folder.name
+)
 def test_every_record_is_valid_and_whole(folder: Path) -> None:
     record = read_record(folder)
     assert record.status == "ok"
@@ -28,28 +33,40 @@ def test_every_record_is_valid_and_whole(folder: Path) -> None:
     assert folder.name == f"{record.method}-seed{record.seed}-{record.identity}"
 
 
-def test_the_records_are_those_of_the_experiment() -> None:
-    cells = compose_sweep(["experiment=reference"])
+@pytest.mark.parametrize(
+    ("folder", "overrides"),
+    [(REFERENCE, ["experiment=reference"]), (SMOLLM2, ["experiment=smollm2", MODEL, *PAIRS])],
+    ids=["reference", "smollm2"],
+)
+def test_the_records_are_those_of_the_experiment(folder: Path, overrides: list[str]) -> None:
+    cells = compose_sweep(overrides)
+    records = [read_record(each) for each in RECORDS[folder]]
     expected = {(cell.method.name, cell.seed) for cell in cells}
-    found = {(record.method, record.seed) for record in map(read_record, RECORDS)}
-    assert found == expected and len(RECORDS) == len(cells)
+    found = {(record.method, record.seed) for record in records}
+    assert found == expected and len(records) == len(cells)
 
 
-def test_the_leaderboard_is_made_of_them() -> None:
-    board = pd.read_csv(REFERENCE / "leaderboard.csv")
-    assert set(board["method"]) == {read_record(folder).method for folder in RECORDS}
-    assert (board["seeds"] == 3).all() and (board["status"] == "ok").all()
-    page = (REFERENCE / "index.html").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("folder", "seeds"), [(REFERENCE, 3), (SMOLLM2, 1)])
+def test_the_leaderboard_is_made_of_them(folder: Path, seeds: int) -> None:
+    board = pd.read_csv(folder / "leaderboard.csv")
+    assert set(board["method"]) == {read_record(each).method for each in RECORDS[folder]}
+    assert (board["seeds"] == seeds).all() and (board["status"] == "ok").all()
+    page = (folder / "index.html").read_text(encoding="utf-8")
     assert all(label in page for label in board["label"])
 
 
-def test_it_is_small() -> None:
-    size = sum(path.stat().st_size for path in REFERENCE.rglob("*") if path.is_file())
-    assert size < 5_000_000
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_they_are_small() -> None:
+    assert size(SMOLLM2) < 5_000_000
+    assert size(REFERENCE) - size(SMOLLM2) < 5_000_000
 
 
 # Folders with an archive of the cells that they show.
-ARCHIVED = [folder for folder in (REFERENCE, REFERENCE / "quickstart") if (folder / CELLS).exists()]
+PLACES = (REFERENCE, REFERENCE / "quickstart", SMOLLM2)
+ARCHIVED = [folder for folder in PLACES if (folder / CELLS).exists()]
 REMEDY = "`make reference-report` remakes it"
 
 
