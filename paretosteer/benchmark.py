@@ -13,8 +13,11 @@ from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Fold, Lists
 from paretosteer.objective import Objective
 from paretosteer.policies.protocols import Policy, Samples
+from paretosteer.policies.sampling_engine import SamplingEngine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import pandas as pd
     from torch import Tensor
@@ -123,6 +126,18 @@ class Benchmark(ABC):
         """
         return ()
 
+    @classmethod
+    def check_engine(cls, config: CellConfig) -> None:
+        """Raise UsageError if the configured engine cannot write samples of this benchmark.
+
+        Called when a cell is planned. By default only the benchmark's own sampling is supported.
+        """
+        if (name := config.engine.name) != "native":
+            raise UsageError(
+                f"engine: {name!r} writes with language models, and {config.benchmark.name} has "
+                "none; set engine=native"
+            )
+
     # -- start model, prompts and normalisation -----------------------------------------------
 
     @property
@@ -169,6 +184,10 @@ class Benchmark(ABC):
     @abstractmethod
     def start_policy(self, conditioning: Conditioning, seed: int) -> Policy:
         """Untrained policy, equal to the start model, with the given conditioning."""
+
+    def engine(self, folder: Path) -> SamplingEngine:
+        """Engine that writes the samples of a cell; its log goes into the cell's `folder`."""
+        return SamplingEngine()
 
     # -- scores -------------------------------------------------------------------------------
 

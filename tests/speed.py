@@ -1,4 +1,4 @@
-"""Speed claims as ratios measured in one run: `make speed [MODEL=folder]`.
+"""Speed claims as ratios measured in one run: `make speed [MODEL=folder] [ENGINE=vllm]`.
 
 What is compared is sampling a whole grid: 21 preferences x 16 prompts x 32 tokens under three
 rank-8 banks on all linear layers. Rounds are interleaved and medians taken, so that a machine whose
@@ -18,9 +18,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ from paretosteer.benchmarks.stories.openings import prompts as openings
 from paretosteer.policies.conditioning import Banks, Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.simplex import lattice
+from paretosteer.sweeps.compose import compose_cell
+from paretosteer.text.engines.vllm_engine import VLLM
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel, load_model
 from paretosteer.text.policy import TextPolicy
@@ -70,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--model", help="a Hugging Face folder; without it an untrained small Llama"
     )
+    parser.add_argument("--engine", default="native", help="compare it with our own loop")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", default="float32", choices=DTYPES)
     parser.add_argument("--threads", type=int, help="CPU threads of torch")
@@ -84,12 +88,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     model = load_model(args.model, device, dtype) if args.model else small_llama(device, dtype)
     prompts = [Prompt(p.id, p.text) for p in openings("test")[: args.prompts]]
     compared = sides(model, prompts, args.tokens)
-    if args.trl:
-        with trl_training(args.trl, model, prompts, args.tokens) as compared["trl"]:
-            speeds = measure(compared, args.rounds)
-    else:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        if args.trl:
+            training = trl_training(args.trl, model, prompts, args.tokens)
+            compared["trl"] = stack.enter_context(training)
+        if args.engine != "native":
+            engine = stack.enter_context(started(args.engine, model, args.model, Path(folder)))
+            compared[args.engine] = engine_side(args.engine, engine, model, prompts, args.tokens)
         speeds = measure(compared, args.rounds)
     report(model, device, args.dtype, speeds)
+    if args.engine != "native":
+        ratio = speeds[args.engine].rate / speeds["batch"].rate
+        print(f"{args.engine} against one batch of our own loop: {ratio:.2f}")
     return 0
 
 
@@ -142,6 +152,33 @@ def sides(model: LanguageModel, prompts: list[Prompt], tokens: int) -> dict[str,
         name: Side(f"one batch, {name}", lambda: sampled(other, rows, control)),
         "training": Side("training, one step on the batch", trained(policy, rows, control)),
     }
+
+
+def started(name: str, model: LanguageModel, path: str | None, folder: Path) -> VLLM:
+    """Engine of this name with its default settings; it loads the model from a folder."""
+    if path is None:
+        path = str(folder)
+        model.network.save_pretrained(path)
+    network = model.network
+    setting = SimpleNamespace(
+        engine=compose_cell([f"engine={name}"]).engine,
+        device=network.device,
+        dtype=network.dtype,
+        model_key=path,
+    )
+    return VLLM(model, path, setting, [], folder)
+
+
+def engine_side(
+    name: str, engine: VLLM, model: LanguageModel, prompts: list[Prompt], tokens: int
+) -> Side:
+    """The whole grid by an engine, log-probabilities included."""
+    grid = lattice(3)
+    rows = prompts * len(grid)
+    control = Control.soup(np.repeat(grid, len(prompts), axis=0))
+    policy = banked(without_end(model), tokens)
+    engine.attach(policy, control)
+    return Side(f"one batch, {name}", lambda: sampled(policy, rows, control))
 
 
 def without_end(model: LanguageModel) -> LanguageModel:

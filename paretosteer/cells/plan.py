@@ -90,7 +90,8 @@ class CellPlan:
                 "budget": {k: v for k, v in c.budget.model_dump().items() if k not in untrained},
                 "seed": c.seed,
                 "dtype": c.dtype,
-            },
+            }
+            | ({"engine": c.engine.of_training} if c.engine.of_training else {}),
             {"model": self.model_key}
             | ({"method": self.content_key} if self.content_key else {})
             | ({"shared": self.shared.train_digest} if self.shared else {})
@@ -112,7 +113,8 @@ class CellPlan:
                 "test_prompts": budget.test_prompts,
                 "test_samples": budget.test_samples,
                 **({} if self.config.evaluation.common_noise else {"common_noise": False}),
-            },
+            }
+            | ({} if self.config.engine.name == "native" else {"engine": self.config.engine.name}),
             {"train": self.train_digest},
             {"sample": VERSIONS["sample"]},
         )
@@ -157,8 +159,8 @@ class CellPlan:
     @cached_property
     def preparation(self) -> str:
         """Digest of everything from which the benchmark is built, and which cells may share."""
-        method = {"method", "preferences", "tracker", "seed", "sweep_dir", "overwrite"}
-        setting = self.config.model_dump(mode="json", exclude=method)
+        other = {"method", "preferences", "tracker", "engine", "seed", "sweep_dir", "overwrite"}
+        setting = self.config.model_dump(mode="json", exclude=other)
         return digest({"model_key": self.model_key, **setting})
 
     @property
@@ -270,6 +272,7 @@ def plan_cell(config: CellConfig) -> CellPlan:
             f"benchmark: an objective is called {min(taken)!r}, which is a reserved column of "
             "scores, weights and logs; rename the objective"
         )
+    plan.benchmark_class.check_engine(plan.config)
     if kind := getattr(plan.method_options, "feedback", None):
         registry.load("feedback", kind)  # raises for an unknown name
     plan.method().check(len(plan.objectives))

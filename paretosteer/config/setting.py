@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from paretosteer.config.schema import Budget, CellConfig, Model
+from paretosteer.config.schema import NATIVE, Budget, CellConfig, Engine, Model
 from paretosteer.runtime.batch_size import EvalRows
 from paretosteer.runtime.devices import resolve_device
 
@@ -28,6 +28,7 @@ class Setting:
     eval_rows: EvalRows
     gradient_checkpointing: bool
     score_seconds: float | None = None  # time limit for scoring one sample
+    engine: Engine = NATIVE  # writes the test answers
 
     @classmethod
     def of(cls, config: CellConfig, model_key: str, say: Callable[[str], None]) -> Setting:
@@ -45,6 +46,7 @@ class Setting:
             EvalRows(config.budget.eval_rows, device, say),
             config.gradient_checkpointing,
             config.score_seconds,
+            config.engine,
         )
 
     def set_threads(self, parameters: int) -> None:

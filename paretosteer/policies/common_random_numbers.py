@@ -29,9 +29,13 @@ def stream_keys(seed: int, prompts: Sequence[str], samples: Sequence[int]) -> Te
     return torch.tensor(keys, dtype=torch.int64)
 
 
-def gumbel(keys: Tensor, position: int, vocabulary: int) -> Tensor:
-    """Standard Gumbel noise (rows, vocabulary) of one token position, the same on every device."""
-    start = _mix(keys + _wrap(_STEP * (position + 1)))  # (rows,)
+def gumbel(keys: Tensor, position: int | Tensor, vocabulary: int) -> Tensor:
+    """Standard Gumbel noise (rows, vocabulary) of one token position, the same on every device.
+
+    Rows at different places of their responses give a position each, (rows,) int64.
+    """
+    step = (torch.as_tensor(position, device=keys.device) + 1) * _STEP  # wraps, as int64 does
+    start = _mix(keys + step)  # (rows,)
     tokens = torch.arange(1, vocabulary + 1, device=keys.device) * _TOKEN
     bits = _mix(start[:, None] + tokens)
     uniform = (_shift(bits, 11).double() + 0.5) * 2.0**-53
@@ -48,8 +52,3 @@ def _mix(x: Tensor) -> Tensor:
 def _shift(x: Tensor, bits: int) -> Tensor:
     """Logical right shift: torch's own keeps the sign."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def _wrap(value: int) -> int:
-    """A Python integer folded into the signed 64-bit range."""
-    return (value + 2**63) % 2**64 - 2**63

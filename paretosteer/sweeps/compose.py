@@ -36,7 +36,14 @@ _HYDRA_MESSAGES = {
     r"Multiple values for (\S+)\. ": "{0}: chosen twice; on the command line omit the +, in a file "
     "write `override /{0}: NAME`",
 }
-_SECTIONS = {"method", "benchmark", "model", "preferences", "tracker"}  # keys depend on the choice
+_SECTIONS = {
+    "method",
+    "benchmark",
+    "model",
+    "preferences",
+    "tracker",
+    "engine",
+}  # keys depend on the choice
 
 
 @contextmanager

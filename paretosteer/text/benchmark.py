@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,8 @@ from paretosteer.metrics import MetricError, Normaliser
 from paretosteer.objective import Objective
 from paretosteer.policies.conditioning import Conditioning, Unconditioned
 from paretosteer.policies.control import Control
+from paretosteer.policies.sampling_engine import SamplingEngine
+from paretosteer.runtime.accelerate_processes import are_several
 from paretosteer.runtime.cpu_bfloat16 import bfloat16_speedup, native_bfloat16
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.cache import cached
@@ -29,7 +32,7 @@ from paretosteer.text.generate import Decoding
 from paretosteer.text.generation_settings import code_not_run, unused_settings
 from paretosteer.text.load_check import check_soft_prompts, checked
 from paretosteer.text.model import LanguageModel, load_model
-from paretosteer.text.model_source import model_digest, model_width
+from paretosteer.text.model_source import model_digest, model_folder, model_width
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.sample_pool import Pool
 from paretosteer.text.sampler import NativeSampler, Sampler
@@ -138,6 +141,40 @@ class TextBenchmark(Benchmark):
         """Caveats of its figures, one sentence each."""
         model = self.model
         return [*unused_settings(model.network), *code_not_run(model.network, model.tokenizer)]
+
+    @classmethod
+    def check_engine(cls, config: CellConfig) -> None:
+        """Raise UsageError if the configured engine is not installed."""
+        if config.engine.name == "vllm" and find_spec("vllm") is None:
+            raise UsageError(
+                "engine=vllm: vllm is not installed; install it with pip install "
+                "'paretosteer[vllm]', or set engine=native"
+            )
+
+    def engine(self, folder: Path) -> SamplingEngine:
+        """Engine of the setting; with rollouts it also serves policies built from now on."""
+        setting = self.setting
+        if setting.engine.name == "native":
+            return super().engine(folder)
+        from paretosteer.text.engines.vllm_engine import VLLM
+
+        if setting.engine.of_training and are_several():
+            raise UsageError(
+                "engine.rollouts: several processes that train together write with our own loop; "
+                "set engine.rollouts=false"
+            )
+        engine = VLLM(self.model, self._model_folder(), setting, self.prompts("test"), folder)
+        if setting.engine.of_training:
+            self.sampler = engine.sampler
+        return engine
+
+    def _model_folder(self) -> str:
+        """Folder from which the start model was loaded."""
+        if self.embedded_folder is not None:
+            return str(self.embedded_folder)
+        model = self.setting.model
+        assert model.path is not None
+        return model_folder(model.path, revision=model.revision)
 
     def start_policy(self, conditioning: Conditioning, seed: int) -> TextPolicy:
         """Untrained policy: the start model with the given conditioning."""

@@ -189,23 +189,40 @@ class TextPolicy(Conditioned[LinearBanks]):
     def _stream(
         self, prompts: Sequence[Prompt], control: Control, new_tokens: int, mixed: Mixed
     ) -> Stream:
+        return self.stream(*self._encoded(prompts, control, new_tokens), control, mixed)
+
+    def _encoded(
+        self, prompts: Sequence[Prompt], control: Control, new_tokens: int
+    ) -> tuple[Tensor, Tensor]:
+        """Padded prompts after the words of a control, and their mask, (rows, P)."""
         texts = [prompt.text for prompt in prompts]
         if control.words:
             texts = [words + text for words, text in zip(control.words, texts, strict=True)]
-        ids, mask = self.encode(texts, prompts, self._virtual_tokens, new_tokens)
-        return self.stream(ids, mask, control, mixed)
+        return self.encode(texts, prompts, self._virtual_tokens, new_tokens)
+
+    def inputs(
+        self, prompts: Sequence[Prompt], control: Control, new_tokens: int
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Padded prompts, their mask (rows, P), and virtual tokens (rows, V, width) before them."""
+        ids, mask = self._encoded(prompts, control, new_tokens)
+        return ids, mask, self._virtual(control, partial(self.mixed, control))
 
     def stream(self, ids: Tensor, mask: Tensor, control: Control, mixed: Mixed) -> Stream:
         """Stream of one model for padded prompts, (rows, P), under its control."""
-        virtual = self.read(control)  # (rows, V, width) or None
-        if self.prefix is not None:
-            with mixed():
-                virtual = self.prefix.virtual()
+        virtual = self._virtual(control, mixed)
         if self.model.encoder_decoder:
             begin = self.model.begin
             given = (self.network, mixed, ids, mask, begin, virtual)
             return EncoderDecoderStream(*given, self.model.own_cache)
         return CausalStream(self.network, mixed, ids, mask, virtual, self.model.own_cache)
+
+    def _virtual(self, control: Control, mixed: Mixed) -> Tensor | None:
+        """Virtual tokens (rows, V, width) before the prompts, if there are any."""
+        if self.prefix is not None:
+            with mixed():
+                return self.prefix.virtual()
+        virtual: Tensor | None = self.read(control)
+        return virtual
 
     @torch.no_grad()
     def materialise(self, coefficients: Tensor | None) -> Any:

@@ -34,6 +34,11 @@ def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
 
     """
     compared = {name: value for name, value in config.items() if name not in _NOT_COMPARED}
+    # The other settings of an engine change no figure, and records of our own loop may name none.
+    section = compared.pop("engine", {})
+    name = section.get("name", "native") if isinstance(section, Mapping) else section
+    if name != "native":
+        compared["engine"] = name
     return dict(sorted(pair for pair in _flatten(compared) if pair[0] not in _NOT_COMPARED))
 
 
@@ -54,15 +59,24 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 def labels(rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
     """Unique labels for rows of a table, given as (method, variant, configuration).
 
-    A label is `method (variant)`, followed by the differing options if several rows share it.
+    A label is `method (variant)`, followed by the engine if the rows have several, and by the
+    differing options if several rows share it.
     """
     names = [f"{method} ({variant})" if variant else method for method, variant, _ in rows]
+    engines = [engine(options) for _, _, options in rows]
+    if len(set(engines)) > 1:
+        names = [f"{name} [engine={own}]" for name, own in zip(names, engines, strict=True)]
     return [
         _distinguish(
             name, own, [row[2] for other, row in zip(names, rows, strict=True) if other == name]
         )
         for name, (_, _, own) in zip(names, rows, strict=True)
     ]
+
+
+def engine(options: Mapping[str, Any]) -> str:
+    """Engine that wrote the samples of a row with these options."""
+    return str(options.get("engine", "native"))
 
 
 def _distinguish(name: str, own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> str:

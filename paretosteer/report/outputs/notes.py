@@ -12,6 +12,7 @@ from paretosteer.report.analysis.drawn_rows import left_out
 from paretosteer.report.analysis.evaluate_table import RowResult, TableResult
 from paretosteer.report.analysis.ranks import ALPHA, COMPARED
 from paretosteer.report.analysis.replicates import Replicate
+from paretosteer.report.analysis.row_key import engine
 from paretosteer.runtime.terminal import plural
 
 _ALIKE = 12  # maximum number of notes of one kind, such as one per row
@@ -27,6 +28,7 @@ def notes(result: TableResult) -> list[str]:
         iter([result.table.remark] if result.table.remark else []),
         _smoke(scored),
         _other_grids(result),
+        _engines(scored),
         _intervals(result),
         _estimated(scored),
         _ties(result),
@@ -53,7 +55,13 @@ def notes(result: TableResult) -> list[str]:
 def warnings(result: TableResult) -> list[str]:
     """What a reader must know before the figures; short enough for a terminal."""
     scored = result.scored
-    return [*_smoke(scored), *_few_seeds(result), *_budgets(scored), *_batches(scored)]
+    return [
+        *_smoke(scored),
+        *_engines(scored),
+        *_few_seeds(result),
+        *_budgets(scored),
+        *_batches(scored),
+    ]
 
 
 def _readable(alike: list[str]) -> list[str]:
@@ -124,6 +132,15 @@ def _other_grids(result: TableResult) -> Iterator[str]:
         "grids: they depend on which preferences, and how many, are asked for. To compare them, "
         "run the rows with the same preferences=…."
     )
+
+
+def _engines(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    engines = sorted({engine(each.row.options) for each in rows})
+    if len(engines) > 1:
+        yield (
+            f"Engines differ: the samples were written by {' and '.join(engines)}. Their random "
+            "numbers are the same, but rounding turns a sample where two tokens are nearly tied."
+        )
 
 
 def _few_seeds(result: TableResult) -> Iterator[str]:
