@@ -6,7 +6,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 STALE := build/lib build/bdist.*
 
 .PHONY: setup quickstart reference reference-report test test-long test-readme test-lowest test-pythons test-faults test-slurm \
-	test-ray test-vllm test-wheel test-plugin compare audit lint types schemas docs speed smollm2 scale coverage claims clean
+	test-ray test-vllm test-wheel test-plugin compare audit lint typed types schemas docs speed smollm2 scale coverage claims clean
 
 setup: .venv/.installed
 
@@ -69,18 +69,22 @@ schemas: setup
 	$(BIN)/python docs/export_schemas.py
 
 # The site in build/site; a warning is an error.
-docs: setup types
+docs: setup typed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	@echo "The site is in build/site; open build/site/index.html"
 
 lint: setup types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd build/typed && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache
 
-# Type checkers cannot follow the mapping of folders to subpackages, so they read an installed copy.
-types: setup
+# Type checkers and the documentation of the API cannot follow the mapping of folders to subpackages,
+# so they read an installed copy.
+typed: setup
 	rm -rf build/typed $(STALE)
 	$(BIN)/pip install --quiet --no-deps --target build/typed .
+
+types: typed
 	cd build/typed && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
 		--cache-dir ../../.mypy_cache -p paretosteer
 

@@ -39,24 +39,22 @@ def _cell(value: Any) -> str:
 
 
 def _options(group: Any, name: str) -> str:
-    from paretosteer.config.options import describe
     from paretosteer.plugins import registry
+    from paretosteer.plugins.option_rows import option_rows
 
     rows = [
         (f"`{row.name}`", f"`{row.type}`", f"`{row.default}`", row.help)
-        for row in describe(registry.load(group, name).Options)
+        for row in option_rows(registry.load(group, name).Options)
     ]
     return _table(("Option", "Type", "Default", "Meaning"), rows) if rows else "No options."
 
 
 def _columns() -> str:
-    from paretosteer.report.columns import BUILT_IN, CONTRACT
+    from paretosteer.report.columns import documented
 
-    first = {name: place for place, name in enumerate(CONTRACT)}
-    declared = sorted(BUILT_IN, key=lambda each: first.get(each.name, len(first)))
     rows = [
         (f"`{each.name}`", _ARROWS[each.direction], "yes" if each.interval else "", each.meaning)
-        for each in declared
+        for each in documented()
     ]
     return _table(("Column", "Better", "Interval", "Meaning"), rows)
 

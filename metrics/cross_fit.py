@@ -16,7 +16,7 @@ _ROUNDING = 1e-12
 
 
 def cross_fitted_regret(preferences: ArrayLike, scores: ArrayLike) -> float:
-    """Steering regret, cross-fitted over the prompts. ↓ Arguments as in `gains_by_prompt`.
+    """Steering regret, cross-fitted over the prompts. Arguments as in `gains_by_prompt`.
 
     The largest of several noisy means is too large, so the regret of noisy points
     (`steering_regret`) is biased upwards. Here the best own point is chosen on one half of the

@@ -70,9 +70,9 @@ def expected_utility(preferences: ArrayLike, points: ArrayLike) -> FloatOrArray:
 
 
 def steering_regret(preferences: ArrayLike, points: ArrayLike) -> FloatOrArray:
-    """EUM minus the mean utility of the points offered: the cost of mis-steering alone. ↓
+    """EUM minus the mean utility of the points offered: the cost of mis-steering alone.
 
-    0 for a method that ignores preferences, so never ranked on alone.
+    0 also for a method that ignores preferences, so methods are not ranked on it alone.
 
     Parameters
     ----------

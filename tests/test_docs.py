@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from paretosteer.cells.record import read_record
+from paretosteer.method import TrainingOptions
 from paretosteer.plugins import registry
+from paretosteer.report.columns import documented
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
@@ -40,6 +43,27 @@ def test_every_method_has_its_page() -> None:
     assert methods <= set(re.findall(r"methods/(\w+)\.md", index))
 
 
+def test_pages_of_trained_methods_link_the_training_options() -> None:
+    for name in registry.names("methods"):
+        if not registry.is_built_in("methods", name):
+            continue
+        page = (ROOT / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8")
+        trained = issubclass(registry.load("methods", name).Options, TrainingOptions)
+        assert trained == ("../methods.md#training-options" in page), name
+
+
+def test_every_cost_of_a_cell_is_a_documented_column() -> None:
+    record = read_record(next((ROOT / "results" / "reference" / "records").iterdir()))
+    documented_names = {column.name for column in documented()}
+    assert {f"seconds_{phase}" for phase in record.cost.seconds} <= documented_names
+
+
+def test_pages_with_generated_tables_name_another_way_to_read_them() -> None:
+    for page in (ROOT / "docs").rglob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        assert "{{" not in text or "`make docs`" in text, page
+
+
 def test_configuration_tables_follow_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     import generated  # type: ignore[import-not-found]
@@ -56,7 +80,7 @@ def test_configuration_tables_follow_the_files(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (ROOT / "build" / "typed").is_dir(), reason="run `make types` first")
+@pytest.mark.skipif(not (ROOT / "build" / "typed").is_dir(), reason="run `make typed` first")
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}

@@ -175,3 +175,30 @@ def test_the_example_method_trains_steers_and_saves(tmp_path: Path) -> None:
     again = SharpSoup(method.options)
     again.load(tmp_path, world)
     np.testing.assert_array_equal(world.values(again.policy, again.control(np.eye(2))), values)
+
+
+def test_the_table_is_the_quickstarts() -> None:
+    """The README quotes the committed leaderboard, figure by figure."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    committed = (ROOT / "results/reference/quickstart/leaderboard.md").read_text(encoding="utf-8")
+    quoted = _table(readme.partition("Results for one seed:")[2])
+    expected = _table(committed)
+    assert [row["Method"] for row in quoted] == [row["Method"] for row in expected]
+    names = {"Optimiser steps": "Steps"}
+    for own, row in zip(quoted, expected, strict=True):
+        assert own == {name: row[names.get(name, name)] for name in own}
+
+
+def _table(text: str) -> list[dict[str, str]]:
+    """Rows of the first Markdown table of a text, without marks, arrows and variants."""
+    lines = re.search(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
+    assert lines
+    head, _, *rows = (
+        [re.sub(r"[*\\↑↓]", "", cell).strip() for cell in line.strip("| ").split("|")]
+        for line in lines[0].splitlines()
+    )
+    found = [dict(zip(head, row, strict=True)) for row in rows]
+    for row in found:
+        name = row["Method"].partition(" (")[0].lower()
+        row["Method"] = re.sub("[ -]", "_", name)
+    return found

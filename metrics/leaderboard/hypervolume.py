@@ -83,8 +83,9 @@ METRICS = (
         "difference from the best hypervolume",
         title="Behind the best",
         meaning="Hypervolume that the row lacks against the best under the budget, with its paired "
-        "interval, over the folds and seeds that both have. If the interval contains 0, the two do "
-        "not differ significantly.",
+        "interval, over the folds and seeds that both have. The interval is of this difference "
+        "alone. Ties decides what is significant: it corrects for the number of pairs, so a row "
+        "can be tied with the best although this interval does not contain 0.",
         format="z.2f",
         interval="reflected",
         section="further",
@@ -113,6 +114,8 @@ METRICS = (
         "several letters.",
         format="",
         place=3,
+        terminal=2,
+        sparse=True,
     ),
     *(
         RowMetric(

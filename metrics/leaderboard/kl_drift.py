@@ -12,7 +12,7 @@ METRICS = (
         "can always be bought with more of it.",
         format="z.2f",
         place=10,
-        terminal=6,
+        terminal=4,
         tracked=True,
         function=lambda kl: kl.mean(),
         needs=("kl",),

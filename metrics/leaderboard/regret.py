@@ -26,18 +26,19 @@ METRICS = (
         "shown",
         "utility lost to better own points, cross-fitted",
         title="Steering regret",
-        meaning="The part of that loss which better aim alone would recover: the method has a "
-        "better point for that preference, but offers it for another. 0 also for a method that "
-        "never moves, so never a reason to choose one. The better points are chosen on one half of "
-        "the prompts and measured on the other, so noise cannot inflate it; it makes it too small, "
-        "even negative, where it chooses wrongly. The interval allows for both.",
+        meaning="Average utility, in standard units, that a user loses because another of the "
+        "method's own points suits their preference better than the one it offers. It is also 0 "
+        "for a method that never moves, so no method is ranked on it alone. The better points are "
+        "chosen on one half of the prompts and measured on the other, so noise cannot inflate the "
+        "regret. Where noise leads to a wrong choice, the regret is too small and may be negative. "
+        "The interval allows for this.",
         format="z.3f",
         interval="cross_fit",
         version="2",
         interval_shown=False,
         bounds=(0.0, inf),
         place=8,
-        terminal=4,
+        terminal=6,
         tracked=True,
         function=lambda preferences, scores: metrics.cross_fitted_regret(preferences, scores),
         needs=("preferences", "scores"),
@@ -52,7 +53,7 @@ METRICS = (
         format="z.3f",
         interval="percentile",
         place=6,
-        terminal=3,
+        terminal=5,
         sparse=True,
         function=_oracle_regret,
         needs=("points", "preferences", "optimum", "learnable"),

@@ -19,7 +19,7 @@ METRICS = (
     RowMetric(
         "utility_loss",
         "down",
-        "best utility on the oracle or union front minus own",
+        "best utility on the oracle or union front minus that offered",
         title="Utility loss",
         meaning="Average utility, in standard units, that a user loses with this method's point at "
         "their preference against the best point of the oracle's or union front.",

@@ -22,7 +22,7 @@ from paretosteer.cells.scores import KEYS, read_samples
 from paretosteer.interfaces import Array, Point, Rewarded
 from paretosteer.method import Method
 from paretosteer.policies.control import Control
-from paretosteer.policies.kl import damage
+from paretosteer.policies.kl import OTHER_ADAPTERS, TRAIN_LESS, damage
 from paretosteer.runtime.batch_size import MOST
 from paretosteer.runtime.progress import OnStep, say
 from paretosteer.storage.digest import digest
@@ -51,6 +51,8 @@ class Evaluation:
     own_noise
         Key of the noise of this cell; each of its points then has noise of its own. If empty, all
         points of all cells with the same seed meet the same noise.
+    trained
+        False if the method trained nothing, as with adapters from elsewhere.
 
     """
 
@@ -62,9 +64,11 @@ class Evaluation:
         seed: int,
         samples: int,
         own_noise: str = "",
+        trained: bool = True,
     ):
         self.method, self.benchmark, self.points = method, benchmark, points
         self.seed, self.samples, self.own_noise = seed, samples, own_noise
+        self.trained = trained
         self.seconds = 0.0  # over all blocks, those of interrupted runs included
         self.prompts = benchmark.prompts("test")
         self.on_row: OnStep = lambda row, figures: None  # shows progress
@@ -85,7 +89,8 @@ class Evaluation:
     def _warn_of_damage(self, table: pd.DataFrame) -> None:
         """Say at how many points the policy has drifted too far, with the worst."""
         means = table.groupby("point")[["kl", "tokens"]].mean()
-        warnings = {kl: damage(kl, tokens) for kl, tokens in means.to_numpy().tolist()}
+        remedy = TRAIN_LESS if self.trained else OTHER_ADAPTERS
+        warnings = {kl: damage(kl, tokens, remedy) for kl, tokens in means.to_numpy().tolist()}
         damaged = sorted(kl for kl, warning in warnings.items() if warning)
         if damaged:
             say(f"at {len(damaged)} of {len(means)} points: {warnings[damaged[-1]]}")

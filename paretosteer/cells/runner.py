@@ -314,6 +314,14 @@ class CellRun:
         """Evaluation that shows its progress under this name."""
         samples, seed = self.config.budget.test_samples, self.config.seed
         own = "" if self.config.evaluation.common_noise else self.plan.train_digest
-        evaluation = Evaluation(self.method, self.benchmark, self.points, seed, samples, own)
+        evaluation = Evaluation(
+            self.method,
+            self.benchmark,
+            self.points,
+            seed,
+            samples,
+            own,
+            trained=self.plan.steps > 0,
+        )
         evaluation.on_row = stage(self.plan.title, name, evaluation.rows)
         return evaluation

@@ -7,6 +7,8 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.errors import UsageError
@@ -25,6 +27,8 @@ _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
     "WANDB_SILENT": "true",
 }
+_GAP = 2  # spaces between columns of a table
+_NARROWEST = 20  # characters of its last column
 _NOISY = r"(accelerate|huggingface_hub|peft|pymoo|torch|transformers)\b"
 
 
@@ -76,11 +80,37 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=_NOISY)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Columns of text, aligned to the left."""
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
+    """Columns of text, aligned to the left; words wrap where the table is wider than `width`."""
     lines = [[line(value) for value in row] for row in [header, *rows]]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if width and sum(widths) + _GAP * (len(widths) - 1) > width:
+        widths = _narrowed(lines, widths, width)
+        lines = [part for each in lines for part in _wrapped(each, widths)]
     return "\n".join(
-        "  ".join(value.ljust(width) for value, width in zip(each, widths, strict=True)).rstrip()
+        (" " * _GAP)
+        .join(value.ljust(width) for value, width in zip(each, widths, strict=True))
+        .rstrip()
         for each in lines
     )
+
+
+def _narrowed(lines: Sequence[Sequence[str]], widths: Sequence[int], width: int) -> list[int]:
+    """Widths of columns in a table of this width: the last has the room that the others leave."""
+    words = [max(len(word) for text in column for word in [*text.split(), ""])
+             for column in zip(*lines, strict=True)]  # fmt: skip
+    first = [
+        max(longest, min(whole, width // 4))
+        for longest, whole in zip(words[:-1], widths[:-1], strict=True)
+    ]
+    rest = width - sum(first) - _GAP * len(first)
+    return [*first, max(rest, words[-1], _NARROWEST)]
+
+
+def _wrapped(texts: Sequence[str], widths: Sequence[int]) -> list[list[str]]:
+    """Lines of one row of a table."""
+    columns = [
+        wrap(text, width, break_long_words=False, break_on_hyphens=False)
+        for text, width in zip(texts, widths, strict=True)
+    ]
+    return [list(each) for each in zip_longest(*columns, fillvalue="")]

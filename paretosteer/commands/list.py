@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from paretosteer.commands.arguments import command, table
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.plugins import conf_files, registry
-from paretosteer.runtime.terminal import printable
+from paretosteer.runtime.terminal import output_width, printable
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
-    from paretosteer.metrics import Metric, RowMetric
+    from paretosteer.metrics import Metric
+    from paretosteer.metrics.row_metric import Column
 
 
 def add(commands: Commands) -> None:
@@ -44,7 +46,7 @@ def _list(args: argparse.Namespace) -> int:
     if args.name:
         print(printable(details(args.name)))
     else:
-        print(table(("name", "what it is"), list(summaries().items())))
+        print(table(("name", "what it is"), list(summaries().items()), output_width()))
     return 0
 
 
@@ -53,11 +55,12 @@ def _plugins(group: registry.Group) -> dict[str, str]:
 
 
 def _plugin(group: registry.Group, name: str) -> str:
-    from paretosteer.config.options import describe
+    from paretosteer.plugins.option_rows import option_rows
 
     kind = registry.load(group, name)
-    rows = [(row.name, row.type, row.default, row.help) for row in describe(kind.Options)]
-    shown = table(("option", "type", "default", "meaning"), rows) if rows else "no options"
+    rows = [(row.name, row.type, row.default, row.help) for row in option_rows(kind.Options)]
+    header = ("option", "type", "default", "meaning")
+    shown = table(header, rows, output_width()) if rows else "no options"
     return f"{registry.summary(group, name)}\n\n{shown}"
 
 
@@ -94,7 +97,26 @@ def _metric(name: str) -> str:
     return f"{text}\n\n{registry.docstring(hub, of_class=True)}" if hub.is_file() else text
 
 
-def _directed(metric: Metric | RowMetric) -> str:
+def _columns() -> dict[str, str]:
+    """Columns of leaderboard.csv, in its order."""
+    from paretosteer.report.columns import documented
+
+    return {column.name: _directed(column) for column in documented()}
+
+
+def _column(name: str) -> str:
+    from paretosteer.report.columns import documented
+
+    columns = {column.name: column for column in documented()}
+    _pick("column", name, columns)
+    column = columns[name]
+    ends = f"\ninterval: {', '.join(column.names[1:])}" if column.interval else ""
+    width = output_width()
+    meaning = fill(column.meaning, width) if width else column.meaning
+    return f"{_directed(column)}{ends}\n\n{meaning}"
+
+
+def _directed(metric: Metric | Column) -> str:
     arrow = {"up": "↑", "down": "↓", "shown": "–"}
     return f"{arrow[metric.direction]} {metric.summary}"
 
@@ -135,6 +157,7 @@ _KINDS: dict[str, tuple[Callable[[], dict[str, str]], Callable[[str], str]]] = {
     "benchmarks": (partial(_plugins, "benchmarks"), partial(_plugin, "benchmarks")),
     "objectives": (_objectives, _objective),
     "metrics": (_metrics, _metric),
+    "columns": (_columns, _column),
     "feedback": (partial(_plugins, "feedback"), partial(registry.description, "feedback")),
     "conditionings": (
         partial(_plugins, "conditionings"),

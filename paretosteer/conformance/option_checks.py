@@ -37,7 +37,7 @@ def options(fixture: MethodFixture) -> Iterator[Finding]:
         # Some options are read only together with others: then the source mentions them.
         if not re.search(rf"""\.{name}\b|["']{name}["']""", source):
             yield fault(
-                f"{name} has no effect, yet each of its values makes another row",
+                f"{name} has no effect, but each of its values makes a separate row",
                 f"use self.options.{name}, or derive Options from BaseOptions without it",
             )
 

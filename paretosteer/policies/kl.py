@@ -10,6 +10,10 @@ from paretosteer.interfaces import Drift
 DAMAGE_PER_ANSWER = 10.0  # nats
 DAMAGE_PER_TOKEN = 0.3  # nats
 
+# What a user can do about it.
+TRAIN_LESS = "lower method.learning_rate, or raise method.kappa where the feedback is a reward"
+OTHER_ADAPTERS = "use adapters that were trained for fewer steps or at a lower learning rate"
+
 
 def exact_drift(log_policy: Tensor, log_start: Tensor, tokens: Tensor) -> Drift:
     """KL and cross-entropy of distributions over K outcomes.
@@ -46,12 +50,11 @@ def one_sample_kl(log_probs: Tensor, start: Tensor) -> Tensor:
     return (log_probs - start).sum(dim=1)
 
 
-def damage(kl: float, tokens: float) -> str | None:
+def damage(kl: float, tokens: float, remedy: str) -> str | None:
     """Warning about a mean KL per answer, with the mean number of tokens; None if it is small."""
     if not (kl > DAMAGE_PER_ANSWER and kl > DAMAGE_PER_TOKEN * tokens):
         return None
     return (
         f"the KL from the start model is {kl:.1f} nats per answer, {kl / max(1.0, tokens):.2f} per "
-        "token, at which texts are usually damaged; lower method.learning_rate, or raise "
-        "method.kappa where the feedback is a reward"
+        f"token, at which texts are usually damaged; {remedy}"
     )

@@ -77,7 +77,7 @@ _ROW = (
         title="Seeds",
         format="d",
         whole=True,
-        terminal=8,
+        terminal=9,
     ),
     Column("status", summary="ok, partial (some cells failed), failed or unsupported."),
     Column(
@@ -95,7 +95,7 @@ _ROW = (
         title="Folds",
         format="d",
         whole=True,
-        terminal=7,
+        terminal=8,
         sparse=True,
     ),
     Column("fold_list", summary="Folds, separated by spaces."),
@@ -114,7 +114,7 @@ STEPS = Column(
     format=".0f",
     whole=True,
     section="cost",
-    terminal=5,
+    terminal=7,
 )
 
 DECODING_COSTS = (
@@ -182,7 +182,7 @@ _COSTS = (
     ),
     Column(
         "seconds_train",
-        summary="Wall time of training.",
+        summary="Wall time of training, on the machine of the run and with its other load.",
         title="Training",
         format=duration,
         optional=True,
@@ -190,12 +190,14 @@ _COSTS = (
     ),
     Column(
         "seconds_sample",
-        summary="Wall time of sampling.",
+        summary="Wall time of sampling, on the machine of the run and with its other load.",
         title="Sampling",
         format=duration,
         optional=True,
         section="cost",
     ),
+    Column("seconds_normaliser", summary="Wall time of the normaliser.", optional=True),
+    Column("seconds_score", summary="Wall time of scoring.", optional=True),
     Column(
         "trained_parameters",
         summary="Parameters trained.",
@@ -240,7 +242,10 @@ _COSTS = (
 
 BUILT_IN: tuple[Column, ...] = (*_ROW, *ROW_METRICS, *_COSTS)
 
-HYPERVOLUME: Column = next(each for each in ROW_METRICS if each.name == "hypervolume")
+HYPERVOLUME, CONTROLLABILITY, KL = (
+    next(each for each in BUILT_IN if each.name == name)
+    for name in ("hypervolume", "controllability", "kl")
+)
 
 
 def fixed_names() -> list[str]:
@@ -248,6 +253,12 @@ def fixed_names() -> list[str]:
     declared = [each for each in BUILT_IN if not each.optional and not each.per_objective]
     names = [name for each in declared for name in each.names]
     return [*CONTRACT, *(name for name in names if name not in CONTRACT)]
+
+
+def documented() -> list[Column]:
+    """Every built-in column in the order of leaderboard.csv."""
+    first = {name: place for place, name in enumerate(CONTRACT)}
+    return sorted(BUILT_IN, key=lambda each: first.get(each.name, len(first)))
 
 
 def whole_names() -> list[str]:

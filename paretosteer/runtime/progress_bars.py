@@ -84,7 +84,7 @@ class Bars:
         self._bars.start()
         if self._cells > 1:
             self._sweep = self._bars.add_task(
-                "sweep", total=self._cells, count="", figures="", cell=False
+                "sweep", total=self._cells, count="", figures=self._left, cell=False
             )
             self._update_sweep()
         return self
@@ -139,8 +139,8 @@ class Bars:
 
     def _update_sweep(self) -> None:
         if self._sweep is not None:
-            count, left = f"{self._ended}/{self._cells}", self._left.words
-            self._bars.update(self._sweep, completed=self._ended, count=count, figures=left)
+            count = f"{self._ended}/{self._cells}"
+            self._bars.update(self._sweep, completed=self._ended, count=count)
 
     @contextmanager
     def follow(self) -> Iterator[Path]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import unicodedata
 
 from paretosteer.runtime.secrets import redact
@@ -21,6 +24,14 @@ def printable(text: str) -> str:
 def line(text: object) -> str:
     """One printable line without secrets, for messages about cells, files and errors."""
     return printable(redact(str(text))).replace("\n", r"\n")
+
+
+def output_width() -> int | None:
+    """Columns of standard output, which `COLUMNS` sets; None for a pipe or file without it."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def plural(count: int, noun: str) -> str:

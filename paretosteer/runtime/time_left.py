@@ -70,12 +70,11 @@ class TimeLeft:
     def _work(self, done: Mapping[int, _Shares]) -> float:
         return sum(
             trained * self._training[cell - 1] + sampled * self._sampling
-            for cell, (trained, sampled) in done.items()
+            for cell, (trained, sampled) in tuple(done.items())  # other threads add cells
         )
 
-    @property
-    def words(self) -> str:
-        """Time left in words, or why it is unknown."""
+    def __str__(self) -> str:
+        """Time left in words at this moment, or why it is unknown."""
         if self._began is None:
             return "starting …"
         if self.seconds is None:

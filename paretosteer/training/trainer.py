@@ -23,7 +23,7 @@ from torch.nn import Parameter
 from paretosteer.errors import DivergenceError
 from paretosteer.interfaces import Array
 from paretosteer.policies.control import Control
-from paretosteer.policies.kl import damage
+from paretosteer.policies.kl import TRAIN_LESS, damage
 from paretosteer.policies.protocols import Policy
 from paretosteer.runtime.accelerate_processes import accelerator, averaged, from_first, gathered
 from paretosteer.runtime.batch_size import out_of_memory
@@ -288,7 +288,9 @@ class Trainer:
     def _warn_of_damage(self, name: str, figures: dict[str, float], parts: Sequence[Part]) -> None:
         """Say once in each phase that the policy has drifted too far."""
         tokens = sum(part.batch.tokens for part in parts) / sum(part.batch.terms for part in parts)
-        if name not in self._damaged and (warning := damage(figures.get("kl", 0.0), tokens)):
+        if name not in self._damaged and (
+            warning := damage(figures.get("kl", 0.0), tokens, TRAIN_LESS)
+        ):
             self._damaged.add(name)
             self.say(f"phase {name!r}, step {self.account.steps + 1}: {warning}")
 

@@ -17,6 +17,7 @@ from paretosteer.cells.record import Record, write_record
 from paretosteer.commands.main import main
 from paretosteer.config.schema import CellConfig
 from paretosteer.errors import UsageError
+from paretosteer.plugins import registry
 from paretosteer.tracking import Tracker
 
 IDENTITY = "0123456789"
@@ -326,5 +327,24 @@ def test_list_details(output: Output) -> None:
     assert "interpolation" in output()[0]
     assert main(["list", "conditionings", "tied_banks"]) == 0
     assert "Slots of the part C_0" in output()[0]
+    assert main(["list", "columns"]) == 0
+    assert "steering_regret" in output()[0]
+    assert main(["list", "columns", "hypervolume"]) == 0
+    assert "interval: hypervolume_low, hypervolume_high" in output()[0]
     assert main(["list", "metrics", "hypervolum"]) == 2
     assert "did you mean 'hypervolume'?" in output()[1]
+
+
+@pytest.mark.parametrize("words", ["methods", "methods clp", "metrics", "columns", "feedback"])
+def test_list_wraps_to_the_width(
+    words: str, output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["list", *words.split()]) == 0
+    assert max(map(len, output()[0].splitlines())) <= 80
+
+
+def test_list_names_every_kind_of_feedback(output: Output) -> None:
+    assert main(["list", "methods", "clp"]) == 0
+    (row,) = [line for line in output()[0].splitlines() if line.startswith("feedback")]
+    assert all(name in row for name in registry.names("feedback"))

@@ -119,10 +119,10 @@ def test_a_channel_skips_steps_that_follow_at_once(tmp_path: Path) -> None:
 def test_time_left_follows_the_work_that_was_done_here() -> None:
     now = [0.0]
     left = TimeLeft([50.0, 50.0, 50.0], 1.0, clock=lambda: now[0])
-    assert left.words == "starting …"
+    assert str(left) == "starting …"
     left.end(1)  # finished before: tells nothing about the speed
     left.progress(Progress(2, "", "training", 0, 10))
-    assert left.words == "estimating the time left"
+    assert str(left) == "estimating the time left"
     now[0] = 10.0
     left.progress(Progress(2, "", "training", 5, 10))  # 50 of 402 units of work in 10 s
     assert left.seconds == pytest.approx(10 * (2 * 101 - 50) / 50)
@@ -131,6 +131,19 @@ def test_time_left_follows_the_work_that_was_done_here() -> None:
     left.end(2)
     left.end(3)
     assert left.seconds == 0
+
+
+def test_the_time_left_is_updated_where_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, now = open_terminal(monkeypatch, 80), [0.0]
+    with Bars(2, TimeLeft([1.0, 1.0], 1.0, clock=lambda: now[0])) as view, shown_by(view):
+        for step, seconds, words in ((0, 0.0, "estimating"), (1, 60.0, "about 17 min left")):
+            now[0] = seconds
+            view.progress(Progress(1, "clp", "training", step, 6))
+            view._bars.refresh()
+            assert any(words in line for line in screen(terminal, 80))
+        now[0] = 300.0  # the same step takes five times as long
+        view._bars.refresh()
+        assert any("about 85 min left" in line for line in screen(terminal, 80))
 
 
 @pytest.mark.parametrize(

@@ -379,7 +379,11 @@ METHODS: list[tuple[type, str, str]] = [
     (SharedDial, "dials", "the dial reach of one row changes another row"),
     (LearnsByAnswering, "controls train nothing", "changed when controls were computed"),
     (Backwards, "orientation", "standard units worse at its own end"),
-    (DeafOption, "options", "temperature has no effect, yet each of its values makes another row"),
+    (
+        DeafOption,
+        "options",
+        "temperature has no effect, but each of its values makes a separate row",
+    ),
     (TwoOnly, "three objectives", "stopped by"),
     (TakesAnyPreference, "wrong preferences", "steer accepts weights that sum to 2"),
     (TakesAnyPreference, "wrong preferences", "steer accepts an unknown dial"),

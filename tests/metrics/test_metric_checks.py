@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -92,3 +94,7 @@ def test_the_catalogue_describes_functions():
         assert metric.direction in {"up", "down", "shown"}
         assert metric.version == ("2" if name in SECOND_VERSION else "1")
         assert 0 < len(metric.summary) <= 60
+        described = getattr(metrics, name, None)
+        arrow = {"up": "↑", "down": "↓", "shown": ""}[metric.direction]
+        if described and name not in {"probability_better", "ranks"}:  # not figures of one row
+            assert "".join(re.findall("[↑↓]", described.__doc__)) == arrow, name

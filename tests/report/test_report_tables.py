@@ -82,6 +82,13 @@ def test_rows_with_other_options_are_told_apart(tmp_path: Path) -> None:
     assert "Budgets differ: this table has caps of 120, 240 steps" in told
 
 
+def test_a_row_without_training_spends_no_budget(tmp_path: Path) -> None:
+    write_cell(tmp_path, "clp", line, steps=60)
+    write_cell(tmp_path, "adapters", line, changes={"cost": {"train_steps": 0}})
+    (table,) = tables(tmp_path).tables
+    assert "Budgets differ" not in " ".join(notes(evaluate(table)))
+
+
 def test_configuration_leaves_out_where_it_ran() -> None:
     config = {
         "method": {"name": "clp", "path": "/elsewhere/init"},

@@ -5,6 +5,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from paretosteer.report import Report
+from paretosteer.report.outputs.console import print_leaderboard
 from paretosteer.report.outputs.terminal_table import TextColumn, fitted
 
 LABELS = ["cos_dpo (by weight, masked)", "clp"]
@@ -43,7 +45,8 @@ def test_headings_are_stacked_then_columns_go_then_values_are_shortened() -> Non
     assert any(line.endswith("KL   seeds") for line in narrow) and missing == ["status"]
     assert "[9.62, 10.65]" in narrow[-1]
     narrowest, missing = drawn(60)
-    assert "[9.62" not in narrowest[-1] and missing == ["steps", "KL", "seeds", "status"]
+    assert "[9.62" not in narrowest[-1]
+    assert missing == ["interval of hypervolume", "steps", "KL", "seeds", "status"]
 
 
 def test_a_column_that_is_kept_goes_last() -> None:
@@ -55,4 +58,25 @@ def test_a_label_wider_than_the_terminal_is_cut_and_its_figure_is_not() -> None:
     lines, missing = drawn(24)
     (row,) = [line for line in lines if "cos_dpo" in line]
     assert row.startswith("cos_dpo (by we…") and row.endswith("10.27")
-    assert missing == [each.heading for each in COLUMNS[1:]]
+    assert missing == ["interval of hypervolume", *(each.heading for each in COLUMNS[1:])]
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 120])
+def test_the_leaderboard_keeps_the_main_columns_and_names_the_others(
+    width: int,
+    report: Report,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))  # also through a pipe
+    print_leaderboard(report)
+    table, _, rest = capsys.readouterr().out.partition("not shown in this narrow terminal: ")
+    lines = [line for line in table.splitlines() if not line.startswith(("warning", "report"))]
+    (row,) = [line for line in lines if line.startswith("clp (full)")]
+    left_out = rest.partition("\n")[0].split(", ")
+    assert max(map(len, lines if rest else lines[:8])) <= width
+    assert all(name not in left_out for name in ("hypervolume", "controllability", "KL"))
+    assert ("[" in row) != ("interval of hypervolume" in left_out)
+    assert ("[" in row) or width < 80
+    assert ("ties" in table) != ("ties" in left_out)
+    assert ("seeds" in table) != ("seeds" in left_out)

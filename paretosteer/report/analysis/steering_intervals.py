@@ -37,13 +37,13 @@ def steering_intervals(
 def regret_interval(
     replicates: Sequence[Replicate], points: FloatArray, draws: Draws, preferences: FloatArray
 ) -> metrics.Interval:
-    """Interval from below the cross-fitted regret to above the plain one, and not below 0.
+    """Interval from the lower end of the cross-fitted regret to the upper end of the plain one.
 
-    Where noise chooses wrongly, the cross-fitted regret is too small and the plain one, of the best
-    noisy point, too large. So the truth is between their expectations. The lower end is that of the
-    percentile interval of the first. The upper end is as far above the second as the lower end of
-    its percentile interval is below the resamples' mean: its own bias is not corrected, which keeps
-    the end on the safe side.
+    Noise makes the cross-fitted regret too small and the plain one, of the best noisy point, too
+    large, so the truth is between their expectations. The lower end is that of the percentile
+    interval of the first, and at least 0. The upper end is as far above the second as the lower end
+    of its percentile interval is below the resamples' mean: its own bias is not corrected, so the
+    interval is rather too wide.
     """
     gains = [metrics.gains_by_prompt(preferences, each.scores) for each in replicates]
     fitted = metrics.percentile_interval(prompt_means(replicates, gains, draws.outer))

@@ -1,11 +1,10 @@
 """Leaderboard and comparison on a terminal, or as plain text where there is none."""
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.metrics.row_metric import Column
-from paretosteer.report.columns import HYPERVOLUME, on_terminal
+from paretosteer.report.columns import CONTROLLABILITY, HYPERVOLUME, KL, on_terminal
 from paretosteer.report.outputs.comparison_files import (
     HEADINGS,
     NOTE,
@@ -15,7 +14,7 @@ from paretosteer.report.outputs.comparison_files import (
 from paretosteer.report.outputs.notes import volume_error
 from paretosteer.report.outputs.terminal_table import TextColumn, fitted
 from paretosteer.report.report_folder import Report
-from paretosteer.runtime.terminal import line, plural
+from paretosteer.runtime.terminal import line, output_width, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 
 # Without a terminal there is no width to fit; wide enough that no cell is cut.
 _PLAIN_WIDTH = 400
+
+# Columns that a narrow terminal keeps as long as it can, hypervolume with its interval.
+_KEPT = (HYPERVOLUME, CONTROLLABILITY, KL)
 
 # Maximum number of rows of a table, and of cells that are not ok, shown on a terminal.
 _MOST = 50
@@ -67,10 +69,10 @@ def remark(console: "Console", text: str) -> None:
     console.print(_text(text), soft_wrap=not console.is_terminal)
 
 
-def remark_missing(console: "Console", headings: Sequence[str]) -> None:
-    """Name the columns for which the terminal is too narrow, if any."""
-    if headings:
-        remark(console, f"not shown in this narrow terminal: {', '.join(headings)}")
+def remark_missing(console: "Console", missing: Sequence[str]) -> None:
+    """Name the columns and intervals for which the terminal is too narrow, if any."""
+    if missing:
+        remark(console, f"not shown in this narrow terminal: {', '.join(missing)}")
 
 
 def _say_more(console: "Console", count: int, noun: str, rest: str) -> None:
@@ -86,11 +88,10 @@ def _text(text: str) -> "Text":
 
 
 def new_console() -> "Console":
-    """Console of standard output, wide where that is not a terminal."""
+    """Console of standard output, wide where that is not a terminal and `COLUMNS` is not set."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
-    return Console(width=width, highlight=False)
+    return Console(width=output_width() or _PLAIN_WIDTH, highlight=False)
 
 
 def _print_table(console: "Console", title: str, rows: "pd.DataFrame") -> list[str]:
@@ -107,17 +108,21 @@ def _print_table(console: "Console", title: str, rows: "pd.DataFrame") -> list[s
     ]
     statuses = TextColumn("status", [line(status) for status in rows["status"]], left=True)
     # Where all went well the status says nothing, so it is the first column to go.
-    telling = set() if (rows["status"] == "ok").all() else {statuses.heading}
+    telling = [] if (rows["status"] == "ok").all() else [statuses.heading]
+    kept = [*map(_heading, _KEPT), *telling]
     title = line(f"{title} {place}".strip())
-    table, missing = fitted(console, title, labels, [*columns, statuses], telling)
+    table, missing = fitted(console, title, labels, [*columns, statuses], kept, enough=len(kept))
     console.print(table)
     return [name for name in missing if name != statuses.heading or telling]
 
 
 def _text_column(column: Column, rows: "pd.DataFrame") -> TextColumn:
-    heading = column.title if column.title.isupper() else column.title.lower()
     whole = [line(_value(row, column)) for _, row in rows.iterrows()]
-    return TextColumn(heading, whole, [value.partition(" [")[0] for value in whole])
+    return TextColumn(_heading(column), whole, [value.partition(" [")[0] for value in whole])
+
+
+def _heading(column: Column) -> str:
+    return column.title if column.title.isupper() else column.title.lower()
 
 
 def _print_changes(console: "Console", title: str, rows: "Sequence[RowChange]") -> None:
@@ -136,7 +141,7 @@ def _print_changes(console: "Console", title: str, rows: "Sequence[RowChange]") 
         for heading, whole in zip(headings[:-1], values[:-1], strict=True)
     ]
     statuses = TextColumn(headings[-1], values[-1], left=True)
-    table, missing = fitted(console, line(title), labels, [*columns, statuses], {"status"})
+    table, missing = fitted(console, line(title), labels, [*columns, statuses], ["status"])
     console.print(table, end="\n\n")
     remark_missing(console, missing)
 

@@ -159,9 +159,9 @@ def _intervals(result: TableResult) -> Iterator[str]:
     yield (
         f"95 % intervals come from a paired bootstrap over {resampled(result)} ({RESAMPLES:,} "
         "resamples), scaled to Student's t. They are reflected for hypervolume and based on pairs "
-        "of points for controllability. For steering regret, they range from below the "
-        "cross-fitted to above the plain regret. In simulations, the last two cover more than "
-        "95 %." + ("" if result.outer else few)
+        "of points for controllability. For steering regret, they extend from the lower end of the "
+        "cross-fitted estimate to the upper end of the plain one. In simulations, the last two "
+        "cover more than 95 %." + ("" if result.outer else few)
     )
 
 
@@ -296,7 +296,9 @@ def _sensitive(rows: tuple[RowResult, ...]) -> Iterator[str]:
 
 
 def _budgets(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    caps = sorted({each.row.cap for each in rows if each.row.cap is not None})
+    # A row without training, such as one of adapters from elsewhere, spends no budget.
+    trained = [each for each in rows if each.figures["train_steps"]]
+    caps = sorted({each.row.cap for each in trained if each.row.cap is not None})
     if len(caps) > 1:
         yield f"Budgets differ: this table has caps of {', '.join(map(str, caps))} steps."
     for each in rows:

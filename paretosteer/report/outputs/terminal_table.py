@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _LONG = 11  # characters of a word that is hyphenated where headings are stacked
-_ENOUGH = 5  # columns; if fewer fit with whole values, all columns get short ones
+_ENOUGH = 5  # columns, if the caller does not name how many
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,16 @@ def fitted(
     labels: Sequence[str],
     columns: Sequence[TextColumn],
     kept: Collection[str] = (),
+    enough: int = _ENOUGH,
 ) -> "tuple[Table, list[str]]":
-    """Table that fits the console, and the headings of the columns that it lacks.
+    """Table that fits the console, and what it lacks: headings of columns, and intervals.
 
     Rows begin with their label, on one line, never omitted. If the table is too wide, headings are
-    stacked, columns go, the last one first, and values become short. Columns whose heading is in
-    `kept` go at the very end.
+    stacked, columns go, the last one first, and values become short if fewer than `enough` columns
+    fit with whole values. Columns whose heading is in `kept` go at the very end.
     """
     order = sorted(columns, key=lambda each: each.heading not in kept)
-    every, enough = len(order), min(len(order), _ENOUGH)
+    every, enough = len(order), min(len(order), enough)
     attempts = [
         (every, False, False),
         *((count, True, False) for count in range(every, enough - 1, -1)),
@@ -57,7 +58,11 @@ def fitted(
         room = max(8, max(map(len, labels)) - excess)
         cut = [each if len(each) <= room else f"{each[: room - 1]}…" for each in labels]
         table = _table(title, cut, shown, stacked, short)
-    return table, [each.heading for each in columns if each not in shown]
+    cut_short = [each for each in shown if short and each.short and each.short != each.values]
+    return table, [
+        *(f"interval of {each.heading}" for each in cut_short),
+        *(each.heading for each in columns if each not in shown),
+    ]
 
 
 def _table(

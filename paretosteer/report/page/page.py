@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.metrics.row_metric import Column, Section
 from paretosteer.report.analysis.drawn_rows import focus
 from paretosteer.report.analysis.evaluate_table import TableResult
+from paretosteer.report.analysis.paired_utility import PairedUtility
 from paretosteer.report.analysis.tables import Tables
 from paretosteer.report.columns import HYPERVOLUME, other_columns, section
 from paretosteer.report.figures.all_figures import drawings, render
@@ -35,6 +36,7 @@ from paretosteer.report.page.sample_texts import (
     read_texts,
 )
 from paretosteer.report.page.sortable_table import sortable_table
+from paretosteer.report.page.utility_table import utility_table
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -59,16 +61,17 @@ def page(
     special = apart(results)
     drawn = [focus(each) for each in results]
     texts = [read_texts(each) for each in drawn]
+    pairs = [PairedUtility(each) if each.scored else None for each in drawn]
     return _template("page.html").render(
         tables=[
             _table(result, table_notes(result, special))
-            | (_measures(result, focused, own, light) if result.scored else {"measures": None})
-            for result, focused, own in zip(results, drawn, texts, strict=True)
+            | (_measures(result, focused, own, paired, light) if paired else {"measures": None})
+            for result, focused, own, paired in zip(results, drawn, texts, pairs, strict=True)
         ],
         glossary=_glossary(results),
         title=_title(results),
         cells=cell_list(tables),
-        plot_data=plot_data(drawn, texts),
+        plot_data=plot_data(drawn, texts, pairs),
         **assets(plots=any(each.scored for each in results)),
     )
 
@@ -147,6 +150,7 @@ def _measures(
     result: TableResult,
     drawn: TableResult,
     texts: SampleTexts,
+    pairs: PairedUtility,
     light: Mapping[tuple[int, str], bytes],
 ) -> dict[str, Any]:
     """Data of a scored table's sections below its leaderboard, with the rows to draw."""
@@ -167,6 +171,7 @@ def _measures(
         "figures": figures,
         "judged": judge_table(result) if "judged" in figures else None,
         "regret": regret_table(result) if "regret" in figures else None,
+        "utility": utility_table(drawn, pairs),
         "entanglement": entanglement_maps(drawn),
         "dominance": dominance_matrix(drawn),
         "coverage": coverage_matrix(drawn),

@@ -11,7 +11,7 @@ from paretosteer.report.analysis.budget_curves import ladders
 from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.dial_cubes import cube
 from paretosteer.report.analysis.evaluate_table import Curves, RowResult, TableResult
-from paretosteer.report.analysis.paired_utility import alike
+from paretosteer.report.analysis.paired_utility import PairedUtility
 from paretosteer.report.columns import section
 from paretosteer.report.figures.style import Style, styles
 from paretosteer.report.outputs.report_json import plain
@@ -28,16 +28,28 @@ _COSTS = (
     *("forward_passes_per_token", "reward_calls_per_answer"),
 )
 
+_UNITS = {"seconds_train": "seconds", "stored_bytes": "bytes"}  # of the others: counts
+
 _BILL = ("train_steps", "flops", "seconds_train")  # on the cards of the dial, with decoding costs
 
 
-def plot_data(results: Sequence[TableResult], texts: Sequence[SampleTexts]) -> Markup:
+def plot_data(
+    results: Sequence[TableResult],
+    texts: Sequence[SampleTexts],
+    pairs: Sequence[PairedUtility | None],
+) -> Markup:
     """JSON of every scored table."""
-    scored = [pair for pair in zip(results, texts, strict=True) if pair[0].scored]
-    return safe_json([_table(result, own, BYTES // len(scored)) for result, own in scored])
+    scored = [
+        (result, own, paired)
+        for result, own, paired in zip(results, texts, pairs, strict=True)
+        if paired
+    ]
+    return safe_json([_table(*each, allowed=BYTES // len(scored)) for each in scored])
 
 
-def _table(result: TableResult, texts: SampleTexts, allowed: int) -> dict[str, Any]:
+def _table(
+    result: TableResult, texts: SampleTexts, pairs: PairedUtility, allowed: int
+) -> dict[str, Any]:
     setting = result.table.setting
     assert setting  # a scored table has one
     looks = styles(result, result.rows)
@@ -52,7 +64,11 @@ def _table(result: TableResult, texts: SampleTexts, allowed: int) -> dict[str, A
             "union": result.union,
             "oracle": result.oracle.mean if result.oracle else None,
             "costs": [
-                {"figure": column.name, "title": column.title}
+                {
+                    "figure": column.name,
+                    "title": column.title,
+                    "unit": _UNITS.get(column.name, ""),
+                }
                 for column in result.present(section("cost"))
                 if column.name in _COSTS
             ],
@@ -64,7 +80,7 @@ def _table(result: TableResult, texts: SampleTexts, allowed: int) -> dict[str, A
             ],
             "drift": {"thresholds": drift.thresholds, "middle": drift.middle} if drift else None,
             "ladders": _ladders(result),
-            "alike": alike(result),
+            "alike": pairs.alike(),
             "learning": learning_curves(result),
         }
     )

@@ -1,16 +1,10 @@
 """Table of the page: oracle regret at single preferences."""
 
-from itertools import combinations
 from typing import Any
 
-import numpy as np
-
-from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.report.analysis.comparable import vector_words
 from paretosteer.report.analysis.evaluate_table import TableResult
-from paretosteer.report.analysis.oracle import Places
-
-_MOST = 12  # columns that can be read side by side
+from paretosteer.report.page.readable_preferences import readable
 
 
 def regret_table(result: TableResult) -> dict[str, Any]:
@@ -18,29 +12,10 @@ def regret_table(result: TableResult) -> dict[str, Any]:
     oracle = result.oracle
     assert oracle  # of a table with regret
     asked = oracle.preferences[oracle.places]  # (n, m)
-    places = _readable(asked)[::-1]  # all weight on the first objective first, as sweeps write it
+    places = readable(asked)[::-1]  # all weight on the first objective first, as sweeps write it
     rows = []
     for each in result.scored:
         assert each.curves and each.curves.regret
         rows.append((each.row, each.curves.regret.band.mean[places]))
     columns = [vector_words(asked[place]) for place in places]
     return {"columns": columns, "rows": rows, "count": len(asked)}
-
-
-def _readable(preferences: FloatArray) -> Places:
-    """Places of preferences (n, m) to show: all, or the nearest to a few landmarks."""
-    if len(preferences) <= _MOST:
-        return np.arange(len(preferences))
-    apart = np.abs(preferences[:, None] - _landmarks(preferences.shape[1])).sum(axis=2)
-    return np.unique(apart.argmin(axis=0))
-
-
-def _landmarks(m: int) -> FloatArray:
-    """Ten steps from one objective to the other; of more, vertices, middles of edges, centre."""
-    if m == 2:
-        first = np.linspace(0, 1, 11)
-        return np.stack([first, 1 - first], axis=1)
-    vertices = np.eye(m)
-    middles = [(vertices[i] + vertices[j]) / 2 for i, j in combinations(range(m), 2)]
-    edges = middles if m + len(middles) < _MOST else []
-    return np.array([*vertices, *edges, np.full(m, 1 / m)])

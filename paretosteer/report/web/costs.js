@@ -8,13 +8,15 @@ function costs(node, view) {
   // At first the cost that tells most methods apart.
   const sizes = table.costs.map(({ figure }) => new Set(values(figure)).size);
   let chosen = sizes.indexOf(Math.max(...sizes));
+  const timed = table.costs.some(({ unit }) => unit === "seconds")
+    ? " Training is wall time: it also depends on the machine and on what else the machine ran." : "";
   const chart = chartBox("Hypervolume against cost");
   const pick = choice("Cost", table.costs.map((cost) => cost.title), chosen,
     (place) => view.change(() => { chosen = place; }));
   node.append(make("label", { class: "pick" }, "Hypervolume against ", pick), chart,
     make("p", { class: "soft small" },
       "Ringed methods, joined by the dotted line, are not dominated: no other method has at least " +
-      "their hypervolume at no higher cost. Names without room are left out; hover for them."),
+      "their hypervolume at no higher cost. Names without room are left out; hover for them." + timed),
     legend(view));
   view.parts.push({ node: chart, draw: () => drawCosts(chart, view, table.costs[chosen]) });
 }
@@ -43,14 +45,14 @@ function drawCosts(chart, view, cost) {
     hoverinfo: "text", hoverlabel: { bordercolor: row.colour },
     hovertext: [`<b>${quoted(title(row))}</b><br>hypervolume ${written(row.volume[0])} ` +
       `[${written(row.volume[1])}, ${written(row.volume[2])}]<br>` +
-      `${quoted(cost.title)} ${price(row).toPrecision(3)}`],
+      `${quoted(cost.title)} ${price(row).toPrecision(3)} ${cost.unit}`],
     marker: {
       symbol: SYMBOLS[row.marker], color: row.colour, size: 12,
       line: { color: ink, width: best.includes(row) ? 2 : 0 },
     },
   }));
   return plot(chart, [frontier, ...marks], layout({
-    xaxis: axis(cost.title, {
+    xaxis: axis(cost.unit ? `${cost.title}, ${cost.unit}` : cost.title, {
       type: wide ? "log" : "linear", exponentformat: "SI", range: roomForNames(prices, wide),
     }),
     yaxis: axis("hypervolume", { range: roomForWhiskers(rows) }), uirevision: cost.figure,

@@ -68,7 +68,8 @@ function cardsOf(view) {
   };
   const means = make("p", { class: "soft small" },
     "Bars show each objective on the range of all methods, with its 95\u00a0% interval. " +
-    "“Not significantly worse”: the 95\u00a0% interval of the paired difference in utility contains 0.");
+    "“Not significantly worse”: the 95\u00a0% interval of the paired difference in utility at this preference " +
+    "contains 0, without correction for many comparisons.");
   return { nodes: [...(prompt ? [prompt.node] : []), means, grid], update };
 }
 
