@@ -15,10 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from keep_reference import CELLS, unpack
 from readme_standins import stand_in
 from small_model import write_lora
 
+from paretosteer import metrics
+from paretosteer.cells.cell import find_cells
 from paretosteer.commands.main import main
 from paretosteer.sweeps.compose import compose_cell, compose_sweep
 
@@ -177,28 +181,52 @@ def test_the_example_method_trains_steers_and_saves(tmp_path: Path) -> None:
     np.testing.assert_array_equal(world.values(again.policy, again.control(np.eye(2))), values)
 
 
-def test_the_table_is_the_quickstarts() -> None:
-    """The README quotes the committed leaderboard, figure by figure."""
+SMOLLM2_RESULTS = ROOT / "results" / "reference" / "smollm2"
+README_NAMES = {
+    "CLP (all layers)": "clp (full)",
+    "COS-DPO (by weight)": "cos_dpo (weight)",
+    "DPO Soup": "rewarded_soup (feedback=preference)",
+    "start model": "start",
+}
+
+
+def test_the_readmes_table_is_that_of_the_committed_leaderboard() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    committed = (ROOT / "results/reference/quickstart/leaderboard.md").read_text(encoding="utf-8")
-    quoted = _table(readme.partition("Results for one seed:")[2])
-    expected = _table(committed)
-    assert [row["Method"] for row in quoted] == [row["Method"] for row in expected]
-    names = {"Optimiser steps": "Steps"}
+    quoted = _table(readme.partition("## A real model")[2])
+    expected = _table((SMOLLM2_RESULTS / "leaderboard.md").read_text(encoding="utf-8"))
+    assert [_label(row) for row in quoted] == [row["Method"] for row in expected]
+    shared = quoted[0].keys() & expected[0].keys() - {"Method"}
+    assert shared == {"Hypervolume", "Controllability"}
     for own, row in zip(quoted, expected, strict=True):
-        assert own == {name: row[names.get(name, name)] for name in own}
+        assert {name: own[name] for name in shared} == {name: row[name] for name in shared}
+
+
+def test_the_readmes_judge_is_that_of_the_archived_cells(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    board = pd.read_csv(SMOLLM2_RESULTS / "leaderboard.csv").set_index("paths")
+    judged = {}
+    for cell in find_cells(unpack(SMOLLM2_RESULTS / CELLS, tmp_path)):
+        places = cell.results.ranked_points()
+        means = pd.read_parquet(cell.path / "judge.parquet").groupby("point").mean(True)
+        preferences = [cell.results.points[place].preference for place in places]
+        points = means.loc[places, cell.results.objective_names].to_numpy()
+        (path,) = [each for each in board.index if each.endswith(cell.path.name)]
+        judged[board.loc[path, "label"]] = metrics.controllability(preferences, points)
+    for row in _table(readme.partition("## A real model")[2]):
+        value = format(float(judged[_label(row)]), "z.2f").replace("-", "−")
+        assert row["by the judge"] == value, row
+
+
+def _label(row: dict[str, str]) -> str:
+    return README_NAMES.get(row["Method"], row["Method"].lower().replace(" ", "_"))
 
 
 def _table(text: str) -> list[dict[str, str]]:
-    """Rows of the first Markdown table of a text, without marks, arrows and variants."""
+    """Rows of the first Markdown table of a text, without marks and arrows."""
     lines = re.search(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
     assert lines
     head, _, *rows = (
         [re.sub(r"[*\\↑↓]", "", cell).strip() for cell in line.strip("| ").split("|")]
         for line in lines[0].splitlines()
     )
-    found = [dict(zip(head, row, strict=True)) for row in rows]
-    for row in found:
-        name = row["Method"].partition(" (")[0].lower()
-        row["Method"] = re.sub("[ -]", "_", name)
-    return found
+    return [dict(zip(head, row, strict=True)) for row in rows]
