@@ -204,7 +204,7 @@ def test_cost_is_chosen(driver: "Chrome", report: Report) -> None:
     shown = f'return document.querySelector("{chart}")._fullLayout?.xaxis.title.text'
     page.wait(lambda: page.run(shown) == "Steps")
     page.press(select, "END")
-    page.wait(lambda: page.run(shown) == "Stored")
+    page.wait(lambda: page.run(shown) == "Stored, bytes")
 
 
 def test_quality_at_equal_drift_and_against_budget(driver: "Chrome", tmp_path: Path) -> None:
