@@ -72,7 +72,7 @@ WORLDS = {
     "noise": World(
         common="benchmark=stories threads=1",
         sweeps=("method=rewarded_soup,clp,start",),
-        quick="budget=quick budget.steps=40",
+        quick="budget=quick budget.steps=40 budget.test_prompts=48",
         full="budget=quick",
         own_noise=True,
     ),

@@ -8,6 +8,7 @@ import numpy as np
 from paretosteer import metrics
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.report.analysis.dial_cubes import cube
+from paretosteer.report.analysis.drawn_rows import MOST
 from paretosteer.report.analysis.evaluate_table import TableResult
 
 # Okabe and Ito's blue and vermillion, apart for colour-blind readers; weak enough to read upon.
@@ -30,16 +31,19 @@ def dominance_matrix(result: TableResult) -> dict[str, Any] | None:
 
 
 def coverage_matrix(result: TableResult) -> dict[str, Any] | None:
-    """Share of a column's points that a row's cover, rows on other grids included.
+    """Share of a column's points that a row's cover, with up to `MOST` rows on other grids.
 
     None if there is only one row.
     """
     points = {each.row.label: each.curves.band.mean for each in result.scored if each.curves}
-    for other in result.table.other_grids:
-        for row in other.rows:
-            if row.replicates:
-                means = [each.scores.mean(axis=1) for each in row.replicates]
-                points[f"{row.label} (table {other.number})"] = np.mean(means, axis=0)
+    others = [
+        (f"{row.label} (table {table.number})", row.replicates)
+        for table in result.table.other_grids
+        for row in table.rows
+        if row.replicates
+    ]
+    for label, replicates in others[:MOST]:
+        points[label] = np.mean([each.scores.mean(axis=1) for each in replicates], axis=0)
     if len(points) < 2:
         return None
     shares = np.array([[metrics.coverage(a, b) for b in points.values()] for a in points.values()])
