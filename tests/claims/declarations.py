@@ -56,6 +56,14 @@ WORLDS = {
             "method=rewarded_soup,bone_soup,clp,cos_dpo,modpo,morl,start",
             "method=bone_soup method.mapping=identity",
             "method=bone_soup method.extrapolation=none,paper",
+        ),
+        quick="budget=quick budget.steps=600",
+        full="budget=quick",
+    ),
+    "bandit_baselines": World(
+        common="benchmark=bandit threads=1",
+        sweeps=(
+            "method=rewarded_soup,bone_soup,cos_dpo,start",
             "method=bone_soup method.beta=0.6,0.8,1 method.extrapolation=none",
             "method=rewarded_soup,morl method.feedback=preference",
             "method=interpolation method.cube=11 method.cube_range=[-2,3]",
@@ -130,40 +138,12 @@ def _front_of_bone_soup(world: str, limits: str) -> tuple[Claim, ...]:
             "rewarded_soup",
             limits=limits,
         ),
-        Claim(
-            "bone soup: at equal drift",
-            "Bone Soup covers more hypervolume than Rewarded Soup within the same KL.",
-            world,
-            "hypervolume at equal drift",
-            "bone_soup",
-            "rewarded_soup",
-            limits=limits,
-        ),
     )
 
 
 def _bone_soup(world: str, limits: str) -> tuple[Claim, ...]:
     return (
         *_front_of_bone_soup(world, limits),
-        Claim(
-            "bone soup: mixed rewards",
-            "Without extrapolation, backbones of mixed rewards (β = 0.6) cover more hypervolume "
-            "than backbones of one reward each (β = 1).",
-            world,
-            "hypervolume",
-            "bone_soup (beta=0.6",
-            "bone_soup (beta=1,",
-            limits=limits,
-        ),
-        Claim(
-            "bone soup: β",
-            "Without extrapolation, β = 0.6 gives more hypervolume than β = 0.8.",
-            world,
-            "hypervolume",
-            "bone_soup (beta=0.6",
-            "bone_soup (beta=0.8",
-            limits=limits,
-        ),
         Claim(
             "bone soup: the inverse mapping",
             "B⁻ᵀμ as mixing weights gives more hypervolume than μ itself.",
@@ -235,6 +215,54 @@ def _shared(world: str, limits: str) -> tuple[Claim, ...]:
             "modpo",
             above=0.5,
             less=True,
+            limits=limits,
+        ),
+        Claim(
+            "the reference point",
+            "The ranking by hypervolume is the same at the references −1, −2 and −3.",
+            world,
+            "reference tau",
+            "rewarded_soup",
+            above=0.99,
+            limits=limits,
+        ),
+    )
+
+
+def _drift(world: str, limits: str) -> tuple[Claim, ...]:
+    return (
+        Claim(
+            "bone soup: at equal drift",
+            "Bone Soup covers more hypervolume than Rewarded Soup within the same KL.",
+            world,
+            "hypervolume at equal drift",
+            "bone_soup",
+            "rewarded_soup",
+            limits=limits,
+        ),
+    )
+
+
+def _baselines(world: str, limits: str) -> tuple[Claim, ...]:
+    return (
+        *_drift(world, limits),
+        Claim(
+            "bone soup: mixed rewards",
+            "Without extrapolation, backbones of mixed rewards (β = 0.6) cover more hypervolume "
+            "than backbones of one reward each (β = 1).",
+            world,
+            "hypervolume",
+            "bone_soup (beta=0.6",
+            "bone_soup (beta=1,",
+            limits=limits,
+        ),
+        Claim(
+            "bone soup: β",
+            "Without extrapolation, β = 0.6 gives more hypervolume than β = 0.8.",
+            world,
+            "hypervolume",
+            "bone_soup (beta=0.6",
+            "bone_soup (beta=0.8",
             limits=limits,
         ),
         Claim(
@@ -314,15 +342,6 @@ def _shared(world: str, limits: str) -> tuple[Claim, ...]:
             above=0.5,
             limits=limits,
         ),
-        Claim(
-            "the reference point",
-            "The ranking by hypervolume is the same at the references −1, −2 and −3.",
-            world,
-            "reference tau",
-            "rewarded_soup",
-            above=0.99,
-            limits=limits,
-        ),
     )
 
 
@@ -347,7 +366,9 @@ CLAIMS = (
         "morl",
         limits=_TABULAR,
     ),
+    *_baselines("bandit_baselines", _TABULAR),
     *_front_of_bone_soup("bandit3", _TABULAR_3),
+    *_drift("bandit3", _TABULAR_3),
     Claim(
         "common noise: differences at a preference",
         "Common random numbers shrink the standard error of the difference in utility of two "
@@ -404,6 +425,7 @@ CLAIMS = (
         limits=_SMALL,
     ),
     *_shared("stories", _SMALL),
+    *_baselines("stories", _SMALL),
     Claim(
         "COS-DPO: auxiliary hypervolume",
         "COS-DPO covers more auxiliary hypervolume than a DPO soup.",
