@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -200,7 +201,12 @@ def page() -> str:
         *commands,
         *sections,
     ]
-    return "\n".join(lines).replace("-0.", "−0.").replace("[-", "[−")
+    return re.sub(r"(?<=[\[ ])-(?=\d)", "−", "\n".join(lines))
+
+
+def _number(value: float) -> str:
+    """Three decimals, or two digits of a value too small for them."""
+    return f"{value:.3f}" if value == 0 or abs(value) >= 5e-4 else f"{value:.1e}"
 
 
 def _table(judged: Sequence[tuple[Claim, Verdict]]) -> list[str]:
@@ -212,8 +218,8 @@ def _table(judged: Sequence[tuple[Claim, Verdict]]) -> list[str]:
     rows = [
         [
             claim.says,
-            f"{each.effect:.3f}",
-            f"[{each.low:.3f}, {each.high:.3f}]",
+            _number(each.effect),
+            f"[{_number(each.low)}, {_number(each.high)}]",
             f"{'<' if claim.less else '>'} {claim.above:g}",
             str(each.count),
             f"*{each.word(claim)}*",
