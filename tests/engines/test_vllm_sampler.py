@@ -177,6 +177,13 @@ def test_what_it_cannot_write_is_refused(
         refuse(policy, control)
 
 
+def test_a_rank_is_refused_where_the_control_follows_from_training(
+    engine: VLLM, model: LanguageModel
+) -> None:
+    with pytest.raises(UnsupportedError, match="rank 520"):
+        engine.check(steered(model, Banks(2, 260, 2.0)), None)
+
+
 def test_one_bank_of_many_has_the_rank_of_one(model: LanguageModel) -> None:
     refuse(TextPolicy(model, Banks(3, 260, 2.0), DECODING, seed=0), Control.bank([0, 2]))
 

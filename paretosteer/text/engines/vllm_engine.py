@@ -110,8 +110,8 @@ class VLLM(SamplingEngine):
 
     def check(self, policy: TextPolicy, control: Control | None) -> None:
         """Start vLLM for a policy, and compare the two models; once for all cells alike."""
-        refuse(policy, control)
         control = some_control(policy) if control is None else control
+        refuse(policy, control)
         self._want(self._needs(policy, control))
         kind, layers = type(policy.conditioning), {n.rpartition(".")[2] for n in policy.layers}
         alike = (self.setting.model_key, self.settings, self._room, kind, sorted(layers))

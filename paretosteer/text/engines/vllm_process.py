@@ -17,7 +17,7 @@ import torch
 from paretosteer.errors import UsageError
 from paretosteer.text.engines.vllm_worker import Request, Work, Written
 
-_SECONDS = 10.0  # in which the process may end by itself
+_SECONDS = 5.0  # in which the process may end by itself
 _ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # it is in a process of its own already
     "VLLM_USE_V2_MODEL_RUNNER": "0",  # runs no logits processors of others
