@@ -21,6 +21,7 @@ from paretosteer.text.rewards import (
     reading_notes,
     reward_digest,
 )
+from paretosteer.text.rewards.reward_spec import OF_SEGMENTS
 
 if TYPE_CHECKING:
     import torch
@@ -81,9 +82,13 @@ Spec = RewardSpec | MetricSpec
 def spec_of(name: str, given: Any, published: Mapping[str, Any]) -> Spec:
     """Scorer of one objective: the `published` settings, overridden by those `given`.
 
-    A string replaces the path of the model alone.
+    A string replaces the path of the model alone. Another form does without the settings of the
+    form `segments`.
     """
-    settings = {**published, **({"path": given} if isinstance(given, str) else given or {})}
+    own = {"path": given} if isinstance(given, str) else given or {}
+    if own.get("form", "segments") != "segments":
+        published = {key: value for key, value in published.items() if key not in OF_SEGMENTS}
+    settings = {**published, **own}
     if "metric" not in settings:
         return RewardSpec.of(settings, name)
     allowed = [field.name for field in fields(MetricSpec) if field.name != "name"]

@@ -9,6 +9,7 @@ from paretosteer.errors import UsageError
 from paretosteer.storage.safetensors_only import read_model_json
 
 _FILE = "tokenizer.json"
+_TEMPLATE = "chat_template.jinja"
 _PROCESSOR_TEMPLATE = "chat_template.json"
 # Texts on which pipelines differ: capitals, accents, digits, runs of spaces, line breaks, quotes.
 _PROBES = (
@@ -37,8 +38,8 @@ def read_tokenizer(folder: str, option: str, trusted: bool = False) -> Any:
     Raises
     ------
     UsageError
-        If it has no vocabulary, gives a text other tokens than in `tokenizer.json`, or draws
-        its tokens at random.
+        If it has no vocabulary or an empty chat template, gives a text other tokens than in
+        `tokenizer.json`, or draws its tokens at random.
         Damaged files raise arbitrary errors of their readers.
 
     """
@@ -50,6 +51,9 @@ def read_tokenizer(folder: str, option: str, trusted: bool = False) -> Any:
             f"{option}: the tokenizer in {folder!r} has special tokens only; copy its vocabulary "
             f"({_FILE}, or vocab.json and merges.txt) into the folder"
         )
+    own = Path(folder) / _TEMPLATE
+    if own.is_file() and not own.read_text(encoding="utf-8").strip():
+        raise UsageError(f"{option}: {str(own)!r} is empty; copy it again, or remove it")
     if not tokenizer.chat_template:
         tokenizer.chat_template = _processor_template(Path(folder) / _PROCESSOR_TEMPLATE, option)
     if not trusted and getattr(tokenizer, "is_fast", False):

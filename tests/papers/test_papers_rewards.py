@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from test_papers_tasks import TASKS
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from paretosteer.benchmarks.papers.scorers import load_scorer
+from paretosteer.benchmarks.papers.scorers import load_scorer, spec_of
 from paretosteer.errors import UsageError
 from paretosteer.plugins import registry
 
@@ -93,6 +93,13 @@ def test_segments_count_and_completeness_is_scaled(scores, hub):
     for row, answer, score in zip(rows, ANSWERS, found, strict=True):
         raw = float(logits(hub, "comp_rm", f"{row['text']} answer: {answer}")[0])
         assert score == pytest.approx(0.3 * (raw + 0.44677690555995353) / 8.301160619054132)
+
+
+def test_another_form_does_without_the_published_settings_of_segments():
+    published = registry.load("benchmarks", "long_form_qa").Options().rewards["relevance"]
+    spec = spec_of("relevance", {"path": "mine", "form": "answer"}, published)
+    assert (spec.form, spec.segment, spec.separator) == ("answer", "sentence", None)
+    assert spec_of("relevance", {"path": "mine"}, published).segment == "clause"
 
 
 def test_relevance_reads_the_question_alone():

@@ -194,3 +194,72 @@ def test_the_digest_covers_code_and_template(own_code, name):
     before = reward_digest(spec)
     (own_code / name).write_text(CODE + "# changed")
     assert reward_digest(spec) != before
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"probability": "no"}, "probability: found 'no'; use true or false"),
+        ({"std": "abc"}, "std: found 'abc'; use a finite number"),
+        ({"mean": float("nan")}, "mean: found nan"),
+        ({"sign": True}, "sign: found True"),
+        ({"max_length": 2.5}, "max_length: found 2.5"),
+        ({"template": 3}, "template: found 3; use a text"),
+        ({"template": "{prompt}"}, "template: has no {answer}"),
+        ({"template": "{prompt} {response}"}, "template: {response} is not a placeholder"),
+        ({"separator": "</s>"}, "separator: used with form=segments only"),
+        ({"form": "answer", "segment": "clause"}, "segment: used with form=segments only"),
+        ({"probability": True, "against": 0}, "against: not used with probability"),
+    ],
+)
+def test_a_setting_of_another_type_or_without_effect(settings, match):
+    with pytest.raises(UsageError) as error:
+        RewardSpec.of({"path": "model", **settings}, "good")
+    assert f"benchmark.rewards.good.{match}" in str(error.value)
+
+
+def test_a_pair_needs_no_answer_in_its_template():
+    RewardSpec.of({"path": "model", "form": "pair", "template": "Ask: {prompt}"}, "good")
+
+
+def test_the_probability_of_one_output_or_of_independent_labels_is_a_sigmoid(stand_in, tmp_path):
+    raw = load(stand_in("gpt2")).score([ASK], ["Yes."])
+    expected = pytest.approx(1 / (1 + np.exp(-raw)))
+    assert load(stand_in("gpt2"), probability=True).score([ASK], ["Yes."]) == expected
+    folder = shutil.copytree(stand_in("bart"), tmp_path / "model")
+    edit(folder / "config.json", problem_type="multi_label_classification")
+    raw = load(folder, logit=1).score([ASK], ["Yes."])
+    expected = pytest.approx(1 / (1 + np.exp(-raw)))
+    assert load(folder, logit=1, probability=True).score([ASK], ["Yes."]) == expected
+
+
+def test_an_output_against_itself_is_refused(stand_in):
+    refused(
+        stand_in("bart"), r"against: found output 1, which is the chosen one", logit=1, against=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"auto_map": {"AutoModel": "modeling_own.OwnReward"}}, "runs code of its own"),
+        ({"architectures": ["LlamaForGatedReward"]}, "'LlamaForGatedReward', which transformers"),
+    ],
+)
+def test_another_architecture_with_the_same_weights_is_refused(stand_in, tmp_path, changes, match):
+    folder = shutil.copytree(stand_in("llama"), tmp_path / "model")
+    edit(folder / "config.json", **changes)
+    refused(folder, match)
+
+
+def test_classes_that_transformers_has_are_no_code_of_its_own(stand_in, tmp_path):
+    folder = shutil.copytree(stand_in("llama"), tmp_path / "model")
+    name = "FSDPLlamaForSequenceClassification"
+    edit(folder / "config.json", auto_map={"AutoModel": "m.LlamaModel"}, architectures=[name])
+    assert load(folder).score([ASK], ["Yes."]) == load(stand_in("llama")).score([ASK], ["Yes."])
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_template_is_refused(chat, text):
+    (chat / "chat_template.jinja").write_text(text)
+    refused(chat, r"chat_template.jinja' is empty; copy it again, or remove it")

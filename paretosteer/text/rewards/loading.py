@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -93,6 +94,10 @@ def resolve_spec(spec: RewardSpec, network: Any, tokenizer: Any) -> RewardSpec:
             f"name or an index of: {outputs}"
         )
     against = None if spec.against is None else _index(spec, "against", names, network.config)
+    if against == logit:
+        raise UsageError(
+            f"{spec.option}.against: found output {against}, which is the chosen one; name another"
+        )
     if per_token(network):
         _check_separator(spec, tokenizer)
     return replace(spec, form=resolve_form(spec, tokenizer), logit=logit, against=against)
@@ -159,12 +164,20 @@ def _network(spec: RewardSpec, folder: str) -> Any:
     by_token = spec.form == "segments" and _labels_tokens(config)
     kind = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
     # With code of its own but without trust, transformers would take its class of the same type.
-    if not trusted and kind.__name__ in (getattr(config, "auto_map", None) or {}):
+    mapped = getattr(config, "auto_map", None) or {}
+    if not trusted and (kind.__name__ in mapped or _is_foreign(mapped.get("AutoModel"))):
         raise UsageError(
             f"{spec.option}.path: {spec.path!r} runs code of its own; if you trust it, pass "
             f"--trust-remote-code {spec.path}"
         )
     arguments = _of_safe_rlhf(config)
+    foreign = [name for name in config.architectures or () if _is_foreign(name)]
+    if foreign and not trusted and not arguments:
+        raise UsageError(
+            f"{spec.option}.path: config.json of {spec.path!r} names the architecture "
+            f"{foreign[0]!r}, which transformers does not have; use a model that needs no code of "
+            "its own, or correct the name"
+        )
     return load_weights(
         kind,
         folder,
@@ -184,6 +197,24 @@ def _of_safe_rlhf(config: Any) -> dict[str, Any]:
     if not any(name.endswith("ForScore") for name in config.architectures or ()):
         return {}
     return {"num_labels": config.score_dim, "key_mapping": {r"^score_head\.": "score."}}
+
+
+def _is_foreign(name: Any) -> bool:
+    """True if transformers has no class of a name, such as `modeling_own.Model`.
+
+    Its own class for the model's type would then compute something else from the same weights.
+    """
+    if not isinstance(name, str):
+        return False
+    plain = name.rpartition(".")[2].removeprefix("FSDP")  # a prefix of some training scripts
+    return plain.lower() not in _own_classes()
+
+
+@cache
+def _own_classes() -> frozenset[str]:
+    import transformers
+
+    return frozenset(name.lower() for name in dir(transformers))
 
 
 def _labels_tokens(config: Any) -> bool:

@@ -161,6 +161,11 @@ class RewardModel:
         assert isinstance(logit, int)  # `resolve_spec` replaced a name
         chosen = outputs[..., logit]
         if self.spec.probability:
+            # As in transformers' text classification: a single output, or labels that may hold
+            # together, were trained with a sigmoid.
+            several = self.network.config.problem_type == "multi_label_classification"
+            if several or outputs.shape[-1] == 1:
+                return chosen.sigmoid()
             return outputs.softmax(dim=-1)[..., logit]
         if self.spec.against is None:
             return chosen

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -11,13 +13,22 @@ from paretosteer.storage.digest import digest
 from paretosteer.text.model_source import model_digest
 from paretosteer.text.rewards.input_forms import FORMS
 
-REWARDS_VERSION = "2"  # raise it when the same model would give other scores
+REWARDS_VERSION = "3"  # raise it when the same model would give other scores
 _CHOICES: Mapping[str, tuple[str | None, ...]] = {
     "form": (None, *FORMS),
     "truncation": (None, "left", "right"),
     "segment": ("sentence", "clause"),
     "reduce": ("mean", "sum"),
 }
+_TYPES: tuple[tuple[tuple[str, ...], Any, str], ...] = (
+    (("probability",), bool, "true or false"),
+    (("mean", "std"), int | float, "a finite number"),
+    (("sign",), int, "1 or -1"),
+    (("max_length",), int | None, "a whole number"),
+    (("template", "pad_token", "revision", "separator"), str | None, "a text"),
+)
+OF_SEGMENTS = ("segment", "reduce", "separator")  # settings of this form only
+_PLACES = ("prompt", "answer", "bos")  # of a template
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,7 @@ class RewardSpec:
             if value not in choices:
                 names = ", ".join(choice for choice in choices if choice)
                 raise UsageError(f"{self.option}.{key}: found {value!r}; use one of {names}")
+        self._check_types()
         for key in ("logit", "against"):
             if isinstance(value := getattr(self, key), bool | float):
                 raise UsageError(f"{self.option}.{key}: found {value!r}; use an index or a name")
@@ -79,12 +91,52 @@ class RewardSpec:
                 f"{self.option}.template: not used with form=chat, which renders the tokenizer's "
                 "chat template; remove one of them"
             )
+        if self.template is not None:
+            self._check_template(self.template)
         if self.sign not in (1, -1):
             raise UsageError(f"{self.option}.sign: found {self.sign!r}; use 1 or -1")
+        if self.probability and self.against is not None:
+            raise UsageError(
+                f"{self.option}.against: not used with probability; remove one of them"
+            )
+        if self.form != "segments":
+            for field in fields(self):
+                if field.name in OF_SEGMENTS and getattr(self, field.name) != field.default:
+                    raise UsageError(
+                        f"{self.option}.{field.name}: used with form=segments only; remove it, or "
+                        "set form=segments"
+                    )
         if not self.std > 0:
             raise UsageError(f"{self.option}.std: found {self.std!r}; use a number above 0")
         if self.max_length is not None and self.max_length < 1:
             raise UsageError(f"{self.option}.max_length: found {self.max_length!r}; use 1 or more")
+
+    def _check_types(self) -> None:
+        """UsageError where YAML read a value as another type, such as `no` as a text."""
+        for keys, kinds, remedy in _TYPES:
+            for key in keys:
+                value = getattr(self, key)
+                infinite = isinstance(value, float) and not math.isfinite(value)
+                if (
+                    infinite
+                    or not isinstance(value, kinds)
+                    or (type(value) is bool) != (kinds is bool)
+                ):
+                    raise UsageError(f"{self.option}.{key}: found {value!r}; use {remedy}")
+
+    def _check_template(self, template: str) -> None:
+        """UsageError if a template has an unknown placeholder, or scores every answer alike."""
+        for name in re.findall(r"\{(\w+)\}", template):
+            if name not in _PLACES:
+                raise UsageError(
+                    f"{self.option}.template: {{{name}}} is not a placeholder; use {{prompt}}, "
+                    "{answer} or {bos}"
+                )
+        if "{answer}" not in template + (FORMS[self.form or "dialogue"].second or ""):
+            raise UsageError(
+                f"{self.option}.template: has no {{answer}}, so that all answers would score "
+                "alike; add {answer}"
+            )
 
 
 def reward_digest(spec: RewardSpec) -> str:
