@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from paretosteer.storage.digest import file_digest
 
 
-def local_digests(source: bytes) -> dict[str, str]:
+def local_digests(source: bytes, loaded: Iterable[str] = ()) -> dict[str, str]:
     """Digest of every file of the modules that are imported, directly or by each other.
+
+    `loaded` names further modules: those that running the file loaded by another statement than
+    `import`.
 
     Modules of Python and of installed packages, which have versions, are left out.
     """
     found: dict[str, str] = {}
     seen: set[str] = set()
-    sources = [source]
-    while sources:
-        for name in sorted(_imported(sources.pop()) - seen):
+    names = _imported(source) | {name.partition(".")[0] for name in loaded}
+    while names:
+        sources: list[bytes] = []
+        for name in sorted(names):
             seen.add(name)
             for key, path in _files(name):
                 found[key] = file_digest(path)
                 sources.append(path.read_bytes())
+        names = set().union(*map(_imported, sources)) - seen
     return found
 
 

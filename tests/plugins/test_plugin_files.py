@@ -151,6 +151,8 @@ def test_a_changed_file_is_other_code(file: Path) -> None:
         ("from own_tools import ONE", "own_tools.py"),
         ("import own_tools", "own_more.py"),  # which own_tools imports
         ("from own_package.inner import ONE", "own_package/inner.py"),
+        ("import importlib\nimportlib.import_module('own_tools')", "own_tools.py"),
+        ("__import__('own_package.inner')", "own_package/inner.py"),
     ],
 )
 def test_changed_module_of_a_file_is_other_code(
@@ -171,7 +173,7 @@ def test_changed_module_of_a_file_is_other_code(
         single_files._read.cache_clear()
         digests.append(single_files.add([str(file)])[0].digest)
         for name in [name for name in sys.modules if name.startswith("own_")]:
-            monkeypatch.delitem(sys.modules, name)
+            del sys.modules[name]
     assert digests[0] == digests[1] != digests[2]
 
 
