@@ -37,6 +37,7 @@ MOST_QUERY = 2**53 - 1  # numbers are parsed as float64, which is exact for inte
 MOST_FEATURE = 10_000  # a larger index is likely an error, and a dense matrix would not fit memory
 OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}  # by suffix
 SIZES_FILES = (".query", ".group")  # suffixes of LightGBM and XGBoost
+UNREAD_FILES = (".weight", ".init", ".position")  # of LightGBM
 MOST_VALUE = float(np.finfo(np.float32).max)
 
 # Possessive quantifiers: a malformed line fails in linear time, without backtracking.
@@ -177,10 +178,27 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def sizes_file(path: Path) -> Path | None:
-    """File beside `path` with the number of documents of each query, as LightGBM reads it."""
+    """File beside `path` with the number of documents of each query, as LightGBM reads it.
+
+    UsageError if there are two, or one of which LightGBM would read something else.
+    """
     base = path.with_suffix("") if path.suffix.lower() in OPENERS else path
-    names = [f"{stem}{end}" for stem in (base.name, base.stem) for end in SIZES_FILES]
-    return next((path.with_name(n) for n in names if path.with_name(n).is_file()), None)
+    beside = [
+        place
+        for stem in dict.fromkeys((base.name, base.stem))
+        for end in (*SIZES_FILES, *UNREAD_FILES)
+        if (place := path.with_name(f"{stem}{end}")).is_file()
+    ]
+    for place in beside:
+        if place.suffix in UNREAD_FILES:
+            raise UsageError(
+                f"benchmark.path: {place.name} beside {path.name} would not be used: documents "
+                "have no weights or initial scores here; remove it"
+            )
+    if len(beside) > 1:
+        both = " and ".join(place.name for place in beside)
+        raise UsageError(f"benchmark.path: {path.parent} has {both}; keep one of them")
+    return beside[0] if beside else None
 
 
 def query_sizes(path: Path) -> Ints | None:

@@ -297,3 +297,20 @@ def test_compressed_files_are_read(tmp_path, kind):
     files["test"][0].write_bytes(whole[:-6])
     with pytest.raises(UsageError, match=r"test.txt\.\w+ cannot be read"):
         parse(files["test"][0])
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["part.txt.query", "part.txt.group"], "part.txt.query and part.txt.group; keep one"),
+        (["part.query", "part.txt.query"], "part.txt.query and part.query; keep one"),
+        (["part.txt.weight"], "part.txt.weight beside part.txt would not be used"),
+        (["part.txt.query", "part.init"], "part.init beside part.txt would not be used"),
+    ],
+)
+def test_files_beside_are_read_or_refused(tmp_path, names, message):
+    path = write(tmp_path, "1 1:1\n0 1:2\n")
+    for name in names:
+        write(tmp_path, "2\n", name)
+    with pytest.raises(UsageError, match=message):
+        parse(path)
