@@ -90,7 +90,7 @@ def random_points(objectives: int, count: int, seed: int) -> Array:
 def read_file(path: Path, objectives: int) -> Array:
     """Read preferences from a text file: one per line, separated by commas or spaces."""
     try:
-        text = path.read_text().replace(",", " ")
+        text = path.read_text(encoding="utf-8-sig").replace(",", " ")
         rows = [[float(x) for x in line.split()] for line in text.splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise UsageError(

@@ -10,6 +10,7 @@ from paretosteer.cells.record import read_record
 from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
 from paretosteer.findings import faults
+from paretosteer.simplex import read_file
 from paretosteer.sweeps.compose import compose_cell
 from paretosteer.validation.cell_verdict import check_cell
 
@@ -63,3 +64,10 @@ def test_another_number_of_objectives_is_one_line_before_anything_runs(name):
     with pytest.raises(UsageError, match=f"{name} is a grid for 3 objectives, found 2") as refused:
         plan_cell(compose_cell([*BANDIT, f"preferences={name}"]))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_file_of_preferences_may_begin_with_a_byte_order_mark(tmp_path, encoding):
+    path = tmp_path / "grid.csv"
+    path.write_text("0.2,0.8\n1 0\n", encoding=encoding)
+    assert read_file(path, 2).tolist() == [[0.2, 0.8], [1, 0]]

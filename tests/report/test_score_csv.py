@@ -296,3 +296,11 @@ def test_a_negative_reference_needs_no_equals_sign(
     assert main(["score", path, "--reference", "-2,-.5", "--minimize", "b", "--json"]) == 0
     assert main(["score", path, "--reference", "-inf,0"]) == 2
     assert "--reference: holds NaN or infinity" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cell", ["x", "", "1.5 s", "nan"])
+def test_a_column_of_numbers_with_another_cell_is_refused(tmp_path: Path, cell: str) -> None:
+    text = f"method,a,b,c\nx,1,2,3\nx,2,1,{cell}\ny,1,1,2\n"
+    with pytest.raises(UsageError, match=f"line 3, column 'c' holds {cell!r}, unlike other lines"):
+        score_csv(write(tmp_path, text), [0, 0, 0])
+    score_csv(write(tmp_path, text), [0, 0], objectives=["a", "b"])

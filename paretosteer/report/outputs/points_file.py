@@ -165,7 +165,7 @@ def _objectives(
         names = weighted
         _refuse_halves(fields, weighted)
     else:
-        names = [name for name in _values(fields) if all(_number(row[name]) for _, row in rows)]
+        names = [name for name in _values(fields) if _of_numbers(name, rows)]
     if len(names) < 2:
         raise FileError(
             f"has {len(names)} objectives; give at least two, each a column of numbers, with its "
@@ -178,6 +178,18 @@ def _objectives(
             "objective a weight, or none"
         )
     return _Columns(names, [] if missing else [f"{_WEIGHT}{name}" for name in names])
+
+
+def _of_numbers(name: str, rows: Sequence[tuple[int, Mapping[str, str]]]) -> bool:
+    """True for a column of numbers; FileError for one of numbers and, in a minority, of others."""
+    others = [(number, row) for number, row in rows if not _number(row[name])]
+    if others and 2 * len(others) < len(rows):
+        number, row = others[0]
+        raise FileError(
+            f"line {number}, column {name!r} holds {row[name]!r}, unlike other lines; give a "
+            "finite number, or choose the columns with --objectives"
+        )
+    return not others
 
 
 def _values(fields: Sequence[str]) -> list[str]:
