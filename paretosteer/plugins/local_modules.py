@@ -4,43 +4,55 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from paretosteer.storage.digest import file_digest
 
 
-def local_digests(source: bytes, loaded: Iterable[str] = ()) -> dict[str, str]:
+def local_digests(source: bytes) -> dict[str, str]:
     """Digest of every file of the modules that are imported, directly or by each other.
 
-    `loaded` names further modules: those that running the file loaded by another statement than
-    `import`.
-
-    Modules of Python and of installed packages, which have versions, are left out.
+    Read from the source and not from the modules loaded, which differ between processes: an import
+    whose name is computed is missed. Modules of Python and of installed packages, which have
+    versions, are left out.
     """
     found: dict[str, str] = {}
     seen: set[str] = set()
-    names = _imported(source) | {name.partition(".")[0] for name in loaded}
-    while names:
-        sources: list[bytes] = []
-        for name in sorted(names):
+    sources = [source]
+    while sources:
+        for name in sorted(_imported(sources.pop()) - seen):
             seen.add(name)
             for key, path in _files(name):
                 found[key] = file_digest(path)
                 sources.append(path.read_bytes())
-        names = set().union(*map(_imported, sources)) - seen
     return found
 
 
 def _imported(source: bytes) -> set[str]:
-    """Top-level names of all absolute imports; none of a file that is not Python."""
+    """Top-level names of all absolute imports, also by `import_module("name")`.
+
+    None of a file that is not Python.
+    """
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError):
         return set()
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [str(n.module) for n in nodes if isinstance(n, ast.ImportFrom) and not n.level]
+    names += [
+        argument.value
+        for node in nodes
+        if isinstance(node, ast.Call) and _is_import(node.func)
+        for argument in node.args[:1]
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    ]
     return {name.partition(".")[0] for name in names}
+
+
+def _is_import(function: ast.expr) -> bool:
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
+    return name in ("import_module", "__import__")
 
 
 def _files(name: str) -> Iterator[tuple[str, Path]]:

@@ -89,7 +89,6 @@ def _read(path: str) -> PluginFile:
     digest = hashlib.sha256(source).hexdigest()
     module = ModuleType(f"paretosteer_plugin_{digest[:10]}")
     module.__file__ = path
-    before = set(sys.modules)
     sys.modules[module.__name__] = module  # dataclasses look up their annotations here
     try:
         exec(compile(source, path, "exec", dont_inherit=True), vars(module))
@@ -99,7 +98,7 @@ def _read(path: str) -> PluginFile:
         where = f", line {number}" if number else ""
         raise UsageError(f"--plugin: {path}{where}: {_describe(error)}") from error
     # Now, since the file may have extended the search path.
-    own = local_digests(source, set(sys.modules) - before - {module.__name__})
+    own = local_digests(source)
     joint = content_digest({"": digest, **own}) if own else digest
     return PluginFile(Path(path), _table(path, getattr(module, TABLE, None)), joint)
 

@@ -41,7 +41,12 @@ def test_the_study_compares_two_sweeps(
     tmp_path: Path, fake_vllm: type, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = ("budget=smoke", "budget.steps=2", "budget.test_prompts=2", "benchmark=stories")
-    given = [*small, "preferences.divisions=2", "benchmark.max_new_tokens=6", "device=cpu"]
+    given = [
+        *small,
+        "preferences.divisions=2",
+        "benchmark.max_new_tokens=6",
+        "benchmark.min_new_tokens=6",
+    ]
     keep = f"--keep={tmp_path}"
     assert engine_study.main([keep, "--methods=clp,rewarded_soup", *given]) == 0
     printed = capsys.readouterr().out
