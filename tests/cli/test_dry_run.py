@@ -36,7 +36,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = progress.Lines()
         lines.line = stop  # type: ignore[method-assign]
         with progress.shown_by(lines):
-            stopped = [*CELL, "method=clp", "seed=1", "checkpoint_seconds=1e-9"]
+            stopped = [*CELL, "method=clp", "seed=1", "checkpoint_seconds=0"]
             assert main(["run", *stopped, f"sweep_dir={folder}"]) == 130
     finally:
         os.chdir(before)
@@ -48,7 +48,7 @@ def config(sweep: Path, *overrides: str) -> CellConfig:
 
 
 def test_the_step_of_a_snapshot_is_read(sweep: Path) -> None:
-    plan = plan_cell(config(sweep, "method=clp", "seed=1", "checkpoint_seconds=1e-9"))
+    plan = plan_cell(config(sweep, "method=clp", "seed=1", "checkpoint_seconds=0"))
     assert PartialStages(plan, "cpu").trained_steps() == 4  # the fifth was not written
     assert PartialStages(plan, "cuda").trained_steps() == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -25,7 +26,9 @@ SMALL = (
 )
 
 
-def test_vllm_has_to_be_installed() -> None:
+def test_vllm_has_to_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [each for each in sys.modules if each.partition(".")[0] == "vllm"]:
+        monkeypatch.delitem(sys.modules, name)  # the stand-in of another test
     with pytest.raises(UsageError, match=r"vllm is not installed; .*paretosteer\[vllm\]"):
         plan_cell(compose_cell(["engine=vllm"]))
 

@@ -50,7 +50,7 @@ def test_the_study_compares_two_sweeps(
     keep = f"--keep={tmp_path}"
     assert engine_study.main([keep, "--methods=clp,rewarded_soup", *given]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("100.00% of") == 2 and printed.count("difference +0.0000") == 2
+    assert printed.count("100.00% of") == 4 and printed.count("difference +0.0000") == 2
     (samples,) = (tmp_path / "vllm" / "stories" / "clp").glob("*/samples.jsonl")
     samples.write_text(samples.read_text().replace("text", "txet").replace('txet": "', 'text": "X'))
     assert not engine_study.agree(tmp_path / "native", tmp_path / "vllm")

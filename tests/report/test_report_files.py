@@ -137,7 +137,7 @@ def test_attainment_of_two_objectives_is_shaded(
     for seed in range(seeds):
         write_cell(tmp_path, "clp", concave(2.0), grid=grid, seed=seed)
     result = only(tmp_path)
-    assert ("three quarters of a method's seeds attain" in FRONTS.caption(result)) == shaded
+    assert ("to three quarters of a method's seeds" in FRONTS.caption(result)) == shaded
     # Of all that is drawn only the band is as faint.
     assert (b"opacity: 0.16" in render(result, FRONTS, "svg")) == shaded
 

@@ -87,7 +87,7 @@ def test_words_for_folds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         ">3 of 3: folds 1–3, seed 0</td>",
         "seed 0, fold 2",
         "Mean over folds",
-        "small dots the single folds",
+        "small dots single folds",
     ):
         assert told in page
     assert "| Folds | Seeds | Status |" in (report.folder / "leaderboard.md").read_text()
