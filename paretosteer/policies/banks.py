@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -212,6 +212,9 @@ class LinearBanks(nn.Module):
 
     Works around `nn.Linear` and around GPT-2's `Conv1D`, whose weight is the transpose.
     """
+
+    # Whether `factors` hold the whole change, so that a weight or an adapter can store it.
+    low_rank: ClassVar[bool] = True
 
     def __init__(self, base: nn.Module, active: ActiveBanks):
         super().__init__()

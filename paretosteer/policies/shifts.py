@@ -38,6 +38,8 @@ class ShiftedLinear(LinearBanks):
 
     """
 
+    low_rank = False
+
     def __init__(
         self, base: nn.Module, count: int, rank: int, scale: float, active: ActiveBanks
     ) -> None:
@@ -81,11 +83,7 @@ class ShiftedLinear(LinearBanks):
         self.shift = nn.ParameterList([self.shift[i] for i in banks])
 
     def factors(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
-        """Factors (rank, in) and (out, rank) of the low-rank change, whatever the coefficients."""
-        return self.A, self.scale * self.B
-
-    def materialise(self, coefficients: Tensor) -> Tensor:
-        """Refuse: a weight has no room for a shift."""
+        """Refuse: factors of a weight have no room for a shift."""
         raise UsageError(
             "export: this policy shifts the outputs of layers, which weights alone cannot store; "
             "use `paretosteer sample`"

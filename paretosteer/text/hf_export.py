@@ -19,7 +19,6 @@ from torch import Tensor
 
 from paretosteer.errors import UsageError
 from paretosteer.policies.control import Control
-from paretosteer.policies.shifts import ShiftedLinear
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.write_peft import write_adapter, write_soft_prompt
 
@@ -49,7 +48,7 @@ def check_form(policy: TextPolicy, control: Control, form: Form) -> None:
             f"--as {form}: virtual tokens combined with banks cannot be exported; use "
             "`paretosteer sample`"
         )
-    if any(isinstance(layer, ShiftedLinear) for layer in policy.layers.values()):
+    if not policy.low_rank:
         raise UsageError(
             f"--as {form}: this policy shifts the outputs of layers, which no plain model or "
             "adapter stores; use `paretosteer sample`"

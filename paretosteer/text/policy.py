@@ -105,6 +105,11 @@ class TextPolicy(Conditioned[LinearBanks]):
         longest = max(self.encode.length(prompt.text) for prompt in prompts)
         return row_bytes(self.network, virtual + longest, self.decoding.max_new_tokens)
 
+    @property
+    def low_rank(self) -> bool:
+        """True if the banks change weights alone, by products of low-rank factors."""
+        return all(layer.low_rank for layer in self.layers.values())
+
     # -- sampling and scoring ---------------------------------------------------------------
 
     def sample(

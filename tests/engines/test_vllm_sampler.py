@@ -22,6 +22,7 @@ from paretosteer.policies.conditioning import (
 )
 from paretosteer.policies.control import Control
 from paretosteer.policies.prompt_tuning import prompt_tuning
+from paretosteer.policies.shifts import Shifts
 from paretosteer.text.engines import vllm_engine
 from paretosteer.text.engines.vllm_engine import VLLM, randomise
 from paretosteer.text.engines.vllm_limits import padded, refuse
@@ -166,6 +167,8 @@ def test_another_model_fails_the_check(
         (Mixture(2, 2, 2.0), None, "cannot mix the log-probabilities"),
         (BANKS, Control.mixture([[0.5, 0.5, 0.0]]), "cannot mix the log-probabilities"),
         (Banks(2, 2, 2.0, merge="factors"), None, "merge=factors"),
+        (Shifts(2, 2, 2.0), None, "cannot shift the outputs of layers"),
+        (Shifts(2, 2, 2.0), Control.soup([[0.5, 0.5]]), "cannot shift the outputs of layers"),
         (Banks(2, 260, 2.0), Control.soup([[1.0, 1.0]]), "rank 520, above its limit of 512"),
     ],
 )

@@ -72,6 +72,14 @@ def test_untrained_shifts_are_the_start_model_and_train_only_together() -> None:
     assert all(layer.count == 1 for layer in policy.layers.values())
 
 
+def test_no_weight_or_adapter_stores_a_shift() -> None:
+    layer = ShiftedLinear(nn.Linear(6, 5), 2, 2, 1.0, ActiveBanks())
+    even = torch.tensor([0.5, 0.5])
+    for refused in (layer.factors, layer.materialise):
+        with pytest.raises(UsageError, match="export: this policy shifts the outputs of layers"):
+            refused(even)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["mo_odpo", "mi_epo", "ric", "cos_dpo"])
 def test_methods_train_shifts_resume_and_refuse_to_export_them(tmp_path: Path, method: str) -> None:

@@ -18,6 +18,8 @@ def refuse(policy: TextPolicy, control: Control | None) -> None:
         reason = "it cannot mix the log-probabilities of several policies at every token"
     elif policy.conditioning.merge == "factors":
         reason = "averages of factors (merge=factors) are of another rank than their sum"
+    elif not policy.low_rank:
+        reason = "it cannot shift the outputs of layers (method.condition=shifts)"
     elif control and (largest := _largest(policy, control)) > RANKS[-1]:
         reason = f"the adapters have rank {largest}, above its limit of {RANKS[-1]}"
     else:
