@@ -153,9 +153,7 @@ class Evaluation:
 
     def control(self, block: Block) -> Control:
         """Control rows of a block of points."""
-        points = [self.points[i] for i in block]
-        mu = np.array([point.preference for point in points])
-        return self.method.control(mu, [point.dials for point in points])
+        return control_of(self.method, [self.points[i] for i in block])
 
     # -- parts ------------------------------------------------------------------------------
 
@@ -263,6 +261,12 @@ class Evaluation:
         """Frame with scores (rows, m), one column per objective."""
         names = [prefix + objective.name for objective in self.benchmark.objectives]
         return frame.assign(**dict(zip(names, np.asarray(scores, dtype=float).T, strict=True)))
+
+
+def control_of(method: Method, points: Sequence[Point]) -> Control:
+    """Control with a row for each point."""
+    mu = np.array([point.preference for point in points])
+    return method.control(mu, [point.dials for point in points])
 
 
 def _timed(make: Callable[[Block], pd.DataFrame], block: Block) -> pd.DataFrame:

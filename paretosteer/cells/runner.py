@@ -9,14 +9,13 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 
 from paretosteer import benchmark_outputs, method_outputs
 from paretosteer.cells import provenance, record_content
 from paretosteer.cells.cell_tracker import CellTracker
 from paretosteer.cells.config_yaml import write_config
-from paretosteer.cells.evaluation import Evaluation
+from paretosteer.cells.evaluation import Evaluation, control_of
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.process_group import ProcessGroup
 from paretosteer.cells.record import RECORD, Record, write_record
@@ -28,7 +27,6 @@ from paretosteer.cells.stage_files import write_checkpoint, write_json_lines, wr
 from paretosteer.config.setting import Setting
 from paretosteer.errors import PLUGIN_ERRORS, UnsupportedError, stops_job
 from paretosteer.plugins.in_use import used
-from paretosteer.policies.control import Control
 from paretosteer.policies.sampling_engine import SamplingEngine
 from paretosteer.runtime import memory
 from paretosteer.runtime.accelerate_processes import accelerator, are_several
@@ -131,7 +129,7 @@ class CellRun:
         self.stage = "engine"
         self.method.build_policy(self.benchmark, self.config.seed)
         try:
-            control = self.control()
+            control = control_of(self.method, self.points)
         except Exception:  # it depends on what training chooses
             control = None
         engine.check(self.method.policy, control)
@@ -140,12 +138,7 @@ class CellRun:
         """Let the engine write the test answers."""
         if self.config.engine.name != "native":
             self.stage = "engine"
-            engine.attach(self.method.policy, self.control())
-
-    def control(self) -> Control:
-        """Control with a row for each point."""
-        mu = np.array([point.preference for point in self.points])
-        return self.method.control(mu, [point.dials for point in self.points])
+            engine.attach(self.method.policy, control_of(self.method, self.points))
 
     def train(self) -> None:
         """Train within the budget. Writes `checkpoint/` and `training.csv`."""

@@ -143,15 +143,29 @@ class TextPolicy(Conditioned[LinearBanks]):
 
         Under the distribution that training samples from: its temperature, its top-k.
         """
-        control = control.to(self.device)
-        ends, width = self.model.ends, samples.response.shape[1]
+        control, ends = control.to(self.device), self.model.ends
+        response, mask = samples.response, samples.mask
+        return self.token_log_probs(samples.prompts, control, response, mask, self.decoding, ends)
+
+    def token_log_probs(
+        self,
+        prompts: Sequence[Prompt],
+        control: Control,
+        response: Tensor,
+        mask: Tensor,
+        decoding: Decoding,
+        ends: Sequence[int],
+    ) -> Tensor:
+        """Log-probability (rows, T) of response tokens under any decoding, 0 outside the mask.
+
+        Tokens in `ends` cannot be drawn before the decoding's shortest response.
+        """
         with self.recompute():
             logits = [
-                stream.logits(samples.response, samples.mask)
-                for stream in self.streams(samples.prompts, control, width)
+                stream.logits(response, mask)
+                for stream in self.streams(prompts, control, response.shape[1])
             ]  # each (rows, T, vocabulary)
-        taken = response_log_probs(logits, samples.response, self.decoding, ends, control)
-        return torch.where(samples.mask, taken, 0.0)
+        return torch.where(mask, response_log_probs(logits, response, decoding, ends, control), 0.0)
 
     @torch.no_grad()
     def drift(self, answers: TextSamples, control: Control) -> Drift:

@@ -23,7 +23,7 @@ class LoRAAdapters:
     """Writes each coefficient row once, as the exact export does, until the weights change.
 
     Numbers are never used twice, so an engine that keeps adapters by their numbers serves no old
-    one. As a context manager it removes its folder.
+    one. `close` removes the folder.
     """
 
     def __init__(self) -> None:
@@ -85,6 +85,11 @@ def rank(policy: TextPolicy, row: Sequence[float] | Tensor) -> int:
     if not len(coefficients):
         return 0
     return max((len(layer.factors(coefficients)[0]) for layer in policy.layers.values()), default=0)
+
+
+def largest_rank(policy: TextPolicy, control: Control) -> int:
+    """Largest rank of a layer's change in any row of a control."""
+    return max(rank(policy, row) for row in set(coefficient_rows(policy, control)))
 
 
 def _digest(policy: TextPolicy) -> str:

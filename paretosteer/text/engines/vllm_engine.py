@@ -20,7 +20,7 @@ from paretosteer.policies.control import Control
 from paretosteer.policies.sampling_engine import SamplingEngine
 from paretosteer.runtime.batch_size import free_bytes
 from paretosteer.runtime.progress import say
-from paretosteer.text.engines.lora_adapters import LoRAAdapters, coefficient_rows, rank
+from paretosteer.text.engines.lora_adapters import LoRAAdapters, coefficient_rows, largest_rank
 from paretosteer.text.engines.vllm_limits import has_vectors, padded, refuse
 from paretosteer.text.engines.vllm_process import VLLMProcess
 from paretosteer.text.engines.vllm_sampler import VLLMSampler
@@ -134,8 +134,7 @@ class VLLM(SamplingEngine):
 
     def process(self, policy: TextPolicy, control: Control) -> VLLMProcess:
         """Running vLLM with room for the adapters and prompts of a control."""
-        rows = set(coefficient_rows(policy, control))
-        largest = max(rank(policy, row) for row in rows)
+        largest = largest_rank(policy, control)
         self._want(Room(largest, self._room.slots, has_vectors(policy, control)))
         if self._process is None:
             say(f"starting vLLM; its log is {self.log}")
@@ -206,9 +205,8 @@ class VLLM(SamplingEngine):
 
     def _needs(self, policy: TextPolicy, control: Control) -> Room:
         """Room for the adapters and prompts of a control."""
-        rows = list(dict.fromkeys(coefficient_rows(policy, control)))
-        largest = max(rank(policy, row) for row in rows)
-        return Room(largest, self._slots(largest, len(rows)), has_vectors(policy, control))
+        largest, adapters = largest_rank(policy, control), set(coefficient_rows(policy, control))
+        return Room(largest, self._slots(largest, len(adapters)), has_vectors(policy, control))
 
     def _slots(self, largest: int, wanted: int) -> int:
         """Adapter slots: as configured, or as many as are wanted and memory allows."""

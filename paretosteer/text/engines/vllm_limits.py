@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paretosteer.errors import UnsupportedError
 from paretosteer.policies.control import Control
-from paretosteer.text.engines.lora_adapters import coefficient_rows, rank
+from paretosteer.text.engines.lora_adapters import largest_rank
 from paretosteer.text.policy import TextPolicy
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # smaller adapters are padded with zeros
@@ -20,15 +20,11 @@ def refuse(policy: TextPolicy, control: Control | None) -> None:
         reason = "averages of factors (merge=factors) are of another rank than their sum"
     elif not policy.low_rank:
         reason = "it cannot shift the outputs of layers (method.condition=shifts)"
-    elif control and (largest := _largest(policy, control)) > RANKS[-1]:
+    elif control and (largest := largest_rank(policy, control)) > RANKS[-1]:
         reason = f"the adapters have rank {largest}, above its limit of {RANKS[-1]}"
     else:
         return
     raise UnsupportedError(f"engine=vllm: {reason}; set engine=native")
-
-
-def _largest(policy: TextPolicy, control: Control) -> int:
-    return max(rank(policy, row) for row in set(coefficient_rows(policy, control)))
 
 
 def padded(rank: int) -> int:

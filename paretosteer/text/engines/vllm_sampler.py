@@ -15,7 +15,7 @@ from paretosteer.text.engines.lora_adapters import LoRAAdapters, coefficient_row
 from paretosteer.text.engines.vllm_limits import refuse
 from paretosteer.text.engines.vllm_process import VLLMProcess
 from paretosteer.text.engines.vllm_worker import Request, Written
-from paretosteer.text.generate import Decoding, response_log_probs
+from paretosteer.text.generate import Decoding
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.sampler import Responses
 from paretosteer.text.samples import Prompt
@@ -111,13 +111,11 @@ class VLLMSampler:
         plain: bool = False,
     ) -> Tensor:
         """Log-probabilities (rows, T) under the decoding; with `plain`, by the plain softmax."""
-        policy = self.policy
-        (stream,) = policy.streams(prompts, control, written.tokens.shape[1])
-        logits = [stream.logits(written.tokens, written.mask)]
-        ends = () if plain else policy.model.ends
         shown = Decoding(decoding.max_new_tokens) if plain else decoding
-        taken = response_log_probs(logits, written.tokens, shown, ends, control)
-        return torch.where(written.mask, taken, 0.0)
+        ends = () if plain else self.policy.model.ends
+        return self.policy.token_log_probs(
+            prompts, control, written.tokens, written.mask, shown, ends
+        )
 
     def _inputs(
         self, prompts: Sequence[Prompt], control: Control, new_tokens: int
