@@ -69,7 +69,6 @@ def _setting(grid: np.ndarray, prompts: int) -> Setting:
         prompts="",
         prompt_count=prompts,
         preferences=tuple(map(tuple, grid.tolist())),
-        grid=tuple(map(tuple, grid.tolist())),
         dtype="float32",
         kl_coefficient=0.0,
         common_noise=True,

@@ -39,11 +39,7 @@ def twins(before: Replicate, after: Replicate) -> Twins | None:
     prompts = _common_prompts(before.cell, after.cell, one.prompts == other.prompts)
     if not places or not prompts:
         return None
-    shared = replace(
-        one,
-        preferences=tuple(one.preferences[place] for place in places),
-        grid=tuple(one.grid[place] for place in places),
-    )
+    shared = replace(one, preferences=tuple(one.preferences[place] for place in places))
     counts = f"{len(prompts)} prompts and {len(places)} preferences that both have"
     return Twins(
         _restricted(before, before.cell, shared, prompts),

@@ -49,11 +49,14 @@ class Setting:
     prompt_count: int = field(compare=False)
     # Of the points without further dials, ascending; compared by `grid`, the rounded ones.
     preferences: tuple[Vector, ...] = field(compare=False)
-    grid: tuple[Vector, ...]
+    grid: tuple[Vector, ...] = field(init=False)
     dtype: str
     kl_coefficient: float
     common_noise: bool  # whether all methods and preferences met the same noise
     folds: Folds | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grid", tuple(map(preference_key, self.preferences)))
 
     @classmethod
     def of(cls, record: ScoredRecord) -> "Setting":
@@ -66,7 +69,6 @@ class Setting:
             duplicates.
 
         """
-        points = [record.points[index].preference for index in record.ranked_points()]
         setting = cls(
             benchmark=record.benchmark.name,
             version=record.benchmark.version,
@@ -80,8 +82,7 @@ class Setting:
             reference=record.reference,
             prompts=record.prompts.digest,
             prompt_count=record.prompts.count,
-            preferences=tuple(points),
-            grid=tuple(map(preference_key, points)),
+            preferences=tuple(record.points[point].preference for point in record.ranked_points()),
             dtype=record.dtype,
             kl_coefficient=record.kl_coefficient,
             common_noise=record.common_noise,
@@ -102,7 +103,7 @@ class Setting:
 
     def apart_from_grid(self) -> "Setting":
         """Setting without its preferences: equal for cells whose points may be compared as sets."""
-        return replace(self, preferences=(), grid=())
+        return replace(self, preferences=())
 
     def order(self) -> str:
         """Sort key, stable between runs."""
