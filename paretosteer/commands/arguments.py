@@ -97,14 +97,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | Non
 
 def _narrowed(lines: Sequence[Sequence[str]], widths: Sequence[int], width: int) -> list[int]:
     """Widths of columns in a table of this width: the last has the room that the others leave."""
-    words = [max(len(word) for text in column for word in [*text.split(), ""])
-             for column in zip(*lines, strict=True)]  # fmt: skip
+    *words, last = (max(map(_longest_word, column)) for column in zip(*lines, strict=True))
     first = [
-        max(longest, min(whole, width // 4))
-        for longest, whole in zip(words[:-1], widths[:-1], strict=True)
+        max(word, min(whole, width // 4)) for word, whole in zip(words, widths[:-1], strict=True)
     ]
     rest = width - sum(first) - _GAP * len(first)
-    return [*first, max(rest, words[-1], _NARROWEST)]
+    return [*first, max(rest, last, _NARROWEST)]
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=0)
 
 
 def _wrapped(texts: Sequence[str], widths: Sequence[int]) -> list[list[str]]:

@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
         "write a working skeleton of a plug-in, with its test",
         _new,
         """paretosteer new method tilted_soup
-        paretosteer new objective calm --out ~/work/calm
+        paretosteer new objective calm --out ~/plugins/calm
         paretosteer new metric spread""",
     )
     parser.add_argument("kind", choices=tuple(_TRY), help="kind of plug-in")
