@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,12 +80,42 @@ class PlannedCell:
 
 
 def plan(configs: Sequence[CellConfig]) -> list[PlannedCell]:
-    """Plan every cell; UsageError where none of them can run."""
+    """Plan every cell; UsageError where none can run, or where two would replace each other."""
     cells = [PlannedCell.of(config) for config in configs]
+    check_folders([cell.plan for cell in cells if cell.plan])
     problems = [cell.problem for cell in cells if cell.problem]
     if len(problems) == len(cells) and all(isinstance(p, UsageError) for p in problems):
         raise UsageError("; ".join(dict.fromkeys(map(str, problems))))
     return cells
+
+
+def check_folders(plans: Sequence[CellPlan]) -> None:
+    """UsageError where cells share a folder, and so their training, but are not evaluated alike.
+
+    The later cell would replace the results of the earlier one.
+    """
+    first: dict[Path, CellPlan] = {}
+    for cell in plans:
+        other = first.setdefault(cell.folder, cell)
+        if cell.digests != other.digests:
+            ours, theirs = (p.config.model_dump(mode="json") for p in (cell, other))
+            keys = ", ".join(_differing_keys(theirs, ours))
+            raise UsageError(
+                f"{keys}: two cells of this sweep differ in it only after training, so that one "
+                f"would replace the other in {cell.folder}; run a sweep for each value, each with "
+                "its own sweep_dir"
+            )
+
+
+def _differing_keys(one: Any, other: Any, name: str = "") -> Iterator[str]:
+    """Dotted names of the settings in which two configurations differ."""
+    if not (isinstance(one, dict) or isinstance(other, dict)):
+        if one != other:
+            yield name
+        return
+    one, other = one or {}, other or {}  # a section at its defaults is left out
+    for key in dict.fromkeys([*one, *other]):
+        yield from _differing_keys(one.get(key), other.get(key), f"{name}.{key}".lstrip("."))
 
 
 def begin(cells: Sequence[PlannedCell], from_scratch: bool) -> None:

@@ -39,7 +39,7 @@ class Lab:
         folder = config.folder / f"seed{config.seed}-{IDENTITY}"
         stages = ["train"] if fate == "cached" else []
         what = {"cached_stages": stages, "steps": 120, "variant": "full", "sampled_rows": 9}
-        return SimpleNamespace(config=config, folder=folder, data=[], **what)
+        return SimpleNamespace(config=config, folder=folder, data=[], digests={}, **what)
 
     def run_cell(self, plan: SimpleNamespace, tracker: Tracker, failures: object) -> Record:
         """Run: an exception is raised, a status recorded."""

@@ -88,3 +88,26 @@ def test_only_what_differs_between_cells_has_a_column(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["benchmark", "model", "method"]
     assert [line.split()[0] for line in lines[1:3]] == ["bandit", "stories"]
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        "budget.test_prompts=2,3",
+        "budget.test_samples=1,2",
+        "preferences.divisions=2,4",
+        "evaluation.common_noise=true,false",
+    ],
+)
+def test_cells_that_would_replace_each_other_are_refused(
+    axis: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["sweep", *CELL, "method=clp", axis, f"sweep_dir={tmp_path}", "--dry-run"]
+    assert main(given) == 2
+    problem = capsys.readouterr().err
+    assert f"{axis.partition('=')[0]}: two cells of this sweep differ in it only after" in problem
+
+
+def test_equal_cells_may_share_a_folder(tmp_path: Path) -> None:
+    given = ["sweep", *CELL[:2], "method=clp", "threads=1,2", f"sweep_dir={tmp_path}"]
+    assert main([*given, "--dry-run"]) == 0

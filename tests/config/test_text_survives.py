@@ -12,7 +12,7 @@ from paretosteer.sweeps.compose import compose_cell, compose_sweep
 
 # Every text that an argument of a command can be.
 TEXT = st.text().filter(lambda text: "\0" not in text)
-NAME = st.text("aZ_9 .-/:=,(}[\\", min_size=1, max_size=5)
+NAME = st.text("aZ_9 .-/:=,(}[\\", min_size=1, max_size=5).filter(lambda name: {*name} & {*"aZ"})
 TRICKY = ["", "a\\", "\\'", "é & # ~ ; ! ' \" \\\\", "1", " null ", "null", "-inf", "/", "~", "a,b"]
 TRICKY += [".", "a\n\tb\r\x1b"]
 KEY = "benchmark.pairs"
