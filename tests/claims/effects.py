@@ -135,6 +135,28 @@ def _of_cube(value: Callable[[Replicate], float]) -> Callable[..., Values]:
     return lambda table, a, b: _each(a, value)
 
 
+def _temperature_miss(table: TableResult, a: RowResult, b: RowResult, dial: float) -> Values:
+    """Distance of a dial's points from those of the same training at its temperature.
+
+    As a share of the distance that the dial is to bridge, from the points at temperature 1.
+    """
+    trained = {each.key: _points(each) for each in b.row.replicates}  # (k, m)
+    found = {}
+    for each in a.row.replicates:
+        dialled = {
+            metrics.preference_key(point.preference): values
+            for point, values in zip(
+                (p for p in each.cell.results.points if p.dials), each.dialled, strict=True
+            )
+            if point.dials["temperature"] == dial
+        }
+        reached = np.array([dialled[metrics.preference_key(mu)] for mu in _preferences(table)])
+        aim = trained[each.key]
+        misses, moves = reached - aim, _points(each) - aim
+        found[each.key] = float(np.linalg.norm(misses) / np.linalg.norm(moves))
+    return found
+
+
 def _noise_in_utility(usual: TableResult, own: TableResult) -> Values:
     """Ratio of standard errors over prompts, mean over pairs of rows and preferences."""
     preferences = _preferences(usual)
@@ -238,6 +260,8 @@ EFFECTS: Mapping[str, Callable[..., Values]] = {
     "auxiliary_hypervolume": _difference(_measured("auxiliary_points", _area)),
     "main_objective": _difference(_measured("main_scores", np.mean)),
     "reference tau": _reference_tau,
+    "temperature 0.5: miss": partial(_temperature_miss, dial=0.5),
+    "temperature 2: miss": partial(_temperature_miss, dial=2.0),
     "cube: linear fit": _of_cube(_linear_fit),
     "cube: order": _of_cube(_cube_order),
     "cube: pairs apart": _of_cube(_pairs_apart),

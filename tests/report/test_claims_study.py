@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 from claims.declarations import CLAIMS, WORLDS, Claim
 from claims.effects import EFFECTS, NOISE_EFFECTS
-from report_cells import EDGE, GRID, moved, only, write_cell
+from report_cells import EDGE, GRID, concave, moved, only, write_cell
 from scipy import stats
 
 from paretosteer.cells.cell import find_cells
+from paretosteer.config import options
 from paretosteer.metrics import hypervolume
+from paretosteer.plugins import registry
 from paretosteer.report.analysis.evaluate_table import evaluate
 from paretosteer.report.analysis.tables import make_tables
+from paretosteer.sweeps.compose import compose_sweep
 
 
 def test_declarations() -> None:
@@ -32,6 +35,15 @@ def test_declarations() -> None:
     words = study.command("stories", first, first.sweeps[0], "models/small", quick=True).split()
     assert words[:2] == ["paretosteer", "sweep"]
     assert "model.path=models/small" in words and "budget.steps=40" in words
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_sweeps_can_be_planned(world: str, tmp_path: Path) -> None:
+    for sweep in WORLDS[world].sweeps:
+        words = study.command(world, WORLDS[world], sweep, str(tmp_path), quick=True).split()
+        for cell in compose_sweep([*words[2:], "seed=0"]):
+            method = registry.load("methods", cell.method.name)
+            options.build(method.Options, cell.method.values, "method")
 
 
 def test_verdicts(tmp_path: Path) -> None:
@@ -70,6 +82,17 @@ def test_equal_drift_counts_near_points_only(tmp_path: Path) -> None:
     one, other = (hypervolume(2 * np.array(near) + by, [-2, -2]) for by in (1.0, 0.0))
     found = EFFECTS["hypervolume at equal drift"](table, clp, morl)
     assert list(found.values()) == pytest.approx([one - other])
+
+
+def test_how_far_a_temperature_misses(tmp_path: Path) -> None:
+    """Points fall by the temperature: by 0.5 where the same training falls by 0.4."""
+    dials = ({}, {"temperature": 0.5}, {"temperature": 2.0})
+    write_cell(tmp_path, "cos_dpo", concave(2.0), grid=GRID, dials=dials, noise=0)
+    write_cell(tmp_path, "morl", lambda mu: concave(2.0)(mu) - 0.4, grid=GRID, noise=0)
+    table = only(tmp_path)
+    one, other = (study._row(table, name) for name in ("cos_dpo", "morl"))
+    misses = EFFECTS["temperature 0.5: miss"](table, one, other)
+    assert misses == {(0, 0): pytest.approx(0.25)}
 
 
 def test_effects_of_a_cube(tmp_path: Path) -> None:
