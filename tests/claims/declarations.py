@@ -111,8 +111,9 @@ WORLDS = {
     "mq2008": World(
         common="benchmark=ranking benchmark.path={input} benchmark.fold=1,2,3,4,5 threads=1",
         sweeps=(
-            "method=cos_dpo,modpo,start",
+            "method=cos_dpo,start",
             "method=rewarded_soup,morl method.feedback=preference",
+            "method=modpo",
         ),
         quick="budget=quick budget.steps=200",
         full="budget=quick",
