@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from paretosteer.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 _SHOWN = 3  # names of weights
 # Constants that earlier versions of transformers saved, and that hold no weights.
@@ -99,6 +103,19 @@ def load_weights(
     if problems:
         remedy = _remedy(missing, report["unexpected_keys"], prefix)
         raise UsageError(f"{option}: {path!r} {', and '.join(problems)}; {remedy}")
+    return network
+
+
+def placed(network: Any, device: torch.device) -> Any:
+    """Network on a device, with its weights in memory of this process.
+
+    On the CPU, safetensors maps the file instead of reading it: the weights would change with a
+    file that another program overwrites in place.
+    """
+    network = network.to(device)
+    if network.device.type == "cpu":
+        for tensor in chain(network.parameters(), network.buffers()):
+            tensor.data = tensor.data.clone()
     return network
 
 

@@ -11,7 +11,7 @@ import torch
 
 from paretosteer.errors import UsageError, first_line
 from paretosteer.text.generation_settings import check_generation_settings
-from paretosteer.text.load_weights import load_weights
+from paretosteer.text.load_weights import load_weights, placed
 from paretosteer.text.model_source import model_commit, model_folder
 from paretosteer.text.read_tokenizer import read_tokenizer
 from paretosteer.text.special_tokens import check_embedded, check_vocabulary, leave_open
@@ -133,7 +133,7 @@ def load_model(
     network.requires_grad_(False)
     commit = model_commit(path, folder)
     model = LanguageModel(
-        network.eval().to(device),
+        placed(network.eval(), device),
         tokenizer,
         Path(path).name,
         hub_name=path if commit else None,

@@ -61,6 +61,11 @@ def start_of_a_reward(folder):
     return _from_start(RewardSpec("good", str(folder), logit=0), str(folder), CPU, 0)
 
 
+def stored_reward(folder):
+    start_of_a_reward(folder).network.save_pretrained(folder)
+    return load_reward(RewardSpec.of(str(folder), "good"), CPU)
+
+
 FAULTS = [
     (without(NORM), rf"has no weights for {NORM}; use the folder that save_pretrained"),
     (without("model.norm.weight", NORM), rf"has no weights for {NORM}, model\.norm\.weight;"),
@@ -210,3 +215,15 @@ def test_an_adapter_beside_the_weights(folder, load):
             load_reward(RewardSpec.of(str(folder), "good"), CPU)
         else:
             start_of_a_reward(folder)
+
+
+@pytest.mark.parametrize("load", [start, start_of_a_reward, stored_reward])
+def test_a_file_overwritten_in_place_changes_no_loaded_weights(folder, load):
+    network = load(folder).network
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    size = (folder / FILE).stat().st_size
+    with (folder / FILE).open("r+b") as file:
+        file.seek(size // 3)
+        file.write(bytes(size - size // 3))
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)

@@ -18,7 +18,7 @@ import torch
 
 from paretosteer.errors import DivergenceError, UsageError, first_line
 from paretosteer.text.best_weights import BestWeights
-from paretosteer.text.load_weights import load_weights
+from paretosteer.text.load_weights import load_weights, placed
 from paretosteer.text.model import set_padding
 from paretosteer.text.model_source import model_folder
 from paretosteer.text.pairs import Pair
@@ -167,7 +167,7 @@ def _from_start(spec: RewardSpec, start: str, device: Any, seed: int) -> RewardM
     set_padding(tokenizer, start, None)
     tokenizer.padding_side = "right"
     network.config.pad_token_id = tokenizer.pad_token_id
-    return RewardModel(spec, network.to(device), tokenizer)
+    return RewardModel(spec, placed(network, device), tokenizer)
 
 
 def _fit(

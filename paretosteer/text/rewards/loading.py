@@ -11,7 +11,7 @@ import torch
 
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.text.chat_template import has_template
-from paretosteer.text.load_weights import load_weights
+from paretosteer.text.load_weights import load_weights, placed
 from paretosteer.text.model import set_padding
 from paretosteer.text.model_source import model_folder
 from paretosteer.text.read_tokenizer import read_tokenizer
@@ -41,7 +41,7 @@ def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:
     set_padding(tokenizer, spec.path, spec.pad_token, spec.option)
     tokenizer.padding_side = "right"
     network.requires_grad_(False)
-    return network.eval().to(device), tokenizer
+    return placed(network.eval(), device), tokenizer
 
 
 def load_tokenizer(spec: RewardSpec) -> Any:
