@@ -29,7 +29,7 @@ from paretosteer.errors import PLUGIN_ERRORS, UnsupportedError, stops_job
 from paretosteer.plugins.in_use import used
 from paretosteer.policies.sampling_engine import SamplingEngine
 from paretosteer.runtime import memory
-from paretosteer.runtime.accelerate_processes import accelerator, are_several
+from paretosteer.runtime.accelerate_processes import accelerator, are_several, check_reachable
 from paretosteer.runtime.progress import say, stage
 from paretosteer.runtime.terminal import plural
 from paretosteer.storage.atomic import atomic_write, remove
@@ -80,6 +80,7 @@ class CellRun:
         self.config, self.folder = plan.config, plan.folder
         self.stage = "prepare"  # named in the record if the cell fails
         stage(plan.title, "preparing")
+        check_reachable()
         plan.check_inputs()
         memory.reset_peak()
         torch.manual_seed(self.config.seed)

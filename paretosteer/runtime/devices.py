@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 
 from paretosteer.errors import UsageError
+from paretosteer.runtime.accelerate_processes import are_several
 
 
 def resolve_device(name: str) -> torch.device:
@@ -26,7 +27,7 @@ def resolve_device(name: str) -> torch.device:
 
 def _gpu() -> str:
     """GPU of this process; each process has its own under `accelerate launch`."""
-    return f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
+    return f"cuda:{os.environ['LOCAL_RANK']}" if are_several() else "cuda"
 
 
 def resolve_dtype(name: str, device: str) -> str:
