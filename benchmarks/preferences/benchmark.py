@@ -155,7 +155,11 @@ class Preferences(ScoredByRewards):
             return None
         if path == "start":
             return Backbone(self.model)
-        return Backbone(load_model(path, self.setting.device, self.setting.dtype))
+        model = load_model(path, self.setting.device, self.setting.dtype)
+        option = "benchmark.reward_backbone"
+        if self.plan.backbone and model_digest(path, option) != self.plan.backbone[0]:
+            raise UsageError(f"{option}: {path!r} was edited meanwhile; run the command again")
+        return Backbone(model)
 
     @classmethod
     def training_defaults(cls, options: Options) -> Mapping[str, Any]:

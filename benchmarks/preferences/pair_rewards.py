@@ -235,7 +235,7 @@ def _ready(
             source = "trained on pairs"
         write_json(folder / FACTS, {"source": source, **asdict(facts)})
 
-    folder = cached("reward", plan.key(name, part), make)
+    folder = cached("reward", lambda: plan.key(name, part), make)
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     # A bag of tokens reads the answer alone, as it was trained to.
     own = RewardSpec(name, str(folder), form="dialogue" if plan.start else "answer", logit=0)
@@ -255,7 +255,7 @@ def _ready_head(
         facts = train_head(train, unseen, features[0], features[1], folder, progress)
         write_json(folder / FACTS, {"source": "head on a backbone", **asdict(facts)})
 
-    folder = cached("reward", plan.key(name, part), make)
+    folder = cached("reward", lambda: plan.key(name, part), make)
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     return BackboneReward.read(folder, name, shared), facts
 

@@ -27,7 +27,7 @@ from safetensors.numpy import load_file, save_file
 
 from paretosteer.errors import UsageError
 from paretosteer.storage.cache import cached
-from paretosteer.storage.digest import file_digest
+from paretosteer.storage.digest import input_digest
 
 PARSER_VERSION = "1"
 
@@ -286,10 +286,12 @@ def _cached(path: Path) -> Letor:
             folder / "letor.safetensors",
         )
 
+    def key() -> dict[str, Any]:
+        own: dict[str, Any] = {"parser": PARSER_VERSION, "file": input_digest(path)}
+        own |= {"compression": path.suffix.lower()} if path.suffix.lower() in OPENERS else {}
+        return own | ({"sizes": input_digest(beside)} if beside else {})
+
     beside = sizes_file(path)
-    key: dict[str, Any] = {"parser": PARSER_VERSION, "file": file_digest(path)}
-    key |= {"compression": path.suffix.lower()} if path.suffix.lower() in OPENERS else {}
-    key |= {"sizes": file_digest(beside)} if beside else {}
     folder = cached("letor", key, make)
     arrays = load_file(folder / "letor.safetensors")
     return Letor(

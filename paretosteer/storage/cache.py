@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from paretosteer.errors import UsageError
 from paretosteer.storage.atomic import (
     DRAFT,
     atomic_folder,
@@ -21,6 +22,7 @@ from paretosteer.storage.untrusted import RefusedError, read_json
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
+Key = Mapping[str, Any]
 
 
 def root() -> Path:
@@ -28,31 +30,39 @@ def root() -> Path:
     return Path(os.environ.get("PARETOSTEER_CACHE") or Path.home() / ".cache" / "paretosteer")
 
 
-def cached(kind: str, key: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+def cached(kind: str, key: Key | Callable[[], Key], make: Callable[[Path], None]) -> Path:
     """Folder of the entry `key` of one kind; `make(folder)` fills it if it does not exist.
 
-    `key` (JSON-like) is everything that the content depends on. If several jobs ask, one makes the
-    entry and the others wait. An entry whose files do not match its manifest is made again.
+    `key` (JSON-like) is everything that the content depends on: a function where this includes
+    files that `make` reads. If several jobs ask, one makes the entry and the others wait. An entry
+    whose files or key do not match its manifest is made again.
 
     Raises
     ------
     UsageError
-        If the cache cannot be written.
+        If the cache cannot be written, or the key changed while the entry was made.
 
     """
     from filelock import FileLock
 
+    key_now = key if callable(key) else lambda: key
+    key = key_now()
     check_writable(root(), "PARETOSTEER_CACHE")
     folder = entry(kind, key)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(cleared(folder.with_suffix(".lock"))):
-        problem = _problem(folder)
+        problem = _problem(folder, kind, key)
         if problem is None:
             return folder
         if folder.exists():
             log.warning("cache entry %s %s; rebuilding it", folder, problem)
         with atomic_folder(folder) as draft:
             make(draft)
+            if digest(key_now()) != digest(key):
+                raise UsageError(
+                    f"{kind}: a file from which it is made was edited meanwhile; run the command "
+                    "again"
+                )
             write_json(draft / MANIFEST, {"kind": kind, "key": key, "files": _files(draft)})
         remove(unfinished(folder))
     return folder
@@ -63,13 +73,13 @@ def unfinished(folder: Path) -> Path:
     return folder.with_name(f".unfinished-{folder.name.removeprefix(DRAFT)}")
 
 
-def existing(kind: str, key: Mapping[str, Any]) -> Path | None:
+def existing(kind: str, key: Key) -> Path | None:
     """Folder of an entry that is complete; None if there is none."""
     folder = entry(kind, key)
-    return folder if folder.is_dir() and _problem(folder) is None else None
+    return folder if folder.is_dir() and _problem(folder, kind, key) is None else None
 
 
-def entry(kind: str, key: Mapping[str, Any]) -> Path:
+def entry(kind: str, key: Key) -> Path:
     """Path of an entry, whether or not it exists."""
     return root() / kind / digest(key)[:32]
 
@@ -81,10 +91,13 @@ def _files(folder: Path) -> dict[str, str]:
     return {name: file_digest(path) for name, path in names.items() if name != MANIFEST}
 
 
-def _problem(folder: Path) -> str | None:
-    """Reason why an entry cannot be used; None if it can."""
+def _problem(folder: Path, kind: str, key: Key) -> str | None:
+    """Reason why the folder of an entry cannot be used for this key; None if it can."""
     try:
-        expected = read_json(folder, MANIFEST)["files"]
-    except (RefusedError, KeyError, TypeError):
+        manifest = read_json(folder, MANIFEST)
+        entry, files = [manifest["kind"], manifest["key"]], manifest["files"]
+        if digest(entry) != digest([kind, key]):
+            return "is another entry, copied or renamed"
+    except (RefusedError, KeyError, TypeError, ValueError):
         return "has no valid manifest"
-    return None if expected == _files(folder) else "does not match its manifest"
+    return None if files == _files(folder) else "does not match its manifest"

@@ -30,7 +30,9 @@ def gguf_folder(path: str, option: str) -> Path:
     file = Path(path)
     if not file.is_file():
         raise UsageError(f"{option}: the file {path!r} does not exist; use a GGUF file")
-    key = {"file": input_digest(file), "transformers": version("transformers")}
+
+    def key() -> dict[str, str]:
+        return {"file": input_digest(file), "transformers": version("transformers")}
 
     def make(folder: Path) -> None:
         _dequantise(file, folder, option)

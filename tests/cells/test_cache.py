@@ -1,3 +1,4 @@
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -83,3 +84,37 @@ def test_a_maker_that_fails_leaves_no_entry(tmp_path: Path) -> None:
         cache.cached("pool", {"model": "x"}, fails)
     assert [path.suffix for path in (tmp_path / "pool").iterdir()] in ([], [".lock"])
     assert cache.cached("pool", {"model": "x"}, Maker()).is_dir()
+
+
+@pytest.mark.parametrize("other", [("pool", {"model": "y"}), ("reward", {"model": "x"})])
+def test_an_entry_in_the_place_of_another_is_made_again(
+    other: tuple[str, dict[str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as a cache that was sorted or merged by hand: its files are whole, but foreign."""
+    own, foreign = (
+        cache.cached("pool", {"model": "x"}, Maker("own")),
+        cache.cached(*other, Maker("foreign")),
+    )
+    shutil.rmtree(own)
+    shutil.copytree(foreign, own)
+    assert cache.existing("pool", {"model": "x"}) is None
+    cache.cached("pool", {"model": "x"}, Maker("own"))
+    assert (own / "sub" / "file").read_text() == "own"
+    assert "is another entry, copied or renamed; rebuilding it" in caplog.text
+
+
+def test_an_entry_of_a_file_that_is_edited_meanwhile_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_text("first")
+
+    def slow(folder: Path) -> None:
+        source.write_text("second")
+        (folder / "copy").write_text(source.read_text())
+
+    def key() -> dict[str, str]:
+        return {"source": source.read_text()}
+
+    with pytest.raises(UsageError, match=r"^reward: .* was edited meanwhile; run"):
+        cache.cached("reward", key, slow)
+    source.write_text("first")
+    assert cache.existing("reward", key()) is None
