@@ -57,6 +57,8 @@ class Adapters(Method):
             only={"coefficients": ("bone_soup",)},
         )
 
+    _notes: Sequence[str] = ()
+
     @classmethod
     def content_key(cls, options: Any) -> str:
         """Digest of the adapters in their order; UsageError if one is not a plain LoRA."""
@@ -89,13 +91,21 @@ class Adapters(Method):
         return 0
 
     def prepare(self, benchmark: Benchmark) -> None:
-        """Refuse adapters of another model before anything is written."""
+        """Refuse adapters that do not fit the start model before anything is written."""
         from paretosteer.text.benchmark import TextBenchmark
-        from paretosteer.text.read_peft import check_adapters, read_adapter
+        from paretosteer.text.read_peft import base_notes, check_adapters, read_adapter
 
         if isinstance(benchmark, TextBenchmark):
-            adapters = map(read_adapter, _folders(self.options))
+            adapters = list(map(read_adapter, _folders(self.options)))
             check_adapters(benchmark.model.network, adapters)
+            self._notes = base_notes(adapters, benchmark.model, benchmark.setting.model)
+            for note in self._notes:
+                benchmark.setting.say(note)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Base models that the adapters name, where they are not the start model."""
+        return self._notes
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Load the adapters into frozen banks."""

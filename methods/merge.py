@@ -98,6 +98,8 @@ class Merge(Method):
             only={"kind": ("regmean",)},
         )
 
+    _adapter_notes: Sequence[str] = ()
+
     @classmethod
     def content_key(cls, options: Any) -> str | None:
         """Digest of the adapters, if any are given."""
@@ -129,9 +131,11 @@ class Merge(Method):
         return 0 if self.options.paths else budget
 
     def prepare(self, benchmark: Benchmark) -> None:
-        """Refuse adapters of another model before anything is written."""
+        """Refuse adapters that do not fit the start model before anything is written."""
         if self.options.paths:
-            self._source().prepare(benchmark)
+            source = self._source()
+            source.prepare(benchmark)
+            self._adapter_notes = source.notes
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train or load the specialists, then merge them."""
@@ -161,10 +165,11 @@ class Merge(Method):
 
     @property
     def notes(self) -> Sequence[str]:
-        """Caveat of random dropping."""
+        """Caveats of the adapters, and of random dropping."""
         if self.options.kind not in _RANDOM["kind"]:
-            return ()
+            return self._adapter_notes
         return (
+            *self._adapter_notes,
             f"{self.options.kind} drops entries at random, which presumes many redundant weights; "
             "in a table or a small network it may do worse than the start model.",
         )

@@ -110,7 +110,7 @@ def failed_record(
 
 
 def results(
-    plan: CellPlan, state: State, benchmark: Any, points: Sequence[Point]
+    plan: CellPlan, state: State, method: Any, benchmark: Any, points: Sequence[Point]
 ) -> dict[str, Any]:
     """Part of a record that only a finished cell has."""
     config, score = plan.config, state.facts("score")
@@ -145,7 +145,7 @@ def results(
         "dtype": config.dtype,
         "device": str(benchmark.setting.device),
         "selection": state.facts("train")["selection"],
-        "notes": [*benchmark.notes, *plan.method().notes, *config.preferences.notes],
+        "notes": [*benchmark.notes, *method.notes, *config.preferences.notes],
         "cost": _cost(state),
         **({"fold": asdict(benchmark.fold)} if benchmark.fold else {}),
         **_measured(benchmark, state),

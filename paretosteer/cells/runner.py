@@ -119,7 +119,9 @@ class CellRun:
                 self.sample()
         if "score" not in done:
             self.score()
-        results = record_content.results(self.plan, self.state, self.benchmark, self.points)
+        results = record_content.results(
+            self.plan, self.state, self.method, self.benchmark, self.points
+        )
         results["notes"] += caveats
         return self.record("ok", **results)
 

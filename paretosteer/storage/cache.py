@@ -45,25 +45,25 @@ def cached(kind: str, key: Key | Callable[[], Key], make: Callable[[Path], None]
     """
     from filelock import FileLock
 
-    key_now = key if callable(key) else lambda: key
-    key = key_now()
+    own = _current(key)
     check_writable(root(), "PARETOSTEER_CACHE")
-    folder = entry(kind, key)
+    folder = entry(kind, own)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(cleared(folder.with_suffix(".lock"))):
-        problem = _problem(folder, kind, key)
+        problem = _problem(folder, kind, own)
         if problem is None:
             return folder
         if folder.exists():
             log.warning("cache entry %s %s; rebuilding it", folder, problem)
         with atomic_folder(folder) as draft:
             make(draft)
-            if digest(key_now()) != digest(key):
+            if digest(_current(key)) != digest(own):
+                remove(unfinished(folder))
                 raise UsageError(
                     f"{kind}: a file from which it is made was edited meanwhile; run the command "
                     "again"
                 )
-            write_json(draft / MANIFEST, {"kind": kind, "key": key, "files": _files(draft)})
+            write_json(draft / MANIFEST, {"kind": kind, "key": own, "files": _files(draft)})
         remove(unfinished(folder))
     return folder
 
@@ -82,6 +82,10 @@ def existing(kind: str, key: Key) -> Path | None:
 def entry(kind: str, key: Key) -> Path:
     """Path of an entry, whether or not it exists."""
     return root() / kind / digest(key)[:32]
+
+
+def _current(key: Key | Callable[[], Key]) -> Key:
+    return key() if callable(key) else key
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,11 @@ from paretosteer.errors import UsageError
 from paretosteer.policies.banks import BankedLinear
 from paretosteer.storage.digest import digest, file_digest
 from paretosteer.storage.safetensors_only import read_model_json, read_tensors
+from paretosteer.text.model_source import model_digest
 
 if TYPE_CHECKING:
+    from paretosteer.config.schema import Model
+    from paretosteer.text.model import LanguageModel
     from paretosteer.text.policy import TextPolicy
 
 PREFIX = "base_model.model."
@@ -125,8 +129,31 @@ def adapter_digest(folder: Path) -> str:
     return digest({"scale": scale, "weights": file_digest(_weights(folder))})
 
 
+def base_notes(adapters: Iterable[Adapter], model: LanguageModel, start: Model) -> list[str]:
+    """Notes on the adapters that name another base model than the start model.
+
+    Shapes alone do not tell a model from another version of it. A name on the hub is compared
+    without its owner, a folder by its content.
+    """
+    bases = {each.source: each.config.get("base_model_name_or_path") for each in adapters}
+    return [
+        f"Adapter {source!r} names the base model {base!r}, and the start model is {model.name!r}. "
+        "Its layers fit, but it may have been trained on other weights."
+        for source, base in bases.items()
+        if base and not _is_base(str(base), model, start)
+    ]
+
+
+def _is_base(base: str, model: LanguageModel, start: Model) -> bool:
+    """True if a base model is the start model, as far as its files or its name show."""
+    if start.path is not None and Path(base).is_dir():
+        with suppress(UsageError):  # no longer a whole model
+            return model_digest(base) == model_digest(start.path, revision=start.revision)
+    return Path(base).name.casefold() == Path(model.hub_name or model.name).name.casefold()
+
+
 def check_adapters(network: Any, adapters: Iterable[Adapter]) -> None:
-    """Raise UsageError, naming shapes, if an adapter was trained on another model."""
+    """Raise UsageError if an adapter does not fit the model, naming shapes, or changes nothing."""
     for adapter in adapters:
         _check_whole(network, adapter)
         for name, (a, b, _) in adapter.layers.items():
@@ -145,6 +172,12 @@ def check_adapters(network: Any, adapters: Iterable[Adapter]) -> None:
                     "model; use an adapter of this model",
                 )
         _check_targets(network, adapter)
+        if not any(scale and a.any() and b.any() for a, b, scale in adapter.layers.values()):
+            raise _refusal(
+                adapter.source,
+                "it changes nothing: its factors or its lora_alpha are 0; use an adapter that was "
+                "trained",
+            )
 
 
 def add_adapters(policy: TextPolicy, adapters: Sequence[Adapter]) -> None:

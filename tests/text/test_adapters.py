@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from paretosteer.config.schema import Model
 from paretosteer.errors import UsageError
 from paretosteer.methods.bone_soup import coefficients
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding
 from paretosteer.text.policy import TextPolicy
-from paretosteer.text.read_peft import add_adapters, check_adapters, read_adapter
+from paretosteer.text.read_peft import add_adapters, base_notes, check_adapters, read_adapter
 from paretosteer.text.samples import Prompt
 from paretosteer.text.write_peft import write_adapter
 
@@ -223,6 +225,40 @@ def test_damaged_adapters_are_refused(llama, tmp_path):
     (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "LOHA"}))
     with pytest.raises(UsageError, match="peft_type=LOHA"):
         read_adapter(tmp_path)
+
+
+def test_an_adapter_that_was_never_trained(llama, tmp_path):
+    get_peft_model(copy.deepcopy(llama.network), LoraConfig(r=2)).save_pretrained(tmp_path)
+    with pytest.raises(UsageError, match=r"it changes nothing: its factors or its lora_alpha are"):
+        check_adapters(llama.network, [read_adapter(tmp_path)])
+
+
+def test_an_adapter_without_a_scale(llama, tmp_path):
+    trained_adapter(llama, tmp_path, r=2)
+    rewrite(tmp_path, {"lora_alpha": 0})
+    with pytest.raises(UsageError, match="it changes nothing"):
+        check_adapters(llama.network, [read_adapter(tmp_path)])
+
+
+def test_an_adapter_of_another_base_model_is_noted(llama, tmp_path):
+    """Whose shapes are the same."""
+    for name in ("own", "other"):
+        network = copy.deepcopy(llama.network)
+        network.model.norm.weight.data *= 1 if name == "own" else 2
+        network.save_pretrained(tmp_path / name)
+    shutil.copytree(tmp_path / "own", tmp_path / "copy")
+    trained_adapter(llama, tmp_path / "a", r=2)
+    start = Model(name="hf", path=str(tmp_path / "own"), pad_token=None)
+
+    def notes(base):
+        rewrite(tmp_path / "a", {"base_model_name_or_path": base and str(base)})
+        return base_notes([read_adapter(tmp_path / "a")], replace(llama, name="Own"), start)
+
+    for same in (None, "", tmp_path / "own", tmp_path / "copy", "owner/own", "/gone/own"):
+        assert not notes(same), same
+    for other in (tmp_path / "other", "owner/own-chat", "/gone/other"):
+        (note,) = notes(other)
+        assert f"names the base model {str(other)!r}, and the start model is 'Own'." in note
 
 
 def test_a_folder_that_is_none(tmp_path):
