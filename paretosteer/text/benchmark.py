@@ -163,7 +163,9 @@ class TextBenchmark(Benchmark):
                 "engine.rollouts: several processes that train together write with our own loop; "
                 "set engine.rollouts=false"
             )
-        engine = VLLM(self.model, self._model_folder(), setting, self.prompts("test"), folder)
+        splits = ("train", "validation", "test") if setting.engine.of_training else ("test",)
+        prompts = [prompt for split in splits for prompt in self.prompts(split)]
+        engine = VLLM(self.model, self._model_folder(), setting, prompts, folder)
         if setting.engine.of_training:
             self.sampler = engine.sampler
         return engine

@@ -1,4 +1,7 @@
-"""The process that holds vLLM: its log, its end, and the errors that it reports."""
+"""The process that holds vLLM: its log, its end, and the errors that it reports.
+
+Slow tests start a Python with torch.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from multiprocessing import Pipe
 from pathlib import Path
 
 import psutil
@@ -20,8 +25,6 @@ from paretosteer.text.engines.vllm_worker import Request
 DECODING = {"max_new_tokens": 3, "min_new_tokens": 0, "temperature": 1.0, "top_k": None}
 REQUEST = Request([1, 5], None, None, 7)
 
-pytestmark = pytest.mark.slow  # each starts a Python with torch
-
 
 @pytest.fixture
 def settings(tmp_path: Path) -> dict[str, object]:
@@ -30,11 +33,12 @@ def settings(tmp_path: Path) -> dict[str, object]:
     return {"model": str(tmp_path / "model"), "logits_processors": [noise]}
 
 
+@pytest.mark.slow
 def test_it_writes_logs_and_ends(
     settings: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed(monkeypatch)
-    process = VLLMProcess(settings, tmp_path / "engine.log")
+    process = VLLMProcess(settings, tmp_path / "engine.log", str(tmp_path))
     (written,) = process.write([REQUEST], DECODING, [])
     assert len(written.tokens) == len(written.log_probs) == 3 and max(written.log_probs) < 0
     assert "a stand-in is loaded" in (tmp_path / "engine.log").read_text()
@@ -43,6 +47,7 @@ def test_it_writes_logs_and_ends(
     assert not alive.is_running()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["start", "generate"])
 def test_what_vllm_raises_is_one_line(
     moment: str, settings: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -54,35 +59,73 @@ def test_what_vllm_raises_is_one_line(
     if moment == "generate":
         problem = r"cannot write \(RuntimeError: generation failed\)"
     with pytest.raises(UsageError, match=rf"engine: vLLM {problem}; see .*, or set engine=native"):
-        VLLMProcess(settings, log).write([REQUEST], DECODING, [])
+        VLLMProcess(settings, log, str(tmp_path)).write([REQUEST], DECODING, [])
     assert "Traceback" in log.read_text()
 
 
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        (
+            "ValueError: a KV cache of 16 GiB is needed",
+            r"raise engine\.cache_gb .* engine\.context",
+        ),
+        ("OutOfMemoryError: CUDA out of memory", r"lower engine\.memory_share"),
+    ],
+)
+def test_a_lack_of_memory_names_our_settings(said: str, remedy: str, tmp_path: Path) -> None:
+    process = object.__new__(VLLMProcess)
+    process._pipe, other = Pipe()
+    process._log = tmp_path / "engine.log"
+    other.send(("failed", said))
+    with pytest.raises(UsageError, match=rf"\({said}\); {remedy}.*, or set engine=native"):
+        process.forget([])
+
+
+@pytest.mark.slow
 def test_a_process_that_dies_is_reported(
     settings: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed(monkeypatch)
-    process = VLLMProcess(settings, tmp_path / "engine.log")
+    process = VLLMProcess(settings, tmp_path / "engine.log", str(tmp_path))
     os.kill(process._process.pid, signal.SIGKILL)
     with pytest.raises(UsageError, match="its process ended"):
         process.write([REQUEST], DECODING, [])
     process.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("writing", [True, False])
 def test_it_ends_with_the_process_that_started_it(
-    settings: dict[str, object], tmp_path: Path
+    writing: bool, settings: dict[str, object], tmp_path: Path
 ) -> None:
+    adapters = tmp_path / "adapters"
+    adapters.mkdir()
     program = (
-        "import sys, time; from pathlib import Path;"
+        "import time; from pathlib import Path;"
         "from paretosteer.text.engines.vllm_process import VLLMProcess;"
-        f"process = VLLMProcess({settings!r}, Path({str(tmp_path / 'engine.log')!r}));"
-        "print(process._process.pid, flush=True); time.sleep(600)"
+        "from paretosteer.text.engines.vllm_worker import Request;"
+        f"files = (Path({str(tmp_path / 'engine.log')!r}), {str(adapters)!r});"
+        f"process = VLLMProcess({settings!r}, *files);"
+        "print(process._process.pid, flush=True);"
+        + (
+            f"process.write([Request([1], None, None, 7)], {DECODING!r}, [])"
+            if writing
+            else "time.sleep(600)"
+        )
     )
-    environment = os.environ | {"PYTHONPATH": f"{FAKE}{os.pathsep}{os.environ['PYTHONPATH']}"}
+    environment = os.environ | {
+        "PYTHONPATH": f"{FAKE}{os.pathsep}{os.environ['PYTHONPATH']}",
+        "FAKE_VLLM_FAILS": "hang",
+    }
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment
     ) as parent:
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
+        log = tmp_path / "engine.log"
+        while writing and "writing" not in log.read_text():
+            time.sleep(0.1)
         parent.kill()
     child.wait(30)
+    assert not adapters.exists()

@@ -141,6 +141,48 @@ def test_the_check_compares_the_models_once(
     assert len(fake_vllm.started) == 1 and fake_vllm.started[0].closed
 
 
+def test_other_precisions_are_checked_again(
+    model: LanguageModel, folder: str, fake_vllm: type, tmp_path: Path
+) -> None:
+    for dtype in (torch.float32, torch.bfloat16):
+        setting = engine_setting()
+        setting.dtype = dtype
+        with VLLM(model, folder, setting, PROMPTS, tmp_path) as engine:
+            engine.check(steered(model, BANKS), None)
+    assert len(fake_vllm.started) == 2
+
+
+@pytest.mark.parametrize(
+    ("conditioning", "control"),
+    [
+        (BANKS, SOUP),
+        (PromptText(2, 2.0), Control.text(["a: 1. ", "a long one: 2. "])),
+        (Features(2, 3, 4, 2, 2.0), Control.features([[1, 2], [0, 1]])),
+    ],
+)
+def test_a_context_that_would_cut_responses_is_refused(
+    conditioning: Conditioning,
+    control: Control,
+    model: LanguageModel,
+    folder: str,
+    fake_vllm: type,
+    tmp_path: Path,
+) -> None:
+    policy = steered(model, conditioning)
+    longest, row = PROMPTS[2], control.take(torch.tensor([control.rows - 1]))
+    ids, _, virtual = policy.inputs([longest], row, 6)
+    needed = ids.shape[1] + (0 if virtual is None else 3) + DECODING.max_new_tokens
+    with VLLM(model, folder, engine_setting(context=needed - 1), PROMPTS, tmp_path) as engine:
+        with pytest.raises(UsageError, match=f"engine.context: found {needed - 1}.* to {needed} "):
+            engine.check(policy, control)
+        assert not fake_vllm.started
+        engine.attach(policy, control)  # trained by an earlier run
+        with pytest.raises(ValueError, match=f"exceed its {needed - 1}"):
+            policy.sample([longest], row, 0, [0])
+    with VLLM(model, folder, engine_setting(context=needed), PROMPTS, tmp_path) as engine:
+        engine.check(policy, control)
+
+
 def test_the_check_reads_vectors(engine: VLLM, model: LanguageModel, fake_vllm: type) -> None:
     engine.check(steered(model, Features(2, 3, 4, 2, 2.0)), Control.features([[1, 2], [0, 1]]))
     (process,) = fake_vllm.started

@@ -17,7 +17,7 @@ class InProcess:
 
     started: ClassVar[list[InProcess]] = []
 
-    def __init__(self, settings: Any, log: Path, gpus: str | None = None):
+    def __init__(self, settings: Any, log: Path, adapters: str, gpus: str | None = None):
         from paretosteer.text.engines.vllm_worker import _start
 
         log.write_text("vllm: started")

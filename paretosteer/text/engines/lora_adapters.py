@@ -32,6 +32,11 @@ class LoRAAdapters:
         self._adapters: dict[Coefficients, Adapter | None] = {}
         self._made = 0
 
+    @property
+    def folder(self) -> str:
+        """Folder that holds all of them."""
+        return self._folder.name
+
     def close(self) -> None:
         """Remove the folder."""
         self._folder.cleanup()
@@ -58,7 +63,7 @@ class LoRAAdapters:
         if rank(policy, row) == 0:
             return None
         self._made += 1
-        folder = Path(self._folder.name) / str(self._made)
+        folder = Path(self.folder) / str(self._made)
         write_adapter(policy, row, folder, base=policy.model.name)
         return self._made, str(folder)
 

@@ -19,6 +19,7 @@ from paretosteer.errors import UsageError
 from paretosteer.policies.control import Control
 from paretosteer.policies.sampling_engine import SamplingEngine
 from paretosteer.runtime.batch_size import free_bytes
+from paretosteer.runtime.memory import free_memory
 from paretosteer.runtime.progress import say
 from paretosteer.text.engines.lora_adapters import LoRAAdapters, coefficient_rows, largest_rank
 from paretosteer.text.engines.vllm_limits import has_vectors, padded, refuse
@@ -62,7 +63,7 @@ class VLLM(SamplingEngine):
     setting
         Of the cell.
     prompts
-        Some prompts, for the check.
+        Prompts to answer, for the check.
     log
         Folder of the cell, for the log.
 
@@ -85,17 +86,18 @@ class VLLM(SamplingEngine):
         self._room = Room(0, 1, False)
 
     def __exit__(self, *error: object) -> None:
-        """End the process and remove the adapters."""
         self.close()
-        if self._adapters is not None:
-            self._adapters.close()
-            self._adapters = None
 
     def close(self) -> None:
-        """End the process; it starts again if it is needed again."""
+        """End the process and remove the adapters; it starts again if it is needed again."""
         process, self._process = self._process, None
-        if process is not None:
-            process.close()
+        adapters, self._adapters = self._adapters, None
+        try:
+            if process is not None:
+                process.close()
+        finally:
+            if adapters is not None:
+                adapters.close()
 
     def sampler(self, policy: TextPolicy) -> VLLMSampler:
         """Sampler of a policy, whose training it may serve."""
@@ -112,10 +114,12 @@ class VLLM(SamplingEngine):
         """Start vLLM for a policy, and compare the two models; once for all cells alike."""
         control = some_control(policy) if control is None else control
         refuse(policy, control)
+        self._check_context(policy, control)
         self._want(self._needs(policy, control))
-        kind, layers = type(policy.conditioning), {n.rpartition(".")[2] for n in policy.layers}
-        alike = (self.setting.model_key, self.settings, self._room, kind, sorted(layers))
-        key = str(alike)
+        setting, kind = self.setting, type(policy.conditioning)
+        layers = sorted({name.rpartition(".")[2] for name in policy.layers})
+        start = (setting.model_key, setting.dtype, setting.device)
+        key = str((start, self.settings, self._room, kind, layers))
         if key not in _agreed:
             randomise(policy)
             self._compare(policy, control.take(torch.tensor([0, control.rows - 1])))
@@ -127,7 +131,7 @@ class VLLM(SamplingEngine):
 
     @property
     def adapters(self) -> LoRAAdapters:
-        """Adapters of the cell's policies."""
+        """Adapters of the cell's policies, for as long as the process runs."""
         if self._adapters is None:
             self._adapters = LoRAAdapters()
         return self._adapters
@@ -137,9 +141,11 @@ class VLLM(SamplingEngine):
         largest = largest_rank(policy, control)
         self._want(Room(largest, self._room.slots, has_vectors(policy, control)))
         if self._process is None:
+            free_memory()  # what training has held on a GPU belongs to vLLM now
             say(f"starting vLLM; its log is {self.log}")
             self.log.parent.mkdir(parents=True, exist_ok=True)
-            self._process = VLLMProcess(self._arguments(), self.log, self._gpus())
+            given = (self._arguments(), self.log, self.adapters.folder)
+            self._process = VLLMProcess(*given, self._gpus())
         return self._process
 
     # -- the process --------------------------------------------------------------------------
@@ -231,6 +237,22 @@ class VLLM(SamplingEngine):
                 "engine.memory_share, or set engine=native"
             )
         return min(wanted, fitting, MOST_SLOTS)
+
+    def _check_context(self, policy: TextPolicy, control: Control) -> None:
+        """Raise UsageError if `engine.context` is too small for a prompt and its response."""
+        if (context := self.settings.context) is None:
+            return
+        length = policy.encode.length
+        prompt = max(self._prompts, key=lambda prompt: length(prompt.text))
+        words = [length(each) for each in control.words] or [0]
+        row = control.take(torch.tensor([words.index(max(words))]))
+        new = max(each.max_new_tokens for each in (policy.decoding, policy.answering) if each)
+        needed = VLLMSampler(policy, self).prompt_tokens([prompt], row, new) + new
+        if needed > context:
+            raise UsageError(
+                f"engine.context: found {context}, but prompt {prompt.id!r} and its response have "
+                f"up to {needed} tokens; raise it, or set it to null"
+            )
 
     def _compare(self, policy: TextPolicy, control: Control) -> None:
         """Raise UsageError unless vLLM gives its tokens the log-probabilities of the model."""

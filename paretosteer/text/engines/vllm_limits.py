@@ -21,7 +21,9 @@ def refuse(policy: TextPolicy, control: Control | None) -> None:
     elif not policy.low_rank:
         reason = "it cannot shift the outputs of layers (method.condition=shifts)"
     elif control and (largest := largest_rank(policy, control)) > RANKS[-1]:
-        reason = f"the adapters have rank {largest}, above its limit of {RANKS[-1]}"
+        reason = (
+            f"with this method.rank, adapters have rank {largest}, above its limit of {RANKS[-1]}"
+        )
     else:
         return
     raise UnsupportedError(f"engine=vllm: {reason}; set engine=native")

@@ -26,6 +26,12 @@ _ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # cores are shared with other processes
     "HF_HUB_OFFLINE": "1",  # everything is in the model's folder
 }
+_CACHE = "raise engine.cache_gb or engine.memory_share, or lower engine.context"
+_REMEDIES = {  # by words of vLLM's messages, which name its own settings
+    "kv cache": _CACHE,
+    "cache blocks": _CACHE,
+    "memory": "lower engine.memory_share, engine.slots or method.rank, or free some memory",
+}
 
 
 class VLLMProcess:
@@ -37,6 +43,8 @@ class VLLMProcess:
         Arguments of `vllm.LLM`.
     log
         File to which everything that it prints is appended.
+    adapters
+        Folder of the adapters, which it removes if this process is killed.
     gpus
         Value of CUDA_VISIBLE_DEVICES; None leaves it as it is.
 
@@ -47,16 +55,18 @@ class VLLMProcess:
 
     """
 
-    def __init__(self, settings: Mapping[str, Any], log: Path, gpus: str | None = None):
+    def __init__(
+        self, settings: Mapping[str, Any], log: Path, adapters: str, gpus: str | None = None
+    ):
         self._log = log
         self._pipe, other = Pipe()
         threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
         visible = {} if gpus is None else {"CUDA_VISIBLE_DEVICES": gpus}
         # Not `-m`, which would name the module's classes after `__main__`.
-        program = "from paretosteer.text.engines.vllm_worker import main; main({})"
+        program = "from paretosteer.text.engines.vllm_worker import main; main({}, {}, {!r})"
         with log.open("ab") as file, other:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", program.format(other.fileno())],
+                [sys.executable, "-c", program.format(other.fileno(), os.getpid(), adapters)],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -103,7 +113,9 @@ class VLLMProcess:
         except (EOFError, OSError):
             outcome, result = "failed", "its process ended"
         if outcome == "failed":
+            said = result.lower()
+            remedy = next((f"{ours}, " for words, ours in _REMEDIES.items() if words in said), "")
             raise UsageError(
-                f"engine: vLLM {problem} ({result}); see {self._log}, or set engine=native"
+                f"engine: vLLM {problem} ({result}); {remedy}see {self._log}, or set engine=native"
             )
         return result

@@ -117,6 +117,13 @@ class VLLMSampler:
             prompts, control, written.tokens, written.mask, shown, ends
         )
 
+    @torch.no_grad()
+    def prompt_tokens(self, prompts: Sequence[Prompt], control: Control, new_tokens: int) -> int:
+        """Number of tokens of the longest prompt, with the words or vectors before it."""
+        tokens, vectors = self._inputs(prompts, control, new_tokens)
+        pairs = zip(tokens, vectors, strict=True)
+        return max(len(ids if vector is None else vector) for ids, vector in pairs)
+
     def _inputs(
         self, prompts: Sequence[Prompt], control: Control, new_tokens: int
     ) -> tuple[list[list[int]], list[Any]]:

@@ -1,16 +1,23 @@
 """Process that holds vLLM; `vllm_process` starts it.
 
 It reads messages from a pipe and answers each with ("done", result) or ("failed", reason). It ends
-when it is told to, or when the process at the other end is gone.
+on request, and with the process that started it, even while it writes.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import threading
+import time
 import traceback
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from paretosteer.errors import first_line
+
+WATCH_SECONDS = 1.0
 
 
 class Request(NamedTuple):
@@ -37,8 +44,12 @@ class Written(NamedTuple):
     log_probs: list[float]
 
 
-def main(descriptor: int) -> None:
-    """Start vLLM with the settings of the first message, then serve the others."""
+def main(descriptor: int, parent: int, adapters: str) -> None:
+    """Start vLLM with the settings of the first message, then serve the others.
+
+    `adapters` is the folder that the process `parent` fills, removed if that process is killed.
+    """
+    threading.Thread(target=_end_with, args=(parent, adapters), daemon=True).start()
     pipe = Connection(descriptor)
     try:
         engine = _answer(pipe, lambda: _start(pipe.recv()))
@@ -47,7 +58,15 @@ def main(descriptor: int) -> None:
             serve = {"write": _write, "forget": _forget}[kind]
             _answer(pipe, lambda serve=serve, content=content: serve(engine, content))
     except (EOFError, BrokenPipeError):  # the other process is gone
-        pass
+        shutil.rmtree(adapters, ignore_errors=True)
+
+
+def _end_with(parent: int, adapters: str) -> None:
+    """End this process and those that it started once its parent is gone."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    shutil.rmtree(adapters, ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _answer(pipe: Connection, work: Any) -> Any:
@@ -84,12 +103,16 @@ def _write(engine: Any, work: Work) -> list[Written]:
 
     prompts: list[dict[str, Any]] = []
     adapters, params = [], []
+    new_tokens, room = work.decoding["max_new_tokens"], engine.model_config.max_model_len
     for request in work.requests:
+        length = len(request.tokens if request.vectors is None else request.vectors)
+        if length + new_tokens > room:  # vLLM would cut the response
+            raise ValueError(f"{length} tokens and {new_tokens} new ones exceed its {room}")
         given = {"decoding": work.decoding, "ends": work.ends, "key": request.key}
         params.append(
             SamplingParams(
                 temperature=0,  # the noise is in the scores
-                max_tokens=work.decoding["max_new_tokens"],
+                max_tokens=new_tokens,
                 stop_token_ids=work.ends,
                 ignore_eos=True,  # ends are ours
                 detokenize=False,

@@ -6,6 +6,7 @@ vLLM's batches.
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -37,7 +38,8 @@ class LLM:
 
         self.settings = {"max_loras": max_loras, **settings}
         self.network = AutoModelForCausalLM.from_pretrained(model).eval()
-        self.model_config = SimpleNamespace(dtype=torch.float32)
+        room = settings.get("max_model_len", 2048)
+        self.model_config = SimpleNamespace(dtype=torch.float32, max_model_len=room)
         self.rows, self.loaded, self.removed = max_num_seqs, {}, []
         module, name = logits_processors[0].split(":")
         self.processor = getattr(import_module(module), name)(None, torch.device("cpu"), False)
@@ -52,6 +54,9 @@ class LLM:
     def generate(self, prompts, params, lora_request, use_tqdm):
         if os.environ.get("FAKE_VLLM_FAILS") == "generate":
             raise RuntimeError("generation failed")
+        if os.environ.get("FAKE_VLLM_FAILS") == "hang":
+            print("writing", flush=True)
+            time.sleep(600)
         # Beside others, rows without an adapter get one of another row in the kernels for CPUs.
         assert len({lora is None for lora in lora_request}) == 1
         waiting = list(enumerate(zip(prompts, params, lora_request, strict=True)))
