@@ -265,6 +265,7 @@ Preferences = Annotated[
 Tracking = Annotated[NoTracking | WandbTracking, Field(discriminator="name")]
 Engine = Annotated[NativeEngine | VLLMEngine, Field(discriminator="name")]
 NATIVE = NativeEngine(name="native")
+ENGINE_LOG = "engine.log"  # in the cell's folder; no result, so records do not name it
 
 
 class CellConfig(_Section):

@@ -8,6 +8,7 @@ from pathlib import Path
 from paretosteer.cells.config_yaml import CONFIG
 from paretosteer.cells.record import RECORD
 from paretosteer.cells.state import STATE
+from paretosteer.config.schema import ENGINE_LOG
 from paretosteer.findings import Finding, fault, note
 from paretosteer.runtime.terminal import plural
 from paretosteer.storage.digest import has_own_digest
@@ -48,7 +49,7 @@ def digests(cell: Evidence) -> Iterator[Finding]:
 
 def strangers(cell: Evidence) -> Iterator[Finding]:
     """Find files that the record does not name, except hidden ones, which are unfinished work."""
-    named = cell.record.files.keys() | _OWN
+    named = cell.record.files.keys() | _OWN | {ENGINE_LOG}
     extra = [name for name in sorted(_names(cell.folder)) if name not in named]
     for name in extra:
         if name in MEASURED:

@@ -323,7 +323,9 @@ def test_unfinished_work_and_strangers_do_not_count_against_a_cell(tmp_path: Pat
     (folder / ".parts").mkdir()
     (folder / ".parts" / "scores.parquet").write_bytes(b"half")
     (folder / ".lock").touch()
+    (folder / "engine.log").write_text("vLLM started")
     (folder / "thoughts.txt").write_text("mine")
     (verdict,) = validate(tmp_path)
     assert verdict.word == "trusted"
     assert "holds files that its record does not name: thoughts.txt" in verdict.notes
+    assert "engine.log" not in verdict.notes

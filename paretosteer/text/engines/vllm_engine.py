@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from paretosteer.config.schema import VLLMEngine
+from paretosteer.config.schema import ENGINE_LOG, VLLMEngine
 from paretosteer.errors import UsageError
 from paretosteer.policies.control import Control
 from paretosteer.policies.sampling_engine import SamplingEngine
@@ -33,7 +33,6 @@ from paretosteer.text.samples import Prompt
 if TYPE_CHECKING:
     from paretosteer.config.setting import Setting
 
-LOG = "engine.log"
 MOST_SLOTS = 64
 SLOT_SHARE = 0.25  # of the engine's memory that adapter slots may take
 CACHE_GB = 1.0  # of a CPU
@@ -79,7 +78,7 @@ class VLLM(SamplingEngine):
     ):
         assert isinstance(setting.engine, VLLMEngine)
         self.model, self.folder, self.setting = model, folder, setting
-        self.settings, self.log = setting.engine, log / LOG
+        self.settings, self.log = setting.engine, log / ENGINE_LOG
         self._prompts = prompts
         self._adapters: LoRAAdapters | None = None
         self._process: VLLMProcess | None = None
