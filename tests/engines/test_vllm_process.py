@@ -15,12 +15,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pydantic import BaseModel, ValidationError, field_validator
 from tiny_text import tiny_llama
 from vllm_standin import FAKE, installed
 
 from paretosteer.errors import UsageError
 from paretosteer.text.engines.vllm_process import VLLMProcess
-from paretosteer.text.engines.vllm_worker import Request
+from paretosteer.text.engines.vllm_worker import LONGEST_REASON, Request, _reason
 
 DECODING = {"max_new_tokens": 3, "min_new_tokens": 0, "temperature": 1.0, "top_k": None}
 REQUEST = Request([1, 5], None, None, 7)
@@ -61,6 +62,21 @@ def test_what_vllm_raises_is_one_line(
     with pytest.raises(UsageError, match=rf"engine: vLLM {problem}; see .*, or set engine=native"):
         VLLMProcess(settings, log, str(tmp_path)).write([REQUEST], DECODING, [])
     assert "Traceback" in log.read_text()
+
+
+def test_the_reason_of_a_validation_error_is_its_first_message() -> None:
+    class Model(BaseModel):
+        architecture: str
+
+        @field_validator("architecture")
+        @classmethod
+        def known(cls, name: str) -> str:
+            raise ValueError(f"{name} is not supported; supported: {'LlamaForCausalLM ' * 50}")
+
+    with pytest.raises(ValidationError) as error:
+        Model(architecture="GPT")
+    reason = _reason(error.value)
+    assert reason.startswith("Value error, GPT is not supported") and len(reason) <= LONGEST_REASON
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,13 @@ import threading
 import time
 import traceback
 from multiprocessing.connection import Connection
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 from paretosteer.errors import first_line
 
 WATCH_SECONDS = 1.0
+LONGEST_REASON = 300  # characters; vLLM lists all architectures where it lacks one
 
 
 class Request(NamedTuple):
@@ -77,10 +79,20 @@ def _answer(pipe: Connection, work: Any) -> Any:
         raise
     except BaseException as error:  # vLLM may raise anything
         traceback.print_exc()
-        pipe.send(("failed", f"{type(error).__name__}: {first_line(error)}"))
+        pipe.send(("failed", _reason(error)))
         return None
     pipe.send(("done", result if isinstance(result, list) else None))
     return result
+
+
+def _reason(error: BaseException) -> str:
+    """One line about an error. The first line of pydantic's only counts its messages."""
+    from pydantic import ValidationError
+
+    reason = f"{type(error).__name__}: {first_line(error)}"
+    if isinstance(error, ValidationError):
+        reason = error.errors(include_context=False, include_input=False)[0]["msg"]
+    return shorten(reason, LONGEST_REASON, placeholder=" …")
 
 
 def _start(settings: dict[str, Any]) -> Any:
