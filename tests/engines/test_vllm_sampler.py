@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from engine_settings import engine_setting
+from tiny_models import tiny_model
 from tiny_text import PROMPTS, tiny_llama
 
 from paretosteer.errors import UnsupportedError, UsageError
@@ -173,7 +174,7 @@ def test_a_context_that_would_cut_responses_is_refused(
     ids, _, virtual = policy.inputs([longest], row, 6)
     needed = ids.shape[1] + (0 if virtual is None else 3) + DECODING.max_new_tokens
     with VLLM(model, folder, engine_setting(context=needed - 1), PROMPTS, tmp_path) as engine:
-        with pytest.raises(UsageError, match=f"engine.context: found {needed - 1}.* to {needed} "):
+        with pytest.raises(UsageError, match=rf"engine\.context: found {needed - 1}.* {needed} "):
             engine.check(policy, control)
         assert not fake_vllm.started
         engine.attach(policy, control)  # trained by an earlier run
@@ -220,6 +221,12 @@ def test_what_it_cannot_write_is_refused(
     policy = TextPolicy(model, conditioning, DECODING, seed=0)
     with pytest.raises(UnsupportedError, match=f"engine=vllm: .*{reason}.*; set engine=native"):
         refuse(policy, control)
+
+
+def test_an_encoder_decoder_model_is_refused() -> None:
+    policy = TextPolicy(tiny_model("t5"), BANKS, DECODING, seed=0)
+    with pytest.raises(UnsupportedError, match=r"engine=vllm: .*causal models only; set"):
+        refuse(policy, SOUP)
 
 
 def test_a_rank_is_refused_where_the_control_follows_from_training(
