@@ -22,7 +22,6 @@ from paretosteer.cells.scores import KEYS, read_samples
 from paretosteer.interfaces import Array, Point, Rewarded
 from paretosteer.method import Method
 from paretosteer.policies.control import Control
-from paretosteer.policies.kl import OTHER_ADAPTERS, TRAIN_LESS, damage
 from paretosteer.runtime.batch_size import MOST
 from paretosteer.runtime.progress import OnStep, say
 from paretosteer.storage.digest import digest
@@ -51,8 +50,6 @@ class Evaluation:
     own_noise
         Key of the noise of this cell; each of its points then has noise of its own. If empty, all
         points of all cells with the same seed meet the same noise.
-    trained
-        False if the method trained nothing, as with adapters from elsewhere.
 
     """
 
@@ -64,11 +61,9 @@ class Evaluation:
         seed: int,
         samples: int,
         own_noise: str = "",
-        trained: bool = True,
     ):
         self.method, self.benchmark, self.points = method, benchmark, points
         self.seed, self.samples, self.own_noise = seed, samples, own_noise
-        self.trained = trained
         self.seconds = 0.0  # over all blocks, those of interrupted runs included
         self.prompts = benchmark.prompts("test")
         self.on_row: OnStep = lambda row, figures: None  # shows progress
@@ -82,18 +77,8 @@ class Evaluation:
     def sample(self, kept: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         """Drift of every sample, and its text where the benchmark can show it."""
         table = self._pieces(kept, self._sampled)
-        self._warn_of_damage(table)
         shown = [name for name in table if name not in {*KEYS, *DRIFT}]
         return table[KEYS + DRIFT], table[KEYS + shown] if shown else None
-
-    def _warn_of_damage(self, table: pd.DataFrame) -> None:
-        """Say at how many points the policy has drifted too far, with the worst."""
-        means = table.groupby("point")[["kl", "tokens"]].mean()
-        remedy = TRAIN_LESS if self.trained else OTHER_ADAPTERS
-        warnings = {kl: damage(kl, tokens, remedy) for kl, tokens in means.to_numpy().tolist()}
-        damaged = sorted(kl for kl, warning in warnings.items() if warning)
-        if damaged:
-            say(f"at {len(damaged)} of {len(means)} points: {warnings[damaged[-1]]}")
 
     def score(self, kept: Path, cell: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, Scorer]:
         """Raw scores of the samples, a judge's scores if there is one, and the counts of failures.

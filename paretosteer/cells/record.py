@@ -356,6 +356,8 @@ class ScoredRecord(Record):
     """Choices that the method made on validation prompts."""
     notes: list[str] = []
     """Remarks to show beside the figures."""
+    drift_warning: str | None = None
+    """Warning that texts are usually damaged, with the largest KL; absent where the KL is small."""
     cost: Cost
     """Work, time and memory that the cell took."""
 

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from paretosteer.benchmark import Benchmark
 from paretosteer.cells import provenance
 from paretosteer.cells.cell_name import IDENTITY_LENGTH
 from paretosteer.cells.config_yaml import CONFIG
+from paretosteer.cells.drift_warning import drift_warning
 from paretosteer.cells.plan import cell_folder
 from paretosteer.cells.record import Record, make_record, write_record
 from paretosteer.cells.state import STAGES
@@ -148,10 +150,17 @@ def results(
         "notes": [*benchmark.notes, *method.notes, *config.preferences.notes],
         "cost": _cost(state),
         **({"fold": asdict(benchmark.fold)} if benchmark.fold else {}),
+        **_drift_warning(plan),
         **_measured(benchmark, state),
         **_rewarded(benchmark),
         **_exact(benchmark, points),
     }
+
+
+def _drift_warning(plan: CellPlan) -> dict[str, str]:
+    drift = pd.read_parquet(plan.folder / "drift.parquet", columns=["point", "kl", "tokens"])
+    warning = drift_warning(drift, trained=plan.steps > 0)
+    return {"drift_warning": warning} if warning else {}
 
 
 def _measured(benchmark: Benchmark, state: State) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from paretosteer import benchmark_outputs, method_outputs
 from paretosteer.cells import provenance, record_content
 from paretosteer.cells.cell_tracker import CellTracker
 from paretosteer.cells.config_yaml import write_config
+from paretosteer.cells.drift_warning import drift_warning
 from paretosteer.cells.evaluation import Evaluation, control_of
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.process_group import ProcessGroup
@@ -79,6 +80,7 @@ class CellRun:
         self.plan, self.tracker, self.failures = plan, tracker, failures
         self.config, self.folder = plan.config, plan.folder
         self.stage = "prepare"  # named in the record if the cell fails
+        self.drift_warned = False  # once is enough for a cell
         stage(plan.title, "preparing")
         check_reachable()
         plan.check_inputs()
@@ -160,6 +162,7 @@ class CellRun:
 
         trainer = self.trainer(on_step)
         shared = self.shared_training(trainer)
+        self.drift_warned = trainer.drift_warned
         if shared is None:
             self.method.train(self.benchmark, trainer)
         else:
@@ -168,6 +171,7 @@ class CellRun:
                 self.method.train_from(shared.checkpoint, self.benchmark, trainer)
             else:
                 self.method.load(shared.checkpoint, self.benchmark)
+        self.drift_warned |= trainer.drift_warned
 
         if self.plan.content_key:
             self.plan.check_inputs()  # the method has read its files now
@@ -217,6 +221,9 @@ class CellRun:
         extent = f"{plural(points, 'point')} x {plural(prompts, 'prompt')}"
         say(f"{self.plan.title}: sampling {extent}")
         drift, texts = evaluation.sample(self.partial.folder("sample"))
+        warning = drift_warning(drift, trained=self.plan.steps > 0)
+        if warning and not self.drift_warned:
+            say(f"warning: {warning}")
         files = [
             write_json_lines(self.folder / "samples.jsonl", texts),
             write_table(self.folder / "drift.parquet", drift),
@@ -317,7 +324,6 @@ class CellRun:
             seed,
             samples,
             own,
-            trained=self.plan.steps > 0,
         )
         evaluation.on_row = stage(self.plan.title, name, evaluation.rows)
         return evaluation

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
 
 from paretosteer.interfaces import Drift
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # A policy beyond both has usually lost the start model's language.
 DAMAGE_PER_ANSWER = 10.0  # nats
@@ -50,11 +56,43 @@ def one_sample_kl(log_probs: Tensor, start: Tensor) -> Tensor:
     return (log_probs - start).sum(dim=1)
 
 
-def damage(kl: float, tokens: float, remedy: str) -> str | None:
+def damage(kl: float, tokens: float) -> str | None:
     """Warning about a mean KL per answer, with the mean number of tokens; None if it is small."""
     if not (kl > DAMAGE_PER_ANSWER and kl > DAMAGE_PER_TOKEN * tokens):
         return None
     return (
         f"the KL from the start model is {kl:.1f} nats per answer, {kl / max(1.0, tokens):.2f} per "
-        f"token, at which texts are usually damaged; {remedy}"
+        "token, at which texts are usually damaged"
     )
+
+
+def damage_at_points(
+    kl: npt.NDArray[np.float64], tokens: npt.NDArray[np.float64], noun: str = "points"
+) -> str | None:
+    """Warning about the points with a large KL, with the largest one; None if there is none.
+
+    Parameters
+    ----------
+    kl, tokens
+        Mean KL and number of tokens per answer at each point, (n,).
+    noun
+        What the points are.
+
+    """
+    damaged = [
+        (each, length)
+        for each, length in zip(kl.tolist(), tokens.tolist(), strict=True)
+        if damage(each, length)
+    ]
+    if not damaged:
+        return None
+    most, length = max(damaged)
+    return (
+        f"texts are usually damaged at {len(damaged)} of {len(kl)} {noun}: the KL from the start "
+        f"model is up to {most:.1f} nats per answer, {most / max(1.0, length):.2f} per token"
+    )
+
+
+def remedy(trained: bool) -> str:
+    """Advice against damage, for methods that train and for those that do not."""
+    return TRAIN_LESS if trained else OTHER_ADAPTERS

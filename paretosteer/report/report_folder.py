@@ -1,7 +1,7 @@
 """Folder of a report: its files, their digests, and what a caller needs to know of it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +23,8 @@ class Report:
 
     `leaderboard` has the rows of `leaderboard.csv`; `counts` says how many cells that count
     (none superseded by a better one) have which status; `problems` are those not `ok`. `warnings`
-    are, by the number of a table, what keeps its figures from being taken at face value.
+    are, by the number of a table, what keeps its figures from being taken at face value. `damaged`
+    are the labels of its rows whose texts are usually damaged.
     """
 
     leaderboard: "pd.DataFrame"
@@ -32,6 +33,7 @@ class Report:
     counts: Mapping[str, int]
     problems: tuple[Cell, ...]
     warnings: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    damaged: Mapping[int, Collection[str]] = field(default_factory=dict)
 
     @property
     def failed(self) -> int:

@@ -15,7 +15,7 @@ from paretosteer.report.figures.all_figures import DRAWINGS, drawings, drawn_tex
 from paretosteer.report.figures.fonts import missing_note
 from paretosteer.report.outputs.csv_text import csv
 from paretosteer.report.outputs.leaderboard import leaderboard_frame
-from paretosteer.report.outputs.notes import warnings
+from paretosteer.report.outputs.notes import equal_drift_leader, warnings
 from paretosteer.report.outputs.report_json import report_json
 from paretosteer.report.outputs.text_tables import latex, markdown
 from paretosteer.report.page.page import page
@@ -78,8 +78,19 @@ def write_report(
         _remove_old_figures(folder / "figures", contents)
         # Last: it has the digests of all other files.
         write_files(folder, contents | {SUMS: _utf8(sums(contents))})
-    cautions = {result.table.number: warnings(result) for result in results}
-    return Report(frame, folder, folder / "index.html", *_account(found), cautions)
+    return Report(
+        frame,
+        folder,
+        folder / "index.html",
+        *_account(found),
+        warnings={
+            each.table.number: [*equal_drift_leader(each), *warnings(each)] for each in results
+        },
+        damaged={
+            each.table.number: {row.row.label for row in each.rows if row.damage}
+            for each in results
+        },
+    )
 
 
 def _check_reference(

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import unicodedata
+from collections.abc import Sequence
 
 from paretosteer.runtime.secrets import redact
 
@@ -37,6 +38,12 @@ def output_width() -> int | None:
 def plural(count: int, noun: str) -> str:
     """A count with its noun: 1 cell, 6 cells."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def enumerated(words: Sequence[str]) -> str:
+    """Words in a sentence: a, b and c."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def byte_size(count: float) -> str:

@@ -97,7 +97,7 @@ class Trainer:
     def __post_init__(self) -> None:
         self._began = time.perf_counter()
         self._visits: Counter[str] = Counter()
-        self._damaged: set[str] = set()  # phases whose drift was warned about
+        self.drift_warned = False
 
     @property
     def seconds(self) -> float:
@@ -286,13 +286,15 @@ class Trainer:
         return collapsed + 1
 
     def _warn_of_damage(self, name: str, figures: dict[str, float], parts: Sequence[Part]) -> None:
-        """Say once in each phase that the policy has drifted too far."""
+        """Say once in each training that the policy has drifted too far."""
+        if self.drift_warned:
+            return
         tokens = sum(part.batch.tokens for part in parts) / sum(part.batch.terms for part in parts)
-        if name not in self._damaged and (
-            warning := damage(figures.get("kl", 0.0), tokens, TRAIN_LESS)
-        ):
-            self._damaged.add(name)
-            self.say(f"phase {name!r}, step {self.account.steps + 1}: {warning}")
+        if warning := damage(figures.get("kl", 0.0), tokens):
+            self.drift_warned = True
+            self.say(
+                f"warning: phase {name!r}, step {self.account.steps + 1}: {warning}; {TRAIN_LESS}"
+            )
 
     def _book(self, phase: Phase, parts: Sequence[Part]) -> None:
         processes = self.accelerator.num_processes

@@ -6,23 +6,21 @@ import pandas as pd
 import pytest
 from accelerate import Accelerator
 
-from paretosteer.cells import evaluation
-from paretosteer.policies.kl import TRAIN_LESS, damage
+from paretosteer.cells.drift_warning import drift_warning
+from paretosteer.policies.kl import damage
 from paretosteer.training.trainer import Trainer
 
 
 @pytest.mark.parametrize(("kl", "tokens"), [(9.0, 16), (12.0, 48), (0.9, 1), (-20.0, 16)])
 def test_moderate_drift_is_no_damage(kl, tokens):
-    assert damage(kl, tokens, TRAIN_LESS) is None
+    assert damage(kl, tokens) is None
 
 
 def test_damage_is_described_per_answer_and_per_token():
-    warning = damage(44.0, 40.0, TRAIN_LESS)
-    assert "is 44.0 nats per answer, 1.10 per token" in warning
-    assert "lower method.learning_rate" in warning
+    assert "is 44.0 nats per answer, 1.10 per token" in damage(44.0, 40.0)
 
 
-def test_training_warns_once_in_each_phase():
+def test_training_warns_once():
     said = []
     trainer = Trainer(Accelerator(cpu=True), steps=9, rows=4, samples=2, seed=0, say=said.append)
     parts = [SimpleNamespace(batch=SimpleNamespace(tokens=64, terms=4))]
@@ -30,25 +28,27 @@ def test_training_warns_once_in_each_phase():
         trainer._warn_of_damage("bank 0", {"kl": kl}, parts)
     trainer._warn_of_damage("bank 1", {"kl": 20.0}, parts)
     trainer._warn_of_damage("imitation", {}, parts)
-    assert [line.split(":")[0] for line in said] == [
-        "phase 'bank 0', step 1",
-        "phase 'bank 1', step 1",
-    ]
+    (line,) = said
+    assert line.startswith("warning: phase 'bank 0', step 1: the KL from the start model is 20.0")
+    assert "lower method.learning_rate" in line and trainer.drift_warned
 
 
-def test_sampling_warns_with_the_worst_point(monkeypatch):
-    said = []
-    monkeypatch.setattr(evaluation, "say", said.append)
-    table = pd.DataFrame({"point": [0, 0, 1, 2], "kl": [1, 2, 20, 40], "tokens": 16})
-    evaluation.Evaluation._warn_of_damage(SimpleNamespace(trained=True), table)
-    assert len(said) == 1
-    assert said[0].startswith("at 2 of 3 points: the KL from the start model is 40.0 nats")
+def test_the_warning_of_a_cell_has_the_worst_point():
+    drift = pd.DataFrame({"point": [0, 0, 1, 2], "kl": [1, 2, 20, 40], "tokens": 16})
+    assert drift_warning(drift, trained=True) == (
+        "texts are usually damaged at 2 of 3 points: the KL from the start model is up to 40.0 "
+        "nats per answer, 2.50 per token; lower method.learning_rate, or raise method.kappa where "
+        "the feedback is a reward"
+    )
 
 
-def test_advice_fits_a_method_that_trains_nothing(monkeypatch):
-    said = []
-    monkeypatch.setattr(evaluation, "say", said.append)
-    table = pd.DataFrame({"point": [0], "kl": [221], "tokens": 16})
-    evaluation.Evaluation._warn_of_damage(SimpleNamespace(trained=False), table)
-    assert "use adapters that were trained for fewer steps" in said[0]
-    assert "method." not in said[0]
+def test_a_cell_with_moderate_drift_has_no_warning():
+    drift = pd.DataFrame({"point": [0, 1], "kl": [1.0, 2.0], "tokens": 16})
+    assert drift_warning(drift, trained=True) is None
+
+
+def test_advice_fits_a_method_that_trains_nothing():
+    drift = pd.DataFrame({"point": [0], "kl": [221], "tokens": 16})
+    warning = drift_warning(drift, trained=False)
+    assert "use adapters that were trained for fewer steps" in warning
+    assert "method." not in warning

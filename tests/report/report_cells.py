@@ -86,6 +86,7 @@ def write_cell(
     noise: float = 0.4,
     names: Sequence[str] = OBJECTIVES,
     text: str = "Once there was a fox.",
+    kl: float = 2.0,
     fold: tuple[int, int] | None = None,
     oracle: Response | None = None,
     changes: dict[str, Any] | None = None,
@@ -120,7 +121,7 @@ def write_cell(
             name = f"p{prompt:02d}" if fold is None else f"{fold[0]}p{prompt:02d}"
             place = {"point": index, "prompt_id": name, "sample": 0}
             rows.append(place | dict(zip(names, raw[prompt], strict=False)))
-            drift.append(place | {"kl": 2 + mu[0], "start_nll": 60.0, "tokens": 40})
+            drift.append(place | {"kl": kl + mu[0], "start_nll": 60.0, "tokens": 40})
             samples.append(place | {"prompt": f"Prompt {prompt}", "text": f"{text} {mu.round(2)}"})
     pd.DataFrame(rows).to_parquet(folder / "scores.parquet")
     pd.DataFrame(drift).to_parquet(folder / "drift.parquet")

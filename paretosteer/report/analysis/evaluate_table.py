@@ -15,11 +15,13 @@ from paretosteer.report.analysis import bootstrap
 from paretosteer.report.analysis.equal_drift import EqualDrift, equal_drift
 from paretosteer.report.analysis.oracle import Oracle, common_oracle
 from paretosteer.report.analysis.ranks import COMPARED, Pair, compare, standings
-from paretosteer.report.analysis.replicates import Replicate, replicate_noun
+from paretosteer.report.analysis.replicates import Replicate, damage_of, replicate_noun
 from paretosteer.report.analysis.steering_intervals import steering_intervals
 from paretosteer.report.analysis.tables import Row, Table
 from paretosteer.report.analysis.win_rates import WinRate, against, win_rates
-from paretosteer.report.columns import row_metrics
+from paretosteer.report.columns import KL, row_metrics
+
+DAMAGE_MARK = "⚠"  # before the KL of a row whose texts are usually damaged
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,16 @@ class RowResult:
     row: Row
     figures: Figures  # by column of the leaderboard
     curves: Curves | None  # None if no cell was scored
+
+    @property
+    def damage(self) -> str | None:
+        """Warning about the points at which texts are usually damaged; None if there is none."""
+        return damage_of(self.row.replicates)
+
+    def text(self, column: Column) -> str:
+        """Value of a column as tables show it."""
+        text = column.text(self.figures)
+        return f"{DAMAGE_MARK} {text}" if column.name == KL.name and self.damage else text
 
 
 @dataclass(frozen=True)

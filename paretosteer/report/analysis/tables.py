@@ -58,6 +58,21 @@ class Table:
     # Scored tables that differ from this one in the grid of preferences only.
     other_grids: tuple["Table", ...] = ()
 
+    @property
+    def place(self) -> str:
+        """Benchmark and start model in words."""
+        return place(self.benchmark, self.model)
+
+
+def place(benchmark: str, model: str) -> str:
+    """Benchmark and start model in words."""
+    return f"{benchmark} with {model_words(model)}" if model else benchmark
+
+
+def model_words(model: str) -> str:
+    """Name of a start model, after that of its benchmark."""
+    return "its built-in model" if model == "embedded" else model
+
 
 @dataclass(frozen=True)
 class Tables:

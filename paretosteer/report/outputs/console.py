@@ -1,9 +1,11 @@
 """Leaderboard and comparison on a terminal, or as plain text where there is none."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.metrics.row_metric import Column
+from paretosteer.report.analysis.evaluate_table import DAMAGE_MARK
+from paretosteer.report.analysis.tables import place
 from paretosteer.report.columns import CONTROLLABILITY, HYPERVOLUME, KL, on_terminal
 from paretosteer.report.outputs.comparison_files import (
     HEADINGS,
@@ -37,7 +39,8 @@ def print_leaderboard(report: Report) -> None:
     """Print a report's tables with their warnings, cells not ok, and the page's path."""
     console, frame = new_console(), report.leaderboard
     for number, rows in frame.groupby("table", sort=True):
-        missing = _print_table(console, f"Table {number}", rows[:_MOST])
+        damaged = report.damaged.get(rows["table"].iloc[0], ())
+        missing = _print_table(console, f"Table {number}", rows[:_MOST], damaged)
         _say_more(console, len(rows), "row", ", all in leaderboard.csv")
         remark_missing(console, missing)
         for warning in report.warnings.get(rows["table"].iloc[0], ()):
@@ -94,15 +97,18 @@ def new_console() -> "Console":
     return Console(width=output_width() or _PLAIN_WIDTH, highlight=False)
 
 
-def _print_table(console: "Console", title: str, rows: "pd.DataFrame") -> list[str]:
+def _print_table(
+    console: "Console", title: str, rows: "pd.DataFrame", damaged: Collection[str]
+) -> list[str]:
     """Print a table; gives the headings of columns for which the terminal is too narrow."""
     first = rows.iloc[0]
-    place = " ".join(str(first[name]) for name in ("benchmark", "model") if _there(first[name]))
+    model = str(first["model"]) if _there(first["model"]) else ""
+    where = place(str(first["benchmark"]), model)
     stars = ["*" if exempt else "" for exempt in rows["exempt"]]
     labels = [line(name) + star for name, star in zip(rows["label"], stars, strict=True)]
     shown = [each for each in on_terminal() if each.name in rows]
     columns = [
-        _text_column(each, rows)
+        _text_column(each, rows, damaged if each is KL else ())
         for each in shown
         if not each.sparse or rows[each.name].notna().any()
     ]
@@ -110,14 +116,17 @@ def _print_table(console: "Console", title: str, rows: "pd.DataFrame") -> list[s
     # Where all went well the status says nothing, so it is the first column to go.
     telling = [] if (rows["status"] == "ok").all() else [statuses.heading]
     kept = [*map(_heading, _KEPT), *telling]
-    title = line(f"{title} {place}".strip())
+    title = line(f"{title}: {where}")
     table, missing = fitted(console, title, labels, [*columns, statuses], kept, enough=len(kept))
     console.print(table)
     return [name for name in missing if name != statuses.heading or telling]
 
 
-def _text_column(column: Column, rows: "pd.DataFrame") -> TextColumn:
-    whole = [line(_value(row, column)) for _, row in rows.iterrows()]
+def _text_column(column: Column, rows: "pd.DataFrame", marked: Collection[str]) -> TextColumn:
+    """Values of a column, those of the rows with a label in `marked` with the mark of damage."""
+    marks = [f"{DAMAGE_MARK} " if label in marked else "" for label in rows["label"]]
+    values = [_value(row, column) for _, row in rows.iterrows()]
+    whole = [line(mark + value) for mark, value in zip(marks, values, strict=True)]
     return TextColumn(_heading(column), whole, [value.partition(" [")[0] for value in whole])
 
 

@@ -6,10 +6,11 @@ from typing import Any
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
 from paretosteer.metrics.power import detectable
+from paretosteer.policies.kl import DAMAGE_PER_ANSWER, DAMAGE_PER_TOKEN, remedy
 from paretosteer.report.analysis.bootstrap import RESAMPLES
 from paretosteer.report.analysis.comparable import numbered, vector_words
 from paretosteer.report.analysis.drawn_rows import left_out
-from paretosteer.report.analysis.evaluate_table import RowResult, TableResult
+from paretosteer.report.analysis.evaluate_table import DAMAGE_MARK, RowResult, TableResult
 from paretosteer.report.analysis.ranks import ALPHA, COMPARED
 from paretosteer.report.analysis.replicates import Replicate
 from paretosteer.report.analysis.row_key import engine
@@ -27,6 +28,8 @@ def notes(result: TableResult) -> list[str]:
     kinds = (
         iter([result.table.remark] if result.table.remark else []),
         _smoke(scored),
+        equal_drift_leader(result),
+        _damage(scored),
         _other_grids(result),
         _engines(scored),
         _intervals(result),
@@ -57,6 +60,7 @@ def warnings(result: TableResult) -> list[str]:
     scored = result.scored
     return [
         *_smoke(scored),
+        *_readable(list(_damage(scored))),
         *_engines(scored),
         *_few_seeds(result),
         *_budgets(scored),
@@ -109,6 +113,38 @@ def _smoke(rows: tuple[RowResult, ...]) -> Iterator[str]:
         rest = "" if len(names) == 1 else " of its rows"
         yield (
             f"Budget smoke: the figures{rest} are meaningless; they only show that everything runs."
+        )
+
+
+def equal_drift_leader(result: TableResult) -> Iterator[str]:
+    """The best competing row at equal drift, where it is not the one with most hypervolume."""
+    column = "hypervolume_equal_drift"
+    competing = [each for each in result.scored if not each.row.exempt]
+    measured = [each for each in competing if column in each.figures]
+    if not result.equal_drift or not measured:
+        return
+    first = competing[0]
+    leader = max(measured, key=lambda each: each.figures[column])
+    if leader is first:
+        return
+    own = first.figures.get(column)
+    behind = "has no such point" if own is None else f"reaches {own:.2f}"
+    yield (
+        f"At equal drift, {leader.row.label} leads: counting only points within "
+        f"{result.equal_drift.middle:.3g} nats of the start model, its hypervolume is "
+        f"{leader.figures[column]:.2f}; {first.row.label} {behind}."
+    )
+
+
+def _damage(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    damaged = [each for each in rows if each.damage]
+    for each in damaged:
+        yield f"{each.row.label}: {each.damage}."
+    advice = dict.fromkeys(remedy(bool(each.figures["train_steps"])) for each in damaged)
+    if damaged:
+        yield (
+            f"A KL with {DAMAGE_MARK} exceeds {DAMAGE_PER_ANSWER:g} nats per answer and "
+            f"{DAMAGE_PER_TOKEN:g} per token at some points. To drift less, {'; '.join(advice)}."
         )
 
 

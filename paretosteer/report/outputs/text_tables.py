@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis.comparable import Setting, distinctions, folds_words, vector_words
 from paretosteer.report.analysis.evaluate_table import RowResult, TableResult
+from paretosteer.report.analysis.tables import model_words
 from paretosteer.report.columns import DECODING_COSTS, HYPERVOLUME, STEPS, section
 from paretosteer.report.outputs.notes import notes
 from paretosteer.runtime.terminal import plural, printable
@@ -26,11 +27,11 @@ def headline(result: TableResult) -> str:
     """Benchmark, model and setting of a table in one line."""
     table, setting = result.table, result.table.setting
     if not setting:
-        return f"{table.benchmark} {table.model}".strip()
+        return table.place
     folds = f" in {folds_words(setting.folds)}" if setting.folds else ""
     less = f" (each minus {setting.kl_coefficient:g} × KL)" if setting.kl_coefficient else ""
     return (
-        f"{setting.benchmark} (version {setting.version}) on {table.model}: "
+        f"{setting.benchmark} (version {setting.version}) with {model_words(table.model)}: "
         f"{', '.join(setting.names)}{less}; {plural(len(setting.preferences), 'preference')}, "
         f"{plural(setting.prompt_count, 'test prompt')}{folds}, {setting.dtype}, "
         f"reference {vector_words(setting.reference)}"
@@ -109,7 +110,7 @@ def _markdown_table(result: TableResult, remarks: Sequence[str]) -> str:
             f"|:--|{'--:|' * (len(headings) - 2)}:--|",
             *(f"| {' | '.join(row)} |" for row in rows),
             "",
-            *(f"- {markdown_escape(note)}" for note in remarks),
+            *(f"- {_with_code(note, markdown_escape, '`{}`'.format)}" for note in remarks),
             "",
         ]
     )
@@ -125,11 +126,12 @@ def _latex_table(result: TableResult, remarks: Sequence[str]) -> str:
     rows = _rows(result, columns, _Look(latex_escape, bold, underlined, star="$^{*}$"))
     marks = ["Underlined: not significantly different from the best."] if result.tied else []
     caption = f"{headline(result)}. {' '.join([*marks, *remarks])}"
+    caption = _with_code(caption, latex_escape, r"\texttt{{{}}}".format)
     return "\n".join(
         [
             r"\begin{table}",
             r"  \centering",
-            rf"  \caption{{{latex_escape(caption)}}}",
+            rf"  \caption{{{caption}}}",
             rf"  \label{{tab:leaderboard-{result.table.number}}}",
             rf"  \begin{{tabular}}{{l{'r' * (len(headings) - 2)}l}}",
             r"    \toprule",
@@ -158,7 +160,7 @@ def _rows(result: TableResult, columns: Sequence[Column], look: _Look) -> list[l
     tied = {HYPERVOLUME.name: result.tied}
 
     def value(each: RowResult, column: Column) -> str:
-        text, label = look.escape(column.text(each.figures)), each.row.label
+        text, label = look.escape(each.text(column)), each.row.label
         if label in best[column.name]:
             return look.best(text)
         return look.tied(text) if label in tied.get(column.name, ()) else text
@@ -186,6 +188,12 @@ def markdown_escape(text: str) -> str:
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", line)  # within a word it needs no escape
 
 
+def _with_code(text: str, escape: Callable[[str], str], code: Callable[[str], str]) -> str:
+    """Text with its commands, which are in backticks, as code."""
+    parts = re.split(r"`(paretosteer [a-z-]+)`", text)
+    return "".join(code(part) if n % 2 else escape(part) for n, part in enumerate(parts))
+
+
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -200,6 +208,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "−": "$-$",
+    "⚠": r"$\dagger$",
 }
 
 

@@ -31,6 +31,7 @@ _SCRIPTS = (
     "samples",
     "tips",
     "tables",
+    "contents",
     "main",
 )
 

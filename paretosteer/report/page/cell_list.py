@@ -8,6 +8,8 @@ from typing import Any
 
 from paretosteer.cells.cell import Cell
 from paretosteer.cells.record import Record
+from paretosteer.report.analysis.evaluate_table import DAMAGE_MARK
+from paretosteer.report.analysis.replicates import damage_of
 from paretosteer.report.analysis.tables import Tables
 
 # Each cell's provenance is a few thousand characters, and a hundred columns are not read.
@@ -20,16 +22,18 @@ def cell_list(tables: Tables) -> dict[str, Any]:
     """All cells by configuration and seed, then those not ok, then the provenance of each."""
     selected = _selection(tables.cells)
     anchors = {cell.path: f"cell-{place}" for place, cell in enumerate(selected, 1)}
+    warnings = _warnings(tables)
     return {
         "count": len(tables.cells),
+        "warned": bool(warnings),
         "statuses": Counter(cell.status for cell in tables.cells),
-        **_grid(tables.cells, anchors),
+        **_grid(tables.cells, anchors, warnings),
         "problems": [cell for cell in tables.cells if cell.status != "ok"][:_MOST_CELLS],
         "provenance": [
             {
                 "anchor": anchors[cell.path],
                 "title": f"{_configuration(cell)}, {_title(cell.seed, cell.fold)}: {cell.status}",
-                "facts": list(_facts(cell, tables.superseded)),
+                "facts": list(_facts(cell, tables.superseded, warnings)),
             }
             for cell in selected
         ],
@@ -47,7 +51,16 @@ def _selection(cells: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _grid(cells: Sequence[Cell], anchors: Mapping[Path, str]) -> dict[str, Any]:
+def _warnings(tables: Tables) -> dict[Path, str]:
+    """Warnings of cells whose texts are usually damaged."""
+    replicates = (each for table in tables.tables for row in table.rows for each in row.replicates)
+    warnings = {each.cell.path: damage_of([each]) for each in replicates}
+    return {path: warning for path, warning in warnings.items() if warning}
+
+
+def _grid(
+    cells: Sequence[Cell], anchors: Mapping[Path, str], warnings: Mapping[Path, str]
+) -> dict[str, Any]:
     """Configurations by seeds and folds, or where there are many of these counts of statuses.
 
     An entry lists its statuses, each with the anchor of its cell's provenance, "" if not shown.
@@ -66,7 +79,13 @@ def _grid(cells: Sequence[Cell], anchors: Mapping[Path, str]) -> dict[str, Any]:
         by_turn = [[cell for cell in own if _turn(cell) == turn] for turn in turns]
         return [
             {
-                "marks": [(_mark(cell.status), anchors.get(cell.path, "")) for cell in each],
+                "marks": [
+                    (
+                        _mark(cell.status) + (f" {DAMAGE_MARK}" if cell.path in warnings else ""),
+                        anchors.get(cell.path, ""),
+                    )
+                    for cell in each
+                ],
                 "ok": {cell.status for cell in each} <= {"ok"},
             }
             for each in by_turn
@@ -97,8 +116,12 @@ def _title(seed: int | None, fold: int | None) -> str:
     return f"seed {seed}" if fold is None else f"seed {seed}, fold {fold}"
 
 
-def _facts(cell: Cell, superseded: Mapping[Path, Path]) -> Iterator[tuple[str, str]]:
+def _facts(
+    cell: Cell, superseded: Mapping[Path, Path], warnings: Mapping[Path, str]
+) -> Iterator[tuple[str, str]]:
     yield "path", str(cell.path)
+    if cell.path in warnings:
+        yield "warning", warnings[cell.path]
     if cell.reason:
         yield "reason", cell.reason
     if cell.record:

@@ -4,6 +4,7 @@ The templates write tables, notes and figures as plain HTML; a script makes tabl
 draws the interactive parts. Python prepares the data of both.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -17,7 +18,7 @@ from paretosteer.report.analysis.tables import Tables
 from paretosteer.report.columns import HYPERVOLUME, other_columns, section
 from paretosteer.report.figures.all_figures import drawings, render
 from paretosteer.report.figures.style import DARK
-from paretosteer.report.outputs.notes import warnings
+from paretosteer.report.outputs.notes import equal_drift_leader, warnings
 from paretosteer.report.outputs.text_tables import (
     apart,
     decoding_columns,
@@ -37,9 +38,13 @@ from paretosteer.report.page.sample_texts import (
 )
 from paretosteer.report.page.sortable_table import sortable_table
 from paretosteer.report.page.utility_table import utility_table
+from paretosteer.runtime.terminal import enumerated, plural
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
+
+_MOST_NAMED = 6  # methods in the sentence at the top
 
 # Bytes of a figure with so many marks that a second copy of it would make the page slow to load:
 # dark pages then show it on a light ground.
@@ -88,24 +93,29 @@ def _template(name: str) -> "Template":
         lstrip_blocks=True,
     )
     # `value | number("z.2f")`: Python's format, with a true minus sign.
+    templates.filters["commands"] = _commands
     templates.filters["number"] = lambda value, form: format(value, form).replace("-", "−")
     return templates.get_template(name)
 
 
+def _commands(text: str) -> "Markup":
+    """Text as HTML, with what is in backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
 def _title(results: Sequence[TableResult]) -> str:
-    """Objectives, number of rows and start model of a single table; benchmarks of several."""
+    """Objectives, rows, benchmark and start model of a single table; benchmarks of several."""
     scored = [each for each in results if each.scored]
     if len(scored) != 1:
         named = dict.fromkeys(each.table.benchmark for each in results)
         return f"Steering compared on {', '.join(named)}"
     (only,) = scored
     assert only.table.setting  # a scored table has one
-    count = len(only.rows)
-    *others, last = only.table.setting.names
-    names = f"{', '.join(others)} and {last}" if others else last
-    return (
-        f"Steering {names}: {count} configuration{'s' if count > 1 else ''} on {only.table.model}"
-    )
+    count = plural(len(only.rows), "configuration")
+    names = enumerated(only.table.setting.names)
+    return f"Steering {names}: {count} on {only.table.place}"
 
 
 def _glossary(results: Sequence[TableResult]) -> list[Column]:
@@ -119,7 +129,7 @@ def _table(result: TableResult, notes: Sequence[str]) -> dict[str, Any]:
     return {
         "number": result.table.number,
         "benchmark": result.table.benchmark,
-        "model": result.table.model,
+        "place": result.table.place,
         "headline": headline(result),
         "notes": notes,
         "warnings": warnings(result),
@@ -138,11 +148,14 @@ def _winner(result: TableResult) -> dict[str, Any] | None:
         return None
     best = ranked[0]
     close = [each for each in result.scored if each.row.label in result.tied]
+    named = [f"{each.row.label} ({HYPERVOLUME.text(each.figures)})" for each in close]
+    more = [f"{len(named) - _MOST_NAMED} more"] if len(named) > _MOST_NAMED else []
     return {
         "label": best.row.label,
         "hypervolume": HYPERVOLUME.text(best.figures),
         "competitors": len(ranked),
-        "ties": [f"{each.row.label} ({HYPERVOLUME.text(each.figures)})" for each in close],
+        "ties": enumerated([*named[:_MOST_NAMED], *more]) if named else "",
+        "equal_drift": " ".join(equal_drift_leader(result)),
     }
 
 

@@ -23,7 +23,7 @@ def sortable_table(
     def cell(each: RowResult, column: Column) -> dict[str, Any]:
         value = each.figures.get(column.name)
         return {
-            "text": column.text(each.figures),
+            "text": each.text(column),
             # The number that the text stands for, where it is one.
             "value": f"{value:.9g}" if isinstance(value, int | float) else None,
             "best": each.row.label in best[column.name],

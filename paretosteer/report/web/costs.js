@@ -76,10 +76,21 @@ function sidesOf(chart, rows, best, price, logarithmic) {
   const [left, right] = roomForNames(rows.map(price), logarithmic);
   const [low, high] = roomForWhiskers(rows);
   const sorted = [...rows].sort((x, y) => best.includes(y) - best.includes(x));
-  const sides = labelSides(sorted.map((row) => {
+  const across = (row) => {
     const at = logarithmic ? Math.log10(price(row)) : price(row);
-    return [width * (at - left) / (right - left), height * (high - row.volume[0]) / (high - low)];
-  }), sorted.map(title), width, height);
+    return width * (at - left) / (right - left);
+  };
+  const down = (volume) => height * (high - volume) / (high - low);
+  const place = (row) => [across(row), down(row.volume[0])];
+  const whiskers = rows.filter((row) => row.volume[1] !== null).map((row) =>
+    [across(row) - 2, down(row.volume[2]), across(row) + 2, down(row.volume[1])]);
+  const steps = [...best].sort((x, y) => price(x) - price(y)).map(place);
+  const lines = steps.slice(1).flatMap(([x, y], n) => {
+    const [before, level] = steps[n];
+    return [[before + 8, level - 2, x, level + 2], [x - 2, y, x + 2, level]];
+  });
+  const sides = labelSides(
+    sorted.map(place), sorted.map(title), width, height, [...whiskers, ...lines]);
   return new Map(sorted.map((row, n) => [row, sides[n]]));
 }
 

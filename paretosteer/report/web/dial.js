@@ -21,7 +21,7 @@ function dial(node, view) {
   const caption = `${line}${dials} The dotted line points from the start model along the preference.`;
   const cards = cardsOf(view);
   node.append(
-    make("h3", {}, "Turn the dial"),
+    make("h3", {}, "Dial"),
     make("p", { class: "soft" }, hint(table)),
     make("div", { class: "desk" },
       make("div", { class: "console" }, readout, control.node, measured, leader, legend(view), shareLink(view)),

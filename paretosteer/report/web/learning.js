@@ -7,7 +7,7 @@ function learning(node, view) {
   let chosen = 0;
   const pick = choice("Quantity", quantities, chosen,
     (place) => view.change(() => { chosen = place; }));
-  node.append(make("h3", {}, "How training went"),
+  node.append(make("h3", {}, "Learning curves"),
     make("p", { class: "soft" },
       "Every method's training, of its first seed: means over a few steps each. Lines break where " +
       "another phase starts. Losses of different methods are not comparable; rewards are raw, of " +

@@ -5,7 +5,7 @@ const PARTS = { dial, samples, ternary, responses, spider, costs, budgets, drift
 function ternary(node, view) {
   if (view.table.names.length !== 3) return;
   const chart = chartBox("Best method by preference", "tall");
-  node.append(make("h3", {}, "Who is best where"),
+  node.append(make("h4", {}, "Who is best where"),
     make("p", { class: "soft" },
       "Every measured preference, in the colour and mark of the method that offers the " +
       "most utility there. Hover for all methods; click to turn the dial."), chart, legend(view));
@@ -114,6 +114,7 @@ async function start() {
     views.set(section, fill(section, table));
   }
   const refreshAll = () => views.forEach((view) => refresh(view, view.parts));
+  sections.forEach(contents);
   if (sections.length) switcher(sections);
   if (!tables.length) return;
   if (!(await unpackPlotly())) {

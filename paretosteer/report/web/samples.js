@@ -6,7 +6,7 @@ const LONGEST = 600;  // as in `sample_texts.py`
 function samples(node, view) {
   if (!view.table.texts) return;
   const body = make("div", {}, make("p", { class: "soft" }, "…"));
-  node.append(make("h3", {}, "All recorded texts"), body);
+  node.append(make("h3", {}, "Texts"), body);
   // Thousands of texts wait until they are about to be seen.
   const observer = new IntersectionObserver(([{ isIntersecting }]) => {
     if (!isIntersecting) return;
