@@ -1,6 +1,4 @@
-"""Rows whose texts are usually damaged are marked in every output; equal drift may change the leader."""
-
-from pathlib import Path
+"""Rows whose texts are usually damaged are marked in every output."""
 
 import pytest
 from report_cells import concave, write_cell
