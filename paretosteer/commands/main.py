@@ -25,7 +25,7 @@ from paretosteer.commands import list as listing
 from paretosteer.commands.arguments import quiet
 from paretosteer.errors import ParetosteerError, UsageError, disk_problem, said, stops_job
 from paretosteer.plugins import registry, single_files
-from paretosteer.runtime.terminal import line
+from paretosteer.runtime.terminal import line, wrapped
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,22 +37,26 @@ def main(argv: Sequence[str] | None = None) -> int:
             registry.check_files()
         code: int = args.action(args)
     except ParetosteerError as error:
-        print(f"paretosteer: {line(error)}", file=sys.stderr)
+        _complain(line(error))
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:  # the reader of the output has closed it
         sys.stderr.close()
         return 0
     except OSError as error:
-        print(f"paretosteer: {line(disk_problem(error))}", file=sys.stderr)
+        _complain(line(disk_problem(error)))
         return 2
     except KeyboardInterrupt:
-        print("paretosteer: interrupted; rerun the same command to resume", file=sys.stderr)
+        _complain("interrupted; rerun the same command to resume")
         return 130
     except SystemExit as error:  # of a plug-in: no command of ours raises it
         if stops_job(error):
             raise
         raise RuntimeError(said(error)) from error
     return code
+
+
+def _complain(text: str) -> None:
+    print(wrapped(f"paretosteer: {text}", sys.stderr), file=sys.stderr)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -72,9 +72,12 @@ def _report(args: argparse.Namespace) -> int:
     if args.paper:
         return _paper(args, reference)
     from paretosteer.report import print_leaderboard, write_report
+    from paretosteer.runtime.progress_bars import bars
 
     further = {} if args.raw_bounds is None else {"raw_bounds": _bounds(args.raw_bounds)}
-    print_leaderboard(write_report(args.folders, out=args.out, raw_reference=reference, **further))
+    with bars():
+        report = write_report(args.folders, out=args.out, raw_reference=reference, **further)
+    print_leaderboard(report)
     return 0
 
 

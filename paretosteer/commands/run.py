@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -129,11 +130,12 @@ def _run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _show(cells, from_scratch)
     begin(cells, from_scratch)
+    began = time.monotonic()
     with bars(time_left(cells)):
         record = run_one(cell)
     if record is None:  # the first process of this cell does the rest
         return 0
-    announce(record, cell.config)
+    announce(record, cell.config, time.monotonic() - began)
     if isinstance(record, FailedRecord):
         return 2 if record.error.type == "UsageError" else 1
     report_folders([cell.config.sweep_dir], cell.config)

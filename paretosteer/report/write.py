@@ -2,11 +2,13 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from paretosteer.cells.cell import Cell, cell_folders, read_cell
 from paretosteer.errors import UsageError
+from paretosteer.metrics.measure import Map
 from paretosteer.report.analysis.drawn_rows import focus
 from paretosteer.report.analysis.evaluate_table import TableResult, evaluate
 from paretosteer.report.analysis.tables import Tables, make_tables
@@ -20,7 +22,7 @@ from paretosteer.report.outputs.report_json import report_json
 from paretosteer.report.outputs.text_tables import latex, markdown
 from paretosteer.report.page.page import page
 from paretosteer.report.report_folder import SUMS, Report, report_folder, sums, write_files
-from paretosteer.runtime.progress import say
+from paretosteer.runtime.progress import say, stage
 from paretosteer.runtime.terminal import plural
 from paretosteer.storage.atomic import remove_drafts
 from paretosteer.storage.locks import owned
@@ -54,15 +56,18 @@ def write_report(
     places = cell_folders(*dirs)
     folder = report_folder(dirs[0], out)
     with several(len(places)) as spread:
-        found = make_tables(spread(read_cell, places), spread)
+        reading = _Shown(spread, "reading cells", 2 * len(places))
+        found = make_tables(reading(read_cell, places), reading)
         _check_reference(raw_reference, found)
         _check_bounds(raw_bounds, found)
-        results = [evaluate(table, spread, raw_reference, raw_bounds) for table in found.tables]
+        comparing = _Shown(spread, "comparing rows", 2 * _scored_rows(found))
+        results = [evaluate(table, comparing, raw_reference, raw_bounds) for table in found.tables]
     frame = leaderboard_frame(results)
     focused = [focus(each) for each in results]
     if note := missing_note("".join(drawn_text(each) for each in focused if each.scored)):
         say(note)
     drawn = dict(_figures(focused))
+    stage("report", "writing the page")
     light = {key[:2]: image for key, image in drawn.items() if key[2] == "svg"}
     contents = {
         "leaderboard.csv": _utf8(csv(frame)),
@@ -91,6 +96,23 @@ def write_report(
             for each in results
         },
     )
+
+
+def _scored_rows(found: Tables) -> int:
+    return sum(bool(row.replicates) for table in found.tables for row in table.rows)
+
+
+class _Shown:
+    """A `map` that shows its progress as a stage of the report."""
+
+    def __init__(self, spread: Map, name: str, total: int):
+        self._spread, self._show, self._done = spread, stage("report", name, total), 0
+
+    def __call__(self, function: Callable[[Any], Any], things: Iterable[Any]) -> Iterator[Any]:
+        for each in self._spread(function, things):
+            self._done += 1
+            self._show(self._done, {})
+            yield each
 
 
 def _check_reference(
@@ -127,10 +149,12 @@ def _utf8(text: str) -> bytes:
 
 
 def _figures(results: Sequence[TableResult]) -> Iterator[tuple[tuple[int, str, str], bytes]]:
-    for result in results:
-        for drawing in drawings(result):
-            for form in ("svg", "png"):
-                yield (result.table.number, drawing.name, form), render(result, drawing, form)
+    work = [(each, drawing) for each in results for drawing in drawings(each)]
+    show = stage("report", "drawing figures", len(work))
+    for done, (result, drawing) in enumerate(work, 1):
+        for form in ("svg", "png"):
+            yield (result.table.number, drawing.name, form), render(result, drawing, form)
+        show(done, {})
 
 
 def _remove_old_figures(folder: Path, contents: Mapping[str, bytes]) -> None:

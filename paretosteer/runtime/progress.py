@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from paretosteer.runtime.accelerate_processes import is_first
-from paretosteer.runtime.terminal import line
+from paretosteer.runtime.terminal import line, wrapped
 
 SECONDS = 20  # between lines of a `PeriodicLines`
 REPORTS = 4  # lines per training run where there is no terminal to draw a bar on
@@ -55,7 +55,8 @@ class Lines:
 
     def line(self, text: str, out: bool = False) -> None:
         """Print one line."""
-        print(line(text), file=sys.stdout if out else sys.stderr, flush=True)
+        stream = sys.stdout if out else sys.stderr
+        print(wrapped(line(text), stream), file=stream, flush=True)
 
     def progress(self, at: Progress) -> None:
         """Print training at `REPORTS` of its steps, other stages if they take long."""
@@ -101,12 +102,13 @@ def cell_of_sweep(number: int, total: int) -> Iterator[None]:
         _cell, _cells = before
 
 
-def say(text: str) -> None:
-    """Print one line for the user on standard error; in a sweep with the number of the cell.
+def say(text: str, out: bool = False) -> None:
+    """Print one line for the user; in a sweep with the number of the cell.
 
-    Of several processes of one cell, only the first prints.
+    It goes to standard error, with `out` to standard output. Of several processes of one cell, only
+    the first prints.
     """
-    show_line(_numbered(text))
+    show_line(_numbered(text), out)
 
 
 def show_line(text: str, out: bool = False) -> None:

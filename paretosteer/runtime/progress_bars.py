@@ -8,38 +8,62 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Column
 from rich.text import Text
 
 from paretosteer.runtime.progress import Progress, shown_by
-from paretosteer.runtime.terminal import line
-from paretosteer.runtime.time_left import TimeLeft
+from paretosteer.runtime.terminal import line, wrapped_at
+from paretosteer.runtime.time_left import TimeLeft, rough_time
 
 _EVERY = 0.2  # seconds between two looks into the files, and between two lines about one stage
 _TITLE = 0.45  # most of the width that the name of a cell may take
 _WIDE = 100  # columns, from which there is room for the stage beside its figures
-_BAR = 12  # characters of a bar
+_BAR, _NARROW_BAR = 12, 6  # characters of a bar
+_PERIOD = 300.0  # seconds that the speed of a stage is measured over
 
 
-class _Remaining(TimeRemainingColumn):
-    """Time left of a stage of known length, for which a sweep has words of its own."""
+class _Remaining(ProgressColumn):
+    """Time left of a stage, where it is known; a sweep has words of its own."""
 
     def render(self, task: Task) -> Text:
-        known = task.total is not None and task.fields["cell"]
-        return super().render(task) if known else Text("")
+        left = task.time_remaining if task.fields["cell"] else None
+        return Text(f"{rough_time(left)} left" if left else "", style="progress.remaining")
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """The first figures of a list that fit; a figure is never cut, unless it is the only one."""
+
+    text: str  # two spaces between figures
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        ends = [place.start() for place in re.finditer("  |(?<=:) |$", self.text)]
+        fitting = [end for end in ends if end <= options.max_width]
+        shown = self.text[: max(fitting, default=ends[0])]
+        yield Text(shown, no_wrap=True, overflow="ellipsis")
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, max(1, len(self.text)))
+
+
+class _FiguresColumn(ProgressColumn):
+    def render(self, task: Task) -> _Figures:
+        return _Figures(str(task.fields["figures"]))
 
 
 class Bars:
@@ -64,17 +88,14 @@ class Bars:
                     max_width=int(_TITLE * console.width), no_wrap=True, overflow="ellipsis"
                 ),
             ),
-            BarColumn(bar_width=_BAR),
+            BarColumn(bar_width=_BAR if console.width >= _WIDE else _NARROW_BAR),
             TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
-            _Remaining(compact=True),
-            TextColumn(
-                "{task.fields[figures]}",
-                markup=False,
-                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
-            ),
+            _Remaining(Column(no_wrap=True)),
+            _FiguresColumn(Column(ratio=1, no_wrap=True)),
             console=console,
             expand=True,
             refresh_per_second=4,
+            speed_estimate_period=_PERIOD,
             redirect_stdout=sys.stdout.isatty(),
         )
         self._tasks: dict[int, tuple[TaskID, str]] = {}  # bar and stage, by cell
@@ -99,7 +120,8 @@ class Bars:
         if out and not sys.stdout.isatty():
             print(line(text), flush=True)
         else:
-            self._bars.print(Text(line(text)), soft_wrap=True)
+            width = self._bars.console.width
+            self._bars.print(Text(wrapped_at(line(text), width)), soft_wrap=True)
 
     def progress(self, at: Progress) -> None:
         """Move the bar of the cell, which begins again with every stage."""
@@ -222,10 +244,10 @@ class _Reader:
 
 
 @contextmanager
-def bars(left: TimeLeft) -> Iterator[None]:
-    """Show progress of one cell in a bar until the end of the block, on a terminal."""
+def bars(left: TimeLeft | None = None) -> Iterator[None]:
+    """Show progress of one cell or report in a bar until the end of the block, on a terminal."""
     if not sys.stderr.isatty():
         yield
         return
-    with Bars(1, left) as view, shown_by(view):
+    with Bars(1, left or TimeLeft([], 0.0)) as view, shown_by(view):
         yield

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Sequence
+from typing import TextIO
 
 from paretosteer.runtime.secrets import redact
 
@@ -33,6 +35,18 @@ def output_width() -> int | None:
     if columns.isdecimal() and int(columns):
         return int(columns)
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(text: str, stream: TextIO) -> str:
+    """Text wrapped at words if the stream is a terminal."""
+    return wrapped_at(text, shutil.get_terminal_size().columns) if stream.isatty() else text
+
+
+def wrapped_at(text: str, width: int) -> str:
+    """Text wrapped at words; a longer word, such as a path, stays whole."""
+    return textwrap.fill(
+        text, width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
 
 
 def plural(count: int, noun: str) -> str:

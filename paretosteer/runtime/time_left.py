@@ -82,6 +82,13 @@ class TimeLeft:
         return f"about {rough_time(self.seconds)} left"
 
 
+def clock(seconds: float) -> str:
+    """A time that has passed, to the second: 0:42, 2:40, 1:02:40."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 def rough_time(seconds: float) -> str:
     """A time to two digits at most: 40 s, 3 min, 1.5 h."""
     if seconds < 90:

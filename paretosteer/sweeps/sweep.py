@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -35,12 +36,13 @@ from paretosteer.runtime.accelerate_processes import is_first
 from paretosteer.runtime.progress import (
     View,
     cell_of_sweep,
+    say,
     say_loading,
     show_line,
     shown_by,
 )
 from paretosteer.runtime.terminal import line, plural
-from paretosteer.runtime.time_left import TimeLeft
+from paretosteer.runtime.time_left import TimeLeft, clock
 from paretosteer.storage.atomic import check_writable
 from paretosteer.sweeps import launchers
 from paretosteer.sweeps.compose import CONFIG, compose_master, hydra_app
@@ -147,7 +149,7 @@ def run_one(cell: PlannedCell, failures: SharedFailures | None = None) -> Record
 
 def run_sweep(overrides: Sequence[str], cells: Sequence[PlannedCell]) -> int:
     """Run a sweep of these cells, then its report. Gives the exit code: 1 if a cell failed."""
-    launched = True
+    launched, began = True, time.monotonic()
     with hydra_app() as hydra:
         try:
             config = compose_master(hydra, overrides)
@@ -157,6 +159,7 @@ def run_sweep(overrides: Sequence[str], cells: Sequence[PlannedCell]) -> int:
         except Exception as error:  # jobs raise nothing, so a launcher or its scheduler did
             launchers.lost(error)
             launched = False
+    show_line(f"{plural(len(cells), 'cell')} in {clock(time.monotonic() - began)}")
     failed = finish_sweep(cells)
     return failed if launched else 1
 
@@ -245,7 +248,7 @@ class Job:
     def _run(self, cell: PlannedCell) -> str:
         if cell.plan is None and cell.problem is None:
             cell = PlannedCell.of(cell.config)
-        config = cell.config
+        config, began = cell.config, time.monotonic()
         try:
             record = run_one(cell, self._failures)
         except PLUGIN_ERRORS as error:
@@ -255,7 +258,7 @@ class Job:
 
             record = failed_record(config, cell.plan, error)
         assert record is not None  # a sweep is one process
-        announce(record, config, self._reasons)
+        announce(record, config, time.monotonic() - began, self._reasons)
         return record.status
 
 
@@ -291,9 +294,11 @@ def report_folders(folders: Sequence[str | Path], config: CellConfig) -> Report:
     The options of the report are those of `config`.
     """
     from paretosteer.report import print_leaderboard, write_report
+    from paretosteer.runtime.progress_bars import bars
 
     paths = [Path(folder) for folder in folders]
-    report = write_report(paths, raw_reference=config.report.raw_reference)
+    with bars():
+        report = write_report(paths, raw_reference=config.report.raw_reference)
     print_leaderboard(report)
     return report
 
@@ -304,8 +309,13 @@ def announce_sync(command: str) -> None:
         print(line(f"to send the runs: {command}"))
 
 
-def announce(record: Record, config: CellConfig, reasons: set[str] | None = None) -> None:
-    """Print one line about a finished cell; one of the earlier `reasons` of failures only once."""
+def announce(
+    record: Record, config: CellConfig, seconds: float, reasons: set[str] | None = None
+) -> None:
+    """Print one line about a finished cell; one of the earlier `reasons` of failures only once.
+
+    `seconds` is the time that the cell took.
+    """
     failed = isinstance(record, FailedRecord)
     reason = record.error.message if isinstance(record, FailedRecord) else record.explanation
     if isinstance(record, FailedRecord) and reasons is not None:
@@ -313,5 +323,5 @@ def announce(record: Record, config: CellConfig, reasons: set[str] | None = None
             reason = "for the same reason as before"
         reasons.add(reason)
     folder = config.folder / cell_name(record.seed, record.identity)
-    text = f"{record.status}: {folder}" + (f": {reason}" if reason else "")
-    show_line(text, out=not failed)
+    taken = f" in {clock(seconds)}" if seconds >= 1 else ""  # less: reused, or failed at once
+    say(f"{record.status}{taken}: {folder}" + (f": {reason}" if reason else ""), out=not failed)

@@ -5,12 +5,14 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from screen import Screen, screens
 
 from paretosteer.runtime import progress
 from paretosteer.runtime.progress import Progress, cell_of_sweep, say, shown_by, stage
-from paretosteer.runtime.progress_bars import Bars, Channel
-from paretosteer.runtime.time_left import TimeLeft, rough_time
+from paretosteer.runtime.progress_bars import Bars, Channel, _Figures
+from paretosteer.runtime.terminal import wrapped_at
+from paretosteer.runtime.time_left import TimeLeft, clock, rough_time
 
 FIGURES = {"phase": "bank 0", "loss": 0.123456, "kl": 1.5, "tokens": 3.0, "reward_1": -0.25}
 
@@ -169,3 +171,34 @@ def test_a_sweep_on_a_terminal(width: int, tmp_path: Path) -> None:
     assert any(line.startswith("[2/4] clp full seed 1") for line in seen)
     assert any(line.startswith("rewarded_soup ") for line in shown.text)
     assert any(line.startswith("warning: Budget smoke") for line in shown.text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0:00"), (42, "0:42"), (159.6, "2:40"), (3760, "1:02:40")]
+)
+def test_time_that_has_passed(seconds: float, words: str) -> None:
+    assert clock(seconds) == words
+
+
+def test_figures_are_shown_whole_or_not_at_all() -> None:
+    console = Console(width=60)
+    for width, shown in ((8, "bank 0:"), (18, "bank 0: loss 0.123"), (24, "bank 0: loss 0.123")):
+        figures = _Figures("bank 0: loss 0.123  kl 1.5")
+        (segments,) = console.render_lines(figures, console.options.update(width=width), pad=False)
+        assert "".join(segment.text for segment in segments) == shown
+
+
+def test_messages_wrap_at_words_and_keep_paths_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "results/" + "long-" * 20
+    text = f"lower method.learning_rate, or raise method.kappa: the cell is {path}"
+    expected = ["lower method.learning_rate, or raise", "method.kappa: the cell is", path]
+    assert wrapped_at(text, 40).splitlines() == expected
+    terminal = open_terminal(monkeypatch, 40)
+    say(text)
+    assert terminal.getvalue().splitlines() == expected
+    terminal = open_terminal(monkeypatch, 40)
+    with Bars(1, TimeLeft([1.0], 1.0)) as view, shown_by(view):
+        say(text)
+    lines = terminal.getvalue().replace("\r", "").replace("\n", "\r\n")
+    (shown := Screen(40)).feed(lines)
+    assert [line for line in shown.text if line][:2] == expected[:2]

@@ -156,8 +156,8 @@ def test_all_that_is_said_is_one_plain_line(
         lambda: progress.say(payload),
         lambda: registry.note(payload),
         lambda: launchers.lost(RuntimeError(payload)),
-        lambda: sweep.announce(failed, config),
-        lambda: sweep.announce(unsupported, config),
+        lambda: sweep.announce(failed, config, 0.0),
+        lambda: sweep.announce(unsupported, config, 0.0),
         lambda: main(["report", f"{tmp_path}/{payload}".replace("\0", "")]),
         lambda: print(table(["head"], [[payload]]).splitlines()[1]),
     ]

@@ -16,7 +16,7 @@ from paretosteer.report.outputs.comparison_files import (
 from paretosteer.report.outputs.notes import volume_error
 from paretosteer.report.outputs.terminal_table import TextColumn, fitted
 from paretosteer.report.report_folder import Report
-from paretosteer.runtime.terminal import line, output_width, plural
+from paretosteer.runtime.terminal import line, output_width, plural, wrapped_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ def print_leaderboard(report: Report) -> None:
     if frame["exempt"].any():
         remark(console, "* an expensive reference, exempt from the budget")
     for cell in report.problems[:_MOST]:
-        console.print(_text(f"{cell.status}: {cell.path}: {cell.reason}"), soft_wrap=True)
+        remark(console, f"{cell.status}: {cell.path}: {cell.reason}")
     be = "is" if len(report.problems) == _MOST + 1 else "are"
     _say_more(console, len(report.problems), "cell", f" that {be} not ok, all on the page")
     console.print(_text(f"report: {report.page}"), soft_wrap=True)
@@ -69,7 +69,11 @@ def print_comparison(report: ComparisonReport) -> None:
 
 def remark(console: "Console", text: str) -> None:
     """Print a sentence: wrapped at words on a terminal, one line elsewhere."""
-    console.print(_text(text), soft_wrap=not console.is_terminal)
+    from rich.text import Text
+
+    whole = line(text)
+    shown = wrapped_at(whole, console.width) if console.is_terminal else whole
+    console.print(Text(shown), soft_wrap=True)
 
 
 def remark_missing(console: "Console", missing: Sequence[str]) -> None:
