@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from paretosteer.policies.kl import damage_at_points, remedy
+from paretosteer.policies.kl import damaged_points, remedy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,5 +22,5 @@ def drift_warning(drift: pd.DataFrame, trained: bool) -> str | None:
 
     """
     means = drift.groupby("point")[["kl", "tokens"]].mean()
-    warning = damage_at_points(means["kl"].to_numpy(), means["tokens"].to_numpy())
-    return f"{warning}; {remedy(trained)}" if warning else None
+    found = damaged_points(means["kl"].to_numpy(), means["tokens"].to_numpy())
+    return f"{found.sentence}; {remedy(trained)}" if found else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -66,31 +66,48 @@ def damage(kl: float, tokens: float) -> str | None:
     )
 
 
-def damage_at_points(
-    kl: npt.NDArray[np.float64], tokens: npt.NDArray[np.float64], noun: str = "points"
-) -> str | None:
-    """Warning about the points with a large KL, with the largest one; None if there is none.
+class DamagedPoints(NamedTuple):
+    """Points of a policy at which texts are usually damaged."""
+
+    count: int
+    total: int  # all points, damaged or not
+    kl: float  # the largest mean, nats per answer
+    kl_per_token: float  # at that point
+
+    @property
+    def sentence(self) -> str:
+        """Warning that stands alone."""
+        return (
+            f"texts are usually damaged at {self.count} of {self.total} points: the KL from the "
+            f"start model is up to {self.kl:.1f} nats per answer, {self.kl_per_token:.2f} per token"
+        )
+
+    @property
+    def summary(self) -> str:
+        """Extent of the damage, beside an explanation of it."""
+        return (
+            f"at {self.count} of {self.total} points, KL up to {self.kl:.1f} nats, "
+            f"{self.kl_per_token:.2f} per token"
+        )
+
+
+def damaged_points(
+    kl: npt.NDArray[np.float64], tokens: npt.NDArray[np.float64]
+) -> DamagedPoints | None:
+    """Points with a large KL, or None if there is none.
 
     Parameters
     ----------
     kl, tokens
         Mean KL and number of tokens per answer at each point, (n,).
-    noun
-        What the points are.
 
     """
     damaged = [
-        (each, length)
+        (each, each / max(1.0, length))
         for each, length in zip(kl.tolist(), tokens.tolist(), strict=True)
         if damage(each, length)
     ]
-    if not damaged:
-        return None
-    most, length = max(damaged)
-    return (
-        f"texts are usually damaged at {len(damaged)} of {len(kl)} {noun}: the KL from the start "
-        f"model is up to {most:.1f} nats per answer, {most / max(1.0, length):.2f} per token"
-    )
+    return DamagedPoints(len(damaged), len(kl), *max(damaged)) if damaged else None
 
 
 def remedy(trained: bool) -> str:

@@ -14,10 +14,7 @@ def drifted(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return write_report([folder])
 
 
-WARNING = (
-    "bone_soup: texts are usually damaged at 5 of 5 points: the KL from the start model is up to "
-    "50.5 nats per answer, 1.26 per token."
-)
+WARNING = "bone_soup: at 5 of 5 points, KL up to 50.5 nats, 1.26 per token."
 
 
 def test_a_damaged_row_is_named_in_every_output(
@@ -29,7 +26,7 @@ def test_a_damaged_row_is_named_in_every_output(
         (drifted.folder / "leaderboard.md").read_text(),
         drifted.page.read_text(),
     ):
-        assert WARNING in text and "clp: texts are" not in text
+        assert WARNING in text and "clp: at" not in text
         assert "To drift less, lower method.learning_rate" in text
         assert "⚠ 50.00" in text and "⚠ 3.50" not in text
     assert r"$\dagger$ 50.00" in (drifted.folder / "leaderboard.tex").read_text()

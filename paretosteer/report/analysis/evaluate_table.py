@@ -11,6 +11,7 @@ from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.metrics.measure import Figures, Frame, Map, exactly, measure, shown_front
 from paretosteer.metrics.row_metric import Column
 from paretosteer.metrics.row_points import Points
+from paretosteer.policies.kl import DamagedPoints
 from paretosteer.report.analysis import bootstrap
 from paretosteer.report.analysis.equal_drift import EqualDrift, equal_drift
 from paretosteer.report.analysis.oracle import Oracle, common_oracle
@@ -56,8 +57,8 @@ class RowResult:
     curves: Curves | None  # None if no cell was scored
 
     @property
-    def damage(self) -> str | None:
-        """Warning about the points at which texts are usually damaged; None if there is none."""
+    def damage(self) -> DamagedPoints | None:
+        """Points at which texts are usually damaged; None if there is none."""
         return damage_of(self.row.replicates)
 
     def text(self, column: Column) -> str:

@@ -20,7 +20,7 @@ from paretosteer.cells.scores import (
 from paretosteer.metrics import MetricError, as_preferences
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.metrics.optimum import Optimum
-from paretosteer.policies.kl import damage_at_points
+from paretosteer.policies.kl import DamagedPoints, damaged_points
 from paretosteer.report.analysis.comparable import Setting
 
 
@@ -44,13 +44,13 @@ class Replicate:
         return self.cell.turn[0], self.seed
 
 
-def damage_of(replicates: Iterable[Replicate]) -> str | None:
-    """Warning about the points at which texts are usually damaged; None if there is none."""
+def damage_of(replicates: Iterable[Replicate]) -> DamagedPoints | None:
+    """Points of all replicates at which texts are usually damaged; None if there is none."""
     drifts = [each.drift for each in replicates if each.drift]
     if not drifts:
         return None
     kl, tokens = (np.concatenate([drift[name] for drift in drifts]) for name in ("kl", "tokens"))
-    return damage_at_points(kl, tokens)
+    return damaged_points(kl, tokens)
 
 
 def read_replicate(cell: Cell, setting: Setting) -> Replicate:

@@ -137,15 +137,17 @@ def equal_drift_leader(result: TableResult) -> Iterator[str]:
 
 
 def _damage(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    damaged = [each for each in rows if each.damage]
-    for each in damaged:
-        yield f"{each.row.label}: {each.damage}."
-    advice = dict.fromkeys(remedy(bool(each.figures["train_steps"])) for each in damaged)
+    """The rows whose texts are usually damaged, after an explanation."""
+    damaged = [(each, damage) for each in rows if (damage := each.damage)]
+    advice = dict.fromkeys(remedy(bool(each.figures["train_steps"])) for each, _ in damaged)
     if damaged:
         yield (
-            f"A KL with {DAMAGE_MARK} exceeds {DAMAGE_PER_ANSWER:g} nats per answer and "
-            f"{DAMAGE_PER_TOKEN:g} per token at some points. To drift less, {'; '.join(advice)}."
+            f"Texts are usually damaged at some points ({DAMAGE_MARK} in the column KL), where the "
+            f"KL from the start model exceeds {DAMAGE_PER_ANSWER:g} nats per answer and "
+            f"{DAMAGE_PER_TOKEN:g} per token. To drift less, {'; '.join(advice)}."
         )
+    for each, damage in damaged:
+        yield f"{each.row.label}: {damage.summary}."
 
 
 def _other_grids(result: TableResult) -> Iterator[str]:

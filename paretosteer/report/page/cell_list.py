@@ -54,8 +54,8 @@ def _selection(cells: Sequence[Cell]) -> list[Cell]:
 def _warnings(tables: Tables) -> dict[Path, str]:
     """Warnings of cells whose texts are usually damaged."""
     replicates = (each for table in tables.tables for row in table.rows for each in row.replicates)
-    warnings = {each.cell.path: damage_of([each]) for each in replicates}
-    return {path: warning for path, warning in warnings.items() if warning}
+    damages = {each.cell.path: damage_of([each]) for each in replicates}
+    return {path: damage.sentence for path, damage in damages.items() if damage}
 
 
 def _grid(
