@@ -69,7 +69,7 @@ def damage(kl: float, tokens: float) -> str | None:
 class DamagedPoints(NamedTuple):
     """Points of a policy at which texts are usually damaged."""
 
-    count: int
+    damaged: int
     total: int  # all points, damaged or not
     kl: float  # the largest mean, nats per answer
     kl_per_token: float  # at that point
@@ -78,7 +78,7 @@ class DamagedPoints(NamedTuple):
     def sentence(self) -> str:
         """Warning that stands alone."""
         return (
-            f"texts are usually damaged at {self.count} of {self.total} points: the KL from the "
+            f"texts are usually damaged at {self.damaged} of {self.total} points: the KL from the "
             f"start model is up to {self.kl:.1f} nats per answer, {self.kl_per_token:.2f} per token"
         )
 
@@ -86,7 +86,7 @@ class DamagedPoints(NamedTuple):
     def summary(self) -> str:
         """Extent of the damage, beside an explanation of it."""
         return (
-            f"at {self.count} of {self.total} points, KL up to {self.kl:.1f} nats, "
+            f"at {self.damaged} of {self.total} points, KL up to {self.kl:.1f} nats, "
             f"{self.kl_per_token:.2f} per token"
         )
 
