@@ -83,6 +83,7 @@ class VLLM(SamplingEngine):
         self._adapters: LoRAAdapters | None = None
         self._process: VLLMProcess | None = None
         self._room = Room(0, 1, False)
+        self._announced = False
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -141,7 +142,9 @@ class VLLM(SamplingEngine):
         self._want(Room(largest, self._room.slots, has_vectors(policy, control)))
         if self._process is None:
             free_memory()  # what training has held on a GPU belongs to vLLM now
-            say(f"starting vLLM; its log is {self.log}")
+            if not self._announced:
+                say(f"starting vLLM; its log is {self.log}")
+                self._announced = True
             self.log.parent.mkdir(parents=True, exist_ok=True)
             given = (self._arguments(), self.log, self.adapters.folder)
             self._process = VLLMProcess(*given, self._gpus())
