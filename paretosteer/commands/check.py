@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from paretosteer.commands.arguments import command
 from paretosteer.findings import print_findings
+from paretosteer.runtime.terminal import plural
 
 if TYPE_CHECKING:
     from paretosteer.commands.arguments import Commands
@@ -21,6 +23,7 @@ def add(commands: Commands) -> None:
         _check,
         """paretosteer check method rewarded_soup
         paretosteer check method cos_dpo method.condition=none benchmark=ranking
+        paretosteer check method sharp_soup --plugin sharp_soup.py
         paretosteer check benchmark stories model=hf model.path=path/to/folder --json""",
     )
     parser.add_argument("kind", choices=("method", "benchmark"), help="what to check")
@@ -39,4 +42,10 @@ def _check(args: argparse.Namespace) -> int:
     from paretosteer.conformance import check_benchmark, check_method
 
     check = check_method if args.kind == "method" else check_benchmark
-    return print_findings(check(args.name, *args.overrides), args.json)
+    findings = check(args.name, *args.overrides)
+    code = print_findings(findings, args.json)
+    if not args.json:
+        counts = Counter(finding.severity for finding in findings)
+        ends = [plural(counts[each], each) for each in ("note", "fault") if counts[each]]
+        print(", ".join([f"{counts['ok']} passed", *ends]))
+    return code

@@ -9,6 +9,7 @@ from typing import Any
 from paretosteer.benchmark import Benchmark
 from paretosteer.config import options
 from paretosteer.conformance.fixtures import Candidate, NotChecked
+from paretosteer.conformance.members import wrong_members
 from paretosteer.errors import UsageError
 from paretosteer.findings import Finding, fault, note
 from paretosteer.method import Method
@@ -16,34 +17,25 @@ from paretosteer.plugins import checks
 
 KINDS = ("reward", "preference", "imitation")
 BUDGETS = ("smoke", "quick", "full")
-CALLS = {"conditioning": 1, "train": 2, "control": 2}  # positional arguments besides self
 
 
 def interface(candidate: Candidate) -> Iterator[Finding]:
-    """The class defines every required member."""
+    """The class defines every required member, each of the right kind and signature."""
     cls = candidate.cls
     if problem := checks.fault(candidate.group, candidate.name, cls):
         found, _, remedy = problem.rpartition("; ")
         yield fault(f"{candidate.name} {found}", remedy)
         return
-    yield from _signatures(cls) if candidate.group == "methods" else _declarations(cls)
+    wrong = list(wrong_members(cls, Method if candidate.group == "methods" else Benchmark))
+    yield from wrong
+    if candidate.group == "benchmarks" and not wrong:
+        yield from _declarations(cls)
     module = inspect.getmodule(cls)
     if module is None or not (module.__doc__ or "").strip():
         yield note(
             "its module has no docstring",
             "add one: `paretosteer list` shows its first line",
         )
-
-
-def _signatures(cls: type[Method]) -> Iterator[Finding]:
-    for name, count in CALLS.items():
-        try:
-            inspect.signature(getattr(cls, name)).bind(*[None] * (count + 1))
-        except TypeError as error:
-            yield fault(
-                f"{name} cannot be called as the package does: {error}",
-                f"give it the signature of Method.{name}",
-            )
 
 
 def _declarations(cls: type[Benchmark]) -> Iterator[Finding]:

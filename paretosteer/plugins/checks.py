@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from inspect import getattr_static
+from collections.abc import Callable, Sequence
+from inspect import getattr_static, signature
 from pkgutil import resolve_name
 from typing import Any
 
@@ -39,7 +39,8 @@ def _benchmark(name: str, offered: Any) -> str | None:
 
 
 def _objective(name: str, offered: Any) -> str | None:
-    return _instance(offered, "objectives") or _named(name, offered.name) or _versioned(offered)
+    wrong = _instance(offered, "objectives") or _named(name, offered.name) or _versioned(offered)
+    return wrong or _callable("score", offered.score, ["text"])
 
 
 def _metric(name: str, offered: Any) -> str | None:
@@ -50,10 +51,21 @@ def _metric(name: str, offered: Any) -> str | None:
         return wrong
     if offered.direction not in ("up", "down", "shown"):
         return f"has direction {offered.direction!r}; use up, down or shown"
-    if not callable(offered.function):
-        return "has no function; add one"
     if unknown := [need for need in offered.needs if need not in ROW_INPUTS]:
         return f"needs {unknown[0]!r}; use any of {', '.join(ROW_INPUTS)}"
+    return _callable("function", offered.function, offered.needs)
+
+
+def _callable(member: str, offered: Any, inputs: Sequence[str]) -> str | None:
+    """Describe why a function cannot be called with these positional arguments, if so."""
+    if not callable(offered):
+        return f"has no {member}; add one"
+    try:
+        signature(offered).bind(*inputs)
+    except TypeError as error:
+        return f"has a {member} with a wrong signature: {error}; let it take {', '.join(inputs)}"
+    except ValueError:  # some built-in functions have no signature
+        pass
     return None
 
 

@@ -50,6 +50,41 @@ class NoDials(RewardedSoup):
         return Control.soup(preferences)
 
 
+class DialsAttribute(RewardedSoup):
+    dials = {"reach": 0.0}  # noqa: RUF012 (the mistake)
+
+
+class DialsProperty(RewardedSoup):
+    @property
+    def dials(self):
+        return {"reach": 0.0}
+
+
+class NotesMethod(RewardedSoup):
+    def notes(self):
+        return ()
+
+
+class ContentKeyOfInstances(RewardedSoup):
+    def content_key(self, options):
+        return None
+
+
+class ExemptMethod(RewardedSoup):
+    def exempt(self):
+        return True
+
+
+class PointsWithoutGrid(RewardedSoup):
+    def points(self):
+        return []
+
+
+class ListsDials(RewardedSoup):
+    def dials(self):
+        return ["reach"]
+
+
 class PlainOptions(RewardedSoup):
     class Options:
         rank = 8
@@ -341,6 +376,13 @@ METHODS: list[tuple[type, str, str]] = [
     (NoControl, "interface", "does not define control"),
     (NumberedVersion, "interface", "NumberedVersion has no version"),
     (NoDials, "interface", "control cannot be called as the package does"),
+    (DialsAttribute, "interface", "dials is an attribute (dict), but the package calls it"),
+    (DialsProperty, "interface", "dials is a property, but the package calls it"),
+    (NotesMethod, "interface", "notes is a method, but the package reads it without calling it"),
+    (ContentKeyOfInstances, "interface", "content_key is a method of instances"),
+    (ExemptMethod, "interface", "exempt is a method, but the package reads it without calling it"),
+    (PointsWithoutGrid, "interface", "points cannot be called as the package does"),
+    (ListsDials, "planning", "dials returns ['reach']"),
     (PlainOptions, "options and help", "Options is <class"),
     (NoDefault, "options and help", "option rank has no default"),
     (NoHelp, "options and help", "option feedback has no help"),

@@ -35,6 +35,7 @@ def test_one_line_each_and_1_with_a_fault(
         "ok     interface: It has everything",
         "note   orientation: does not steer",
         "fault  controls: a control is not \\x1b[31mfinite; mind weights of 0",
+        "1 passed, 1 note, 1 fault",
     ]
     found.pop()
     assert main(["check", "method", "mine"]) == 0
