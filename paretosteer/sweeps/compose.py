@@ -138,8 +138,7 @@ def _compose_jobs(hydra: Any, overrides: Sequence[str], one: bool = False) -> li
     """Configuration of every job, in the order of the grid."""
     config = compose_master(hydra, overrides)
     axes = config.hydra.sweeper.params or {}
-    loader = GlobalHydra.instance().config_loader()
-    composed = [loader.load_sweep_config(config, each) for each in _grid(config, overrides, one)]
+    composed = _compose_grid(config, _grid(config, overrides, one))
     for each in composed:
         refuse_unsafe.check(each, overrides)
         if lost := [key for key in each.hydra.sweeper.params or {} if key not in axes]:
@@ -149,6 +148,33 @@ def _compose_jobs(hydra: Any, overrides: Sequence[str], one: bool = False) -> li
                 "several experiments at once; run one `paretosteer sweep` for each"
             )
     return composed
+
+
+def _compose_grid(config: DictConfig, jobs: Sequence[list[str]]) -> list[DictConfig]:
+    """Configuration of every job; UsageError if only some of the methods have an option."""
+    loader = GlobalHydra.instance().config_loader()
+    composed: list[DictConfig] = []
+    errors: dict[str, HydraException] = {}  # by method
+    for job in jobs:
+        method = next((word for word in job if word.startswith("method=")), "")
+        if method in errors:
+            continue
+        try:
+            composed.append(loader.load_sweep_config(config, job))
+        except HydraException as error:
+            errors[method] = error
+        if errors and composed:
+            break
+    if not errors:
+        return composed
+    first = next(iter(errors.values()))
+    unknown = re.match(r"method\.\w+ is not an option of \w+", one_line(first))
+    if composed and unknown:
+        raise UsageError(
+            f"{unknown[0]}, only of {composed[0].method.name}; run one `paretosteer sweep` for "
+            "each method, with the same sweep_dir"
+        )
+    raise first
 
 
 def compose_master(hydra: Any, overrides: Sequence[str]) -> DictConfig:

@@ -154,6 +154,13 @@ def test_a_wrong_setting_is_named(overrides: list[str], message: str) -> None:
         assert str(error.value) == message
 
 
+@pytest.mark.parametrize("methods", ["adapters,rewarded_soup", "rewarded_soup,adapters"])
+def test_an_option_of_some_methods_of_a_sweep_needs_several_sweeps(methods: str) -> None:
+    message = r"method.paths is not an option of rewarded_soup, only of adapters; run one"
+    with pytest.raises(UsageError, match=message):
+        compose_sweep([f"method={methods}", "method.paths=[a,b]"])
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
