@@ -24,7 +24,8 @@ def attainment_surface(points: ArrayLike, share: float) -> FloatArray:
 
     Returns
     -------
-    (n, 2), ascending in the first objective, descending in the second.
+    FloatArray
+        (n, 2), ascending in the first objective, descending in the second.
     """
     import moocore
 

@@ -45,7 +45,8 @@ def gains_by_prompt(
 
     Returns
     -------
-    (P,), in the units of the objectives.
+    FloatArray
+        (P,), in the units of the objectives.
     """
     weights, array = as_preferences(preferences), as_finite(scores, "scores")
     if array.ndim != 3 or array.shape[::2] != weights.shape:

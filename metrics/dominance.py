@@ -70,7 +70,8 @@ def dominated_by(points: ArrayLike) -> npt.NDArray[np.int64]:
 
     Returns
     -------
-    (rows,): the number of rows that dominate it at more than half of the preferences.
+    npt.NDArray[np.int64]
+        (rows,): the number of rows that dominate it at more than half of the preferences.
     """
     table = as_batch(points)
     if table.ndim != 3:

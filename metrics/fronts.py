@@ -24,7 +24,8 @@ def nondominated(points: ArrayLike, distinct: bool = False) -> npt.NDArray[np.bo
 
     Returns
     -------
-    Mask (k,).
+    npt.NDArray[np.bool_]
+        Mask (k,).
     """
     import moocore
 

@@ -116,7 +116,8 @@ def measure(
 
     Returns
     -------
-    For each row its figures by column of the leaderboard, without those that are not defined.
+    list[Figures]
+        For each row its figures by column of the leaderboard, without those that are not defined.
     """
     frame = replace(frame, exact=exactly(rows))
     alone = spread(partial(_alone, metrics, frame, frame.fronts([*rows, *other_grids])), rows)

@@ -33,7 +33,8 @@ def quality_at_equal_drift(
 
     Returns
     -------
-    (t,).
+    FloatArray
+        (t,).
     """
     array = as_points(points)
     drifts = as_vector(kl, "kl", length=len(array))

@@ -28,7 +28,8 @@ def resample_counts(prompts: int, resamples: int, seed: int) -> npt.NDArray[np.i
 
     Returns
     -------
-    (b, P), every row summing to P.
+    npt.NDArray[np.int64]
+        (b, P), every row summing to P.
     """
     if prompts < 1 or resamples < 1:
         raise MetricError(
@@ -50,7 +51,8 @@ def resampled_means(scores: ArrayLike, counts: npt.NDArray[np.int64] | FloatArra
 
     Returns
     -------
-    (b, k, m).
+    FloatArray
+        (b, k, m).
     """
     array = as_finite(scores, "scores")
     if array.ndim != 3 or array.shape[1] != counts.shape[1]:
@@ -74,8 +76,9 @@ def resampled_shares(replicates: int, resamples: int, seed: int) -> FloatArray:
 
     Returns
     -------
-    (b, n), every row summing to 1; shares may be negative. The draw depends on the arguments
-    alone, so methods trained with the same seeds stay paired.
+    FloatArray
+        (b, n), every row summing to 1; shares may be negative. The draw depends on the arguments
+        alone, so methods trained with the same seeds stay paired.
     """
     if replicates < 2:
         raise MetricError(
@@ -105,7 +108,8 @@ def nested_means(values: ArrayLike, shares: FloatArray) -> FloatArray:
 
     Returns
     -------
-    (b, …).
+    FloatArray
+        (b, …).
     """
     array = as_finite(values, "values")
     if array.ndim < 2 or array.shape[:2] != shares.shape[::-1]:

@@ -31,7 +31,8 @@ def reflected_p(estimate: float, replicates: ArrayLike) -> float:
 
     Returns
     -------
-    From 1e-6, below which nothing is resolved, to 1, where the estimate is 0.
+    float
+        From 1e-6, below which nothing is resolved, to 1, where the estimate is 0.
     """
     gap = float(as_finite(estimate, "estimate"))
     beyond = np.sign(gap) * (as_vector(replicates, "replicates") - gap)  # (b,)
@@ -59,7 +60,8 @@ def holm(p_values: ArrayLike) -> FloatArray:
 
     Returns
     -------
-    (n,), in the order given.
+    FloatArray
+        (n,), in the order given.
     """
     given = as_vector(p_values, "p_values")
     if given.min() < 0 or given.max() > 1:

@@ -55,7 +55,8 @@ def somers_d(preferences: ArrayLike, points: ArrayLike) -> FloatArray:
 
     Returns
     -------
-    (…, m).
+    FloatArray
+        (…, m).
 
     Raises
     ------
@@ -94,7 +95,8 @@ def spearman(preferences: ArrayLike, points: ArrayLike) -> FloatArray:
 
     Returns
     -------
-    (…, m).
+    FloatArray
+        (…, m).
     """
     weights, array = as_aligned(preferences, points)
     columns = []
@@ -135,7 +137,8 @@ def monotonicity(preferences: ArrayLike, points: ArrayLike) -> Monotonicity:
 
     Returns
     -------
-    Number of falling steps, the largest fall (in units of f, 0 if none), number of steps.
+    Monotonicity
+        Number of falling steps, the largest fall (in units of f, 0 if none), number of steps.
     """
     weights, array = as_aligned(preferences, points)
     if array.ndim != 2:
@@ -160,7 +163,8 @@ def steering_range(preferences: ArrayLike, points: ArrayLike) -> FloatArray:
 
     Returns
     -------
-    (…, m), in the units of the objectives.
+    FloatArray
+        (…, m), in the units of the objectives.
     """
     weights, array = as_aligned(preferences, points)
     at = round_weights(weights) == 1  # (k, m): row l is vertex i
@@ -191,7 +195,8 @@ def entanglement(controls: ArrayLike, points: ArrayLike) -> FloatArray:
 
     Returns
     -------
-    (…, c, m): element (i, j) is the slope of f_j on control i.
+    FloatArray
+        (…, c, m): element (i, j) is the slope of f_j on control i.
 
     Raises
     ------
@@ -224,7 +229,8 @@ def cross_angle(preferences: ArrayLike, points: ArrayLike, reference: ArrayLike)
 
     Returns
     -------
-    Degrees, 0 to 180: a float for points (k, m), (…) for (…, k, m).
+    FloatOrArray
+        Degrees, 0 to 180: a float for points (k, m), (…) for (…, k, m).
 
     Raises
     ------

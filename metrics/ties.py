@@ -22,7 +22,8 @@ def ranks(values: ArrayLike) -> npt.NDArray[np.int64]:
 
     Returns
     -------
-    (n, …); equal methods share the better rank.
+    npt.NDArray[np.int64]
+        (n, …); equal methods share the better rank.
     """
     array = as_finite(values, "values")
     if not array.ndim:
@@ -43,7 +44,8 @@ def rank_intervals(replicates: ArrayLike, level: float = LEVEL) -> npt.NDArray[n
 
     Returns
     -------
-    (n, 2): lowest (best) and highest rank, each a rank that was drawn.
+    npt.NDArray[np.int64]
+        (n, 2): lowest (best) and highest rank, each a rank that was drawn.
     """
     if not 0 < level < 1:
         raise MetricError(f"level: is {level}; give a confidence level between 0 and 1")
@@ -67,7 +69,8 @@ def tie_groups(separated: ArrayLike) -> list[tuple[int, ...]]:
 
     Returns
     -------
-    Groups of places, ascending in each and by their first places, none within another.
+    list[tuple[int, ...]]
+        Groups of places, ascending in each and by their first places, none within another.
     """
     apart = np.asarray(separated, dtype=bool)
     if apart.ndim != 2 or (apart != apart.T).any() or apart.diagonal().any():

@@ -44,7 +44,8 @@ def utility_loss(preferences: ArrayLike, points: ArrayLike, front: ArrayLike) ->
 
     Returns
     -------
-    Mean and maximum; at least 0 if the front covers the points.
+    UtilityLoss
+        Mean and maximum; at least 0 if the front covers the points.
     """
     weights, array = as_aligned(preferences, points)
     best = _utilities(weights, _same_objectives(front, weights, "front")).max(axis=-1)  # (…, k)

@@ -67,7 +67,8 @@ def hypervolume(points: ArrayLike, reference: ArrayLike, exact: bool | None = No
 
     Returns
     -------
-    Product of the objectives' units.
+    float
+        Product of the objectives' units.
 
     Raises
     ------
@@ -101,7 +102,8 @@ def hypervolume_many(
 
     Returns
     -------
-    (b,).
+    FloatArray
+        (b,).
     """
     batch = as_batch(points)
     if batch.ndim != 3:
@@ -156,7 +158,8 @@ def contribution(
 
     Returns
     -------
-    Hypervolume the union loses without `own`, and the number of own points on its front.
+    Contribution
+        Hypervolume the union loses without `own`, and the number of own points on its front.
     """
     mine = as_points(own, "own")
     if len(others) == 0:

@@ -29,7 +29,8 @@ def wins_by_prompt(preferences: ArrayLike, a: ArrayLike, b: ArrayLike) -> FloatA
 
     Returns
     -------
-    (P,).
+    FloatArray
+        (P,).
     """
     weights = as_preferences(preferences)
     first, second = as_finite(a, "a"), as_finite(b, "b")

@@ -34,9 +34,10 @@ def load_cells(*dirs: str | os.PathLike[str], records: bool = False) -> "pd.Data
 
     Returns
     -------
-    Columns `path, benchmark, model, method, variant, seed, fold, status, reason, identity`, then
-    one column per setting (`method.rank`, `budget.steps`) and cost (`cost.train_steps`,
-    `cost.seconds.train`). A value is missing where a cell has no such setting.
+    'pd.DataFrame'
+        Columns `path, benchmark, model, method, variant, seed, fold, status, reason, identity`,
+        then one column per setting (`method.rank`, `budget.steps`) and cost (`cost.train_steps`,
+        `cost.seconds.train`). A value is missing where a cell has no such setting.
 
     Raises
     ------
@@ -53,10 +54,11 @@ def load_points(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
 
     Returns
     -------
-    The cell's names, then `point`, one column `dial.NAME` per dial (missing where the point has
-    none), the point's preference as `w.NAME` per objective, `objective`, `weight` (of that
-    objective in the preference), `raw` (mean over prompts) and `value` (the same in start-model
-    standard units, regularised where the record has a `kl_coefficient`).
+    'pd.DataFrame'
+        The cell's names, then `point`, one column `dial.NAME` per dial (missing where the point has
+        none), the point's preference as `w.NAME` per objective, `objective`, `weight` (of that
+        objective in the preference), `raw` (mean over prompts) and `value` (the same in start-model
+        standard units, regularised where the record has a `kl_coefficient`).
 
     Examples
     --------
