@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -178,7 +179,7 @@ def page() -> str:
     for name, world in WORLDS.items():
         path = RESULTS / name / VERDICTS
         if not path.is_file():
-            commands.append(f"**{name}**: not run; give {world.needs or 'it time'}.\n")
+            commands.append(f"**{name}**: {_missing(name, world)}\n")
             continue
         content = json.loads(path.read_text())
         commands.append(f"**{name}**: `{content['command']}`\n")
@@ -196,7 +197,8 @@ def page() -> str:
         "Student's t interval at 95 % over seeds (folds and seeds where there are folds). "
         "*Supported*: the whole interval is beyond the threshold; *contradicted*: all of it is "
         "short of it; otherwise *not decided*. No correction for the number of claims. Verdicts "
-        "hold at this scale only. Written by `make claims`; tables are in `results/claims`.",
+        "hold at this scale only. No interval is shown where every seed gives the same value, to "
+        "the recorded precision. Written by `make claims`; tables are in `results/claims`.",
         "",
         *commands,
         *sections,
@@ -204,9 +206,29 @@ def page() -> str:
     return re.sub(r"(?<=[\[ ])-(?=\d)", "−", "\n".join(lines))
 
 
-def _number(value: float) -> str:
-    """Three decimals, or two digits of a value too small for them."""
-    return f"{value:.3f}" if value == 0 or abs(value) >= 5e-4 else f"{value:.1e}"
+def _missing(name: str, world: World) -> str:
+    """A sentence for a world without verdicts, with the command that tests its claims."""
+    given = {
+        "model": " with `MODEL=` the folder of stories260k",
+        "data": " with `DATA=` the folder of MQ2008's folds",
+    }
+    return (
+        f"its claims have not been tested yet; `make claims WORLDS={name}`"
+        f"{given.get(world.needs, '')} does so."
+    )
+
+
+def _numbers(verdict: Verdict) -> tuple[str, str]:
+    """Effect and interval, with as many decimals as the interval's ends need to differ."""
+    width = verdict.high - verdict.low
+    smallest = width or abs(verdict.effect) or 1.0
+    decimals = max(3, 1 - math.floor(math.log10(smallest)))
+    if decimals > 6:  # rounding errors of the computer, not spread
+        width, decimals = 0.0, 3
+    effect, low, high = (
+        f"{value:z.{decimals}f}" for value in (verdict.effect, verdict.low, verdict.high)
+    )
+    return effect, f"[{low}, {high}]" if width else "the same in every seed"
 
 
 def _table(judged: Sequence[tuple[Claim, Verdict]]) -> list[str]:
@@ -218,8 +240,7 @@ def _table(judged: Sequence[tuple[Claim, Verdict]]) -> list[str]:
     rows = [
         [
             claim.says,
-            _number(each.effect),
-            f"[{_number(each.low)}, {_number(each.high)}]",
+            *_numbers(each),
             f"{'<' if claim.less else '>'} {claim.above:g}",
             str(each.count),
             f"*{each.word(claim)}*",
