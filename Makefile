@@ -6,7 +6,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 STALE := build/lib build/bdist.*
 
 .PHONY: setup quickstart reference reference-report test test-long test-readme test-lowest test-pythons test-faults test-slurm \
-	test-ray test-vllm test-wheel test-plugin compare audit lint typed types schemas docs speed smollm2 scale coverage claims clean
+	test-ray test-vllm test-wheel test-plugin compare audit lint typed types generated docs speed smollm2 scale coverage claims clean
 
 setup: .venv/.installed
 
@@ -64,9 +64,10 @@ test-pythons:
 audit: setup
 	$(BIN)/python tests/audit.py
 
-# The JSON Schemas in docs/schema, from the pydantic models that define them.
-schemas: setup
+# What follows from the code: the JSON Schemas in docs/schema and the tables in the pages of docs.
+generated: setup
 	$(BIN)/python docs/export_schemas.py
+	$(BIN)/python docs/generated.py
 
 # The site in build/site; a warning is an error.
 docs: setup typed
@@ -125,10 +126,10 @@ coverage: setup
 
 # Puts the methods' headline claims to the test: docs/claims.md and results/claims. Resumes where it
 # was killed. MODEL is a folder with stories260k, DATA one with MQ2008's folds; a world without its
-# input is left out. CLAIMS=quick trains shorter.
+# input is left out. WORLDS=noise,stories runs these only; CLAIMS=quick trains shorter.
 claims: setup
 	$(BIN)/python tests/claims_study.py $(if $(CLAIMS),--$(CLAIMS)) $(if $(MODEL),--model $(MODEL)) \
-		$(if $(DATA),--data $(DATA))
+		$(if $(DATA),--data $(DATA)) $(if $(WORLDS),--worlds $(WORLDS))
 
 # Compares the figures of this code with those of another commit, on the real inputs in DATA:
 #   make compare COMMIT=9575973 DATA=../shared/data

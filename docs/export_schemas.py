@@ -1,4 +1,4 @@
-"""Write the JSON Schemas in docs/schema from the pydantic models; `make schemas` runs it."""
+"""Write the JSON Schemas in docs/schema from the pydantic models; `make generated` runs it."""
 
 from __future__ import annotations
 

@@ -1,32 +1,44 @@
-"""Hook of MkDocs: tables of the reference that follow from the code.
+"""Tables of the reference that follow from the code: `make generated` writes them into the pages.
 
-A line `{{ options clp }}` of a page becomes the table of that name, so nothing that a class, a
-parser or a schema says is written twice.
+The lines between `<!-- generated: options clp -->` and `<!-- end of generated -->` are the table of
+that name, so nothing that a class, a parser or a schema says is written twice. The pages are
+committed with their tables, which makes them readable without the site.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-_ROOT = Path(__file__).parents[1]
-_CONF = _ROOT / "conf"
+_DOCS = Path(__file__).parent
+_CONF = _DOCS.parent / "conf"
 _KEY = re.compile(r"^( *)([a-z_]+):(?: +([^#]+?))?(?: +# (.*))?$")
-_MARK = re.compile(r"^\{\{ (\w+)(?: (\S+))? \}\}$", flags=re.MULTILINE)
+_BLOCK = re.compile(
+    r"<!-- generated: (\w+)((?: \S+)*) -->\n.*?<!-- end of generated -->", flags=re.DOTALL
+)
+_CODE = re.compile(r"(`[^`]+`)")
+_CHOICES = re.compile(r"\S+(?: \| \S+)+")
 
 
-def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Replace every mark of a page by its table; a method's page ends with all of its options."""
-    from paretosteer.plugins import registry
+def pages() -> list[Path]:
+    """Every page of the documentation."""
+    return sorted(_DOCS.rglob("*.md"))
 
-    folder, _, name = page.file.src_uri.removesuffix(".md").rpartition("/")
-    if folder == "methods" and name in registry.names("methods"):
-        markdown += f"\n## Every option\n\n{_options('methods', name)}\n"
-    return _MARK.sub(lambda mark: _TABLES[mark[1]](*filter(None, [mark[2]])), markdown)
+
+def regenerated(text: str) -> str:
+    """Text of a page with its tables as the code has them now."""
+
+    def block(mark: re.Match[str]) -> str:
+        table = _TABLES[mark[1]](*mark[2].split()).strip()
+        opening = mark[0].partition("\n")[0]
+        return f"{opening}\n\n{table}\n\n<!-- end of generated -->"
+
+    return _BLOCK.sub(block, text)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -35,18 +47,52 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    """Text of a table's cell, which neither GitHub nor MkDocs reads as markup.
+
+    A bar ends a cell on GitHub even in code, where MkDocs would print the backslash before it.
+    """
+    plain = _CHOICES.sub(lambda each: _alternatives(each[0].split(" | ")), str(value))
+    parts = _CODE.split(plain.replace("\n", " "))
+    parts[::2] = [part.replace("|", "\\|").replace("<", "&lt;") for part in parts[::2]]
+    assert not any("|" in code for code in parts[1::2]), value
+    return "".join(parts)
 
 
 def _options(group: Any, name: str) -> str:
+    """Options of a method or benchmark: its own, then those that trained methods share."""
+    from paretosteer.method import TrainingOptions
     from paretosteer.plugins import registry
     from paretosteer.plugins.option_rows import option_rows
 
-    rows = [
-        (f"`{row.name}`", f"`{row.type}`", f"`{row.default}`", row.help)
-        for row in option_rows(registry.load(group, name).Options)
+    shared = TrainingOptions.model_fields
+    return _option_table(
+        sorted(option_rows(registry.load(group, name).Options), key=lambda row: row.name in shared)
+    )
+
+
+def _training_options() -> str:
+    from paretosteer.method import TrainingOptions
+    from paretosteer.plugins.option_rows import option_rows
+
+    return _option_table(option_rows(TrainingOptions))
+
+
+def _option_table(rows: Sequence[Any]) -> str:
+    cells = [
+        (f"`{row.name}`", _choices(row.type), f"`{row.default}`" if row.default else "", row.help)
+        for row in rows
     ]
-    return _table(("Option", "Type", "Default", "Meaning"), rows) if rows else "No options."
+    return _table(("Option", "Type", "Default", "Meaning"), cells) if cells else "No options."
+
+
+def _choices(written: str) -> str:
+    """`full`, `attention` or `null`."""
+    return _alternatives([f"`{each}`" for each in written.split(" | ")])
+
+
+def _alternatives(choices: Sequence[str]) -> str:
+    *first, last = choices
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _columns() -> str:
@@ -94,11 +140,7 @@ def _metric_functions() -> str:
     from paretosteer import metrics
 
     functions = [name for name in sorted(dir(metrics)) if name[0].islower()]
-    return "\n".join(
-        _api(f"paretosteer.metrics.{name}")
-        for name in functions
-        if callable(getattr(metrics, name))
-    )
+    return _api(*(f"paretosteer.metrics.{x}" for x in functions if callable(getattr(metrics, x))))
 
 
 def _configuration(file: str) -> str:
@@ -215,18 +257,22 @@ def _schema_type(value: dict[str, Any]) -> str:
     return str(value.get("type", "any"))
 
 
-def _api(path: str) -> str:
-    """Documentation of a public name by mkdocstrings, which has to be told where it is defined."""
-    package, _, name = path.rpartition(".")
-    defined = getattr(importlib.import_module(package), name)
-    place = f"{defined.__module__}.{defined.__qualname__}"
-    return f"::: {place}\n    options:\n      heading: {path}\n"
+def _api(*paths: str) -> str:
+    """Public names with the first line of their docstrings; the site adds the whole of each."""
+    rows, marks = [], []
+    for path in paths:
+        package, _, name = path.rpartition(".")
+        found = getattr(importlib.import_module(package), name)
+        rows.append((f"`{name}`", (inspect.getdoc(found) or "").partition("\n")[0]))
+        marks.append(f"<!-- api: {path} -->")
+    return "\n\n".join([_table(("Name", "In one line"), rows), *marks])
 
 
 _ARROWS = {"up": "↑", "down": "↓", "shown": "–"}
 _TABLES: dict[str, Callable[..., str]] = {
     "options": lambda name: _options("methods", name),
     "benchmark_options": lambda name: _options("benchmarks", name),
+    "training_options": _training_options,
     "columns": _columns,
     "metrics": _metrics,
     "row_metrics": _row_metrics,
@@ -239,3 +285,8 @@ _TABLES: dict[str, Callable[..., str]] = {
     "record": _record,
     "api": _api,
 }
+
+
+if __name__ == "__main__":
+    for page in pages():
+        page.write_text(regenerated(page.read_text(encoding="utf-8")), encoding="utf-8")

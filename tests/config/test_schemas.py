@@ -1,4 +1,4 @@
-"""The JSON Schemas in docs/schema are those of the models; `make schemas` writes them."""
+"""The JSON Schemas in docs/schema are those of the models; `make generated` writes them."""
 
 import json
 import runpy
@@ -19,4 +19,4 @@ def test_the_committed_schemas_are_current() -> None:
         place.with_suffix("").as_posix(): json.loads(path.read_text(encoding="utf-8"))
         for path, place in files.items()
     }
-    assert found == json.loads(json.dumps(expected)), "run `make schemas`"
+    assert found == json.loads(json.dumps(expected)), "run `make generated`"
