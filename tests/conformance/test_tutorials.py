@@ -4,9 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from paretosteer.conformance.class_checks import interface
 from paretosteer.conformance.fixtures import Candidate, MethodFixture
+from paretosteer.conformance.method_checks import dials, planning
 from paretosteer.conformance.option_checks import options
 
 TUTORIALS = Path(__file__).parents[2] / "docs" / "tutorials"
@@ -32,6 +35,17 @@ def test_every_option_of_the_tutorials_method_has_an_effect(
     method = plugins("write_a_method.md", tmp_path, monkeypatch)["sharp_soup"]
     fixture = MethodFixture(Candidate.of("methods", method), ["budget.steps=8"])
     assert not list(options(fixture))
+
+
+def test_the_tutorials_dial_acts_on_rows_and_is_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = plugins("write_a_method.md", tmp_path, monkeypatch)["dial_soup"]
+    candidate = Candidate.of("methods", method)
+    fixture = MethodFixture(candidate, ["budget.steps=8"])
+    assert not [*interface(candidate), *planning(fixture), *dials(fixture)]
+    points = fixture.new_method().points(np.eye(2))
+    assert [point.dials for point in points[2:]] == 2 * [{"power": 2.0}] + 2 * [{"power": 4.0}]
 
 
 def test_the_tutorials_objective_metric_and_benchmark(
