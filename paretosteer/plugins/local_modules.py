@@ -1,4 +1,4 @@
-"""Modules of the user's own that a plug-in file imports, such as a `helpers.py` beside it."""
+"""Files of the user's own that a plug-in file imports or names, such as `helpers.py` beside it."""
 
 from __future__ import annotations
 
@@ -7,37 +7,38 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from paretosteer.storage.digest import file_digest
+from paretosteer.plugins.named_files import named_files
+from paretosteer.storage.digest import file_digest, input_digest
 
 
-def local_digests(source: bytes) -> dict[str, str]:
-    """Digest of every file of the modules that are imported, directly or by each other.
+def local_digests(source: bytes, folder: Path) -> dict[str, str]:
+    """Digest of every file that a plug-in file imports or names, directly or by what it imports.
 
     Read from the source and not from the modules loaded, which differ between processes: an import
-    whose name is computed is missed. Modules of Python and of installed packages, which have
-    versions, are left out.
+    or a file whose name is computed is missed. Modules of Python and of installed packages, which
+    have versions, are left out.
     """
     found: dict[str, str] = {}
     seen: set[str] = set()
-    sources = [source]
+    sources = [(source, folder)]
     while sources:
-        for name in sorted(_imported(sources.pop()) - seen):
+        text, place = sources.pop()
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError):  # not Python
+            continue
+        found |= {name: input_digest(file) for name, file in named_files(tree, place).items()}
+        for name in sorted(_imported(tree) - seen):
             seen.add(name)
             for key, path in _files(name):
                 found[key] = file_digest(path)
-                sources.append(path.read_bytes())
+                sources.append((path.read_bytes(), path.parent))
     return found
 
 
-def _imported(source: bytes) -> set[str]:
-    """Top-level names of all absolute imports, also by `import_module("name")`.
-
-    None of a file that is not Python.
-    """
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError):
-        return set()
+def _imported(tree: ast.Module) -> set[str]:
+    """Top-level names of all absolute imports, also by `import_module("name")`."""
+    nodes = list(ast.walk(tree))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [str(n.module) for n in nodes if isinstance(n, ast.ImportFrom) and not n.level]
     names += [

@@ -32,7 +32,7 @@ class PluginFile:
 
     path: Path
     offers: Mapping[str, Mapping[str, Any]]  # by group and name
-    digest: str  # of the source that was executed and of the modules beside it
+    digest: str  # of the source that was executed, and of the files that it imports or names
 
 
 def declare(parser: argparse.ArgumentParser, dest: str) -> None:
@@ -98,7 +98,7 @@ def _read(path: str) -> PluginFile:
         where = f", line {number}" if number else ""
         raise UsageError(f"--plugin: {path}{where}: {_describe(error)}") from error
     # Now, since the file may have extended the search path.
-    own = local_digests(source)
+    own = local_digests(source, Path(path).parent)
     joint = content_digest({"": digest, **own}) if own else digest
     return PluginFile(Path(path), _table(path, getattr(module, TABLE, None)), joint)
 

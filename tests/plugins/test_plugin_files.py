@@ -177,6 +177,45 @@ def test_changed_module_of_a_file_is_other_code(
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.parametrize(
+    ("source", "edited"),
+    [
+        ('WORDS = Path(__file__).with_name("words.json").read_text()', "words.json"),
+        ('WORDS = (Path(__file__).parent / "data" / "words.json").read_text()', "data/words.json"),
+        (
+            'D = Path(__file__).parent / "data"\nWORDS = (D / "words.json").read_text()',
+            "data/words.json",
+        ),
+        ('WORDS = open(os.path.join("data", "words.json")).read()', "data/words.json"),
+        ('WORDS = open(file="data/words.json").read()', "data/words.json"),
+        ('WORDS = Path("{folder}/words.json").read_text()', "words.json"),
+        ("from own_tools import WORDS", "words.json"),
+    ],
+)
+def test_changed_data_file_of_a_plug_in_is_other_code(
+    file: Path, source: str, edited: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = file.parent
+    (folder / "data").mkdir()
+    for name in ("words.json", "data/words.json", "other.json", "log.txt"):
+        (folder / name).write_text("[1]")
+    reads = 'from pathlib import Path\nWORDS = Path(__file__).with_name("words.json").read_text()\n'
+    (folder / "own_tools.py").write_text(reads)
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    monkeypatch.chdir(folder)
+    writes = 'open("log.txt", "a").close()\n(Path(__file__).parent / "log.txt").write_text("")\n'
+    start = f"import os\nfrom pathlib import Path\n{source.format(folder=folder)}\n{writes}"
+    file.write_text(file.read_text() + start)
+    digests = []
+    for change in (None, "other.json", "log.txt", edited):
+        if change:
+            (folder / change).write_text("[1, 2]")
+        single_files._read.cache_clear()
+        digests.append(single_files.add([str(file)])[0].digest)
+        sys.modules.pop("own_tools", None)
+    assert digests[0] == digests[1] == digests[2] != digests[3]
+
+
 @pytest.mark.slow
 def test_workers_see_the_file_and_the_record_names_it(
     file: Path,
