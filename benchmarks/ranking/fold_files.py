@@ -43,7 +43,14 @@ def find(folder: Path, fold: int) -> Files:
     exist.
     """
     _check_folder(folder)
-    folds = _rotating(folder) or _folders(folder) or _single(folder)
+    several = _rotating(folder) or _folders(folder)
+    loose = [path.name for names in FILE_NAMES.values() if (path := _found(folder, names))]
+    if several and loose:
+        raise UsageError(
+            f"benchmark.path: {folder} has {loose[0]} beside the files of several folds, and only "
+            "one of the two data sets would be read; move one to another folder"
+        )
+    folds = several or _single(folder)
     if not folds:
         raise UsageError(f"benchmark.path: {folder} holds {_listing(folder)}; {LAYOUTS}")
     check_fold(fold, len(folds))

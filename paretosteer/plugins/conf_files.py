@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from importlib.resources import files as resources
 from pathlib import Path
 
@@ -26,15 +27,27 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config-dir",
         "-cd",
+        action="append",
         metavar="DIR",
         help="folder with configuration files of your own, such as experiment/mine.yaml",
     )
 
 
-def use(folder: str | None) -> None:
-    """Search this folder of the user in this process and its future children."""
-    if folder is not None:
-        os.environ[VARIABLE] = str(Path(folder).absolute())
+def use(given: Sequence[str] | None) -> None:
+    """Search this folder of the user in this process and its future children.
+
+    Raises
+    ------
+    UsageError
+        If there are several.
+
+    """
+    if given and len(set(given)) > 1:
+        raise UsageError(
+            f"--config-dir: found {' and '.join(given)}; put the files into one folder"
+        )
+    if given:
+        os.environ[VARIABLE] = str(Path(given[0]).absolute())
 
 
 def own_folder() -> Path | None:
@@ -80,7 +93,7 @@ def files() -> dict[str, Path]:
     ours = Path(str(resources("paretosteer.conf")))
     by_path: dict[str, tuple[str, Path]] = {}
     for package, folder in {"paretosteer.conf": ours, **folders()}.items():
-        for path in sorted(folder.rglob("*.yaml")):
+        for path in _yaml_files(folder, ours if package == "--config-dir" else folder):
             relative = path.relative_to(folder).as_posix()
             first, _ = by_path.setdefault(relative, (package, path))
             if first != package == "--config-dir":
@@ -90,6 +103,13 @@ def files() -> dict[str, Path]:
                     f"{relative} of {package}: {first} provides a file of this name; rename it"
                 )
     return {relative: path for relative, (_, path) in by_path.items()}
+
+
+def _yaml_files(folder: Path, groups: Path) -> list[Path]:
+    """Configuration files of a folder, in groups that another one has: it may be a home folder."""
+    names = {"benchmark", "hydra", *(path.name for path in groups.iterdir() if path.is_dir())}
+    below = (path for name in names for path in (folder / name).rglob("*.yaml"))
+    return sorted([*folder.glob("*.yaml"), *below])
 
 
 def _folder(package: str) -> Path | None:

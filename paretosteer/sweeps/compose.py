@@ -60,6 +60,11 @@ def hydra_app() -> Iterator[Any]:
             yield GlobalHydra.instance().hydra
         except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
             raise UsageError(one_line(error)) from error
+        except RecursionError:
+            raise UsageError(
+                "defaults: configuration files name each other in a circle; correct their "
+                "defaults lists"
+            ) from None
 
 
 class SearchPath(SearchPathPlugin):  # type: ignore[misc]

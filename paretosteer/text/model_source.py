@@ -170,9 +170,17 @@ def _check_architecture(folder: Path, option: str) -> None:
         config = read_model_json(folder / "config.json")
         has_type = isinstance(config.get("model_type"), str)
     except (OSError, ValueError, AttributeError):
-        has_type = False
+        config, has_type = {}, False
     if not has_type:
         raise UsageError(
             f"{option}: config.json in {str(folder)!r} has no model_type; "
             "use a folder written by save_pretrained(…)"
         )
+    for part in (config, *config.values()):
+        for name in ("attn_implementation", "_attn_implementation"):
+            kernel = part.get(name) if isinstance(part, dict) else None
+            if "/" in str(kernel):  # transformers would download it from the hub, and run it
+                raise UsageError(
+                    f"{option}: config.json in {str(folder)!r} names attention code of the hub, "
+                    f"{kernel!r}, and code of others is not run; remove {name} from it"
+                )

@@ -75,3 +75,31 @@ def test_a_file_that_would_be_ignored_is_an_error(folder: Path, name: str) -> No
     os.environ[conf_files.VARIABLE] = str(folder)
     with pytest.raises(UsageError, match=r"--config-dir: .*(rename yours|another name)"):
         compose_cell([])
+
+
+def test_two_folders_are_one_too_many(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder.parent / "more").mkdir()
+    assert main(["run", "--config-dir", folder.name, "--dry-run", "-cd", "more"]) == 2
+    assert "--config-dir: found my conf's and more; put" in capsys.readouterr().err
+
+
+def test_folders_that_are_no_groups_are_not_searched(folder: Path) -> None:
+    """The folder may be one in which much else is kept."""
+    (folder / "project/method").mkdir(parents=True)
+    (folder / "project/method/clp.yaml").touch()
+    (folder / "benchmark/sub").mkdir(parents=True)
+    (folder / "benchmark/sub/mine.yaml").touch()
+    os.environ[conf_files.VARIABLE] = str(folder)
+    own = [name for name, path in conf_files.files().items() if path.is_relative_to(folder)]
+    names = {"experiment/mine.yaml", "budget/tiny.yaml", "method/small_clp.yaml"}
+    assert set(own) == names | {"benchmark/sub/mine.yaml"}
+
+
+@pytest.mark.parametrize("others", [["mine"], ["second"]])
+def test_files_that_name_each_other_in_a_circle(folder: Path, others: list[str]) -> None:
+    for name, other in zip(["mine", *others], [*others, "mine"], strict=True):
+        text = f"# @package _global_\ndefaults:\n  - /experiment: {other}\n"
+        (folder / f"experiment/{name}.yaml").write_text(text)
+    os.environ[conf_files.VARIABLE] = str(folder)
+    with pytest.raises(UsageError, match="name each other in a circle"):
+        compose_cell(["experiment=mine"])

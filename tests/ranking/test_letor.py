@@ -222,6 +222,21 @@ def test_a_layout_with_a_gap_names_what_is_not_there(tmp_path):
         find(tmp_path / "Fold2", 1)
 
 
+@pytest.mark.parametrize("loose", ["train.txt", "vali.txt.gz", "rank.test"])
+@pytest.mark.parametrize("several", ["parts", "folders"])
+def test_files_of_one_fold_beside_those_of_several(tmp_path, several, loose):
+    if several == "parts":
+        five_parts(tmp_path)
+    else:
+        (tmp_path / "Fold1").mkdir()
+        for name in ("train.txt", "vali.txt", "test.txt"):
+            write(tmp_path / "Fold1", "", name)
+    find(tmp_path, 1)
+    write(tmp_path, "", loose)
+    with pytest.raises(UsageError, match=rf"has {loose} beside the files of several folds"):
+        find(tmp_path, 1)
+
+
 def test_two_validation_files_are_one_too_many(tmp_path):
     for name in ("train.txt", "vali.txt", "valid.txt", "test.txt"):
         write(tmp_path, "", name)

@@ -56,6 +56,18 @@ def test_a_folder_that_is_no_model(tmp_path):
             load_model(str(tmp_path), CPU, torch.float32)
 
 
+@pytest.mark.parametrize("place", ["attn_implementation", "text_config"])
+def test_attention_code_of_the_hub_is_never_loaded(llama, tmp_path, place):
+    """With the package kernels installed, transformers would download and run it."""
+    saved(llama, tmp_path)
+    name = "kernels-community/flash-attn"
+    config = json.loads((tmp_path / "config.json").read_text())
+    added = {place: {"_attn_implementation": name} if place == "text_config" else name}
+    (tmp_path / "config.json").write_text(json.dumps(config | added))
+    with pytest.raises(UsageError, match=rf"attention code of the hub, '{name}', .* remove _?attn"):
+        load_model(str(tmp_path), CPU, torch.float32)
+
+
 def test_pickled_weights_are_never_loaded(llama, tmp_path):
     saved(llama, tmp_path)
     (tmp_path / "model.safetensors").unlink()

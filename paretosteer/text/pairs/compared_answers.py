@@ -16,7 +16,7 @@ from paretosteer.text.pairs.rated_answers import items, number
 WINNERS = ("winner", "better_response_id", "safer_response_id", "preference", "choice", "preferred")
 STRENGTHS = ("overall_preference", "preference_strength")  # HelpSteer3, HelpSteer2
 _STRONGEST = 3
-_FEWEST = 8  # rows in which a strength has both signs
+FEWEST = 8  # rows that show how a column is meant, such as by both signs of a strength
 _STEM = "(response|answer|completion|output|conversation)"
 _ENDS = (("0", "1"), ("1", "2"), ("a", "b"))
 # Names such as `winner_model_a` or `is_response_0_safe`, whose 1 speaks for that answer.
@@ -88,6 +88,13 @@ def winner_parser(rows: Sequence[Values], column: str) -> Callable[[Values], Pai
         if letter.isalpha():
             keys[letter] = side
 
+    wins = given & keys.keys()
+    if "-1" in given and len({keys[key] for key in wins}) == 1 and len(rows) >= FEWEST:
+        raise ValueError(
+            f"{column} is -1 or {min(wins)} in all rows, which does not say whether -1 is a tie or "
+            "the other answer; write the name of the better one"
+        )
+
     def read(row: Values) -> Pair:
         value = cell(row, column)
         if _key(value) in _TIES or _key(value) == "":
@@ -106,7 +113,7 @@ def winner_parser(rows: Sequence[Values], column: str) -> Callable[[Values], Pai
 def check_signs(rows: Sequence[Values], column: str) -> None:
     """Raise ValueError if a strength is never negative, as the number of an answer would be."""
     values = [_key(row.get(column)) for row in rows]
-    if len(rows) >= _FEWEST and not any(value.startswith("-") for value in values):
+    if len(rows) >= FEWEST and not any(value.startswith("-") for value in values):
         raise ValueError(
             f"{column} is never negative, so it does not say how much better the second answer is; "
             f"set `winner` to {column} if it names the better answer"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from paretosteer.text.pairs.check_sides import check_sides
 from paretosteer.text.pairs.compared_answers import (
     STRENGTHS,
     by_choice,
@@ -102,6 +103,7 @@ def unknown(row: Values) -> ValueError:
 
 
 def _with_prompt(rows: Sequence[Values], source: Source) -> Parse:
+    check_sides(rows)
     cut = without_prompts(rows, str(prompt_column(rows[0])))
 
     def read(row: Values) -> Pair:
@@ -112,6 +114,7 @@ def _with_prompt(rows: Sequence[Values], source: Source) -> Parse:
 
 
 def _without_prompt(rows: Sequence[Values], source: Source) -> Parse:
+    check_sides(rows)
     filled = [row for row in rows if any(row[side] for side in SIDES)]
     dialogues = sum(any(is_dialogue(row[side]) for side in SIDES) for row in filled)
     if dialogues >= (1 - MIXTURE) * len(filled):

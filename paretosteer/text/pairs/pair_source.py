@@ -142,6 +142,12 @@ def _columns(option: str, given: Any) -> tuple[tuple[str, str], ...]:
         isinstance(part, str) for item in given.items() for part in item
     ):
         raise UsageError(f"{option}: found {given!r}; use a mapping such as {{prompt: question}}")
+    for name, column in given.items():
+        if others := [other for other in given if other != name and given[other] == column]:
+            raise UsageError(
+                f"{option}: {name} and {others[0]} are both the column {column!r}; give each its "
+                "own"
+            )
     return tuple(sorted(given.items()))
 
 

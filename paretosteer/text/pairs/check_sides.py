@@ -1,0 +1,64 @@
+"""Checks of the columns `chosen` and `rejected` against the other columns of a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from paretosteer.text.pairs.compared_answers import FEWEST, two_answers
+from paretosteer.text.pairs.dialogue_sides import SIDES, Values
+
+_SCORE = re.compile("score|rating|reward", re.IGNORECASE)
+
+
+def check_sides(rows: Sequence[Values]) -> None:
+    """Refuse sides that only say where the answers are, and sides that scores contradict.
+
+    Raises
+    ------
+    ValueError
+        If `chosen` and `rejected` hold numbers of answers or names of columns, or if most rows have
+        a higher score for the rejected answer.
+
+    """
+    given = [row for row in rows if all(row.get(side) is not None for side in SIDES)]
+    if given and all(_refers(row) for row in given):
+        found = " and ".join(repr(given[0][side]) for side in SIDES)
+        remedy = (
+            "set `winner` to chosen"
+            if two_answers(given[0])
+            else "write the answers themselves into these columns"
+        )
+        raise ValueError(
+            f"chosen and rejected, such as {found}, only say which of the row's other values is "
+            f"the better answer; {remedy}"
+        )
+    for name in [name for name in given[0] if _SCORE.search(str(name))] if given else ():
+        other = str(name).replace("chosen", "rejected")
+        scores = [(_number(row.get(name)), _number(row.get(other))) for row in given]
+        signs = [a > b for a, b in scores if a is not None and b is not None and a != b]
+        wrong = signs.count(False)
+        if other != name and len(signs) >= FEWEST and wrong > len(signs) / 2:
+            raise ValueError(
+                f"{other} is above {name} in {wrong} of {len(signs)} rows, so the sides seem to be "
+                "swapped; set columns: {chosen: rejected, rejected: chosen}, or if the scores "
+                f"measure something else, columns: {{unused: {name}}}"
+            )
+
+
+def _refers(row: Values) -> bool:
+    """True if both sides are numbers of the row's answers, or names of its columns."""
+    sides = [str(row[side]) for side in SIDES]
+    if sides[0] != sides[1] and all(side in row and side not in SIDES for side in sides):
+        return True
+    numbers = sorted(sides) in (["0", "1"], ["1", "2"])
+    return numbers and (two_answers(row) is not None or any(map(_is_choice, row.values())))
+
+
+def _is_choice(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2
+
+
+def _number(value: Any) -> float | None:
+    return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)

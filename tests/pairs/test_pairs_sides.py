@@ -1,0 +1,97 @@
+"""Columns `chosen` and `rejected` that hold no answers, or the wrong ones."""
+
+import pytest
+from pair_files import write_lines
+
+from paretosteer.errors import UsageError
+from paretosteer.text.pairs import read_pairs
+
+ROWS = range(12)
+
+
+def write(folder, rows):
+    return write_lines(folder / "pairs.jsonl", rows)
+
+
+def row_of(i, **more):
+    return {"prompt": f"q{i}", "chosen": f"a{i}", "rejected": f"b{i}", **more}
+
+
+@pytest.mark.parametrize(
+    ("sides", "remedy"),
+    [
+        (lambda i: {"chosen": i % 2, "rejected": 1 - i % 2}, "set `winner` to chosen"),
+        (lambda i: {"chosen": "response_1", "rejected": "response_0"}, "set `winner` to chosen"),
+        (
+            lambda i: {"chosen": str(i % 2), "rejected": str(1 - i % 2), "answers_": ["x", "y"]},
+            "set `winner` to chosen",
+        ),
+    ],
+)
+def test_sides_that_only_say_where_the_answers_are(tmp_path, sides, remedy):
+    answers = {"prompt": "q", "response_0": "yes", "response_1": "no"}
+    path = write(tmp_path, [answers | {"prompt": f"q{i}"} | sides(i) for i in ROWS])
+    with pytest.raises(UsageError, match="only say which of the row's other values") as error:
+        read_pairs(path, "kind")
+    assert remedy in str(error.value)
+    pairs = read_pairs({"path": path, "winner": "chosen"}, "kind").pairs
+    better = "yes" if str(sides(0)["chosen"]) in ("0", "response_0") else "no"
+    assert pairs[0].chosen == better
+
+
+def test_sides_that_are_places_in_a_list(tmp_path):
+    rows = [{"prompt": f"q{i}", "responses": ["a", "b"], "chosen": 1, "rejected": 2} for i in ROWS]
+    with pytest.raises(UsageError, match=r"such as 1 and 2, .*write the answers themselves"):
+        read_pairs(write(tmp_path, rows), "kind")
+
+
+def test_numbers_and_names_that_are_answers(tmp_path):
+    rows = [{"prompt": f"{i} mod 2?", "chosen": i % 2, "rejected": 1 - i % 2} for i in ROWS]
+    assert len(read_pairs(write(tmp_path, rows), "kind").pairs) == len(ROWS)
+    rows = [row_of(i, chosen="prompt") for i in ROWS]
+    assert len(read_pairs(write(tmp_path, rows), "kind").pairs) == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    "names", [("score_chosen", "score_rejected"), ("chosen_rating", "rejected_rating")]
+)
+def test_scores_that_contradict_the_sides(tmp_path, names):
+    good, bad = names
+
+    def rows(better, worse):
+        return [row_of(i, **{good: better, bad: worse if i > 2 else better}) for i in ROWS]
+
+    path = write(tmp_path, rows(1.5, 4))
+    with pytest.raises(UsageError, match=rf"{bad} is above {good} in 9 of 9 rows, .*swapped"):
+        read_pairs(path, "kind")
+    given = {"path": path, "columns": {"unused": good}}
+    assert read_pairs(given, "kind").pairs[0].chosen == "a0"
+    assert len(read_pairs(write(tmp_path, rows(4, 1.5)), "kind").pairs) == len(ROWS)
+
+
+@pytest.mark.parametrize("name", ["rank", "tokens"])
+def test_other_figures_of_the_sides_are_not_compared(tmp_path, name):
+    rows = [row_of(i, **{f"chosen_{name}": 1, f"rejected_{name}": 2}) for i in ROWS]
+    assert len(read_pairs(write(tmp_path, rows), "kind").pairs) == len(ROWS)
+
+
+@pytest.mark.parametrize("other", [1, 2])
+def test_a_winner_that_is_minus_one_where_the_other_answer_never_wins(tmp_path, other):
+    names = ("response_0", "response_1") if other == 1 else ("response_1", "response_2")
+    rows = [
+        {"prompt": f"q{i}", names[0]: "a", names[1]: "b", "better": (-1, other)[i % 2]}
+        for i in ROWS
+    ]
+    given = {"path": write(tmp_path, rows), "winner": "better"}
+    with pytest.raises(UsageError, match=rf"better is -1 or {other} in all rows"):
+        read_pairs(given, "kind")
+    rows[1]["better"] = other - 1
+    write(tmp_path, rows)
+    assert len(read_pairs(given, "kind").pairs) == 6
+
+
+def test_two_names_of_one_column(tmp_path):
+    path = write(tmp_path, [{"q": f"q{i}", "good": "a", "bad": "b"} for i in ROWS])
+    columns = {"prompt": "good", "chosen": "good", "rejected": "bad"}
+    with pytest.raises(UsageError, match="prompt and chosen are both the column 'good'; give"):
+        read_pairs({"path": path, "columns": columns}, "kind")
