@@ -15,7 +15,7 @@ from paretosteer.config import options
 from paretosteer.config.schema import Budget, CellConfig, Plugin
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
-from paretosteer.plugins import registry
+from paretosteer.plugins import registry, single_files
 from paretosteer.plugins.in_use import kind_versions, plugin_files, used
 from paretosteer.storage.digest import chain, digest
 
@@ -217,6 +217,7 @@ class CellPlan:
 
         A sweep plans its cells before the first one runs, which may be hours before the last.
         """
+        single_files.check_data([offer.path for offer in used(self.config) if offer.path])
         model_key = self.benchmark_class.model_key(self.config, self.benchmark_options)
         content_key = self.method_class.content_key(self.method_options)
         grid = self.config.preferences.content(len(self.objectives))

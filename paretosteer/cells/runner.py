@@ -173,7 +173,7 @@ class CellRun:
                 self.method.load(shared.checkpoint, self.benchmark)
         self.drift_warned |= trainer.drift_warned
 
-        if self.plan.content_key:
+        if self.plan.content_key or used(self.config):
             self.plan.check_inputs()  # the method has read its files now
         files = write_checkpoint(self.folder, self.config.method.name, self.method)
         with atomic_write(self.folder / "training.csv") as path:

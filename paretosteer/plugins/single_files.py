@@ -32,6 +32,8 @@ class PluginFile:
 
     path: Path
     offers: Mapping[str, Mapping[str, Any]]  # by group and name
+    source: bytes
+    own: Mapping[str, str]  # digests of the files that it imports or names
     digest: str  # of the source that was executed, and of the files that it imports or names
 
 
@@ -70,6 +72,25 @@ def files() -> list[PluginFile]:
     return [_read(path) for path in _named()]
 
 
+def check_data(paths: Iterable[Path]) -> None:
+    """Raise UsageError if a data file that one of these plug-in files names was edited.
+
+    Code may have been: it was executed as it was when the digest was made.
+    """
+    for file in files():
+        if file.path in paths and _data(file.own) != _data(
+            local_digests(file.source, file.path.parent)
+        ):
+            raise UsageError(
+                f"--plugin: {file.path}: a data file that it names has been edited since the "
+                "plug-in was loaded; run the command again"
+            )
+
+
+def _data(digests: Mapping[str, str]) -> dict[str, str]:
+    return {name: digest for name, digest in digests.items() if not name.endswith(".py")}
+
+
 def _named() -> list[str]:
     return [path for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path]
 
@@ -100,7 +121,7 @@ def _read(path: str) -> PluginFile:
     # Now, since the file may have extended the search path.
     own = local_digests(source, Path(path).parent)
     joint = content_digest({"": digest, **own}) if own else digest
-    return PluginFile(Path(path), _table(path, getattr(module, TABLE, None)), joint)
+    return PluginFile(Path(path), _table(path, getattr(module, TABLE, None)), source, own, joint)
 
 
 def _table(path: str, offers: Any) -> Mapping[str, Mapping[str, Any]]:

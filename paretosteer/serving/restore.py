@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer import simplex
+from paretosteer.cells import provenance
 from paretosteer.cells.cell import Cell, find_cells
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.state import State
@@ -174,6 +175,7 @@ def restore_cell(
     in_use.need(cell.path, cell.record.plugins if cell.record else {})
     plan = CellPlan.of(_config(cell, device, model))
     _check_model(cell, plan)
+    _say_other_plugins(cell, plan)
     if text and not has_text(plan.benchmark_class):
         raise _no_text(cell.path, cell.benchmark)
     setting = Setting.of(plan.config, plan.model_key, say)
@@ -237,6 +239,15 @@ def _config(cell: Cell, device: str, model: str | None) -> CellConfig:
     return config.model_copy(
         update={"model": config.model.model_copy(update={"path": model, "revision": None})}
     )
+
+
+def _say_other_plugins(cell: Cell, plan: CellPlan) -> None:
+    """Say that a plug-in of the cell may compute something else than it did in training."""
+    plugins = in_use.used(plan.config)
+    made_by = cell.record.source_digest if cell.record else None
+    if plugins and made_by and made_by != provenance.source_digest(plugins):
+        files = ", ".join(dict.fromkeys(offer.origin for offer in plugins))
+        say(f"{cell.path.name}: note: {files} or paretosteer has changed since the cell was made")
 
 
 def _check_model(cell: Cell, plan: CellPlan) -> None:

@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 from fake_packages import METHOD, METRIC, OBJECTIVE
 
+from paretosteer import restore_cell
 from paretosteer.cells import provenance
+from paretosteer.cells.plan import plan_cell
 from paretosteer.commands.main import main
 from paretosteer.errors import UsageError
 from paretosteer.plugins import single_files
 from paretosteer.plugins.in_use import need, used
 from paretosteer.report.columns import on_terminal
 from paretosteer.sweeps.compose import compose_cell
+from paretosteer.sweeps.sweep import PlannedCell, run_one
 from paretosteer.validation import validate
 
 OFFER = 'paretosteer_plugins = {"methods": {"sharp": Sharp}, "metrics": {"spread": SPREAD}}\n'
@@ -216,6 +219,23 @@ def test_changed_data_file_of_a_plug_in_is_other_code(
     assert digests[0] == digests[1] == digests[2] != digests[3]
 
 
+def test_a_data_file_that_is_edited_while_it_is_in_use(file: Path) -> None:
+    words, tools = file.with_name("words.json"), file.with_name("own_tools.py")
+    words.write_text("[1]")
+    tools.write_text("ONE = 1\n")
+    file.write_text(file.read_text() + 'def words():\n    return open("{words}").read()\n')
+    file.write_text(file.read_text().replace("{words}", str(words)))
+    single_files._read.cache_clear()
+    single_files.add([str(file)])
+    file.write_text(file.read_text() + "# edited\n")  # it was executed before
+    tools.write_text("ONE = 2\n")
+    plan = plan_cell(compose_cell(["method=sharp", "benchmark=bandit"]))
+    plan.check_inputs()
+    words.write_text("[1, 2]")
+    with pytest.raises(UsageError, match=r"sharp\.py: a data file that it names has been edited"):
+        plan.check_inputs()
+
+
 @pytest.mark.slow
 def test_workers_see_the_file_and_the_record_names_it(
     file: Path,
@@ -254,3 +274,19 @@ def test_workers_see_the_file_and_the_record_names_it(
     file.write_text(file.read_text() + "# changed\n")
     assert main([*words, "seed=0,1"]) == 0
     assert len(list(Path().glob("out/bandit/sharp/seed0-*"))) == 2  # another file, another cell
+
+
+def test_a_cell_restored_by_other_code_says_so(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    single_files.add([str(file)])
+    words = ["method=sharp", "benchmark=bandit", "budget=smoke", "budget.steps=1"]
+    words += ["preferences.divisions=2", f"sweep_dir='{tmp_path / 'out'}'"]
+    assert run_one(PlannedCell.of(compose_cell(words))).status == "ok"
+    capsys.readouterr()
+    restore_cell(tmp_path / "out")
+    assert "note:" not in capsys.readouterr().err
+    file.write_text(file.read_text() + "# edited\n")
+    single_files._read.cache_clear()
+    restore_cell(tmp_path / "out")
+    assert f"note: {file} or paretosteer has changed since the cell" in capsys.readouterr().err
