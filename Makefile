@@ -21,14 +21,15 @@ quickstart: setup
 	$(BIN)/paretosteer sweep experiment=five_methods launcher=joblib \
 		sweep_dir=results/quickstart
 
-# The leaderboard in results/reference: every method, three seeds; about half an hour on two cores.
+# The leaderboard in results/reference/field: every method, three seeds, on the model in MODEL (with
+# none, the embedded one). It resumes; several hours on two cores.
 reference: setup
-	$(BIN)/paretosteer sweep experiment=reference launcher=joblib
-	$(BIN)/python tests/keep_reference.py results/reference --sweep results/reference/sweep
+	$(BIN)/paretosteer sweep experiment=field $(if $(MODEL),model=hf model.path=$(MODEL)) $(OVERRIDES)
+	$(BIN)/python tests/keep_reference.py results/reference/field --sweep results/field
 
 # The same by newer code, of the cells that are archived beside it, and the picture of the page.
 reference-report: setup
-	for folder in results/reference results/reference/quickstart results/reference/smollm2; do \
+	for folder in results/reference/field results/reference/quickstart results/reference/smollm2; do \
 		if [ -e $$folder/cells.tar.xz ]; then $(BIN)/python tests/keep_reference.py $$folder; fi; \
 	done
 	PYTHONPATH=tests/report $(BIN)/python tests/page_picture.py

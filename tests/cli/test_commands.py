@@ -269,7 +269,7 @@ def test_info_names_its_topics(lab: Lab, capsys: pytest.CaptureFixture[str]) -> 
     assert "'default' is not a topic; use one of all, config, defaults," in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", ["experiment=reference hydra", "+hydra"])
+@pytest.mark.parametrize("words", ["experiment=field hydra", "+hydra"])
 def test_axes_of_an_experiment_can_be_overridden(lab: Lab, words: str) -> None:
     assert main(["sweep", *f"{words}.sweeper.params.method='clp,start' seed=3".split()]) == 1
     assert lab.ran == [("clp", 3), ("start", 3)]

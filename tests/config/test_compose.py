@@ -171,7 +171,7 @@ def test_an_option_of_some_methods_of_a_sweep_needs_several_sweeps(methods: str)
             "method=rewarded_soup,bone_soup,clp,cos_dpo,interpolation: several values at once need "
             "`paretosteer sweep`; for one cell, set method=VALUE",
         ),
-        (["experiment=reference", "method=clp"], "seed=0,1,2: several values at once need"),
+        (["experiment=field", "method=clp"], "seed=0,1,2: several values at once need"),
     ],
 )
 def test_a_run_is_one_cell(overrides: list[str], message: str) -> None:
@@ -182,14 +182,14 @@ def test_a_run_is_one_cell(overrides: list[str], message: str) -> None:
 
 @pytest.mark.parametrize("seed", ["seed=1", "++seed=1", "seed=choice(1)"])
 def test_overrides_pick_one_cell_of_an_experiment(seed: str) -> None:
-    overrides = ["experiment=reference", "method=clp", seed]
+    overrides = ["experiment=field", "method=clp", seed]
     cell = compose_cell(overrides)
-    assert (cell.method.name, cell.seed, cell.sweep_dir) == ("clp", 1, "results/reference/sweep")
+    assert (cell.method.name, cell.seed, cell.sweep_dir) == ("clp", 1, "results/field")
     assert compose_sweep(overrides) == [cell]
 
 
 def test_the_grid_keeps_the_order_of_an_experiments_axes() -> None:
-    cells = compose_sweep(["experiment=reference", "seed=3,4", "method=clp,morl"])
+    cells = compose_sweep(["experiment=field", "seed=3,4", "method=clp,morl"])
     assert [(cell.method.name, cell.seed) for cell in cells] == [
         *(("clp", 3), ("clp", 4), ("morl", 3), ("morl", 4))
     ]
