@@ -61,7 +61,7 @@ def size(folder: Path) -> int:
 
 def test_they_are_small() -> None:
     assert size(SMOLLM2) < 5_000_000
-    assert size(REFERENCE) - size(SMOLLM2) < 9_000_000
+    assert size(REFERENCE) - size(SMOLLM2) < 10_000_000
 
 
 REMEDY = "`make reference-report` remakes it"
