@@ -53,7 +53,7 @@ def test_pages_of_trained_methods_link_the_training_options() -> None:
 
 
 def test_every_cost_of_a_cell_is_a_documented_column() -> None:
-    record = read_record(next((ROOT / "results" / "reference" / "records").iterdir()))
+    record = read_record(next((ROOT / "results" / "reference" / "field" / "records").iterdir()))
     documented_names = {column.name for column in documented()}
     assert {f"seconds_{phase}" for phase in record.cost.seconds} <= documented_names
 

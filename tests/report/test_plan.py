@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from report_cells import GRID, moved, only, write_cell
+from report_cells import GRID, concave, moved, only, write_cell
 
 from paretosteer.commands.main import main
+from paretosteer.report import write_report
 from paretosteer.report.outputs.notes import notes
 
 
@@ -32,3 +33,10 @@ def test_a_report_says_what_it_could_have_found(tmp_path: Path) -> None:
         write_cell(tmp_path, method, moved(by), grid=GRID, noise=0.3)
     (found,) = [note for note in notes(only(tmp_path)) if "could have detected" in note]
     assert "80 % power" in found and "these seeds" in found
+
+
+def test_a_command_in_a_note_is_code_between_spaces(tmp_path: Path) -> None:
+    for name in ("clp", "morl"):
+        write_cell(tmp_path, name, concave(2.0))
+    table = (write_report([tmp_path]).folder / "leaderboard.md").read_text(encoding="utf-8")
+    assert ". `paretosteer plan` estimates" in table

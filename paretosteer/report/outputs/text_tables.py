@@ -190,8 +190,13 @@ def markdown_escape(text: str) -> str:
 
 def _with_code(text: str, escape: Callable[[str], str], code: Callable[[str], str]) -> str:
     """Text with its commands, which are in backticks, as code."""
-    parts = re.split(r"`(paretosteer [a-z-]+)`", text)
-    return "".join(code(part) if n % 2 else escape(part) for n, part in enumerate(parts))
+    parts = re.split(r"( ?`paretosteer [a-z-]+` ?)", text)  # with spaces, which an escape strips
+    return "".join(_code(part, code) if n % 2 else escape(part) for n, part in enumerate(parts))
+
+
+def _code(part: str, code: Callable[[str], str]) -> str:
+    before, command, after = part.split("`")
+    return before + code(command) + after
 
 
 _LATEX = {
