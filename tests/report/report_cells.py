@@ -13,6 +13,7 @@ from paretosteer.cells.cell import find_cells
 from paretosteer.cells.record import write_record
 from paretosteer.report.analysis.evaluate_table import TableResult, evaluate
 from paretosteer.report.analysis.tables import make_tables
+from paretosteer.storage.digest import file_digest
 
 Response = Callable[[np.ndarray], np.ndarray]
 
@@ -90,6 +91,7 @@ def write_cell(
     fold: tuple[int, int] | None = None,
     oracle: Response | None = None,
     changes: dict[str, Any] | None = None,
+    digests: bool = False,
     **options: Any,
 ) -> Path:
     """Write a finished cell whose points are `response(preference)` in standard units.
@@ -126,6 +128,8 @@ def write_cell(
     pd.DataFrame(rows).to_parquet(folder / "scores.parquet")
     pd.DataFrame(drift).to_parquet(folder / "drift.parquet")
     (folder / "samples.jsonl").write_text("".join(json.dumps(each) + "\n" for each in samples))
+    if digests:
+        record["files"] = {path.name: file_digest(path) for path in folder.glob("*.parquet")}
     write_record(folder, record)
     return folder
 
@@ -243,7 +247,7 @@ def _in_fold(record: dict[str, Any], index: int, of: int) -> dict[str, Any]:
 def _outcome(names: Sequence[str], points: list[dict[str, Any]], prompts: int) -> dict[str, Any]:
     m = len(names)
     return {
-        "files": {"scores.parquet": digest("scores")},
+        "files": {},
         "objectives": [
             {
                 "name": name,

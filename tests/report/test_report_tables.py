@@ -1,12 +1,13 @@
 """Which cells make a row, which rows share a table, and what becomes of cells that did not end."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from report_cells import GRID, concave, digest, write_cell, write_missing, write_unscored
+from report_cells import GRID, concave, digest, only, write_cell, write_missing, write_unscored
 
 from paretosteer import leaderboard
 from paretosteer.cells import frames
@@ -16,7 +17,7 @@ from paretosteer.report.analysis.evaluate_table import evaluate
 from paretosteer.report.analysis.row_key import configuration, labels
 from paretosteer.report.analysis.tables import Tables, make_tables
 from paretosteer.report.columns import HYPERVOLUME
-from paretosteer.report.outputs.notes import notes
+from paretosteer.report.outputs.notes import notes, warnings
 from paretosteer.report.outputs.text_tables import apart
 from paretosteer.storage.digest import with_digest
 
@@ -290,3 +291,16 @@ def test_recorded_notes_of_folds(tmp_path: Path) -> None:
             write_cell(tmp_path, method, line, fold=(index, 3), changes={"notes": [note]})
     told = notes(evaluate(tables(tmp_path).tables[0]))
     assert told[-2:] == ["Folds 1–2: 3 of 9 left out", "Fold 3: 4 of 9 left out"]
+
+
+@pytest.mark.parametrize("name", ["scores.parquet", "drift.parquet"])
+def test_measurements_of_another_cell_are_named(tmp_path: Path, name: str) -> None:
+    """Such as files that were sorted by hand: they have the right form."""
+    own = write_cell(tmp_path, "clp", line, digests=True)
+    other = write_cell(tmp_path, "clp", line, seed=1, kl=9.0, digests=True)
+    result = only(tmp_path)
+    assert "not the file that was recorded" not in " ".join(notes(result) + warnings(result))
+    shutil.copy(other / name, own / name)
+    result = only(tmp_path)
+    for found in (notes(result), warnings(result)):
+        assert f"clp/{own.name}: {name} is not the file that was recorded, so its" in found[0]

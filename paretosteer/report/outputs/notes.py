@@ -15,6 +15,7 @@ from paretosteer.report.analysis.ranks import ALPHA, COMPARED
 from paretosteer.report.analysis.replicates import Replicate
 from paretosteer.report.analysis.row_key import engine
 from paretosteer.runtime.terminal import plural
+from paretosteer.storage.digest import input_digest
 
 _ALIKE = 12  # maximum number of notes of one kind, such as one per row
 _NAMED = 12  # most rows listed in a sentence
@@ -27,6 +28,7 @@ def notes(result: TableResult) -> list[str]:
         return ["No cell of this table was scored."]
     kinds = (
         iter([result.table.remark] if result.table.remark else []),
+        _changed(scored),
         _smoke(scored),
         equal_drift_leader(result),
         _damage(scored),
@@ -59,6 +61,7 @@ def warnings(result: TableResult) -> list[str]:
     """What a reader must know before the figures; short enough for a terminal."""
     scored = result.scored
     return [
+        *_readable(list(_changed(scored))),
         *_smoke(scored),
         *_readable(list(_damage(scored))),
         *_engines(scored),
@@ -105,6 +108,19 @@ def volume_error(rows: Iterable[Mapping[Any, Any]]) -> str:
 def _is_estimate(row: Mapping[Any, Any]) -> bool:
     error = row.get("hypervolume_error")
     return isinstance(error, float) and error > 0
+
+
+def _changed(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    """Measurements that are not those of the cell's record, such as another cell's."""
+    for cell in (replicate.cell for each in rows for replicate in each.row.replicates):
+        recorded = cell.results.files
+        for name in ("scores.parquet", "drift.parquet", "judge.parquet"):
+            path = cell.path / name
+            if name in recorded and path.is_file() and input_digest(path) != recorded[name]:
+                yield (
+                    f"{cell.path.parent.name}/{cell.path.name}: {name} is not the file that was "
+                    "recorded, so its figures may be another cell's; run the cell again."
+                )
 
 
 def _smoke(rows: tuple[RowResult, ...]) -> Iterator[str]:
