@@ -39,8 +39,8 @@ def picture(command: list[str], width: int, frames: list[Frame]) -> str:
         console.print(Text(line, style="bold"))
     for line in middle[1]:
         console.print(Text.from_ansi(line), no_wrap=True)
-    seen = [Text.from_ansi(line).plain for line in middle[1]]
-    rest = [line for line in frames[-1][1] if Text.from_ansi(line).plain not in seen]
+    same = [one == other for one, other in zip(middle[1], frames[-1][1], strict=False)]
+    rest = frames[-1][1][[*same, False].index(False) :]
     note = f"┄┄ after {middle[0] / 60:.0f} of {total / 60:.0f} minutes "
     console.print(Text(note.ljust(width, "┄"), style="dim"))
     for line in rest:
