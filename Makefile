@@ -73,7 +73,7 @@ generated: setup
 # The site in build/site; a warning is an error.
 docs: setup typed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
-	@echo "The site is in build/site; open build/site/index.html"
+	@echo "The site is in build/site; open build/site/index.html (search needs a server)"
 
 lint: setup types
 	$(BIN)/ruff check .
