@@ -190,6 +190,11 @@ def page() -> str:
             if claim.world == name and claim.name in found
         ]
         sections += [f"## {name}", "", *_table(judged), ""]
+        untested = [
+            f"- {claim.says}" for claim in CLAIMS if claim.world == name and claim.name not in found
+        ]
+        if untested:
+            sections += ["Not tested yet:", "", *untested, ""]
     lines = [
         "# Claims put to the test",
         "",
