@@ -128,6 +128,19 @@ def test_prompt_and_methods_are_chosen(driver: "Chrome", report: Report) -> None
     page.wait(lambda: len(page.dialled()) == 6)
 
 
+def test_a_damaged_best_method_is_marked(driver: "Chrome", tmp_path: Path) -> None:
+    write_cell(tmp_path, "bone_soup", concave(2.4), kl=49.5)
+    write_cell(tmp_path, "clp", concave(2.0), kl=3.0)
+    page = Page(driver, write_report([tmp_path]).page)
+    page.wait_for_plots()
+    assert "best here ⚠ damaged" in page.texts(".card .badge")
+    assert "best undamaged: clp, utility" in page.texts(".leader")[0]
+    drifts = {text.partition("KL ")[2] for text in page.texts(".card .sums:not(.bill)")}
+    assert {text.startswith("⚠ ") for text in drifts} == {True, False}
+    page.click(page.all(".console .toggle")[1])
+    assert page.texts(".leader")[0].endswith("best undamaged: none.")
+
+
 def test_points_tell_and_turn(driver: "Chrome", report: Report) -> None:
     page = Page(driver, report.page)
     page.wait_for_plots()

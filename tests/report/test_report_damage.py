@@ -1,5 +1,8 @@
 """Rows whose texts are usually damaged are marked in every output."""
 
+import json
+from pathlib import Path
+
 import pytest
 from report_cells import concave, write_cell
 
@@ -21,12 +24,11 @@ def test_a_damaged_row_is_named_in_every_output(
     drifted: Report, capsys: pytest.CaptureFixture[str]
 ) -> None:
     print_leaderboard(drifted)
-    for text in (
-        capsys.readouterr().out,
-        (drifted.folder / "leaderboard.md").read_text(),
-        drifted.page.read_text(),
-    ):
-        assert WARNING in text and "clp: at" not in text
+    shown = capsys.readouterr().out
+    lasting = (drifted.folder / "leaderboard.md").read_text(), drifted.page.read_text()
+    assert "At up to 5 of 5 points, with the largest KL in nats: bone_soup (50.5).\n" in shown
+    assert all(WARNING in text and "clp: at" not in text for text in lasting)
+    for text in (shown, *lasting):
         assert "To drift less, lower method.learning_rate" in text
         assert "⚠ 50.00" in text and "⚠ 3.50" not in text
     assert r"$\dagger$ 50.00" in (drifted.folder / "leaderboard.tex").read_text()
@@ -49,3 +51,27 @@ def test_the_leader_at_equal_drift_is_named_where_it_differs(
     page = drifted.page.read_text()
     assert "At equal drift, clp leads" in page[: page.index('<ul class="warnings">')]
     assert "At equal drift" not in report.page.read_text()
+
+
+def test_damage_is_marked_at_each_preference(drifted: Report) -> None:
+    page = drifted.page.read_text()
+    _, _, table = page[: page.index("<h3>Dominance")].partition("<h3>Best at each preference")
+    assert table.count('class="best">⚠ ') == 5 and table.count("⚠ ") == 6  # one in the legend
+    start = page.index('id="tables">') + len('id="tables">')
+    (plotted,) = json.loads(page[start : page.index("</script>", start)])
+    assert [row["damaged"] for row in plotted["rows"]] == [[True] * 5, [False] * 5]
+
+
+def test_no_damaged_row_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"method_{place:02}" for place in range(14)]
+    for place, name in enumerate(names):
+        write_cell(tmp_path, name, concave(2.0), kl=20.0 + place)
+    report = write_report([tmp_path])
+    print_leaderboard(report)
+    shown = capsys.readouterr().out
+    assert (
+        f": {', '.join(f'{name} ({21 + n}.0)' for n, name in reversed(list(enumerate(names))))}."
+        in shown
+    )
+    text = (report.folder / "leaderboard.md").read_text()
+    assert all(f"{name}: at 5 of 5 points" in text for name in names) and "more note" not in text

@@ -20,7 +20,7 @@ from paretosteer.cells.scores import (
 from paretosteer.metrics import MetricError, as_preferences
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.metrics.optimum import Optimum
-from paretosteer.policies.kl import DamagedPoints, damaged_points
+from paretosteer.policies.kl import DamagedPoints, damage, damaged_points
 from paretosteer.report.analysis.comparable import Setting
 
 
@@ -51,6 +51,13 @@ def damage_of(replicates: Iterable[Replicate]) -> DamagedPoints | None:
         return None
     kl, tokens = (np.concatenate([drift[name] for drift in drifts]) for name in ("kl", "tokens"))
     return damaged_points(kl, tokens)
+
+
+def damaged_places(replicates: Iterable[Replicate]) -> list[bool]:
+    """Whether texts of any replicate are usually damaged, (k,); empty if nothing was measured."""
+    measured = [each.drift for each in replicates if each.drift]
+    points = [zip(drift["kl"], drift["tokens"], strict=True) for drift in measured]
+    return [any(damage(*point) for point in place) for place in zip(*points, strict=True)]
 
 
 def read_replicate(cell: Cell, setting: Setting) -> Replicate:

@@ -17,7 +17,7 @@ from paretosteer.report.analysis.row_key import engine
 from paretosteer.runtime.terminal import plural
 from paretosteer.storage.digest import input_digest
 
-_ALIKE = 12  # maximum number of notes of one kind, such as one per row
+_ALIKE = 12  # maximum number of warnings of one kind, such as one per cell
 _NAMED = 12  # most rows listed in a sentence
 
 
@@ -54,7 +54,7 @@ def notes(result: TableResult) -> list[str]:
         _recorded(scored),
         left_out(result),
     )
-    return [note for kind in kinds for note in _readable(list(kind))]
+    return [note for kind in kinds for note in kind]
 
 
 def warnings(result: TableResult) -> list[str]:
@@ -63,7 +63,7 @@ def warnings(result: TableResult) -> list[str]:
     return [
         *_readable(list(_changed(scored))),
         *_smoke(scored),
-        *_readable(list(_damage(scored))),
+        *_damage_line(scored),
         *_engines(scored),
         *_few_seeds(result),
         *_budgets(scored),
@@ -72,12 +72,12 @@ def warnings(result: TableResult) -> list[str]:
 
 
 def _readable(alike: list[str]) -> list[str]:
-    """Notes of one kind; if there are many, the first ones and the number of the others."""
+    """Warnings of one kind; if there are many, the first ones and the number of the others."""
     if len(alike) <= _ALIKE:
         return alike
     return [
         *alike[: _ALIKE - 1],
-        f"… and {plural(len(alike) - _ALIKE + 1, 'more note')} like the last.",
+        f"… and {plural(len(alike) - _ALIKE + 1, 'more warning')} like the last.",
     ]
 
 
@@ -154,16 +154,35 @@ def equal_drift_leader(result: TableResult) -> Iterator[str]:
 
 def _damage(rows: tuple[RowResult, ...]) -> Iterator[str]:
     """The rows whose texts are usually damaged, after an explanation."""
-    damaged = [(each, damage) for each in rows if (damage := each.damage)]
-    advice = dict.fromkeys(remedy(bool(each.figures["train_steps"])) for each, _ in damaged)
+    yield from _damage_explained(rows)
+    for each in rows:
+        if damage := each.damage:
+            yield f"{each.row.label}: {damage.summary}."
+
+
+def _damage_line(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    """The same, with all rows in one sentence, the largest KL first."""
+    yield from _damage_explained(rows)
+    damaged = [(damage, each.row.label) for each in rows if (damage := each.damage)]
+    if damaged:
+        most = max((damage for damage, _ in damaged), key=lambda each: each.damaged / each.total)
+        ordered = sorted(damaged, key=lambda each: -each[0].kl)
+        listed = ", ".join(f"{label} ({damage.kl:.1f})" for damage, label in ordered)
+        yield (
+            f"At up to {most.damaged} of {most.total} points, with the largest KL in nats: "
+            f"{listed}."
+        )
+
+
+def _damage_explained(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    damaged = [each for each in rows if each.damage]
+    advice = dict.fromkeys(remedy(bool(each.figures["train_steps"])) for each in damaged)
     if damaged:
         yield (
             f"Texts are usually damaged at some points ({DAMAGE_MARK} in the column KL), where the "
             f"KL from the start model exceeds {DAMAGE_PER_ANSWER:g} nats per answer and "
             f"{DAMAGE_PER_TOKEN:g} per token. To drift less, {'; '.join(advice)}."
         )
-    for each, damage in damaged:
-        yield f"{each.row.label}: {damage.summary}."
 
 
 def _other_grids(result: TableResult) -> Iterator[str]:

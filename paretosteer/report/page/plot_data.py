@@ -12,6 +12,7 @@ from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.dial_cubes import cube
 from paretosteer.report.analysis.evaluate_table import Curves, RowResult, TableResult
 from paretosteer.report.analysis.paired_utility import PairedUtility
+from paretosteer.report.analysis.replicates import damaged_places
 from paretosteer.report.columns import section
 from paretosteer.report.figures.style import Style, styles
 from paretosteer.report.outputs.report_json import plain
@@ -136,7 +137,7 @@ def _row(each: RowResult, setting: Setting, look: Style, bill: Sequence[Column])
 
 
 def _points(each: RowResult, curves: Curves) -> dict[str, Any]:
-    """Points with intervals (k, m), and the drift (k,) of each, a mean over replicates."""
+    """Points with intervals (k, m), the drift (k,) of each, a mean over replicates, and damage."""
     drifts = [replicate.drift.get("kl") for replicate in each.row.replicates]
     known = [drift for drift in drifts if drift is not None]
     return {
@@ -144,6 +145,7 @@ def _points(each: RowResult, curves: Curves) -> dict[str, Any]:
         "low": curves.band.low,
         "high": curves.band.high,
         "kl": np.mean(known, axis=0) if len(known) == len(drifts) else None,
+        "damaged": damaged_places(each.row.replicates),
     }
 
 

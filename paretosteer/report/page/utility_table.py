@@ -6,8 +6,9 @@ import numpy as np
 
 from paretosteer.report.analysis.bootstrap import Band
 from paretosteer.report.analysis.comparable import vector_words
-from paretosteer.report.analysis.evaluate_table import TableResult
+from paretosteer.report.analysis.evaluate_table import DAMAGE_MARK, TableResult
 from paretosteer.report.analysis.paired_utility import PairedUtility
+from paretosteer.report.analysis.replicates import damaged_places
 from paretosteer.report.page.readable_preferences import readable
 
 
@@ -24,11 +25,16 @@ def utility_table(result: TableResult, pairs: PairedUtility) -> dict[str, Any] |
     utility = np.array([each.curves.utility.mean for each in scored if each.curves])  # (rows, k)
     best = utility[competing].argmax(axis=0)  # (k,)
 
+    damaged = [damaged_places(each.row.replicates) for each in scored]
+
     def cell(row: int, place: int) -> dict[str, Any]:
         ahead = competing[best[place]]
         if row == ahead:
-            return {"best": True, "text": _written(utility[row, place], "z.2f"), "tied": False}
-        return {"best": False} | _difference(pairs.difference(row, ahead), place)
+            text, tied = _written(utility[row, place], "z.2f"), False
+        else:
+            text, tied = _difference(pairs.difference(row, ahead), place)
+        mark = f"{DAMAGE_MARK} " if damaged[row] and damaged[row][place] else ""
+        return {"best": row == ahead, "text": mark + text, "tied": tied}
 
     return {
         "columns": [vector_words(pairs.preferences[place]) for place in shown],
@@ -39,12 +45,12 @@ def utility_table(result: TableResult, pairs: PairedUtility) -> dict[str, Any] |
     }
 
 
-def _difference(band: Band, place: int) -> dict[str, Any]:
+def _difference(band: Band, place: int) -> tuple[str, bool]:
     mean, low, high = band.mean[place], band.low[place], band.high[place]
     if np.isnan(mean):
-        return {"text": "–", "tied": True}
+        return "–", True
     interval = ", ".join(_written(end, "z.2f") for end in (low, high))
-    return {"text": f"{_written(mean, '+z.2f')} [{interval}]", "tied": low <= 0 <= high}
+    return f"{_written(mean, '+z.2f')} [{interval}]", bool(low <= 0 <= high)
 
 
 def _written(value: float, form: str) -> str:

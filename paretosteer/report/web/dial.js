@@ -1,5 +1,7 @@
 // The dial: shows every method's point and texts at the chosen preference.
 
+const DAMAGE_MARK = "⚠";  // as in `evaluate_table.py`
+
 function dial(node, view) {
   const { table } = view;
   const readout = make("output", { class: "readout" });
@@ -116,9 +118,9 @@ function textPlace({ table, mu }) {
 }
 
 // Shown method under the budget whose point has the most utility; null if there is none.
-function bestHere(view) {
+function bestHere(view, eligible = () => true) {
   const worth = (row) => row.utility.mean[view.place];
-  const competing = shownRows(view).filter((row) => !row.exempt);
+  const competing = shownRows(view).filter((row) => !row.exempt && eligible(row));
   return competing.reduce((a, b) => (a && worth(a) >= worth(b) ? a : b), null);
 }
 
@@ -130,7 +132,19 @@ function leaderText(view) {
   const names = tied.map((row) => cut(title(row), 40)).join(", ");
   const others = tied.length ? `; not significantly worse: ${names}` : "";
   return `Best here under the budget: ${cut(title(best), 40)}, ${worthText(best, view.place)}${others}. ` +
-    `${best.bill}.`;
+    `${best.bill}.${undamagedText(view, best)}`;
+}
+
+// Warns where the best method's texts are usually damaged, and names the best of the others.
+function undamagedText(view, best) {
+  if (!isDamaged(view, best)) return "";
+  const other = bestHere(view, (row) => !isDamaged(view, row));
+  const name = other ? `${cut(title(other), 40)}, ${worthText(other, view.place)}` : "none";
+  return ` ${DAMAGE_MARK} Its texts are usually damaged here; best undamaged: ${name}.`;
+}
+
+function isDamaged({ place }, row) {
+  return Boolean(row.damaged[place]);
 }
 
 function worthText(row, place) {
@@ -145,7 +159,7 @@ function isTied({ table, place }, row, best) {
 
 function standing(view, row, best) {
   if (row.exempt) return "reference, over the budget";
-  if (row === best) return "best here";
+  if (row === best) return isDamaged(view, row) ? `best here ${DAMAGE_MARK} damaged` : "best here";
   return isTied(view, row, best) ? "not significantly worse" : "";
 }
 
@@ -162,9 +176,10 @@ function card(table, row) {
   const show = (view, best) => {
     badge.textContent = best ? standing(view, row, best) : "";
     badge.hidden = !badge.textContent;
-    badge.classList.toggle("plain", row !== best);
+    badge.classList.toggle("plain", row !== best || isDamaged(view, row));
     meters.forEach((each) => each.show(view.place));
-    const drift = row.kl ? ` · KL ${written(row.kl[view.place], 1)}` : "";
+    const mark = isDamaged(view, row) ? `${DAMAGE_MARK} ` : "";
+    const drift = row.kl ? ` · KL ${mark}${written(row.kl[view.place], 1)}` : "";
     sums.textContent = `${worthText(row, view.place)}${drift}`;
   };
   const write = (view, texts, place) => {
