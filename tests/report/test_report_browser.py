@@ -1,5 +1,6 @@
 """The page in a real browser: sort, switch, turn the dial; nothing that was written runs."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,6 +127,20 @@ def test_prompt_and_methods_are_chosen(driver: "Chrome", report: Report) -> None
     assert len(page.texts(".card")) == 6
     assert "Steps 120 · FLOPs 2.5 T · Training 60 s" in page.texts(".card .bill")
     page.wait(lambda: len(page.dialled()) == 6)
+
+
+def test_chats_are_shown_by_their_last_turn(driver: "Chrome", tmp_path: Path) -> None:
+    samples = write_cell(tmp_path, "clp", concave(2.0)) / "samples.jsonl"
+    lines = list(map(json.loads, samples.read_text().splitlines()))
+    for each in lines:
+        each["prompt"] = f"<|system|>\nBe kind.\n<|user|>\n{each['prompt']}\n<|assistant|>\n"
+    samples.write_text("\n".join(map(json.dumps, lines)))
+    page = Page(driver, write_report([tmp_path]).page)
+    page.wait_for_plots()
+    assert page.one(".prompt").text == "Prompt 0"
+    assert page.texts("[aria-label=Prompt] option")[1] == "2. Prompt 1"
+    page.click(page.one(".prompts summary"))
+    assert page.one(".whole").text.startswith("<|system|>\nBe kind.\n<|user|>\nPrompt 0")
 
 
 def test_a_damaged_best_method_is_marked(driver: "Chrome", tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from paretosteer.report.analysis.comparable import Setting, vector_words
 from paretosteer.report.analysis.evaluate_table import TableResult
 from paretosteer.report.analysis.replicates import Replicate
-from paretosteer.report.page.sample_texts import Sample, SampleTexts, raw_scores, recorded
+from paretosteer.report.page.prompt_turns import prompt_turns
+from paretosteer.report.page.sample_texts import Sample, SampleTexts, cut, raw_scores, recorded
 from paretosteer.report.page.script_json import safe_json
 
 # Of the whole page, all tables together; the rest of it is plots, figures and provenance.
@@ -52,7 +53,8 @@ def texts_data(result: TableResult, texts: SampleTexts, allowed: int) -> dict[st
     First samples go by row, prompt and place in the grid, each `[text, score, …]`, null where there
     is none. `further` lists other samples, other replicates and points with further dials, each
     `[row, replicate, sample, point, prompt, text, score, …]`: points count on from the grid to
-    `dialled`, prompts from `prompts` to `further_prompts`.
+    `dialled`, prompts from `prompts` to `further_prompts`. `turns` are the last turns of all these
+    prompts, empty if no prompt has anything else.
     """
     setting = result.table.setting
     if not setting or not texts.prompts:
@@ -71,12 +73,16 @@ def texts_data(result: TableResult, texts: SampleTexts, allowed: int) -> dict[st
     further = _Further(texts, setting)
     if whole:
         further.read(result, allowed - len(safe_json(rows).encode()))
+    prompts = [texts.prompts[name] for name in selection.prompts]
+    others = list(further.prompts.values())
+    turns = prompt_turns([*prompts, *others])
     shown = sum(entry is not None for own in rows for line in own for entry in line)
     everything = sum(
         it.cell.results.n_total for each in result.scored for it in each.row.replicates
     )
     return {
-        "prompts": [texts.prompts[name] for name in selection.prompts],
+        "prompts": list(map(cut, prompts)),
+        "turns": [] if turns == [*prompts, *others] else list(map(cut, turns)),
         "places": selection.places,
         "replicates": [[_name(it) for it in each.row.replicates] for each in result.scored],
         "omission": _omission(
@@ -88,7 +94,7 @@ def texts_data(result: TableResult, texts: SampleTexts, allowed: int) -> dict[st
         ],
         "rows": rows,
         "further": further.entries,
-        "further_prompts": list(further.prompts.values()),
+        "further_prompts": list(map(cut, others)),
         "dialled": list(further.points),
     }
 

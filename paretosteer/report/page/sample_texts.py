@@ -10,6 +10,7 @@ import numpy as np
 from paretosteer.cells.cell import Cell
 from paretosteer.report.analysis.comparable import Setting, vector_words
 from paretosteer.report.analysis.evaluate_table import TableResult
+from paretosteer.report.page.prompt_turns import prompt_turns
 
 _EXAMPLES = 2  # prompts
 _LONGEST = 600
@@ -27,8 +28,8 @@ class Sample:
 class SampleTexts:
     """First samples of each scored row's first replicate.
 
-    `prompts` maps prompt ids to prompts, ascending; `rows` holds for each row, by prompt id and
-    by place in the table's grid, what it wrote.
+    `prompts` maps prompt ids to whole prompts, ascending; `rows` holds for each row, by prompt id
+    and by place in the table's grid, what it wrote.
     """
 
     prompts: Mapping[str, str]
@@ -60,18 +61,21 @@ def examples(result: TableResult, texts: SampleTexts) -> dict[str, Any] | None:
         return None
     places = _example_places(setting)
     rows = [(each.row.label, own) for each, own in zip(result.scored, texts.rows, strict=True)]
+    turns = prompt_turns(list(texts.prompts.values()))
+    shown = list(zip(texts.prompts.items(), turns, strict=True))[:_EXAMPLES]
     return {
         "columns": [f"at {vector_words(setting.preferences[place])}" for place in places],
         "prompts": [
             {
-                "prompt": prompt,
+                "prompt": cut(prompt),
+                "turn": cut(turn),
                 "rows": [
                     (label, [_text(own[prompt_id], place) for place in places])
                     for label, own in rows
                     if prompt_id in own
                 ],
             }
-            for prompt_id, prompt in list(texts.prompts.items())[:_EXAMPLES]
+            for (prompt_id, prompt), turn in shown
         ],
     }
 
@@ -106,7 +110,7 @@ def recorded(cell: Cell) -> Iterator[tuple[int, str, int, str, str]]:
                     int(sample["point"]),
                     str(sample["prompt_id"]),
                     int(sample["sample"]),
-                    cut(str(sample["prompt"])),
+                    str(sample["prompt"]),
                     cut(str(sample["text"])),
                 )
             except (ValueError, TypeError, KeyError):

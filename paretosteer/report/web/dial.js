@@ -77,9 +77,13 @@ function cardsOf(view) {
 
 function promptPicker(view) {
   const { texts, preferences } = view.table;
-  const full = make("p", { class: "prompt" });
+  const turns = turnsOf(texts);
+  const shown = make("p", { class: "prompt" });
   const where = make("p", { class: "soft small" });
-  const select = choice("Prompt", texts.prompts.map((text, n) => `${n + 1}. ${cut(text, 90)}`),
+  const whole = make("p", { class: "whole" });
+  const toggle = make("details", { class: "small" },
+    make("summary", {}, "Whole prompt, as the model reads it"), whole);
+  const select = choice("Prompt", texts.prompts.map((_, n) => `${n + 1}. ${cut(turns[n], 90)}`),
     0, (chosen) => view.change(() => { view.prompt = chosen; }));
   const step = (by, label) => {
     const button = make("button", { type: "button", "aria-label": label }, by < 0 ? "‹" : "›");
@@ -91,10 +95,12 @@ function promptPicker(view) {
   const node = make("div", { class: "prompts" },
     make("h4", {}, "What each method writes there"),
     make("div", { class: "pick" }, select, step(-1, "Previous prompt"), step(1, "Next prompt")),
-    full, where);
+    shown, toggle, where);
   const update = () => {
     select.value = view.prompt;
-    full.textContent = texts.prompts[view.prompt];
+    shown.textContent = turns[view.prompt];
+    whole.textContent = texts.prompts[view.prompt];
+    toggle.hidden = whole.textContent === shown.textContent;
     const place = texts.places[textPlace(view)];
     const elsewhere = place === view.place ? "" : `Texts are for ${vector(preferences[place])}. `;
     const scored = seedsOfTexts(view.table) + "Below each text are its scores: raw, and in standard deviations of the " +

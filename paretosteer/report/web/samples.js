@@ -19,7 +19,7 @@ function samples(node, view) {
 function textBrowser(table) {
   const records = recordsOf(table);
   const places = [...new Set(records.map((each) => each.point))].sort((a, b) => a - b);
-  const prompts = promptsOf(table.texts);
+  const prompts = turnsOf(table.texts);
   const state = { row: "", point: "", prompt: "", words: "", order: "recorded", shown: AT_ONCE };
   const change = (name) => (value) => {
     state[name] = value;
@@ -80,8 +80,9 @@ function recordsOf({ texts }) {
   return records;
 }
 
-function promptsOf(texts) {
-  return [...texts.prompts, ...texts.further_prompts];
+// What distinguishes each prompt: in chats, the user's last turn.
+function turnsOf({ prompts, further_prompts: further, turns }) {
+  return turns.length ? turns : [...prompts, ...further];
 }
 
 function pointName({ preferences, texts }, place) {
