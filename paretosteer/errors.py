@@ -88,4 +88,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Remedy for an unknown name: the closest known one, or all of them."""
     known = sorted(known)
     near = get_close_matches(name, known, n=1, cutoff=0.6)
+    near = near or [each for each in known if name and each.startswith(name)]
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

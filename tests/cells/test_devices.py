@@ -10,7 +10,7 @@ from paretosteer.errors import UsageError
 from paretosteer.runtime.devices import resolve_device, resolve_dtype
 from paretosteer.sweeps.compose import compose_cell
 
-REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "records"
+REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "field" / "records"
 
 
 def pretend(monkeypatch, gpu, bf16):

@@ -15,7 +15,7 @@ from paretosteer.commands.main import main
 from paretosteer.report import write_report
 
 UP = "../../../../outside"
-REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "records"
+REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "field" / "records"
 
 
 def write_cell(folder: Path, name: str) -> Path:
