@@ -106,12 +106,12 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
-    columns = (tmp_path / "reference" / "columns" / "index.html").read_text(encoding="utf-8")
+    columns = (tmp_path / "reference" / "columns.html").read_text(encoding="utf-8")
     assert "hypervolume_ratio" in columns
-    method = (tmp_path / "methods" / "clp" / "index.html").read_text(encoding="utf-8")
+    method = (tmp_path / "methods" / "clp.html").read_text(encoding="utf-8")
     assert '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">' in method
     assert "<code>float</code> or <code>null</code>" in method
-    api = (tmp_path / "reference" / "api" / "index.html").read_text(encoding="utf-8")
+    api = (tmp_path / "reference" / "api.html").read_text(encoding="utf-8")
     assert "doc-contents" in api and "<!-- api" not in api
     for page in tmp_path.rglob("*.html"):
         assert "arithmatex" not in page.read_text(encoding="utf-8"), page
