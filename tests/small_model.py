@@ -7,12 +7,11 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
+from tiny_models import tiny_encoder_decoder
 from transformers import (
     AutoModelForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
-    T5Config,
-    T5ForConditionalGeneration,
 )
 
 from paretosteer.benchmarks.stories.tokenizer import build_tokenizer
@@ -53,21 +52,7 @@ def write_model(folder: Path, width: int = 16, tied: bool = False) -> Path:
 def write_encoder_decoder(folder: Path) -> Path:
     """An untrained T5 with the tokenizer of the stories."""
     tokenizer = build_tokenizer()
-    torch.manual_seed(0)
-    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
-    T5ForConditionalGeneration(
-        T5Config(
-            vocab_size=len(tokenizer),
-            d_model=16,
-            d_kv=4,
-            d_ff=24,
-            num_layers=2,
-            num_heads=2,
-            decoder_start_token_id=tokenizer.pad_token_id,
-            initializer_factor=1.0,
-            **ids,
-        )
-    ).save_pretrained(folder)
+    tiny_encoder_decoder("t5", tokenizer).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.cell import Cell, find_cells
 from paretosteer.cells.scores import read_scores, read_values
+from paretosteer.config.dotted_names import by_dotted_name
 from paretosteer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -110,13 +111,11 @@ def _cell_row(cell: Cell, records: bool) -> dict[str, Any]:
     return row | {"record": record} if records else row
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Values of nested mappings by dotted name; a list becomes a tuple, which can be grouped by."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", tuple(value) if isinstance(value, list) else value
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Values by dotted name; a list becomes a tuple, which can be grouped by."""
+    for name, value in by_dotted_name(values):
+        if not isinstance(value, Mapping):  # an empty one is no setting
+            yield name, tuple(value) if isinstance(value, list) else value
 
 
 def _finished(dirs: tuple[str | os.PathLike[str], ...]) -> list[Cell]:

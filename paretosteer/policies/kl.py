@@ -56,9 +56,14 @@ def one_sample_kl(log_probs: Tensor, start: Tensor) -> Tensor:
     return (log_probs - start).sum(dim=1)
 
 
+def is_damaging(kl: float, tokens: float) -> bool:
+    """True if texts of this mean KL and number of tokens per answer are usually damaged."""
+    return kl > DAMAGE_PER_ANSWER and kl > DAMAGE_PER_TOKEN * tokens
+
+
 def damage(kl: float, tokens: float) -> str | None:
     """Warning about a mean KL per answer, with the mean number of tokens; None if it is small."""
-    if not (kl > DAMAGE_PER_ANSWER and kl > DAMAGE_PER_TOKEN * tokens):
+    if not is_damaging(kl, tokens):
         return None
     return (
         f"the KL from the start model is {kl:.1f} nats per answer, {kl / max(1.0, tokens):.2f} per "
@@ -105,7 +110,7 @@ def damaged_points(
     damaged = [
         (each, each / max(1.0, length))
         for each, length in zip(kl.tolist(), tokens.tolist(), strict=True)
-        if damage(each, length)
+        if is_damaging(each, length)
     ]
     return DamagedPoints(len(damaged), len(kl), *max(damaged)) if damaged else None
 

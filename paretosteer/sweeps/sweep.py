@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from paretosteer.cells.cell_name import cell_name
 from paretosteer.cells.record import FailedRecord, Record, read_record
 from paretosteer.cells.shared_failures import SharedFailures
+from paretosteer.config.dotted_names import by_dotted_name
 from paretosteer.config.schema import CellConfig, escaped, quoted
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, said, stops_job
 from paretosteer.runtime.accelerate_processes import is_first
@@ -100,24 +101,17 @@ def check_folders(plans: Sequence[CellPlan]) -> None:
     for cell in plans:
         other = first.setdefault(cell.folder, cell)
         if cell.digests != other.digests:
-            ours, theirs = (p.config.model_dump(mode="json") for p in (cell, other))
-            keys = ", ".join(_differing_keys(theirs, ours))
+            own, first_own = _settings(cell), _settings(other)
+            keys = [key for key in {**first_own, **own} if own.get(key) != first_own.get(key)]
             raise UsageError(
-                f"{keys}: two cells of this sweep differ in it only after training, so that one "
-                f"would replace the other in {cell.folder}; run a sweep for each value, each with "
-                "its own sweep_dir"
+                f"{', '.join(keys)}: two cells of this sweep differ in it only after training, so "
+                f"that one would replace the other in {cell.folder}; run a sweep for each value, "
+                "each with its own sweep_dir"
             )
 
 
-def _differing_keys(one: Any, other: Any, name: str = "") -> Iterator[str]:
-    """Dotted names of the settings in which two configurations differ."""
-    if not (isinstance(one, dict) or isinstance(other, dict)):
-        if one != other:
-            yield name
-        return
-    one, other = one or {}, other or {}  # a section at its defaults is left out
-    for key in dict.fromkeys([*one, *other]):
-        yield from _differing_keys(one.get(key), other.get(key), f"{name}.{key}".lstrip("."))
+def _settings(plan: CellPlan) -> dict[str, Any]:
+    return dict(by_dotted_name(plan.config.model_dump(mode="json")))
 
 
 def begin(cells: Sequence[PlannedCell], from_scratch: bool) -> None:

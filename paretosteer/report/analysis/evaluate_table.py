@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class RowResult:
     figures: Figures  # by column of the leaderboard
     curves: Curves | None  # None if no cell was scored
 
-    @property
+    @cached_property
     def damage(self) -> DamagedPoints | None:
         """Points at which texts are usually damaged; None if there is none."""
         return damage_of(self.row.replicates)

@@ -1,6 +1,6 @@
 """Reading of a finished cell as a replicate of its row."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,11 @@ from paretosteer.cells.scores import (
 from paretosteer.metrics import MetricError, as_preferences
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.metrics.optimum import Optimum
-from paretosteer.policies.kl import DamagedPoints, damage, damaged_points
+from paretosteer.policies.kl import DamagedPoints, damaged_points, is_damaging
 from paretosteer.report.analysis.comparable import Setting
+from paretosteer.storage.digest import file_digest
+
+MEASUREMENTS = ("scores.parquet", "drift.parquet", "judge.parquet")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Replicate:
     inputs: Mapping[str, FloatArray]  # of metrics by name, drift included; rows are points
     judged: FloatArray | None  # (k, m), means by the judges
     optimum: Optimum | None
+    # Names of the measurements that are not those of the record, such as another cell's.
+    changed: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[int, int]:
@@ -57,7 +62,7 @@ def damaged_places(replicates: Iterable[Replicate]) -> list[bool]:
     """Whether texts of any replicate are usually damaged, (k,); empty if nothing was measured."""
     measured = [each.drift for each in replicates if each.drift]
     points = [zip(drift["kl"], drift["tokens"], strict=True) for drift in measured]
-    return [any(damage(*point) for point in place) for place in zip(*points, strict=True)]
+    return [any(is_damaging(*point) for point in place) for place in zip(*points, strict=True)]
 
 
 def read_replicate(cell: Cell, setting: Setting) -> Replicate:
@@ -89,6 +94,7 @@ def read_replicate(cell: Cell, setting: Setting) -> Replicate:
         | _of_dials(cell.results, values),
         judged=None if (judged := read_judged(cell)) is None else judged[ranked],
         optimum=_optimum(cell.results, ranked),
+        changed=tuple(_changed(cell)),
     )
 
 
@@ -106,6 +112,14 @@ def _check(preferences: Sequence[Sequence[float]]) -> None:
     except MetricError as error:
         problem, _, _ = str(error).partition(";")  # the remedy is for the caller of the metric
         raise UnreadableError(f"record.json: {problem}") from None
+
+
+def _changed(cell: Cell) -> Iterator[str]:
+    recorded = cell.results.files
+    for name in MEASUREMENTS:
+        path = cell.path / name
+        if name in recorded and path.is_file() and file_digest(path) != recorded[name]:
+            yield name
 
 
 def _drift(cell: Cell, ranked: list[int]) -> dict[str, FloatArray]:

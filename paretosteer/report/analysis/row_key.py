@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from paretosteer.config.dotted_names import by_dotted_name
+
 # Where and how a cell ran does not matter when methods are compared. Seeds and folds are
 # replicates of a row.
 _NOT_COMPARED = frozenset(
@@ -39,7 +41,12 @@ def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
     name = section.get("name", "native") if isinstance(section, Mapping) else section
     if name != "native":
         compared["engine"] = name
-    return dict(sorted(pair for pair in _flatten(compared) if pair[0] not in _NOT_COMPARED))
+    named = {
+        name: _named(name, value)
+        for name, value in by_dotted_name(compared)
+        if name not in _NOT_COMPARED
+    }
+    return dict(sorted(named.items()))
 
 
 def key(config: Mapping[str, Any]) -> str:
@@ -103,10 +110,7 @@ def _differing(
             yield f"{option}={own.get(option)}"
 
 
-def _flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in config.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flatten(value, f"{prefix}{name}.")
-        else:
-            named = name == "path" and isinstance(value, str)
-            yield f"{prefix}{name}", PurePath(value).name if named else value
+def _named(name: str, value: Any) -> Any:
+    """A value, of a path its last part."""
+    is_path = name.rpartition(".")[2] == "path" and isinstance(value, str)
+    return PurePath(value).name if is_path else value

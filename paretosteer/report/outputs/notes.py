@@ -15,7 +15,6 @@ from paretosteer.report.analysis.ranks import ALPHA, COMPARED
 from paretosteer.report.analysis.replicates import Replicate
 from paretosteer.report.analysis.row_key import engine
 from paretosteer.runtime.terminal import plural
-from paretosteer.storage.digest import input_digest
 
 _ALIKE = 12  # maximum number of warnings of one kind, such as one per cell
 _NAMED = 12  # most rows listed in a sentence
@@ -112,15 +111,13 @@ def _is_estimate(row: Mapping[Any, Any]) -> bool:
 
 def _changed(rows: tuple[RowResult, ...]) -> Iterator[str]:
     """Measurements that are not those of the cell's record, such as another cell's."""
-    for cell in (replicate.cell for each in rows for replicate in each.row.replicates):
-        recorded = cell.results.files
-        for name in ("scores.parquet", "drift.parquet", "judge.parquet"):
-            path = cell.path / name
-            if name in recorded and path.is_file() and input_digest(path) != recorded[name]:
-                yield (
-                    f"{cell.path.parent.name}/{cell.path.name}: {name} is not the file that was "
-                    "recorded, so its figures may be another cell's; run the cell again."
-                )
+    for each in (replicate for row in rows for replicate in row.row.replicates):
+        path = each.cell.path
+        for name in each.changed:
+            yield (
+                f"{path.parent.name}/{path.name}: {name} is not the file that was recorded, so its "
+                "figures may be another cell's; run the cell again."
+            )
 
 
 def _smoke(rows: tuple[RowResult, ...]) -> Iterator[str]:
