@@ -24,7 +24,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.types import HydraContext
-from hydra.utils import get_original_cwd
 from omegaconf import DictConfig, open_dict, read_write
 
 from paretosteer.cells.cell_name import cell_name
@@ -212,7 +211,7 @@ class Job:
     """Hydra's task function: runs one cell of a sweep. In another process it knows no plans.
 
     `channel` is the folder through which other processes show their progress, if they can; `view`
-    shows it in this one.
+    shows it in this one. `folder` is the one that the sweep was started in.
     """
 
     def __init__(
@@ -220,18 +219,21 @@ class Job:
         cells: Sequence[PlannedCell],
         channel: Path | None = None,
         view: View | None = None,
+        folder: Path | None = None,
     ):
         self.cells, self._channel, self._view = cells, channel, view
+        self._folder = folder or Path.cwd()  # Hydra knows only the one of each process
         self._failures = SharedFailures()
         self._reasons: set[str] = set()  # of failures, as printed
 
-    def __reduce__(self) -> tuple[Any, tuple[list[CellConfig], Path | None]]:
+    def __reduce__(self) -> tuple[Any, tuple[list[CellConfig], Path | None, Path]]:
         # Classes of single-file plug-ins, which plans hold, cannot be pickled.
-        return _job, ([cell.config for cell in self.cells], self._channel)
+        return _job, ([cell.config for cell in self.cells], self._channel, self._folder)
 
     def __call__(self, composed: DictConfig) -> str:
         """Run the cell, or write the record of why it cannot run. Gives its status."""
-        os.chdir(get_original_cwd())  # a worker that existed before the sweep is anywhere
+        if self._folder.is_dir():  # another machine may lack it
+            os.chdir(self._folder)  # a worker that existed before the sweep is anywhere
         number = HydraConfig.get().job.num
         with (
             shown_by(self._view) if self._view else nullcontext(),
@@ -256,11 +258,11 @@ class Job:
         return record.status
 
 
-def _job(configs: Sequence[CellConfig], channel: Path | None) -> Job:
+def _job(configs: Sequence[CellConfig], channel: Path | None, folder: Path) -> Job:
     from paretosteer.runtime.progress_bars import Channel
 
     cells = [PlannedCell(config, None) for config in configs]
-    return Job(cells, view=Channel(channel) if channel else None)
+    return Job(cells, view=Channel(channel) if channel else None, folder=folder)
 
 
 def finish_sweep(cells: Sequence[PlannedCell]) -> int:

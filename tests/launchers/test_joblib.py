@@ -8,6 +8,8 @@ import psutil
 import pytest
 from launched import LONG, TRAINING, Sweep, threads, until
 
+from paretosteer.commands.main import main
+
 
 @pytest.mark.slow
 def test_two_jobs_share_the_cores(tmp_path: Path) -> None:
@@ -50,3 +52,15 @@ def hit(folder: Path) -> Sweep:
     sweep = Sweep(folder, "launcher=joblib", *LONG, FORCE_COLOR="1")
     until(lambda: TRAINING in sweep.said and ("start", 0) in sweep.finished(), sweep)
     return sweep
+
+
+def test_workers_follow_the_folder_of_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One Python process, such as a notebook, whose workers outlive its first sweep."""
+    words = ["sweep", "benchmark=bandit", "budget=smoke", "method=start", "seed=0,1"]
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert main([*words, "launcher=joblib", "sweep_dir=out"]) == 0
+        assert len(list(Path("out").glob("bandit/*/*/record.json"))) == 2
