@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from paretosteer.runtime.terminal import enumerated
+
 _DOCS = Path(__file__).parent
 _CONF = _DOCS.parent / "conf"
 _KEY = re.compile(r"^( *)([a-z_]+):(?: +([^#]+?))?(?: +# (.*))?$")
@@ -51,7 +53,7 @@ def _cell(value: Any) -> str:
 
     A bar ends a cell on GitHub even in code, where MkDocs would print the backslash before it.
     """
-    plain = _CHOICES.sub(lambda each: _alternatives(each[0].split(" | ")), str(value))
+    plain = _CHOICES.sub(lambda each: enumerated(each[0].split(" | "), "or"), str(value))
     parts = _CODE.split(plain.replace("\n", " "))
     parts[::2] = [part.replace("|", "\\|").replace("<", "&lt;") for part in parts[::2]]
     assert not any("|" in code for code in parts[1::2]), value
@@ -87,12 +89,7 @@ def _option_table(rows: Sequence[Any]) -> str:
 
 def _choices(written: str) -> str:
     """`full`, `attention` or `null`."""
-    return _alternatives([f"`{each}`" for each in written.split(" | ")])
-
-
-def _alternatives(choices: Sequence[str]) -> str:
-    *first, last = choices
-    return f"{', '.join(first)} or {last}" if first else last
+    return enumerated((f"`{each}`" for each in written.split(" | ")), "or")
 
 
 def _columns() -> str:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.fields import FieldInfo
 
 from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.runtime.terminal import enumerated
 
 _RANGES = {
     "greater_than": "above {gt:g}",
@@ -162,7 +163,8 @@ def without_effect(options: BaseOptions, own: Mapping[str, Any], section: str) -
             if found in _named(kind, other, found) and (found in values) != wanted:
                 remedy = "leave it out"
                 if wanted and other in kind.model_fields:
-                    remedy = f"set {section}.{other}={_alternatives(values)}, or leave it out"
+                    choices = enumerated(map(text, values), "or")
+                    remedy = f"set {section}.{other}={choices}, or leave it out"
                 reasons.setdefault(name, f"with {other}={text(found)}; {remedy}")
     return reasons
 
@@ -280,11 +282,6 @@ def _condition_text(kind: type[BaseOptions], name: str) -> str:
         elif (getattr(kind, other) in values) != wanted:
             return "[no effect in this method]"
     return f"[{'; '.join(parts)}]" if parts else ""
-
-
-def _alternatives(values: Sequence[Any]) -> str:
-    *first, last = map(text, values)
-    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _tuples(value: Any) -> Any:

@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TextIO
 
 from paretosteer.runtime.secrets import redact
@@ -54,10 +54,10 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def enumerated(words: Sequence[str]) -> str:
+def enumerated(words: Iterable[str], joint: str = "and") -> str:
     """Words in a sentence: a, b and c."""
     *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"{', '.join(others)} {joint} {last}" if others else last
 
 
 def byte_size(count: float) -> str:
