@@ -1,6 +1,7 @@
 """Sweeps with several cells at once on this machine."""
 
 import os
+import shlex
 import signal
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import psutil
 import pytest
 from launched import LONG, TRAINING, Sweep, threads, until
 
+from paretosteer.cells.cell import read_cell
 from paretosteer.commands.main import main
+from paretosteer.plugins import conf_files
 
 
 @pytest.mark.slow
@@ -54,13 +57,15 @@ def hit(folder: Path) -> Sweep:
     return sweep
 
 
-def test_workers_follow_the_folder_of_a_sweep(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One Python process, such as a notebook, whose workers outlive its first sweep."""
+@pytest.mark.slow
+def test_workers_follow_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One Python process, such as a notebook, of which the folder and the environment change."""
     words = ["sweep", "benchmark=bandit", "budget=smoke", "method=start", "seed=0,1"]
     for name in ("first", "second"):
-        (tmp_path / name).mkdir()
+        (tmp_path / name / "conf").mkdir(parents=True)
         monkeypatch.chdir(tmp_path / name)
+        monkeypatch.setenv(conf_files.VARIABLE, str(tmp_path / name / "conf"))
         assert main([*words, "launcher=joblib", "sweep_dir=out"]) == 0
-        assert len(list(Path("out").glob("bandit/*/*/record.json"))) == 2
+        commands = [cell.record.command for cell in map(read_cell, Path("out").glob("bandit/*/*"))]
+        assert len(commands) == 2
+        assert all(shlex.split(command)[-1] == f"{tmp_path}/{name}/conf" for command in commands)
