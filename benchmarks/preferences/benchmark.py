@@ -155,8 +155,11 @@ class Preferences(ScoredByRewards):
             return None
         if path == "start":
             return Backbone(self.model)
-        model = load_model(path, self.setting.device, self.setting.dtype)
-        option = "benchmark.reward_backbone"
+        option, setting = "benchmark.reward_backbone", self.setting
+        try:
+            model = load_model(path, setting.device, setting.dtype, setting.model.pad_token)
+        except UsageError as error:
+            raise UsageError(str(error).replace("model.path", option)) from None
         if self.plan.backbone and model_digest(path, option) != self.plan.backbone[0]:
             raise UsageError(f"{option}: {path!r} was edited meanwhile; run the command again")
         return Backbone(model)

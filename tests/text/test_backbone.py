@@ -78,6 +78,26 @@ def test_long_answers_are_cut_and_counted():
     assert lower.truncated == 1
 
 
+def test_answers_of_all_lengths_are_read_as_alone(monkeypatch):
+    """Longer and shorter answers are read in groups."""
+    monkeypatch.setattr("paretosteer.text.rewards.backbone._ANSWER_STEP", 4)
+    lower = backbone()
+    answers = ["the cat sat on the mat and the dog", "a", "the boat went", "no " * 12]
+    together = lower.features([PROMPTS[0]] * 4, answers)
+    alone = [lower.features([PROMPTS[0]], [answer])[0] for answer in answers]
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_tokenizer_of_another_model_is_refused_in_one_line():
+    tokenizer = build_tokenizer()
+    model = LanguageModel(tiny_network("llama", len(tokenizer) // 2), tokenizer, "tiny")
+    match = (
+        r"^benchmark\.reward_backbone: the tokenizer of 'tiny' has .*use the model's own tokenizer"
+    )
+    with pytest.raises(UsageError, match=match):
+        Backbone(model).features([PROMPTS[1]], ["the boat went to the lake and back"])
+
+
 def test_an_encoder_decoder_is_refused_in_one_line():
     tokenizer = build_tokenizer()
     model = LanguageModel(tiny_encoder_decoder("t5", tokenizer), tokenizer, "tiny")

@@ -23,6 +23,7 @@ from paretosteer.text.dialogue import Dialogue, Turn, render
 from paretosteer.text.kv_cache import roomy_cache
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.rewards.input_forms import without_special
+from paretosteer.text.special_tokens import check_embedded
 
 FEATURES_VERSION = "1"  # raise it when the same texts would get other features
 DEPTH = 2 / 3  # share of the layers that are run
@@ -30,6 +31,7 @@ PROMPT_TOKENS = 64  # the last of a prompt that are read
 ANSWER_TOKENS = 64  # the first of an answer that are read
 BATCH_TOKENS = 2048  # of prompts in one batch, including padding
 _STEP = 32  # tokens within which lengths of prompts count as equal
+_ANSWER_STEP = 64  # likewise of answers; the shortest group has one more, for the end token
 
 Floats = NDArray[np.float32]
 
@@ -47,7 +49,7 @@ class Backbone:
                 "attention in every layer; use another one, or benchmark.reward_start"
             )
         self.tokenizer, self.end = model.tokenizer, next(iter(model.ends), None)
-        self.network = _lower_layers(model.network)
+        self.network, self.name = _lower_layers(model.network), model.name
         self.room = max(1, min(PROMPT_TOKENS, model.context - ANSWER_TOKENS - 1))
         self.truncated = 0
 
@@ -84,17 +86,24 @@ class Backbone:
             return None
 
     def _prompt(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
-        return ids[-self.room :]
+        return self._tokens(text, special=True)[-self.room :]
 
     def _answer(self, prompt: str, answer: str) -> list[int]:
         """Tokens of an answer after the text of its prompt."""
         text = without_special(answer, self.tokenizer).strip()
         if not prompt[-1:].isspace():
             text = f" {text}"
-        ids = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        ids = self._tokens(text, special=False)
         self.truncated += len(ids) > ANSWER_TOKENS
         return ids[:ANSWER_TOKENS] + ([] if self.end is None else [self.end])
+
+    def _tokens(self, text: str, special: bool) -> list[int]:
+        """Tokens of a text; UsageError if the network has no embedding for one."""
+        given = {"add_special_tokens": special, "verbose": False}
+        ids: list[int] = self.tokenizer(text, **given)["input_ids"]
+        option = "benchmark.reward_backbone"
+        check_embedded(ids, self.tokenizer, self.network, self.name, option)
+        return ids
 
     @torch.no_grad()
     def _read(
@@ -106,22 +115,34 @@ class Backbone:
         out = self.network(
             input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True
         )
-        cache, index = out.past_key_values, torch.tensor(prompt_of, device=ids.device)
-        cache.batch_select_indices(index)
+        found = np.empty((len(answers), 2 * out.last_hidden_state.shape[-1]), dtype=np.float32)
+        for rows in _like_lengths(answers):
+            index = torch.tensor([prompt_of[row] for row in rows], device=ids.device)
+            cache = copy.deepcopy(out.past_key_values)
+            cache.batch_select_indices(index)
+            last = positions[index, -1:]
+            found[rows] = self._after(cache, mask[index], last, [answers[row] for row in rows])
+        return found
+
+    def _after(
+        self, cache: Any, mask: Tensor, last: Tensor, answers: Sequence[list[int]]
+    ) -> Floats:
+        """Features (rows, 2 · width) of answers after cached prompts.
+
+        `mask` (rows, P) is that of the prompts, `last` (rows, 1) the position of their last token.
+        """
         ids, own = self._padded(answers, left=False)  # (rows, T)
-        first = positions[index, -1:] + 1
-        positions = first + torch.arange(ids.shape[1], device=ids.device)
         states = self.network(
             input_ids=ids,
-            attention_mask=torch.cat([mask[index], own], dim=1),
-            position_ids=positions,
+            attention_mask=torch.cat([mask, own], dim=1),
+            position_ids=last + 1 + torch.arange(ids.shape[1], device=ids.device),
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state.float()  # (rows, T, width)
         lengths = own.sum(dim=1)
         mean = (states * own.unsqueeze(-1)).sum(dim=1) / lengths.unsqueeze(-1)
-        last = states[torch.arange(len(ids), device=ids.device), lengths - 1]
-        return torch.cat([mean, last], dim=1).cpu().numpy()
+        final = states[torch.arange(len(ids), device=ids.device), lengths - 1]
+        return torch.cat([mean, final], dim=1).cpu().numpy()
 
     def _padded(self, rows: Sequence[list[int]], left: bool) -> tuple[Tensor, Tensor]:
         """Padded ids and mask, (rows, longest)."""
@@ -150,6 +171,14 @@ def _lower_layers(network: Any) -> Any:
         f"benchmark.reward_backbone: {type(network).__name__} has no list of {count} layers; use "
         "another model, or benchmark.reward_start"
     )
+
+
+def _like_lengths(answers: Sequence[list[int]]) -> list[list[int]]:
+    """Rows of answers, grouped by length to save padding."""
+    groups: dict[int, list[int]] = {}
+    for row, answer in enumerate(answers):
+        groups.setdefault(max(len(answer) - 2, 0) // _ANSWER_STEP, []).append(row)
+    return list(groups.values())
 
 
 def _batches(lengths: Mapping[Dialogue, tuple[int, int]]) -> Iterator[list[Dialogue]]:
