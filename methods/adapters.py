@@ -27,7 +27,7 @@ from paretosteer import (
     UsageError,
     option,
 )
-from paretosteer.methods.bone_soup import check_beta, coefficients
+from paretosteer.policies.mixing_matrix import check_beta, coefficients
 from paretosteer.runtime.terminal import plural
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.digest import digest

@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from pydantic import PositiveFloat
 
 from paretosteer import (
     Array,
@@ -33,18 +32,18 @@ from paretosteer import (
     preference_control,
     with_dial,
 )
+from paretosteer.policies.hyper_prompt import HyperPromptOptions
 from paretosteer.training import temperature_dial
 from paretosteer.training.aligned_preference import AlignedPreference
+from paretosteer.training.temperature_dial import TemperatureOptions
 
-_HYPER_PROMPT = {"condition": ("hyper_prompt", "none")}  # none has the same parts
-_BANKS = {"condition": ("banks", "tied_banks", "mixture", "shifts")}
 _CONTROLS = ("soup", "features", "mixture")  # kinds of control that carry weights as numbers
 
 
 class COSDPO(Method):
     """One policy conditioned on weights (and temperatures), trained on preference feedback."""
 
-    class Options(TrainingOptions):
+    class Options(HyperPromptOptions, TemperatureOptions, TrainingOptions):
         """Options of COS-DPO. Where the paper states a value, it is the default."""
 
         variant: Literal["weight", "temperature"] = option(
@@ -56,12 +55,6 @@ class COSDPO(Method):
             "hyper_prompt (a masked prefix of a text, extra inputs of a network), features, "
             "shifts, banks, tied_banks, mixture or another conditioning; none: no conditioning, "
             "the negative control",
-        )
-        form: Literal["scratch", "augment"] | None = option(
-            None,
-            "without text: a separate network, or one added to the start model; null: scratch, "
-            "or augment for variant=temperature and for reward feedback",
-            only=_HYPER_PROMPT,
         )
         draw: Literal["step", "prompt"] = option(
             "step", "draw weights once per optimiser step, or for every prompt"
@@ -77,27 +70,6 @@ class COSDPO(Method):
             only={"draw": ("step",), "feedback": ("preference",)},
         )
         rank: int = option(4, "rank of the LoRA trained with the prefix, or of each bank", least=1)
-        tokens: int = option(8, "virtual tokens before a text", least=1, unless=_BANKS)
-        mask_rank: int = option(4, "rank of the mask over the prefix", least=1, only=_HYPER_PROMPT)
-        hidden: int = option(
-            64, "width of the hidden layers that read the weights", least=1, unless=_BANKS
-        )
-        layers: int | None = option(
-            None,
-            "hidden layers of a network without text; null: 2, or 5 for variant=temperature",
-            least=1,
-            only=_HYPER_PROMPT,
-        )
-        temperatures: tuple[PositiveFloat, PositiveFloat] = option(
-            (0.67, 1.5),
-            "training draws each factor on beta_dpo from this range",
-            only={"variant": ("temperature",)},
-        )
-        dial: tuple[PositiveFloat, ...] = option(
-            (0.5, 2.0),
-            "values of the dial temperature to evaluate in addition to 1",
-            only={"variant": ("temperature",)},
-        )
 
     def check(self, objectives: int) -> None:
         """Check that the conditioning reads weights, and temperatures if the variant uses them."""
@@ -107,27 +79,9 @@ class COSDPO(Method):
                 f"method.condition: {o.condition!r} is steered by {kind.steered_by}, but COS-DPO "
                 f"needs one of {', '.join(_CONTROLS)}; set method.condition=hyper_prompt"
             )
-        if o.variant == "weight":
-            return
-        if o.feedback != "preference":
-            raise UsageError(
-                "method.feedback: temperatures need preference feedback; set "
-                "method.feedback=preference or method.variant=weight"
-            )
-        if kind.steered_by != "features" or o.condition == "none":
-            raise UsageError(
-                f"method.condition: {o.condition!r} cannot read temperatures; "
-                "set method.condition=hyper_prompt or method.variant=weight"
-            )
-        if o.form == "scratch":
-            raise UsageError(
-                "method.form: variant=temperature needs a network added to the start model; set "
-                "method.form=augment"
-            )
-        if not o.temperatures[0] < o.temperatures[1]:
-            raise UsageError(
-                f"method.temperatures: {o.temperatures} is not a range; give 0 < low < high"
-            )
+        if o.variant == "temperature":
+            features = kind.steered_by == "features" and o.condition != "none"
+            temperature_dial.check_options(o, features)
 
     def conditioning(self, objectives: int) -> Conditioning:
         """Of the chosen kind, for the weights and, in that variant, the temperatures."""

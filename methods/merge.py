@@ -12,9 +12,9 @@ are stored in full, and the merged weights are computed for every preference tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from paretosteer import (
     Array,
@@ -31,71 +31,32 @@ from paretosteer import (
 )
 from paretosteer.methods.adapters import Adapters
 from paretosteer.methods.rewarded_soup import RewardedSoup, specialists
+from paretosteer.policies.merge_options import RANDOM, MergeOptions
 from paretosteer.policies.merged_banks import MergedBanks
 from paretosteer.policies.merging import Merge as Formula
 from paretosteer.storage.safetensors_only import read_tensors
-from paretosteer.training.specialists import banked, fill_grams, fill_merged, merge_once
-
-_RANDOM = {"kind": ("dare_linear", "dare_ties", "della")}  # what drops entries at random
+from paretosteer.training.specialists import (
+    add_merged_banks,
+    banked,
+    banked_layers,
+    fill_grams,
+    fill_merged,
+    merge_once,
+)
 
 
 class Merge(Method):
     """Specialists of Rewarded Soup, or given adapters, merged by a formula."""
 
-    class Options(TrainingOptions):
+    class Options(MergeOptions, TrainingOptions):
         """Options of merges."""
 
-        kind: Literal[
-            "task_arithmetic", "ties", "dare_linear", "dare_ties", "della", "breadcrumbs", "regmean"
-        ] = option("ties", "how the specialists are merged", bare=True)
         feedback: str = option("reward", "training feedback of the specialists")
         paths: tuple[str, ...] = option(
             (),
             "PEFT LoRA folders to merge, one per objective; none: train specialists",
             place=True,
             replaces=("feedback", *TrainingOptions.model_fields),
-        )
-        density: float | None = option(
-            None,
-            "fraction of a delta's entries to keep; null: 0.2 to 0.9, depending on kind",
-            above=0,
-            most=1,
-            unless={"kind": ("task_arithmetic", "regmean")},
-        )
-        rescale: Literal["l1", "probability"] = option(
-            "l1",
-            "after random dropping: restore the L1 norm, or divide by the probability of being "
-            "kept",
-            only=_RANDOM,
-        )
-        epsilon: float = option(
-            0.15,
-            "probability of being kept: density minus this for the smallest entries, plus this for "
-            "the largest",
-            least=0,
-            most=1,
-            only={"kind": ("della",)},
-        )
-        gamma: float = option(
-            0.01,
-            "fraction of entries to drop, largest first",
-            least=0,
-            most=1,
-            only={"kind": ("breadcrumbs",)},
-        )
-        scale: float = option(1.0, "factor of the merged delta", above=0)
-        off_diagonal: float = option(
-            0.6,
-            "factor of the Gram matrices' off-diagonal elements",
-            least=0,
-            most=1,
-            only={"kind": ("regmean",)},
-        )
-        examples: int = option(
-            256,
-            "training prompts per specialist, from whose answers its inputs are collected",
-            least=1,
-            only={"kind": ("regmean",)},
         )
 
     _adapter_notes: Sequence[str] = ()
@@ -124,7 +85,7 @@ class Merge(Method):
             return Unconditioned()  # the adapters say which layers have banks
         if o.kind == "task_arithmetic":
             return Banks(objectives, o.rank, o.alpha, dropout=o.dropout)
-        return MergedBanks(objectives, self._formula)
+        return MergedBanks(objectives, Formula.of(o))
 
     def total_steps(self, budget: int, objectives: int) -> int:
         """Specialists share the budget; given adapters are not trained."""
@@ -166,7 +127,7 @@ class Merge(Method):
     @property
     def notes(self) -> Sequence[str]:
         """Caveats of the adapters, and of random dropping."""
-        if self.options.kind not in _RANDOM["kind"]:
+        if self.options.kind not in RANDOM:
             return self._adapter_notes
         return (
             *self._adapter_notes,
@@ -191,8 +152,7 @@ class Merge(Method):
             return
         state = read_tensors(folder / "policy.safetensors")
         if self.options.paths:
-            first = [name.split(".", 2)[2] for name in state if name.startswith("banks.0.")]
-            self._add_banks(dict.fromkeys(name.rpartition(".")[0] for name in first))
+            add_merged_banks(self.policy, self._banks, banked_layers(state))
         self.policy.load_state(state)
 
     @property
@@ -201,8 +161,8 @@ class Merge(Method):
         return self._trained
 
     @property
-    def _formula(self) -> Formula:
-        return Formula.of(self.options)
+    def _banks(self) -> MergedBanks:
+        return MergedBanks(self.m, Formula.of(self.options))
 
     def _source(self) -> Method:
         """Method that the specialists come from, neither trained nor loaded."""
@@ -217,15 +177,8 @@ class Merge(Method):
             self._specialists, self.policy = source, source.policy
             return
         if self.options.paths:
-            self._add_banks(banked(source.policy))
-        fill_merged(self.policy, self._formula, source.policy, self.m, trainer)
+            add_merged_banks(self.policy, self._banks, banked(source.policy))
+        fill_merged(self.policy, self._banks.how, source.policy, self.m, trainer)
         if self.options.kind == "regmean":
             prompts = benchmark.prompts("train")
-            examples = [prompts[i % len(prompts)] for i in range(self.options.examples)]
-            fill_grams(self.policy, source.policy, self.m, examples, trainer)
-
-    def _add_banks(self, names: Iterable[str]) -> None:
-        """Put merged banks around the layers that given adapters change."""
-        policy: Any = self.policy
-        kind = MergedBanks(self.m, self._formula)
-        policy.add_banks(list(names), lambda _, layer: kind.linear(layer, policy.active))
+            fill_grams(self.policy, source.policy, self.m, prompts, self.options.examples, trainer)

@@ -56,7 +56,7 @@ class MOODPO(Method):
         condition: str | None = option(
             None,
             "prompt_text (words), features (soft prompt), shifts (of layer outputs), banks or "
-            "another conditioning that reads weights; null: the benchmark's, shifts on stories",
+            "another conditioning that reads weights; null: the benchmark's",
         )
         tokens: int = option(4, "soft prompt vectors", least=1, unless=_FEATURES)
         hidden: int = option(

@@ -32,40 +32,26 @@ from paretosteer import (
 from paretosteer.policies.shifts import Shifts
 from paretosteer.runtime.accelerate_processes import from_first
 from paretosteer.training.score_targets import (
-    TargetRange,
+    VECTOR,
+    TargetOptions,
     TargetText,
     edge_targets,
+    level_edges,
     preference_targets,
+    target_range,
 )
 from paretosteer.training.target_imitation import Rows, TargetImitation
 
-_QUANTILES = {"targets": ("quantiles",)}
 _NONE = {"rounds": (0,)}
-_VECTOR = {"condition": ("features", "shifts")}
 
 
 class RiC(Method):
     """One policy that reads target scores in its prompt."""
 
-    class Options(TrainingOptions):
+    class Options(TargetOptions, TrainingOptions):
         """Options of RiC."""
 
         feedback: ClassVar[str] = "target_imitation"
-        map: Literal["l2", "linf", "linear"] = option("l2", "map from preferences to target scores")
-        targets: Literal["quantiles", "gaussian"] = option(
-            "quantiles", "range of the targets: of the training scores, or the published extremes"
-        )
-        low: float = option(
-            0.05, "quantile of the range's lower end", least=0, most=1, only=_QUANTILES
-        )
-        high: float = option(
-            0.95, "quantile of the range's upper end", least=0, most=1, only=_QUANTILES
-        )
-        outside: Literal["refuse", "clip", "allow"] = option(
-            "refuse",
-            "targets outside the training scores (published: allow)",
-            only={"targets": ("gaussian",)},
-        )
         offline: int = option(2000, "offline examples, scored once", least=2)
         rounds: int = option(2, "rounds on the policy's own answers", least=0)
         round_share: float = option(
@@ -100,29 +86,17 @@ class RiC(Method):
             least=0,
             unless=_NONE,
         )
-        tokens: Literal["numbers", "attributes"] = option(
-            "numbers",
-            "give a target as a number, or as a level of the training scores",
-            unless=_VECTOR,
-        )
-        levels: int = option(5, "number of levels", least=2, only={"tokens": ("attributes",)})
-        decimals: int = option(1, "decimals", least=0, most=6, only={"tokens": ("numbers",)})
-        template: str = option(
-            "{name}: {value}; ",
-            "text of one target, with {value} and {name} or {number}",
-            unless=_VECTOR,
-        )
         left_out: float = option(
             0.0,
             "probability that training leaves a target out of the prompt",
             least=0,
             most=0.99,
-            unless=_VECTOR,
+            unless=VECTOR,
         )
         condition: Literal["prompt_text", "features", "shifts"] | None = option(
             None,
             "give targets in words, as features (a soft prompt) or as shifts of layer outputs; "
-            "null: the benchmark's, shifts on stories",
+            "null: the benchmark's",
         )
 
     def check(self, objectives: int) -> None:
@@ -185,11 +159,10 @@ class RiC(Method):
     def _select_range(self, scores: Array, trainer: Trainer) -> None:
         """Select the targets' range, and once the levels, from training scores (examples, m)."""
         o = self.options
-        low, high = TargetRange(o.targets, o.low, o.high, o.outside).ends(scores, self._names)
+        low, high = target_range(o, scores, self._names)
         chosen = {"low": low.tolist(), "high": high.tolist()}
         if o.tokens == "attributes" and "edges" not in self.selection:
-            shares = np.arange(1, o.levels) / o.levels
-            chosen["edges"] = np.quantile(scores, shares, axis=0).tolist()
+            chosen["edges"] = level_edges(scores, o.levels).tolist()
         self.selection |= from_first(trainer.accelerator, chosen)
 
     @property

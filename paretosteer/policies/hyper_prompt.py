@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from paretosteer.config.options import BaseOptions, option
 from paretosteer.policies.conditioning import Features
 from paretosteer.policies.perceptron import Perceptron
 from paretosteer.policies.readers import linear
+
+_HYPER_PROMPT = {"condition": ("hyper_prompt", "none")}  # none has the same parts
+_BANKS = {"condition": ("banks", "tied_banks", "mixture", "shifts")}
+
+
+class HyperPromptOptions(BaseOptions):
+    """Options of the conditioning, for methods with an option `condition`."""
+
+    form: Literal["scratch", "augment"] | None = option(
+        None,
+        "without text: a separate network, or one added to the start model; null: scratch, "
+        "or augment for variant=temperature and for reward feedback",
+        only=_HYPER_PROMPT,
+    )
+    tokens: int = option(8, "virtual tokens before a text", least=1, unless=_BANKS)
+    mask_rank: int = option(4, "rank of the mask over the prefix", least=1, only=_HYPER_PROMPT)
+    hidden: int = option(
+        64, "width of the hidden layers that read the weights", least=1, unless=_BANKS
+    )
+    layers: int | None = option(
+        None,
+        "hidden layers of a network without text; null: 2, or 5 for variant=temperature",
+        least=1,
+        only=_HYPER_PROMPT,
+    )
 
 
 class MaskedPrefix(nn.Module):

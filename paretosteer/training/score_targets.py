@@ -12,11 +12,45 @@ from typing import Literal
 
 import numpy as np
 
+from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
 
 TargetMap = Literal["l2", "linf", "linear"]
+VECTOR = {"condition": ("features", "shifts")}  # conditionings that read targets as numbers
 NORMAL_DRAWS, NORMAL_SEED = 50_000, 8888  # of the published range
+
+
+class TargetOptions(BaseOptions):
+    """Options of targets: their range, the map from preferences, and the words that state them."""
+
+    map: TargetMap = option("l2", "map from preferences to target scores")
+    targets: Literal["quantiles", "gaussian"] = option(
+        "quantiles", "range of the targets: of the training scores, or the published extremes"
+    )
+    low: float = option(
+        0.05, "quantile of the range's lower end", least=0, most=1, only={"targets": ("quantiles",)}
+    )
+    high: float = option(
+        0.95, "quantile of the range's upper end", least=0, most=1, only={"targets": ("quantiles",)}
+    )
+    outside: Literal["refuse", "clip", "allow"] = option(
+        "refuse",
+        "targets outside the training scores (published: allow)",
+        only={"targets": ("gaussian",)},
+    )
+    tokens: Literal["numbers", "attributes"] = option(
+        "numbers",
+        "give a target as a number, or as a level of the training scores",
+        unless=VECTOR,
+    )
+    levels: int = option(5, "number of levels", least=2, only={"tokens": ("attributes",)})
+    decimals: int = option(1, "decimals", least=0, most=6, only={"tokens": ("numbers",)})
+    template: str = option(
+        "{name}: {value}; ",
+        "text of one target, with {value} and {name} or {number}",
+        unless=VECTOR,
+    )
 
 
 def preference_targets(mu: Array, low: Array, high: Array, form: TargetMap) -> Array:
@@ -54,44 +88,40 @@ def normal_range(objectives: int) -> tuple[Array, Array]:
     return draws.min(axis=0), draws.max(axis=0)
 
 
-@dataclass(frozen=True)
-class TargetRange:
-    """Range of the targets, from normalised training scores (examples, m).
+def target_range(
+    options: TargetOptions, scores: Array, names: Sequence[str]
+) -> tuple[Array, Array]:
+    """Low and high ends (m,) of the targets, from normalised training scores (examples, m).
 
-    Attributes
-    ----------
-    kind
-        `quantiles` of the scores; `gaussian`: the published extremes of normal draws.
-    low, high
-        The quantiles.
-    outside
-        What to do with a published extreme that no training score reaches.
+    Raises
+    ------
+    UsageError
+        If the published range goes beyond the scores and `outside` refuses that.
 
     """
-
-    kind: Literal["quantiles", "gaussian"]
-    low: float
-    high: float
-    outside: Literal["refuse", "clip", "allow"]
-
-    def ends(self, scores: Array, names: Sequence[str]) -> tuple[Array, Array]:
-        """Low and high ends (m,); UsageError if they are to lie within the scores and do not."""
-        if self.kind == "quantiles":
-            low, high = np.quantile(scores, [self.low, self.high], axis=0)
-            return low, high
-        low, high = normal_range(len(names))
-        least, most = scores.min(axis=0), scores.max(axis=0)
-        if self.outside == "clip":
-            return np.clip(low, least, most), np.clip(high, least, most)
-        beyond = (low < least) | (high > most)
-        if self.outside == "refuse" and beyond.any():
-            i = int(beyond.argmax())
-            raise UsageError(
-                f"method.targets: gaussian ranges from {low[i]:.1f} to {high[i]:.1f} for "
-                f"{names[i]}, training scores from {least[i]:.1f} to {most[i]:.1f}; set "
-                "method.targets=quantiles, or method.outside=clip, or allow (as published)"
-            )
+    o = options
+    if o.targets == "quantiles":
+        low, high = np.quantile(scores, [o.low, o.high], axis=0)
         return low, high
+    low, high = normal_range(len(names))
+    least, most = scores.min(axis=0), scores.max(axis=0)
+    if o.outside == "clip":
+        return np.clip(low, least, most), np.clip(high, least, most)
+    beyond = (low < least) | (high > most)
+    if o.outside == "refuse" and beyond.any():
+        i = int(beyond.argmax())
+        raise UsageError(
+            f"method.targets: gaussian ranges from {low[i]:.1f} to {high[i]:.1f} for "
+            f"{names[i]}, training scores from {least[i]:.1f} to {most[i]:.1f}; set "
+            "method.targets=quantiles, or method.outside=clip, or allow (as published)"
+        )
+    return low, high
+
+
+def level_edges(scores: Array, levels: int) -> Array:
+    """Lower ends (levels - 1, m) of all levels but the lowest, from scores (examples, m)."""
+    edges: Array = np.quantile(scores, np.arange(1, levels) / levels, axis=0)
+    return edges
 
 
 @dataclass(frozen=True)

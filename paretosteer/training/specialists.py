@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from paretosteer.errors import UnsupportedError
 from paretosteer.policies.base import Conditioned
 from paretosteer.policies.control import Control
-from paretosteer.policies.merged_banks import MergedLinear, MergedTable
+from paretosteer.policies.merged_banks import MergedBanks, MergedLinear, MergedTable
 from paretosteer.policies.merging import Merge
 from paretosteer.policies.protocols import Policy
 from paretosteer.training.trainer import Trainer
@@ -23,6 +23,17 @@ def banked(policy: Policy) -> dict[str, Any]:
     if not isinstance(policy, Conditioned):
         raise UnsupportedError("this benchmark's policy has no banked layers to merge")
     return dict(policy.layers)
+
+
+def banked_layers(state: Mapping[str, Tensor]) -> list[str]:
+    """Names of the banked layers in a policy's state."""
+    first = [name.split(".", 2)[2] for name in state if name.startswith("banks.0.")]
+    return list(dict.fromkeys(name.rpartition(".")[0] for name in first))
+
+
+def add_merged_banks(policy: Any, kind: MergedBanks, names: Iterable[str]) -> None:
+    """Put merged banks around the named layers of a language model, those that adapters change."""
+    policy.add_banks(list(names), lambda _, layer: kind.linear(layer, policy.active))
 
 
 @torch.no_grad()
@@ -37,9 +48,15 @@ def fill_merged(merged: Policy, how: Merge, source: Policy, count: int, trainer:
 
 @torch.no_grad()
 def fill_grams(
-    merged: Policy, source: Policy, count: int, prompts: Sequence[Any], trainer: Trainer
+    merged: Policy,
+    source: Policy,
+    count: int,
+    prompts: Sequence[Any],
+    examples: int,
+    trainer: Trainer,
 ) -> None:
-    """Set the Gram matrices of a merge from the banks' samples of some prompts."""
+    """Set the Gram matrices of a merge from `examples` samples of each bank, prompts repeating."""
+    prompts = [prompts[i % len(prompts)] for i in range(examples)]
     for bank in range(count):
         grams, units = gram_matrices(source, banked(source), bank, prompts, trainer.seed)
         trainer.select(units, 0, source.size)

@@ -9,14 +9,61 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from pydantic import PositiveFloat
 
+from paretosteer.config.options import BaseOptions, option
+from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
 from paretosteer.policies.control import Control
 
 ALL = "temperature"  # scales all objectives
+_TEMPERATURE = {"variant": ("temperature",)}
+
+
+class TemperatureOptions(BaseOptions):
+    """Options of temperatures, for methods with an option `variant`."""
+
+    temperatures: tuple[PositiveFloat, PositiveFloat] = option(
+        (0.67, 1.5),
+        "training draws each factor on beta_dpo from this range",
+        only=_TEMPERATURE,
+    )
+    dial: tuple[PositiveFloat, ...] = option(
+        (0.5, 2.0),
+        "values of the dial temperature to evaluate in addition to 1",
+        only=_TEMPERATURE,
+    )
+
+
+def check_options(options: Any, features: bool) -> None:
+    """Raise UsageError for options of variant=temperature that do not fit it.
+
+    `features` is true if the conditioning reads a vector, which carries the temperatures.
+    """
+    o = options
+    if o.feedback != "preference":
+        raise UsageError(
+            "method.feedback: temperatures need preference feedback; set "
+            "method.feedback=preference or method.variant=weight"
+        )
+    if not features:
+        raise UsageError(
+            f"method.condition: {o.condition!r} cannot read temperatures; "
+            "set method.condition=hyper_prompt or method.variant=weight"
+        )
+    if o.form == "scratch":
+        raise UsageError(
+            "method.form: variant=temperature needs a network added to the start model; set "
+            "method.form=augment"
+        )
+    if not o.temperatures[0] < o.temperatures[1]:
+        raise UsageError(
+            f"method.temperatures: {o.temperatures} is not a range; give 0 < low < high"
+        )
 
 
 def dial_names(objectives: Sequence[str]) -> list[str]:

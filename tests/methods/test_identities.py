@@ -16,10 +16,10 @@ from paretosteer.errors import (
     UnsupportedError,
     UsageError,
 )
-from paretosteer.methods.bone_soup import coefficients, mixing_matrix
 from paretosteer.metrics import somers_d
 from paretosteer.plugins import registry
 from paretosteer.policies.control import Control
+from paretosteer.policies.mixing_matrix import coefficients, mixing_matrix
 from paretosteer.simplex import lattice, lattice_size
 from paretosteer.training.draws import Draws
 from paretosteer.training.feedback import Preference, Reward, leave_one_out

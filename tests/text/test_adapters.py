@@ -15,9 +15,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from paretosteer.config.schema import Model
 from paretosteer.errors import UsageError
-from paretosteer.methods.bone_soup import coefficients
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.policies.control import Control
+from paretosteer.policies.mixing_matrix import coefficients
 from paretosteer.text.generate import Decoding
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.read_peft import add_adapters, base_notes, check_adapters, read_adapter
