@@ -30,13 +30,14 @@ from paretosteer.objective import Objective
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.storage.digest import digest
 from paretosteer.text.benchmark import SHARED_SEED
-from paretosteer.text.chat_template import RefusedDialogueError
-from paretosteer.text.dialogue import Dialogue, parse_transcript
-from paretosteer.text.model import load_model
+from paretosteer.text.chat_template import RefusedDialogueError, has_template
+from paretosteer.text.dialogue import Dialogue, parse_transcript, writes_own_tokens
+from paretosteer.text.model import LanguageModel, load_model
 from paretosteer.text.model_source import model_digest
 from paretosteer.text.reward_objectives import ScoredByRewards
 from paretosteer.text.rewards.backbone import Backbone
 from paretosteer.text.samples import Prompt, TextSamples
+from paretosteer.text.special_tokens import leave_bare
 from paretosteer.training.scoring import filled
 
 if TYPE_CHECKING:
@@ -274,6 +275,13 @@ class Preferences(ScoredByRewards):
         }
         return [*self.data.cut_notes, *(note for note, count in counts.items() if count)]
 
+    def _load(self) -> LanguageModel:
+        model = super()._load()
+        chats = has_template(model.tokenizer) and not model.encoder_decoder
+        if chats and writes_own_tokens(model.tokenizer):
+            leave_bare(model.tokenizer, model.name)
+        return model
+
     # -- prompts ----------------------------------------------------------------------------
 
     def split(self, name: str) -> Sequence[Prompt]:
@@ -421,8 +429,8 @@ class Preferences(ScoredByRewards):
 
     @property
     def _end(self) -> int | None:
-        """End token of the tokenizer, or where it has none, of the generation settings."""
-        return next(iter(self.model.ends), None)
+        """End token of human answers: the chat template's, the tokenizer's or a listed one."""
+        return self.reader.end(self.model.ends)
 
     def extra_measures(self, policy: Policy, control: Control) -> Mapping[str, Array]:
         """DPO loss of each objective on the pairs of the test prompts, (k, m), as `dpo_losses`.

@@ -54,7 +54,7 @@ class Answers:
         flat = [pair for part in pairs.values() for pair in part]
         self.prompts = [p for pair in flat for p in [reader.prompt(pair.prompt)] * 2]  # (rows,)
         self.texts = [text for pair in flat for text in (pair.chosen, pair.rejected)]
-        encoded = _encode(reader.tokenizer, self.prompts, self.texts, end)
+        encoded = _encode(reader, self.prompts, self.texts, end)
         self.ids = [ids[:longest] for ids in encoded]
         self.cut = sum(len(ids) > longest for ids in encoded)
         self.sizes = np.array([len(part) for part in pairs.values()])  # (m,), pairs per objective
@@ -141,14 +141,15 @@ class Answers:
 
 
 def _encode(
-    tokenizer: Any, prompts: Sequence[Prompt], texts: Sequence[str], end: int | None
+    reader: Reader, prompts: Sequence[Prompt], texts: Sequence[str], end: int | None
 ) -> list[list[int]]:
     """Tokens of each answer after its prompt, with the end token, if any.
 
     Prompt and answer are tokenised together, because some tokenizers put a space before a text
     that stands alone.
     """
-    joined = [_joined(prompt.text, text) for prompt, text in zip(prompts, texts, strict=True)]
+    tokenizer = reader.tokenizer
+    joined = [reader.joined(prompt.text, text) for prompt, text in zip(prompts, texts, strict=True)]
     before = tokenizer([prompt.text for prompt in prompts])["input_ids"]
     whole = tokenizer(joined, verbose=False)["input_ids"]
     encoded, last = [], [] if end is None else [end]
@@ -160,8 +161,3 @@ def _encode(
             answer = tokenizer(rest, add_special_tokens=False, verbose=False)["input_ids"]
         encoded.append([*answer, *last])
     return encoded
-
-
-def _joined(prompt: str, answer: str) -> str:
-    """Prompt and answer, separated by one space unless the prompt ends with whitespace."""
-    return prompt + answer if prompt[-1:].isspace() else f"{prompt} {answer}"

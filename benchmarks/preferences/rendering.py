@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 from paretosteer.errors import UsageError
-from paretosteer.text.chat_template import RefusedDialogueError, reasons
+from paretosteer.text.chat_template import (
+    RefusedDialogueError,
+    around_answer,
+    has_template,
+    reasons,
+)
 from paretosteer.text.dialogue import Dialogue, Turn, render
 from paretosteer.text.pairs import prompt_key
 from paretosteer.text.samples import Prompt
@@ -63,6 +69,25 @@ class Reader:
                 self.cut.add(key)
             self._cache[dialogue] = Prompt(key, text, dialogue)
         return self._cache[dialogue]
+
+    def joined(self, prompt: str, answer: str) -> str:
+        """Text of a prompt with an answer, as the chat template writes it.
+
+        Without one, a space separates them unless the prompt ends with whitespace.
+        """
+        if self._around is not None:
+            return f"{prompt}{self._around[0]}{answer}"
+        return prompt + answer if prompt[-1:].isspace() else f"{prompt} {answer}"
+
+    def end(self, ends: Sequence[int]) -> int | None:
+        """Token of `ends` that the chat template writes after an answer, else the first of them."""
+        after = "" if self._around is None else self._around[1]
+        written = self.tokenizer(after, add_special_tokens=False)["input_ids"] if after else []
+        return next((token for token in written if token in ends), next(iter(ends), None))
+
+    @cached_property
+    def _around(self) -> tuple[str, str] | None:
+        return around_answer(self.tokenizer) if has_template(self.tokenizer) else None
 
     def _shortened(self, dialogue: Dialogue) -> str:
         for part in _later(dialogue):

@@ -62,6 +62,24 @@ def render_chat(messages: Sequence[Mapping[str, str]], tokenizer: Any, ready: bo
     return text
 
 
+def around_answer(tokenizer: Any) -> tuple[str, str] | None:
+    """Texts that a template writes before and after an answer; None where they are unknown.
+
+    A template may write more before an answer than where one begins, such as an empty thought.
+    That is unknown too, because a policy would have to write it.
+    """
+    question = {"role": "user", "content": "turn0q7x"}
+    answer = {"role": "assistant", "content": "turn1q7x"}
+    try:
+        ready = _rendered([question], tokenizer, True)
+        whole = _rendered([question, answer], tokenizer, False)
+    except RefusedDialogueError:
+        return None
+    before, found, after = whole.partition(answer["content"])
+    space = before.removeprefix(ready)
+    return (space, after) if found and before.startswith(ready) and not space.strip() else None
+
+
 def reasons(refused: Counter[str]) -> str:
     """Most frequent reasons with their counts, in one line."""
     shown = [f"{count} because {reason}" for reason, count in refused.most_common(_SHOWN)]

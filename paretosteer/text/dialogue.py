@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
-from paretosteer.text.chat_template import has_template, render_chat
+from paretosteer.text.chat_template import RefusedDialogueError, has_template, render_chat
+from paretosteer.text.special_tokens import PROBE, tokens_before
 
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -93,7 +95,8 @@ def render(dialogue: Dialogue, tokenizer: Any, template: str | None = None) -> s
 
     """
     if has_template(tokenizer):
-        return _without_first_token(render_chat(messages_of(dialogue), tokenizer, True), tokenizer)
+        text = render_chat(messages_of(dialogue), tokenizer, True)
+        return text.removeprefix(_removed(tokenizer))
     if template is None:
         return transcript(dialogue)
     single = dialogue[0].text if len(dialogue) == 1 else None
@@ -104,9 +107,20 @@ def _written(turn: Turn) -> str:
     return turn.text if turn.role == "system" else f"\n\n{_SPEAKERS[turn.role]}: {turn.text}"
 
 
-def _without_first_token(text: str, tokenizer: Any) -> str:
-    """Remove a leading bos token that the tokenizer would otherwise add a second time."""
-    first = tokenizer.bos_token
-    if first and text.startswith(first) and tokenizer("a").input_ids[0] == tokenizer.bos_token_id:
-        return text[len(first) :]
-    return text
+def writes_own_tokens(tokenizer: Any) -> bool:
+    """True unless a chat template begins its texts with the tokens that the tokenizer adds."""
+    try:
+        text = render_chat([{"role": "user", "content": PROBE}], tokenizer, True)
+    except RefusedDialogueError:
+        return False
+    return not text.startswith(_written_before(tokenizer))
+
+
+@lru_cache(maxsize=8)
+def _removed(tokenizer: Any) -> str:
+    return _written_before(tokenizer)
+
+
+def _written_before(tokenizer: Any) -> str:
+    """Special tokens that the tokenizer adds before every text, as a chat template writes them."""
+    return "".join(tokenizer.convert_ids_to_tokens(tokens_before(tokenizer)))

@@ -1,4 +1,7 @@
-"""Special tokens of a start model: none where a text continues, and none without an embedding."""
+"""Special tokens of a start model: none where a text continues, and none without an embedding.
+
+Nor any before a chat template's text: the template writes all that the model was trained on.
+"""
 
 from __future__ import annotations
 
@@ -24,25 +27,42 @@ def leave_open(tokenizer: Any, path: str) -> None:
     """
     if not _after(tokenizer):
         return
-    for name in ("add_eos_token", "add_sep_token"):
-        if getattr(tokenizer, name, False):
-            setattr(tokenizer, name, False)
-    if _after(tokenizer) and getattr(tokenizer, "is_fast", False):
-        from tokenizers.processors import TemplateProcessing
-
-        before = _split(tokenizer)[0]
-        names = [tokenizer.convert_ids_to_tokens(token) for token in before]
-        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
-            single=[*names, "$A"],
-            pair=[*names, "$A", "$B:1"],
-            special_tokens=list(zip(names, before, strict=True)),
-        )
+    _turn_off(tokenizer, "add_eos_token", "add_sep_token")
+    if _after(tokenizer):
+        _add_only(tokenizer, tokens_before(tokenizer))
     if after := _after(tokenizer):
         raise UsageError(
             f"model.path: the tokenizer of {path!r} appends "
             f"{tokenizer.convert_ids_to_tokens(after)} to every text, so that no prompt can be "
             "continued; set add_eos_token to false in its tokenizer_config.json"
         )
+
+
+def leave_bare(tokenizer: Any, path: str) -> None:
+    """Stop a tokenizer from adding special tokens, for texts of a chat template.
+
+    Raises
+    ------
+    UsageError
+        If the tokenizer cannot be changed.
+
+    """
+    if not _added(tokenizer):
+        return
+    _turn_off(tokenizer, "add_bos_token", "add_eos_token", "add_sep_token")
+    if _added(tokenizer):
+        _add_only(tokenizer, [])
+    if added := _added(tokenizer):
+        raise UsageError(
+            f"model.path: the tokenizer of {path!r} adds "
+            f"{tokenizer.convert_ids_to_tokens(added)} to every text, also to those of its chat "
+            "template; set add_bos_token and add_eos_token to false in its tokenizer_config.json"
+        )
+
+
+def tokens_before(tokenizer: Any) -> list[int]:
+    """Special tokens that a tokenizer puts before every text."""
+    return _split(tokenizer)[0]
 
 
 def check_vocabulary(tokenizer: Any, network: Any, path: str) -> None:
@@ -67,6 +87,31 @@ def check_embedded(
 
 def _after(tokenizer: Any) -> list[int]:
     return _split(tokenizer)[1]
+
+
+def _added(tokenizer: Any) -> list[int]:
+    before, after = _split(tokenizer)
+    return before + after
+
+
+def _turn_off(tokenizer: Any, *names: str) -> None:
+    for name in names:
+        if getattr(tokenizer, name, False):
+            setattr(tokenizer, name, False)
+
+
+def _add_only(tokenizer: Any, before: list[int]) -> None:
+    """Let a fast tokenizer put these special tokens before every text, and add no others."""
+    if not getattr(tokenizer, "is_fast", False):
+        return
+    from tokenizers.processors import TemplateProcessing
+
+    names = [tokenizer.convert_ids_to_tokens(token) for token in before]
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=[*names, "$A"],
+        pair=[*names, "$A", "$B:1"],
+        special_tokens=list(zip(names, before, strict=True)),
+    )
 
 
 def _split(tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -5,10 +5,12 @@ import json
 
 import pytest
 from small_model import write_model
+from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer
 
 from paretosteer import make_benchmark
 from paretosteer.errors import UsageError
+from paretosteer.text.dialogue import messages_of
 
 ALTERNATES = (
     "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
@@ -53,3 +55,64 @@ def test_refused_prompts_are_left_out_and_counted(twice_asked, tmp_path):
 def test_a_template_that_refuses_everything_is_an_error(pair_files, tmp_path):
     with pytest.raises(UsageError, match=r"refuses all \d+ prompts of split .*Not for chats!"):
         world(tmp_path / "never", pair_files, NEVER)
+
+
+def parts(folder, template, adds):
+    """Model folder with a template, whose tokenizer adds these tokens before every text."""
+    write_model(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = template
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=[*adds, "$A"],
+        pair=[*adds, "$A", "$B:1"],
+        special_tokens=[(token, tokenizer.convert_tokens_to_ids(token)) for token in adds],
+    )
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+TURNS = "{% for m in messages %}{{ m.content }} {% endfor %}"
+
+
+@pytest.mark.parametrize("adds", [["[bos]"], ["[pad]", "[bos]"], []])
+@pytest.mark.parametrize("writes", ["", "[bos]", "[pad][bos]"])
+def test_prompts_have_the_special_tokens_of_the_template(writes, adds, pair_files, tmp_path):
+    """As many as `apply_chat_template` gives, whatever the tokenizer adds to other texts."""
+    tokenizer = parts(tmp_path / "chat", writes + TURNS, adds)
+    found = make_benchmark(
+        "preferences", budget="smoke", model=str(tmp_path / "chat"), pairs=pair_files
+    )
+    for prompt in found.split("test")[:5]:
+        plain = tokenizer.apply_chat_template(
+            messages_of(prompt.dialogue), add_generation_prompt=True, return_dict=False
+        )
+        assert found.model.tokenizer(prompt.text)["input_ids"] == plain
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "end"),
+    [("", "[pad]", "[pad]"), ("", "", "[eos]"), (" ", " [pad] ", "[pad]"), ("", "[bos]", "[eos]")],
+)
+def test_human_answers_are_written_as_the_template_does(before, after, end, pair_files, tmp_path):
+    answer = f"{{{{ '{before}' + m.content + '{after}' }}}}"
+    template = (
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}[unk]"
+        f"{{% else %}}{answer}{{% endif %}}{{% endfor %}}"
+    )
+    tokenizer = parts(tmp_path / "chat", template, [])
+    settings = tmp_path / "chat" / "generation_config.json"
+    stated = json.loads(settings.read_text())
+    settings.write_text(json.dumps(stated | {"eos_token_id": [tokenizer.pad_token_id]}))
+    found = make_benchmark(
+        "preferences",
+        budget="smoke",
+        model=str(tmp_path / "chat"),
+        pairs=pair_files,
+        max_new_tokens=40,
+    ).answers
+    for prompt, text, ids in list(zip(found.prompts, found.texts, found.ids, strict=True))[:4]:
+        messages = [*messages_of(prompt.dialogue), {"role": "assistant", "content": text}]
+        whole = tokenizer.apply_chat_template(messages, return_dict=False)
+        count = len(tokenizer(prompt.text)["input_ids"])
+        assert ids[-1] == tokenizer.convert_tokens_to_ids(end)
+        assert ids[:-1] == whole[count:][: len(ids) - 1]
