@@ -15,6 +15,7 @@ from paretosteer.text.load_weights import load_weights, placed
 from paretosteer.text.model_source import model_commit, model_folder
 from paretosteer.text.read_tokenizer import read_tokenizer
 from paretosteer.text.special_tokens import check_embedded, check_vocabulary, leave_open
+from paretosteer.text.uniform_context import uniform_context
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,11 @@ class LanguageModel:
 
     @property
     def context(self) -> int:
-        """Maximum number of tokens that the model can attend to."""
+        """Maximum number of tokens that the model can attend to, and reads as in short texts."""
         config = self.network.config.get_text_config()
         names = ("max_position_embeddings", "max_seq_len")  # the second is MPT's
-        return int(next((n for x in names if (n := getattr(config, x, None))), 2**31))
+        stated = next((n for x in names if (n := getattr(config, x, None))), 2**31)
+        return int(min(stated, uniform_context(config) or 2**31))
 
     @property
     def embeds_all(self) -> bool:

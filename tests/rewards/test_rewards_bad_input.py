@@ -73,6 +73,25 @@ def test_a_text_is_cut_to_the_positions_of_the_model(stand_in, tmp_path, kind, p
     assert model.truncated == 1
 
 
+def test_a_text_is_cut_where_a_model_would_read_others_differently(stand_in, tmp_path):
+    """With longrope, one longer text would change the scores of all others in its batch."""
+    folder = shutil.copytree(stand_in("llama"), tmp_path / "longrope")
+    config = json.loads((folder / "config.json").read_text())
+    config["rope_parameters"] |= {
+        "rope_type": "longrope",
+        "short_factor": [1.0] * 4,
+        "long_factor": [2.0, 3.0, 4.0, 5.0],
+        "original_max_position_embeddings": 40,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    model = load_reward(RewardSpec.of(str(folder), "good"), CPU)
+    prompts = [(Turn("user", "Is there a boat?"),)] * 2
+    answers = ["Yes, there is.", "Yes, there is. " * 30]
+    alone = np.concatenate([model.score(prompts[:1], [answer]) for answer in answers])
+    assert np.allclose(model.score(prompts, answers), alone, atol=1e-4)
+    assert model.max_length == 40 and model.truncated == 2
+
+
 def test_an_output_that_the_model_lacks(stand_in):
     path = str(stand_in("gpt2"))
     refused({"path": path, "logit": 1}, r"rewards\.good\.logit: found 1, .* 0 to 0")

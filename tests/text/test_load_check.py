@@ -1,6 +1,7 @@
 """The check of a loaded model: what runs, what is refused, and that it disturbs nothing."""
 
 import random
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from paretosteer.policies.conditioning import Banks
 from paretosteer.policies.control import Control
 from paretosteer.text.attention import single_query
 from paretosteer.text.generate import Decoding
-from paretosteer.text.load_check import check_soft_prompts, checked
+from paretosteer.text.load_check import check_soft_prompts, checked, plain_logits
 from paretosteer.text.model import LanguageModel, load_model
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.samples import Prompt
@@ -242,3 +243,40 @@ def test_an_error_of_ours_keeps_its_remedy():
     model.network.transformer.h = nn.ModuleList()
     with pytest.raises(UsageError, match=r"^gradient_checkpointing: .* does not support it"):
         checked(model)
+
+
+LONGROPE = {
+    "rope_type": "longrope",
+    "short_factor": [1.0] * 4,
+    "long_factor": [2.0, 3.0, 4.0, 5.0],
+    "original_max_position_embeddings": 32,
+}
+BLOCKS = {"attention_type": "block_sparse", "block_size": 4, "num_random_blocks": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "context"),
+    [
+        ("phi3", {"rope_scaling": LONGROPE, "original_max_position_embeddings": 32}, 32),
+        ("llama", {"rope_scaling": LONGROPE}, 32),
+        ("bigbird_pegasus", BLOCKS, 28),
+        ("llama", {"rope_scaling": {"rope_type": "dynamic", "factor": 4.0}}, 128),
+        ("llama", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, 128),
+    ],
+)
+def test_rows_of_the_longest_context_are_scored_as_alone(name, options, context, monkeypatch):
+    """Beyond it, one long row of a batch would change the scores of all the others."""
+    table = CAUSAL if name in CAUSAL else ENCODER_DECODERS
+    monkeypatch.setitem(table, name, table[name] | options)
+    model = checked(model_of(name))
+    assert model.context == context
+    policy = TextPolicy(model, Banks(2, 2, 4.0), Decoding(6), seed=0)
+    ids = list(range(10, 10 + model.room(6)))
+    texts, response = [ids, ids[:3]], torch.tensor([ids[:6]] * 2)
+    with torch.no_grad():
+        stream = policy.stream(*policy.encode.pad(texts), CONTROL, nullcontext)
+        together = stream.logits(response, torch.ones_like(response).bool())
+        fresh = model_of(name)  # no other text has been read by it
+        for row, text in enumerate(texts):
+            alone = plain_logits(fresh, fresh.network, None, torch.tensor([text]), response[:1])
+            assert torch.allclose(alone[0], together[row], atol=1e-4)

@@ -22,6 +22,7 @@ from paretosteer.text.rewards.remote_code import is_trusted
 from paretosteer.text.rewards.reward_spec import RewardSpec
 from paretosteer.text.rewards.segments import split_segments
 from paretosteer.text.special_tokens import check_embedded
+from paretosteer.text.uniform_context import uniform_context
 
 Floats = NDArray[np.float64]
 
@@ -77,8 +78,9 @@ class RewardModel:
 
     @property
     def max_length(self) -> int:
-        """Maximum number of tokens of a text: the smallest of setting, tokenizer and positions."""
+        """Maximum number of tokens of a text: the smallest of setting, tokenizer and network."""
         limits = [self.spec.max_length, self.tokenizer.model_max_length, self._positions]
+        limits.append(uniform_context(self.network.config.get_text_config()))
         return int(min(limit for limit in limits if limit))
 
     @cached_property
