@@ -22,7 +22,7 @@ from paretosteer.benchmarks.preferences.embedded_start import (
 from paretosteer.benchmarks.preferences.pair_answers import Answers
 from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
 from paretosteer.benchmarks.preferences.pair_rewards import Plan, Rewards
-from paretosteer.benchmarks.preferences.rendering import Reader
+from paretosteer.benchmarks.preferences.rendering import Reader, check_template
 from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.interfaces import Array, Lists
@@ -176,6 +176,13 @@ class Preferences(ScoredByRewards):
     def model_key(cls, config: CellConfig, options: Options) -> str:
         """Digest of the start model, the pairs and the reward models."""
         data = Data.of(options.pairs, options.judge)
+        if options.template is not None:
+            check_template(options.template)
+        if config.model.name != "embedded" and options.start:
+            raise UsageError(
+                f"benchmark.start: not used with model={config.model.name}, which is not trained "
+                "from scratch; remove it, or set model=embedded"
+            )
         return digest(
             {
                 "start": super().model_key(config, options),
@@ -313,6 +320,11 @@ class Preferences(ScoredByRewards):
             raise UsageError(
                 f"benchmark.max_new_tokens: {o.max_new_tokens} new tokens leave no room for a "
                 f"prompt in a context of {self.model.context} tokens; lower it"
+            )
+        if o.template is not None and has_template(self.model.tokenizer):
+            raise UsageError(
+                f"benchmark.template: not used, since the tokenizer of {self.model_name!r} has a "
+                "chat template; remove it"
             )
         return Reader(self.model.tokenizer, room, o.template, o.truncate)
 

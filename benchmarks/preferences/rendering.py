@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -119,6 +120,17 @@ class Reader:
 
     def _length(self, text: str) -> int:
         return len(self.tokenizer(text)["input_ids"])
+
+
+def check_template(template: str) -> None:
+    """Raise UsageError if a template has an unknown placeholder, or makes all prompts alike."""
+    for name in re.findall(r"\{(\w+)\}", template):
+        if name != "prompt":
+            raise UsageError(f"benchmark.template: {{{name}}} is not a placeholder; use {{prompt}}")
+    if "{prompt}" not in template:
+        raise UsageError(
+            f"benchmark.template: found {template!r}, which makes all prompts alike; add {{prompt}}"
+        )
 
 
 def _later(dialogue: Dialogue) -> Iterator[Dialogue]:

@@ -116,3 +116,38 @@ def test_human_answers_are_written_as_the_template_does(before, after, end, pair
         count = len(tokenizer(prompt.text)["input_ids"])
         assert ids[-1] == tokenizer.convert_tokens_to_ids(end)
         assert ids[:-1] == whole[count:][: len(ids) - 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"template": "Answer:"},
+            r"benchmark\.template: found 'Answer:', which makes all .* alike",
+        ),
+        (
+            {"template": "{prompt} {answer}"},
+            r"benchmark\.template: \{answer\} is not a placeholder",
+        ),
+        ({"template": "Q: {Prompt}"}, r"benchmark\.template: \{Prompt\} is not a placeholder"),
+        ({"start": {"width": 32}}, r"benchmark\.start: not used with model=hf"),
+    ],
+)
+def test_options_that_would_have_no_effect_are_refused(options, message, pair_files, tmp_path):
+    write_model(tmp_path)
+    with pytest.raises(UsageError, match=message):
+        make_benchmark(
+            "preferences", budget="smoke", model=str(tmp_path), pairs=pair_files, **options
+        )
+
+
+def test_a_template_beside_a_chat_template_is_refused(pair_files, tmp_path):
+    parts(tmp_path, TURNS, [])
+    with pytest.raises(UsageError, match=r"benchmark\.template: not used, since the tokenizer of"):
+        make_benchmark(
+            "preferences",
+            budget="smoke",
+            model=str(tmp_path),
+            pairs=pair_files,
+            template="Question: {prompt}",
+        )
