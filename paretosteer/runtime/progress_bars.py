@@ -28,7 +28,7 @@ from rich.text import Text
 
 from paretosteer.runtime.progress import Progress, shown_by
 from paretosteer.runtime.terminal import line, wrapped_at
-from paretosteer.runtime.time_left import TimeLeft, rough_time
+from paretosteer.runtime.time_left import STAGES, TimeLeft, rough_time
 
 _EVERY = 0.2  # seconds between two looks into the files, and between two lines about one stage
 _TITLE = 0.45  # most of the width that the name of a cell may take
@@ -38,10 +38,17 @@ _PERIOD = 300.0  # seconds that the speed of a stage is measured over
 
 
 class _Remaining(ProgressColumn):
-    """Time left of a stage, where it is known; a sweep has words of its own."""
+    """Time left of a cell, or of a report's stage, where known; a sweep has words of its own."""
+
+    def __init__(self, left: TimeLeft, table_column: Column):
+        self._left = left
+        super().__init__(table_column)
 
     def render(self, task: Task) -> Text:
-        left = task.time_remaining if task.fields["cell"] else None
+        cell = task.fields["cell"]
+        left = self._left.of_cell(cell) if cell else task.time_remaining
+        if task.fields["sweep"]:
+            left = None
         return Text(f"{rough_time(left)} left" if left else "", style="progress.remaining")
 
 
@@ -90,7 +97,7 @@ class Bars:
             ),
             BarColumn(bar_width=_BAR if console.width >= _WIDE else _NARROW_BAR),
             TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
-            _Remaining(Column(no_wrap=True)),
+            _Remaining(left, Column(no_wrap=True)),
             _FiguresColumn(Column(ratio=1, no_wrap=True)),
             console=console,
             expand=True,
@@ -105,7 +112,7 @@ class Bars:
         self._bars.start()
         if self._cells > 1:
             self._sweep = self._bars.add_task(
-                "sweep", total=self._cells, count="", figures=self._left, cell=False
+                "sweep", total=self._cells, count="", figures=self._left, cell=None, sweep=True
             )
             self._update_sweep()
         return self
@@ -125,6 +132,7 @@ class Bars:
 
     def progress(self, at: Progress) -> None:
         """Move the bar of the cell, which begins again with every stage."""
+        self._left.progress(at)
         task, stage = self._tasks.get(at.cell, (None, ""))
         total = max(at.done, at.total) or None
         fields: dict[str, Any] = {
@@ -136,12 +144,16 @@ class Bars:
             task = None
         if task is None:
             task = self._bars.add_task(
-                line(at.title), total=total, completed=at.done, cell=True, **fields
+                line(at.title),
+                total=total,
+                completed=at.done,
+                cell=at.cell if at.stage in STAGES else None,
+                sweep=False,
+                **fields,
             )
             self._tasks[at.cell] = task, at.stage
         else:
             self._bars.update(task, total=total, completed=at.done, **fields)
-        self._left.progress(at)
         self._update_sweep()
 
     def _words(self, at: Progress) -> str:

@@ -123,29 +123,66 @@ def test_time_left_follows_the_work_that_was_done_here() -> None:
     left = TimeLeft([50.0, 50.0, 50.0], 1.0, clock=lambda: now[0])
     assert str(left) == "starting …"
     left.end(1)  # finished before: tells nothing about the speed
-    left.progress(Progress(2, "", "training", 0, 10))
-    assert str(left) == "estimating the time left"
-    now[0] = 10.0
-    left.progress(Progress(2, "", "training", 5, 10))  # 50 of 402 units of work in 10 s
-    assert left.seconds == pytest.approx(10 * (2 * 101 - 50) / 50)
-    left.progress(Progress(2, "", "sampling", 0, 100))  # cells turn out to sample 100 rows
-    assert left.seconds == pytest.approx(10 * (100 + 200) / 100)
+
+    def report(seconds: float, stage: str, done: int, total: int) -> None:
+        now[0] = seconds
+        left.progress(Progress(2, "", stage, done, total))
+
+    report(0, "training", 0, 10)
+    report(10, "training", 5, 10)
+    assert str(left) == "estimating the time left" and left.of_cell(2) is None
+    report(20, "sampling", 0, 100)  # cells turn out to sample 100 rows
+    report(21, "sampling", 2, 100)
+    assert left.seconds is None  # too few to go by
+    report(30, "sampling", 50, 100)
+    # Half of the sampling takes 10 s, and scoring a tenth of sampling.
+    assert left.of_cell(2) == pytest.approx(10 + 2)
+    assert left.seconds == pytest.approx(10 + 2 + 20 + 20 + 2)
+    report(40, "scoring", 0, 100)
+    report(50, "scoring", 100, 100)
+    assert left.of_cell(2) == 0 and left.of_cell(3) == pytest.approx(20 + 20 + 10)
     left.end(2)
+    assert left.seconds == pytest.approx(20 + 20 + 10)
     left.end(3)
     assert left.seconds == 0
 
 
+def test_cells_that_run_at_once_take_less_time_together() -> None:
+    now = [0.0]
+    left = TimeLeft([0.0] * 4, 10.0, clock=lambda: now[0])
+    for done in (0, 5):
+        now[0] = 2.0 * done
+        for cell in (1, 2):
+            left.progress(Progress(cell, "", "sampling", done, 10))
+    assert left.of_cell(1) == pytest.approx(10 + 2)
+    assert left.seconds == pytest.approx((2 * 12 + 2 * 22) / 2)
+
+
+def test_an_estimate_does_not_jump_between_two_batches() -> None:
+    now = [0.0]
+    left = TimeLeft([0.0], 10.0, clock=lambda: now[0])
+    for seconds, done in ((0, 0), (10, 2), (20, 4)):
+        now[0] = seconds
+        left.progress(Progress(1, "", "sampling", done, 10))
+    estimate = left.seconds
+    now[0] = 29.0
+    assert left.seconds == estimate == pytest.approx(30 + 5)
+    now[0] = 60.0  # the next batch is overdue
+    assert (left.seconds or 0) > 60
+
+
 def test_the_time_left_is_updated_where_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal, now = open_terminal(monkeypatch, 80), [0.0]
-    with Bars(2, TimeLeft([1.0, 1.0], 1.0, clock=lambda: now[0])) as view, shown_by(view):
-        for step, seconds, words in ((0, 0.0, "estimating"), (1, 60.0, "about 17 min left")):
+    with Bars(2, TimeLeft([0.0, 0.0], 1.0, clock=lambda: now[0])) as view, shown_by(view):
+        view.progress(Progress(1, "clp", "training", 6, 6))
+        for step, seconds, words in ((0, 0.0, "estimating"), (1, 60.0, "about 12 min left")):
             now[0] = seconds
-            view.progress(Progress(1, "clp", "training", step, 6))
+            view.progress(Progress(1, "clp", "sampling", step, 6))
             view._bars.refresh()
             assert any(words in line for line in screen(terminal, 80))
-        now[0] = 300.0  # the same step takes five times as long
+        now[0] = 300.0  # the next step takes four times as long
         view._bars.refresh()
-        assert any("about 85 min left" in line for line in screen(terminal, 80))
+        assert any("about 49 min left" in line for line in screen(terminal, 80))
 
 
 @pytest.mark.parametrize(
