@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from browsing import Page, chromium
 from report_cells import EDGE, TRIANGLE, concave, write_bandit, write_cell
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.figures
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
+FIELD = Path(__file__).parents[2] / "results" / "reference" / "field" / "index.html"
 FOUR = [[1.0 if i == j else 0.0 for i in range(4)] for j in range(4)] + [[0.25] * 4]
 HOSTILE = (
     "</script><script>window.ran = 1</script><img src=x onerror='window.ran = 1'>"
@@ -382,6 +384,34 @@ def test_phone_scrolls_one_way(driver: "Chrome", report: Report, three: Path) ->
         page = Page(driver, path, width=360)
         page.wait_for_plots()
         assert page.run("return document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_of_every_method_fits(driver: "Chrome", width: int) -> None:
+    page = Page(driver, FIELD, width=width)
+    page.wait(lambda: page.all(".scroll"))
+    assert page.run("return document.documentElement.scrollWidth") <= width
+    box = page.one(".main").find_element("xpath", "..")
+    wide = page.run("return arguments[0].scrollWidth > arguments[0].clientWidth", box)
+    assert wide == (width < 600)
+
+
+def test_points_far_out_are_arrows_that_a_button_shows(driver: "Chrome", tmp_path: Path) -> None:
+    for place in range(5):
+        write_cell(tmp_path, "clp", concave(2 - place / 20), place=place)
+    write_cell(tmp_path, "mi_epo", lambda mu: np.array([2.0, -9.0]) * mu + 0.5)
+    page = Page(driver, write_report([tmp_path]).page)
+    page.wait_for_plots()
+    drawn = "document.querySelector('.js-plotly-plot')"
+    lowest = f"return {drawn}._fullLayout.yaxis.range[0]"
+    arrows = f"return {drawn}.data.filter((each) => each.marker?.symbol === 'arrow').length"
+    assert page.run(lowest) > -5 and page.run(arrows) == 1
+    assert min(y for _, y in page.dialled()) > -5
+    page.click(next(each for each in page.all("button") if each.text == "Show all points"))
+    page.wait(lambda: page.run(lowest) < -8)
+    assert page.run(arrows) == 0
+    assert page.complaints == []
 
 
 def test_without_unpacking_stills_stay(driver: "Chrome", report: Report) -> None:

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
 from report_cells import GRID, TRIANGLE, concave, only, write_cell, write_unscored
 
@@ -14,10 +15,13 @@ from paretosteer.cells.cell import find_cells
 from paretosteer.errors import UsageError
 from paretosteer.plugins import registry
 from paretosteer.report import Report, print_leaderboard, write_report
+from paretosteer.report.analysis.drawn_ranges import beyond, drawn_ranges
 from paretosteer.report.analysis.evaluate_table import evaluate
 from paretosteer.report.analysis.tables import make_tables
 from paretosteer.report.figures.all_figures import DRAWINGS, FRONTS, render
-from paretosteer.report.figures.style import style
+from paretosteer.report.figures.canvas import look
+from paretosteer.report.figures.front_planes import draw_fronts
+from paretosteer.report.figures.style import LIGHT, style
 from paretosteer.report.page.keys import MARKERS
 
 pytestmark = pytest.mark.figures
@@ -203,3 +207,32 @@ def test_import_is_light() -> None:
     heavy = "import sys, paretosteer.report; print({'pandas', 'matplotlib'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.figures
+def test_axes_end_before_a_row_far_out_and_say_so(tmp_path: Path) -> None:
+    for place in range(5):
+        write_cell(tmp_path, "clp", concave(2 - place / 20), place=place)
+    write_cell(tmp_path, "mi_epo", lambda mu: np.array([2.0, -9.0]) * mu + 0.5)
+    result = only(tmp_path)
+    first, second = drawn_ranges(result)
+    assert not first.clipped and second.clipped and second.low > -4
+    assert beyond(result, (first, second)).startswith(
+        "Arrows mark points beyond the axes: mi_epo (variety down to −8"
+    )
+    setting = result.table.setting
+    assert setting
+    with look(LIGHT):
+        axis = draw_fronts(result, setting, LIGHT).axes[0]
+    arrows = [each for each in axis.texts if each.arrow_patch]  # type: ignore[attr-defined]
+    hidden = (result.rows[-1].curves.band.mean[:, 1] < axis.get_ylim()[0]).sum()  # type: ignore[union-attr]
+    assert len(arrows) == hidden > 0
+
+
+@pytest.mark.figures
+def test_axes_show_every_point_of_few_rows(tmp_path: Path) -> None:
+    write_cell(tmp_path, "clp", concave(2.0))
+    write_cell(tmp_path, "mi_epo", lambda mu: np.array([2.0, -9.0]) * mu + 0.5)
+    result = only(tmp_path)
+    ranges = drawn_ranges(result)
+    assert not any(each.clipped for each in ranges) and beyond(result, ranges) == ""

@@ -20,6 +20,7 @@ PANEL = 4.6  # inches
 _LEGEND = 2.4  # inches
 _LEGEND_WIDTH = 26  # characters
 _LEGEND_LINE = 0.2  # inches
+_NOTE_LETTERS = 12  # characters in an inch of a note
 _UNIT = "start-model standard units"
 
 # How the best possible is drawn: on top, but thin, so that methods that reach it are seen.
@@ -77,9 +78,15 @@ def legend(
     )
 
 
+def footnote(figure: "Figure", text: str) -> None:
+    """Write a note below the panels, on as many lines as it needs."""
+    if text:
+        width = int(figure.get_figwidth() * _NOTE_LETTERS)
+        figure.supxlabel(plain(fill(text, width=width)), fontsize=8)
+
+
 def _label(result: RowResult) -> str:
-    star = "*" if result.row.exempt else ""
-    return plain(fill(f"{result.row.label}{star}", width=_LEGEND_WIDTH))
+    return plain(fill(f"{result.row.label}{result.row.mark}", width=_LEGEND_WIDTH))
 
 
 @contextmanager

@@ -9,9 +9,11 @@ import numpy as np
 from paretosteer import metrics
 from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.report.analysis.comparable import Setting
+from paretosteer.report.analysis.drawn_ranges import beyond, drawn_ranges
 from paretosteer.report.analysis.evaluate_table import Curves, RowResult, TableResult
 from paretosteer.report.analysis.oracle import Oracle, Places
-from paretosteer.report.figures.canvas import ORACLE, axis_label, legend, panels, plain
+from paretosteer.report.figures.canvas import ORACLE, axis_label, footnote, legend, panels, plain
+from paretosteer.report.figures.clipping import MARGIN, Limits, arrows, set_limits
 from paretosteer.report.figures.style import Style, Theme, styles
 
 if TYPE_CHECKING:
@@ -35,11 +37,14 @@ def draw_fronts(result: TableResult, setting: Setting, theme: Theme) -> "Figure"
     pairs = list(combinations(range(len(setting.names)), 2))
     figure, axes = panels(len(pairs))
     looks = styles(result, result.scored)
+    ranges = drawn_ranges(result)
     for axis, (i, j) in zip(axes, pairs, strict=True):
-        _plane(axis, result, setting, looks, (i, j), theme)
+        limits = Limits(ranges[i], ranges[j])
+        _plane(axis, result, setting, looks, (i, j), limits, theme)
         axis.set_xlabel(axis_label(setting.names[i], setting))
         axis.set_ylabel(axis_label(setting.names[j], setting))
     legend(figure, result, looks, theme, oracle=result.oracle is not None)
+    footnote(figure, beyond(result, ranges))
     return figure
 
 
@@ -49,6 +54,7 @@ def _plane(
     setting: Setting,
     looks: Sequence[Style],
     pair: tuple[int, int],
+    limits: Limits,
     theme: Theme,
 ) -> None:
     axis.axhline(0, color=theme.faint, linewidth=1, zorder=0)
@@ -63,9 +69,12 @@ def _plane(
         if has_band(result, each):
             _attainment(axis, each.curves.replicates, look)
         _front(axis, each.curves, edge, look, pair, theme)
-    _name_ends(axis, result, edge, pair, [setting.names[i] for i in pair])
+        for points in (each.curves.band.mean, each.curves.dialled):
+            arrows(axis, points[:, pair], limits, look)
+    _name_ends(axis, result, edge, pair, limits, [setting.names[i] for i in pair])
     axis.plot(0, 0, marker="+", color=theme.ink, markersize=11, markeredgewidth=1.4, zorder=6)
-    axis.margins(0.08)
+    axis.margins(MARGIN)
+    set_limits(axis, limits)
 
 
 def _edge(preferences: FloatArray, pair: tuple[int, int]) -> Places:
@@ -76,7 +85,12 @@ def _edge(preferences: FloatArray, pair: tuple[int, int]) -> Places:
 
 
 def _name_ends(
-    axis: "Axes", result: TableResult, edge: Places, pair: tuple[int, int], names: Sequence[str]
+    axis: "Axes",
+    result: TableResult,
+    edge: Places,
+    pair: tuple[int, int],
+    limits: Limits,
+    names: Sequence[str],
 ) -> None:
     """Label the ends of the best method's points with their preferences."""
     best = result.scored[0].curves
@@ -88,7 +102,7 @@ def _name_ends(
     ):
         axis.annotate(
             plain(f"all weight on {name}"),
-            (best.band.mean[place, pair[0]], best.band.mean[place, pair[1]]),
+            limits.nearest(best.band.mean[place, pair]),
             xytext=offset,
             textcoords="offset points",
             rotation=rotation,

@@ -7,16 +7,19 @@ import numpy as np
 
 from paretosteer.report.analysis.bootstrap import Level, levels
 from paretosteer.report.analysis.comparable import Setting
+from paretosteer.report.analysis.drawn_ranges import beyond, drawn_ranges, enclosing
 from paretosteer.report.analysis.evaluate_table import RowResult, TableResult
 from paretosteer.report.analysis.oracle import Oracle
 from paretosteer.report.figures.canvas import (
     ORACLE,
     PANEL,
     axis_label,
+    footnote,
     legend,
     panels,
     plain,
 )
+from paretosteer.report.figures.clipping import Limits, arrows, set_limits
 from paretosteer.report.figures.style import Style, Theme, styles
 
 if TYPE_CHECKING:
@@ -34,17 +37,23 @@ def draw_responses(result: TableResult, setting: Setting, theme: Theme) -> "Figu
     """One panel per objective: its value at each weight on it, with intervals."""
     figure, axes = panels(len(setting.names), _HEIGHT, share=True)
     looks = styles(result, result.scored)
+    ranges = drawn_ranges(result)
+    limits = Limits(None, enclosing(ranges))  # the panels share one axis
     for i, axis in enumerate(axes):
         axis.axhline(0, color=theme.faint, linewidth=1, zorder=0)
         if result.oracle:
             _best(axis, result.oracle, i, theme)
         for each, look in zip(result.scored, looks, strict=True):
             assert each.curves  # scored
-            _line(axis, each.curves.responses[i], look)
+            line = each.curves.responses[i]
+            _line(axis, line, look)
+            arrows(axis, np.array([[level.weight, level.mean] for level in line]), limits, look)
         _weights(axis, setting.names[i])
         axis.set_title(plain(setting.names[i]), loc="left", fontweight="bold")
     axes[0].set_ylabel(axis_label("objective", setting))
+    set_limits(axes[0], limits)
     legend(figure, result, looks, theme, oracle=result.oracle is not None)
+    footnote(figure, beyond(result, ranges))
     return figure
 
 

@@ -16,25 +16,33 @@ function aboutPoint(table, row, place) {
   return [`<b>${quoted(title(row))}</b>`, asked, ...lines, ...drift].join("<br>");
 }
 
+function aboutDialled(row, point) {
+  return `<b>${quoted(title(row))}</b><br>with further dials: ${vector(point)}`;
+}
+
 function drawFronts(node, view) {
   const { table, pair } = view;
   const places = edge(table.preferences, pair);
   const rows = shownRows(view);
+  const whole = (i) => spread([
+    0, ...table.rows.flatMap((row) => row.mean.map((point) => point[i])),
+    ...(table.oracle ?? table.union).map((point) => point[i]),
+  ]);
+  const clipped = (i) => (view.whole || !table.ranges[i] ? null : spread(table.ranges[i]));
+  const ranges = pair.map((i) => clipped(i) ?? whole(i));
+  const within = pair.map((i) => clipped(i) ?? [-Infinity, Infinity]);
   const traces = [
     bestFront(table, pair, places),
     ...rows.flatMap((row) => frontOf(table, row, pair, places)),
     direction(view),
     ...(table.oracle ? [dialledOracle(table, pair, view.place)] : []),
-    ...rows.map((row) => dialledPoint(table, row, pair, view.place)),
+    ...rows.flatMap((row) => beyondFronts(table, row, pair, within)),
+    ...rows.map((row) => dialledPoint(table, row, pair, view.place, within)),
   ];
-  const reach = (i) => spread([
-    0, ...table.rows.flatMap((row) => row.mean.map((point) => point[i])),
-    ...(table.oracle ?? table.union).map((point) => point[i]),
-  ]);
   return plot(node, traces, layout({
-    xaxis: axis(objectiveAxis(table, pair[0]), { range: reach(pair[0]) }),
-    yaxis: axis(objectiveAxis(table, pair[1]), { range: reach(pair[1]) }),
-    uirevision: pair.join(),
+    xaxis: axis(objectiveAxis(table, pair[0]), { range: ranges[0] }),
+    yaxis: axis(objectiveAxis(table, pair[1]), { range: ranges[1] }),
+    uirevision: [...pair, view.whole].join(),
   }));
 }
 
@@ -60,19 +68,32 @@ function frontOf(table, row, [i, j], places) {
   };
   const further = {
     x: row.dialled.map((point) => point[i]), y: row.dialled.map((point) => point[j]),
-    mode: "markers", hoverinfo: "text", hovertext: row.dialled.map((point) =>
-      `<b>${quoted(title(row))}</b><br>with further dials: ${vector(point)}`),
+    mode: "markers", hoverinfo: "text",
+    hovertext: row.dialled.map((point) => aboutDialled(row, point)),
     hoverlabel: { bordercolor: row.colour },
     marker: { symbol: `${SYMBOLS[row.marker]}-open`, color: row.colour, size: 6, opacity: 0.6 },
   };
   return [further, line, points];
 }
 
-function dialledPoint(table, row, [i, j], place) {
+function beyondFronts(table, row, [i, j], within) {
+  const points = [...row.mean, ...row.dialled];
+  const about = [
+    ...row.mean.map((_, place) => aboutPoint(table, row, place)),
+    ...row.dialled.map((point) => aboutDialled(row, point)),
+  ];
+  const trace = arrowsBeyond(row, points.map((point) => [point[i], point[j]]), about, ...within);
+  return trace.x.length ? [trace] : [];
+}
+
+// The large mark; at the edge if its point is beyond the axes.
+function dialledPoint(table, row, [i, j], place, [across, up]) {
+  const inside = ([low, high], value) => Math.min(Math.max(value, low), high);
+  const [x, y] = [inside(across, row.mean[place][i]), inside(up, row.mean[place][j])];
   const end = (objective) => whisker(
     row.low[place][objective], row.mean[place][objective], row.high[place][objective], row.colour);
   return {
-    x: [row.mean[place][i]], y: [row.mean[place][j]], mode: "markers", customdata: [place],
+    x: [x], y: [y], mode: "markers", customdata: [place],
     error_x: end(i), error_y: end(j), hoverinfo: "text",
     hovertext: [aboutPoint(table, row, place)], hoverlabel: { bordercolor: row.colour },
     marker: {

@@ -14,7 +14,7 @@ function ternary(node, view) {
 
 function viewOf(table, node) {
   const view = {
-    table, node, pair: [0, 1], prompt: 0, moved: false,
+    table, node, pair: [0, 1], prompt: 0, moved: false, whole: false,
     hidden: new Set(), parts: [], stale: new Set(), near: new Set(),
   };
   view.place = nearest(table.preferences, table.names.map(() => 1 / table.names.length));

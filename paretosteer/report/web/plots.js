@@ -91,3 +91,27 @@ function spread(values) {
   const margin = 0.08 * (high - low) || 1;
   return [low - margin, high + margin];
 }
+
+// Arrows at the edge of a plot towards points [x, y] beyond its ranges; `about` are their texts.
+function arrowsBeyond(row, points, about, [left, right], [low, high]) {
+  const away = (value, from, to) => (value < from ? -1 : value > to ? 1 : 0);
+  const within = (value, from, to) => Math.min(Math.max(value, from), to);
+  const out = points.map(([x, y], n) => ({ x, y, n })).filter(({ x, y }) =>
+    away(x, left, right) || away(y, low, high));
+  const angle = ({ x, y }) => Math.atan2(away(x, left, right), away(y, low, high)) * 180 / Math.PI;
+  return {
+    x: out.map(({ x }) => within(x, left, right)), y: out.map(({ y }) => within(y, low, high)),
+    mode: "markers", cliponaxis: false, hoverinfo: "text", hovertext: out.map(({ n }) => about[n]),
+    hoverlabel: { bordercolor: row.colour },
+    marker: { symbol: "arrow", angle: out.map(angle), color: row.colour, size: 14 },
+  };
+}
+
+// Switches the plots of a view between axes that end before points far out and axes that show all.
+function wholeAxes(view) {
+  if (!view.table.beyond) return [];
+  const button = make("button", { type: "button", "aria-pressed": false }, "Show all points");
+  button.addEventListener("click", () => view.change(() => { view.whole = !view.whole; }));
+  view.parts.push({ update: () => button.setAttribute("aria-pressed", view.whole) });
+  return [make("p", { class: "soft small" }, `${view.table.beyond} `, button)];
+}

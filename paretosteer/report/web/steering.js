@@ -5,7 +5,7 @@ const MOST_BANDS = 8;
 function responses(node, view) {
   const { table } = view;
   const charts = table.names.map((name) => chartBox(`Response of ${name} to its weight`));
-  node.append(make("div", { class: "charts" }, ...charts), legend(view),
+  node.append(make("div", { class: "charts" }, ...charts), ...wholeAxes(view), legend(view),
     make("p", { class: "soft small" },
       `Bands are 95\u00a0% intervals, drawn while no more than ${MOST_BANDS} methods are shown.`));
   charts.forEach((chart, i) =>
@@ -16,9 +16,14 @@ function drawResponse(chart, view, i) {
   const rows = shownRows(view);
   const bands = rows.length > MOST_BANDS ? [] : rows.map((row) => bandOf(row, row.responses[i]));
   const lines = rows.map((row) => lineOf(row, row.responses[i]));
-  return plot(chart, [...bands, ...lines], layout({
+  const clipped = !view.whole && view.table.ranges[i];
+  const range = clipped ? spread(clipped) : null;
+  const beyond = range ? rows.map((row, n) => arrowsBeyond(
+    row, row.responses[i], lines[n].hovertext, [-Infinity, Infinity], range)) : [];
+  return plot(chart, [...bands, ...lines, ...beyond], layout({
     xaxis: axis(`weight on ${view.table.names[i]}`, { range: [-0.03, 1.03] }),
-    yaxis: axis(objectiveAxis(view.table, i)),
+    yaxis: axis(objectiveAxis(view.table, i), range ? { range } : {}),
+    uirevision: view.whole,
   }));
 }
 
