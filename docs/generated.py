@@ -12,6 +12,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -112,24 +113,47 @@ def _metrics() -> str:
     return _table(("Metric", "Better", "Version", "In one line"), rows)
 
 
+def _row_inputs() -> str:
+    from paretosteer.metrics.row_metric import ROW_INPUTS
+
+    rows = [(f"`{name}`", meaning) for name, meaning in ROW_INPUTS.items()]
+    return _table(("Input", "Shape and meaning"), rows)
+
+
 def _row_metrics() -> str:
-    """Every metric of the leaderboard, with its inputs and range, by section of the page."""
+    """Every metric of the leaderboard, with its inputs and range."""
     from paretosteer.metrics.leaderboard import ROW_METRICS
 
     parts = []
     for metric in ROW_METRICS:
-        low, high = (f"{end:g}".replace("inf", "∞").replace("-", "−") for end in metric.bounds)
         facts = [
-            f"version {metric.version}",
-            {"up": "higher is better", "down": "lower is better", "shown": "not ranked"}[
+            {"up": "Higher is better", "down": "Lower is better", "shown": "Shown only"}[
                 metric.direction
             ],
-            f"range [{low}, {high}]",
+            *_bounds(*metric.bounds),
             f"inputs: {', '.join(metric.needs)}" if metric.function else "from the bootstrap",
-            *([f"{metric.interval} interval"] if metric.interval else []),
+            *([_INTERVALS[metric.interval]] if metric.interval else []),
+            f"version {metric.version}",
         ]
-        parts.append(f"**`{metric.name}`**: {metric.meaning} *({'; '.join(facts)})*")
+        parts.append(f"### `{metric.name}`\n\n{metric.meaning}\n\n*{'; '.join(facts)}.*")
     return "\n\n".join(parts)
+
+
+_INTERVALS = {
+    "reflected": "reflected bootstrap interval",
+    "symmetric": "symmetric bootstrap interval",
+    "percentile": "percentile bootstrap interval",
+    "pairs": "interval from pairs of points",
+    "cross_fit": "interval from cross-fitting",
+}
+
+
+def _bounds(low: float, high: float) -> list[str]:
+    """Range of a metric in words; empty where it is unbounded or unstated."""
+    ends = [f"{end:g}".replace("-", "−") for end in (low, high)]
+    if isfinite(low) and isfinite(high):
+        return [f"from {ends[0]} to {ends[1]}"]
+    return [f"at least {ends[0]}"] if isfinite(low) else []
 
 
 def _metric_functions() -> str:
@@ -273,6 +297,7 @@ _TABLES: dict[str, Callable[..., str]] = {
     "columns": _columns,
     "metrics": _metrics,
     "row_metrics": _row_metrics,
+    "row_inputs": _row_inputs,
     "metric_functions": _metric_functions,
     "configuration": _configuration,
     "group": _group,
