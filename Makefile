@@ -94,6 +94,7 @@ speed: setup build/trl/.installed
 	$(BIN)/python tests/speed.py $(if $(MODEL),--model $(MODEL)) $(if $(ENGINE),--engine $(ENGINE)) \
 		--trl build/trl/bin/python
 	$(BIN)/python tests/report_speed.py
+	$(BIN)/python tests/page_speed.py
 
 # An environment of its own, so that TRL's requirements change nothing of what is compared. TRL imports
 # requests without requiring it.

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import page_speed
 import pytest
 import report_speed
 import speed
@@ -67,3 +68,9 @@ def test_answers_are_counted_up_to_their_end(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_report_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
     report_speed.main(methods=2, prompts=4)
     assert re.search(r"2 methods x .* 1 pairs: \d", capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_opening_a_page_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    page_speed.main(methods=2, divisions=1, prompts=3, repeats=1)
+    assert re.search(r"2 methods x 3 preferences .* opened in \d", capsys.readouterr().out)
