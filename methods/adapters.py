@@ -57,6 +57,8 @@ class Adapters(Method):
             only={"coefficients": ("bone_soup",)},
         )
 
+    cost_unknown = True
+
     _notes: Sequence[str] = ()
 
     @classmethod

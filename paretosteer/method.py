@@ -102,6 +102,7 @@ class Method(ABC):
     version: ClassVar[str] = "1"
     Options: ClassVar[type[BaseOptions]]
     exempt: bool = False  # from the budget's cap: an expensive reference, not a competitor
+    cost_unknown: bool = False  # True if parts of the policy were trained elsewhere
 
     policy: Policy
     objectives: tuple[Objective, ...]

@@ -276,6 +276,8 @@ class Record(_Part):
     """Options that differ from the method's defaults."""
     exempt: bool = False
     """True if the method is exempt from the budget's cap."""
+    cost_unknown: bool = False
+    """True if parts of the policy were trained elsewhere, at an unknown cost."""
     seed: Seed
     """Seed of the cell."""
     config: Annotated[Values, AfterValidator(_has_valid_cap)]

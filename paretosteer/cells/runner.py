@@ -258,7 +258,10 @@ class CellRun:
         record = record_content.head(
             plan.config, plan.identity, plan.variant, plan.benchmark_class.version
         )
-        record |= {"status": status, "exempt": plan.method().exempt}
+        method = plan.method()
+        record |= {"status": status, "exempt": method.exempt}
+        if method.cost_unknown:
+            record["cost_unknown"] = True
         record["stages"] = {name: stage["digest"] for name, stage in self.state.stages.items()}
         return record | more
 

@@ -86,6 +86,12 @@ _ROW = (
     Column("label", summary="Name of the row in tables and plots."),
     Column("benchmark_version", summary="Version of the benchmark."),
     Column("exempt", summary="True if the method is exempt from the budget's cap."),
+    Column(
+        "cost_unknown",
+        summary="True if parts of the policy were trained elsewhere, as adapters are; the costs of "
+        "training are then empty.",
+        optional=True,
+    ),
     Column("cells", summary="Cells of the row.", whole=True),
     Column("replicates", summary="Cells with a result: seeds times folds.", whole=True),
     Column("seed_list", summary="Seeds, separated by spaces."),

@@ -125,6 +125,7 @@ def _expected(plan: CellPlan, record: ScoredRecord) -> dict[str, tuple[object, o
     return {
         "variant": (plan.variant, record.variant),
         "exemption": (plan.method().exempt, record.exempt),
+        "cost": (plan.method().cost_unknown, record.cost_unknown),
         "number of steps": (True, capped),
         "precision": (plan.config.dtype, record.dtype),
     }

@@ -13,6 +13,7 @@ from paretosteer import leaderboard
 from paretosteer.cells import frames
 from paretosteer.cells.cell import find_cells
 from paretosteer.errors import UsageError
+from paretosteer.report import print_leaderboard, write_report
 from paretosteer.report.analysis.evaluate_table import evaluate
 from paretosteer.report.analysis.row_key import configuration, labels
 from paretosteer.report.analysis.tables import Tables, make_tables
@@ -105,6 +106,41 @@ def test_configuration_leaves_out_where_it_ran() -> None:
         "method.name": "clp",
         "method.path": "init",
     }
+
+
+def test_adapters_are_named_by_what_distinguishes_their_folders() -> None:
+    def named(*sets: list[str]) -> list[str]:
+        return labels([("adapters", "", {"method.paths": paths}) for paths in sets])
+
+    ours, theirs = ["/data/ours/helpful", "/data/ours/safe"], ["/data/theirs/helpful", "/data/safe"]
+    assert named(ours, theirs) == ["adapters [ours]", "adapters [theirs + safe]"]
+    assert named(["a/x", "a/y"], ["b/x", "b/y"]) == ["adapters [a]", "adapters [b]"]
+    assert named(["a", "b"], ["a", "a/b"]) == ["adapters [b]", "adapters [a]"]
+    assert named(["b", "c"], ["b/b", "c"])[0] == "adapters [method.paths=['b', 'c']]"
+    assert named(ours) == ["adapters"]
+
+
+def test_adapters_from_elsewhere_have_an_unknown_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_cell(tmp_path, "clp", line)
+    write_cell(tmp_path, "adapters", line, changes={"cost_unknown": True})
+    report = write_report([tmp_path])
+    board = report.leaderboard.set_index("method")
+    assert pd.isna(board.loc["adapters", "train_steps"]) and board.loc["adapters", "cost_unknown"]
+    assert board.loc["clp", "train_steps"] > 0
+    row = next(
+        each
+        for each in (report.folder / "leaderboard.md").read_text().splitlines()
+        if each.startswith("| adapters‡")
+    )
+    assert "| unknown |" in row
+    assert r"adapters$\ddagger$" in (report.folder / "leaderboard.tex").read_text()
+    page = report.page.read_text(encoding="utf-8")
+    assert "under the budget or of unknown cost" in " ".join(page.split())
+    print_leaderboard(report)
+    text = capsys.readouterr().out
+    assert "adapters‡" in text and "‡ trained elsewhere, at an unknown cost" in text
 
 
 def test_labels() -> None:

@@ -22,6 +22,10 @@ from paretosteer.report.analysis.tables import Row, Table
 from paretosteer.report.analysis.win_rates import WinRate, against, win_rates
 from paretosteer.report.columns import KL, row_metrics
 
+# Costs of training, unknown where parts of the policy were trained elsewhere.
+TRAINING_COSTS = {"train_steps", "train_tokens", "flops", "seconds_train"}
+UNKNOWN = "unknown"
+
 DAMAGE_MARK = "⚠"  # before the KL of a row whose texts are usually damaged
 
 
@@ -63,6 +67,8 @@ class RowResult:
 
     def text(self, column: Column) -> str:
         """Value of a column as tables show it."""
+        if self.row.cost_unknown and column.name in TRAINING_COSTS:
+            return UNKNOWN
         text = column.text(self.figures)
         return f"{DAMAGE_MARK} {text}" if column.name == KL.name and self.damage else text
 
@@ -244,7 +250,7 @@ def _result(
         **bootstrap.intervals(row_metrics(), draws, curves.volumes, points.values, frame),
         **steering_intervals(row.replicates, points.values, draws, frame.preferences),
         **(_regret_interval(curves.regret) if curves.regret and outer else {}),
-        **_costs(row.replicates),
+        **_costs(row),
         **({"budget_steps": row.cap} if row.cap is not None else {}),
     }
     return RowResult(row, everything, curves)
@@ -336,10 +342,12 @@ def _volumes(results: Sequence[RowResult]) -> dict[str, bootstrap.Volumes]:
     return {each.row.label: each.curves.volumes for each in results if each.curves}
 
 
-def _costs(replicates: Sequence[Replicate]) -> Figures:
-    """Mean cost per cell, and total counts of failed and scored samples."""
+def _costs(row: Row) -> Figures:
+    """Mean cost per cell, as far as it is known, and total counts of failed and scored samples."""
+    replicates = row.replicates
     costs = [_flat_cost(replicate.cell.results.cost) for replicate in replicates]
-    names = sorted({name for cost in costs for name in cost})
+    names = {name for cost in costs for name in cost}
+    names = sorted(names - TRAINING_COSTS if row.cost_unknown else names)
     means = {name: float(np.mean([cost.get(name, 0.0) for cost in costs])) for name in names}
     means["n_failed"] = sum(replicate.cell.results.n_failed for replicate in replicates)
     means["n_total"] = sum(replicate.cell.results.n_total for replicate in replicates)

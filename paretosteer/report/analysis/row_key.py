@@ -107,7 +107,50 @@ def _differing(
     for option in sorted({option for other in same for option in other}):
         values = {json.dumps(other.get(option), default=str) for other in same}
         if option.partition(".")[0] == section and len(values) > 1:
-            yield f"{option}={own.get(option)}"
+            words = _folder_words([other.get(option) for other in same])
+            value = own.get(option)
+            unique = words and len(set(words.values())) == len(values)
+            yield words[tuple(value)] if unique and value else f"{option}={value}"
+
+
+def _folder_words(lists: Sequence[Any]) -> dict[tuple[str, ...], str]:
+    """Parts that distinguish each list of paths from the others; empty if they are not paths."""
+    if not all(isinstance(each, list | tuple) for each in lists):
+        return {}
+    if not all(isinstance(path, str) for paths in lists for path in paths):
+        return {}
+    if len({len(each) for each in lists}) > 1:
+        return {}
+    by_place = list(zip(*lists, strict=True))
+    return {
+        tuple(own): " + ".join(
+            dict.fromkeys(
+                _own_part(path, paths)
+                for path, paths in zip(own, by_place, strict=True)
+                if len(set(paths)) > 1
+            )
+        )
+        for own in lists
+    }
+
+
+def _own_part(path: str, paths: Sequence[str]) -> str:
+    """A path without the parents and the last parts that it shares with all others."""
+    parts = [PurePath(each).parts for each in paths]
+    start = _common([*parts])
+    end = _common([each[start:][::-1] for each in parts])
+    own = PurePath(path).parts
+    return "/".join(own[start : len(own) - end]) or own[-1]
+
+
+def _common(sequences: Sequence[Sequence[str]]) -> int:
+    """Number of items with which all sequences start."""
+    count = 0
+    for items in zip(*sequences, strict=False):
+        if len(set(items)) > 1:
+            break
+        count += 1
+    return count
 
 
 def _named(name: str, value: Any) -> Any:

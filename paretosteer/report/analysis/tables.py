@@ -14,6 +14,9 @@ from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.pool_folds import pool
 from paretosteer.report.analysis.replicates import Replicate, read_replicate
 
+EXEMPT_MARK = "*"
+COST_UNKNOWN_MARK = "‡"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -43,6 +46,18 @@ class Row:
     def exempt(self) -> bool:
         """True if the method is an expensive reference outside the budget."""
         return any(cell.record.exempt for cell in self.cells if cell.record)
+
+    @property
+    def cost_unknown(self) -> bool:
+        """True if parts of the policy were trained elsewhere."""
+        return any(cell.record.cost_unknown for cell in self.cells if cell.record)
+
+    @property
+    def mark(self) -> str:
+        """Mark after the label: of a row exempt from the budget, or of unknown cost."""
+        if self.exempt:
+            return EXEMPT_MARK
+        return COST_UNKNOWN_MARK if self.cost_unknown else ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis.evaluate_table import DAMAGE_MARK
-from paretosteer.report.analysis.tables import place
+from paretosteer.report.analysis.tables import COST_UNKNOWN_MARK, EXEMPT_MARK, place
 from paretosteer.report.columns import CONTROLLABILITY, HYPERVOLUME, KL, on_terminal
 from paretosteer.report.outputs.comparison_files import (
     HEADINGS,
@@ -48,7 +48,9 @@ def print_leaderboard(report: Report) -> None:
     if said := volume_error(frame.to_dict("records")):
         remark(console, said)
     if frame["exempt"].any():
-        remark(console, "* an expensive reference, exempt from the budget")
+        remark(console, f"{EXEMPT_MARK} an expensive reference, exempt from the budget")
+    if _cost_unknown(frame).any():
+        remark(console, f"{COST_UNKNOWN_MARK} trained elsewhere, at an unknown cost")
     for cell in report.problems[:_MOST]:
         remark(console, f"{cell.status}: {cell.path}: {cell.reason}")
     be = "is" if len(report.problems) == _MOST + 1 else "are"
@@ -108,8 +110,9 @@ def _print_table(
     first = rows.iloc[0]
     model = str(first["model"]) if _there(first["model"]) else ""
     where = place(str(first["benchmark"]), model)
-    stars = ["*" if exempt else "" for exempt in rows["exempt"]]
-    labels = [line(name) + star for name, star in zip(rows["label"], stars, strict=True)]
+    marks = _cost_unknown(rows).map({True: COST_UNKNOWN_MARK, False: ""})
+    marks = marks.mask(rows["exempt"], EXEMPT_MARK)
+    labels = [line(name) + mark for name, mark in zip(rows["label"], marks, strict=True)]
     shown = [each for each in on_terminal() if each.name in rows]
     columns = [
         _text_column(each, rows, damaged if each is KL else ())
@@ -164,6 +167,14 @@ def _value(row: "pd.Series[Any]", column: Column) -> str:
     names = (*column.names, f"{column.name}_error") if column is HYPERVOLUME else (column.name,)
     figures = {name: row[name] for name in names if _there(row[name])}
     return column.text(figures).replace("−", "-")
+
+
+def _cost_unknown(rows: "pd.DataFrame") -> "pd.Series[bool]":
+    """True for rows of which parts were trained elsewhere; most frames have no such column."""
+    import pandas as pd
+
+    absent = pd.Series(False, index=rows.index)
+    return rows["cost_unknown"].eq(True).fillna(False) if "cost_unknown" in rows else absent
 
 
 def _there(value: Any) -> bool:

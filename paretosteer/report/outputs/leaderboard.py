@@ -68,4 +68,5 @@ def _row(table: TableResult, result: RowResult) -> dict[str, Any]:
         "budget_steps": row.cap,
         "reason": "; ".join(dict.fromkeys(cell.reason for cell in row.cells if cell.reason)),
         "paths": " ".join(str(cell.path) for cell in row.cells),
+        **({"cost_unknown": True} if row.cost_unknown else {}),
     }

@@ -14,6 +14,7 @@ from paretosteer.report.analysis.evaluate_table import DAMAGE_MARK, RowResult, T
 from paretosteer.report.analysis.ranks import ALPHA, COMPARED
 from paretosteer.report.analysis.replicates import Replicate
 from paretosteer.report.analysis.row_key import engine
+from paretosteer.report.analysis.tables import COST_UNKNOWN_MARK, EXEMPT_MARK
 from paretosteer.runtime.terminal import plural
 
 _ALIKE = 12  # maximum number of warnings of one kind, such as one per cell
@@ -42,6 +43,7 @@ def notes(result: TableResult) -> list[str]:
         _raw_reference(result),
         _oracle(result),
         _exempt(scored),
+        _cost_unknown(scored),
         _incomplete(result),
         _unpaired(scored),
         _sensitive(scored),
@@ -173,7 +175,7 @@ def _damage_line(rows: tuple[RowResult, ...]) -> Iterator[str]:
 
 def _damage_explained(rows: tuple[RowResult, ...]) -> Iterator[str]:
     damaged = [each for each in rows if each.damage]
-    advice = dict.fromkeys(remedy(bool(each.figures["train_steps"])) for each in damaged)
+    advice = dict.fromkeys(remedy(bool(each.figures.get("train_steps"))) for each in damaged)
     if damaged:
         yield (
             f"Texts are usually damaged at some points ({DAMAGE_MARK} in the column KL), where the "
@@ -323,7 +325,18 @@ def _oracle(result: TableResult) -> Iterator[str]:
 
 def _exempt(rows: tuple[RowResult, ...]) -> Iterator[str]:
     if any(each.row.exempt for each in rows):
-        yield ("* exempt from the budget's cap on steps: an expensive reference, not a competitor.")
+        yield (
+            f"{EXEMPT_MARK} exempt from the budget's cap on steps: an expensive reference, not a "
+            "competitor."
+        )
+
+
+def _cost_unknown(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    if any(each.row.cost_unknown for each in rows):
+        yield (
+            f"{COST_UNKNOWN_MARK} trained elsewhere, at an unknown cost: comparisons under the "
+            "budget do not hold for this row."
+        )
 
 
 def _incomplete(result: TableResult) -> Iterator[str]:
@@ -367,11 +380,11 @@ def _sensitive(rows: tuple[RowResult, ...]) -> Iterator[str]:
 
 def _budgets(rows: tuple[RowResult, ...]) -> Iterator[str]:
     # A row without training, such as one of adapters from elsewhere, spends no budget.
-    trained = [each for each in rows if each.figures["train_steps"]]
+    trained = [each for each in rows if each.figures.get("train_steps")]
     caps = sorted({each.row.cap for each in trained if each.row.cap is not None})
     if len(caps) > 1:
         yield f"Budgets differ: this table has caps of {', '.join(map(str, caps))} steps."
-    for each in rows:
+    for each in trained:
         steps = each.figures["train_steps"]
         if each.row.cap is not None and steps > each.row.cap:
             yield (

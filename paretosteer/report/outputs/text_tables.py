@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis.comparable import Setting, distinctions, folds_words, vector_words
 from paretosteer.report.analysis.evaluate_table import RowResult, TableResult
-from paretosteer.report.analysis.tables import model_words
+from paretosteer.report.analysis.tables import COST_UNKNOWN_MARK, EXEMPT_MARK, model_words
 from paretosteer.report.columns import DECODING_COSTS, HYPERVOLUME, STEPS, section
 from paretosteer.report.outputs.notes import notes
 from paretosteer.runtime.terminal import plural, printable
@@ -20,7 +20,7 @@ class _Look:
     escape: Callable[[str], str]
     best: Callable[[str], str]
     tied: Callable[[str], str]
-    star: str
+    mark: Callable[[str], str]  # escapes the mark of a label
 
 
 def headline(result: TableResult) -> str:
@@ -100,7 +100,7 @@ def _columns(result: TableResult) -> list[Column]:
 def _markdown_table(result: TableResult, remarks: Sequence[str]) -> str:
     columns = _columns(result)
     headings = _headings(result, columns)
-    look = _Look(markdown_escape, "**{}**".format, str, star="\\*")
+    look = _Look(markdown_escape, "**{}**".format, str, markdown_escape)
     rows = _rows(result, columns, look)
     return "\n".join(
         [
@@ -123,7 +123,7 @@ def _latex_table(result: TableResult, remarks: Sequence[str]) -> str:
     for arrow, command in arrows.items():
         headings = [heading.replace(arrow, command) for heading in headings]
     bold, underlined = r"\textbf{{{}}}".format, r"\underline{{{}}}".format
-    rows = _rows(result, columns, _Look(latex_escape, bold, underlined, star="$^{*}$"))
+    rows = _rows(result, columns, _Look(latex_escape, bold, underlined, _latex_mark))
     marks = ["Underlined: not significantly different from the best."] if result.tied else []
     caption = f"{headline(result)}. {' '.join([*marks, *remarks])}"
     caption = _with_code(caption, latex_escape, r"\texttt{{{}}}".format)
@@ -172,7 +172,7 @@ def _rows(result: TableResult, columns: Sequence[Column], look: _Look) -> list[l
 
     return [
         [
-            look.escape(each.row.label) + (look.star if each.row.exempt else ""),
+            look.escape(each.row.label) + look.mark(each.row.mark),
             *(value(each, column) for column in columns),
             *counted(each),
             each.row.status,
@@ -199,6 +199,10 @@ def _code(part: str, code: Callable[[str], str]) -> str:
     return before + code(command) + after
 
 
+def _latex_mark(mark: str) -> str:
+    return f"$^{{{mark}}}$" if mark == EXEMPT_MARK else latex_escape(mark)
+
+
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -214,6 +218,7 @@ _LATEX = {
     ">": r"\textgreater{}",
     "−": "$-$",
     "⚠": r"$\dagger$",
+    COST_UNKNOWN_MARK: r"$\ddagger$",
 }
 
 

@@ -154,6 +154,7 @@ def _winner(result: TableResult) -> dict[str, Any] | None:
         "label": best.row.label,
         "hypervolume": HYPERVOLUME.text(best.figures),
         "competitors": len(ranked),
+        "cost_unknown": any(each.row.cost_unknown for each in ranked),
         "ties": enumerated([*named[:_MOST_NAMED], *more]) if named else "",
         "equal_drift": " ".join(equal_drift_leader(result)),
     }

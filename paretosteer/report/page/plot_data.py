@@ -10,6 +10,7 @@ from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis.budget_curves import ladders
 from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.dial_cubes import cube
+from paretosteer.report.analysis.drawn_ranges import beyond, drawn_ranges
 from paretosteer.report.analysis.evaluate_table import Curves, RowResult, TableResult
 from paretosteer.report.analysis.paired_utility import PairedUtility
 from paretosteer.report.analysis.replicates import damaged_places
@@ -56,6 +57,7 @@ def _table(
     looks = styles(result, result.rows)
     drift = result.equal_drift
     bill = _bill(result)
+    ranges = drawn_ranges(result)
     measured: dict[str, Any] = plain(
         {
             "number": result.table.number,
@@ -63,6 +65,9 @@ def _table(
             "less": f" − {setting.kl_coefficient:g} × KL" if setting.kl_coefficient else "",
             "preferences": setting.preferences,
             "union": result.union,
+            # Null where an axis shows every point.
+            "ranges": [[each.low, each.high] if each.clipped else None for each in ranges],
+            "beyond": beyond(result, ranges),
             "oracle": result.oracle.mean if result.oracle else None,
             "costs": [
                 {
@@ -110,6 +115,7 @@ def _row(each: RowResult, setting: Setting, look: Style, bill: Sequence[Column])
     return {
         "label": each.row.label,
         "exempt": each.row.exempt,
+        "mark": each.row.mark,
         "colour": look.colour,
         "marker": look.marker,
         "line": look.line,

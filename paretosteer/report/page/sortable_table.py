@@ -37,7 +37,7 @@ def sortable_table(
         "rows": [
             {
                 "label": each.row.label,
-                "exempt": each.row.exempt,
+                "mark": each.row.mark,
                 "status": each.row.status,
                 "key": key(look),
                 "cells": [cell(each, column) for column in columns],

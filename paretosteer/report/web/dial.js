@@ -28,7 +28,7 @@ function dial(node, view) {
     make("div", { class: "desk" },
       make("div", { class: "console" }, readout, control.node, measured, leader, legend(view), shareLink(view)),
       make("div", { class: "screen" }, ...plane, chart,
-        make("p", { class: "soft small" }, caption))),
+        make("p", { class: "soft small" }, caption), ...wholeAxes(view))),
     ...cards.nodes);
   view.parts.push({
     node: chart, turns: true, draw: () => drawFronts(chart, view), update: () => {
@@ -137,7 +137,8 @@ function leaderText(view) {
     row !== best && !row.exempt && isTied(view, row, best));
   const names = tied.map((row) => cut(title(row), 40)).join(", ");
   const others = tied.length ? `; not significantly worse: ${names}` : "";
-  return `Best here under the budget: ${cut(title(best), 40)}, ${worthText(best, view.place)}${others}. ` +
+  const where = best.mark ? "Best here, at an unknown cost" : "Best here under the budget";
+  return `${where}: ${cut(title(best), 40)}, ${worthText(best, view.place)}${others}. ` +
     `${best.bill}.${undamagedText(view, best)}`;
 }
 

@@ -50,5 +50,5 @@ function percent(share) {
 }
 
 function title(row) {
-  return row.label + (row.exempt ? "*" : "");
+  return row.label + row.mark;
 }
