@@ -4,7 +4,7 @@ A row far from all others would flatten them into a line. The axis then ends at 
 arrows at its end mark the points beyond.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,9 +77,7 @@ def beyond(result: TableResult, ranges: tuple[DrawnRange, ...]) -> str:
     return f"Arrows mark points beyond the axes: {enumerated(names)}."
 
 
-def _extremes(
-    curves: Curves, ranges: tuple[DrawnRange, ...], names: tuple[str, ...]
-) -> Iterator[str]:
+def _extremes(curves: Curves, ranges: Sequence[DrawnRange], names: Sequence[str]) -> Iterator[str]:
     for values, shown, name in zip(_points(curves).T, ranges, names, strict=True):
         if not shown.clipped:
             continue

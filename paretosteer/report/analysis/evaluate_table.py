@@ -23,7 +23,7 @@ from paretosteer.report.analysis.win_rates import WinRate, against, win_rates
 from paretosteer.report.columns import KL, row_metrics
 
 # Costs of training, unknown where parts of the policy were trained elsewhere.
-TRAINING_COSTS = {"train_steps", "train_tokens", "flops", "seconds_train"}
+TRAINING_COSTS = frozenset({"train_steps", "train_tokens", "flops", "seconds_train"})
 UNKNOWN = "unknown"
 
 DAMAGE_MARK = "⚠"  # before the KL of a row whose texts are usually damaged
@@ -346,8 +346,8 @@ def _costs(row: Row) -> Figures:
     """Mean cost per cell, as far as it is known, and total counts of failed and scored samples."""
     replicates = row.replicates
     costs = [_flat_cost(replicate.cell.results.cost) for replicate in replicates]
-    names = {name for cost in costs for name in cost}
-    names = sorted(names - TRAINING_COSTS if row.cost_unknown else names)
+    unknown = TRAINING_COSTS if row.cost_unknown else frozenset()
+    names = sorted({name for cost in costs for name in cost} - unknown)
     means = {name: float(np.mean([cost.get(name, 0.0) for cost in costs])) for name in names}
     means["n_failed"] = sum(replicate.cell.results.n_failed for replicate in replicates)
     means["n_total"] = sum(replicate.cell.results.n_total for replicate in replicates)

@@ -25,13 +25,9 @@ class Limits:
     x: DrawnRange | None
     y: DrawnRange | None
 
-    def nearest(self, point: FloatArray) -> FloatArray:
+    def nearest(self, point: FloatArray) -> tuple[float, float]:
         """Place inside the axes that is nearest to a point (2,)."""
-        return np.array([_into(value, own) for value, own in zip(point, self._axes, strict=True)])
-
-    @property
-    def _axes(self) -> tuple[DrawnRange | None, DrawnRange | None]:
-        return self.x, self.y
+        return _into(point[0], self.x), _into(point[1], self.y)
 
 
 def set_limits(axis: "Axes", limits: Limits) -> None:
@@ -50,7 +46,7 @@ def arrows(axis: "Axes", points: FloatArray, limits: Limits, look: Style) -> Non
         if away.any():
             axis.annotate(
                 "",
-                xy=tuple(inside),
+                xy=inside,
                 xytext=tuple(-_ARROW * away),
                 textcoords="offset points",
                 arrowprops={
