@@ -73,4 +73,6 @@ def test_a_report_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 def test_opening_a_page_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
     page_speed.main(methods=2, divisions=1, prompts=3, repeats=1)
-    assert re.search(r"2 methods x 3 preferences .* opened in \d", capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert "2 methods x 3 preferences x 3 prompts" in printed
+    assert re.search(r"opening 1: \d\.\d+ s of processor time, opened in \d", printed)
