@@ -236,3 +236,11 @@ def test_axes_show_every_point_of_few_rows(tmp_path: Path) -> None:
     result = only(tmp_path)
     ranges = drawn_ranges(result)
     assert not any(each.clipped for each in ranges) and beyond(result, ranges) == ""
+
+
+@pytest.mark.figures
+def test_axes_never_end_before_a_row_far_ahead(tmp_path: Path) -> None:
+    for place in range(5):
+        write_cell(tmp_path, "clp", concave(2 - place / 20), place=place)
+    write_cell(tmp_path, "mi_epo", concave(20.0))
+    assert not any(each.clipped for each in drawn_ranges(only(tmp_path)))

@@ -1,7 +1,7 @@
 """Range of each objective that figures and plots show.
 
-A row far from all others would flatten them into a line. The axis then ends at the others, and
-arrows at its end mark the points beyond.
+A row far below all others would flatten them into a line. The axis then ends at the others, and
+arrows at its end mark the points beyond. High values, which are better, are never cut off.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,8 @@ from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.report.analysis.evaluate_table import Curves, TableResult
 from paretosteer.runtime.terminal import enumerated
 
-# Interquartile ranges beyond the quartiles: Tukey's "far out" (Exploratory Data Analysis, 1977).
+# Interquartile ranges below the lower quartile: "far out" in Tukey's Exploratory Data Analysis
+# (1977).
 _FENCE = 3.0
 
 # An axis ends early only if that makes it shorter than this share of its length, and only if no
@@ -32,7 +33,7 @@ class DrawnRange:
 
 
 def drawn_ranges(result: TableResult) -> tuple[DrawnRange, ...]:
-    """Range of each objective: that of all points, without those of a few rows far out."""
+    """Range of each objective: that of all points, without those of a few rows far below."""
     rows = [each.curves for each in result.scored if each.curves]
     return tuple(_range(rows, i) for i in range(rows[0].band.mean.shape[1]))
 
@@ -49,16 +50,15 @@ def enclosing(ranges: tuple[DrawnRange, ...]) -> DrawnRange:
 def _range(rows: list[Curves], objective: int) -> DrawnRange:
     points = [_points(curves)[:, objective] for curves in rows]
     low, high = np.quantile([curves.band.mean[:, objective] for curves in rows], (0.25, 0.75))
-    fence = (low - _FENCE * (high - low), high + _FENCE * (high - low))
-    far_out = [bool((each < fence[0]).any() or (each > fence[1]).any()) for each in points]
+    fence = low - _FENCE * (high - low)
+    far_out = [bool((each < fence).any()) for each in points]
     whole, shown = [np.zeros(1)], [np.zeros(1)]  # the start model is at 0
     for curves, own, out in zip(rows, points, far_out, strict=True):
         whole.append(_marks(curves, objective))
-        shown.append(own[(own >= fence[0]) & (own <= fence[1])] if out else whole[-1])
+        shown.append(own[own >= fence] if out else whole[-1])
     everything, near = np.concatenate(whole), np.concatenate(shown)
-    clipped = 0 < sum(far_out) <= _MINORITY * len(rows) and np.ptp(near) < _SHORTER * np.ptp(
-        everything
-    )
+    few = 0 < sum(far_out) <= _MINORITY * len(rows)
+    clipped = few and np.ptp(near) < _SHORTER * np.ptp(everything)
     values = near if clipped else everything
     return DrawnRange(float(values.min()), float(values.max()), bool(clipped))
 
@@ -79,12 +79,8 @@ def beyond(result: TableResult, ranges: tuple[DrawnRange, ...]) -> str:
 
 def _extremes(curves: Curves, ranges: Sequence[DrawnRange], names: Sequence[str]) -> Iterator[str]:
     for values, shown, name in zip(_points(curves).T, ranges, names, strict=True):
-        if not shown.clipped:
-            continue
-        if values.min() < shown.low:
+        if shown.clipped and values.min() < shown.low:
             yield f"{name} down to {values.min():.2f}".replace("-", "−")
-        if values.max() > shown.high:
-            yield f"{name} up to {values.max():.2f}".replace("-", "−")
 
 
 def _points(curves: Curves) -> FloatArray:
