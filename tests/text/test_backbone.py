@@ -78,6 +78,15 @@ def test_long_answers_are_cut_and_counted():
     assert lower.truncated == 1
 
 
+def test_prompts_and_answers_share_a_short_context():
+    lower = backbone()
+    context = lower.network.config.max_position_embeddings
+    text = lower._text((Turn("user", "the cat sat " * context),))
+    before, own = lower._prompt(text), lower._answer(text, "the cat sat " * context)
+    assert len(before) + len(own) <= context < 2 * ANSWER_TOKENS
+    assert min(len(before), len(own)) > context // 3
+
+
 def test_answers_of_all_lengths_are_read_as_alone(monkeypatch):
     """Longer and shorter answers are read in groups."""
     monkeypatch.setattr("paretosteer.text.rewards.backbone._ANSWER_STEP", 4)

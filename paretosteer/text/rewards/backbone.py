@@ -25,10 +25,10 @@ from paretosteer.text.model import LanguageModel
 from paretosteer.text.rewards.input_forms import without_special
 from paretosteer.text.special_tokens import check_embedded
 
-FEATURES_VERSION = "1"  # raise it when the same texts would get other features
+FEATURES_VERSION = "2"  # raise it when the same texts would get other features
 DEPTH = 2 / 3  # share of the layers that are run
-PROMPT_TOKENS = 64  # the last of a prompt that are read
-ANSWER_TOKENS = 64  # the first of an answer that are read
+PROMPT_TOKENS = 256  # the last of a prompt that are read
+ANSWER_TOKENS = 256  # the first of an answer that are read
 BATCH_TOKENS = 2048  # of prompts in one batch, including padding
 _STEP = 32  # tokens within which lengths of prompts count as equal
 _ANSWER_STEP = 64  # likewise of answers; the shortest group has one more, for the end token
@@ -50,7 +50,8 @@ class Backbone:
             )
         self.tokenizer, self.end = model.tokenizer, next(iter(model.ends), None)
         self.network, self.name = _lower_layers(model.network), model.name
-        self.room = max(1, min(PROMPT_TOKENS, model.context - ANSWER_TOKENS - 1))
+        self.answer_room = min(ANSWER_TOKENS, model.context // 2)
+        self.prompt_room = max(1, min(PROMPT_TOKENS, model.context - self.answer_room - 1))
         self.truncated = 0
 
     def features(self, prompts: Sequence[Dialogue], answers: Sequence[str]) -> Floats:
@@ -86,7 +87,7 @@ class Backbone:
             return None
 
     def _prompt(self, text: str) -> list[int]:
-        return self._tokens(text, special=True)[-self.room :]
+        return self._tokens(text, special=True)[-self.prompt_room :]
 
     def _answer(self, prompt: str, answer: str) -> list[int]:
         """Tokens of an answer after the text of its prompt."""
@@ -94,8 +95,8 @@ class Backbone:
         if not prompt[-1:].isspace():
             text = f" {text}"
         ids = self._tokens(text, special=False)
-        self.truncated += len(ids) > ANSWER_TOKENS
-        return ids[:ANSWER_TOKENS] + ([] if self.end is None else [self.end])
+        self.truncated += len(ids) > self.answer_room
+        return ids[: self.answer_room] + ([] if self.end is None else [self.end])
 
     def _tokens(self, text: str, special: bool) -> list[int]:
         """Tokens of a text; UsageError if the network has no embedding for one."""
