@@ -114,3 +114,51 @@ def test_labelled_conversations_of_llama_factory(tmp_path, label):
 
     found = read(tmp_path, [row(index) for index in range(20)])
     assert [pair.chosen for pair in found.pairs] == [f"answer {i}" for i in range(1, 20, 2)]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "prompter: {}\nassistant: Sure.\nprompter: And then?",
+        "Human: {}\nAssistant: Sure.\nHuman: And then?",
+        "USER: {}\n  Bot: Sure.\nUSER: And then?",
+    ],
+)
+def test_a_dialogue_with_one_line_for_each_turn_is_not_one_question(tmp_path, prompt):
+    with pytest.raises(UsageError, match="use chat messages, plain texts, or a transcript"):
+        read(tmp_path, rows_of({"prompt": prompt, **ANSWERS}))
+    few = [*rows_of({"prompt": "{}", **ANSWERS}), *rows_of({"prompt": prompt, **ANSWERS}, 1)]
+    assert len(read(tmp_path, few).pairs) == len(few)
+
+
+@pytest.mark.parametrize("column", ["messages", "dialogue"])
+def test_a_prompt_that_is_only_the_last_question_of_a_dialogue(tmp_path, column):
+    turns = said("Where is {}?", "Here.", "And then, {}?")
+    row = {"prompt": "And then, {}?", column: turns, **ANSWERS}
+    with pytest.raises(UsageError, match=f"both {column} and prompt are given"):
+        read(tmp_path, rows_of(row))
+    whole = {"prompt": "{}", column: said("{}", "good"), **ANSWERS}
+    assert len(read(tmp_path, rows_of(whole)).pairs) == 20  # as in UltraFeedback
+    assert len(read(tmp_path, rows_of(row), columns={"unused": column}).pairs) == 20
+
+
+@pytest.mark.parametrize("side", ["chosen", "rejected"])
+def test_one_side_that_repeats_the_prompt(tmp_path, side):
+    row = {"prompt": "Is {} hard?", **ANSWERS}
+    row[side] = f"Is {{}} hard? {row[side]}"
+    with pytest.raises(UsageError, match=f"{side} begins with the prompt in 20 of 20 rows where"):
+        read(tmp_path, rows_of(row))
+    assert len(read(tmp_path, [*rows_of({"prompt": "{}", **ANSWERS}), row]).pairs) == 21
+
+
+@pytest.mark.parametrize(("good", "bad"), [("True", "False"), ("true", "FALSE"), ("1", "0")])
+def test_labels_that_are_texts(tmp_path, good, bad):
+    """As in CSV files."""
+    lines = ["prompt,completion,label"]
+    lines += [f"question {i // 2},answer {i},{good if i % 2 else bad}" for i in range(20)]
+    path = tmp_path / "p.csv"
+    path.write_text("\n".join(lines) + "\n")
+    assert [pair.chosen for pair in read_pairs(str(path), "x").pairs][:2] == [
+        "answer 1",
+        "answer 3",
+    ]

@@ -68,10 +68,17 @@ def without_prompts(rows: Sequence[Values], prompt: str) -> Callable[[Values], V
     Raises
     ------
     ValueError
-        If some rows repeat it and others do not.
+        If some rows, or only one of the sides, repeat it.
 
     """
     texts = [row for row in rows if _is_plain(row, prompt)]
+    for side in SIDES:
+        alone = sum(_only(row, prompt, side) for row in texts)
+        if alone > MIXTURE * len(texts):
+            raise ValueError(
+                f"{side} begins with the prompt in {alone} of {len(texts)} rows where the other "
+                "side does not; remove the prompt from it"
+            )
     repeats = sum(_repeats(row, prompt) for row in texts)
     if repeats <= MIXTURE * len(texts):
         return lambda row: row
@@ -137,6 +144,13 @@ def _repeats(row: Values, prompt: str) -> bool:
     rests = [row[s].strip().removeprefix(start) for s in SIDES if row[s].strip().startswith(start)]
     whole = len(rests) == len(SIDES) and any(rest.strip() for rest in rests)
     return whole and not any(rest[:1].isalnum() and start[-1].isalnum() for rest in rests)
+
+
+def _only(row: Values, prompt: str, side: str) -> bool:
+    """True if this side alone begins with a prompt of several words."""
+    start = row[prompt].strip()
+    found = [name for name in SIDES if row[name].strip().startswith(start)]
+    return found == [side] and len(start.split()) > 2
 
 
 def _cut(row: Values, prompt: str) -> Values:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paretosteer.text.dialogue import Dialogue, Turn
-from paretosteer.text.pairs.messages import decoded, dialogue, text
+from paretosteer.text.pairs.messages import decoded, dialogue, messages, text
 from paretosteer.text.pairs.pair import LeftOut
 
 PROMPTS = ("prompt", "question", "instruction", "conversations", "context", "history", "input")
 SYSTEMS = ("system", "system_prompt")
 
+# Columns that may hold the whole dialogue beside a prompt that is its last question.
+_WHOLE = ("messages", "conversation", "dialogue", "dialog", "chat_history", "context_messages")
 # Columns that other data sets use for ours, for the remedy of an error.
 _OTHERS = {
     "prompt": ("query", "user", "post", "messages", "conversation", "text", "source", "task"),
@@ -57,8 +59,9 @@ def prompt_of(row: Mapping[str, Any]) -> Dialogue:
         value = f"{text(value, name).strip()}\n\n{extra}"  # Alpaca
     earlier = _history(row) if name == "instruction" else ()
     prompt = (*earlier, *dialogue(value, name))
-    for other in PROMPTS:
-        if other != name and not _within(row.get(other), other, prompt):
+    for other in (*PROMPTS, *_WHOLE):
+        within = _within if other in PROMPTS else _asked_within
+        if other != name and not within(row.get(other), other, prompt):
             raise ValueError(
                 f"both {other} and {name} are given, and only one can be the prompt; join them in "
                 f"one column, or rename the other with the setting columns: {{unused: {other}}}"
@@ -87,6 +90,16 @@ def _within(value: Any, name: str, prompt: Dialogue) -> bool:
     except ValueError:
         return name == "history" and bool(prompt[1:])  # LLaMA-Factory's, which are part of it
     return all(" ".join(text.split()) in whole for text in asked)
+
+
+def _asked_within(value: Any, name: str, prompt: Dialogue) -> bool:
+    """True if a prompt has every question of another column, where that holds chat messages."""
+    try:
+        turns = messages(value, name) or ()
+    except (LeftOut, ValueError):
+        return True
+    given = {" ".join(turn.text.split()) for turn in prompt}
+    return all(" ".join(turn.text.split()) in given for turn in turns if turn.role == "user")
 
 
 def no_prompt(row: Mapping[str, Any]) -> ValueError:

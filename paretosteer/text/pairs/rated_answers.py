@@ -69,7 +69,10 @@ def rated_row(row: Values, answer: str, rating: str) -> list[Rated]:
 def labelled_row(row: Values, label: str) -> list[Rated]:
     """One answer with a label, true or false (KTO), beside its prompt or at the end of messages."""
     value = str(cell(row, label)).casefold()
-    score = _TRUTHS.get(value, number(row[label], label) if row[label] != "" else None)
+    if value in _TRUTHS:
+        score: float | None = _TRUTHS[value]
+    else:
+        score = number(row[label], label) if value else None
     if score not in (0.0, 1.0, None):
         raise ValueError(f"{label} is {row[label]!r}, expected true or false")
     if "completion" not in row:

@@ -15,6 +15,9 @@ _MARK = re.compile(
 )
 # Where an answer begins: `Assistant:`, `### Response:`, and `A:` after `H:`.
 _CUE = re.compile(r"((\A|\W|\\n)(assistant|###\s*response)\s*:|\A\s*H:.*\n\s*A:)\s*\Z", re.I | re.S)
+# Lines of both speakers of a dialogue, which would be read as one question.
+_ASKS = re.compile(r"^\s*(human|user|prompter)\s*:", re.I | re.M)
+_ANSWERS = re.compile(r"^\s*(assistant|chatgpt|gpt|bot|ai)\s*:", re.I | re.M)
 _SHOWN = 30  # characters
 
 
@@ -26,7 +29,8 @@ def rendered_texts(pairs: Iterable[Pair]) -> list[str]:
 def _mark(pair: Pair) -> str | None:
     turns = [turn.text for turn in pair.prompt]
     marks = [_MARK.search(text) for text in (*turns, pair.chosen, pair.rejected)]
-    for match in (*marks, _CUE.search(turns[-1])):
+    asks, answers = (marked.search(turns[-1]) for marked in (_ASKS, _ANSWERS))
+    for match in (*marks, _CUE.search(turns[-1]), asks and answers):
         if match is not None:
             return match.string[max(0, match.end() - _SHOWN) : match.end()]
     return None
