@@ -183,12 +183,14 @@ class Preferences(ScoredByRewards):
                 f"benchmark.start: not used with model={config.model.name}, which is not trained "
                 "from scratch; remove it, or set model=embedded"
             )
+        plan = cls._plan(data, options, config.model, config.budget, config.dtype)
+        plan.check_distinct()
         return digest(
             {
                 "start": super().model_key(config, options),
                 "pairs": data.digests,
                 "objectives": data.names,
-                "rewards": cls._plan(data, options, config.model, config.budget, config.dtype).keys,
+                "rewards": plan.keys,
             }
         )
 

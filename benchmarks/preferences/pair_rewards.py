@@ -22,6 +22,7 @@ from paretosteer.text.rewards import (
     RewardModel,
     RewardSpec,
     RewardTraining,
+    check_distinct,
     load_reward,
     load_tokenizer,
     measure_reward,
@@ -86,6 +87,16 @@ class Plan:
                 )
         given = {name: RewardSpec.of(v, name) for name, v in rewards.items() if v is not None}
         return cls(data, given, start, backbone)
+
+    def check_distinct(self) -> None:
+        """Raise UsageError if two objectives have the same reward model, or the same pairs for it.
+
+        Pairs may be the same for objectives whose reward models are given.
+        """
+        given = {name: reward_digest(spec) for name, spec in self.given.items()}
+        check_distinct("benchmark.rewards", given)
+        trained = {name: key for name, key in self.data.digests.items() if name not in given}
+        check_distinct("benchmark.pairs", trained)
 
     @cached_property
     def chats(self) -> list[RewardModel]:

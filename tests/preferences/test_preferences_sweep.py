@@ -82,7 +82,8 @@ def test_other_pairs_make_another_cell_and_the_same_elsewhere_do_not(pair_files,
     moved = tmp_path / "moved.jsonl.gz"
     moved.write_bytes(Path(pair_files["helpful"]).read_bytes())
     assert digest(helpful=str(moved)) == digest()
-    assert digest(helpful=pair_files["harmless"]) != digest()
+    swapped = {"helpful": pair_files["harmless"], "harmless": pair_files["helpful"]}
+    assert digest(**swapped) != digest()
 
 
 def test_an_unreadable_line_stops_the_run_before_anything_is_written(pair_files, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 from small_model import write_model
@@ -151,3 +152,20 @@ def test_a_template_beside_a_chat_template_is_refused(pair_files, tmp_path):
             pairs=pair_files,
             template="Question: {prompt}",
         )
+
+
+def test_objectives_of_the_same_pairs_or_the_same_reward_model_are_refused(pair_files, tmp_path):
+    copied = tmp_path / "copy.jsonl.gz"
+    copied.write_bytes(Path(pair_files["helpful"]).read_bytes())
+    same = {**pair_files, "harmless": str(copied)}
+    with pytest.raises(UsageError, match=r"pairs\.harmless: the same as benchmark\.pairs\.helpful"):
+        make_benchmark("preferences", budget="smoke", pairs=same)
+    path = str(write_model(tmp_path / "reward"))
+    for harmless in (path, {"path": path, "sign": 1}):
+        with pytest.raises(UsageError, match=r"rewards\.harmless: the same as benchmark\.rewards"):
+            make_benchmark(
+                "preferences",
+                budget="smoke",
+                pairs=same,  # of the prompts
+                rewards={"helpful": path, "harmless": harmless},
+            )

@@ -5,13 +5,14 @@ from paretosteer.text.rewards.bradley_terry import RewardTraining, measure_rewar
 from paretosteer.text.rewards.holdout import halves
 from paretosteer.text.rewards.loading import load_tokenizer, resolve_form
 from paretosteer.text.rewards.reward_model import RewardModel, load_reward, reading_notes
-from paretosteer.text.rewards.reward_spec import RewardSpec, reward_digest
+from paretosteer.text.rewards.reward_spec import RewardSpec, check_distinct, reward_digest
 
 __all__ = [
     "RewardFacts",
     "RewardModel",
     "RewardSpec",
     "RewardTraining",
+    "check_distinct",
     "halves",
     "load_reward",
     "load_tokenizer",

@@ -153,4 +153,16 @@ def reward_digest(spec: RewardSpec) -> str:
     return digest({"content": content, "settings": settings, "version": REWARDS_VERSION})
 
 
+def check_distinct(option: str, contents: Mapping[str, Any]) -> None:
+    """Raise UsageError if two objectives are made from the same content, by objective."""
+    first: dict[str, str] = {}
+    for name, content in contents.items():
+        other = first.setdefault(digest(content), name)
+        if other != name:
+            raise UsageError(
+                f"{option}.{name}: the same as {option}.{other}, so that both objectives would be "
+                "one; set it to another source, or leave one of them out"
+            )
+
+
 _NAMES = ("name", "path", "revision")  # not digested: the content identifies a model, not its path
