@@ -26,7 +26,9 @@ REASONS = {
     "empty": "with an empty prompt",
     "length": "outside the length range of the published task",
     "absent": "without a text to summarise",
+    "invalid": "that cannot be read",
 }
+MOST_INVALID = 0.1  # share of the rows of a source
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,13 @@ class Found:
 
     items: Mapping[str, tuple[Item, ...]]
     counts: Mapping[str, int]
+    fault: str | None = None  # of the first row that cannot be read, with its file and number
 
     def __str__(self) -> str:
         left = [f"{n} {REASONS[name]}" for name, n in self.counts.items() if name in REASONS and n]
         kept = ", ".join(f"{len(items)} {split}" for split, items in self.items.items())
         end = f"; rows left out: {', '.join(left)}" if left else ""
+        end += f" ({self.fault})" if self.fault else ""
         return f"Prompts from {self.counts['read']} rows: {kept}{end}."
 
 
@@ -95,15 +99,17 @@ def read_items(parts: tuple[Part, ...], parse: Parse, limits: Limits, content: s
     Raises
     ------
     UsageError
-        If a row cannot be read (with file and number), or a split is left without prompts.
+        If more than a tenth of the rows of a source cannot be read (with file and number), or a
+        split is left without prompts.
 
     """
     most = dict(limits)
     counts = Counter(dict.fromkeys(("read", *REASONS), 0))
     chosen: dict[str, _Smallest] = {split: _Smallest(most.get(split)) for split in SPLITS}
     seen: set[str] = set()
+    faults: list[str] = []
     for part in parts:
-        for item in _items(part, parse, counts):
+        for item in _items(part, parse, counts, faults):
             if item.id in seen:
                 counts["again"] += 1
                 continue
@@ -112,22 +118,33 @@ def read_items(parts: tuple[Part, ...], parse: Parse, limits: Limits, content: s
     for split, items in chosen.items():
         if not items.kept:
             raise UsageError(f"{OPTION}: no prompts left for split {split}; provide more rows")
-    return Found({split: items.sorted() for split, items in chosen.items()}, dict(counts))
+    sorted_items = {split: items.sorted() for split, items in chosen.items()}
+    return Found(sorted_items, dict(counts), next(iter(faults), None))
 
 
-def _items(part: Part, parse: Parse, counts: Counter[str]) -> Iterator[Item]:
-    for location, row in read_rows(part.source):
-        counts["read"] += 1
+def _items(part: Part, parse: Parse, counts: Counter[str], faults: list[str]) -> Iterator[Item]:
+    """Items of a part; rows that cannot be read are added to `faults` as long as they are few."""
+    before, rows = len(faults), 0
+    for location, row in read_rows(part.source, lambda at, fault: faults.append(f"{at}: {fault}")):
+        rows += 1
         try:
             item = parse(row)
         except ValueError as error:
-            raise UsageError(f"{OPTION}: {location}: {error}") from None
+            rows -= 1
+            faults.append(f"{location}: {error}")
+            continue
         if isinstance(item, str):
             counts[item] += 1
         elif not item.dialogue or not item.dialogue[-1].text:
             counts["empty"] += 1
         else:
             yield item
+    invalid = len(faults) - before
+    counts["read"] += rows + invalid
+    counts["invalid"] += invalid
+    if invalid > MOST_INVALID * (rows + invalid):
+        count = f" ({invalid} of {rows + invalid} rows cannot be read)" if invalid > 1 else ""
+        raise UsageError(f"{OPTION}: {faults[before]}{count}")
 
 
 class _Smallest:

@@ -101,6 +101,21 @@ def test_a_wrong_row_is_named_by_file_and_number(task, row, message, tmp_path):
         found(task, str(tmp_path / "rows.jsonl"))
 
 
+@pytest.mark.parametrize("line", ['{"chosen": null}', "{broken", '{"chosen": "\\ud800"}', "[1]"])
+def test_one_row_that_cannot_be_read_is_left_out_and_counted(line, tmp_path):
+    rows = [json.dumps(hh_rlhf(i)) for i in range(120)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(rows) + "\n")
+    whole = found("helpful_assistant", str(path))
+    path.write_text("\n".join([*rows[:7], line, *rows[7:]]) + "\n")
+    one = found("helpful_assistant", str(path))
+    assert one.items == whole.items and one.counts["invalid"] == 1
+    assert "1 that cannot be read (" in str(one) and "rows.jsonl:8: " in str(one)
+    path.write_text("\n".join([*rows, *[line] * 20]) + "\n")
+    with pytest.raises(UsageError, match=r"rows\.jsonl:121: .*20 of 140 rows cannot be read"):
+        found("helpful_assistant", str(path))
+
+
 def test_unreadable_lines_and_empty_splits(tmp_path):
     (tmp_path / "rows.jsonl").write_text(json.dumps(hh_rlhf(1)) + "\n{broken\n")
     with pytest.raises(UsageError, match=r"benchmark\.data: .*rows\.jsonl:2: not JSON"):
