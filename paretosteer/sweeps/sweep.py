@@ -84,11 +84,25 @@ class PlannedCell:
 def plan(configs: Sequence[CellConfig]) -> list[PlannedCell]:
     """Plan every cell; UsageError where none can run, or where two would replace each other."""
     cells = [PlannedCell.of(config) for config in configs]
-    check_folders([cell.plan for cell in cells if cell.plan])
+    plans = [cell.plan for cell in cells if cell.plan]
+    check_folders(plans)
+    check_raw_reference(plans)
     problems = [cell.problem for cell in cells if cell.problem]
     if len(problems) == len(cells) and all(isinstance(p, UsageError) for p in problems):
         raise UsageError("; ".join(dict.fromkeys(map(str, problems))))
     return cells
+
+
+def check_raw_reference(plans: Sequence[CellPlan]) -> None:
+    """UsageError where a reference point fits the objectives of no cell: no report could use it."""
+    given = next((plan.config.report.raw_reference for plan in plans), None)
+    sizes = sorted({len(plan.objectives) for plan in plans})
+    if given is not None and len(given) not in sizes:
+        raise UsageError(
+            f"report.raw_reference: found {plural(len(given), 'value')}, but the cells have "
+            f"{' and '.join(map(str, sizes))} objectives; give one value per objective, in their "
+            "order and raw units"
+        )
 
 
 def check_folders(plans: Sequence[CellPlan]) -> None:

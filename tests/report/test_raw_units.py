@@ -97,6 +97,16 @@ def test_the_command_and_the_configuration_take_it(tmp_path: Path, capsys) -> No
     assert "report" not in json.loads((cell / "record.json").read_text())["config"]
 
 
+@pytest.mark.parametrize("given", ["[1,2,3]", "[-9,-9,-9,-9]"])
+def test_a_reference_that_fits_no_cell_is_refused_before_training(tmp_path, capsys, given) -> None:
+    run = ["benchmark=bandit", "budget=smoke", f"sweep_dir={tmp_path}/run"]
+    for command in ("run", "sweep"):
+        assert main([command, "method=start", *run, f"report.raw_reference={given}"]) == 2
+        told = capsys.readouterr().err
+        assert "report.raw_reference: found" in told and "the cells have 2 objectives" in told
+    assert not (tmp_path / "run").exists()
+
+
 def test_auxiliary_objectives_apart_from_the_main_one(tmp_path: Path) -> None:
     changes = {"main_objective": "sentiment"}
     cell = write_cell(tmp_path, "clp", moved(1.0), grid=TRIANGLE, changes=changes)
