@@ -18,9 +18,10 @@ _REPLACED = {
 
 
 def check_generation_settings(network: Any, folder: str) -> None:
-    """Raise UsageError if the settings that say where a response ends cannot be read.
+    """Raise UsageError if the settings for where a response begins and ends are unclear.
 
-    transformers replaces an unreadable generation_config.json by its defaults.
+    transformers replaces an unreadable generation_config.json by its defaults. It begins a
+    decoder's response by generation_config.json in sampling, and by config.json in training.
     """
     file = Path(folder) / "generation_config.json"
     try:
@@ -38,6 +39,18 @@ def check_generation_settings(network: Any, folder: str) -> None:
                 f"model.path: eos_token_id of {folder!r} is {stated!r}; use a token's number, or a "
                 "list of numbers"
             )
+    if network.config.is_encoder_decoder:
+        _check_begin(network, folder)
+
+
+def _check_begin(network: Any, folder: str) -> None:
+    settings = (network.generation_config, network.config)
+    sampled, trained = (getattr(each, "decoder_start_token_id", None) for each in settings)
+    if None not in (sampled, trained) and sampled != trained:
+        raise UsageError(
+            f"model.path: decoder_start_token_id of {folder!r} is {sampled} in "
+            f"generation_config.json, but {trained} in config.json; use the same in both"
+        )
 
 
 def code_not_run(network: Any, tokenizer: Any) -> list[str]:

@@ -222,3 +222,14 @@ def test_a_decoder_without_a_first_token(t5, tmp_path):
         (tmp_path / name).write_text(json.dumps(stated))
     with pytest.raises(UsageError, match=r"has no decoder_start_token_id; set it in config\.json"):
         load_model(str(tmp_path), CPU, torch.float32)
+
+
+@pytest.mark.parametrize("name", ["config.json", "generation_config.json"])
+def test_a_decoder_with_two_first_tokens(t5, tmp_path, name):
+    """By one, transformers would train the model, and by the other, sample from it."""
+    t5.network.save_pretrained(tmp_path)
+    t5.tokenizer.save_pretrained(tmp_path)
+    stated = json.loads((tmp_path / name).read_text())
+    (tmp_path / name).write_text(json.dumps(stated | {"decoder_start_token_id": 5}))
+    with pytest.raises(UsageError, match=r"decoder_start_token_id of .* use the same in both"):
+        load_model(str(tmp_path), CPU, torch.float32)
