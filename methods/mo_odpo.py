@@ -84,6 +84,17 @@ class MOODPO(Method):
         names = [objective.name for objective in self.objectives]
         return preference_control(self._kind.steered_by, preferences, names)
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """Caveat of labels by the higher value."""
+        if self.options.winner != "argmax":
+            return ()
+        return (
+            "With winner=argmax the loss has no finite optimum, so the KL to the start model grows "
+            "with the budget; where the points subtract the KL, it may do worse than the start "
+            "model.",
+        )
+
     @cached_property
     def _kind(self) -> type[Conditioning]:
         return self.conditioning_kind(self.options.condition or "prompt_text")

@@ -156,6 +156,14 @@ class RiC(Method):
         """Targets that stand for the preferences."""
         return self._control(preference_targets(preferences, *self._range, self.options.map))
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """Caveat of imitation."""
+        return (
+            "Imitation has no penalty on the KL to the start model; where the points subtract the "
+            "KL, it may do worse than the start model.",
+        )
+
     def _select_range(self, scores: Array, trainer: Trainer) -> None:
         """Select the targets' range, and once the levels, from training scores (examples, m)."""
         o = self.options
