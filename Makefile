@@ -92,7 +92,7 @@ types: typed
 
 speed: setup build/trl/.installed
 	$(BIN)/python tests/speed.py $(if $(MODEL),--model $(MODEL)) $(if $(ENGINE),--engine $(ENGINE)) \
-		--trl build/trl/bin/python
+		--trl build/trl/bin/python $(OPTIONS)
 	$(BIN)/python tests/report_speed.py
 	$(BIN)/python tests/page_speed.py
 

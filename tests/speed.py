@@ -1,4 +1,6 @@
-"""Speed claims as ratios measured in one run: `make speed [MODEL=folder] [ENGINE=vllm]`.
+"""Speed claims as ratios measured in one run: `make speed`.
+
+`MODEL=folder`, `ENGINE=vllm` and `OPTIONS="--dtype bfloat16"` are optional.
 
 What is compared is sampling a whole grid: 21 preferences x 16 prompts x 32 tokens under three
 rank-8 banks on all linear layers. Rounds are interleaved and medians taken, so that a machine whose
@@ -71,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument(
-        "--model", help="a Hugging Face folder; without it an untrained small Llama"
+        "--model", help="a Hugging Face folder or a GGUF file; without it an untrained small Llama"
     )
     parser.add_argument("--engine", default="native", help="compare it with our own loop")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
