@@ -21,6 +21,7 @@ LAYOUTS = (
     "use a folder with S1.txt ... S5.txt, with Fold1, Fold2, ..., or with train.txt, vali.txt and "
     "test.txt"
 )
+_OTHER_PART = r"S(?:0|[6-9]|[1-9]\d+)\.txt(?:\.gz|\.bz2|\.xz)?$"
 SHOWN = 8  # folder entries listed in an error
 
 
@@ -43,7 +44,13 @@ def find(folder: Path, fold: int) -> Files:
     exist.
     """
     _check_folder(folder)
-    several = _rotating(folder) or _folders(folder)
+    rotating, folders = _rotating(folder), _folders(folder)
+    if rotating and folders:
+        raise UsageError(
+            f"benchmark.path: {folder} has Fold1 beside S1.txt, and only one of the two data sets "
+            "would be read; move one to another folder"
+        )
+    several = rotating or folders
     loose = [path.name for names in FILE_NAMES.values() if (path := _found(folder, names))]
     if several and loose:
         raise UsageError(
@@ -82,6 +89,11 @@ def _rotating(folder: Path) -> list[dict[str, tuple[Path, ...]]]:
         return []
     if missing:
         raise UsageError(f"benchmark.path: {folder} has no {', '.join(missing)}; {LAYOUTS}")
+    if others := sorted(path.name for path in folder.iterdir() if re.match(_OTHER_PART, path.name)):
+        raise UsageError(
+            f"benchmark.path: {folder} has {others[0]} beside S1.txt ... S5.txt, which are read as "
+            "a whole data set; join the parts to five, or move it to another folder"
+        )
     parts = {number: path for number, path in found.items() if path is not None}
     return [
         {split: tuple(parts[number] for number in rotation(fold)[split]) for split in SPLITS}

@@ -237,6 +237,27 @@ def test_files_of_one_fold_beside_those_of_several(tmp_path, several, loose):
         find(tmp_path, 1)
 
 
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ("Fold1/test.txt", "has Fold1 beside S1.txt, and only one of the two data sets"),
+        ("S6.txt", "has S6.txt beside S1.txt ... S5.txt"),
+        ("S10.txt.gz", "has S10.txt.gz beside S1.txt ... S5.txt"),
+    ],
+)
+def test_parts_beside_another_data_set(tmp_path, other, message):
+    five_parts(tmp_path)
+    find(tmp_path, 1)
+    folder = tmp_path / "Fold1"
+    if other.startswith(folder.name):
+        folder.mkdir()
+        write(tmp_path / folder, "", "train.txt")
+        write(tmp_path / folder, "", "vali.txt")
+    write(tmp_path, "", other)
+    with pytest.raises(UsageError, match=message):
+        find(tmp_path, 1)
+
+
 def test_two_validation_files_are_one_too_many(tmp_path):
     for name in ("train.txt", "vali.txt", "valid.txt", "test.txt"):
         write(tmp_path, "", name)
