@@ -63,10 +63,18 @@ class Adapters(Method):
 
     @classmethod
     def content_key(cls, options: Any) -> str:
-        """Digest of the adapters in their order; UsageError if one is not a plain LoRA."""
+        """Digest of the adapters in order; UsageError unless they are distinct plain LoRAs."""
         from paretosteer.text.read_peft import adapter_digest
 
-        return digest([adapter_digest(folder) for folder in _folders(options)])
+        digests = [adapter_digest(folder) for folder in _folders(options)]
+        for place, own in enumerate(digests):
+            if (first := digests.index(own)) < place:
+                raise UsageError(
+                    f"method.paths: {options.paths[first]!r} and {options.paths[place]!r} are the "
+                    "same adapter, whose mixtures do not depend on the preference; give the "
+                    "adapter of each objective"
+                )
+        return digest(digests)
 
     def check(self, objectives: int) -> None:
         """Check for one adapter per objective, and a beta where there is a mixing matrix."""

@@ -19,6 +19,7 @@ from paretosteer import leaderboard, restore_cell
 from paretosteer.cells.plan import plan_cell
 from paretosteer.cells.record import read_record
 from paretosteer.commands.main import main
+from paretosteer.errors import UsageError
 from paretosteer.storage.digest import with_digest
 from paretosteer.sweeps.compose import compose_cell
 from paretosteer.sweeps.sweep import PlannedCell, run_one
@@ -149,6 +150,19 @@ def test_digests_follow_the_content_and_not_the_place(
     tensors = load_file(weights)
     save_file({key: value * 2 for key, value in tensors.items()}, weights)
     assert identity(*here) != first
+
+
+@pytest.mark.parametrize("again", ["same", "link", "copy"])
+def test_one_adapter_is_no_soup(
+    model: Path, adapters: list[Path], tmp_path: Path, again: str
+) -> None:
+    other = adapters[0] if again == "same" else tmp_path / again
+    if again == "link":
+        other.symlink_to(adapters[0])
+    elif again == "copy":
+        shutil.copytree(adapters[0], other)
+    with pytest.raises(UsageError, match=f"'{adapters[0]}' and '{other}' are the same adapter"):
+        plan_cell(compose_cell(words(model, [adapters[0], other])))
 
 
 def test_a_second_run_repeats_nothing(
