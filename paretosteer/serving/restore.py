@@ -22,13 +22,16 @@ from typing import TYPE_CHECKING, Any
 from paretosteer import simplex
 from paretosteer.cells import provenance
 from paretosteer.cells.cell import Cell, find_cells
+from paretosteer.cells.config_yaml import CONFIG
 from paretosteer.cells.plan import CellPlan
-from paretosteer.cells.state import State
+from paretosteer.cells.record import RECORD, ScoredRecord
+from paretosteer.cells.state import STATE, State
 from paretosteer.config.schema import CellConfig
 from paretosteer.config.setting import Setting
 from paretosteer.errors import UsageError
 from paretosteer.plugins import in_use
 from paretosteer.runtime.progress import say
+from paretosteer.storage.digest import file_digest
 
 if TYPE_CHECKING:
     from paretosteer.interfaces import Array
@@ -173,6 +176,7 @@ def restore_cell(
     """
     cell = _find(Path(folder))
     in_use.need(cell.path, cell.record.plugins if cell.record else {})
+    _check_files(cell)
     plan = CellPlan.of(_config(cell, device, model))
     _check_model(cell, plan)
     _say_other_plugins(cell, plan)
@@ -222,6 +226,21 @@ def _find(folder: Path) -> Cell:
             f"{cell.path}: has no trained policy ({cell.status}: {reason}); run the cell again"
         )
     return cell
+
+
+def _check_files(cell: Cell) -> None:
+    """Raise UsageError for a checkpoint other than the record's; say if config.yaml was edited."""
+    if not isinstance(cell.record, ScoredRecord):
+        return
+    files = cell.record.files
+    if not State(cell.path).are_of(files):
+        raise UsageError(
+            f"{cell.path}: its {STATE} and checkpoint are not those of its record, such as another "
+            "cell's; run the cell again"
+        )
+    edited = cell.path / CONFIG
+    if edited.is_file() and file_digest(edited) != files.get(CONFIG):
+        say(f"{cell.path.name}: note: {CONFIG} was edited; the configuration in {RECORD} is used")
 
 
 def _config(cell: Cell, device: str, model: str | None) -> CellConfig:

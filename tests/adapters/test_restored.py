@@ -197,6 +197,30 @@ def test_a_cell_that_was_interrupted_after_training_is_good(
         restore_cell(early)
 
 
+def test_stages_of_another_cell_are_not_served(cells: dict[str, Path], tmp_path: Path) -> None:
+    mixed = tmp_path / cells["bone_soup"].name
+    shutil.copytree(cells["bone_soup"], mixed)
+    shutil.rmtree(mixed / "checkpoint")
+    for name in ("checkpoint", "stages.json", "training.csv"):
+        place = cells["factors"] / name
+        (shutil.copytree if place.is_dir() else shutil.copy)(place, mixed / name)
+    with pytest.raises(UsageError, match=r"stages.json and checkpoint are not those of its record"):
+        restore_cell(mixed)
+
+
+def test_an_edited_configuration_is_named_and_not_used(
+    cells: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edited = tmp_path / cells["bone_soup"].name
+    shutil.copytree(cells["bone_soup"], edited)
+    text = (edited / "config.yaml").read_text()
+    (edited / "config.yaml").write_text(text.replace("beta: 0.6", "beta: 0.9"))
+    assert restore_cell(edited).plan.method_options.beta == 0.6
+    assert "config.yaml was edited; the configuration in record.json is used" in (
+        capsys.readouterr().err
+    )
+
+
 def test_where_it_runs_is_checked(cells: dict[str, Path]) -> None:
     with pytest.raises(UsageError, match="device: found 'gpu', expected"):
         restore_cell(cells["start"], device="gpu")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from paretosteer.cells.cell import find_cells
+from paretosteer.cells.config_yaml import write_config
 from paretosteer.cells.record import write_record
 from paretosteer.report.analysis.evaluate_table import TableResult, evaluate
 from paretosteer.report.analysis.tables import make_tables
@@ -129,7 +130,8 @@ def write_cell(
     pd.DataFrame(drift).to_parquet(folder / "drift.parquet")
     (folder / "samples.jsonl").write_text("".join(json.dumps(each) + "\n" for each in samples))
     if digests:
-        record["files"] = {path.name: file_digest(path) for path in folder.glob("*.parquet")}
+        write_config(folder, record["config"])
+        record["files"] = {path.name: file_digest(path) for path in folder.iterdir()}
     write_record(folder, record)
     return folder
 

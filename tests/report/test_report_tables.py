@@ -329,14 +329,22 @@ def test_recorded_notes_of_folds(tmp_path: Path) -> None:
     assert told[-2:] == ["Folds 1–2: 3 of 9 left out", "Fold 3: 4 of 9 left out"]
 
 
-@pytest.mark.parametrize("name", ["scores.parquet", "drift.parquet"])
+@pytest.mark.parametrize("name", ["scores.parquet", "drift.parquet", "samples.jsonl"])
 def test_measurements_of_another_cell_are_named(tmp_path: Path, name: str) -> None:
     """Such as files that were sorted by hand: they have the right form."""
     own = write_cell(tmp_path, "clp", line, digests=True)
-    other = write_cell(tmp_path, "clp", line, seed=1, kl=9.0, digests=True)
+    other = write_cell(tmp_path, "clp", line, seed=1, kl=9.0, text="Two foxes.", digests=True)
     result = only(tmp_path)
     assert "not the file that was recorded" not in " ".join(notes(result) + warnings(result))
     shutil.copy(other / name, own / name)
     result = only(tmp_path)
     for found in (notes(result), warnings(result)):
         assert f"clp/{own.name}: {name} is not the file that was recorded, so its" in found[0]
+
+
+def test_an_edited_configuration_is_not_what_ran(tmp_path: Path) -> None:
+    cell = write_cell(tmp_path, "clp", line, digests=True)
+    with (cell / "config.yaml").open("a") as config:
+        config.write("edited: true\n")
+    (found,) = [warning for warning in warnings(only(tmp_path)) if "config.yaml" in warning]
+    assert "but the cell ran with the configuration in its record.json" in found

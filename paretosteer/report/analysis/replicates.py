@@ -7,6 +7,7 @@ import numpy as np
 
 from paretosteer.cells.cell import Cell
 from paretosteer.cells.collapsed import read_collapsed
+from paretosteer.cells.config_yaml import CONFIG
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.cells.scores import (
     Scores,
@@ -24,7 +25,11 @@ from paretosteer.policies.kl import DamagedPoints, damaged_points, is_damaging
 from paretosteer.report.analysis.comparable import Setting
 from paretosteer.storage.digest import file_digest
 
-MEASUREMENTS = ("scores.parquet", "drift.parquet", "judge.parquet")
+# Files that a report shows, or that a reader takes for what ran.
+SHOWN = (
+    *("scores.parquet", "drift.parquet", "judge.parquet", "samples.jsonl", "training.csv"),
+    CONFIG,
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Replicate:
     inputs: Mapping[str, FloatArray]  # of metrics by name, drift included; rows are points
     judged: FloatArray | None  # (k, m), means by the judges
     optimum: Optimum | None
-    # Names of the measurements that are not those of the record, such as another cell's.
+    # Names of the files that are not those of the record, such as another cell's.
     changed: tuple[str, ...] = ()
 
     @property
@@ -116,7 +121,7 @@ def _check(preferences: Sequence[Sequence[float]]) -> None:
 
 def _changed(cell: Cell) -> Iterator[str]:
     recorded = cell.results.files
-    for name in MEASUREMENTS:
+    for name in SHOWN:
         path = cell.path / name
         if name in recorded and path.is_file() and file_digest(path) != recorded[name]:
             yield name

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from paretosteer.cells.config_yaml import CONFIG
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
 from paretosteer.metrics.power import detectable
@@ -112,13 +113,18 @@ def _is_estimate(row: Mapping[Any, Any]) -> bool:
 
 
 def _changed(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    """Measurements that are not those of the cell's record, such as another cell's."""
+    """Files that are not those of the cell's record, such as another cell's."""
     for each in (replicate for row in rows for replicate in row.row.replicates):
         path = each.cell.path
         for name in each.changed:
+            so = (
+                "but the cell ran with the configuration in its record.json"
+                if name == CONFIG
+                else "so its figures may be another cell's"
+            )
             yield (
-                f"{path.parent.name}/{path.name}: {name} is not the file that was recorded, so its "
-                "figures may be another cell's; run the cell again."
+                f"{path.parent.name}/{path.name}: {name} is not the file that was recorded, {so}; "
+                "run the cell again."
             )
 
 
