@@ -45,7 +45,7 @@ def replay(sweep: Path, settings: WandbTracking) -> Iterator[Outcome]:
         )
     settings = with_environment(settings, mode="offline")
     group = settings.group or sweep.resolve().name
-    tracker = WandbTracker(settings.model_copy(update={"group": group}), watch_machine=False)
+    tracker = WandbTracker(settings.model_copy(update={"group": group}), upload=True)
     with refusals():
         for cell in cells:
             yield Outcome(cell, _send(cell, sweep, tracker))

@@ -15,7 +15,9 @@ from typing import Any
 from paretosteer.config.schema import NoTracking, WandbTracking
 
 _MODES = {"dryrun": "offline", "run": "online"}  # wandb's earlier names
-_OWN = {"console": "off", "silent": True}
+# Seconds for a server to answer: wandb's 90 are long for a cell of minutes.
+_OWN = {"console": "off", "silent": True, "init_timeout": 30.0}
+_unreachable = False
 
 
 def with_environment(settings: WandbTracking, mode: str | None = None) -> WandbTracking:
@@ -25,13 +27,20 @@ def with_environment(settings: WandbTracking, mode: str | None = None) -> WandbT
     """
     default = mode or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
     chosen = settings.mode or variable("MODE", default)
+    chosen = _MODES.get(str(chosen), chosen)
     filled = {
         "project": settings.project or variable("PROJECT", "paretosteer"),
         "entity": settings.entity or variable("ENTITY"),
         "group": settings.group or variable("RUN_GROUP"),
-        "mode": _MODES.get(str(chosen), chosen),
+        "mode": "offline" if chosen == "online" and _unreachable else chosen,
     }
     return settings.model_copy(update=filled)
+
+
+def stay_offline() -> None:
+    """Make the later runs of this process offline, so that they do not wait for a server again."""
+    global _unreachable
+    _unreachable = True
 
 
 def variable(name: str, default: str | None = None) -> str | None:

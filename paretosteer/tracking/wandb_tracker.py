@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +22,13 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.cells.cell import read_cell
 from paretosteer.cells.record import RECORD
 from paretosteer.config.schema import WandbTracking
+from paretosteer.runtime.progress import say
+from paretosteer.runtime.terminal import line
 from paretosteer.tracking.tracked_figures import Shown, Table, curves, training
 from paretosteer.tracking.wandb_environment import (
     own_settings,
     root,
+    stay_offline,
     variable,
     with_environment,
     written,
@@ -41,13 +46,14 @@ class WandbTracker:
     """Sends a cell to its wandb run as it trains, or all at once when it is finished.
 
     Offline everything stays in the subfolder `wandb` of the folder passed to `start`, or of
-    WANDB_DIR. With `watch_machine` false no machine statistics are sent, for uploads from another
-    machine than the one that trained.
+    WANDB_DIR. A run whose server refuses or does not answer is kept offline too. `upload` is for
+    finished cells, maybe of another machine: no machine statistics are sent, and the server's
+    errors are raised.
     """
 
-    def __init__(self, settings: WandbTracking, *, watch_machine: bool = True):
+    def __init__(self, settings: WandbTracking, *, upload: bool = False):
         self._settings = with_environment(settings)
-        self._watch_machine = watch_machine
+        self._upload = upload
         self._run: Any = None
         self._has_curves = False
         self._exit_code = 1
@@ -122,7 +128,8 @@ class WandbTracker:
         if mode == "offline":
             _remove_offline(written(folder), id)
         self._has_curves, self._exit_code = False, 1
-        self._run = wandb.init(
+        begin = partial(
+            wandb.init,
             project=settings.project,
             entity=settings.entity,
             id=id,
@@ -131,13 +138,24 @@ class WandbTracker:
             group=group,
             config=config,
             dir=str(root(folder)),
-            mode=mode,
-            resume="allow" if mode == "online" else None,
             reinit="finish_previous",
-            settings=wandb.Settings(
-                **own_settings(), x_disable_machine_info=not self._watch_machine
-            ),
+            settings=wandb.Settings(**own_settings(), x_disable_machine_info=self._upload),
         )
+        if mode != "online":
+            self._run = begin(mode=mode, resume=None)
+            return
+        try:
+            self._run = begin(mode=mode, resume="allow")
+        except wandb.errors.CommError as error:
+            if self._upload:
+                raise
+            stay_offline()
+            _remove_offline(written(folder), id)
+            say(
+                f"wandb: no run online ({line(error)}); runs stay offline, to send them: wandb "
+                f"sync {shlex.quote(str(written(folder)))}"
+            )
+            self._run = begin(mode="offline", resume=None)
 
     def _artifact(self, path: Path) -> Any:
         import wandb

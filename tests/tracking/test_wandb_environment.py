@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wandb.errors import AuthenticationError, CommError
 from wandb_files import offline_runs
 
 from paretosteer.cells.cell import find_cells
 from paretosteer.commands.main import main
 from paretosteer.config.schema import NoTracking, WandbTracking
-from paretosteer.tracking import make_tracker, sync_command
+from paretosteer.tracking import make_tracker, sync_command, wandb_environment
 from paretosteer.tracking.tracker import NoTracker
 from paretosteer.tracking.wandb_environment import own_settings, with_environment, written
 from paretosteer.tracking.wandb_tracker import WandbTracker, pair_key
@@ -94,9 +95,40 @@ def test_what_has_no_setting_is_the_environment_s(
 
 
 def test_our_quiet_does_not_override_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert own_settings() == {"console": "off", "silent": True}
+    assert own_settings() == {"console": "off", "silent": True, "init_timeout": 30.0}
     monkeypatch.setenv("WANDB_CONSOLE", "wrap")
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "300")
     assert own_settings() == {"silent": True}
+
+
+@pytest.mark.parametrize("error", [CommError("timed\nout"), AuthenticationError("401")])
+def test_runs_stay_offline_if_the_server_does_not_take_them(
+    error: Exception,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    modes = []
+
+    def init(**about: Any) -> None:
+        modes.append((about["mode"], about["resume"]))
+        if about["mode"] == "online":
+            raise error
+
+    monkeypatch.setattr("wandb.init", init)
+    monkeypatch.setattr(wandb_environment, "_unreachable", False)
+    online = OPEN.model_copy(update={"mode": "online"})
+    config = {"method": {"name": "clp"}, "seed": 0, "benchmark": {"name": "bandit"}}
+    config |= {"sweep_dir": str(tmp_path)}
+    with pytest.raises(type(error)):
+        WandbTracker(online, upload=True).start(config, tmp_path, "0", "clp seed 0")
+    assert modes.pop() == ("online", "allow") and not sync_command(online, [tmp_path])
+    for _ in range(2):  # the second does not wait for the server again
+        WandbTracker(online).start(config, tmp_path, "0", "clp seed 0")
+    assert modes == [("online", "allow"), ("offline", None), ("offline", None)]
+    (said,) = [each for each in capsys.readouterr().err.splitlines() if "wandb:" in each]
+    assert f"runs stay offline, to send them: wandb sync {tmp_path}/wandb" in said
+    assert sync_command(online, [tmp_path]).startswith("wandb sync")
 
 
 @pytest.mark.slow
