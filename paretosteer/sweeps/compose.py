@@ -185,6 +185,7 @@ def _compose_grid(config: DictConfig, jobs: Sequence[list[str]]) -> list[DictCon
 def compose_master(hydra: Any, overrides: Sequence[str]) -> DictConfig:
     """Configuration of a sweep itself: its launcher and the values of an experiment's grid."""
     refuse_unsafe.check_overrides(overrides)
+    _check_prefixes(overrides)
     given = _of_sweep(overrides)
     config: DictConfig = hydra.compose_config(CONFIG, given, RunMode.MULTIRUN)
     refuse_unsafe.check(config, given)
@@ -201,6 +202,16 @@ def _of_sweep(overrides: Sequence[str]) -> list[str]:
     """Overrides of a sweep's own configuration."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     return [str(each.input_line) for each in parsed if not _waits(each)]
+
+
+def _check_prefixes(overrides: Sequence[str]) -> None:
+    """UsageError for `launcher.n_jobs=4`, whose group is ours but whose settings are Hydra's."""
+    for each in OverridesParser.create().parse_overrides(list(overrides)):
+        if each.key_or_group.startswith(("launcher.", "sweeper.")):
+            raise UsageError(
+                f"{each.key_or_group}: settings of the {each.key_or_group.partition('.')[0]} are "
+                f"Hydra's; write hydra.{each.key_or_group}"
+            )
 
 
 def _waits(override: Override) -> bool:

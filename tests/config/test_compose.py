@@ -120,6 +120,14 @@ def test_names_that_a_user_adds_to_a_mapping_are_added_again() -> None:
         ),
         (["seed=range(0)"], "seed=range(0): has no values; give at least one"),
         (["metod=clp"], "metod: not a setting; did you mean 'method'?"),
+        (
+            ["launcher.n_jobs=4"],
+            "launcher.n_jobs: settings of the launcher are Hydra's; write hydra.launcher.n_jobs",
+        ),
+        (
+            ["+sweeper.params=4"],
+            "sweeper.params: settings of the sweeper are Hydra's; write hydra.sweeper.params",
+        ),
         (["experimnt=x"], "experimnt: not a setting; did you mean 'experiment'?"),
         (
             ["method=clp", "method.rnak=3"],
