@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
 from importlib.resources import files as resources
 from pathlib import Path
@@ -20,6 +21,8 @@ from paretosteer.errors import UsageError
 from paretosteer.plugins import registry
 
 VARIABLE = "PARETOSTEER_CONFIG_DIR"
+# Octal, as 010 for 8, and sexagesimal, as 12:30 for 750.
+_MISREAD = re.compile(r"[-+]?(0[0-7_]+|\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?)")
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +42,7 @@ def use(given: Sequence[str] | None) -> None:
     Raises
     ------
     UsageError
-        If there are several.
+        If there are several, or a number in it is not what YAML reads.
 
     """
     if given and len(set(given)) > 1:
@@ -47,7 +50,10 @@ def use(given: Sequence[str] | None) -> None:
             f"--config-dir: found {' and '.join(given)}; put the files into one folder"
         )
     if given:
-        os.environ[VARIABLE] = str(Path(given[0]).absolute())
+        folder = Path(given[0]).absolute()
+        os.environ[VARIABLE] = str(folder)
+        for path in _yaml_files(folder, Path(str(resources("paretosteer.conf")))):
+            _check_numbers(path)
 
 
 def own_folder() -> Path | None:
@@ -59,6 +65,31 @@ def own_folder() -> Path | None:
             f"--config-dir: {name}: not a folder; give one with groups such as experiment/"
         )
     return folder
+
+
+def _is_other(text: str, value: object) -> bool:
+    """True unless YAML reads a text as it is written: as a text, or as 7 from 07."""
+    return not isinstance(value, str) and (":" in text or int(text.replace("_", "")) != value)
+
+
+def _check_numbers(path: Path) -> None:
+    """Raise UsageError for a number that YAML reads as another than a reader does.
+
+    On the command line, Hydra takes these for texts.
+    """
+    import yaml
+
+    try:
+        for token in yaml.scan(path.read_bytes()):
+            if isinstance(token, yaml.ScalarToken) and token.plain:
+                text, line = token.value, token.start_mark.line + 1
+                if _MISREAD.fullmatch(text) and _is_other(text, value := yaml.safe_load(text)):
+                    raise UsageError(
+                        f"--config-dir: {path}, line {line}: YAML reads {text} as {value}; write "
+                        f"{value}, or '{text}' in quotes for a text"
+                    )
+    except (OSError, ValueError, yaml.YAMLError):  # Hydra names the file where it is used
+        return
 
 
 def folders() -> dict[str, Path]:

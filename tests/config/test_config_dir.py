@@ -51,6 +51,24 @@ def test_its_groups_are_found(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert cells[0].budget.steps == 2
 
 
+@pytest.mark.parametrize(
+    ("written", "value"), [("010", "8"), ("1:30", "90"), ("-0_17", "-15"), ("12:30.5", "750.5")]
+)
+@pytest.mark.parametrize("file", ["budget/tiny.yaml", "experiment/mine.yaml"])
+def test_a_number_that_yaml_reads_otherwise_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], file: str, written: str, value: str
+) -> None:
+    path = folder / file
+    text = path.read_text().replace("steps: 2", "steps: 07\nsecond: '010'")
+    path.write_text(f"{text}# 010\nseed: {written}\n")
+    line = path.read_text().count("\n")
+    assert main(["list", "experiments", "--config-dir", folder.name]) == 2
+    said = f"{file}, line {line}: YAML reads {written} as {value}; write {value}, or '{written}' in"
+    assert said in capsys.readouterr().err
+    path.write_text(text)
+    assert main(["list", "experiments", "--config-dir", folder.name]) == 0
+
+
 @pytest.mark.slow
 def test_jobs_elsewhere_and_recorded_commands_have_it(folder: Path) -> None:
     words = ["--config-dir", folder.name, "experiment=mine", "launcher=joblib", "sweep_dir=out"]
