@@ -156,6 +156,21 @@ def test_ties_need_seeds_that_all_methods_have(tmp_path: Path) -> None:
     assert frame["tie_group"].isna().all()
 
 
+def test_a_method_with_one_seed_has_no_interval(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seeds = "".join(
+        f"{method},{seed},1,0,1,{2 + seed}\n{method},{seed},0,1,2,1\n"
+        for method, seed in (("several", 0), ("several", 1), ("one", 2))
+    )
+    print_scores(score_csv(write(tmp_path, "method,seed,w_a,w_b,a,b\n" + seeds), [0, 0]))
+    shown = capsys.readouterr().out
+    (several,) = [each for each in shown.splitlines() if each.startswith("several")]
+    (one,) = [each for each in shown.splitlines() if each.startswith("one")]
+    assert "[" in several and "[" not in one and "[, ]" not in shown
+    assert "95 % intervals over seeds, of methods with at least two\n" in shown
+
+
 def test_columns_of_objectives_can_be_named(tmp_path: Path) -> None:
     path = write(tmp_path, "method,step,a,b\nx,10,1,2\n")
     with pytest.raises(UsageError, match=r"has 2 values for 3 objectives.*--objectives"):

@@ -52,7 +52,10 @@ def _column(name: str, heading: str, rows: "pd.DataFrame") -> TextColumn:
     if name != "hypervolume" or rows["hypervolume_low"].isna().all():
         return TextColumn(line(heading), values)
     ends = zip(values, rows["hypervolume_low"], rows["hypervolume_high"], strict=True)
-    whole = [f"{value} [{_text(low)}, {_text(high)}]" for value, low, high in ends]
+    whole = [  # a method with one seed has no interval
+        f"{value} [{_text(low)}, {_text(high)}]" if isfinite(low) and isfinite(high) else value
+        for value, low, high in ends
+    ]
     return TextColumn(heading, whole, values)
 
 
@@ -65,11 +68,16 @@ def _remarks(frame: "pd.DataFrame") -> list[str]:
         )
     if (frame["seeds"] == 1).all():
         remarks.append("no intervals, which need a column 'seed' with at least two seeds")
-    elif frame["tie_group"].notna().any():
-        remarks.append(
-            "95 % intervals over seeds; methods that share a letter under ties do not differ "
-            "significantly in hypervolume"
-        )
+    else:
+        remark = "95 % intervals over seeds"
+        if (frame["seeds"] == 1).any():
+            remark += ", of methods with at least two"
+        if frame["tie_group"].notna().any():
+            remark += (
+                "; methods that share a letter under ties do not differ significantly in "
+                "hypervolume"
+            )
+        remarks.append(remark)
     if frame["table"].nunique() > 1:
         remarks.append(
             "methods with different preferences are in different tables, and count in each other's "
