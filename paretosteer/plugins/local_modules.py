@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from paretosteer.plugins.named_files import named_files
@@ -36,6 +37,20 @@ def local_digests(source: bytes, folder: Path) -> dict[str, str]:
     return found
 
 
+def shadowed(source: bytes, folder: Path) -> str:
+    """Message on an import that is another module than the one of its name in the folder."""
+    for name in sorted(_imported(ast.parse(source))):
+        beside = [folder / f"{name}.py", folder / name / "__init__.py"]
+        if not any(path.is_file() for path in beside):
+            continue
+        module = sys.modules.get(name)  # absent where a function imports it later
+        spec = module.__spec__ if module else _spec(name)
+        found = spec.origin if spec and spec.origin else "built in"
+        if Path(found).resolve() not in [path.resolve() for path in beside]:
+            return f"its import {name!r} is not the one beside it, but {found}; rename {name!r}"
+    return ""
+
+
 def _imported(tree: ast.Module) -> set[str]:
     """Top-level names of all absolute imports, also by `import_module("name")`."""
     nodes = list(ast.walk(tree))
@@ -60,8 +75,7 @@ def _files(name: str) -> Iterator[tuple[str, Path]]:
     """Python files of a top-level module, by their names in it."""
     if name in sys.stdlib_module_names or name == "paretosteer":
         return
-    finders = (finder.find_spec(name, None) for finder in sys.meta_path)
-    if (spec := next((spec for spec in finders if spec), None)) is None:
+    if (spec := _spec(name)) is None:
         return
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
     single = [Path(spec.origin)] if spec.has_location and spec.origin and not folders else []
@@ -70,3 +84,8 @@ def _files(name: str) -> Iterator[tuple[str, Path]]:
             continue
         for path in sorted(place.rglob("*.py")) if place in folders else [place]:
             yield path.relative_to(place.parent).as_posix(), path
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    finders = (finder.find_spec(name, None) for finder in sys.meta_path)
+    return next((spec for spec in finders if spec), None)

@@ -19,7 +19,7 @@ from typing import Any
 
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, first_line, line_in
 from paretosteer.plugins.checks import CHECKS, fault
-from paretosteer.plugins.local_modules import local_digests
+from paretosteer.plugins.local_modules import local_digests, shadowed
 from paretosteer.storage.digest import digest as content_digest
 
 VARIABLE = "PARETOSTEER_PLUGINS"
@@ -111,6 +111,9 @@ def _read(path: str) -> PluginFile:
     module = ModuleType(f"paretosteer_plugin_{digest[:10]}")
     module.__file__ = path
     sys.modules[module.__name__] = module  # dataclasses look up their annotations here
+    folder = Path(path).parent
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # last, so that a file beside replaces no installed module
     try:
         exec(compile(source, path, "exec", dont_inherit=True), vars(module))
     except PLUGIN_ERRORS as error:
@@ -119,7 +122,9 @@ def _read(path: str) -> PluginFile:
         where = f", line {number}" if number else ""
         raise UsageError(f"--plugin: {path}{where}: {_describe(error)}") from error
     # Now, since the file may have extended the search path.
-    own = local_digests(source, Path(path).parent)
+    if clash := shadowed(source, folder):
+        raise UsageError(f"--plugin: {path}: {clash}")
+    own = local_digests(source, folder)
     joint = content_digest({"": digest, **own}) if own else digest
     return PluginFile(Path(path), _table(path, getattr(module, TABLE, None)), source, own, joint)
 

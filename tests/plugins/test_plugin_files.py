@@ -180,6 +180,41 @@ def test_changed_module_of_a_file_is_other_code(
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_file_imports_a_module_beside_it(
+    file: Path, inside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    tools = file.with_name("own_tools.py")
+    tools.write_text("ONE = 1\n")
+    start = "from own_tools import ONE\n"
+    start = f"def one():\n    {start}" if inside else start
+    file.write_text(file.read_text() + start)
+    single_files._read.cache_clear()
+    assert "own_tools.py" in single_files.add([str(file)])[0].own
+    sys.modules.pop("own_tools", None)
+
+
+@pytest.mark.parametrize("name", ["numpy", "own_tools", "string"])
+def test_a_module_beside_a_file_that_is_not_the_imported_one(
+    file: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Installed, of Python, or beside another plug-in."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "own_tools.py").write_text("ONE = 2\n")
+    monkeypatch.syspath_prepend(first)
+    file.with_name(f"{name}.py").write_text("ONE = 1\n")
+    file.write_text(file.read_text() + f"import {name}\n")
+    single_files._read.cache_clear()
+    with pytest.raises(
+        UsageError, match=f"'{name}' is not the one beside it, but .*{name}.*; rename"
+    ):
+        single_files.add([str(file)])
+    sys.modules.pop("own_tools", None)
+
+
 @pytest.mark.parametrize(
     ("source", "edited"),
     [
