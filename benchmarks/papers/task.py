@@ -24,6 +24,7 @@ from paretosteer.text.benchmark import TextBenchmark
 from paretosteer.text.chat_template import reasons
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel
+from paretosteer.text.rewards import RewardSpec, check_distinct_rewards
 from paretosteer.text.samples import Prompt, TextSamples
 from paretosteer.text.truncate import RESERVED, Fitter, Side
 
@@ -106,12 +107,14 @@ class Task(TextBenchmark):
                 f"model: {cls.name} has no embedded start model; set model=hf and "
                 f"model.path={cls.published_start} (as published), or use a local folder"
             )
+        specs = dict(zip(cls._chosen(options), cls._specs(options), strict=True))
+        check_distinct_rewards({n: s for n, s in specs.items() if isinstance(s, RewardSpec)})
         limits = [options.train_prompts, options.evaluation_prompts, options.max_prompt_tokens]
         return digest(
             {
                 "start": super().model_key(config, options),
                 "data": [cls._data(options)[1], limits],
-                "rewards": [spec_digest(spec) for spec in cls._specs(options)],
+                "rewards": [spec_digest(spec) for spec in specs.values()],
             }
         )
 

@@ -23,6 +23,7 @@ from paretosteer.text.rewards import (
     RewardSpec,
     RewardTraining,
     check_distinct,
+    check_distinct_rewards,
     load_reward,
     load_tokenizer,
     measure_reward,
@@ -93,9 +94,8 @@ class Plan:
 
         Pairs may be the same for objectives whose reward models are given.
         """
-        given = {name: reward_digest(spec) for name, spec in self.given.items()}
-        check_distinct("benchmark.rewards", given)
-        trained = {name: key for name, key in self.data.digests.items() if name not in given}
+        check_distinct_rewards(self.given)
+        trained = {n: key for n, key in self.data.digests.items() if n not in self.given}
         check_distinct("benchmark.pairs", trained)
 
     @cached_property

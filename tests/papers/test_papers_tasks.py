@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from paretosteer.cells.plan import plan_cell
 from paretosteer.cells.record import read_record
 from paretosteer.commands.main import main
+from paretosteer.errors import UsageError
+from paretosteer.sweeps.compose import compose_cell
 
 # What stands in for each hub name: the option, and where the stand-in is.
 TASKS = {
@@ -98,6 +101,15 @@ def test_a_task_runs_from_data_to_record(task, hub, tmp_path):
     assert shown["prompt"].str.contains(PROMPTS[task], regex=False).all()
     different = shown.groupby(["point", "prompt_id"])["text"].nunique()
     assert different.max() == (1 if task == "long_form_qa" else 2)  # greedy as published, or drawn
+
+
+def test_one_reward_model_for_two_objectives_is_refused(hub):
+    given = [each for each in overrides(hub, "safe_rlhf") if "rewards.safe" not in each]
+    path = next(each.partition("=")[2] for each in given if "rewards.helpful" in each)
+    safe = "benchmark.rewards.safe"
+    cell = compose_cell([*given, f"{safe}.path={path}", f"{safe}.sign=1", f"+{safe}.std=2.0"])
+    with pytest.raises(UsageError, match=r"rewards\.safe: the same as benchmark\.rewards\.help"):
+        plan_cell(cell)
 
 
 PROMPTS = {

@@ -161,7 +161,7 @@ def test_objectives_of_the_same_pairs_or_the_same_reward_model_are_refused(pair_
     with pytest.raises(UsageError, match=r"pairs\.harmless: the same as benchmark\.pairs\.helpful"):
         make_benchmark("preferences", budget="smoke", pairs=same)
     path = str(write_model(tmp_path / "reward"))
-    for harmless in (path, {"path": path, "sign": 1}):
+    for harmless in (path, {"path": path, "sign": 1}, {"path": path, "mean": 2.0}):
         with pytest.raises(UsageError, match=r"rewards\.harmless: the same as benchmark\.rewards"):
             make_benchmark(
                 "preferences",

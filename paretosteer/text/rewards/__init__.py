@@ -5,7 +5,12 @@ from paretosteer.text.rewards.bradley_terry import RewardTraining, measure_rewar
 from paretosteer.text.rewards.holdout import halves
 from paretosteer.text.rewards.loading import load_tokenizer, resolve_form
 from paretosteer.text.rewards.reward_model import RewardModel, load_reward, reading_notes
-from paretosteer.text.rewards.reward_spec import RewardSpec, check_distinct, reward_digest
+from paretosteer.text.rewards.reward_spec import (
+    RewardSpec,
+    check_distinct,
+    check_distinct_rewards,
+    reward_digest,
+)
 
 __all__ = [
     "RewardFacts",
@@ -13,6 +18,7 @@ __all__ = [
     "RewardSpec",
     "RewardTraining",
     "check_distinct",
+    "check_distinct_rewards",
     "halves",
     "load_reward",
     "load_tokenizer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from paretosteer.errors import UsageError, did_you_mean
@@ -163,6 +163,12 @@ def check_distinct(option: str, contents: Mapping[str, Any]) -> None:
                 f"{option}.{name}: the same as {option}.{other}, so that both objectives would be "
                 "one; set it to another source, or leave one of them out"
             )
+
+
+def check_distinct_rewards(specs: Mapping[str, RewardSpec]) -> None:
+    """Raise UsageError if two objectives have one reward model, whatever its mean and std."""
+    unscaled = {name: replace(spec, mean=0.0, std=1.0) for name, spec in specs.items()}
+    check_distinct("benchmark.rewards", {n: reward_digest(spec) for n, spec in unscaled.items()})
 
 
 _NAMES = ("name", "path", "revision")  # not digested: the content identifies a model, not its path
