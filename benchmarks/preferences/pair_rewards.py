@@ -87,6 +87,13 @@ class Plan:
                     f"{did_you_mean(name, data.names)}"
                 )
         given = {name: RewardSpec.of(v, name) for name, v in rewards.items() if v is not None}
+        trained = data.judge or not given.keys() >= set(data.names)
+        if (start or backbone) and not trained:
+            option = "reward_start" if start else "reward_backbone"
+            raise UsageError(
+                f"benchmark.{option}: not used, since benchmark.rewards names a reward model for "
+                "every objective; set it to null, or set benchmark.judge=true"
+            )
         return cls(data, given, start, backbone)
 
     def check_distinct(self) -> None:

@@ -72,6 +72,7 @@ def parts(folder, template, adds):
     return tokenizer
 
 
+GIVEN = {"helpful": "folder", "harmless": "other"}
 TURNS = "{% for m in messages %}{{ m.content }} {% endfor %}"
 
 
@@ -132,6 +133,8 @@ def test_human_answers_are_written_as_the_template_does(before, after, end, pair
         ),
         ({"template": "Q: {Prompt}"}, r"benchmark\.template: \{Prompt\} is not a placeholder"),
         ({"start": {"width": 32}}, r"benchmark\.start: not used with model=hf"),
+        ({"rewards": GIVEN, "reward_start": "start"}, r"benchmark\.reward_start: not used, since"),
+        ({"rewards": GIVEN, "reward_backbone": "start"}, r"benchmark\.reward_backbone: not used,"),
     ],
 )
 def test_options_that_would_have_no_effect_are_refused(options, message, pair_files, tmp_path):
