@@ -135,7 +135,7 @@ def generate(
             some = slice(first, first + size)
             parts = [decoding.log_probs(x[some].unsqueeze(1), t, ends).squeeze(1) for x in logits]
             scores = decoding.kept(mix(parts, control))
-            drawn = scores if noise is None else scores + noise[of_left[some]]
+            drawn = scores if noise is None else noise[of_left[some]].add_(scores)
             tokens.append(torch.where(open_[some], drawn.argmax(dim=-1), pad))
             taken.append(scores.gather(1, tokens[-1].unsqueeze(1)).squeeze(1))
         token = torch.cat(tokens)
