@@ -40,14 +40,20 @@ def cached(kind: str, key: Key | Callable[[], Key], make: Callable[[Path], None]
     Raises
     ------
     UsageError
-        If the cache cannot be written, or the key changed while the entry was made.
+        If the cache cannot be written and lacks the entry, or the key changed while the entry was
+        made.
 
     """
     from filelock import FileLock
 
     own = _current(key)
-    check_writable(root(), "PARETOSTEER_CACHE")
     folder = entry(kind, own)
+    try:
+        check_writable(root(), "PARETOSTEER_CACHE")
+    except UsageError:  # maybe shared by several users, and filled by another one
+        if complete := existing(kind, own):
+            return complete
+        raise
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(cleared(folder.with_suffix(".lock"))):
         problem = _problem(folder, kind, own)

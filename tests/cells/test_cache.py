@@ -36,6 +36,18 @@ def test_an_entry_is_made_once() -> None:
     assert (first / "sub" / "file").read_text() == "content"
 
 
+def test_a_cache_that_cannot_be_written_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = cache.cached("pool", {"model": "x"}, Maker())
+    monkeypatch.setattr("os.access", lambda place, mode: False)  # as root, it is always true
+    make = Maker()
+    assert cache.cached("pool", {"model": "x"}, make) == first and not make.calls
+    with pytest.raises(UsageError, match=r"PARETOSTEER_CACHE: .* cannot be written"):
+        cache.cached("pool", {"model": "y"}, make)
+    (first / "sub" / "file").write_text("other")
+    with pytest.raises(UsageError, match=r"PARETOSTEER_CACHE: .* cannot be written"):
+        cache.cached("pool", {"model": "x"}, make)
+
+
 def test_jobs_that_ask_at_once_wait_for_one() -> None:
     make = Maker(delay=0.2)
     asking = [
