@@ -117,6 +117,11 @@ def model_folder(path: str, option: str = "model.path", revision: str | None = N
             f"{option.removesuffix('path')}revision: found {revision!r}, but {path!r} is a "
             f"{'file' if gguf else 'folder'}; use it with hub names only"
         )
+    if not (folder / "config.json").is_file() and (folder / "adapter_config.json").is_file():
+        raise UsageError(
+            f"{option}: the folder {str(folder)!r} holds a PEFT adapter without its base model; "
+            "merge them (merge_and_unload) and save the model with its tokenizer"
+        )
     if not (folder / "config.json").is_file():
         raise UsageError(
             f"{option}: the folder {str(folder)!r} has no config.json; use a Hugging Face model "

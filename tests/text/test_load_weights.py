@@ -204,6 +204,18 @@ def stand_in_reward(folder):
     return folder
 
 
+@pytest.mark.parametrize("load", ["start", "reward"])
+def test_an_adapter_without_its_base_model(folder, load):
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 2}))
+    (folder / "config.json").unlink()
+    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    with pytest.raises(UsageError, match="holds a PEFT adapter without its base model; merge them"):
+        if load == "start":
+            start(folder)
+        else:
+            load_reward(RewardSpec.of(str(folder), "helpful"), torch.device("cpu"))
+
+
 @pytest.mark.parametrize("load", ["start", "start of a reward", "reward"])
 def test_an_adapter_beside_the_weights(folder, load):
     (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 2}))
