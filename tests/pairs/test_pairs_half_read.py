@@ -122,6 +122,7 @@ def test_labelled_conversations_of_llama_factory(tmp_path, label):
         "prompter: {}\nassistant: Sure.\nprompter: And then?",
         "Human: {}\nAssistant: Sure.\nHuman: And then?",
         "USER: {}\n  Bot: Sure.\nUSER: And then?",
+        "System: Be kind.\nUser: {}",
     ],
 )
 def test_a_dialogue_with_one_line_for_each_turn_is_not_one_question(tmp_path, prompt):
@@ -139,7 +140,21 @@ def test_a_prompt_that_is_only_the_last_question_of_a_dialogue(tmp_path, column)
         read(tmp_path, rows_of(row))
     whole = {"prompt": "{}", column: said("{}", "good"), **ANSWERS}
     assert len(read(tmp_path, rows_of(whole)).pairs) == 20  # as in UltraFeedback
+    sides = {
+        side: said("Where is {}?", "Here.", "And then, {}?", text) for side, text in ANSWERS.items()
+    }
+    assert {len(pair.prompt) for pair in read(tmp_path, rows_of(row | sides)).pairs} == {3}
     assert len(read(tmp_path, rows_of(row), columns={"unused": column}).pairs) == 20
+    answers = {"response_a": "good", "response_b": "bad", "winner": "response_a"}
+    asked = {"prompt": "And then, {}?", column: turns}
+    with pytest.raises(UsageError, match=f"both {column} and prompt are given"):
+        read(tmp_path, rows_of(asked | answers))
+
+
+def test_answers_that_begin_with_the_name_of_their_speaker(tmp_path):
+    row = {"prompt": "{}", "chosen": "assistant: good", "rejected": "assistant: bad"}
+    with pytest.raises(UsageError, match=r"such as 'assistant:' \(20 of 20 pairs\)"):
+        read(tmp_path, rows_of(row))
 
 
 @pytest.mark.parametrize("side", ["chosen", "rejected"])

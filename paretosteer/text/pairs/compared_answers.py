@@ -10,7 +10,7 @@ from paretosteer.text.dialogue import Dialogue, Turn
 from paretosteer.text.pairs.dialogue_sides import Values, cell, compared
 from paretosteer.text.pairs.messages import decoded, text
 from paretosteer.text.pairs.pair import LeftOut, Pair
-from paretosteer.text.pairs.prompt_columns import prompt_column, prompt_of, with_system
+from paretosteer.text.pairs.prompt_columns import check_asked, prompt_column, prompt_of, with_system
 from paretosteer.text.pairs.rated_answers import items, number
 
 WINNERS = ("winner", "better_response_id", "safer_response_id", "preference", "choice", "preferred")
@@ -176,7 +176,9 @@ def _prompt(row: Values) -> Dialogue:
 
 def _pair(prompt: Dialogue, row: Values, names: tuple[str, str], winner: int) -> Pair:
     better, worse = names[winner], names[1 - winner]
-    return compared(prompt, cell(row, better), cell(row, worse), (better, worse))
+    pair = compared(prompt, cell(row, better), cell(row, worse), (better, worse))
+    check_asked(row, pair.prompt)
+    return pair
 
 
 def _key(value: Any) -> str:

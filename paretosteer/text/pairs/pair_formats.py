@@ -33,6 +33,7 @@ from paretosteer.text.pairs.messages import dialogue, text
 from paretosteer.text.pairs.pair import Pair
 from paretosteer.text.pairs.pair_source import Source
 from paretosteer.text.pairs.prompt_columns import (
+    check_asked,
     likely_prompt,
     mapping,
     no_prompt,
@@ -108,7 +109,9 @@ def _with_prompt(rows: Sequence[Values], source: Source) -> Parse:
 
     def read(row: Values) -> Pair:
         row = cut(row)
-        return compared(prompt_of(row), cell(row, "chosen"), cell(row, "rejected"))
+        pair = compared(prompt_of(row), cell(row, "chosen"), cell(row, "rejected"))
+        check_asked(row, pair.prompt)
+        return pair
 
     return read
 

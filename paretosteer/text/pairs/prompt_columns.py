@@ -59,14 +59,29 @@ def prompt_of(row: Mapping[str, Any]) -> Dialogue:
         value = f"{text(value, name).strip()}\n\n{extra}"  # Alpaca
     earlier = _history(row) if name == "instruction" else ()
     prompt = (*earlier, *dialogue(value, name))
-    for other in (*PROMPTS, *_WHOLE):
-        within = _within if other in PROMPTS else _asked_within
-        if other != name and not within(row.get(other), other, prompt):
-            raise ValueError(
-                f"both {other} and {name} are given, and only one can be the prompt; join them in "
-                f"one column, or rename the other with the setting columns: {{unused: {other}}}"
-            )
+    for other in PROMPTS:
+        if other != name and not _within(row.get(other), other, prompt):
+            raise _both(other, name)
     return with_system(row, prompt)
+
+
+def check_asked(row: Mapping[str, Any], prompt: Dialogue) -> None:
+    """Raise ValueError if another column holds a dialogue with more questions than the prompt."""
+    asked = {" ".join(turn.text.split()) for turn in prompt}
+    for name in _WHOLE:
+        try:
+            turns = messages(row.get(name), name) or ()
+        except (LeftOut, ValueError):
+            continue
+        if any(t.role == "user" and " ".join(t.text.split()) not in asked for t in turns):
+            raise _both(name, prompt_column(row) or "the sides")
+
+
+def _both(other: str, name: str) -> ValueError:
+    return ValueError(
+        f"both {other} and {name} are given, and only one can be the prompt; join them in one "
+        f"column, or rename the other with the setting columns: {{unused: {other}}}"
+    )
 
 
 def with_system(row: Mapping[str, Any], prompt: Dialogue) -> Dialogue:
@@ -90,16 +105,6 @@ def _within(value: Any, name: str, prompt: Dialogue) -> bool:
     except ValueError:
         return name == "history" and bool(prompt[1:])  # LLaMA-Factory's, which are part of it
     return all(" ".join(text.split()) in whole for text in asked)
-
-
-def _asked_within(value: Any, name: str, prompt: Dialogue) -> bool:
-    """True if a prompt has every question of another column, where that holds chat messages."""
-    try:
-        turns = messages(value, name) or ()
-    except (LeftOut, ValueError):
-        return True
-    given = {" ".join(turn.text.split()) for turn in prompt}
-    return all(" ".join(turn.text.split()) in given for turn in turns if turn.role == "user")
 
 
 def no_prompt(row: Mapping[str, Any]) -> ValueError:

@@ -17,7 +17,7 @@ _MARK = re.compile(
 _CUE = re.compile(r"((\A|\W|\\n)(assistant|###\s*response)\s*:|\A\s*H:.*\n\s*A:)\s*\Z", re.I | re.S)
 # Lines of both speakers of a dialogue, which would be read as one question.
 _ASKS = re.compile(r"^\s*(human|user|prompter)\s*:", re.I | re.M)
-_ANSWERS = re.compile(r"^\s*(assistant|chatgpt|gpt|bot|ai)\s*:", re.I | re.M)
+_ANSWERS = re.compile(r"^\s*(assistant|chatgpt|gpt|bot|ai|system)\s*:", re.I | re.M)
 _SHOWN = 30  # characters
 
 
@@ -30,7 +30,8 @@ def _mark(pair: Pair) -> str | None:
     turns = [turn.text for turn in pair.prompt]
     marks = [_MARK.search(text) for text in (*turns, pair.chosen, pair.rejected)]
     asks, answers = (marked.search(turns[-1]) for marked in (_ASKS, _ANSWERS))
-    for match in (*marks, _CUE.search(turns[-1]), asks and answers):
+    sides = (_ANSWERS.match(text) for text in (pair.chosen, pair.rejected))
+    for match in (*marks, _CUE.search(turns[-1]), asks and answers, *sides):
         if match is not None:
             return match.string[max(0, match.end() - _SHOWN) : match.end()]
     return None
