@@ -255,6 +255,7 @@ class Preferences(ScoredByRewards):
             *super().notes,
             *(pairs.note for pairs in self.data.sets),
             *self._cut_notes,
+            *([self.reader.answer_note] if self.reader.answer_note else []),
             *self._rewards.notes,
             self._loss_note,
             *self._size_notes,

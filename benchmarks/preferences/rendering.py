@@ -86,6 +86,16 @@ class Reader:
         written = self.tokenizer(after, add_special_tokens=False)["input_ids"] if after else []
         return next((token for token in written if token in ends), next(iter(ends), None))
 
+    @property
+    def answer_note(self) -> str | None:
+        """Caveat on human answers that stand where the chat template would not put them."""
+        if self._around is not None or not has_template(self.tokenizer):
+            return None
+        return (
+            "The chat template writes more before an answer than a space, or ends prompts in "
+            "another way (a thought, for example). Human answers follow their prompts directly."
+        )
+
     @cached_property
     def _around(self) -> tuple[str, str] | None:
         return around_answer(self.tokenizer) if has_template(self.tokenizer) else None

@@ -172,3 +172,17 @@ def test_objectives_of_the_same_pairs_or_the_same_reward_model_are_refused(pair_
                 pairs=same,  # of the prompts
                 rewards={"helpful": path, "harmless": harmless},
             )
+
+
+@pytest.mark.parametrize(
+    ("opens", "thinks", "noted"), [("", "", False), ("<think>", "", True), ("", "<none> ", True)]
+)
+def test_answers_after_a_thought_are_noted(opens, thinks, noted, pair_files, tmp_path):
+    template = (
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }} {% else %}"
+        f"{thinks}{{{{ m.content }}}}{{% endif %}}{{% endfor %}}"
+        f"{{% if add_generation_prompt %}}{opens}{{% endif %}}"
+    )
+    parts(tmp_path, template, [])
+    found = make_benchmark("preferences", budget="smoke", model=str(tmp_path), pairs=pair_files)
+    assert any("Human answers follow their prompts directly" in n for n in found.notes) == noted
