@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ import torch
 from paretosteer.errors import UsageError, first_line
 from paretosteer.text.generation_settings import check_generation_settings
 from paretosteer.text.load_weights import load_weights, placed
-from paretosteer.text.model_source import model_commit, model_folder
+from paretosteer.text.model_source import model_commit, model_folder, source_name
 from paretosteer.text.read_tokenizer import read_tokenizer
 from paretosteer.text.special_tokens import check_embedded, check_vocabulary, leave_open
 from paretosteer.text.uniform_context import uniform_context
@@ -137,7 +136,7 @@ def load_model(
     model = LanguageModel(
         placed(network.eval(), device),
         tokenizer,
-        Path(path).name,
+        source_name(path),
         hub_name=path if commit else None,
         commit=commit,
     )

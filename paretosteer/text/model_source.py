@@ -145,7 +145,13 @@ def model_width(path: str, option: str = "model.path", revision: str | None = No
 
 def model_commit(path: str, folder: str) -> str | None:
     """Commit of a hub name whose snapshot is in a folder; None for a local path."""
-    return None if path == folder or is_gguf(path) else Path(folder).name
+    return None if Path(path).is_dir() or is_gguf(path) else Path(folder).name
+
+
+def source_name(path: str) -> str:
+    """Last part of a path or a hub name, also of `.` and of a path that ends with a slash."""
+    name = Path(path).name
+    return Path(path).resolve().name if name in ("", "..") else name
 
 
 def is_gguf(path: str) -> bool:

@@ -32,6 +32,26 @@ def test_a_saved_folder_loads(llama, tmp_path):
     assert not any(p.requires_grad for p in loaded.network.parameters())
 
 
+@pytest.mark.parametrize("path", ["mine", "mine/", "./mine", "../here/mine", ".", ".."])
+def test_a_folder_in_any_spelling_is_no_name_of_the_hub(llama, tmp_path, monkeypatch, path):
+    folder = tmp_path / "here" / "mine"
+    saved(llama, folder)
+    (folder / "inside").mkdir()
+    places = {".": folder, "..": folder / "inside"}
+    monkeypatch.chdir(places.get(path, folder.parent))
+    loaded = load_model(path, CPU, torch.float32)
+    assert (loaded.name, loaded.hub_name, loaded.commit) == ("mine", None, None)
+    policy = TextPolicy(loaded, Banks(1, 2, 4.0), Decoding(4), seed=0)
+    for layer in policy.layers.values():
+        torch.nn.init.normal_(layer.parts(0)["B"], std=0.3)
+    about = dict.fromkeys(("method", "variant", "benchmark", "cell"), "x")
+    about |= {"preference": {"good": 1.0}, "dials": {}}
+    export(policy, Control.soup([[1.0]]), tmp_path / "out", "peft", about)
+    config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(folder)
+    assert config.get("revision") is None
+
+
 def test_the_digest_follows_the_weights(llama, tmp_path):
     before = model_digest(saved(llama, tmp_path))
     assert model_digest(str(tmp_path)) == before
