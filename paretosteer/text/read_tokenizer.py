@@ -94,6 +94,16 @@ def _check_pipeline(tokenizer: Any, folder: Path, option: str) -> None:
         if built != stored.encode(text, add_special_tokens=False).ids:
             raise UsageError(
                 f"{option}: transformers builds a {type(tokenizer).__name__} from {str(folder)!r} "
-                f"that gives other tokens than {_FILE}; set tokenizer_class to "
-                "PreTrainedTokenizerFast in tokenizer_config.json"
+                f"that gives other tokens than {_FILE}; {_remedy(tokenizer)}"
             )
+
+
+def _remedy(tokenizer: Any) -> str:
+    from transformers import PreTrainedTokenizerFast
+
+    if type(tokenizer) is PreTrainedTokenizerFast:  # which has no steps of its own
+        return (
+            f"remove the tokens from its other files that {_FILE} lacks, or if they are meant, "
+            "save it again with AutoTokenizer.from_pretrained(…).save_pretrained(…)"
+        )
+    return "set tokenizer_class to PreTrainedTokenizerFast in tokenizer_config.json"

@@ -37,6 +37,22 @@ def test_a_class_that_gives_other_tokens_is_refused(tmp_path, name):
         read_tokenizer(str(tmp_path), "model.path")
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"additional_special_tokens": ["time"]},
+        {"added_tokens_decoder": {"1000": {"content": "girl", "special": False}}},
+    ],
+)
+def test_tokens_that_only_the_configuration_adds(tmp_path, changes):
+    like_llama2().save_pretrained(tmp_path)
+    edit(tmp_path / CONFIG, **changes, tokenizer_class="PreTrainedTokenizerFast")
+    with pytest.raises(UsageError, match=r"other tokens than tokenizer\.json; remove the tokens"):
+        read_tokenizer(str(tmp_path), "model.path")
+    AutoTokenizer.from_pretrained(tmp_path).save_pretrained(tmp_path)
+    assert read_tokenizer(str(tmp_path), "model.path")
+
+
 def test_a_tokenizer_without_vocabulary_is_refused(tmp_path):
     like_llama2().save_pretrained(tmp_path)
     (tmp_path / FILE).unlink()
