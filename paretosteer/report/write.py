@@ -20,6 +20,7 @@ from paretosteer.report.outputs.leaderboard import leaderboard_frame
 from paretosteer.report.outputs.notes import equal_drift_leader, warnings
 from paretosteer.report.outputs.report_json import report_json
 from paretosteer.report.outputs.text_tables import latex, markdown
+from paretosteer.report.page.carried_texts import TEXT_BYTES
 from paretosteer.report.page.page import page
 from paretosteer.report.report_folder import SUMS, Report, report_folder, sums, write_files
 from paretosteer.runtime.progress import say, stage
@@ -33,6 +34,7 @@ def write_report(
     out: str | os.PathLike[str] | None = None,
     raw_reference: Sequence[float] | None = None,
     raw_bounds: Sequence[Sequence[float]] | None = None,
+    text_bytes: int = TEXT_BYTES,
 ) -> Report:
     """Write the report of all cells at or below some folders.
 
@@ -46,6 +48,8 @@ def write_report(
         (m,), reference point in raw units, for the column `hypervolume_raw`.
     raw_bounds
         (2, m), lowest and highest raw values of each objective, for the column `mip_bounded`.
+    text_bytes
+        Most that the sample texts on the page may take; the rest of a page is about 3 MB.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def write_report(
         "leaderboard.md": _utf8(markdown(results)),
         "leaderboard.tex": _utf8(latex(results)),
         "report.json": _utf8(report_json(found, results)),
-        "index.html": _utf8(page(found, results, light)),
+        "index.html": _utf8(page(found, results, light, text_bytes)),
         **{f"figures/{name}-{table}.{form}": image for (table, name, form), image in drawn.items()},
     }
     with owned(folder, say):

@@ -250,7 +250,8 @@ def _drift(world: str, limits: str) -> tuple[Claim, ...]:
     return (
         Claim(
             "bone soup: at equal drift",
-            "Bone Soup covers more hypervolume than Rewarded Soup within the same KL.",
+            "Bone Soup covers more hypervolume than Rewarded Soup within the same KL, the "
+            "median of all points that moved; a front without a point within it counts 0.",
             world,
             "hypervolume at equal drift",
             "bone_soup",

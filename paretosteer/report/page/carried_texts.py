@@ -18,7 +18,7 @@ from paretosteer.report.page.sample_texts import Sample, SampleTexts, cut, raw_s
 from paretosteer.report.page.script_json import safe_json
 
 # Of the whole page, all tables together; the rest of it is plots, figures and provenance.
-BYTES = 4_000_000
+TEXT_BYTES = 4_000_000
 
 _DIGITS = 4
 _PLAIN = 300_000  # bytes of JSON that are not worth compressing

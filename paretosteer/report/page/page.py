@@ -26,6 +26,7 @@ from paretosteer.report.outputs.text_tables import (
     table_notes,
 )
 from paretosteer.report.page.assets import assets
+from paretosteer.report.page.carried_texts import TEXT_BYTES
 from paretosteer.report.page.cell_list import cell_list
 from paretosteer.report.page.heat import coverage_matrix, dominance_matrix, entanglement_maps
 from paretosteer.report.page.judge_table import judge_table
@@ -52,7 +53,10 @@ _HEAVY = 500_000
 
 
 def page(
-    tables: Tables, results: Sequence[TableResult], light: Mapping[tuple[int, str], bytes]
+    tables: Tables,
+    results: Sequence[TableResult],
+    light: Mapping[tuple[int, str], bytes],
+    text_bytes: int = TEXT_BYTES,
 ) -> str:
     """HTML of the page.
 
@@ -62,6 +66,8 @@ def page(
         The cells and the tables made of them.
     light
         The SVG figures on a light ground, by table number and name of the drawing.
+    text_bytes
+        Most that the sample texts may take.
     """
     special = apart(results)
     drawn = [focus(each) for each in results]
@@ -76,7 +82,7 @@ def page(
         glossary=_glossary(results),
         title=_title(results),
         cells=cell_list(tables),
-        plot_data=plot_data(drawn, texts, pairs),
+        plot_data=plot_data(drawn, texts, pairs, text_bytes),
         **assets(plots=any(each.scored for each in results)),
     )
 

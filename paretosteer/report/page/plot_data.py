@@ -18,7 +18,7 @@ from paretosteer.report.columns import section
 from paretosteer.report.figures.style import Style, styles
 from paretosteer.report.outputs.report_json import plain
 from paretosteer.report.outputs.text_tables import decoding_columns
-from paretosteer.report.page.carried_texts import BYTES, packed_texts
+from paretosteer.report.page.carried_texts import packed_texts
 from paretosteer.report.page.keys import key
 from paretosteer.report.page.learning_curves import learning_curves
 from paretosteer.report.page.sample_texts import SampleTexts
@@ -39,14 +39,15 @@ def plot_data(
     results: Sequence[TableResult],
     texts: Sequence[SampleTexts],
     pairs: Sequence[PairedUtility | None],
+    text_bytes: int,
 ) -> Markup:
-    """JSON of every scored table."""
+    """JSON of every scored table, with texts of at most `text_bytes` in all."""
     scored = [
         (result, own, paired)
         for result, own, paired in zip(results, texts, pairs, strict=True)
         if paired
     ]
-    return safe_json([_table(*each, allowed=BYTES // len(scored)) for each in scored])
+    return safe_json([_table(*each, allowed=text_bytes // len(scored)) for each in scored])
 
 
 def _table(
