@@ -23,9 +23,9 @@ METRICS = (
         "hypervolume of points below a KL common to all rows",
         title="HV at equal drift",
         meaning="Hypervolume of the points whose KL from the start model is below a "
-        "threshold common to all rows of a table: the median KL of the table's points that moved. "
-        "Another threshold may order the rows differently: see the curve. Empty where no point is "
-        "below.",
+        "threshold common to all rows of a table: the median KL of the points of competing rows, "
+        "the start model left out. Another threshold may order the rows differently: see the "
+        "curve. Empty where a seed has no point below.",
         format="z.2f",
         optional=True,
         section="further",

@@ -251,7 +251,7 @@ def _drift(world: str, limits: str) -> tuple[Claim, ...]:
         Claim(
             "bone soup: at equal drift",
             "Bone Soup covers more hypervolume than Rewarded Soup within the same KL, the "
-            "median of all points that moved; a front without a point within it counts 0.",
+            "median of all points, in the seeds where both have points within it.",
             world,
             "hypervolume at equal drift",
             "bone_soup",

@@ -32,15 +32,12 @@ def _hypervolume(table: TableResult, row: RowResult) -> Values:
 
 
 def _equal_drift(table: TableResult, row: RowResult) -> Values:
-    """Hypervolume of the points with at most the median KL of the table's points that moved."""
+    """Hypervolume of the points below the threshold of equal drift, of seeds that have any."""
     assert table.table.setting and table.equal_drift
     reference, most = table.table.setting.reference, [table.equal_drift.middle]
-    return _each(
-        row,
-        lambda each: metrics.quality_at_equal_drift(
-            _points(each), each.drift["kl"], most, reference
-        )[0],
-    )
+    near = [each for each in row.row.replicates if (each.drift["kl"] < most).any()]
+    volume = metrics.quality_at_equal_drift
+    return {each.key: volume(_points(each), each.drift["kl"], most, reference)[0] for each in near}
 
 
 def _controllability(table: TableResult, row: RowResult) -> Values:

@@ -222,6 +222,12 @@ def write_folds(
     ]
 
 
+def drifts(folder: Path, kl: Callable[[float], float]) -> None:
+    """Set the KL of a written cell's points by their place."""
+    frame = pd.read_parquet(folder / "drift.parquet")
+    frame.assign(kl=frame["point"].map(kl)).to_parquet(folder / "drift.parquet")
+
+
 def only(folder: Path) -> TableResult:
     """The one table of a folder."""
     (table,) = make_tables(find_cells(folder)).tables

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from report_cells import concave, write_cell
+from report_cells import concave, drifts, only, write_cell
 
 from paretosteer.report import Report, print_leaderboard, write_report
+from paretosteer.report.outputs.notes import equal_drift_leader
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +76,34 @@ def test_no_damaged_row_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixtur
     )
     text = (report.folder / "leaderboard.md").read_text()
     assert all(f"{name}: at 5 of 5 points" in text for name in names) and "more note" not in text
+
+
+def test_a_lead_at_equal_drift_is_claimed_only_beyond_noise(tmp_path: Path) -> None:
+    """One point of clp is within the threshold, and all of bone_soup's."""
+    for name, noise in (("leads", 0.05), ("alike", 0.4)):
+        clp = write_cell(tmp_path / name, "clp", concave(2.6), noise=noise)
+        drifts(clp, lambda point: 1.0 if point == 2 else 9.0)
+        soup = write_cell(tmp_path / name, "bone_soup", concave(2.2), noise=noise)
+        drifts(soup, lambda point: 1.0)
+    say = {name: next(equal_drift_leader(only(tmp_path / name)), "") for name in ("leads", "alike")}
+    assert say["leads"].startswith("At equal drift, bone_soup leads: counting only points within")
+    assert "a difference of" in say["leads"]
+    assert "do not differ significantly" in say["alike"]
+
+
+def test_seeds_without_near_points_are_counted(tmp_path: Path) -> None:
+    for seed, kl in ((0, 1.0), (1, 30.0)):
+        write_cell(tmp_path, "clp", concave(2.4), seed=seed, kl=kl)
+        write_cell(tmp_path, "bone_soup", concave(2.0), seed=seed, kl=1.5)
+    result = only(tmp_path)
+    (said,) = equal_drift_leader(result)
+    assert said.endswith("clp has no such point in 1 of 2 seeds.")
+    assert "hypervolume_equal_drift" not in result.scored[0].figures
+
+
+def test_the_start_model_does_not_set_the_threshold(tmp_path: Path) -> None:
+    """In bfloat16 its KL is not 0, by rounding."""
+    write_cell(tmp_path, "start", concave(0.5), kl=0.2, changes={"cost": {"train_steps": 0}})
+    write_cell(tmp_path, "clp", concave(2.4), kl=3.0)
+    drift = only(tmp_path).equal_drift
+    assert drift and drift.middle > 3

@@ -5,13 +5,12 @@ for a method on the line, so 8 + 3 + 2 = 13; a method that never moves has 3.5²
 union front (0, 2), (1.5, 1.5), (2, 0) has 8 + 5.25 + 1 = 14.25.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from report_cells import EDGE, GRID, TRIANGLE, concave, only, write_cell
+from report_cells import EDGE, GRID, TRIANGLE, concave, drifts, only, write_cell
 
 from paretosteer import leaderboard
 from paretosteer.cells import frames
@@ -124,12 +123,6 @@ def test_costs_and_drift(tmp_path: Path) -> None:
     assert row["seconds_train"] == 60
     assert row["kl"] == pytest.approx(2.5)
     assert row["budget_steps"] == 120
-
-
-def drifts(folder: Path, kl: Callable[[float], float]) -> None:
-    """Set the KL of a written cell's points by their place."""
-    frame = pd.read_parquet(folder / "drift.parquet")
-    frame.assign(kl=frame["point"].map(kl)).to_parquet(folder / "drift.parquet")
 
 
 def test_equal_drift_counts_the_points_below_one_threshold(tmp_path: Path) -> None:

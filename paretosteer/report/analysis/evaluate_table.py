@@ -13,7 +13,7 @@ from paretosteer.metrics.row_metric import Column
 from paretosteer.metrics.row_points import Points
 from paretosteer.policies.kl import DamagedPoints
 from paretosteer.report.analysis import bootstrap
-from paretosteer.report.analysis.equal_drift import EqualDrift, equal_drift
+from paretosteer.report.analysis.equal_drift import EqualDrift, equal_drift, near_volumes
 from paretosteer.report.analysis.oracle import Oracle, common_oracle
 from paretosteer.report.analysis.ranks import COMPARED, Pair, compare, standings
 from paretosteer.report.analysis.replicates import Replicate, damage_of, replicate_noun
@@ -59,6 +59,7 @@ class RowResult:
     row: Row
     figures: Figures  # by column of the leaderboard
     curves: Curves | None  # None if no cell was scored
+    near: bootstrap.Volumes | None = None  # at equal drift; None if a replicate has no point there
 
     @cached_property
     def damage(self) -> DamagedPoints | None:
@@ -193,7 +194,7 @@ def evaluate(
         (row, own, {**figures, **_at_equal_drift(row, drift)})
         for row, own, figures in zip(scored, points, measured, strict=True)
     )
-    results = list(spread(partial(_result, frame, oracle, outer), work))
+    results = list(spread(partial(_result, frame, oracle, outer, drift), work))
     ranked = sorted(results, key=_rank)
     # Rows that are exempt from the budget do not compete.
     best = next((each for each in ranked if not each.row.exempt), ranked[0])
@@ -240,7 +241,11 @@ def _points(row: Row) -> Points:
 
 
 def _result(
-    frame: Frame, oracle: Oracle | None, outer: bool, of: tuple[Row, Points, Figures]
+    frame: Frame,
+    oracle: Oracle | None,
+    outer: bool,
+    drift: EqualDrift | None,
+    of: tuple[Row, Points, Figures],
 ) -> RowResult:
     row, points, figures = of
     draws = bootstrap.resample(row.replicates, outer)
@@ -253,7 +258,10 @@ def _result(
         **_costs(row),
         **({"budget_steps": row.cap} if row.cap is not None else {}),
     }
-    return RowResult(row, everything, curves)
+    near = None
+    if drift and row.label in drift.at_middle:
+        near = near_volumes(row, points.values, draws, frame.reference, frame.exact, drift.middle)
+    return RowResult(row, everything, curves, near)
 
 
 def _curves(

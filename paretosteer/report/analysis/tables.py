@@ -53,6 +53,13 @@ class Row:
         return any(cell.record.cost_unknown for cell in self.cells if cell.record)
 
     @property
+    def is_start(self) -> bool:
+        """True if nothing was trained or searched: the start model, whatever its rounding."""
+        costs = [each.cell.results.cost for each in self.replicates]
+        made = any(each.train_steps or each.reward_calls_per_answer for each in costs)
+        return not made and not self.cost_unknown
+
+    @property
     def mark(self) -> str:
         """Mark after the label: of a row exempt from the budget, or of unknown cost."""
         if self.exempt:

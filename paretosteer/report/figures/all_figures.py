@@ -122,7 +122,8 @@ def _about_drift(result: TableResult) -> str:
     return (
         "Hypervolume of each method's points whose KL from the start model is below a threshold; "
         f"mean per {result.noun}. The vertical line is at {result.equal_drift.middle:.3g} nats, "
-        "the median KL of the points that moved; the column “HV at equal drift” is the value there."
+        "the median KL of the competing methods' points, where the column “HV at equal drift” "
+        "is read."
     )
 
 

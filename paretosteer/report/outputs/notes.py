@@ -8,9 +8,10 @@ from paretosteer.cells.record import ScoredRecord
 from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
 from paretosteer.metrics.power import detectable
 from paretosteer.policies.kl import DAMAGE_PER_ANSWER, DAMAGE_PER_TOKEN, remedy
-from paretosteer.report.analysis.bootstrap import RESAMPLES
+from paretosteer.report.analysis.bootstrap import RESAMPLES, gap
 from paretosteer.report.analysis.comparable import numbered, vector_words
 from paretosteer.report.analysis.drawn_rows import left_out
+from paretosteer.report.analysis.equal_drift import empty_replicates
 from paretosteer.report.analysis.evaluate_table import DAMAGE_MARK, RowResult, TableResult
 from paretosteer.report.analysis.ranks import ALPHA, COMPARED
 from paretosteer.report.analysis.replicates import Replicate
@@ -138,7 +139,7 @@ def _smoke(rows: tuple[RowResult, ...]) -> Iterator[str]:
 
 
 def equal_drift_leader(result: TableResult) -> Iterator[str]:
-    """The best competing row at equal drift, where it is not the one with most hypervolume."""
+    """The best competing row at equal drift beside the one with most hypervolume, if another."""
     column = "hypervolume_equal_drift"
     competing = [each for each in result.scored if not each.row.exempt]
     measured = [each for each in competing if column in each.figures]
@@ -148,13 +149,25 @@ def equal_drift_leader(result: TableResult) -> Iterator[str]:
     leader = max(measured, key=lambda each: each.figures[column])
     if leader is first:
         return
-    own = first.figures.get(column)
-    behind = "has no such point" if own is None else f"reaches {own:.2f}"
-    yield (
-        f"At equal drift, {leader.row.label} leads: counting only points within "
-        f"{result.equal_drift.middle:.3g} nats of the start model, its hypervolume is "
-        f"{leader.figures[column]:.2f}; {first.row.label} {behind}."
-    )
+    limit = result.equal_drift.middle
+    counting = f"counting only points within {limit:.3g} nats of the start model"
+    reached = f"hypervolume is {leader.figures[column]:.2f}"
+    if first.near and leader.near and (lead := gap(leader.near, first.near, result.outer)):
+        low, high = lead.interval
+        both = f"{leader.row.label} and {first.row.label}"
+        verdict = f"{leader.row.label} leads" if low > 0 else f"{both} do not differ significantly"
+        ends = f"[{low:z.2f}, {high:z.2f}]".replace("-", "−")
+        yield (
+            f"At equal drift, {verdict}: {counting}, the {reached} and "
+            f"{first.figures[column]:.2f}, a difference of {lead.estimate:.2f} {ends}."
+        )
+    elif not first.near:
+        total, empty = len(first.row.replicates), empty_replicates(first.row, limit)
+        where = f" in {empty} of {plural(total, result.noun)}" if total > 1 else ""
+        yield (
+            f"At equal drift, {leader.row.label} leads: {counting}, its {reached}; "
+            f"{first.row.label} has no such point{where}."
+        )
 
 
 def _damage(rows: tuple[RowResult, ...]) -> Iterator[str]:

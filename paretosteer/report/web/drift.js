@@ -9,7 +9,7 @@ function drift(node, view) {
       "only by its points within a given KL of it."),
     chart,
     make("p", { class: "soft small" },
-      `Half of all points that moved are left of the dotted line (${middle} nats), where the ` +
+      `Half of the competing methods' points are left of the dotted line (${middle} nats), where the ` +
       "column “HV at equal drift” is read. Where curves are steep, another threshold may rank " +
       "the methods differently."), legend(view));
   view.parts.push({ node: chart, draw: () => drawDrift(chart, view) });
