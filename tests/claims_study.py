@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from claims.declarations import CLAIMS, SEEDS, WORLDS, Claim, World
-from claims.effects import EFFECTS, NOISE_EFFECTS
+from claims.declarations import CLAIMS, OURS, PAPERS, SEEDS, WORLDS, Claim, World
+from claims.effects import BOUNDS, EFFECTS, NOISE_EFFECTS
 
 from paretosteer.cells.cell import cell_folders, read_cell
 from paretosteer.metrics.power import students_quantile
@@ -48,7 +48,7 @@ class Verdict:
     def word(self, claim: Claim) -> str:
         """One of the three verdicts."""
         low, high, above = self.low, self.high, claim.above
-        beyond, short = (high < above, low > above) if claim.less else (low > above, high < above)
+        beyond, short = (high < above, low >= above) if claim.less else (low > above, high <= above)
         return SUPPORTED if beyond else CONTRADICTED if short else UNDECIDED
 
 
@@ -131,7 +131,9 @@ def judge(claim: Claim, tables: Sequence[TableResult]) -> list[Verdict]:
         return []
     reach = students_quantile(len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
     mean = float(values.mean())
-    return [Verdict(claim.name, mean, mean - reach, mean + reach, len(values))]
+    least, most = BOUNDS.get(claim.effect, (-math.inf, math.inf))
+    low, high = max(mean - reach, least), min(mean + reach, most)
+    return [Verdict(claim.name, mean, low, high, len(values))]
 
 
 def _effects(claim: Claim, tables: Sequence[TableResult]) -> Mapping[tuple[int, int], float]:
@@ -172,41 +174,50 @@ def keep(name: str, command: str, tables: Sequence[TableResult]) -> None:
 
 def page() -> str:
     """Verdicts of all worlds as Markdown."""
-    commands, sections = [], []
-    for name, world in WORLDS.items():
+    sections, judged = [], []
+    for name in sorted(WORLDS, key=lambda each: each.startswith("bandit")):  # the real ones first
         path = RESULTS / name / VERDICTS
         if not path.is_file():
-            commands.append(f"**{name}**: {_missing(name, world)}\n")
+            sections += [f"## {name}", "", _missing(name, WORLDS[name]), ""]
             continue
         content = json.loads(path.read_text())
-        commands.append(f"**{name}**: `{content['command']}`\n")
         found = {each["name"]: Verdict(**each) for each in content["verdicts"]}
-        judged = [
-            (claim, found[claim.name])
-            for claim in CLAIMS
-            if claim.world == name and claim.name in found
-        ]
-        sections += [f"## {name}", "", *_table(judged), ""]
-        untested = [
-            f"- {claim.says}" for claim in CLAIMS if claim.world == name and claim.name not in found
-        ]
-        if untested:
+        claims = [claim for claim in CLAIMS if claim.world == name]
+        own = [(claim, found[claim.name]) for claim in claims if claim.name in found]
+        judged += own
+        sections += [f"## {name}", "", *_table(own), "", f"First sweep: `{content['command']}`", ""]
+        if untested := [f"- {claim.says}" for claim in claims if claim.name not in found]:
             sections += ["Not tested yet:", "", *untested, ""]
     lines = [
         "# Claims put to the test",
         "",
         "Each claim is one difference or ratio, measured seed by seed at matched budgets, with "
         "Student's t interval at 95 % over seeds (folds and seeds where there are folds). "
-        "*Supported*: the whole interval is beyond the threshold; *contradicted*: all of it is "
-        "short of it; otherwise *not decided*. No correction for the number of claims. Verdicts "
-        "hold at this scale only. No interval is shown where every seed gives the same value, to "
-        "the recorded precision. Written by `make claims`; tables, and the page of `stories`, "
-        "are in `results/claims`.",
+        "*Supported*: the whole interval is beyond the threshold; *contradicted*: the whole "
+        "interval misses the threshold; otherwise *not decided*. No correction for the number of "
+        "claims. Verdicts hold at this scale only. No interval is shown where every seed gives the "
+        "same value, to the recorded precision. Written by `make claims`; tables, and the page of "
+        "`stories`, are in `results/claims`.",
         "",
-        *commands,
+        *_summary(judged),
+        "",
         *sections,
     ]
     return re.sub(r"(?<=[\[ ])-(?=\d)", "−", "\n".join(lines))
+
+
+def _summary(judged: Sequence[tuple[Claim, Verdict]]) -> list[str]:
+    """Number of verdicts of each kind by paper, over all worlds."""
+    words = (SUPPORTED, CONTRADICTED, UNDECIDED)
+    lines = [
+        "| Claims of | " + " | ".join(map(str.capitalize, words)) + " |",
+        "| :-- | --: | --: | --: |",
+    ]
+    rows = {title: [0, 0, 0] for title in [*PAPERS.values(), OURS]}
+    for claim, verdict in judged:
+        start = (title for prefix, title in PAPERS.items() if claim.name.startswith(prefix))
+        rows[next(start, OURS)][words.index(verdict.word(claim))] += 1
+    return lines + [f"| {title} | {' | '.join(map(str, n))} |" for title, n in rows.items()]
 
 
 def _missing(name: str, world: World) -> str:
@@ -216,7 +227,7 @@ def _missing(name: str, world: World) -> str:
         "data": " with `DATA=` the folder of MQ2008's folds",
     }
     return (
-        f"its claims have not been tested yet; `make claims WORLDS={name}`"
+        f"Its claims have not been tested yet; `make claims WORLDS={name}`"
         f"{given.get(world.needs, '')} does so."
     )
 

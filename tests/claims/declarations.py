@@ -12,6 +12,16 @@ from dataclasses import dataclass
 
 SEEDS = "seed=0,1,2,3,4"
 
+# By the beginning of a claim's name.
+PAPERS = {
+    "bone soup": "[Bone Soups](https://arxiv.org/abs/2502.10762)",
+    "CLP": "[CLP](https://arxiv.org/abs/2407.15762)",
+    "COS-DPO": "[COS-DPO](https://arxiv.org/abs/2410.08316)",
+    "interpolation": "[Continuous interpolation](https://arxiv.org/abs/2404.07117)",
+    "rewarded soup": "[Rewarded Soups](https://arxiv.org/abs/2306.04488)",
+}
+OURS = "this harness"
+
 
 @dataclass(frozen=True)
 class World:

@@ -266,6 +266,16 @@ EFFECTS: Mapping[str, Callable[..., Values]] = {
     "cube: off the line at 2": _of_cube(partial(_off_the_line, beyond=2.0)),
 }
 
+# Values that an effect can have, where its interval could leave them.
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "reference tau": (-1.0, 1.0),
+    "cube: linear fit": (-np.inf, 1.0),
+    "cube: order": (-1.0, 1.0),
+    "cube: pairs apart": (0.0, 1.0),
+    "cube: off the line at 1": (0.0, np.inf),
+    "cube: off the line at 2": (0.0, np.inf),
+}
+
 # Of a table and the same rows sampled without common random numbers.
 NOISE_EFFECTS: Mapping[str, Callable[[TableResult, TableResult], Values]] = {
     "noise: utility": _noise_in_utility,
