@@ -47,10 +47,10 @@ def test_the_leader_at_equal_drift_is_named_where_it_differs(
 ) -> None:
     print_leaderboard(drifted)
     shown = capsys.readouterr().out
-    assert "warning: At equal drift, clp leads: counting only points within" in shown
+    assert "warning: At equal drift, clp has the largest hypervolume: counting only" in shown
     assert "bone_soup has no such point." in shown
     page = drifted.page.read_text()
-    assert "At equal drift, clp leads" in page[: page.index('<ul class="warnings">')]
+    assert "At equal drift, clp has the largest" in page[: page.index('<ul class="warnings">')]
     assert "At equal drift" not in report.page.read_text()
 
 
@@ -86,7 +86,9 @@ def test_a_lead_at_equal_drift_is_claimed_only_beyond_noise(tmp_path: Path) -> N
         soup = write_cell(tmp_path / name, "bone_soup", concave(2.2), noise=noise)
         drifts(soup, lambda point: 1.0)
     say = {name: next(equal_drift_leader(only(tmp_path / name)), "") for name in ("leads", "alike")}
-    assert say["leads"].startswith("At equal drift, bone_soup leads: counting only points within")
+    assert say["leads"].startswith(
+        "At equal drift, bone_soup is ahead of clp: counting only"
+    )
     assert "a difference of" in say["leads"]
     assert "do not differ significantly" in say["alike"]
 

@@ -151,22 +151,22 @@ def equal_drift_leader(result: TableResult) -> Iterator[str]:
         return
     limit = result.equal_drift.middle
     counting = f"counting only points within {limit:.3g} nats of the start model"
-    reached = f"hypervolume is {leader.figures[column]:.2f}"
     if first.near and leader.near and (lead := gap(leader.near, first.near, result.outer)):
         low, high = lead.interval
-        both = f"{leader.row.label} and {first.row.label}"
-        verdict = f"{leader.row.label} leads" if low > 0 else f"{both} do not differ significantly"
+        ahead = f"{leader.row.label} is ahead of {first.row.label}"
+        alike = f"{leader.row.label} and {first.row.label} do not differ significantly"
         ends = f"[{low:z.2f}, {high:z.2f}]".replace("-", "−")
         yield (
-            f"At equal drift, {verdict}: {counting}, the {reached} and "
-            f"{first.figures[column]:.2f}, a difference of {lead.estimate:.2f} {ends}."
+            f"At equal drift, {ahead if low > 0 else alike}: {counting}, their hypervolumes are "
+            f"{leader.figures[column]:.2f} and {first.figures[column]:.2f}, a difference of "
+            f"{lead.estimate:.2f} {ends}."
         )
     elif not first.near:
         total, empty = len(first.row.replicates), empty_replicates(first.row, limit)
-        where = f" in {empty} of {plural(total, result.noun)}" if total > 1 else ""
+        where = f" in {empty} of {plural(total, result.noun)}" if empty < total else ""
         yield (
-            f"At equal drift, {leader.row.label} leads: {counting}, its {reached}; "
-            f"{first.row.label} has no such point{where}."
+            f"At equal drift, {leader.row.label} has the largest hypervolume: {counting}, "
+            f"{leader.figures[column]:.2f}; {first.row.label} has no such point{where}."
         )
 
 
