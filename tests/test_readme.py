@@ -125,7 +125,9 @@ def test_a_command_runs(
 
 
 def test_every_line_is_a_command_that_is_run() -> None:
-    assert {line for line in LINES if line not in COMMANDS} == {
+    others = {line for line in LINES if line not in COMMANDS}
+    # `make speed` has tests of its own, at a tiny size.
+    assert {line for line in others if not line.startswith("make speed")} == {
         "make quickstart",
         "make smollm2",
         "make test",

@@ -67,16 +67,18 @@ def add(commands: Commands) -> None:
 def _report(args: argparse.Namespace) -> int:
     if args.compare:
         return _compare(args)
-    given = args.raw_reference
-    reference = None if given is None else numbers(given, "--raw-reference")
+    raw = args.raw_reference
+    reference = None if raw is None else numbers(raw, "--raw-reference")
     if args.paper:
         return _paper(args, reference)
     from paretosteer.report import print_leaderboard, write_report
     from paretosteer.runtime.progress_bars import bars
 
-    further = {} if args.raw_bounds is None else {"raw_bounds": _bounds(args.raw_bounds)}
+    bounds = None if args.raw_bounds is None else _bounds(args.raw_bounds)
     with bars():
-        report = write_report(args.folders, out=args.out, raw_reference=reference, **further)
+        report = write_report(
+            args.folders, out=args.out, raw_reference=reference, raw_bounds=bounds
+        )
     print_leaderboard(report)
     return 0
 

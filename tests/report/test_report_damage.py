@@ -86,9 +86,7 @@ def test_a_lead_at_equal_drift_is_claimed_only_beyond_noise(tmp_path: Path) -> N
         soup = write_cell(tmp_path / name, "bone_soup", concave(2.2), noise=noise)
         drifts(soup, lambda point: 1.0)
     say = {name: next(equal_drift_leader(only(tmp_path / name)), "") for name in ("leads", "alike")}
-    assert say["leads"].startswith(
-        "At equal drift, bone_soup is ahead of clp: counting only"
-    )
+    assert say["leads"].startswith("At equal drift, bone_soup is ahead of clp: counting only")
     assert "a difference of" in say["leads"]
     assert "do not differ significantly" in say["alike"]
 
