@@ -22,6 +22,10 @@ from paretosteer.runtime.terminal import plural
 _ALIKE = 12  # maximum number of warnings of one kind, such as one per cell
 _NAMED = 12  # most rows listed in a sentence
 
+# Percent of simulated tables of six equal methods that tell any two apart, by the number of seeds,
+# from results/reference/coverage.md.
+EQUAL_APART = {1: 80, 3: 76}
+
 
 def notes(result: TableResult) -> list[str]:
     """Notes on a table, as plain text."""
@@ -238,7 +242,14 @@ def _few_seeds(result: TableResult) -> Iterator[str]:
     if result.scored and not result.outer:
         counts = {len(each.row.replicates) for each in result.scored}
         few = f"One {result.unit}" if counts == {1} else f"Fewer than five {result.unit}s"
-        yield f"{few}: intervals cover prompts only, not the variance between {result.unit}s."
+        seeds, number = (1, "one seed") if counts == {1} else (3, "three seeds")
+        equal = (
+            f" Simulated with {number}, equal methods differed in {EQUAL_APART[seeds]} % of tables."
+        )
+        yield (
+            f"{few}: intervals cover prompts only, not the variance between {result.unit}s."
+            + (equal if result.pairs and result.unit == "seed" else "")
+        )
 
 
 def _intervals(result: TableResult) -> Iterator[str]:
@@ -250,9 +261,9 @@ def _intervals(result: TableResult) -> Iterator[str]:
     yield (
         f"95 % intervals come from a paired bootstrap over {resampled(result)} ({RESAMPLES:,} "
         "resamples), scaled to Student's t. They are reflected for hypervolume and based on pairs "
-        "of points for controllability. For steering regret, they extend from the lower end of the "
-        "cross-fitted estimate to the upper end of the plain one. In simulations, the last two "
-        "cover more than 95 %." + ("" if result.outer else few)
+        "of points for controllability. For steering regret, they run from the cross-fitted "
+        "estimate's lower end to the plain estimate's upper end. The last two are wide: in "
+        "simulations they cover about 100 %." + ("" if result.outer else few)
     )
 
 
@@ -265,8 +276,9 @@ def _estimated(rows: tuple[RowResult, ...]) -> Iterator[str]:
 def _ties(result: TableResult) -> Iterator[str]:
     count = len(result.pairs)
     few = (
-        " Ties and ranks refer to these trained models only: with other seeds, equally good "
-        "methods would often appear to differ."
+        " Ties and ranks refer to these trained models only. In simulations of six equally good "
+        f"methods, {EQUAL_APART[1]} % of tables with one seed, and {EQUAL_APART[3]} % with three "
+        "seeds, showed a difference."
     )
     long = (
         f" Rows after the first {COMPARED} are compared with the best row only and have no letter."
