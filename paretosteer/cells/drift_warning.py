@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from paretosteer.policies.kl import damaged_points, remedy
+from paretosteer.policies.kl import DamagedPoints, brief_damage, damaged_points, remedy
+from paretosteer.runtime.progress import first_in_sweep, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +22,19 @@ def drift_warning(drift: pd.DataFrame, trained: bool) -> str | None:
         False if the method trained nothing, as with adapters from elsewhere.
 
     """
-    means = drift.groupby("point")[["kl", "tokens"]].mean()
-    found = damaged_points(means["kl"].to_numpy(), means["tokens"].to_numpy())
+    found = _damaged(drift)
     return f"{found.sentence}; {remedy(trained)}" if found else None
+
+
+def say_drift_warning(drift: pd.DataFrame, trained: bool) -> None:
+    """Print the warning if there is one: in full for the first such cell of a sweep."""
+    found = _damaged(drift)
+    if not found:
+        return
+    first = first_in_sweep("trained_damage" if trained else "adapter_damage")
+    say(f"warning: {drift_warning(drift, trained) if first else brief_damage(found.kl)}")
+
+
+def _damaged(drift: pd.DataFrame) -> DamagedPoints | None:
+    means = drift.groupby("point")[["kl", "tokens"]].mean()
+    return damaged_points(means["kl"].to_numpy(), means["tokens"].to_numpy())

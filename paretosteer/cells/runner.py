@@ -15,7 +15,7 @@ from paretosteer import benchmark_outputs, method_outputs
 from paretosteer.cells import provenance, record_content
 from paretosteer.cells.cell_tracker import CellTracker
 from paretosteer.cells.config_yaml import write_config
-from paretosteer.cells.drift_warning import drift_warning
+from paretosteer.cells.drift_warning import say_drift_warning
 from paretosteer.cells.evaluation import Evaluation, control_of
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.process_group import ProcessGroup
@@ -221,9 +221,8 @@ class CellRun:
         extent = f"{plural(points, 'point')} x {plural(prompts, 'prompt')}"
         say(f"{self.plan.title}: sampling {extent}")
         drift, texts = evaluation.sample(self.partial.folder("sample"))
-        warning = drift_warning(drift, trained=self.plan.steps > 0)
-        if warning and not self.drift_warned:
-            say(f"warning: {warning}")
+        if not self.drift_warned:
+            say_drift_warning(drift, trained=self.plan.steps > 0)
         files = [
             write_json_lines(self.folder / "samples.jsonl", texts),
             write_table(self.folder / "drift.parquet", drift),

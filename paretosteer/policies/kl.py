@@ -71,6 +71,11 @@ def damage(kl: float, tokens: float) -> str | None:
     )
 
 
+def brief_damage(kl: float) -> str:
+    """The same in a few words, for cells after the first that a sweep warns about."""
+    return f"KL {kl:.1f} nats per answer, texts are usually damaged"
+
+
 class DamagedPoints(NamedTuple):
     """Points of a policy at which texts are usually damaged."""
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from paretosteer.runtime.accelerate_processes import is_first
@@ -77,6 +78,7 @@ class Lines:
 
 _view: View = Lines()
 _cell, _cells = 1, 1
+_marks: Path | None = None
 
 
 @contextmanager
@@ -91,15 +93,31 @@ def shown_by(view: View) -> Iterator[None]:
 
 
 @contextmanager
-def cell_of_sweep(number: int, total: int) -> Iterator[None]:
-    """Until the end of the block, progress is that of a cell of a sweep, numbered from 1."""
-    global _cell, _cells
-    before, (_cell, _cells) = (_cell, _cells), (number, total)
+def cell_of_sweep(number: int, total: int, marks: Path | None = None) -> Iterator[None]:
+    """Until the end of the block, progress is that of a cell of a sweep, numbered from 1.
+
+    `marks` is the folder in which the sweep's processes mark what was printed.
+    """
+    global _cell, _cells, _marks
+    before, (_cell, _cells, _marks) = (_cell, _cells, _marks), (number, total, marks)
     try:
         yield
     finally:
         _view.end(number)
-        _cell, _cells = before
+        _cell, _cells, _marks = before
+
+
+def first_in_sweep(mark: str) -> bool:
+    """True unless another cell of the sweep, in any process on this machine, asked before."""
+    if _marks is None:
+        return True
+    try:
+        (_marks / mark).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    except OSError:  # another machine lacks the folder
+        return True
+    return True
 
 
 def say(text: str, out: bool = False) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hydra._internal.callbacks import Callbacks
@@ -174,13 +175,15 @@ def run_sweep(overrides: Sequence[str], cells: Sequence[PlannedCell]) -> int:
 def _launch_with_bars(hydra: Any, config: DictConfig, cells: Sequence[PlannedCell]) -> None:
     """Launch with progress bars for cells that run on this machine."""
     launcher = config.hydra.runtime.choices.launcher
-    if launcher not in ("basic", "joblib") or not sys.stderr.isatty():
-        _launch(hydra, config, Job(cells))
-        return
-    from paretosteer.runtime.progress_bars import Bars
+    with TemporaryDirectory(prefix="paretosteer-marks-") as name:
+        marks = Path(name)
+        if launcher not in ("basic", "joblib") or not sys.stderr.isatty():
+            _launch(hydra, config, Job(cells, marks))
+            return
+        from paretosteer.runtime.progress_bars import Bars
 
-    with Bars(len(cells), time_left(cells)) as view, shown_by(view), view.follow() as folder:
-        _launch(hydra, config, Job(cells, channel=folder))
+        with Bars(len(cells), time_left(cells)) as view, shown_by(view), view.follow() as folder:
+            _launch(hydra, config, Job(cells, marks, channel=folder))
 
 
 def time_left(cells: Sequence[PlannedCell]) -> TimeLeft:
@@ -224,6 +227,7 @@ def _overrides(cell: CellConfig, sweep: DictConfig) -> list[str]:
 class Job:
     """Hydra's task function: runs one cell of a sweep. In another process it knows no plans.
 
+    `marks` is the folder in which the processes mark what was printed, see `first_in_sweep`.
     `channel` is the folder through which other processes show their progress, if they can; `view`
     shows it in this one. `folder` is the one that the sweep was started in.
     """
@@ -231,18 +235,20 @@ class Job:
     def __init__(
         self,
         cells: Sequence[PlannedCell],
+        marks: Path | None = None,
         channel: Path | None = None,
         view: View | None = None,
         folder: Path | None = None,
     ):
-        self.cells, self._channel, self._view = cells, channel, view
+        self.cells, self._marks, self._channel, self._view = cells, marks, channel, view
         self._folder = folder or Path.cwd()  # Hydra knows only the one of each process
         self._failures = SharedFailures()
         self._reasons: set[str] = set()  # of failures, as printed
 
-    def __reduce__(self) -> tuple[Any, tuple[list[CellConfig], Path | None, Path]]:
+    def __reduce__(self) -> tuple[Any, tuple[list[CellConfig], Path | None, Path | None, Path]]:
         # Classes of single-file plug-ins, which plans hold, cannot be pickled.
-        return _job, ([cell.config for cell in self.cells], self._channel, self._folder)
+        configs = [cell.config for cell in self.cells]
+        return _job, (configs, self._marks, self._channel, self._folder)
 
     def __call__(self, composed: DictConfig) -> str:
         """Run the cell, or write the record of why it cannot run. Gives its status."""
@@ -251,7 +257,7 @@ class Job:
         number = HydraConfig.get().job.num
         with (
             shown_by(self._view) if self._view else nullcontext(),
-            cell_of_sweep(number + 1, len(self.cells)),
+            cell_of_sweep(number + 1, len(self.cells), self._marks),
         ):
             return self._run(self.cells[number])
 
@@ -272,11 +278,13 @@ class Job:
         return record.status
 
 
-def _job(configs: Sequence[CellConfig], channel: Path | None, folder: Path) -> Job:
+def _job(
+    configs: Sequence[CellConfig], marks: Path | None, channel: Path | None, folder: Path
+) -> Job:
     from paretosteer.runtime.progress_bars import Channel
 
     cells = [PlannedCell(config, None) for config in configs]
-    return Job(cells, view=Channel(channel) if channel else None, folder=folder)
+    return Job(cells, marks, view=Channel(channel) if channel else None, folder=folder)
 
 
 def finish_sweep(cells: Sequence[PlannedCell]) -> int:

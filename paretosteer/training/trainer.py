@@ -23,10 +23,11 @@ from torch.nn import Parameter
 from paretosteer.errors import DivergenceError
 from paretosteer.interfaces import Array
 from paretosteer.policies.control import Control
-from paretosteer.policies.kl import TRAIN_LESS, damage
+from paretosteer.policies.kl import TRAIN_LESS, brief_damage, damage
 from paretosteer.policies.protocols import Policy
 from paretosteer.runtime.accelerate_processes import accelerator, averaged, from_first, gathered
 from paretosteer.runtime.batch_size import out_of_memory
+from paretosteer.runtime.progress import first_in_sweep
 from paretosteer.training.budget import Account
 from paretosteer.training.draws import Draw, Draws
 from paretosteer.training.feedback import Batch, Feedback
@@ -292,9 +293,10 @@ class Trainer:
         tokens = sum(part.batch.tokens for part in parts) / sum(part.batch.terms for part in parts)
         if warning := damage(figures.get("kl", 0.0), tokens):
             self.drift_warned = True
-            self.say(
-                f"warning: phase {name!r}, step {self.account.steps + 1}: {warning}; {TRAIN_LESS}"
-            )
+            step = f"phase {name!r}, step {self.account.steps + 1}"
+            full = f"{step}: {warning}; {TRAIN_LESS}"
+            first = first_in_sweep("trained_damage")
+            self.say(f"warning: {full if first else brief_damage(figures['kl'])}")
 
     def _book(self, phase: Phase, parts: Sequence[Part]) -> None:
         processes = self.accelerator.num_processes

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from accelerate import Accelerator
 
-from paretosteer.cells.drift_warning import drift_warning
+from paretosteer.cells.drift_warning import drift_warning, say_drift_warning
 from paretosteer.policies.kl import damage
+from paretosteer.runtime.progress import cell_of_sweep
 from paretosteer.training.trainer import Trainer
 
 
@@ -31,6 +32,23 @@ def test_training_warns_once():
     (line,) = said
     assert line.startswith("warning: phase 'bank 0', step 1: the KL from the start model is 20.0")
     assert "lower method.learning_rate" in line and trainer.drift_warned
+
+
+def test_later_cells_of_a_sweep_warn_in_one_line(tmp_path, capsys):
+    drift = pd.DataFrame({"point": [0, 1], "kl": [20, 40], "tokens": 16})
+    for number in (1, 2):
+        with cell_of_sweep(number, 2, tmp_path):
+            say_drift_warning(drift, trained=True)
+    text = capsys.readouterr().err
+    assert text.count("lower method.learning_rate") == 1
+    assert text.endswith("[2/2] warning: KL 40.0 nats per answer, texts are usually damaged\n")
+
+
+def test_another_machine_warns_in_full(tmp_path, capsys):
+    drift = pd.DataFrame({"point": [0], "kl": [20], "tokens": 16})
+    with cell_of_sweep(2, 2, tmp_path / "absent"):
+        say_drift_warning(drift, trained=True)
+    assert "learning_rate" in capsys.readouterr().err
 
 
 def test_the_warning_of_a_cell_has_the_worst_point():
