@@ -282,6 +282,15 @@ def test_wide_tables_say_that_they_scroll(driver: "Chrome", report: Report) -> N
     page.wait(lambda: "more" not in box.get_attribute("class").split())
 
 
+def test_static_figures_scroll_in_their_own_box(driver: "Chrome", report: Report) -> None:
+    page = Page(driver, report.page, width=390)
+    page.wait_for_plots()
+    page.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    wide = "return document.querySelector('figure .scroll img').getBoundingClientRect().width"
+    page.wait(lambda: page.run(wide) > 390)
+    assert page.run("return document.documentElement.scrollWidth") <= 390
+
+
 def test_headings_explain_themselves(driver: "Chrome", report: Report) -> None:
     page = Page(driver, report.page)
     page.wait(lambda: page.all("#tip"))

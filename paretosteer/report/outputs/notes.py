@@ -29,6 +29,11 @@ EQUAL_APART = {1: 80, 3: 76}
 
 def notes(result: TableResult) -> list[str]:
     """Notes on a table, as plain text."""
+    return [*figure_notes(result), *cell_notes(result)]
+
+
+def figure_notes(result: TableResult) -> list[str]:
+    """Notes on the figures of a table and what may be concluded from them."""
     scored = result.scored
     if not scored:
         return ["No cell of this table was scored."]
@@ -57,11 +62,14 @@ def notes(result: TableResult) -> list[str]:
         _batches(scored),
         _dials(scored),
         _outside(result),
-        _sources(scored),
-        _recorded(scored),
         left_out(result),
     )
     return [note for kind in kinds for note in kind]
+
+
+def cell_notes(result: TableResult) -> list[str]:
+    """Notes on the cells behind a table: their source code, data and reward models."""
+    return [*_sources(result.scored), *_recorded(result.scored)]
 
 
 def warnings(result: TableResult) -> list[str]:

@@ -18,12 +18,16 @@ from paretosteer.report.analysis.tables import Tables
 from paretosteer.report.columns import HYPERVOLUME, other_columns, section
 from paretosteer.report.figures.all_figures import drawings, render
 from paretosteer.report.figures.style import DARK
-from paretosteer.report.outputs.notes import equal_drift_leader, warnings
+from paretosteer.report.outputs.notes import (
+    cell_notes,
+    equal_drift_leader,
+    figure_notes,
+    warnings,
+)
 from paretosteer.report.outputs.text_tables import (
     apart,
     decoding_columns,
     headline,
-    table_notes,
 )
 from paretosteer.report.page.assets import assets
 from paretosteer.report.page.carried_texts import TEXT_BYTES
@@ -75,7 +79,7 @@ def page(
     pairs = [PairedUtility(each) if each.scored else None for each in drawn]
     return _template("page.html").render(
         tables=[
-            _table(result, table_notes(result, special))
+            _table(result, special.get(result.table.number))
             | (_measures(result, focused, own, paired, light) if paired else {"measures": None})
             for result, focused, own, paired in zip(results, drawn, texts, pairs, strict=True)
         ],
@@ -100,6 +104,7 @@ def _template(name: str) -> "Template":
     )
     # `value | number("z.2f")`: Python's format, with a true minus sign.
     templates.filters["commands"] = _commands
+    templates.filters["breakable"] = _breakable
     templates.filters["number"] = lambda value, form: format(value, form).replace("-", "−")
     return templates.get_template(name)
 
@@ -109,6 +114,13 @@ def _commands(text: str) -> "Markup":
     from markupsafe import Markup, escape
 
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _breakable(label: str) -> "Markup":
+    """Label as HTML that may break after `=` and commas, rather than within a word."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"[=,](?=\S)", r"\g<0><wbr>", str(escape(label))))  # entities have neither
 
 
 def _title(results: Sequence[TableResult]) -> str:
@@ -131,13 +143,14 @@ def _glossary(results: Sequence[TableResult]) -> list[Column]:
     return [each for each in columns if any(result.present([each]) for result in results)]
 
 
-def _table(result: TableResult, notes: Sequence[str]) -> dict[str, Any]:
+def _table(result: TableResult, special: str | None) -> dict[str, Any]:
     return {
         "number": result.table.number,
         "benchmark": result.table.benchmark,
         "place": result.table.place,
         "headline": headline(result),
-        "notes": notes,
+        "notes": [*([special] if special else []), *figure_notes(result)],
+        "cell_notes": cell_notes(result),
         "warnings": warnings(result),
         "noun": result.noun,
         "winner": _winner(result),

@@ -177,7 +177,7 @@ function card(table, row) {
   const text = make("p", { class: "written" });
   const scores = make("ul", { class: "scores" });
   const node = make("article", { class: "card", style: `--own:${row.colour}` },
-    make("h5", {}, key(row), ` ${title(row)} `, badge),
+    make("h5", {}, key(row), ...breakable(` ${title(row)} `), badge),
     ...meters.map((each) => each.node), sums, make("p", { class: "soft small sums bill" }, row.bill),
     ...(table.texts ? [text, scores] : []));
   const show = (view, best) => {

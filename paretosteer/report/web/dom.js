@@ -49,6 +49,11 @@ function percent(share) {
   return `${Math.round(100 * share)}\u00a0%`;
 }
 
+// Text nodes that may break after "=" and commas, rather than within a word.
+function breakable(text) {
+  return text.split(/(?<=[=,])(?=\S)/).flatMap((part, n) => (n ? [make("wbr"), part] : [part]));
+}
+
 function title(row) {
   return row.label + row.mark;
 }

@@ -12,7 +12,7 @@ function legend(view) {
   const { rows } = view.table;
   const buttons = rows.map((row, place) => {
     const button = make("button", { type: "button", class: "toggle", title: "show or hide" },
-      key(row), ` ${title(row)}`);
+      key(row), ...breakable(` ${title(row)}`));
     button.addEventListener("click", () => view.change(() => {
       if (!view.hidden.delete(place)) view.hidden.add(place);
     }));

@@ -131,7 +131,7 @@ function sampleCard(table, each, prompts, words) {
   const from = table.texts.replicates[each.row][each.turn];
   const sample = each.number ? `, sample ${each.number + 1}` : "";
   return make("article", { class: "sample" },
-    make("p", { class: "small" }, key(row), make("b", {}, ` ${title(row)}`),
+    make("p", { class: "small" }, key(row), make("b", {}, ...breakable(` ${title(row)}`)),
       make("span", { class: "soft" }, ` at ${pointName(table, each.point)}, ${from}${sample}`)),
     make("p", {}, make("span", { class: "soft" }, ...marked(prompts[each.prompt], words)), " ",
       ...marked(each.text, words)),

@@ -58,7 +58,7 @@ function spider(node, view) {
     const chart = chartBox(`Objectives of ${row.label} by its dials`);
     const pick = choice("Dials", row.cube.dials.map((alpha) => `α ${vector(alpha)}`), chosen,
       (place) => view.change(() => { chosen = place; }));
-    node.append(make("h4", {}, `Dials α of its own: ${title(row)}`),
+    node.append(make("h4", {}, ...breakable(`Dials α of its own: ${title(row)}`)),
       make("label", { class: "pick" }, `α of ${table.names.join(", ")} `, pick), chart);
     view.parts.push({ node: chart, draw: () => drawSpider(chart, table, row, chosen) });
   }

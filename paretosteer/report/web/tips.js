@@ -33,7 +33,7 @@ function tips() {
   window.addEventListener("scroll", follow, { capture: true, passive: true });
 }
 
-// Tables wider than the page say that they scroll, and can be scrolled by keys.
+// Tables and figures wider than the page say that they scroll, and can be scrolled by keys.
 function scrollers() {
   const watch = new ResizeObserver((entries) =>
     requestAnimationFrame(() => entries.forEach(({ target }) => mark(target))));
@@ -45,7 +45,8 @@ function scrollers() {
     else box.removeAttribute("tabindex");
   };
   for (const box of document.querySelectorAll(".scroll")) {
-    const caption = box.querySelector("caption")?.textContent ?? "Table";
+    const caption = box.querySelector("caption")?.textContent
+      ?? (box.querySelector("img") ? "Figure" : "Table");
     box.setAttribute("role", "region");
     box.setAttribute("aria-label", caption);
     box.addEventListener("scroll", () => mark(box), { passive: true });
