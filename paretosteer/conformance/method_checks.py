@@ -26,6 +26,7 @@ from paretosteer.conformance.option_checks import options
 from paretosteer.errors import UnsupportedError, UsageError, first_line
 from paretosteer.findings import Finding, fault, note
 from paretosteer.interfaces import Array
+from paretosteer.method import Method
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.simplex import check, coarse_lattice
@@ -122,7 +123,7 @@ def determinism(fixture: MethodFixture) -> Findings:
     first, again, other = fixture.trained, fixture.train(), fixture.train(SEED + 1)
     if name := differing_tensor(first.state, again.state):
         yield fault(f"the same seed gave a different {name}", SEEDED)
-    elif not same_control(first.method.control(mu), again.method.control(mu)):
+    elif not same_control(control_of(first.method, mu), control_of(again.method, mu)):
         yield fault("the same seed gave different controls", SEEDED)
     if other.trainer.account.steps and not differing_tensor(first.state, other.state):
         yield fault("another seed gave the same tensors", f"do not fix the seed: {SEEDED}")
@@ -194,7 +195,7 @@ def save_and_load(fixture: MethodFixture) -> Findings:
         yield fault("selection is lost", "keep what control needs in self.selection")
     if name := differing_tensor(method.policy.state(), loaded.policy.state()):
         yield fault(f"{name} differs after loading", "include all trained tensors in policy.state")
-    control, again = (each.control(fixture.preferences) for each in (method, loaded))
+    control, again = (control_of(each, fixture.preferences) for each in (method, loaded))
     if not same_control(control, again):
         yield fault(
             "a loaded method gives different controls", "save their inputs in self.selection"
@@ -271,7 +272,10 @@ def controls(fixture: MethodFixture) -> Findings:
     if not np.array_equal(given, preferences):
         yield fault("control changes the preferences passed to it", "copy them first")
     if not isinstance(control, Control):
-        yield fault(f"control returns {type(control).__name__}", "return a Control")
+        yield fault(
+            f"control returns {type(control).__name__}",
+            "return a Control, such as Control.soup(weights)",
+        )
         return
     yield from _finite_rows(control, len(preferences))
     if not same_control(method.control(preferences), control):
@@ -298,7 +302,7 @@ def dials(fixture: MethodFixture) -> Findings:
     """Each dial acts on its own row only, and a row with empty dials is a row without."""
     # Inside the simplex: at a vertex, a dial may rightly change nothing.
     method, preferences = fixture.trained.method, fixture.preferences[-2:]
-    plain = method.control(preferences)
+    plain = control_of(method, preferences)
     if not same_control(method.control(preferences, [{}, {}]), plain, CONTROL_ATOL):
         yield fault("empty dials give a different control than none", "treat {} like None")
     for name, lowest in method.dials().items():
@@ -310,6 +314,14 @@ def dials(fixture: MethodFixture) -> Findings:
         second, alone = control.take(torch.tensor([1])), method.control(preferences[1:])
         if not same_control(second, alone, CONTROL_ATOL):
             yield fault(f"the dial {name} of one row changes another row", ROWWISE)
+
+
+def control_of(method: Method, preferences: Array) -> Control:
+    """Control of a method, or NotChecked if it is none, which `controls` reports."""
+    control: object = method.control(preferences)
+    if not isinstance(control, Control):
+        raise NotChecked(f"control returns {type(control).__name__}, not a Control")
+    return control
 
 
 def _finite_rows(control: Control, rows: int) -> Findings:
@@ -391,7 +403,7 @@ def _scores_at_ends(fixture: MethodFixture) -> Array:
     for rows, _, answers in roll_out(
         method.policy,
         prompts,
-        method.control(np.eye(m)),
+        control_of(method, np.eye(m)),
         seed=SEED,
         samples=SAMPLES,
         batch_rows=fixture.setting.eval_rows,

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 import torch
-from broken_methods import METHODS, NOTES, SeesTheDraw, Sound
+from broken_methods import METHODS, NOTES, PlainArray, SeesTheDraw, Sound
 
 from paretosteer.conformance import Finding, check_method, faults
 from paretosteer.conformance.class_checks import CLASS_CHECKS
@@ -69,6 +69,11 @@ def test_what_does_not_steer_is_noted_and_no_fault(name: str, overrides: list[st
 def test_a_class_is_checked_without_being_registered(method: type) -> None:
     found = check_method(method, "method.rank=4", STEPS)
     assert {finding.severity for finding in found} == {"ok"}, "\n".join(map(str, found))
+
+
+def test_a_wrong_control_is_the_only_fault_it_causes() -> None:
+    (fault,) = faults(check_method(PlainArray, STEPS))
+    assert str(fault).endswith("return a Control, such as Control.soup(weights)")
 
 
 @pytest.mark.parametrize(("method", "check", "told"), METHODS)
