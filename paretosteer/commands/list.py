@@ -148,7 +148,8 @@ def _comment(path: Path) -> str:
 
 def _pick(kind: str, name: str, names: Iterable[str]) -> str:
     if name not in names:
-        raise UsageError(f"unknown {kind} {name!r}; {did_you_mean(name, names)}")
+        closest = registry.closest if kind in ("objective", "metric") else did_you_mean
+        raise UsageError(f"unknown {kind} {name!r}; {closest(name, names)}")
     return name
 
 

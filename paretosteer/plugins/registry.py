@@ -247,7 +247,16 @@ def _known(group: Group, name: str) -> Offer:
 
 def _remedy(group: Group, name: str) -> str:
     known = names(group)
-    return did_you_mean(name, known) if known else "none is: install paretosteer again"
+    return closest(name, known) if known else "none is: install paretosteer again"
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """Remedy for an unknown name of a plug-in: a known one, or `--plugin` where none was given."""
+    remedy = did_you_mean(name, known)
+    if single_files.files():
+        return remedy
+    link = " If" if remedy.endswith("?") else "; if"
+    return f"{remedy}{link} it is in a file, pass --plugin FILE.py"
 
 
 def _package(entry: EntryPoint) -> str:

@@ -315,7 +315,8 @@ def _unknown_choice(file: str, choices: Sequence[str] | None) -> str:
             registry.find(options_source.GROUPS[group], name)  # several packages may offer it
     except UsageError as error:
         return str(error)
-    hint = path_hint(group, name) or did_you_mean(name, choices or ())
+    closest = registry.closest if group in options_source.GROUPS else did_you_mean
+    hint = path_hint(group, name) or closest(name, choices or ())
     return f"{group}={name}: no such {group}; {hint}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, stops_job
+from paretosteer.errors import PLUGIN_ERRORS, UsageError, stops_job
 from paretosteer.interfaces import Array
 from paretosteer.objective import Objective, TextObjective
 from paretosteer.plugins import registry
@@ -64,7 +64,7 @@ def text_objectives(names: Sequence[str]) -> list[TextObjective]:
 
 def _text_objective(name: str) -> TextObjective:
     if registry.find("objectives", name) is None:
-        remedy = did_you_mean(name, registry.names("objectives"))
+        remedy = registry.closest(name, registry.names("objectives"))
         raise UsageError(f"benchmark.objectives: {name!r} is unknown; {remedy}")
     objective: TextObjective = registry.load("objectives", name)
     return objective
