@@ -296,7 +296,8 @@ def test_a_dry_run_says_which_cells_cannot_run(lab: Lab, output: Output) -> None
 def test_bad_overrides_are_one_line_and_exit_2(lab: Lab, output: Output, command: str) -> None:
     assert main([command, "method=rewarded_suop"]) == 2
     assert output()[1] == (
-        "paretosteer: method=rewarded_suop: no such method; did you mean 'rewarded_soup'?\n"
+        "paretosteer: method=rewarded_suop: no such method; did you mean 'rewarded_soup'? "
+        "If it is in a file, pass --plugin FILE.py\n"
     )
 
 

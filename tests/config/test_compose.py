@@ -88,7 +88,8 @@ def test_names_that_a_user_adds_to_a_mapping_are_added_again() -> None:
     [
         (
             ["method=rewarded_suop"],
-            "method=rewarded_suop: no such method; did you mean 'rewarded_soup'?",
+            "method=rewarded_suop: no such method; did you mean 'rewarded_soup'? If it is in a "
+            "file, pass --plugin FILE.py",
         ),
         (
             ["benchmark=preferences", "benchmark.pairs.helpfull=x"],
