@@ -224,7 +224,7 @@ def test_the_readmes_judge_is_that_of_the_archived_cells(tmp_path: Path) -> None
         judged[board.loc[path, "label"]] = metrics.controllability(preferences, points)
     for row in _table(readme.partition("## A real model")[2]):
         value = format(float(judged[_label(row)]), "z.2f").replace("-", "−")
-        assert row["by the judge"] == value, row
+        assert row["Controllability (judge)"] == value, row
 
 
 def _label(row: dict[str, str]) -> str:
