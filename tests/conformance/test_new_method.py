@@ -41,11 +41,13 @@ def test_the_skeleton_passes_its_own_test(here: Path, capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize("kind", ["objective", "metric"])
 def test_a_small_plug_in_passes_its_own_test(kind: str, here: Path) -> None:
-    assert main(["new", kind, "calm"]) == 0
-    code = "import sys, pytest; sys.path.insert(0, 'calm'); sys.exit(pytest.main(['-q', 'calm']))"
+    name = f"calm_{kind}"  # the folder of a plug-in stays on the path of this process
+    assert main(["new", kind, name]) == 0
+    run = f"sys.path.insert(0, '{name}'); sys.exit(pytest.main(['-q', '{name}']))"
+    code = f"import sys, pytest; {run}"
     done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-    assert main(["list", f"{kind}s", "calm", "--plugin", "calm/calm.py"]) == 0
+    assert main(["list", f"{kind}s", name, "--plugin", f"{name}/{name}.py"]) == 0
 
 
 @pytest.mark.slow
