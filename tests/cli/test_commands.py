@@ -39,7 +39,8 @@ class Lab:
         folder = config.folder / f"seed{config.seed}-{IDENTITY}"
         stages = ["train"] if fate == "cached" else []
         what = {"cached_stages": stages, "steps": 120, "variant": "full", "sampled_rows": 9}
-        return SimpleNamespace(config=config, folder=folder, data=[], digests={}, **what)
+        what |= {"objectives": ["positive", "varied"], "data": [], "digests": {}}
+        return SimpleNamespace(config=config, folder=folder, **what)
 
     def run_cell(self, plan: SimpleNamespace, tracker: Tracker, failures: object) -> Record:
         """Run: an exception is raised, a status recorded."""
@@ -89,7 +90,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setattr(
         paretosteer.report,
         "write_report",
-        lambda dirs, out=None, raw_reference=None: stand_in.reported.append(dirs),
+        lambda dirs, *further, **options: stand_in.reported.append(dirs),
         raising=False,
     )
     monkeypatch.setattr(
