@@ -1,6 +1,6 @@
 """Evaluation of a table: metrics, intervals and costs of every row, best first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -59,7 +59,7 @@ class RowResult:
     row: Row
     figures: Figures  # by column of the leaderboard
     curves: Curves | None  # None if no cell was scored
-    near: bootstrap.Volumes | None = None  # at equal drift; None if a replicate has no point there
+    near: bootstrap.Volumes | None = None  # at equal drift, of the two rows compared there
 
     @cached_property
     def damage(self) -> DamagedPoints | None:
@@ -190,11 +190,12 @@ def evaluate(
         _points(row) for other in table.other_grids for row in other.rows if row.replicates
     ]
     measured = measure(points, frame, row_metrics, spread, elsewhere)
+    rivals = _drift_rivals(scored, measured, drift)
     work = (
         (row, own, {**figures, **_at_equal_drift(row, drift)})
         for row, own, figures in zip(scored, points, measured, strict=True)
     )
-    results = list(spread(partial(_result, frame, oracle, outer, drift), work))
+    results = list(spread(partial(_result, frame, oracle, outer, drift, rivals), work))
     ranked = sorted(results, key=_rank)
     # Rows that are exempt from the budget do not compete.
     best = next((each for each in ranked if not each.row.exempt), ranked[0])
@@ -223,6 +224,19 @@ def evaluate(
     )
 
 
+def _drift_rivals(
+    rows: Sequence[Row], figures: Sequence[Figures], drift: EqualDrift | None
+) -> frozenset[str]:
+    """Labels of the best competing row and the best at equal drift; empty if they are the same."""
+    if not drift:
+        return frozenset()
+    both = zip(rows, figures, strict=True)
+    volumes = {row.label: own["hypervolume"] for row, own in both if not row.exempt}
+    near = {label: drift.at_middle[label] for label in volumes if label in drift.at_middle}
+    rivals = {max(each, key=each.__getitem__) for each in (volumes, near) if each}
+    return frozenset(rivals if len(rivals) == 2 else ())
+
+
 def _at_equal_drift(row: Row, drift: EqualDrift | None) -> Figures:
     if not drift or row.label not in drift.at_middle:
         return {}
@@ -245,6 +259,7 @@ def _result(
     oracle: Oracle | None,
     outer: bool,
     drift: EqualDrift | None,
+    rivals: Collection[str],
     of: tuple[Row, Points, Figures],
 ) -> RowResult:
     row, points, figures = of
@@ -259,7 +274,7 @@ def _result(
         **({"budget_steps": row.cap} if row.cap is not None else {}),
     }
     near = None
-    if drift and row.label in drift.at_middle:
+    if drift and row.label in drift.at_middle and row.label in rivals:
         near = near_volumes(row, points.values, draws, frame.reference, frame.exact, drift.middle)
     return RowResult(row, everything, curves, near)
 

@@ -173,7 +173,7 @@ def equal_drift_leader(result: TableResult) -> Iterator[str]:
             f"{leader.figures[column]:.2f} and {first.figures[column]:.2f}, a difference of "
             f"{lead.estimate:.2f} {ends}."
         )
-    elif not first.near:
+    elif column not in first.figures:
         total, empty = len(first.row.replicates), empty_replicates(first.row, limit)
         where = f" in {empty} of {plural(total, result.noun)}" if empty < total else ""
         yield (
