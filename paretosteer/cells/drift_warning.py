@@ -23,7 +23,7 @@ def drift_warning(drift: pd.DataFrame, trained: bool) -> str | None:
 
     """
     found = _damaged(drift)
-    return f"{found.sentence}; {remedy(trained)}" if found else None
+    return _in_full(found, trained) if found else None
 
 
 def say_drift_warning(drift: pd.DataFrame, trained: bool) -> None:
@@ -32,7 +32,11 @@ def say_drift_warning(drift: pd.DataFrame, trained: bool) -> None:
     if not found:
         return
     first = first_in_sweep("trained_damage" if trained else "adapter_damage")
-    say(f"warning: {drift_warning(drift, trained) if first else brief_damage(found.kl)}")
+    say(f"warning: {_in_full(found, trained) if first else brief_damage(found.kl)}")
+
+
+def _in_full(found: DamagedPoints, trained: bool) -> str:
+    return f"{found.sentence}; {remedy(trained)}"
 
 
 def _damaged(drift: pd.DataFrame) -> DamagedPoints | None:
