@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from paretosteer import metrics
 from paretosteer.metrics.input_checks import FloatArray
-from paretosteer.report.analysis.bootstrap import Draws, Volumes, volumes
+from paretosteer.report.analysis.bootstrap import Draws, Gap, Volumes, volumes
 from paretosteer.report.analysis.tables import Row
 
 _STEPS = 24  # number of thresholds: quantiles of the KL of the table's points
@@ -23,6 +23,15 @@ class EqualDrift:
     middle: float  # threshold with half of the competing points that moved below it
     volumes: Mapping[str, FloatArray]  # (t,) by row, means over replicates; NaN if one has no point
     at_middle: Mapping[str, float]  # by row, where every replicate has a point below `middle`
+
+
+@dataclass(frozen=True)
+class DriftLead:
+    """A row that is best at equal drift, beside the one that is best of all."""
+
+    leader: Row
+    first: Row
+    gap: Gap | None  # of their hypervolumes there; None where a replicate of `first` has no point
 
 
 def equal_drift(rows: Sequence[Row], reference: Sequence[float], exact: bool) -> EqualDrift | None:

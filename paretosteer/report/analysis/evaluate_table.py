@@ -1,6 +1,6 @@
 """Evaluation of a table: metrics, intervals and costs of every row, best first."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -13,7 +13,12 @@ from paretosteer.metrics.row_metric import Column
 from paretosteer.metrics.row_points import Points
 from paretosteer.policies.kl import DamagedPoints
 from paretosteer.report.analysis import bootstrap
-from paretosteer.report.analysis.equal_drift import EqualDrift, equal_drift, near_volumes
+from paretosteer.report.analysis.equal_drift import (
+    DriftLead,
+    EqualDrift,
+    equal_drift,
+    near_volumes,
+)
 from paretosteer.report.analysis.oracle import Oracle, common_oracle
 from paretosteer.report.analysis.ranks import COMPARED, Pair, compare, standings
 from paretosteer.report.analysis.replicates import Replicate, damage_of, replicate_noun
@@ -59,7 +64,6 @@ class RowResult:
     row: Row
     figures: Figures  # by column of the leaderboard
     curves: Curves | None  # None if no cell was scored
-    near: bootstrap.Volumes | None = None  # at equal drift, of the two rows compared there
 
     @cached_property
     def damage(self) -> DamagedPoints | None:
@@ -88,6 +92,7 @@ class TableResult:
     outer: bool  # whether intervals cover replicates
     noun: str  # name of a replicate: seed, fold or replicate
     equal_drift: EqualDrift | None  # None if no KL was measured
+    drift_lead: DriftLead | None = None  # None unless another row is best at equal drift
     raw_reference: Sequence[float] | None = None  # the user's, in raw units
     raw_bounds: Sequence[Sequence[float]] | None = None  # lowest and highest values, the user's
 
@@ -190,12 +195,11 @@ def evaluate(
         _points(row) for other in table.other_grids for row in other.rows if row.replicates
     ]
     measured = measure(points, frame, row_metrics, spread, elsewhere)
-    rivals = _drift_rivals(scored, measured, drift)
     work = (
         (row, own, {**figures, **_at_equal_drift(row, drift)})
         for row, own, figures in zip(scored, points, measured, strict=True)
     )
-    results = list(spread(partial(_result, frame, oracle, outer, drift, rivals), work))
+    results = list(spread(partial(_result, frame, oracle, outer), work))
     ranked = sorted(results, key=_rank)
     # Rows that are exempt from the budget do not compete.
     best = next((each for each in ranked if not each.row.exempt), ranked[0])
@@ -219,22 +223,37 @@ def evaluate(
         outer=outer,
         noun=replicate_noun(replicates),
         equal_drift=drift,
+        drift_lead=_drift_lead(ranked, drift, frame, outer),
         raw_reference=raw_reference,
         raw_bounds=raw_bounds,
     )
 
 
-def _drift_rivals(
-    rows: Sequence[Row], figures: Sequence[Figures], drift: EqualDrift | None
-) -> frozenset[str]:
-    """Labels of the best competing row and the best at equal drift; empty if they are the same."""
-    if not drift:
-        return frozenset()
-    both = zip(rows, figures, strict=True)
-    volumes = {row.label: own["hypervolume"] for row, own in both if not row.exempt}
-    near = {label: drift.at_middle[label] for label in volumes if label in drift.at_middle}
-    rivals = {max(each, key=each.__getitem__) for each in (volumes, near) if each}
-    return frozenset(rivals if len(rivals) == 2 else ())
+def _drift_lead(
+    ranked: Sequence[RowResult], drift: EqualDrift | None, frame: Frame, outer: bool
+) -> DriftLead | None:
+    """The best competing row at equal drift and the best of all; None if they are the same."""
+    competing = [each for each in ranked if not each.row.exempt]
+    near = [each for each in competing if drift and each.row.label in drift.at_middle]
+    if not drift or not near:
+        return None
+    first, leader = competing[0], max(near, key=lambda each: drift.at_middle[each.row.label])
+    if leader is first:
+        return None
+    gap = None
+    if first in near:
+        ahead, behind = (_near_volumes(each, drift, frame, outer) for each in (leader, first))
+        gap = bootstrap.gap(ahead, behind, outer)
+    return DriftLead(leader.row, first.row, gap)
+
+
+def _near_volumes(
+    result: RowResult, drift: EqualDrift, frame: Frame, outer: bool
+) -> bootstrap.Volumes:
+    assert result.curves  # ranked rows have them
+    row, points = result.row, result.curves.replicates
+    draws = bootstrap.resample(row.replicates, outer)
+    return near_volumes(row, points, draws, frame.reference, frame.exact, drift.middle)
 
 
 def _at_equal_drift(row: Row, drift: EqualDrift | None) -> Figures:
@@ -255,12 +274,7 @@ def _points(row: Row) -> Points:
 
 
 def _result(
-    frame: Frame,
-    oracle: Oracle | None,
-    outer: bool,
-    drift: EqualDrift | None,
-    rivals: Collection[str],
-    of: tuple[Row, Points, Figures],
+    frame: Frame, oracle: Oracle | None, outer: bool, of: tuple[Row, Points, Figures]
 ) -> RowResult:
     row, points, figures = of
     draws = bootstrap.resample(row.replicates, outer)
@@ -273,10 +287,7 @@ def _result(
         **_costs(row),
         **({"budget_steps": row.cap} if row.cap is not None else {}),
     }
-    near = None
-    if drift and row.label in drift.at_middle and row.label in rivals:
-        near = near_volumes(row, points.values, draws, frame.reference, frame.exact, drift.middle)
-    return RowResult(row, everything, curves, near)
+    return RowResult(row, everything, curves)
 
 
 def _curves(

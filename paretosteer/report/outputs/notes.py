@@ -8,7 +8,7 @@ from paretosteer.cells.record import ScoredRecord
 from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
 from paretosteer.metrics.power import detectable
 from paretosteer.policies.kl import DAMAGE_PER_ANSWER, DAMAGE_PER_TOKEN, remedy
-from paretosteer.report.analysis.bootstrap import RESAMPLES, gap
+from paretosteer.report.analysis.bootstrap import RESAMPLES
 from paretosteer.report.analysis.comparable import numbered, vector_words
 from paretosteer.report.analysis.drawn_rows import left_out
 from paretosteer.report.analysis.equal_drift import empty_replicates
@@ -152,33 +152,27 @@ def _smoke(rows: tuple[RowResult, ...]) -> Iterator[str]:
 
 def equal_drift_leader(result: TableResult) -> Iterator[str]:
     """The best competing row at equal drift beside the one with most hypervolume, if another."""
-    column = "hypervolume_equal_drift"
-    competing = [each for each in result.scored if not each.row.exempt]
-    measured = [each for each in competing if column in each.figures]
-    if not result.equal_drift or not measured:
+    if not result.equal_drift or not result.drift_lead:
         return
-    first = competing[0]
-    leader = max(measured, key=lambda each: each.figures[column])
-    if leader is first:
-        return
-    limit = result.equal_drift.middle
+    limit, volumes = result.equal_drift.middle, result.equal_drift.at_middle
+    lead = result.drift_lead
+    leader, first = lead.leader.label, lead.first.label
     counting = f"counting only points within {limit:.3g} nats of the start model"
-    if first.near and leader.near and (lead := gap(leader.near, first.near, result.outer)):
-        low, high = lead.interval
-        ahead = f"{leader.row.label} is ahead of {first.row.label}"
-        alike = f"{leader.row.label} and {first.row.label} do not differ significantly"
+    if lead.gap:
+        low, high = lead.gap.interval
+        alike = f"{leader} and {first} do not differ significantly"
         ends = f"[{low:z.2f}, {high:z.2f}]".replace("-", "−")
         yield (
-            f"At equal drift, {ahead if low > 0 else alike}: {counting}, their hypervolumes are "
-            f"{leader.figures[column]:.2f} and {first.figures[column]:.2f}, a difference of "
-            f"{lead.estimate:.2f} {ends}."
+            f"At equal drift, {f'{leader} is ahead of {first}' if low > 0 else alike}: {counting}, "
+            f"their hypervolumes are {volumes[leader]:.2f} and {volumes[first]:.2f}, a difference "
+            f"of {lead.gap.estimate:.2f} {ends}."
         )
-    elif column not in first.figures:
-        total, empty = len(first.row.replicates), empty_replicates(first.row, limit)
+    elif first not in volumes:
+        total, empty = len(lead.first.replicates), empty_replicates(lead.first, limit)
         where = f" in {empty} of {plural(total, result.noun)}" if empty < total else ""
         yield (
-            f"At equal drift, {leader.row.label} has the largest hypervolume: {counting}, "
-            f"{leader.figures[column]:.2f}; {first.row.label} has no such point{where}."
+            f"At equal drift, {leader} has the largest hypervolume: {counting}, "
+            f"{volumes[leader]:.2f}; {first} has no such point{where}."
         )
 
 
