@@ -22,9 +22,9 @@ from paretosteer.report.outputs.report_json import report_json
 from paretosteer.report.outputs.text_tables import latex, markdown
 from paretosteer.report.page.carried_texts import TEXT_BYTES
 from paretosteer.report.page.page import page
+from paretosteer.report.raw_reference import check_size
 from paretosteer.report.report_folder import SUMS, Report, report_folder, sums, write_files
 from paretosteer.runtime.progress import say, stage
-from paretosteer.runtime.terminal import plural
 from paretosteer.storage.atomic import remove_drafts
 from paretosteer.storage.locks import owned
 
@@ -127,12 +127,8 @@ def _check_reference(
         return
     if not all(map(math.isfinite, raw_reference)):
         raise UsageError(f"{name}: holds NaN or infinity; give finite numbers")
-    if sizes and len(raw_reference) not in sizes:
-        raise UsageError(
-            f"{name}: found {plural(len(raw_reference), 'value')}, but the tables have "
-            f"{' and '.join(map(str, sorted(sizes)))} objectives; give one value per objective, in "
-            "their order and raw units"
-        )
+    if sizes:
+        check_size(raw_reference, sizes, name, "tables")
 
 
 def _check_bounds(bounds: Sequence[Sequence[float]] | None, found: Tables) -> None:

@@ -33,6 +33,7 @@ from paretosteer.cells.shared_failures import SharedFailures
 from paretosteer.config.dotted_names import by_dotted_name
 from paretosteer.config.schema import CellConfig, escaped, quoted
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, said, stops_job
+from paretosteer.report.raw_reference import check_size
 from paretosteer.runtime.accelerate_processes import is_first
 from paretosteer.runtime.progress import (
     View,
@@ -97,13 +98,9 @@ def plan(configs: Sequence[CellConfig]) -> list[PlannedCell]:
 def check_raw_reference(plans: Sequence[CellPlan]) -> None:
     """UsageError where a reference point fits the objectives of no cell: no report could use it."""
     given = next((plan.config.report.raw_reference for plan in plans), None)
-    sizes = sorted({len(plan.objectives) for plan in plans})
-    if given is not None and len(given) not in sizes:
-        raise UsageError(
-            f"report.raw_reference: found {plural(len(given), 'value')}, but the cells have "
-            f"{' and '.join(map(str, sizes))} objectives; give one value per objective, in their "
-            "order and raw units"
-        )
+    if given is not None:
+        sizes = {len(plan.objectives) for plan in plans}
+        check_size(given, sizes, "report.raw_reference", "cells")
 
 
 def check_folders(plans: Sequence[CellPlan]) -> None:
