@@ -32,8 +32,10 @@ class Conditioned(Generic[B]):
         self.reader: nn.Module | None = None
         self.prefix: BankedPrefix | None = None  # virtual tokens before a text
 
-    def mixed(self, control: Control) -> AbstractContextManager[None]:
-        """Set the banks to this control, for one forward pass."""
+    def mixed(self, control: Control, rows: Tensor | None = None) -> AbstractContextManager[None]:
+        """Set the banks to this control, or to these rows (n,) of it, for one forward pass."""
+        if rows is not None:
+            control = control.take(rows)
         if not self.layers:
             return self.active.set()
         device = next(iter(self.parameters())).device

@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache
 
 from paretosteer.errors import UnsupportedError
 from paretosteer.text.attention import adds_masks
 from paretosteer.text.generate import Mixed
-from paretosteer.text.kv_cache import RoomyLayer, additive, roomy_cache
+from paretosteer.text.kv_cache import RoomyCache, additive, roomy_cache
 from paretosteer.text.softprompt import with_vectors
+
+TOGETHER = 1  # tokens of prompts that are read at once
 
 
 class CausalStream:
@@ -86,17 +87,16 @@ class CausalStream:
         self._room = additive(room, self.network.dtype) if plain else room
         positions = _positions(self.mask)
         self._position = positions[:, -1:]
-        return self._forward(self._inputs(self.ids), self.mask, positions)
+        parts = _by_length(self.mask.sum(dim=1))
+        if self.cache is None or self.virtual is not None or len(parts) == 1:
+            return self._forward(self._inputs(self.ids), self.mask, positions)
+        return self._read_parts(parts, positions)
 
     def select(self, rows: Tensor) -> bool:
         """Go on with these rows (n,) alone, where the cache is ours; True if it is."""
-        if self.own_cache or not isinstance(self.cache, Cache):
+        if not isinstance(self.cache, RoomyCache):
             return False
-        layers = self.cache.layers
-        if not all(isinstance(layer, RoomyLayer) for layer in layers):
-            return False
-        for layer in layers:
-            layer.select(rows)
+        self.cache.select(rows)
         self._room, self._position = self._room[rows], self._position[rows]
         return True
 
@@ -118,8 +118,30 @@ class CausalStream:
             inputs["inputs_embeds"] = torch.cat([ordered, vectors[:, read:]], dim=1)
         return inputs
 
-    def _forward(self, inputs: dict[str, Tensor], mask: Tensor | None, positions: Tensor) -> Tensor:
-        with self.mixed():
+    def _read_parts(self, parts: list[Tensor], positions: Tensor) -> Tensor:
+        """Read the prompts of a part's rows (n,) without the padding that they share.
+
+        `positions` are (rows, P); returns logits (rows, vocabulary) after the prompts.
+        """
+        rows, longest = self.mask.shape
+        read = []
+        for part in parts:
+            places = slice(longest - int(self.mask[part].sum(dim=1).max()), longest)
+            inputs = {"input_ids": self.ids[part, places]}
+            with self.cache.reading(part, rows, places):
+                mask, of_part = self.mask[part, places], positions[part, places]
+                read.append(self._forward(inputs, mask, of_part, part))
+        self.cache.use(longest)
+        return torch.cat(read)[torch.cat(parts).argsort()]
+
+    def _forward(
+        self,
+        inputs: dict[str, Tensor],
+        mask: Tensor | None,
+        positions: Tensor,
+        *part: Tensor,
+    ) -> Tensor:
+        with self.mixed(*part):
             out = self.network(
                 **inputs,
                 attention_mask=mask,
@@ -148,3 +170,14 @@ def _counts_padding(network: Any) -> bool:
 def _positions(mask: Tensor) -> Tensor:
     """Position of every token in its own text, (rows, length): padding does not count."""
     return (mask.cumsum(dim=1) - 1).clamp(min=0)
+
+
+def _by_length(lengths: Tensor) -> list[Tensor]:
+    """Rows (n,) to read together: of like length, longest first, about `TOGETHER` tokens."""
+    order = lengths.argsort(descending=True, stable=True)
+    parts = []
+    while len(order):
+        size = max(1, TOGETHER // max(1, int(lengths[order[0]])))
+        parts.append(order[:size])
+        order = order[size:]
+    return parts

@@ -21,7 +21,8 @@ from paretosteer.policies.control import Control
 
 CHUNK = 2**23  # log-probabilities that are computed at a time: 32 MB for each float32 copy
 
-Mixed = Callable[[], AbstractContextManager[None]]  # sets a model's banks for one forward pass
+# Sets a model's banks for one forward pass of all rows, or of these (n,).
+Mixed = Callable[..., AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)

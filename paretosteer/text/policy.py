@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -194,7 +194,11 @@ class TextPolicy(Conditioned[LinearBanks]):
         `held` says that the banks of a single model stay set for as long as its stream is used.
         """
         if held:
-            return [self._stream(prompts, control, new_tokens, nullcontext)]
+
+            def held_already(rows: Tensor | None = None) -> AbstractContextManager[None]:
+                return nullcontext() if rows is None else self.mixed(control, rows)
+
+            return [self._stream(prompts, control, new_tokens, held_already)]
         return [
             self._stream(prompts, leaf, new_tokens, partial(self.mixed, leaf))
             for leaf in leaves(control)

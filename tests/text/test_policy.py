@@ -8,6 +8,7 @@ import torch
 from paretosteer.errors import UsageError
 from paretosteer.policies.conditioning import Banks, Features, PromptText, Unconditioned
 from paretosteer.policies.control import Control
+from paretosteer.text import causal
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.policy import TextPolicy
@@ -140,6 +141,34 @@ def test_banks_are_set_once_a_generation(llama, monkeypatch):
     monkeypatch.setattr(policy, "mixed", lambda control: calls.append(control) or mixed(control))
     written(policy, PROMPTS, Control.bank([0, 1, 2]))
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("together", [1, 60])
+@pytest.mark.parametrize("mixture", [False, True])
+def test_prompts_of_like_length_are_read_together(any_model, monkeypatch, mixture, together):
+    """Without common padding; answers stay, and so do log-probabilities but for rounding."""
+    policy = banked(any_model)
+    prompts = [Prompt(str(i), "a cat and a dog " * (1 + i % 3)) for i in range(6)]
+    weights = torch.tensor([[1.75, -0.75, 0.2], [0.0, 1.0, 0.0]]).repeat(3, 1)
+    control = Control.soup(weights)
+    if mixture:
+        control = Control.mixture(weights, [Control.bank([k] * 6) for k in range(3)])
+    whole = written(policy, prompts, control)
+    shapes, forward = [], policy.network.forward
+
+    def noted(*args, **given):
+        shapes.append(given["input_ids"].shape if "input_ids" in given else (0, 0))
+        return forward(*args, **given)
+
+    monkeypatch.setattr(policy.network, "forward", noted)
+    monkeypatch.setattr(causal, "TOGETHER", together)
+    parts = written(policy, prompts, control)
+    assert torch.equal(parts.response, whole.response)
+    torch.testing.assert_close(parts.log_probs, whole.log_probs)
+    if any_model.network.config.model_type == "llama":
+        read = [shape for shape in shapes if shape[1] > 1]  # (rows, P) of each part
+        assert sum(rows for rows, _ in read) == 6 * (3 if mixture else 1)
+        assert read[0][1] > read[-1][1]
 
 
 def test_sharpness_moves_between_start_and_policy(llama):
