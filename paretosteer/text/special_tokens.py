@@ -66,9 +66,26 @@ def tokens_before(tokenizer: Any) -> list[int]:
 
 
 def check_vocabulary(tokenizer: Any, network: Any, path: str) -> None:
-    """Raise UsageError if a token that every text or batch may have has no embedding."""
+    """Check the tokens that every text or batch may have.
+
+    Raises
+    ------
+    UsageError
+        If one has no embedding, or the tokenizer lacks the model's end token.
+
+    """
     used = {*tokenizer(PROBE)["input_ids"], tokenizer.pad_token_id, tokenizer.eos_token_id}
     check_embedded(used - {None}, tokenizer, network, path)
+    size = network.get_input_embeddings().weight.shape[0]
+    stated = getattr(network.generation_config, "eos_token_id", None)
+    ends = stated if isinstance(stated, list | tuple) else [stated]
+    named = {int(end) for end in ends if end is not None and end in range(size)}
+    known = set(tokenizer.get_vocab().values())
+    if named and named.isdisjoint(known):
+        raise UsageError(
+            f"model.path: {path!r} ends its texts with token {min(named)}, which its tokenizer of "
+            f"{len(known)} tokens lacks; use the model's own tokenizer"
+        )
 
 
 def check_embedded(

@@ -5,7 +5,7 @@ import torch
 from tiny_models import tiny_network
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from tokenizers_made import like_llama2, like_t5
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast
 
 from paretosteer.errors import UsageError
 from paretosteer.text.model import load_model
@@ -108,3 +108,17 @@ def test_an_unused_token_without_an_embedding_is_no_obstacle(tmp_path):
     model.check_embedded(tokenizer(TEXT)["input_ids"])
     with pytest.raises(UsageError, match="<image>' as token"):
         model.check_embedded(tokenizer(f"{TEXT} <image>")["input_ids"])
+
+
+@pytest.mark.parametrize(
+    ("ends", "refused"), [(30, True), ([30, 31], True), ([30, 2], False), (10_000, False)]
+)
+def test_a_tokenizer_without_the_model_s_end_token_is_another_model_s(ends, refused, tmp_path):
+    """All its tokens have embeddings. An end without an embedding is a leftover default."""
+    path = saved(like_bert(), tmp_path, missing=-40)
+    GenerationConfig(eos_token_id=ends).save_pretrained(path)
+    if not refused:
+        load_model(path, CPU, torch.float32)
+        return
+    with pytest.raises(UsageError, match=r"token 30, which its tokenizer of \d+ tokens lacks; use"):
+        load_model(path, CPU, torch.float32)
