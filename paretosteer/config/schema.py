@@ -57,7 +57,7 @@ class Model(_Section):
     def _path_when_needed(self) -> Model:
         if self.name == "hf" and not self.path:
             raise UsageError(
-                "model.path: required with model=hf; set it to a local folder or a hub name"
+                "model.path: required with model=hf; set it to a folder, a GGUF file or a hub name"
             )
         if self.name == "embedded" and self.revision:
             raise UsageError(

@@ -80,11 +80,11 @@ def _model(row: Mapping[str, Any], record: ScoredRecord) -> dict[str, Any]:
     section = record.config.get("model", {})
     path = section.get("path") if isinstance(section, Mapping) else None
     start = str(path) if record.model.commit and path else f"local/{record.model.name}"
-    developer, _, name = start.rpartition("/")
+    *developer, name = start.split("/")
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", str(row["label"])).strip("-")
     return {
         "name": f"{record.model.name} steered by {row['label']}",
-        "id": f"{developer.rpartition('/')[2] or 'local'}/{name or record.model.name}--{slug}",
+        "id": f"{developer[0] if developer else 'local'}/{name or record.model.name}--{slug}",
         "additional_details": {
             "deployment_type": "self_deployed",
             "model_availability": "open_weights" if record.model.commit else "unknown",

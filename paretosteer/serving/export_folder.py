@@ -34,6 +34,7 @@ def export(policy: Any, control: Control, out: Path, form: Form, about: Mapping[
     check_form(policy, control, form)
     loaded = str(policy.network.config._name_or_path)
     # A relative path would break when the export is used elsewhere; a hub name works anywhere.
+    commit = policy.model.commit if policy.model.hub_name else None
     start = policy.model.hub_name or (
         str(Path(loaded).resolve()) if Path(loaded).is_dir() else loaded
     )
@@ -42,9 +43,7 @@ def export(policy: Any, control: Control, out: Path, form: Form, about: Mapping[
         write_policy(policy, control, form, draft, start, final=out)
         check_export(policy, control, form, draft, loaded)
         write_json(draft / ABOUT, about)
-        base = (
-            f'"{HERE}/{BASE}"' if (draft / BASE).is_dir() else _quoted(start, policy.model.commit)
-        )
+        base = f'"{HERE}/{BASE}"' if (draft / BASE).is_dir() else _quoted(start, commit)
         auto = "Seq2SeqLM" if policy.network.config.is_encoder_decoder else "CausalLM"
         readme = _readme(about, f"AutoModelFor{auto}", None if form == "model" else base)
         (draft / README).write_text(readme, encoding="utf-8")

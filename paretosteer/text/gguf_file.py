@@ -18,7 +18,7 @@ from paretosteer.text.load_weights import load_weights
 SUFFIX = ".gguf"
 
 
-def gguf_folder(path: str, option: str) -> Path:
+def gguf_folder(file: Path, option: str) -> Path:
     """Folder with the dequantised weights and the tokenizer of a GGUF file.
 
     Raises
@@ -27,9 +27,8 @@ def gguf_folder(path: str, option: str) -> Path:
         If the file does not exist, cannot be read, or the package gguf is not installed.
 
     """
-    file = Path(path)
     if not file.is_file():
-        raise UsageError(f"{option}: the file {path!r} does not exist; use a GGUF file")
+        raise UsageError(f"{option}: the file {str(file)!r} does not exist; use a GGUF file")
 
     def key() -> dict[str, str]:
         return {"file": input_digest(file), "transformers": version("transformers")}

@@ -11,7 +11,7 @@ import torch
 from paretosteer.errors import UsageError, first_line
 from paretosteer.text.generation_settings import check_generation_settings
 from paretosteer.text.load_weights import load_weights, placed
-from paretosteer.text.model_source import model_commit, model_folder, source_name
+from paretosteer.text.model_source import is_gguf, model_commit, model_folder, source_name
 from paretosteer.text.read_tokenizer import read_tokenizer
 from paretosteer.text.special_tokens import check_embedded, check_vocabulary, leave_open
 from paretosteer.text.uniform_context import uniform_context
@@ -30,7 +30,7 @@ class LanguageModel:
     name: str
     longest: int | None = None
     recompute: bool = False  # gradient checkpointing
-    hub_name: str | None = None  # owner/name, for a model of the hub
+    hub_name: str | None = None  # owner/name, for a model that others load from the hub by it
     commit: str | None = None  # of the hub
     own_cache: bool = False  # sample with the architecture's own cache and masks, not with ours
 
@@ -132,12 +132,12 @@ def load_model(
     check_generation_settings(network, folder)
     tokenizer.padding_side = "right" if config.is_encoder_decoder else "left"
     network.requires_grad_(False)
-    commit = model_commit(path, folder)
+    commit = model_commit(path, folder, revision)
     model = LanguageModel(
         placed(network.eval(), device),
         tokenizer,
         source_name(path),
-        hub_name=path if commit else None,
+        hub_name=path if commit and not is_gguf(path) else None,
         commit=commit,
     )
     if model.encoder_decoder:

@@ -32,7 +32,7 @@ def model_digest(path: str, option: str = "model.path", revision: str | None = N
     ----------
     path
         A local folder, a GGUF file, whose own digest is returned, or a hub name, whose files are
-        downloaded where the cache lacks them.
+        downloaded where the cache lacks them. `owner/name/FILE.gguf` is a GGUF file of the hub.
     option
         Name of the option that holds the path, for errors.
     revision
@@ -46,7 +46,7 @@ def model_digest(path: str, option: str = "model.path", revision: str | None = N
     """
     folder = Path(model_folder(path, option, revision))
     if is_gguf(path):
-        return input_digest(Path(path))
+        return input_digest(_gguf_file(path, option, revision))
     files = [(name, folder / name) for name in sorted(_files(folder))]
     if broken := [name for name, file in files if not file.is_file()]:
         raise UsageError(
@@ -103,20 +103,16 @@ def model_folder(path: str, option: str = "model.path", revision: str | None = N
 
     """
     folder = Path(path)
-    gguf = is_gguf(path)
-    if gguf and revision is None:
-        folder = gguf_folder(path, option)
-    elif not gguf and not folder.is_dir():
-        if path.startswith((".", "/", "~")) or path.count("/") > 1:
+    if is_gguf(path):
+        folder = gguf_folder(_gguf_file(path, option, revision), option)
+    elif not folder.is_dir():
+        if _is_local(path) or path.count("/") > 1:
             raise UsageError(
                 f"{option}: the folder {path!r} does not exist; use a folder or a hub name"
             )
         folder = _snapshot(path, option, revision)
-    elif revision is not None:
-        raise UsageError(
-            f"{option.removesuffix('path')}revision: found {revision!r}, but {path!r} is a "
-            f"{'file' if gguf else 'folder'}; use it with hub names only"
-        )
+    else:
+        _check_no_revision(path, option, revision, "folder")
     if not (folder / "config.json").is_file() and (folder / "adapter_config.json").is_file():
         raise UsageError(
             f"{option}: the folder {str(folder)!r} holds a PEFT adapter without its base model; "
@@ -125,7 +121,7 @@ def model_folder(path: str, option: str = "model.path", revision: str | None = N
     if not (folder / "config.json").is_file():
         raise UsageError(
             f"{option}: the folder {str(folder)!r} has no config.json; use a Hugging Face model "
-            "folder"
+            f"folder, or name a GGUF file in it: {option}={path.rstrip('/')}/FILE{GGUF}"
         )
     check_weights(folder, option)
     _check_architecture(folder, option)
@@ -143,9 +139,17 @@ def model_width(path: str, option: str = "model.path", revision: str | None = No
     return None
 
 
-def model_commit(path: str, folder: str) -> str | None:
-    """Commit of a hub name whose snapshot is in a folder; None for a local path."""
-    return None if Path(path).is_dir() or is_gguf(path) else Path(folder).name
+def model_commit(path: str, folder: str, revision: str | None = None) -> str | None:
+    """Commit of a hub name whose snapshot is in a folder, or of a GGUF file of the hub.
+
+    None for a local path.
+    """
+    if Path(path).exists():
+        return None
+    if not is_gguf(path):
+        return Path(folder).name
+    inside = len(Path(path).parts) - 2  # without owner and name
+    return _gguf_file(path, "model.path", revision).parents[inside - 1].name
 
 
 def source_name(path: str) -> str:
@@ -157,6 +161,37 @@ def source_name(path: str) -> str:
 def is_gguf(path: str) -> bool:
     """True if a path names a GGUF file, whether or not it exists."""
     return path.endswith(GGUF) and not Path(path).is_dir()
+
+
+def _is_local(path: str) -> bool:
+    return path.startswith((".", "/", "~"))
+
+
+def _check_no_revision(path: str, option: str, revision: str | None, kind: str) -> None:
+    if revision is not None:
+        raise UsageError(
+            f"{option.removesuffix('path')}revision: found {revision!r}, but {path!r} is a {kind}; "
+            "use it with hub names only"
+        )
+
+
+def _gguf_file(path: str, option: str, revision: str | None) -> Path:
+    """A GGUF file: the path itself, or where the hub's cache has it."""
+    from huggingface_hub import hf_hub_download
+
+    owner, _, rest = path.partition("/")
+    name, _, file = rest.partition("/")
+    if Path(path).is_file() or _is_local(path) or not file:
+        _check_no_revision(path, option, revision, "file")
+        return Path(path)
+    try:
+        return Path(hf_hub_download(f"{owner}/{name}", file, revision=revision))
+    except Exception as error:  # of the network, of the hub, and of names that are not valid
+        at = "" if revision is None else f" at revision {revision!r}"
+        raise UsageError(
+            f"{option}: the file {path!r} does not exist, and no file {file!r} of a model "
+            f"{owner}/{name}{at} can be loaded from the hub ({first_line(error)}); use a GGUF file"
+        ) from None
 
 
 def _snapshot(path: str, option: str, revision: str | None) -> Path:

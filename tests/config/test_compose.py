@@ -147,7 +147,7 @@ def test_names_that_a_user_adds_to_a_mapping_are_added_again() -> None:
         ),
         (
             ["model=hf"],
-            "model.path: required with model=hf; set it to a local folder or a hub name",
+            "model.path: required with model=hf; set it to a folder, a GGUF file or a hub name",
         ),
         (
             ["model.path=x"],

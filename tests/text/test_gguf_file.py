@@ -1,16 +1,23 @@
 """GGUF files as start models: dequantised once, refused in one line, nothing half-written."""
 
+import json
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 
 from paretosteer.errors import UsageError
+from paretosteer.policies.conditioning import Banks
+from paretosteer.policies.control import Control
+from paretosteer.serving.export_folder import export
 from paretosteer.storage import cache
 from paretosteer.storage.digest import file_digest
 from paretosteer.text import gguf_file
+from paretosteer.text.generate import Decoding
 from paretosteer.text.model import load_model
 from paretosteer.text.model_source import model_digest, model_folder
+from paretosteer.text.policy import TextPolicy
 
 gguf = pytest.importorskip("gguf")
 WIDTH, INNER = 32, 64
@@ -33,7 +40,7 @@ def _own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("PARETOSTEER_CACHE", str(tmp_path / "cache"))
 
 
-def write(path: Path, architecture: str = "llama") -> Path:
+def write(path: Path, architecture: str = "llama", seed: int = 0) -> Path:
     """A llama of one layer in 8 bits, with a tokenizer of bytes."""
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("tiny")
@@ -55,7 +62,7 @@ def write(path: Path, architecture: str = "llama") -> Path:
     writer.add_eos_token_id(2)
     writer.add_unk_token_id(0)
     writer.add_pad_token_id(2)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     layer, vocabulary = "blk.0.", len(TOKENS)
     shapes = {
         "token_embd": (vocabulary, WIDTH),
@@ -136,6 +143,71 @@ def test_a_missing_file(tmp_path):
 def test_a_revision(tmp_path):
     with pytest.raises(UsageError, match="is a file; use it with hub names only"):
         model_folder(str(write(tmp_path / "tiny.gguf")), revision="main")
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub's cache with two commits of one GGUF file in a folder; returns where they are."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    repository = tmp_path / "hub" / "models--someone--small-GGUF"
+    for seed, commit in enumerate(("a" * 40, "b" * 40)):
+        folder = repository / "snapshots" / commit / "quantised"
+        folder.mkdir(parents=True)
+        write(folder / "tiny.gguf", seed=seed)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("a" * 40)
+    return repository
+
+
+NAME = "someone/small-GGUF/quantised/tiny.gguf"
+
+
+def test_a_file_of_the_hub_is_that_of_its_commit(hub):
+    files = {c: hub / "snapshots" / (c * 40) / "quantised" / "tiny.gguf" for c in "ab"}
+    model = load_model(NAME, torch.device("cpu"), torch.float32)
+    assert (model.name, model.commit) == ("tiny.gguf", "a" * 40)
+    assert model.hub_name is None  # by which PEFT would load the base of an export
+    assert model_digest(NAME) == file_digest(files["a"])
+    (hub / "refs" / "main").write_text("b" * 40)
+    moved = load_model(NAME, torch.device("cpu"), torch.float32)
+    assert moved.commit == "b" * 40 and model_digest(NAME) == file_digest(files["b"])
+    assert model_digest(NAME, revision="a" * 40) == file_digest(files["a"])
+    pinned = load_model(NAME, torch.device("cpu"), torch.float32, revision="a" * 40)
+    assert pinned.commit == "a" * 40
+    weights = [m.network.get_input_embeddings().weight for m in (model, moved, pinned)]
+    assert torch.equal(weights[0], weights[2]) and not torch.equal(weights[0], weights[1])
+
+
+def test_a_file_of_the_hub_is_exported_with_a_base_that_loads(hub, tmp_path):
+    model = load_model(NAME, torch.device("cpu"), torch.float32)
+    policy = TextPolicy(model, Banks(1, 2, 4.0), Decoding(4), seed=0)
+    about = dict.fromkeys(("method", "variant", "benchmark", "cell"), "x")
+    about |= {"preference": {"a": 1.0}, "dials": {}}
+    export(policy, Control.soup([[1.0]]), tmp_path / "out", "peft", about)
+    (folder,) = entries()
+    config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(folder) and "revision" not in config
+    readme = (tmp_path / "out" / "README.md").read_text()
+    assert f'from_pretrained("{folder}")' in readme and "revision" not in readme
+
+
+@pytest.mark.parametrize(
+    "path", ["someone/small-GGUF/other.gguf", "nobody/none/tiny.gguf", "models/sub/tiny.gguf"]
+)
+def test_a_file_that_neither_the_hub_nor_the_disk_has(hub, path):
+    assert_refused(path, f"the file '{path}' does not exist, and no file .* from the hub")
+
+
+def test_a_folder_that_has_gguf_files_only(tmp_path):
+    (tmp_path / "model").mkdir()
+    write(tmp_path / "model" / "tiny.gguf")
+    with pytest.raises(UsageError, match=r"model\.path=.*/model/FILE\.gguf$"):
+        model_folder(f"{tmp_path / 'model'}/")
+
+
+def test_a_name_of_the_hub_that_has_gguf_files_only(hub):
+    with pytest.raises(UsageError, match=r"model\.path=someone/small-GGUF/FILE\.gguf$"):
+        model_folder("someone/small-GGUF")
 
 
 def assert_refused(path: Path, match: str) -> None:
