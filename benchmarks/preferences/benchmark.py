@@ -98,9 +98,14 @@ class Preferences(ScoredByRewards):
         )
         reward_backbone: str | None = option(
             None,
-            "frozen causal model on whose hidden states reward models are linear heads: start, a "
-            "folder or a hub name; null: none",
+            "causal model on whose hidden states reward models are linear heads: start, a folder "
+            "or a hub name; null: none",
             place=True,
+        )
+        reward_backbone_rank: int = option(
+            0,
+            "rank of a LoRA that is trained with each of these heads; 0: the backbone stays frozen",
+            least=0,
         )
         judge: bool = option(
             False,
@@ -147,7 +152,8 @@ class Preferences(ScoredByRewards):
             backbone = cls.start_digest(model, budget, options), dtype
         else:
             backbone = model_digest(path, "benchmark.reward_backbone"), dtype
-        return Plan.of(data, options.rewards, options.reward_start, backbone)
+        rank = options.reward_backbone_rank
+        return Plan.of(data, options.rewards, options.reward_start, backbone, rank)
 
     def _backbone(self) -> Backbone | None:
         """Backbone of the reward models, if they have one."""

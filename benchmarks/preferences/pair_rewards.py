@@ -19,6 +19,7 @@ from paretosteer.storage.cache import cached, unfinished
 from paretosteer.text.model_source import model_digest
 from paretosteer.text.pairs import Pair
 from paretosteer.text.rewards import (
+    RewardFacts,
     RewardModel,
     RewardSpec,
     RewardTraining,
@@ -33,6 +34,8 @@ from paretosteer.text.rewards import (
     train_reward,
 )
 from paretosteer.text.rewards.backbone import FEATURES_VERSION, Backbone
+from paretosteer.text.rewards.backbone_lora import LORA_VERSION, train_lora
+from paretosteer.text.rewards.backbone_lora import TRAINING as LORA_TRAINING
 from paretosteer.text.rewards.backbone_reward import (
     HEAD_VERSION,
     BackboneReward,
@@ -57,14 +60,16 @@ class Plan:
     """Specification of the reward models, before any is loaded or trained.
 
     `given` holds those named by the configuration. The others are trained on the pairs: as linear
-    heads on a backbone, of which `backbone` holds the digest and the precision; else starting from
-    the language model `start` (a folder or a hub name); without either, as a bag of tokens.
+    heads on a backbone, of which `backbone` holds the digest and the precision, and `rank` the rank
+    of its LoRA (0: none); else starting from the language model `start` (a folder or a hub name);
+    without either, as a bag of tokens.
     """
 
     data: Data
     given: Mapping[str, RewardSpec]
     start: str | None
     backbone: tuple[str, str] | None = None
+    rank: int = 0
 
     @classmethod
     def of(
@@ -73,8 +78,14 @@ class Plan:
         rewards: Mapping[str, Any],
         start: str | None,
         backbone: tuple[str, str] | None = None,
+        rank: int = 0,
     ) -> Plan:
         """Parse the option `benchmark.rewards`; raise UsageError if it is invalid."""
+        if rank and not backbone:
+            raise UsageError(
+                f"benchmark.reward_backbone_rank: found {rank}, but there is no backbone for a "
+                "LoRA; set benchmark.reward_backbone, or leave the rank out"
+            )
         if start and backbone:
             raise UsageError(
                 "benchmark.reward_backbone: not used with benchmark.reward_start, which trains "
@@ -94,7 +105,7 @@ class Plan:
                 f"benchmark.{option}: not used, since benchmark.rewards names a reward model for "
                 "every objective; set it to null, or set benchmark.judge=true"
             )
-        return cls(data, given, start, backbone)
+        return cls(data, given, start, backbone, rank)
 
     def check_distinct(self) -> None:
         """Raise UsageError if two objectives have the same reward model, or the same pairs for it.
@@ -132,9 +143,15 @@ class Plan:
         if self.spec(objective, part) is not None:
             return {"given": reward_digest(self.given[objective]), **pairs}
         if self.backbone:
-            return {"head": HEAD_VERSION, **self.features_key(objective), **pairs}
+            head = {"head": HEAD_VERSION, **self.features_key(objective), **pairs}
+            return {**head, "lora": self._lora_key} if self.rank else head
         start = {"start": model_digest(self.start) if self.start else None}
         return {"version": TRAINER_VERSION, "training": asdict(RewardTraining()), **start, **pairs}
+
+    @property
+    def _lora_key(self) -> dict[str, Any]:
+        versions = [LORA_VERSION, TRAINER_VERSION]
+        return {"rank": self.rank, "versions": versions, "training": asdict(LORA_TRAINING)}
 
     def features_key(self, objective: str) -> dict[str, Any]:
         """Everything that the features of an objective's pairs depend on."""
@@ -269,9 +286,16 @@ def _ready_head(
 
     def make(folder: Path) -> None:
         setting.say(f"training a head on {len(train)} pairs of {name} ({part})")
-        features = _features(plan, name, [train, unseen], setting, shared.backbone)
-        facts = train_head(train, unseen, features[0], features[1], folder, progress)
-        write_json(folder / FACTS, {"source": "head on a backbone", **asdict(facts)})
+        known, other = _features(plan, name, [train, unseen], setting, shared.backbone)
+        source, given = "head on a backbone", (train, unseen, known, other)
+        if plan.rank:
+            source += f" with LoRA of rank {plan.rank}"
+            lora = shared.backbone, plan.rank
+            journal = Journal(unfinished(folder), say=setting.say)
+            facts: RewardFacts = train_lora(*given, *lora, folder, progress, journal)
+        else:
+            facts = train_head(*given, folder, progress)
+        write_json(folder / FACTS, {"source": source, **asdict(facts)})
 
     folder = cached("reward", lambda: plan.key(name, part), make)
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))

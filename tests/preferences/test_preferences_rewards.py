@@ -1,5 +1,6 @@
 """Reward models that a user names: loaded, measured on human pairs, refused where they are poor."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -67,8 +68,12 @@ def test_a_judge_is_always_trained_here(pair_files, contrary):
     assert found.judges["helpful"].spec.path != contrary["path"]
 
 
-def test_heads_on_a_backbone_are_reward_models_and_judges(pair_files):
+@pytest.mark.parametrize(
+    ("rank", "source"), [(0, "head on a backbone"), (2, "head on a backbone with LoRA of rank 2")]
+)
+def test_heads_on_a_backbone_are_reward_models_and_judges(pair_files, rank, source):
     given = {"pairs": pair_files, "judge": True, "reward_backbone": "start", "policy_pairs": 5}
+    given["reward_backbone_rank"] = rank
     world = make_benchmark("preferences", budget="smoke", **given)
     prompts = world.prompts("test")
     policy = world.start_policy(Unconditioned(), 0)
@@ -78,9 +83,31 @@ def test_heads_on_a_backbone_are_reward_models_and_judges(pair_files):
     assert np.isfinite(own).all()
     assert not np.allclose(own, judged)
     facts = world.reward_models
-    assert facts["models"]["helpful"]["source"] == "head on a backbone"
+    assert facts["models"]["helpful"]["source"] == source
+    assert facts["models"]["helpful"].get("rank", 0) == rank
     assert facts["judges"]["harmless"]["train_pairs"] != facts["models"]["harmless"]["train_pairs"]
     assert world.answers.sizes.tolist() == [5, 5]
+
+
+def test_the_rank_of_a_lora_is_part_of_the_reward_model_s_identity(data):
+    plans = [Plan.of(data, {}, None, ("digest", "float32"), rank) for rank in (0, 2, 4)]
+    keys = [json.dumps(plan.key("helpful", "train")) for plan in plans]
+    assert len(set(keys)) == 3
+    assert len({json.dumps(plan.features_key("helpful")) for plan in plans}) == 1  # frozen
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reward_backbone_rank": 4}, r"_rank: found 4, but there is no backbone"),
+        ({"reward_backbone_rank": 4, "reward_start": "start"}, r"_rank: found 4, but there is no"),
+        ({"reward_backbone": "start", "reward_backbone_rank": -1}, "_rank: found -1, expected at"),
+        ({"reward_backbone": "start", "reward_backbone_rank": 2.0}, r"_rank: found 2\.0, expected"),
+    ],
+)
+def test_ranks_that_are_wrong_or_have_no_effect_are_refused(pair_files, options, message):
+    with pytest.raises(UsageError, match=r"^benchmark\.reward_backbone" + message):
+        make_benchmark("preferences", budget="smoke", pairs=pair_files, **options)
 
 
 def test_a_backbone_and_a_start_exclude_each_other(pair_files, tmp_path):

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paretosteer.text.dialogue import Dialogue
 from paretosteer.text.pairs import Pair
 from paretosteer.text.rewards.bag_of_words import (
     Progress,
     fit_bag_of_words,
     fit_tuned_bag_of_words,
 )
-from paretosteer.text.rewards.reward_model import RewardModel
 
 Floats = NDArray[np.float64]
 
 _BINS = 10
+
+
+class Scorer(Protocol):
+    """Reward model, as far as its accuracy depends on it."""
+
+    def score(self, prompts: Sequence[Dialogue], answers: Sequence[str]) -> Floats:
+        """Score per row, (rows,)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,14 @@ class HeadFacts(RewardFacts):
     gain: float  # accuracy minus that of the bag of words with a cross-validated penalty
     gain_low: float
     gain_high: float
+
+
+@dataclass(frozen=True)
+class LoraFacts(HeadFacts):
+    """Metrics of a head whose backbone has a LoRA, trained up to `epochs`."""
+
+    rank: int
+    steps: int  # optimiser steps in these epochs
 
 
 def head_facts(
@@ -93,7 +110,7 @@ def _limit(values: Floats, side: int) -> float:
     return float(values.mean() + side * 1.96 * values.std() / np.sqrt(len(values)))
 
 
-def margins_of(model: RewardModel, pairs: Sequence[Pair]) -> Floats:
+def margins_of(model: Scorer, pairs: Sequence[Pair]) -> Floats:
     """Margins r(chosen) − r(rejected), (pairs,)."""
     prompts = [pair.prompt for pair in pairs]
     scores = model.score(prompts * 2, [*(p.chosen for p in pairs), *(p.rejected for p in pairs)])

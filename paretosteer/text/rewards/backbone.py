@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from paretosteer.errors import UsageError
+from paretosteer.policies.banks import ActiveBanks, BankedLinear, insert_banks
 from paretosteer.text.chat_template import RefusedDialogueError
 from paretosteer.text.dialogue import Dialogue, Turn, render
 from paretosteer.text.kv_cache import roomy_cache
+from paretosteer.text.layers import linear_layers
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.rewards.input_forms import without_special
 from paretosteer.text.special_tokens import check_embedded
@@ -30,6 +34,8 @@ DEPTH = 2 / 3  # share of the layers that are run
 PROMPT_TOKENS = 256  # the last of a prompt that are read
 ANSWER_TOKENS = 256  # the first of an answer that are read
 BATCH_TOKENS = 2048  # of prompts in one batch, including padding
+LORA_SCALE = 2.0  # alpha / rank
+_LORA = "lora.safetensors"
 _STEP = 32  # tokens within which lengths of prompts count as equal
 _ANSWER_STEP = 64  # likewise of answers; the shortest group has one more, for the end token
 
@@ -48,6 +54,7 @@ class Backbone:
                 f"benchmark.reward_backbone: {model.name!r} is not a causal model with plain "
                 "attention in every layer; use another one, or benchmark.reward_start"
             )
+        self.model = model
         self.tokenizer, self.end = model.tokenizer, next(iter(model.ends), None)
         self.network, self.name = _lower_layers(model.network), model.name
         self.answer_room = min(ANSWER_TOKENS, model.context // 2)
@@ -74,6 +81,27 @@ class Backbone:
             read = [before[prompt] for prompt in batch]
             found[rows] = self._read(read, prompt_of, [ids[row] for row in rows])
         return found
+
+    def encode(self, prompt: Dialogue, answer: str) -> Mapping[str, list[int]] | None:
+        """Tokens of a prompt and an answer as `features` reads them, and a mask of the answer.
+
+        None where there is nothing to read.
+        """
+        text = self._text(prompt)
+        if text is None or not (own := self._answer(text, answer)):
+            return None
+        before = self._prompt(text)
+        mask = [0] * len(before) + [1] * len(own)
+        return {"input_ids": before + own, "answer_mask": mask}
+
+    def read(self, rows: Sequence[Mapping[str, list[int]]]) -> Tensor:
+        """Features (rows, 2 · width) of encoded prompts and answers, with gradients."""
+        ids, mask = self._padded([row["input_ids"] for row in rows], left=False)  # (rows, T)
+        own = nn.utils.rnn.pad_sequence(
+            [torch.tensor(row["answer_mask"], device=ids.device) for row in rows], batch_first=True
+        )
+        out = self.network(input_ids=ids, attention_mask=mask, use_cache=False)
+        return _pooled(out.last_hidden_state.float(), own)
 
     def _text(self, prompt: Dialogue) -> str | None:
         """Text of a prompt without special tokens but those of the chat template.
@@ -140,10 +168,7 @@ class Backbone:
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state.float()  # (rows, T, width)
-        lengths = own.sum(dim=1)
-        mean = (states * own.unsqueeze(-1)).sum(dim=1) / lengths.unsqueeze(-1)
-        final = states[torch.arange(len(ids), device=ids.device), lengths - 1]
-        return torch.cat([mean, final], dim=1).cpu().numpy()
+        return _pooled(states, own).cpu().numpy()
 
     def _padded(self, rows: Sequence[list[int]], left: bool) -> tuple[Tensor, Tensor]:
         """Padded ids and mask, (rows, longest)."""
@@ -156,6 +181,59 @@ class Backbone:
             ids[i, place] = torch.tensor(row, device=device)
             mask[i, place] = 1
         return ids, mask
+
+
+class AdaptedBackbone(Backbone):
+    """Backbone with a LoRA (arXiv 2106.09685) of its own in every linear layer.
+
+    The changes start at 0, and the weights under them stay those of the model.
+    """
+
+    def __init__(self, model: LanguageModel, rank: int):
+        super().__init__(model)
+        active = ActiveBanks(index=torch.zeros(1, dtype=torch.long), single=0)
+        self.rank = rank
+        self.layers = insert_banks(
+            self.network,
+            linear_layers(self.network, "all"),
+            lambda _, layer: BankedLinear(layer, [(rank, LORA_SCALE)], active),
+        )
+        generator = torch.Generator().manual_seed(0)
+        for layer in self.layers.values():
+            layer.initialise(generator)
+
+    @property
+    def factors(self) -> dict[str, nn.Parameter]:
+        """Trainable factors A and B of every layer."""
+        parts = {name: layer.parts(0) for name, layer in self.layers.items()}
+        return {f"{name}.{part}": x for name, own in parts.items() for part, x in own.items()}
+
+    @classmethod
+    def load(cls, model: LanguageModel, folder: Path) -> AdaptedBackbone:
+        """Backbone as `save` wrote it."""
+        tensors = load_file(folder / _LORA)
+        rank = next(len(tensor) for name, tensor in tensors.items() if name.endswith(".A"))
+        adapted = cls(model, rank)
+        for name, factor in adapted.factors.items():
+            factor.data.copy_(tensors[name])
+        return adapted
+
+    def save(self, folder: Path) -> None:
+        """Write the factors to a folder."""
+        save_file({name: x.detach().cpu() for name, x in self.factors.items()}, folder / _LORA)
+
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """True if `save` wrote to the folder."""
+        return (folder / _LORA).is_file()
+
+
+def _pooled(states: Tensor, own: Tensor) -> Tensor:
+    """Mean and last of the hidden states (rows, T, width) in the mask `own` (rows, T)."""
+    places = torch.arange(own.shape[1], device=own.device)
+    last = (own * places).argmax(dim=1)
+    mean = (states * own.unsqueeze(-1)).sum(dim=1) / own.sum(dim=1, keepdim=True)
+    return torch.cat([mean, states[torch.arange(len(own), device=own.device), last]], dim=1)
 
 
 def _lower_layers(network: Any) -> Any:

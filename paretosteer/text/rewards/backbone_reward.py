@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from paretosteer.text.dialogue import Dialogue
 from paretosteer.text.pairs import Pair
 from paretosteer.text.rewards.accuracy import HeadFacts, head_facts
-from paretosteer.text.rewards.backbone import Backbone
+from paretosteer.text.rewards.backbone import AdaptedBackbone, Backbone
 from paretosteer.text.rewards.bag_of_words import Progress, fit_differences
 
 HEAD_VERSION = "1"  # raise it when the same features would give another head
@@ -61,6 +61,39 @@ class PairFeatures:
     def differences(self) -> Floats:
         return (self.chosen - self.rejected).astype(np.float64)
 
+    @property
+    def finite(self) -> list[int]:
+        """Pairs of which both answers have features."""
+        return np.flatnonzero(np.isfinite(self.differences).all(axis=1)).tolist()
+
+    @property
+    def both(self) -> Floats:
+        """Features of all answers, (2 pairs, features)."""
+        return np.concatenate([self.chosen, self.rejected]).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Head:
+    """Weights (features,) of features divided by `scale`, and the L2 penalty of their fit."""
+
+    scaled: Floats
+    scale: Floats
+    penalty: float
+
+    @classmethod
+    def fit(
+        cls, features: PairFeatures, keys: Sequence[str], progress: Progress | None = None
+    ) -> Head:
+        """Fit to pairs, whose `keys` are those of their prompts."""
+        scale = features.both.std(axis=0)
+        scale[scale == 0] = 1.0
+        scaled, penalty = fit_differences(features.differences / scale, keys, progress)
+        return cls(scaled, scale, penalty)
+
+    @property
+    def weights(self) -> Floats:
+        return self.scaled / self.scale
+
 
 @dataclass
 class SharedFeatures:
@@ -89,6 +122,8 @@ class BackboneReward:
     @classmethod
     def read(cls, folder: Path, name: str, features: SharedFeatures) -> BackboneReward:
         head = load_file(folder / _HEAD)
+        if AdaptedBackbone.is_in(folder):
+            features = SharedFeatures(AdaptedBackbone.load(features.backbone.model, folder))
         return cls(name, features, head["weights"], float(head["mean"][0]))
 
     def score(self, prompts: Sequence[Dialogue], answers: Sequence[str]) -> Floats:
@@ -117,16 +152,26 @@ def train_head(
 
     Pairs without features are left out.
     """
-    finite = np.flatnonzero(np.isfinite(features.differences).all(axis=1)).tolist()
-    own, keys = features.take(finite), [train[i].key for i in finite]
-    both = np.concatenate([own.chosen, own.rejected]).astype(np.float64)  # (2 pairs, features)
-    scale = both.std(axis=0)
-    scale[scale == 0] = 1.0
-    solution, penalty = fit_differences(own.differences / scale, keys, progress)
-    weights = solution / scale
-    save_file({"weights": weights, "mean": (both @ weights).mean(keepdims=True)}, folder / _HEAD)
+    own, keys = features.take(features.finite), [train[i].key for i in features.finite]
+    head = Head.fit(own, keys, progress)
+    return write_head(head, train, held_out, own, held_out_features, folder, progress)
+
+
+def write_head(
+    head: Head,
+    train: Sequence[Pair],
+    held_out: Sequence[Pair],
+    features: PairFeatures,
+    held_out_features: PairFeatures,
+    folder: Path,
+    progress: Progress | None = None,
+) -> HeadFacts:
+    """Write a head with mean 0 over `features`, and evaluate it on `held_out`."""
+    weights = head.weights
+    mean = (features.both @ weights).mean(keepdims=True)
+    save_file({"weights": weights, "mean": mean}, folder / _HEAD)
     margins = held_out_features.differences @ weights
     scored = np.flatnonzero(np.isfinite(margins))
     pairs = [held_out[i] for i in scored.tolist()]
     refused = len(held_out) - len(pairs)
-    return head_facts(margins[scored], train, pairs, penalty, refused, progress)
+    return head_facts(margins[scored], train, pairs, head.penalty, refused, progress)

@@ -8,16 +8,17 @@ by prompt. Held-out pairs are used for evaluation only.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from paretosteer.errors import DivergenceError, UsageError, first_line
 from paretosteer.text.best_weights import BestWeights
+from paretosteer.text.dialogue import Dialogue
 from paretosteer.text.load_weights import load_weights, placed
 from paretosteer.text.model import set_padding
 from paretosteer.text.model_source import model_folder
@@ -25,6 +26,7 @@ from paretosteer.text.pairs import Pair
 from paretosteer.text.read_tokenizer import read_tokenizer
 from paretosteer.text.rewards.accuracy import (
     RewardFacts,
+    Scorer,
     accuracy,
     calibration_error,
     log_loss,
@@ -49,6 +51,7 @@ from paretosteer.training.snapshots import (
 )
 
 TRAINER_VERSION = "2"  # raise it when the same pairs would give another model
+Sides = tuple[Mapping[str, list[int]], Mapping[str, list[int]]]  # encoded, chosen and rejected
 _FEWEST = 8  # pairs needed for cross-validation and a validation split
 
 
@@ -63,6 +66,21 @@ class RewardTraining:
     weight_decay: float = 0.1
     validation: float = 0.15  # share of the training prompts
     seed: int = 0
+
+
+class PairModel(Scorer, Protocol):
+    """Reward model that `fit` trains."""
+
+    network: Any  # torch.nn.Module, with the parameters to train
+    progress: Progress | None
+
+    def encode(self, prompt: Dialogue, answer: str) -> Mapping[str, list[int]]:
+        """Input of a prompt and an answer."""
+        ...
+
+    def rewards(self, rows: Sequence[Mapping[str, list[int]]]) -> torch.Tensor:
+        """Rewards (rows,) of such inputs, with gradients."""
+        ...
 
 
 def train_reward(
@@ -94,25 +112,34 @@ def train_reward(
     training = training or RewardTraining()
     device = device or torch.device("cpu")
     _check(train, held_out)
-    fit_pairs = [pair for pair in train if share_of(pair.key, "validation") >= training.validation]
-    val_pairs = [pair for pair in train if share_of(pair.key, "validation") < training.validation]
+    fit_pairs, val_pairs = validation_split(train, training)
     if start is None:
         tokenizer = scratch_tokenizer(train)
         spec = RewardSpec("trained", str(folder), form="answer", logit=0)
         model = _from_scratch(spec, fit_pairs, tokenizer, training, device, progress)
-        epochs = _fit(model, fit_pairs, training, val_pairs, journal=journal)
+        epochs = fit(model, fit_pairs, training, val_pairs, journal=journal)
         # Retraining is cheap here, and makes use of the validation pairs.
         model = _from_scratch(spec, train, tokenizer, training, device, progress)
         if epochs:
-            _fit(model, train, training, (), epochs, journal)
+            fit(model, train, training, (), epochs, journal)
     else:
         spec = RewardSpec("trained", str(folder), form=training.form, logit=0)
         model = _from_start(spec, start, device, training.seed)
         model.progress = progress
-        epochs = _fit(model, fit_pairs, training, val_pairs, journal=journal)
+        epochs = fit(model, fit_pairs, training, val_pairs, journal=journal)
     model.network.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
     return measure_reward(model, train, held_out, epochs, progress)
+
+
+def validation_split(
+    pairs: Sequence[Pair], training: RewardTraining
+) -> tuple[list[Pair], list[Pair]]:
+    """Pairs to train on, and those on which the number of epochs is chosen."""
+    left_out = [share_of(pair.key, "validation") < training.validation for pair in pairs]
+    both = ([p for p, out in zip(pairs, left_out, strict=True) if out == v] for v in (False, True))
+    fit_pairs, val_pairs = both
+    return fit_pairs, val_pairs
 
 
 def _check(train: Sequence[Pair], held_out: Sequence[Pair]) -> None:
@@ -170,17 +197,19 @@ def _from_start(spec: RewardSpec, start: str, device: Any, seed: int) -> RewardM
     return RewardModel(spec, placed(network, device), tokenizer)
 
 
-def _fit(
-    model: RewardModel,
+def fit(
+    model: PairModel,
     pairs: Sequence[Pair],
     training: RewardTraining,
     val_pairs: Sequence[Pair],
     epochs: int | None = None,
     journal: Journal | None = None,
+    at_once: int | None = None,
 ) -> int:
     """Train, restore the weights with the lowest validation loss, and return their epoch.
 
-    Epoch 0 is the initialisation. Without validation pairs the last epoch is used.
+    Epoch 0 is the initialisation. Without validation pairs the last epoch is used. `at_once` is the
+    number of pairs in one pass, of which a batch may need several; None: the whole batch.
     """
     network, journal = model.network, journal or Journal()
     optimiser = torch.optim.AdamW(
@@ -188,9 +217,10 @@ def _fit(
     )
     rng = np.random.default_rng(training.seed)
     last, parts = epochs or training.epochs, math.ceil(len(pairs) / training.batch)
+    parameters = list(network.parameters())
     # A snapshot of another library or kind of device would not end in the same weights.
-    name = f"reward model, torch {torch.__version__}, {network.device.type}"
-    fitting = Fitting(name, list(network.parameters()), optimiser, last * parts)
+    name = f"reward model, torch {torch.__version__}, {parameters[0].device.type}"
+    fitting = Fitting(name, parameters, optimiser, last * parts)
     best = BestWeights(network)
     if path := journal.open(fitting):
         tensors, state = read_snapshot(path)
@@ -209,7 +239,9 @@ def _fit(
             if model.progress:
                 model.progress(f"epoch {epoch} of {last}, batch {part} of {parts}")
             optimiser.zero_grad()
-            torch.autograd.backward(_loss(network, batch))
+            for begin in range(0, len(batch), at_once or len(batch)):
+                some = batch[begin : begin + (at_once or len(batch))]
+                torch.autograd.backward(_loss(model, some) * (len(some) / len(batch)))
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             fitting.done += 1
@@ -224,15 +256,15 @@ def _fit(
     return best.load(last)
 
 
-def _validation_loss(model: RewardModel, pairs: Sequence[Pair]) -> float:
+def _validation_loss(model: PairModel, pairs: Sequence[Pair]) -> float:
     model.network.eval()
     return log_loss(margins_of(model, pairs)) if pairs else float("inf")
 
 
 def _batches(
-    model: RewardModel, pairs: Sequence[Pair], size: int, rng: np.random.Generator
-) -> Iterator[Any]:
-    """One epoch of batches (2 pairs, T): chosen texts first, then the rejected ones.
+    model: PairModel, pairs: Sequence[Pair], size: int, rng: np.random.Generator
+) -> Iterator[list[Sides]]:
+    """One epoch of batches of encoded pairs.
 
     Pairs of similar length are batched together to save padding; the noise on the lengths varies
     the batches between epochs.
@@ -242,12 +274,12 @@ def _batches(
     order = np.argsort(lengths * rng.uniform(0.8, 1.25, len(pairs)))
     groups = [order[begin : begin + size] for begin in range(0, len(order), size)]
     for group in rng.permutation(len(groups)):
-        rows = [sides[index][side] for side in (0, 1) for index in groups[group]]
-        yield model.tokenizer.pad(rows, return_tensors="pt").to(model.network.device)
+        yield [sides[index] for index in groups[group]]
 
 
-def _loss(network: Any, batch: Any) -> torch.Tensor:
-    chosen, rejected = network(**batch).logits[:, 0].chunk(2)  # (pairs,) each
+def _loss(model: PairModel, pairs: Sequence[Sides]) -> torch.Tensor:
+    rows = [pair[side] for side in (0, 1) for pair in pairs]
+    chosen, rejected = model.rewards(rows).chunk(2)  # (pairs,) each
     loss = -torch.nn.functional.logsigmoid(chosen - rejected).mean()
     if not torch.isfinite(loss):
         raise DivergenceError("the loss of the reward model is not finite; lower its lr")

@@ -97,6 +97,12 @@ class RewardModel:
         """Tokenised input of the network for a prompt and an answer."""
         return self._cut(*self._texts(prompt, answer))
 
+    def rewards(self, rows: Sequence[Mapping[str, list[int]]]) -> torch.Tensor:
+        """Rewards (rows,) of encoded texts, with gradients; for a network of one output."""
+        batch = self.tokenizer.pad(rows, return_tensors="pt").to(self.network.device)
+        rewards: torch.Tensor = self.network(**batch).logits[:, 0]
+        return rewards
+
     def score(self, prompts: Sequence[Dialogue], answers: Sequence[str]) -> Floats:
         """Score per row, (rows,); higher is better, NaN where there is nothing to read."""
         if self.spec.form == "chat":
