@@ -34,6 +34,7 @@ from paretosteer.text.rewards import (
     train_reward,
 )
 from paretosteer.text.rewards.backbone import FEATURES_VERSION, Backbone
+from paretosteer.text.rewards.backbone_check import check_reads
 from paretosteer.text.rewards.backbone_lora import LORA_VERSION, train_lora
 from paretosteer.text.rewards.backbone_lora import TRAINING as LORA_TRAINING
 from paretosteer.text.rewards.backbone_reward import (
@@ -286,6 +287,8 @@ def _ready_head(
 
     def make(folder: Path) -> None:
         setting.say(f"training a head on {len(train)} pairs of {name} ({part})")
+        if setting.budget.checks:
+            check_reads(shared.backbone, train)
         known, other = _features(plan, name, [train, unseen], setting, shared.backbone)
         source, given = "head on a backbone", (train, unseen, known, other)
         if plan.rank:

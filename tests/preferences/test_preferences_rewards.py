@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from small_model import write_model
+from tiny_models import tiny_model
 
 from paretosteer import make_benchmark
 from paretosteer.benchmarks.preferences.pair_data import HELD_OUT, Data
@@ -16,6 +17,7 @@ from paretosteer.errors import UsageError
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.text.rewards import train_reward
+from paretosteer.text.rewards.backbone import Backbone
 
 
 def setting(checks):
@@ -87,6 +89,17 @@ def test_heads_on_a_backbone_are_reward_models_and_judges(pair_files, rank, sour
     assert facts["models"]["helpful"].get("rank", 0) == rank
     assert facts["judges"]["harmless"]["train_pairs"] != facts["models"]["harmless"]["train_pairs"]
     assert world.answers.sizes.tolist() == [5, 5]
+
+
+def test_a_backbone_that_cannot_predict_the_answers_stops_the_run(data, tmp_path, monkeypatch):
+    """As one with the tokenizer of another model; nothing is cached."""
+    monkeypatch.setenv("PARETOSTEER_CACHE", str(tmp_path))
+    untrained = Backbone(tiny_model("llama"))
+    plan = Plan.of(data, {}, None, ("digest", "float32"))
+    with pytest.raises(UsageError, match=r"^benchmark\.reward_backbone: 'llama' predicts"):
+        Rewards.prepare(plan, setting(checks=True), untrained)
+    assert not [path for path in tmp_path.rglob("*") if path.suffix != ".lock" and path.is_file()]
+    assert Rewards.prepare(plan, setting(checks=False), untrained).models
 
 
 def test_the_rank_of_a_lora_is_part_of_the_reward_model_s_identity(data):

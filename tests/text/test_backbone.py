@@ -1,5 +1,7 @@
 """Features of a causal model's lower layers, and linear heads on them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from paretosteer.text.dialogue import Turn
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.pairs import Pair
 from paretosteer.text.rewards.backbone import ANSWER_TOKENS, Backbone
+from paretosteer.text.rewards.backbone_check import check_reads
 from paretosteer.text.rewards.backbone_reward import (
     BackboneReward,
     PairFeatures,
@@ -35,6 +38,10 @@ def made_pairs(count, seed):
 
 
 TRAIN, HELD_OUT = made_pairs(60, 0), made_pairs(40, 1)
+LONG = [
+    replace(one, chosen=f"{one.chosen} {two.chosen} {three.chosen}")
+    for one, two, three in zip(TRAIN[:20], TRAIN[20:40], TRAIN[40:], strict=True)
+]
 PROMPTS = [
     (Turn("user", "tell me a story"),),
     (Turn("user", "a boat"), Turn("assistant", "yes"), Turn("user", "and then the old man")),
@@ -95,6 +102,52 @@ def test_answers_of_all_lengths_are_read_as_alone(monkeypatch):
     together = lower.features([PROMPTS[0]] * 4, answers)
     alone = [lower.features([PROMPTS[0]], [answer])[0] for answer in answers]
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A model that has learnt answers."""
+    lower = backbone()
+    network = lower.model.network.train()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    for batch in range(60):
+        pairs = LONG[batch % 4 :: 4]
+        rows = [lower.encode(pair.prompt, pair.chosen)["input_ids"] for pair in pairs]
+        ids, mask = lower._padded(rows, left=False)
+        labels = ids.masked_fill(mask == 0, -100)
+        optimiser.zero_grad()
+        network(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        optimiser.step()
+    network.eval()
+    return lower
+
+
+def test_a_trained_model_with_its_own_tokenizer_may_be_a_backbone(trained):
+    check_reads(trained, LONG)
+
+
+def test_an_untrained_model_is_refused_as_a_backbone():
+    with pytest.raises(UsageError, match=r"^benchmark\.reward_backbone: 'tiny' predicts .* worse"):
+        check_reads(backbone(), LONG)
+
+
+@pytest.mark.parametrize("size", [1.0, 0.5])
+def test_a_tokenizer_of_another_model_is_refused_as_a_backbone(trained, size, monkeypatch):
+    """Also one that has fewer tokens than the model, so that all of them have embeddings."""
+    own, count = trained._tokens, int(size * len(trained.tokenizer))
+    other = np.random.default_rng(0).permutation(count)
+
+    def tokens(text, special):
+        return [int(other[token % count]) for token in own(text, special)]
+
+    monkeypatch.setattr(trained, "_tokens", tokens)
+    with pytest.raises(UsageError, match=r"nats per token.* with its own tokenizer") as caught:
+        check_reads(trained, LONG)
+    assert "\n" not in str(caught.value)
+
+
+def test_few_tokens_say_nothing():
+    check_reads(backbone(), LONG[:3])
 
 
 def test_a_tokenizer_of_another_model_is_refused_in_one_line():
