@@ -177,7 +177,7 @@ def _check_no_revision(path: str, option: str, revision: str | None, kind: str) 
 
 def _gguf_file(path: str, option: str, revision: str | None) -> Path:
     """A GGUF file: the path itself, or where the hub's cache has it."""
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import snapshot_download
 
     owner, _, rest = path.partition("/")
     name, _, file = rest.partition("/")
@@ -185,13 +185,17 @@ def _gguf_file(path: str, option: str, revision: str | None) -> Path:
         _check_no_revision(path, option, revision, "file")
         return Path(path)
     try:
-        return Path(hf_hub_download(f"{owner}/{name}", file, revision=revision))
+        # Unlike `hf_hub_download`, it gives up at once without a network.
+        folder = snapshot_download(f"{owner}/{name}", revision=revision, allow_patterns=[file])
+        if not (found := Path(folder) / file).is_file():
+            raise FileNotFoundError("it has no such file")
     except Exception as error:  # of the network, of the hub, and of names that are not valid
         at = "" if revision is None else f" at revision {revision!r}"
         raise UsageError(
             f"{option}: the file {path!r} does not exist, and no file {file!r} of a model "
             f"{owner}/{name}{at} can be loaded from the hub ({first_line(error)}); use a GGUF file"
         ) from None
+    return found
 
 
 def _snapshot(path: str, option: str, revision: str | None) -> Path:
