@@ -18,20 +18,18 @@ from typing import Any
 
 from paretosteer import (
     Array,
-    Banks,
     Benchmark,
     Conditioning,
     Control,
     Method,
     Trainer,
     TrainingOptions,
-    Unconditioned,
     UsageError,
     option,
 )
 from paretosteer.methods.adapters import Adapters
 from paretosteer.methods.rewarded_soup import RewardedSoup, specialists
-from paretosteer.policies.merge_options import RANDOM, MergeOptions
+from paretosteer.policies.merge_options import MergeOptions
 from paretosteer.policies.merged_banks import MergedBanks
 from paretosteer.policies.merging import Merge as Formula
 from paretosteer.storage.safetensors_only import read_tensors
@@ -39,7 +37,6 @@ from paretosteer.training.specialists import (
     add_merged_banks,
     banked,
     banked_layers,
-    fill_grams,
     fill_merged,
     merge_once,
 )
@@ -59,7 +56,13 @@ class Merge(Method):
             replaces=("feedback", *TrainingOptions.model_fields),
         )
 
-    _adapter_notes: Sequence[str] = ()
+    def __init__(self, chosen: Any):
+        super().__init__(chosen)
+        self.source: Method  # of the specialists, which has them once it is trained or loaded
+        if self.options.paths:
+            self.source = Adapters(Adapters.Options(paths=self.options.paths))
+        else:
+            self.source = RewardedSoup(RewardedSoup.Options(**specialists(self.options)[1]))
 
     @classmethod
     def content_key(cls, options: Any) -> str | None:
@@ -68,55 +71,44 @@ class Merge(Method):
 
     def check(self, objectives: int) -> None:
         """Check for one adapter per objective where adapters are given."""
-        paths = self.options.paths
-        if len(paths) == 1:
+        if len(self.options.paths) == 1:
             raise UsageError("method.paths: found 1 adapter; a merge needs two or more specialists")
-        if paths:
-            self._source().check(objectives)
+        self.source.check(objectives)
 
     def shared_training(self) -> tuple[str, Mapping[str, Any]] | None:
         """Rewarded Soup under the same training options."""
         return None if self.options.paths else specialists(self.options)
 
     def conditioning(self, objectives: int) -> Conditioning:
-        """Banks of full rank that are merged, or Rewarded Soup's for task arithmetic."""
-        o = self.options
-        if o.paths:
-            return Unconditioned()  # the adapters say which layers have banks
-        if o.kind == "task_arithmetic":
-            return Banks(objectives, o.rank, o.alpha, dropout=o.dropout)
-        return MergedBanks(objectives, Formula.of(o))
+        """Banks of full rank that are merged, or the specialists' own for task arithmetic."""
+        if self._is_soup or self.options.paths:  # adapters say which layers have banks
+            return self.source.conditioning(objectives)
+        return MergedBanks(objectives, Formula.of(self.options))
 
     def total_steps(self, budget: int, objectives: int) -> int:
         """Specialists share the budget; given adapters are not trained."""
-        return 0 if self.options.paths else budget
+        return self.source.total_steps(budget, objectives)
 
     def prepare(self, benchmark: Benchmark) -> None:
         """Refuse adapters that do not fit the start model before anything is written."""
-        if self.options.paths:
-            source = self._source()
-            source.prepare(benchmark)
-            self._adapter_notes = source.notes
+        self.source.prepare(benchmark)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train or load the specialists, then merge them."""
         self.build_policy(benchmark, trainer.seed)  # refused here, before any training
-        source = self._source()
-        source.train(benchmark, trainer)
-        self._merge(source, benchmark, trainer)
+        self.source.train(benchmark, trainer)
+        self._merge(benchmark, trainer)
 
     def train_from(self, checkpoint: Path, benchmark: Benchmark, trainer: Trainer) -> None:
         """Merge the specialists of a checkpoint of the shared training."""
-        source = self._source()
-        source.load(checkpoint, benchmark)
-        self._merge(source, benchmark, trainer)
+        self.source.load(checkpoint, benchmark)
+        self._merge(benchmark, trainer)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
     ) -> Control:
         """c = mu, times the scale for task arithmetic."""
-        linear = self.options.kind == "task_arithmetic"
-        return Control.soup(preferences * self.options.scale if linear else preferences)
+        return Control.soup(preferences * self.options.scale if self._is_soup else preferences)
 
     def turn_to(self, preference: Array) -> Control:
         """Merge every layer at a new preference."""
@@ -126,29 +118,22 @@ class Merge(Method):
 
     @property
     def notes(self) -> Sequence[str]:
-        """Caveats of the adapters, and of random dropping."""
-        if self.options.kind not in RANDOM:
-            return self._adapter_notes
-        return (
-            *self._adapter_notes,
-            f"{self.options.kind} drops entries at random, which presumes many redundant weights; "
-            "in a table or a small network it may do worse than the start model.",
-        )
+        """Caveats of the adapters and of the formula."""
+        return (*self.source.notes, *Formula.of(self.options).notes)
 
     def save(self, folder: Path) -> None:
         """Save the merged banks; for task arithmetic what the specialists' method saves."""
-        if self.options.kind == "task_arithmetic":
-            self._specialists.save(folder)
+        if self._is_soup:
+            self.source.save(folder)
         else:
             super().save(folder)
 
     def load(self, folder: Path, benchmark: Benchmark) -> None:
         """Restore what `save` wrote, without reading any adapter's folder."""
         self.build_policy(benchmark, seed=0)
-        if self.options.kind == "task_arithmetic":
-            self._specialists = self._source()
-            self._specialists.load(folder, benchmark)
-            self.policy = self._specialists.policy
+        if self._is_soup:
+            self.source.load(folder, benchmark)
+            self.policy = self.source.policy
             return
         state = read_tensors(folder / "policy.safetensors")
         if self.options.paths:
@@ -161,24 +146,21 @@ class Merge(Method):
         return self._trained
 
     @property
+    def _is_soup(self) -> bool:
+        return bool(self.options.kind == "task_arithmetic")
+
+    @property
     def _banks(self) -> MergedBanks:
         return MergedBanks(self.m, Formula.of(self.options))
 
-    def _source(self) -> Method:
-        """Method that the specialists come from, neither trained nor loaded."""
-        if self.options.paths:
-            return Adapters(Adapters.Options(paths=self.options.paths))
-        return RewardedSoup(RewardedSoup.Options(**specialists(self.options)[1]))
-
-    def _merge(self, source: Method, benchmark: Benchmark, trainer: Trainer) -> None:
+    def _merge(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Fill the merged banks with the specialists' deltas, sparsified under the seed."""
-        self._trained = source.trained_parameters
-        if self.options.kind == "task_arithmetic":
-            self._specialists, self.policy = source, source.policy
+        self._trained = self.source.trained_parameters
+        trained = self.source.policy
+        if self._is_soup:
+            self.policy = trained
             return
+        del self.source.policy  # not kept in memory beside the merge
         if self.options.paths:
-            add_merged_banks(self.policy, self._banks, banked(source.policy))
-        fill_merged(self.policy, self._banks.how, source.policy, self.m, trainer)
-        if self.options.kind == "regmean":
-            prompts = benchmark.prompts("train")
-            fill_grams(self.policy, source.policy, self.m, prompts, self.options.examples, trainer)
+            add_merged_banks(self.policy, self._banks, banked(trained))
+        fill_merged(self.policy, self._banks, trained, benchmark, self.options.examples, trainer)

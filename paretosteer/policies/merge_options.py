@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from paretosteer.config.options import BaseOptions, option
-
-RANDOM = ("dare_linear", "dare_ties", "della")  # kinds that drop entries at random
+from paretosteer.policies.merging import RANDOM
 
 
 class MergeOptions(BaseOptions):

@@ -35,6 +35,7 @@ Kind = Literal["ties", "dare_linear", "dare_ties", "della", "breadcrumbs", "regm
 Rescale = Literal["l1", "probability"]
 
 DENSITY = {"ties": 0.2, "dare_linear": 0.5, "dare_ties": 0.5, "della": 0.5, "breadcrumbs": 0.9}
+RANDOM = ("dare_linear", "dare_ties", "della")  # kinds that drop entries at random
 _SIGNS = {"ties", "dare_ties", "della"}
 _NORMALISE = {"ties", "della"}
 _RIDGE = 1e-6  # of the mean diagonal of a Gram matrix, so that it can be inverted
@@ -78,6 +79,16 @@ class Merge:
         if named["density"] is None:
             named["density"] = DENSITY.get(options.kind, 1.0)
         return cls(**named)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Caveat of random dropping."""
+        if self.kind not in RANDOM:
+            return ()
+        return (
+            f"{self.kind} drops entries at random, which presumes many redundant weights; in a "
+            "table or a small network it may do worse than the start model.",
+        )
 
     def sparsify(self, delta: Tensor, generator: torch.Generator) -> Tensor:
         """Delta of one specialist with entries dropped, in its own shape."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import cycle, islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from paretosteer.benchmark import Benchmark
 from paretosteer.errors import UnsupportedError
 from paretosteer.policies.base import Conditioned
 from paretosteer.policies.control import Control
 from paretosteer.policies.merged_banks import MergedBanks, MergedLinear, MergedTable
-from paretosteer.policies.merging import Merge
 from paretosteer.policies.protocols import Policy
 from paretosteer.training.trainer import Trainer
 
@@ -37,28 +38,28 @@ def add_merged_banks(policy: Any, kind: MergedBanks, names: Iterable[str]) -> No
 
 
 @torch.no_grad()
-def fill_merged(merged: Policy, how: Merge, source: Policy, count: int, trainer: Trainer) -> None:
-    """Set the deltas of a merge to those of the source's banks, sparsified under the seed."""
-    trained, generator = banked(source), torch.Generator().manual_seed(trainer.seed)
-    for bank in range(count):
-        for name, layer in sorted(banked(merged).items()):
-            delta = how.sparsify(trained[name].delta(bank), generator)
-            layer.parts(bank)["delta"].copy_(delta)
-
-
-@torch.no_grad()
-def fill_grams(
+def fill_merged(
     merged: Policy,
+    kind: MergedBanks,
     source: Policy,
-    count: int,
-    prompts: Sequence[Any],
+    benchmark: Benchmark,
     examples: int,
     trainer: Trainer,
 ) -> None:
-    """Set the Gram matrices of a merge from `examples` samples of each bank, prompts repeating."""
-    prompts = [prompts[i % len(prompts)] for i in range(examples)]
-    for bank in range(count):
-        grams, units = gram_matrices(source, banked(source), bank, prompts, trainer.seed)
+    """Fill merged banks from the source's: with its deltas, sparsified under the seed.
+
+    For regmean also with Gram matrices, from `examples` samples of each bank, prompts repeating.
+    """
+    trained, generator = banked(source), torch.Generator().manual_seed(trainer.seed)
+    for bank in range(kind.count):
+        for name, layer in sorted(banked(merged).items()):
+            delta = kind.how.sparsify(trained[name].delta(bank), generator)
+            layer.parts(bank)["delta"].copy_(delta)
+    if kind.how.kind != "regmean":
+        return
+    prompts = list(islice(cycle(benchmark.prompts("train")), examples))
+    for bank in range(kind.count):
+        grams, units = gram_matrices(source, trained, bank, prompts, trainer.seed)
         trainer.select(units, 0, source.size)
         for name, layer in banked(merged).items():
             layer.parts(bank)["gram"].copy_(grams[name])
