@@ -12,7 +12,7 @@ options: attribute tokens in place of numbers, as SteerLM's, and a random subset
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,15 +26,14 @@ from paretosteer import (
     PromptText,
     Trainer,
     TrainingOptions,
-    UsageError,
     option,
 )
 from paretosteer.policies.shifts import Shifts
 from paretosteer.runtime.accelerate_processes import from_first
 from paretosteer.training.score_targets import (
-    VECTOR,
     TargetOptions,
     TargetText,
+    check_targets,
     edge_targets,
     level_edges,
     preference_targets,
@@ -86,25 +85,10 @@ class RiC(Method):
             least=0,
             unless=_NONE,
         )
-        left_out: float = option(
-            0.0,
-            "probability that training leaves a target out of the prompt",
-            least=0,
-            most=0.99,
-            unless=VECTOR,
-        )
-        condition: Literal["prompt_text", "features", "shifts"] | None = option(
-            None,
-            "give targets in words, as features (a soft prompt) or as shifts of layer outputs; "
-            "null: the benchmark's",
-        )
 
     def check(self, objectives: int) -> None:
         """Check the range and the template."""
-        o = self.options
-        if o.low >= o.high:
-            raise UsageError(f"method.low: found {o.low} with high {o.high}; set low below high")
-        TargetText(["name"], o.template)  # refuses a template without a value
+        check_targets(self.options)
 
     def conditioning(self, objectives: int) -> Conditioning:
         """Text before the prompt, or a feature for each objective."""

@@ -22,7 +22,7 @@ NORMAL_DRAWS, NORMAL_SEED = 50_000, 8888  # of the published range
 
 
 class TargetOptions(BaseOptions):
-    """Options of targets: their range, the map from preferences, and the words that state them."""
+    """Options of targets: their range, the map from preferences, and how a policy reads them."""
 
     map: TargetMap = option("l2", "map from preferences to target scores")
     targets: Literal["quantiles", "gaussian"] = option(
@@ -51,6 +51,26 @@ class TargetOptions(BaseOptions):
         "text of one target, with {value} and {name} or {number}",
         unless=VECTOR,
     )
+    left_out: float = option(
+        0.0,
+        "probability that training leaves a target out of the prompt",
+        least=0,
+        most=0.99,
+        unless=VECTOR,
+    )
+    condition: Literal["prompt_text", "features", "shifts"] | None = option(
+        None,
+        "give targets in words, as features (a soft prompt) or as shifts of layer outputs; "
+        "null: the benchmark's",
+    )
+
+
+def check_targets(options: TargetOptions) -> None:
+    """Raise UsageError for an empty range or a template without a value."""
+    o = options
+    if o.low >= o.high:
+        raise UsageError(f"method.low: found {o.low} with high {o.high}; set low below high")
+    TargetText(["name"], o.template)
 
 
 def preference_targets(mu: Array, low: Array, high: Array, form: TargetMap) -> Array:
