@@ -8,7 +8,6 @@ objective each can also be mixed at every token, as MOD's specialists (arXiv 240
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -29,11 +28,7 @@ from paretosteer import (
 )
 from paretosteer.policies.mixing_matrix import check_beta, coefficients
 from paretosteer.runtime.terminal import plural
-from paretosteer.storage.atomic import write_json
-from paretosteer.storage.digest import digest
 from paretosteer.storage.safetensors_only import read_tensors
-
-SCALES = "scales.json"  # of every layer's banks: their ranks are the tensors' own
 
 
 class Adapters(Method):
@@ -64,17 +59,9 @@ class Adapters(Method):
     @classmethod
     def content_key(cls, options: Any) -> str:
         """Digest of the adapters in order; UsageError unless they are distinct plain LoRAs."""
-        from paretosteer.text.read_peft import adapter_digest
+        from paretosteer.text.read_peft import adapters_digest
 
-        digests = [adapter_digest(folder) for folder in _folders(options)]
-        for place, own in enumerate(digests):
-            if (first := digests.index(own)) < place:
-                raise UsageError(
-                    f"method.paths: {options.paths[first]!r} and {options.paths[place]!r} are the "
-                    "same adapter, whose mixtures do not depend on the preference; give the "
-                    "adapter of each objective"
-                )
-        return digest(digests)
+        return adapters_digest(_folders(options))
 
     def check(self, objectives: int) -> None:
         """Check for one adapter per objective, and a beta where there is a mixing matrix."""
@@ -139,25 +126,18 @@ class Adapters(Method):
 
     def save(self, folder: Path) -> None:
         """Save the banks' scales too, so that loading does not need the adapters' folders."""
+        from paretosteer.text.read_peft import write_scales
+
         super().save(folder)
-        policy: Any = self.policy
-        scales = {name: [s for _, s in layer.layout] for name, layer in policy.layers.items()}
-        write_json(folder / SCALES, scales)
+        write_scales(folder, self.policy)
 
     def load(self, folder: Path, benchmark: Benchmark) -> None:
         """Load a checkpoint without reading the adapters' folders."""
-        from paretosteer.text.read_peft import add_layouts
+        from paretosteer.text.read_peft import add_stored
 
         self.build_policy(benchmark, seed=0)
         state = read_tensors(folder / "policy.safetensors")
-        scales: dict[str, list[float]] = json.loads((folder / SCALES).read_text())
-        add_layouts(
-            self._text_policy(benchmark.name),
-            {
-                name: [(len(state[f"banks.{i}.{name}.A"]), s) for i, s in enumerate(own)]
-                for name, own in scales.items()
-            },
-        )
+        add_stored(self._text_policy(benchmark.name), folder, state)
         self.policy.load_state(state)
 
     def _text_policy(self, benchmark: str) -> Any:

@@ -7,6 +7,7 @@ modules) is refused by name. `paretosteer.text.hf_export` is the inverse.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from paretosteer.errors import UsageError
 from paretosteer.policies.banks import BankedLinear
+from paretosteer.storage.atomic import write_json
 from paretosteer.storage.digest import digest, file_digest
 from paretosteer.storage.safetensors_only import read_model_json, read_tensors
 from paretosteer.text.model_source import model_digest
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 PREFIX = "base_model.model."
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+SCALES = "scales.json"  # in a checkpoint of their soup
 FACTORS = (".lora_A.weight", ".lora_B.weight")
 PLAIN = {torch.float64, torch.float32, torch.float16, torch.bfloat16}  # need no scale
 # As in `lora_A.default.weight`.
@@ -129,6 +132,19 @@ def adapter_digest(folder: Path) -> str:
     return digest({"scale": scale, "weights": file_digest(_weights(folder))})
 
 
+def adapters_digest(folders: Sequence[Path]) -> str:
+    """Digest of adapters in order; UsageError if two of them are the same."""
+    digests = [adapter_digest(folder) for folder in folders]
+    for place, own in enumerate(digests):
+        if (first := digests.index(own)) < place:
+            raise UsageError(
+                f"method.paths: {str(folders[first])!r} and {str(folders[place])!r} are the same "
+                "adapter, whose mixtures do not depend on the preference; give the adapter of "
+                "each objective"
+            )
+    return digest(digests)
+
+
 def base_notes(adapters: Iterable[Adapter], model: LanguageModel, start: Model) -> list[str]:
     """Notes on the adapters that name another base model than the start model.
 
@@ -205,6 +221,24 @@ def add_layouts(policy: TextPolicy, layouts: Mapping[str, Sequence[tuple[int, fl
     """Put banks of these (rank, scale) pairs around the named layers, values to be set."""
     policy.add_banks(
         list(layouts), lambda name, layer: BankedLinear(layer, layouts[name], policy.active)
+    )
+
+
+def write_scales(folder: Path, policy: Any) -> None:
+    """Store the scales of every layer's banks; their ranks are those of the stored tensors."""
+    scales = {name: [s for _, s in layer.layout] for name, layer in policy.layers.items()}
+    write_json(folder / SCALES, scales)
+
+
+def add_stored(policy: TextPolicy, folder: Path, state: Mapping[str, Tensor]) -> None:
+    """Add the banks of a stored policy, with the scales that `write_scales` stored beside it."""
+    scales: dict[str, list[float]] = json.loads((folder / SCALES).read_text())
+    add_layouts(
+        policy,
+        {
+            name: [(len(state[f"banks.{i}.{name}.A"]), s) for i, s in enumerate(own)]
+            for name, own in scales.items()
+        },
     )
 
 
