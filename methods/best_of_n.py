@@ -6,7 +6,7 @@ arXiv 2210.10760); the price is paid at every answer, n times the tokens and n r
 
 The KL of best-of-n from the start model is at most ln n - (n - 1) / n (recalled; proved by Beirami
 et al., arXiv 2401.01879). Texts have no density under best-of-n, so that bound stands where other
-methods have an estimate. In the bandit, the distribution of the best and its KL are exact.
+methods have an estimate. Of a table of actions, the distribution of the best and its KL are exact.
 """
 
 from __future__ import annotations

@@ -1,14 +1,20 @@
 """The layout of the repository: names that can be searched for, and few modules at the top."""
 
+import ast
+import re
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
+from paretosteer.plugins import registry
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("paretosteer", "methods", "benchmarks", "metrics")
 # Every benchmark has its contract and its policy in files of these names.
 SHARED = {"__init__.py", "benchmark.py", "policy.py"}
+# Names of methods and benchmarks that are English words too.
+WORDS = {"adapters", "interpolation", "merge", "start", "preferences", "ranking", "stories"}
 
 
 def modules() -> list[Path]:
@@ -39,3 +45,30 @@ def test_every_package_is_installed(package: str) -> None:
         name = ".".join(parts if parts[0] == "paretosteer" else ("paretosteer", *parts))
         if not {"hub", "templates"} & {*parts}:
             assert f'"{name}",' in listed, f"{name} is missing from [tool.setuptools] packages"
+
+
+def code(path: Path) -> str:
+    """Source of a module without comments and docstrings, which may cite anything."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        if documented and ast.get_docstring(node) is not None:
+            node.body = [*node.body[1:], ast.Pass()]
+    return ast.unparse(tree)
+
+
+@pytest.mark.parametrize(
+    ("package", "others", "setting"),
+    [("benchmarks", "methods", "method"), ("methods", "benchmarks", "benchmark")],
+)
+def test_no_benchmark_names_a_method_and_no_method_a_benchmark(package, others, setting) -> None:
+    """import-linter forbids imports between them; this, names in the code."""
+    names = {*registry.names(others)} - WORDS
+    assert len(names) > 5
+    named = re.compile(rf"\b(?:{'|'.join(sorted(names))})\b|\b{setting}=[a-z]", re.IGNORECASE)
+    found = {
+        path.relative_to(ROOT).as_posix(): match[0]
+        for path in (ROOT / package).rglob("*.py")
+        if (match := named.search(code(path)))
+    }
+    assert found == {}
