@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from exact_bandit import mean_regret
 from worlds import TableWorld
 
 from paretosteer import make_benchmark, make_method, make_trainer
@@ -226,3 +227,11 @@ def test_trained_on_the_bandit_it_is_near_the_optimum(options):
         best = kappa * (start + gain / kappa).logsumexp(1).mean()
         at_start = (start.exp() * gain).sum(1).mean()
         assert (best - value) / (best - at_start) < 5e-3
+
+
+@pytest.mark.slow
+def test_at_the_default_budget_the_default_bandit_is_near_its_optimum():
+    bandit = make_benchmark("bandit")
+    method = make_method("modpo", divisions=2)
+    method.train(bandit, make_trainer(bandit, seed=0))
+    assert mean_regret(bandit, method, method.grid(2)) < 5e-3
