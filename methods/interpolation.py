@@ -2,7 +2,8 @@
 
 Kangaslahti and Alvarez-Melis, "Continuous Language Model Interpolation for Dynamic and Controllable
 Text Generation", arXiv 2404.07117. Anchors are trained by imitation of samples high and low in an
-attribute; theta = theta_0 + sum_i lambda_i [alpha_i Delta_+i + (1 - alpha_i) Delta_-i].
+attribute; theta = theta_0 + sum_i lambda_i [alpha_i Delta_+i + (1 - alpha_i) Delta_-i]. The paper's
+body could not be read: the formula is second-hand, its use for preferences (`control`) ours.
 """
 
 from __future__ import annotations
