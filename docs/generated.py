@@ -238,7 +238,10 @@ def _commands() -> str:
             f"## {name}\n\n{command.description}\n\n```text\n{command.format_usage()}```\n"
         )
         rows = [
-            (f"`{', '.join(each.option_strings) or each.metavar or each.dest}`", each.help)
+            (
+                f"`{', '.join(each.option_strings) or each.metavar or each.dest}`",
+                command._get_formatter()._expand_help(each),  # "%%" is a percent sign
+            )
             for each in command._actions
             if each.dest != "help" and each.help != argparse.SUPPRESS
         ]

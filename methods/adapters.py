@@ -48,7 +48,7 @@ class Adapters(Method):
         )
         beta: float | None = option(
             None,
-            "weight on its own objective with which each adapter was trained",
+            "weight of each adapter's own objective in its training",
             only={"coefficients": ("bone_soup",)},
         )
 
@@ -74,8 +74,8 @@ class Adapters(Method):
         if o.coefficients == "bone_soup":
             if o.beta is None:
                 raise UsageError(
-                    "method.beta: required with coefficients=bone_soup; give the weight on its own "
-                    "objective with which each adapter was trained"
+                    "method.beta: required with coefficients=bone_soup; give the weight of each "
+                    "adapter's own objective in its training"
                 )
             check_beta(o.beta, objectives, "method.beta")
 

@@ -44,7 +44,8 @@ class Interpolation(Method):
         )
         cube: int = option(2, "values per axis of a further grid over alpha; 0: no grid", least=0)
         cube_range: tuple[float, float] = option(
-            (0.0, 1.0), "lowest and highest alpha of that grid; beyond 0 and 1 is extrapolation"
+            (0.0, 1.0),
+            "lowest and highest alpha of that grid; values below 0 or above 1 extrapolate",
         )
 
     def check(self, objectives: int) -> None:

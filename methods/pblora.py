@@ -33,7 +33,9 @@ class PBLoRA(Method):
         """Options of PBLoRA."""
 
         rank: int = option(4, "rank r2 of the part that depends on the preference", least=1)
-        always_on: int = option(4, "rank r1 of the part that does not", least=0)
+        always_on: int = option(
+            4, "rank r1 of the part that is the same for all preferences", least=0
+        )
         feedback: str = option("reward", "training feedback")
         concentration: float = option(
             0.5, "Dirichlet concentration of the training weights", above=0

@@ -22,19 +22,20 @@ _END = re.compile(r"^(objective_)*(low|high|error)$")
 # Inputs that a metric may need. Row l of the points is the outcome at preference l.
 ROW_INPUTS = {
     "points": "(k, m)",
-    "scores": "(k, prompts, m), the points' test prompts apart; one prompt where only points exist",
+    "scores": "(k, prompts, m), separately for each test prompt; one prompt where only points are "
+    "known",
     "preferences": "(k, m)",
     "reference": "reference point (m,)",
     "raw_points": "(k, m), in raw units",
     "raw_reference": "the user's reference point in raw units (m,), where one is given",
     "main_scores": "(k,), raw, where one objective is the main one",
-    "auxiliary_points": "(k, m - 1), raw, the objectives besides the main one",
+    "auxiliary_points": "(k, m - 1), raw, the objectives other than the main one",
     "dpo_losses": "(k, m), DPO loss of each objective on its held-out pairs",
     "front": "oracle's points, or union front of the table, (n, m)",
     "standard_points": "(k, m), where the points are in standard units of the start model",
     "optimum": "metrics.optimum.Optimum, where the best possible is known",
     "learnable": "places (n,) of the preferences at which the optimum beats the start model",
-    "exact": "whether hypervolumes of the table are exact; else all are estimated",
+    "exact": "whether all hypervolumes of the table are exact; otherwise, all are estimated",
     "kl": "(k,), nats per sample away from the start model",
     "response_covariances": "(k, m, m), of single responses at a point, standard units",
     "collapsed": "(k,), share of answers that are near-empty or repeat a phrase",

@@ -11,7 +11,8 @@ from paretosteer.metrics.input_checks import FloatArray, MetricError, as_finite,
 def win_rate(preferences: ArrayLike, a: ArrayLike, b: ArrayLike) -> float:
     """Share of prompts on which a's utility exceeds b's at the same preference, averaged over μ. ↑
 
-    Equal utilities are no win, so the rates of a over b and of b over a may sum to less than 1.
+    Equal utilities do not count as a win, so the rates of a over b and of b over a may sum to less
+    than 1.
     Arguments as in `wins_by_prompt`.
     """
     return float(wins_by_prompt(preferences, a, b).mean())

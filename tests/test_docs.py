@@ -80,6 +80,18 @@ def test_generated_tables_follow_the_files(monkeypatch: pytest.MonkeyPatch) -> N
     assert "hydra" not in keys
     assert "| `preferences.count` | `21` |" in generated._group("preferences")
     assert "`experiment=five_methods`" in generated._experiments()
+    assert "with 80 % power" in generated._commands()
+
+
+def test_first_lines_of_configuration_files_are_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import generated
+
+    groups = ("model", "preferences", "tracker", "engine", "launcher")
+    titles = [line for group in groups for line in generated._group(group).splitlines()]
+    rows = generated._experiments().splitlines()[2:]
+    ends = [line for line in titles if line.startswith("**")] + [row[:-2] for row in rows]
+    assert [line for line in ends if not line.endswith(".")] == []
 
 
 def test_every_method_page_has_all_of_its_options() -> None:

@@ -98,8 +98,8 @@ class Preferences(ScoredByRewards):
         )
         reward_backbone: str | None = option(
             None,
-            "causal model on whose hidden states reward models are linear heads: start, a folder "
-            "or a hub name; null: none",
+            "causal model whose hidden states are the input of the reward models, which are "
+            "linear heads: start, a folder or a hub name; null: none",
             place=True,
         )
         reward_backbone_rank: int = option(

@@ -91,7 +91,7 @@ class Ranking(Benchmark):
         fold: int = option(1, "fold of the cross-validation", least=1)
         auxiliary: tuple[str, ...] | None = option(
             None,
-            "further objectives, as name:column of a feature, which is then no input; null: "
+            "further objectives, as name:column of a feature, which is then not an input; null: "
             "pagerank:41 and inlinks:42 for MQ2007, MQ2008 and the synthetic set",
         )
         grades: int = option(5, "number of grades for an auxiliary column", least=2, most=31)

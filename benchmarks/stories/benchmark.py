@@ -33,8 +33,8 @@ class Stories(ScoredByFunctions):
         max_new_tokens: int = option(40, "longest continuation, in tokens", least=1)
         min_new_tokens: int = option(
             40,
-            "shortest continuation, in tokens; by default the longest, because short text is "
-            "trivially varied",
+            "shortest continuation, in tokens; by default the same as the longest, because short "
+            "text is trivially varied",
             least=0,
         )
         temperature: float = option(1.0, "temperature of sampling, above 0", above=0)

@@ -25,7 +25,7 @@ METRICS = (
         "up",
         "raw hypervolume of the auxiliary objectives from the origin",
         title="Auxiliary HV",
-        meaning="Hypervolume of the objectives besides the main one alone, in raw units above the "
+        meaning="Hypervolume of the objectives other than the main one, in raw units above the "
         "origin.",
         format=".4g",
         bounds=(0.0, inf),

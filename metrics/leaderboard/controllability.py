@@ -40,9 +40,10 @@ METRICS = (
         title="Controllability",
         meaning="Does more weight on an objective give more of it? Somers' D over all pairs of "
         "preferences, averaged over objectives: 1 always, 0 no connection, −1 always the reverse. "
-        "Noise disorders close points, so the value is too low where neighbouring points differ by "
-        "less than their noise. The interval counts each pair as confirmed, contradicted or "
-        "undecided, jointly at 95 %, and the undecided ones both ways; the value may lie below it.",
+        "Noise changes the order of close points, so the value is too low where neighbouring "
+        "points differ by less than their noise. For the interval, each pair is confirmed, "
+        "contradicted or undecided, jointly at 95 %. Undecided pairs count as wrong at its lower "
+        "end and as right at its upper end; the value itself may lie below the interval.",
         format="z.2f",
         interval="pairs",
         bounds=(-1.0, 1.0),
@@ -76,8 +77,8 @@ METRICS = (
         "shown",
         "share of pairs whose order is within the noise",
         title="Undecided",
-        meaning="Share of pairs whose order the noise leaves open. More test prompts shrink it; a "
-        "method that does not steer has no other pairs.",
+        meaning="Share of pairs whose order the noise leaves open. More test prompts make it "
+        "smaller. For a method that does not steer, all pairs are undecided.",
         format=".3f",
         section="steering",
     ),
@@ -108,8 +109,8 @@ METRICS = (
         "up",
         "share of pairs in the order asked for, (D + 1) / 2",
         title="Order agreement",
-        meaning="Share of pairs of preferences whose points are in the order of their weights, a "
-        "tie counting one half: controllability as a share.",
+        meaning="Share of pairs of preferences whose points are in the order of their weights, "
+        "with a tie counting one half. It is controllability expressed as a share.",
         format="z.3f",
         section="further",
         function=_if_steerable(lambda mu, points: metrics.order_agreement(mu, points)),

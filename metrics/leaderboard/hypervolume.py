@@ -37,10 +37,11 @@ METRICS = (
         "up",
         "volume dominated above the reference point (main)",
         title="Hypervolume",
-        meaning="How much of the space of outcomes, above the reference point, the method's points "
-        "cover: the main measure of how good and how wide its front is. In brackets the interval, "
-        "reflected because resampling noise inflates hypervolume. Where it is an estimate, its "
-        "standard error follows ±; rows of one table are all exact or all estimated.",
+        meaning="How much of the space of outcomes, above the reference point, the method's "
+        "points cover: the main measure of how good and how wide its front is. Its interval is in "
+        "brackets; it is reflected, because resampling noise inflates hypervolume. Where the "
+        "hypervolume is an estimate, its standard error follows ±; rows of one table are all "
+        "exact or all estimated.",
         format="z.2f",
         interval="reflected",
         bounds=(0.0, inf),
@@ -56,9 +57,10 @@ METRICS = (
         "up",
         "hypervolume over the oracle's or the union front's",
         title="Ratio",
-        meaning="Hypervolume as a share of that of the best front: the oracle's at the same "
-        "preferences where the best possible is known exactly, else the union front, the best "
-        "points of all methods in this table together, every seed's, in each fold apart.",
+        meaning="Hypervolume as a share of that of the best front. Where the best possible front "
+        "is known exactly, this is the oracle's at the same preferences. Otherwise, it is the "
+        "union front: the best points of all methods and seeds in this table together, separately "
+        "in each fold.",
         format="z.3f",
         place=4,
         function=_ratio,
@@ -82,10 +84,11 @@ METRICS = (
         "shown",
         "difference from the best hypervolume",
         title="Behind the best",
-        meaning="Hypervolume that the row lacks against the best under the budget, with its paired "
-        "interval, over the folds and seeds that both have. The interval is of this difference "
-        "alone. Ties decides what is significant: it corrects for the number of pairs, so a row "
-        "can be tied with the best although this interval does not contain 0.",
+        meaning="How far the hypervolume of the row is below that of the best row under the "
+        "budget, with its paired interval, over the folds and seeds that both have. The interval "
+        "is for this difference alone. The column Ties decides what is significant: it corrects "
+        "for the number of pairs, so a row can be tied with the best although this interval does "
+        "not contain 0.",
         format="z.2f",
         interval="reflected",
         section="further",

@@ -8,8 +8,8 @@ METRICS = (
         "shown",
         "KL from the start model, nats per sample",
         title="KL",
-        meaning="Drift from the start model in nats per sample, averaged over preferences. Reward "
-        "can always be bought with more of it.",
+        meaning="Drift from the start model in nats per sample, averaged over preferences. A "
+        "method can always gain reward by drifting further.",
         format="z.2f",
         place=10,
         terminal=4,
@@ -22,10 +22,10 @@ METRICS = (
         "up",
         "hypervolume of points below a KL common to all rows",
         title="HV at equal drift",
-        meaning="Hypervolume of the points whose KL from the start model is below a "
-        "threshold common to all rows of a table: the median KL of the points of competing rows, "
-        "the start model left out. Another threshold may order the rows differently: see the "
-        "curve. Empty where a seed has no point below.",
+        meaning="Hypervolume of the points whose KL from the start model is below a threshold "
+        "common to all rows of a table: the median KL of the points of competing rows, without "
+        "the start model. Another threshold may order the rows differently: see the curve. Empty "
+        "if a seed has no point below the threshold.",
         format="z.2f",
         optional=True,
         section="further",

@@ -56,7 +56,7 @@ METRICS = (
         title="Dominated by",
         meaning="How many other rows are better in every objective at more than half of the "
         "preferences. A row on another grid of preferences counts if its points cover all of this "
-        "one's and are not all covered.",
+        "one's and are not all covered by them.",
         format="d",
         whole=True,
         place=9,
@@ -69,8 +69,9 @@ METRICS = (
         "share of prompts won against the best at equal preference",
         title="Win rate",
         meaning="Share of test prompts on which the utility of the row's answer exceeds that of "
-        "the best row under the budget at the same preference, averaged over preferences, with its "
-        "paired interval. Equal utilities are no win. Of all pairs in report.json.",
+        "the best row under the budget at the same preference, averaged over preferences, with "
+        "its paired interval. Equal utilities do not count as a win. The win rates of all pairs "
+        "of rows are in report.json.",
         format=".3f",
         interval="percentile",
         section="further",
@@ -94,7 +95,7 @@ METRICS = (
         "up",
         "own points on the union front",
         title="Points on the union front",
-        meaning="How many of the method's points, every seed's, are on the union front.",
+        meaning="How many of the method's points, over all seeds, are on the union front.",
         format="d",
         whole=True,
         section="front",

@@ -55,9 +55,9 @@ METRICS = (
         "up",
         "mean inner product, raw units between the user's bounds",
         title="MIP, bounded",
-        meaning="The same with every objective as a share of the way between the lowest and "
-        "highest raw values that the user gave. These are fixed: bounds taken from the compared "
-        "methods would change every row with each method added.",
+        meaning="The same, with every objective rescaled so that the lowest raw value that the "
+        "user gave is 0 and the highest is 1. These values are fixed: bounds taken from the "
+        "compared methods would change every row with each method added.",
         format="z.4g",
         section="further",
         place=2,

@@ -54,9 +54,10 @@ METRICS = (
         "down",
         "error in the requested direction, one dial turned",
         title="Miscalibration",
-        meaning="On a method's own cube of dials: turning one dial by α asks for that share of "
-        "what its end does to its own objective. The error along that way, as a share of it, "
-        "averaged over the turns. 0 by definition at a dial's end.",
+        meaning="Measured on a method's own cube of dials. Setting one dial to α asks for α times "
+        "the change that the dial's end makes to its own objective, and for no other change. The "
+        "metric is the error in the direction asked for, as a share of the change asked for, "
+        "averaged over the settings. It is 0 by definition at a dial's end.",
         format=".3f",
         section="steering",
         function=_steering_errors,
@@ -68,7 +69,8 @@ METRICS = (
         "down",
         "change in other directions, one dial turned",
         title="Orthogonality",
-        meaning="The movement across that way, in the other objectives, as a share of it.",
+        meaning="Measured like the miscalibration: the change in the other objectives, as a share "
+        "of the change asked for.",
         format=".3f",
         section="steering",
         function=_steering_errors,

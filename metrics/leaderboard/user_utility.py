@@ -21,8 +21,8 @@ METRICS = (
         "down",
         "best utility on the oracle or union front minus that offered",
         title="Utility loss",
-        meaning="Average utility, in standard units, that a user loses with this method's point at "
-        "their preference against the best point of the oracle's or union front.",
+        meaning="Average utility, in standard units, that a user loses because this method's "
+        "point at their preference is worse than the best point of the oracle's or union front.",
         format="z.3f",
         place=7,
         function=_loss,

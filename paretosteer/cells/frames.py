@@ -73,7 +73,7 @@ def load_points(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
 
 
 def load_scores(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
-    """One row per scored sample of every finished cell: its names, then `scores.parquet`."""
+    """One row per scored sample of every finished cell: its cell, then `scores.parquet`."""
     import pandas as pd
 
     frames = [

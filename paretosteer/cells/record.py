@@ -107,9 +107,9 @@ class StartModel(_Part):
     """Model that training started from."""
 
     name: str
-    """Name of the model, for people."""
+    """Human-readable name of the model."""
     digest: str
-    """Digest of everything that was loaded of it."""
+    """Digest of everything that was loaded from it."""
     commit: str | None = None
     """Commit on the hub, if it came from there."""
 
@@ -150,7 +150,7 @@ class Normaliser(_Part):
 
 
 class Point(_Part):
-    """One place on the method's controls."""
+    """One preference, with any dials, at which the method was evaluated."""
 
     preference: Vector
     """Weight of each objective; weights sum to 1."""
@@ -349,7 +349,7 @@ class ScoredRecord(Record):
     seeds: dict[str, Seed]
     """Seed of each stage that draws."""
     batch_size: dict[str, Count]
-    """Rows of each kind of batch, and the numbers of parts or processes it was split into."""
+    """Rows of each kind of batch, and into how many parts or processes each was split."""
     dtype: str
     """Precision of the weights."""
     device: str
@@ -491,7 +491,9 @@ def parse_record(content: Any) -> Record:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ValueError:
-        raise ValueError("holds what JSON cannot: NaN, infinity or half a surrogate pair") from None
+        raise ValueError(
+            "holds NaN, infinity or half a surrogate pair, which JSON cannot represent"
+        ) from None
     if record.digest != digest:
         raise ValueError("was changed after it was written (its digest differs)")
     return record

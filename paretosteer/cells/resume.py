@@ -48,7 +48,7 @@ class PartialStages:
         for stage in STAGES:
             for path in self._cell.glob(f".{stage}-*"):
                 if path not in current:
-                    say(f"{self._cell.name}: {stage} was started under another setting, restarted")
+                    say(f"{self._cell.name}: {stage} was started with other settings, restarted")
                 elif path.is_symlink() or not path.is_dir():
                     say(f"{self._cell.name}: {path.name} is not a folder, {stage} is restarted")
                 else:

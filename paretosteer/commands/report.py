@@ -107,7 +107,7 @@ def _paper(args: argparse.Namespace, reference: Sequence[float] | None) -> int:
 
 def _compare(args: argparse.Namespace) -> int:
     if args.paper:
-        raise UsageError("--paper: not with --compare; give one of them")
+        raise UsageError("--paper: cannot be combined with --compare; give one of them")
     if len(args.folders) != 2:
         raise UsageError(
             f"--compare: needs two folders, found {len(args.folders)}; give the earlier sweep "

@@ -18,7 +18,7 @@ Kind = Literal["start", "soup", "bank", "text", "features", "mixture"]
 
 @dataclass(frozen=True)
 class Control:
-    """Row-aligned steering input of one kind.
+    """Steering input of one kind, with one row per sample.
 
     =========  ==================================================================
     kind       meaning, and the field that carries it

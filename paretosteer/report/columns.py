@@ -188,7 +188,7 @@ _COSTS = (
     ),
     Column(
         "seconds_train",
-        summary="Wall time of training, on the machine of the run and with its other load.",
+        summary="Wall time of training, which depends on the machine and on its other load.",
         title="Training",
         format=duration,
         optional=True,
@@ -196,7 +196,7 @@ _COSTS = (
     ),
     Column(
         "seconds_sample",
-        summary="Wall time of sampling, on the machine of the run and with its other load.",
+        summary="Wall time of sampling, which depends on the machine and on its other load.",
         title="Sampling",
         format=duration,
         optional=True,

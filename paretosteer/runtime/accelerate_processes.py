@@ -99,7 +99,9 @@ def _say_unused() -> None:
         if (value := os.environ.get(PREFIX + name, default)).lower() != default
     ]
     if unused:
-        log.warning("not used: %s; dtype sets the precision, device the device", ", ".join(unused))
+        log.warning(
+            "not used: %s; dtype sets the precision, and device sets the device", ", ".join(unused)
+        )
 
 
 def from_first(accelerator: Accelerator, value: T) -> T:

@@ -26,7 +26,7 @@ class AskQueue(Callback):  # type: ignore[misc]
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Replace submitit's watcher."""
         submitit.SlurmJob.watcher = QueueWatcher(delay_s=SECONDS)
-        say(f"waiting for SLURM; what jobs print: {config.hydra.sweep.dir}/.submitit")
+        say(f"waiting for SLURM; the output of the jobs is in {config.hydra.sweep.dir}/.submitit")
 
 
 class QueueWatcher(InfoWatcher):  # type: ignore[misc]

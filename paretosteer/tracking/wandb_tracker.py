@@ -152,7 +152,7 @@ class WandbTracker:
             stay_offline()
             _remove_offline(written(folder), id)
             say(
-                f"wandb: no run online ({line(error)}); runs stay offline, to send them: wandb "
+                f"wandb: no online run ({line(error)}); runs stay offline; to send them: wandb "
                 f"sync {shlex.quote(str(written(folder)))}"
             )
             self._run = begin(mode="offline", resume=None)

@@ -45,7 +45,9 @@ class TargetOptions(BaseOptions):
         unless=VECTOR,
     )
     levels: int = option(5, "number of levels", least=2, only={"tokens": ("attributes",)})
-    decimals: int = option(1, "decimals", least=0, most=6, only={"tokens": ("numbers",)})
+    decimals: int = option(
+        1, "decimals of a target", least=0, most=6, only={"tokens": ("numbers",)}
+    )
     template: str = option(
         "{name}: {value}; ",
         "text of one target, with {value} and {name} or {number}",

@@ -198,7 +198,7 @@ def test_another_model_fails_the_check(
     other.save_pretrained(tmp_path / "other")
     with (
         VLLM(model, str(tmp_path / "other"), engine_setting(), PROMPTS, tmp_path) as engine,
-        pytest.raises(UsageError, match=r"other log-probabilities.*set engine=native"),
+        pytest.raises(UsageError, match=r"log-probabilities of vLLM differ.*set engine=native"),
     ):
         engine.check(steered(model, BANKS), SOUP)
     assert fake_vllm.started[0].closed

@@ -205,7 +205,7 @@ def test_other_code_begins_a_stage_anew(
     batches.clear()
     assert run_cell(tmp_path, *overrides)["status"] == "ok"
     assert len(batches) == 6
-    assert "train was started under another setting, restarted" in capfd.readouterr().err
+    assert "train was started with other settings, restarted" in capfd.readouterr().err
 
 
 def test_reuse_of_stages_of_other_code_is_noted(

@@ -127,7 +127,7 @@ def test_runs_stay_offline_if_the_server_does_not_take_them(
         WandbTracker(online).start(config, tmp_path, "0", "clp seed 0")
     assert modes == [("online", "allow"), ("offline", None), ("offline", None)]
     (said,) = [each for each in capsys.readouterr().err.splitlines() if "wandb:" in each]
-    assert f"runs stay offline, to send them: wandb sync {tmp_path}/wandb" in said
+    assert f"runs stay offline; to send them: wandb sync {tmp_path}/wandb" in said
     assert sync_command(online, [tmp_path]).startswith("wandb sync")
 
 

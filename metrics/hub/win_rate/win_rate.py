@@ -15,7 +15,7 @@ class WinRate(evaluate_metric.PreferenceMetric):
         "references: preferences (n, m), row l being the one that answer l was asked with.",
         "others: scores of the other method's answers to the same prompts and preferences (n, m).",
     )
-    notes = "Equal utilities are no win. Higher is better."
+    notes = "Equal utilities do not count as a win. Higher is better."
 
     def _compute(
         self,

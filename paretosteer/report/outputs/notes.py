@@ -236,7 +236,7 @@ def _engines(rows: tuple[RowResult, ...]) -> Iterator[str]:
     if len(engines) > 1:
         yield (
             f"Engines differ: the samples were written by {' and '.join(engines)}. Their random "
-            "numbers are the same, but rounding turns a sample where two tokens are nearly tied."
+            "numbers are the same, but rounding changes a sample where two tokens are nearly tied."
         )
 
 
@@ -313,7 +313,7 @@ def _own_noise(result: TableResult) -> Iterator[str]:
     if result.table.setting and not result.table.setting.common_noise:
         yield (
             "Sampled without common random numbers (evaluation.common_noise=false): every method "
-            "and preference met noise of its own, so differences are noisier than usual."
+            "and preference had noise of its own, so differences are noisier than usual."
         )
 
 

@@ -206,7 +206,7 @@ class VLLM(SamplingEngine):
         first, count = self.setting.device.index or 0, self.settings.tensor_parallel
         if len(names) - first < count:
             raise UsageError(
-                f"engine.tensor_parallel: {count} GPUs from number {first} on, but "
+                f"engine.tensor_parallel: needs {count} GPUs from number {first} on, but only "
                 f"{len(names)} are visible; lower it"
             )
         return ",".join(names[first : first + count])
@@ -267,7 +267,7 @@ class VLLM(SamplingEngine):
         limit = LIMITS.get(self.setting.dtype, LIMIT)
         if not difference <= limit:
             raise UsageError(
-                "engine: vLLM gives tokens other log-probabilities than the model itself (by "
+                "engine: the log-probabilities of vLLM differ from those of the model itself (by "
                 f"{difference:.2g} nats on average, more than {limit:g}); set engine=native"
             )
 
