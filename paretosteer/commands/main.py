@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain("interrupted; rerun the same command to resume")
         return 130
     except SystemExit as error:  # of a plug-in: no command of ours raises it
+        if isinstance(error.__context__, BrokenPipeError):  # of Rich, which left the output
+            return 0
         if stops_job(error):
             raise
         raise RuntimeError(said(error)) from error

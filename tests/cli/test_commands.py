@@ -1,6 +1,7 @@
 """Commands in-process, with cells that take no time: what is tested is what surrounds them."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -350,3 +351,16 @@ def test_list_names_every_kind_of_feedback(output: Output) -> None:
     assert main(["list", "methods", "clp"]) == 0
     (row,) = [line for line in output()[0].splitlines() if line.startswith("feedback")]
     assert all(name in row for name in registry.names("feedback"))
+
+
+def test_a_reader_that_closes_the_output_ends_the_command_quietly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = tmp_path / "points.csv"
+    points.write_text("method,a,b\nx,1,2\n", encoding="utf-8")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        assert main(["score", str(points), "--reference=0,0"]) == 0
+    assert capsys.readouterr().err == ""
