@@ -52,9 +52,8 @@ def add(commands: Commands) -> None:
 def _new(args: argparse.Namespace) -> int:
     folder = write_skeleton(args.kind, args.name, args.out or Path(args.name))
     module = folder / f"{args.name}.py"
-    article = "an" if args.kind[0] in "aeiou" else "a"
     print(
-        f"{folder}: {article} working {args.kind}; edit {module}, then\n"
+        f"{folder}: a working {args.kind}; edit {module}, then\n"
         f"  pytest {folder}\n"
         f"  paretosteer {_TRY[args.kind].format(module=module, name=args.name)}"
     )
@@ -65,7 +64,8 @@ def write_skeleton(kind: str, name: str, folder: Path) -> Path:
     """Write the skeleton of a plug-in into a new folder; UsageError for an invalid name."""
     template = {file.name: file.read_text(encoding="utf-8") for file in _template(kind)}
     old = f"my_{kind}"
-    _check_name(kind, name, set(re.findall(r"\w+", template[f"{old}.py"])))
+    words = set(re.findall(r"\w+", template[f"{old}.py"]))
+    _check_name(kind, name, words - {old, _class(old)})
     try:
         folder.mkdir(parents=True)
     except FileExistsError:

@@ -39,6 +39,14 @@ def test_the_skeleton_passes_its_own_test(here: Path, capsys: pytest.CaptureFixt
     assert "2 passed" in done.stdout
 
 
+@pytest.mark.parametrize("kind", ["benchmark", "objective", "metric", "method"])
+def test_the_name_of_the_template_may_stay(
+    kind: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new", kind, f"my_{kind}"]) == 0
+    assert capsys.readouterr().out.startswith(f"my_{kind}: a working {kind}; edit ")
+
+
 @pytest.mark.parametrize("kind", ["objective", "metric"])
 def test_a_small_plug_in_passes_its_own_test(kind: str, here: Path) -> None:
     name = f"calm_{kind}"  # the folder of a plug-in stays on the path of this process
