@@ -65,17 +65,17 @@ def _plugin(group: registry.Group, name: str) -> str:
 
 
 def _objectives() -> dict[str, str]:
-    """Every objective with its own description and unit."""
+    """Every objective with its own description and unit; higher is always better."""
     names = registry.names("objectives")
     return {
-        name: f"{o.description} ({o.unit})" for name, o in registry.working("objectives", names)
+        name: f"↑ {o.description} ({o.unit})" for name, o in registry.working("objectives", names)
     }
 
 
 def _objective(name: str) -> str:
     _pick("objective", name, registry.names("objectives"))
     o = registry.load("objectives", name)
-    return f"{o.description}\n{o.unit}, at least {o.worst:g}\nversion {o.version}"
+    return f"↑ {o.description}\n{o.unit}, at least {o.worst:g}\nversion {o.version}"
 
 
 def _metrics() -> dict[str, str]:

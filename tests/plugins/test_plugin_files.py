@@ -50,7 +50,7 @@ def test_objectives_and_metrics_are_listed_in_their_own_words(
     assert main(["list", "metrics", "--plugin", str(file)]) == 0
     assert re.search("^spread +↑ mean range$", capsys.readouterr().out, re.M)
     assert main(["list", "objectives", "--plugin", str(site / "calm.py")]) == 0
-    assert re.search(r"^calm +few marks \(marks\)$", capsys.readouterr().out, re.M)
+    assert re.search(r"^calm +↑ few marks \(marks\)$", capsys.readouterr().out, re.M)
 
 
 def test_a_metric_is_a_column_on_the_terminal_before_the_costs(file: Path) -> None:
