@@ -114,6 +114,16 @@ def test_text_has_significant_digits(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert captured.err.endswith("columns that are not objectives are ignored: note\n")
 
 
+def test_counts_are_whole_where_their_mean_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "x,0,-1,1\nx,0,-1,2\nx,1,-1,1\nx,1,-1,2\ny,0,1,1\ny,1,1,-1\n"
+    assert main(["score", str(write(tmp_path, f"method,seed,a,b\n{rows}")), "--reference=0,0"]) == 0
+    by_method = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert by_method["x"][-2:] == ["2", "2"]  # outside, seeds
+    assert by_method["y"][-2:] == ["0.5000", "2"]
+
+
 def test_json_has_all_digits_integers_and_the_order_of_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,7 +242,7 @@ def test_bad_files(tmp_path: Path, text: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("reference", "minimise", "told"),
     [
-        ([-2], [], "--reference: has 1 values for 2 objectives"),
+        ([-2], [], "--reference: has 1 value for 2 objectives"),
         ([-2, float("nan")], [], "--reference: holds NaN"),
         ([-2, -2], ["c"], "--minimise: no objective 'c'"),
     ],

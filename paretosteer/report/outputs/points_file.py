@@ -13,6 +13,7 @@ from paretosteer.cells.scores import MOST
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.metrics.input_checks import SIMPLEX_TOLERANCE, FloatArray
 from paretosteer.metrics.weight_rounding import preference_key
+from paretosteer.runtime.terminal import plural
 
 _WEIGHT = "w_"
 _KEYS = ("method", "seed")
@@ -239,7 +240,8 @@ def _reference(
     if len(reference) != len(names):
         unused = f" (--objectives can add {', '.join(ignored)})" if ignored else ""
         raise UsageError(
-            f"--reference: has {len(reference)} values for {len(names)} objectives; give one for "
+            f"--reference: has {plural(len(reference), 'value')} for "
+            f"{plural(len(names), 'objective')}; give one for "
             f"each of {', '.join(names)}, in that order, or choose with --objectives{unused}"
         )
     if not all(map(math.isfinite, reference)):

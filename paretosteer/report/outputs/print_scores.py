@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.metrics.leaderboard import ROW_METRICS
 from paretosteer.report.columns import row_metrics
 from paretosteer.report.outputs.console import new_console, remark, remark_missing
+from paretosteer.report.outputs.score_csv import COUNTS
 from paretosteer.report.outputs.terminal_table import TextColumn, fitted
 from paretosteer.runtime.terminal import line
 
@@ -48,7 +49,7 @@ def print_scores(frame: "pd.DataFrame") -> None:
 
 
 def _column(name: str, heading: str, rows: "pd.DataFrame") -> TextColumn:
-    values = [_text(value) for value in rows[name]]
+    values = [_count(value) if name in COUNTS else _text(value) for value in rows[name]]
     if name != "hypervolume" or rows["hypervolume_low"].isna().all():
         return TextColumn(line(heading), values)
     ends = zip(values, rows["hypervolume_low"], rows["hypervolume_high"], strict=True)
@@ -85,6 +86,11 @@ def _remarks(frame: "pd.DataFrame") -> list[str]:
             "are not compared, since they depend on the preferences"
         )
     return [*remarks, "--json prints all metrics with all digits"]
+
+
+def _count(value: Any) -> str:
+    """Count of one seed, or the mean of several: 2, 1.333."""
+    return _text(int(value) if float(value).is_integer() else value)
 
 
 def _text(value: Any) -> str:

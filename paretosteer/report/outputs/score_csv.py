@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Metrics of a seed that are counts; their means over seeds need not be whole.
-_COUNTS = ("points_outside", "front_size", "violations")
+COUNTS = ("points_outside", "front_size", "violations")
 
 # A metric that needs others has no interval.
 _INPUTS = {"points", "scores", "preferences", "reference", "exact"}
@@ -101,7 +101,7 @@ def score_json(frame: "pd.DataFrame") -> str:
     Columns that no row has are omitted, unless they are in the leaderboard's contract.
     """
     names = [name for name in frame if name in CONTRACT or frame[name].notna().any()]
-    whole = {*whole_names(), *_COUNTS}
+    whole = {*whole_names(), *COUNTS}
     rows = [
         {name: _plain(value, name in whole) for name, value in row.items()}
         for row in frame[names].astype(object).to_dict("records")
