@@ -12,19 +12,24 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import takewhile
 from math import isfinite
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
+from paretosteer.config.options import NO_EFFECT
 from paretosteer.runtime.terminal import enumerated
 
 _DOCS = Path(__file__).parent
 _CONF = _DOCS.parent / "conf"
+_WIDTH = 110  # of lines of text
 _KEY = re.compile(r"^( *)([a-z_]+):(?: +([^#]+?))?(?: +# (.*))?$")
 _BLOCK = re.compile(
     r"<!-- generated: (\w+)((?: \S+)*) -->\n.*?<!-- end of generated -->", flags=re.DOTALL
 )
 _CODE = re.compile(r"(`[^`]+`)")
+_LAUNCHER = re.compile(r"^  launcher:\n(?:    .*\n?)+", flags=re.MULTILINE)
 _CHOICES = re.compile(r"\S+(?: \| \S+)+")
 
 
@@ -62,22 +67,35 @@ def _cell(value: Any) -> str:
 
 
 def _options(group: Any, name: str) -> str:
-    """Options of a method or benchmark: its own, then those that trained methods share."""
+    """Options of a method or benchmark; those that trained methods share are named and linked."""
     from paretosteer.method import TrainingOptions
     from paretosteer.plugins import registry
     from paretosteer.plugins.option_rows import option_rows
 
-    shared = TrainingOptions.model_fields
-    return _option_table(
-        sorted(option_rows(registry.load(group, name).Options), key=lambda row: row.name in shared)
-    )
+    common = [*option_rows(TrainingOptions), *_training_rows()]
+    rows = option_rows(registry.load(group, name).Options)
+    own = [row for row in rows if row not in common and not row.help.endswith(NO_EFFECT)]
+    own.sort(key=lambda row: row.name in TrainingOptions.model_fields)
+    shared = [f"`{row.name}`" for row in rows if row in common]
+    if not shared:
+        return _option_table(own)
+    link = "[training options](../methods.md#training-options)"
+    named = fill(f"The shared {link} here are {enumerated(shared, 'and')}.", _WIDTH)
+    return "\n\n".join([_option_table(own), named] if own else [named])
 
 
 def _training_options() -> str:
+    return _option_table(_training_rows())
+
+
+def _training_rows() -> list[Any]:
+    """Training options as methods have them whose `feedback` is an option."""
     from paretosteer.method import TrainingOptions
+    from paretosteer.plugins import registry
     from paretosteer.plugins.option_rows import option_rows
 
-    return _option_table(option_rows(TrainingOptions))
+    options = registry.load("methods", "rewarded_soup").Options
+    return [row for row in option_rows(options) if row.name in TrainingOptions.model_fields]
 
 
 def _option_table(rows: Sequence[Any]) -> str:
@@ -170,15 +188,31 @@ def _configuration(file: str) -> str:
 
 
 def _group(group: str) -> str:
-    """Keys of all choices of a group of `conf`."""
+    """Keys of all choices of a group of `conf` which their files explain."""
     parts = []
     for path in sorted((_CONF / group).glob("*.yaml")):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        first = next(line for line in lines if line.startswith("# ") and "@" not in line)
-        rows = [row for row in _keys(f"{group}/{path.name}") if not row[0].endswith(".name`")]
-        parts.append(f"**`{group}={path.stem}`**: {first.lstrip('# ')}\n")
-        parts.append(_table(("Key", "Default", "Meaning"), rows) + "\n" if rows else "")
-    return "\n".join(parts)
+        parts.append(fill(f"**`{group}={path.stem}`**: {_opening(path)}", _WIDTH))
+        keys = _keys(f"{group}/{path.name}")
+        if rows := [row for row in keys if row[2] and not row[0].endswith(".name`")]:
+            parts.append(_table(("Key", "Default", "Meaning"), rows))
+    return "\n\n".join(parts)
+
+
+def _launchers() -> str:
+    """Launchers, each with the section `hydra.launcher` of its file."""
+    parts = []
+    for path in sorted((_CONF / "launcher").glob("*.yaml")):
+        parts.append(fill(f"**`launcher={path.stem}`**: {_opening(path)}", _WIDTH))
+        if settings := _LAUNCHER.search(path.read_text(encoding="utf-8")):
+            parts.append(f"```yaml\nhydra:\n{settings[0].rstrip()}\n```")
+    return "\n\n".join(parts)
+
+
+def _opening(path: Path) -> str:
+    """First paragraph of the comment at the top of a file of `conf`."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comment = takewhile(lambda line: line.startswith("# "), lines[lines[0].startswith("# @") :])
+    return " ".join(line.removeprefix("# ") for line in comment)
 
 
 def _budgets() -> str:
@@ -194,14 +228,9 @@ def _budgets() -> str:
 
 
 def _experiments() -> str:
-    """Experiments of `conf`, each with the first line of its file."""
-    rows = []
-    for path in sorted((_CONF / "experiment").glob("*.yaml")):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        said = next(
-            (line.lstrip("# ") for line in lines if line.startswith("# ") and "@" not in line), ""
-        )
-        rows.append((f"`experiment={path.stem}`", said))
+    """Experiments of `conf`, each with the comment at the top of its file."""
+    paths = sorted((_CONF / "experiment").glob("*.yaml"))
+    rows = [(f"`experiment={path.stem}`", _opening(path)) for path in paths]
     return _table(("Experiment", "Content"), rows)
 
 
@@ -304,6 +333,7 @@ _TABLES: dict[str, Callable[..., str]] = {
     "metric_functions": _metric_functions,
     "configuration": _configuration,
     "group": _group,
+    "launchers": _launchers,
     "budgets": _budgets,
     "experiments": _experiments,
     "commands": _commands,

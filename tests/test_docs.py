@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from paretosteer.cells.record import read_record
+from paretosteer.commands.list import _experiments
 from paretosteer.method import TrainingOptions
 from paretosteer.plugins import registry
+from paretosteer.plugins.option_rows import option_rows
 from paretosteer.report.columns import documented
 
 ROOT = Path(__file__).parents[1]
@@ -81,17 +83,22 @@ def test_generated_tables_follow_the_files(monkeypatch: pytest.MonkeyPatch) -> N
     assert "| `preferences.count` | `21` |" in generated._group("preferences")
     assert "`experiment=five_methods`" in generated._experiments()
     assert "with 80 % power" in generated._commands()
+    assert "on no hub. |" in generated._experiments()  # the second line of its comment
+    assert "`model.path`" not in generated._group("model").partition("**`model=hf`**")[0]
+    launchers = generated._launchers()
+    assert "needs `pip install 'paretosteer[joblib]'`. If a\nworker is killed" in launchers
+    assert "\nhydra:\n  launcher:\n    partition: null #" in launchers
+    assert "callbacks" not in launchers
 
 
-def test_first_lines_of_configuration_files_are_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_comments_of_configuration_files_are_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     import generated
 
-    groups = ("model", "preferences", "tracker", "engine", "launcher")
-    titles = [line for group in groups for line in generated._group(group).splitlines()]
-    rows = generated._experiments().splitlines()[2:]
-    ends = [line for line in titles if line.startswith("**")] + [row[:-2] for row in rows]
-    assert [line for line in ends if not line.endswith(".")] == []
+    groups = map(generated._group, ("model", "preferences", "tracker", "engine"))
+    texts = [text for group in [*groups, generated._launchers()] for text in group.split("\n\n")]
+    ends = [text for text in texts if text.startswith("**")] + list(_experiments().values())
+    assert [text for text in ends if not text.endswith(".")] == []
 
 
 def test_every_method_page_has_all_of_its_options() -> None:
@@ -99,6 +106,19 @@ def test_every_method_page_has_all_of_its_options() -> None:
         if registry.is_built_in("methods", name):
             page = (ROOT / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8")
             assert f"<!-- generated: options {name} -->" in page
+
+
+def test_shared_options_are_named_beside_a_method_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    import generated
+
+    for name in ("clp", "merge", "modpo", "cos_dpo", "start"):
+        shown = generated._options("methods", name)
+        for row in option_rows(registry.load("methods", name).Options):
+            assert (f"`{row.name}`" in shown) == ("no effect" not in row.help), (name, row.name)
+    assert "| `rank` |" not in generated._options("methods", "clp")
+    assert "| `rank` | `int` | `4` |" in generated._options("methods", "cos_dpo")
+    assert "[paths not set]" in generated._options("methods", "merge")
 
 
 def test_tables_have_no_bar_within_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,9 @@ _RANGES = {
     "less_than_equal": "at most {le:g}",
 }
 
+# Ends the help of an option that a fixed value of its method rules out.
+NO_EFFECT = "[no effect in this method]"
+
 
 class BaseOptions(BaseModel):
     """Base of the `Options` of every method and benchmark.
@@ -280,7 +283,7 @@ def _condition_text(kind: type[BaseOptions], name: str) -> str:
         if other in kind.model_fields:
             parts.append(f"{other}{'=' if wanted else ' not '}{' | '.join(map(text, values))}")
         elif (getattr(kind, other) in values) != wanted:
-            return "[no effect in this method]"
+            return NO_EFFECT
     return f"[{'; '.join(parts)}]" if parts else ""
 
 

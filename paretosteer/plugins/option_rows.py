@@ -10,10 +10,15 @@ from paretosteer.plugins import registry
 
 def option_rows(kind: type[BaseOptions]) -> list[OptionRow]:
     """Every option; the meaning of `feedback` lists the registered kinds, those of plug-ins too."""
-    kinds = " | ".join(registry.names("feedback"))
     return [
-        replace(row, help=f"{row.help}: {kinds}")
+        replace(row, help=_with_kinds(row.help))
         if row.name == "feedback" and row.type == "str"
         else row
         for row in describe(kind)
     ]
+
+
+def _with_kinds(help: str) -> str:
+    """Help of an option with the registered kinds of feedback, before any condition in brackets."""
+    meaning, bracket, condition = help.partition(" [")
+    return f"{meaning}: {' | '.join(registry.names('feedback'))}{bracket}{condition}"
