@@ -43,7 +43,7 @@ TRAINING: Mapping[str, Any] = {
 class Benchmark(ABC):
     """Prompts, a start policy, objectives, scores, and data for each kind of feedback.
 
-    A benchmark knows nothing about methods and contains no loss. A subclass sets the class
+    A benchmark is independent of methods and contains no loss. A subclass sets the class
     variables and `objectives`, and defines the abstract members; all others have defaults.
 
     Attributes
