@@ -75,7 +75,6 @@ def _options(group: Any, name: str) -> str:
     common = [*option_rows(TrainingOptions), *_training_rows()]
     rows = option_rows(registry.load(group, name).Options)
     own = [row for row in rows if row not in common and not row.help.endswith(NO_EFFECT)]
-    own.sort(key=lambda row: row.name in TrainingOptions.model_fields)
     shared = [f"`{row.name}`" for row in rows if row in common]
     if not shared:
         return _option_table(own)

@@ -313,4 +313,5 @@ class Method(ABC):
             parameters=self.policy.parameters(bank),
             steps=steps,
             optimiser=optimiser or self.options.learning_rate,
+            lead=self.objectives[int(weights.argmax())].name,
         )

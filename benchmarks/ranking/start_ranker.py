@@ -16,6 +16,7 @@ from paretosteer.errors import UsageError
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.policies.perceptron import Perceptron
+from paretosteer.runtime.progress import preparation
 from paretosteer.training.feedback import Shuffled
 
 START_VERSION = "1"
@@ -45,11 +46,13 @@ def train_start(
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE, weight_decay=DECAY)
     rng, order = np.random.default_rng(SEED), Shuffled(len(train))
     best, weights = -1.0, _copy(network)
+    show = preparation("start ranker", steps)
     for step in range(1, steps + 1):
         loss = _listnet(policy, [train[i] for i in order.take(rng, QUERIES)])
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
+        show(step, {})
         if step % max(1, steps // LOOKS) == 0:
             ndcg_10 = relevance(policy, validation)
             if ndcg_10 > best:

@@ -11,6 +11,7 @@ from paretosteer.benchmark import TRAINING
 from paretosteer.benchmarks.stories import openings
 from paretosteer.config.options import BaseOptions, option
 from paretosteer.objective import Objective
+from paretosteer.runtime.progress import preparation
 from paretosteer.storage.cache import unfinished
 from paretosteer.text.function_objectives import Score, ScoredByFunctions, text_objectives
 from paretosteer.text.samples import Prompt
@@ -76,9 +77,12 @@ class Stories(ScoredByFunctions):
         from paretosteer.training.snapshots import Journal
 
         self.setting.say("training the embedded story model (once; then it is cached)")
+        steps = self.setting.budget.embedded_steps or STEPS
+        show = preparation("start model", steps)
         facts = train_embedded(
             folder,
-            steps=self.setting.budget.embedded_steps or STEPS,
+            steps=steps,
+            progress=lambda step, total, loss: show(step, {}),
             journal=Journal(unfinished(folder), say=self.setting.say),
         )
         self.setting.say(

@@ -93,7 +93,7 @@ def _metric(name: str) -> str:
     _pick("metric", name, _metrics())
     metric = METRICS.get(name) or registry.load("metrics", name)
     hub = Path(str(files("paretosteer.metrics"))) / "hub" / name / f"{name}.py"
-    text = f"{_directed(metric)}\nversion {metric.version}"
+    text = f"{_described(name, metric)}\nversion {metric.version}"
     return f"{text}\n\n{registry.docstring(hub, of_class=True)}" if hub.is_file() else text
 
 
@@ -113,12 +113,23 @@ def _column(name: str) -> str:
     ends = f"\ninterval: {', '.join(column.names[1:])}" if column.interval else ""
     width = output_width()
     meaning = fill(column.meaning, width) if width else column.meaning
-    return f"{_directed(column)}{ends}\n\n{meaning}"
+    return f"{_described(name, column)}{ends}\n\n{meaning}"
 
 
 def _directed(metric: Metric | Column) -> str:
-    arrow = {"up": "↑", "down": "↓", "shown": "–"}
+    """Summary after an arrow that points to the better values, or after spaces."""
+    arrow = {"up": "↑", "down": "↓", "shown": " "}
     return f"{arrow[metric.direction]} {metric.summary}"
+
+
+def _described(name: str, metric: Metric | Column) -> str:
+    """Name, summary and direction of an entry."""
+    better = {
+        "up": "higher is better",
+        "down": "lower is better",
+        "shown": "no better direction",
+    }
+    return f"{name}: {metric.summary}\n{better[metric.direction]}"
 
 
 def _experiments() -> dict[str, str]:

@@ -9,12 +9,18 @@ from paretosteer.plugins import registry
 
 
 def option_rows(kind: type[BaseOptions]) -> list[OptionRow]:
-    """Every option; the meaning of `feedback` lists the registered kinds, those of plug-ins too."""
+    """Own options, then those that trained methods share.
+
+    The meaning of `feedback` lists the registered kinds, those of plug-ins too.
+    """
+    from paretosteer.method import TrainingOptions
+
+    shared = TrainingOptions.model_fields
     return [
         replace(row, help=_with_kinds(row.help))
         if row.name == "feedback" and row.type == "str"
         else row
-        for row in describe(kind)
+        for row in sorted(describe(kind), key=lambda row: row.name in shared)
     ]
 
 

@@ -68,16 +68,17 @@ class Lines:
         if at.done == 0 or due:
             self._due = time.monotonic() + SECONDS
         if due and at.done:
+            title = f"{at.title}: " if at.title else ""
             stage = "" if at.stage == "training" else f"{at.stage} "
             of = f"/{at.total}" if at.done <= at.total else ""
-            self.line(f"{at.title}: {stage}step {at.done}{of}  {at.figures}".rstrip())
+            self.line(f"{title}{stage}step {at.done}{of}  {at.figures}".rstrip())
 
     def end(self, cell: int) -> None:
         """Nothing to clear."""
 
 
 _view: View = Lines()
-_cell, _cells = 1, 1
+_cell, _cells, _title = 1, 1, ""
 _marks: Path | None = None
 
 
@@ -143,6 +144,8 @@ def say_loading(text: str) -> None:
 
 def stage(title: str, name: str, total: int = 0) -> OnStep:
     """Begin a stage of the cell called `title`; returns the function that shows its steps."""
+    global _title
+    _title = title
     if not is_first():
         return lambda step, row: None
     begin = Progress(_cell, _numbered(title), name, 0, total)
@@ -152,6 +155,11 @@ def stage(title: str, name: str, total: int = 0) -> OnStep:
         _view.progress(replace(begin, done=step, total=total, figures=_figures(row)))
 
     return show
+
+
+def preparation(name: str, total: int) -> OnStep:
+    """Begin a stage of the cell that runs here, under the title of the stage before."""
+    return stage(_title, name, total)
 
 
 def _numbered(text: str) -> str:

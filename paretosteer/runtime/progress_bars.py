@@ -38,7 +38,10 @@ _PERIOD = 300.0  # seconds that the speed of a stage is measured over
 
 
 class _Remaining(ProgressColumn):
-    """Time left of a cell, or of a report's stage, where known; a sweep has words of its own."""
+    """Time left of a cell, or of a report's stage, where known; a sweep has words of its own.
+
+    Of a cell that has yet to show how long sampling takes, it is that of training.
+    """
 
     def __init__(self, left: TimeLeft, table_column: Column):
         self._left = left
@@ -46,10 +49,14 @@ class _Remaining(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         cell = task.fields["cell"]
+        least = ""
         left = self._left.of_cell(cell) if cell else task.time_remaining
+        if cell and left is None:
+            least, left = ">", self._left.of_training(cell)
         if task.fields["sweep"]:
             left = None
-        return Text(f"{rough_time(left)} left" if left else "", style="progress.remaining")
+        words = f"{least}{rough_time(left)} left" if left else ""
+        return Text(words, style="progress.remaining")
 
 
 @dataclass(frozen=True)

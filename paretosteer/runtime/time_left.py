@@ -12,6 +12,7 @@ STAGES = ("training", "sampling", "scoring")
 ESTIMATING = "estimating the time left"
 
 _LEAST = 0.05  # share of a stage of one cell that must be done before its speed is known
+_STEPS = 3  # steps of training that suffice to tell when it ends
 
 # Seconds of scoring per second of sampling, until a cell was scored: measured on small models.
 _SCORING = 0.1
@@ -25,6 +26,7 @@ class _Span:
     first: float  # share that was done when it began here, by an earlier run
     at: float  # time of the last progress
     share: float
+    total: int  # steps
     pause: float = 0.0  # longest time between two reports of progress
 
     def take(self, share: float, now: float) -> None:
@@ -78,7 +80,7 @@ class TimeLeft:
             self._spans[at.cell, at.stage].take(share, now)
         else:
             self._finish(at.cell, now)
-            self._spans[at.cell, at.stage] = _Span(now, share, now, share)
+            self._spans[at.cell, at.stage] = _Span(now, share, now, share, at.total)
         self._most_running = max(self._most_running, len(self._running()))
 
     def end(self, cell: int) -> None:
@@ -99,6 +101,15 @@ class TimeLeft:
             left += share * self._rows(cell, stage) * speed
         return left
 
+    def of_training(self, cell: int) -> float | None:
+        """Seconds left of the training of a cell; None before a few steps, and after the end."""
+        span = self._spans.get((cell, "training"))
+        if not span or not self._share_left(cell, "training"):
+            return None
+        if span.gained * span.total < _STEPS - 0.5:
+            return None
+        return (1 - span.share) * span.seconds(self._clock()) / span.gained
+
     @property
     def seconds(self) -> float | None:
         """Seconds left of all cells; None before that is known."""
@@ -113,8 +124,11 @@ class TimeLeft:
         """Time left in words at this moment, or why it is unknown."""
         if not self._spans:
             return "starting …"
-        seconds = self.seconds
-        return f"about {rough_time(seconds)} left" if seconds is not None else ESTIMATING
+        if (seconds := self.seconds) is not None:
+            return f"about {rough_time(seconds)} left"
+        training = [self.of_training(cell) for cell in self._running()]
+        known = [each for each in training if each is not None]
+        return f"training: about {rough_time(max(known))} left" if known else ESTIMATING
 
     def _finish(self, cell: int, now: float) -> None:
         """End the last stage of a cell."""

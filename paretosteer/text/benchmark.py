@@ -25,6 +25,7 @@ from paretosteer.policies.control import Control
 from paretosteer.policies.sampling_engine import SamplingEngine
 from paretosteer.runtime.accelerate_processes import are_several
 from paretosteer.runtime.cpu_bfloat16 import bfloat16_speedup, native_bfloat16
+from paretosteer.runtime.progress import preparation
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.cache import cached
 from paretosteer.storage.digest import digest
@@ -221,9 +222,11 @@ class TextBenchmark(Benchmark):
         """Moments of `score` (rows, m) over the start model's calibration samples, cached."""
 
         def make(folder: Path) -> None:
-            self.setting.say("measuring the start model on calibration prompts")
+            prompts = self.prompts("calibration")
             count = self.setting.budget.calibration_samples
-            raw = score(self._start_samples(self.prompts("calibration"), count))
+            texts = len(prompts) * count
+            self.setting.say(f"measuring the start model on {texts} calibration texts (once)")
+            raw = score(self._start_samples("start model", prompts, count))
             try:
                 fitted = Normaliser.fit(raw, [o.name for o in self.objectives])
             except MetricError as error:
@@ -257,7 +260,7 @@ class TextBenchmark(Benchmark):
 
         def make(folder: Path) -> None:
             self.setting.say(f"sampling a pool of {len(prompts) * count} start-model texts")
-            samples = self._start_samples(prompts, count)
+            samples = self._start_samples("pool", prompts, count)
             raw = Scorer(self).score(samples)
             Pool(samples, self.normaliser.apply(raw), count).write(folder)
 
@@ -327,8 +330,11 @@ class TextBenchmark(Benchmark):
                         "lower it, or shorten the prompt"
                     )
 
-    def _start_samples(self, prompts: Sequence[Prompt], count: int) -> TextSamples:
-        """`count` samples of the start model per prompt, with those of a prompt adjacent."""
+    def _start_samples(self, stage: str, prompts: Sequence[Prompt], count: int) -> TextSamples:
+        """`count` samples of the start model per prompt, with those of a prompt adjacent.
+
+        Progress shows them under the name of the `stage`.
+        """
         # Always sampled, even if test answers are greedy: a prompt has only one greedy answer.
         policy = TextPolicy(self.model, Unconditioned(), self.decoding, SHARED_SEED)
         rolls: Any = roll_out(
@@ -339,7 +345,12 @@ class TextBenchmark(Benchmark):
             samples=count,
             batch_rows=self.setting.eval_rows,
         )
-        return concatenate([samples for _, _, samples in rolls], policy.tokenizer.pad_token_id)
+        show = preparation(stage, len(prompts) * count)
+        parts: list[TextSamples] = []
+        for _, _, samples in rolls:
+            parts.append(samples)
+            show(sum(map(len, parts)), {})
+        return concatenate(parts, policy.tokenizer.pad_token_id)
 
     def _key(self, split: str, samples: int) -> dict[str, Any]:
         """Everything that start-model samples and their scores depend on."""

@@ -184,6 +184,7 @@ class Phase(Fitting):
     policy: Policy
     feedback: Feedback
     rng: np.random.Generator
+    lead: str | None  # figure that progress shows first
     collapsed: int = field(default=0, init=False)
 
     def randomness(self) -> dict[str, Any]:

@@ -152,12 +152,14 @@ class Trainer:
         parameters: Sequence[Parameter],
         steps: int,
         optimiser: torch.optim.Optimizer | float,
+        lead: str | None = None,
     ) -> torch.optim.Optimizer:
         """Train `parameters` for `steps` optimiser steps in a phase `name`; return the optimiser.
 
         `optimiser` is a learning rate for a new Adam, or one that an earlier phase returned, to
         continue with its state. The rate falls linearly to 0 over the phase, since the noise left
-        in a converged policy is proportional to the size of the last steps.
+        in a converged policy is proportional to the size of the last steps. `lead` is the figure
+        that progress shows first, such as the objective that the phase is for.
 
         Raises
         ------
@@ -169,7 +171,7 @@ class Trainer:
         parameters = list(parameters)
         if isinstance(optimiser, float):
             optimiser = torch.optim.Adam(parameters, lr=optimiser)
-        phase = Phase(name, parameters, optimiser, steps, policy, feedback, self.rng(name))
+        phase = Phase(name, parameters, optimiser, steps, policy, feedback, self.rng(name), lead)
         # The first process decides for all: another may see an older state of the folder.
         if path := from_first(self.accelerator, self.journal.open(phase)):
             self._resume(phase, *read_snapshot(path))
@@ -214,7 +216,7 @@ class Trainer:
             loss = self._step(phase, loss)
             if update == 0:
                 self._book(phase, parts)
-            self._record(phase.name, loss, figures)
+            self._record(phase, loss, figures)
 
     def _first_gradients(
         self, phase: Phase, draws: Draws, control: Callable[[Draws], Control]
@@ -308,9 +310,10 @@ class Trainer:
         flops = phase.feedback.flops_per_weight * phase.policy.size * passed
         self.account.add_training(tokens, calls, flops)
 
-    def _record(self, name: str, loss: float, figures: dict[str, float]) -> None:
-        row: dict[str, float | str] = {"step": self.account.steps, "phase": name, "loss": loss}
-        row |= figures
+    def _record(self, phase: Phase, loss: float, figures: dict[str, float]) -> None:
+        row: dict[str, float | str] = {"step": self.account.steps, "phase": phase.name}
+        row |= {name: value for name, value in figures.items() if name == phase.lead}
+        row |= {"loss": loss} | figures
         row |= {"tokens": self.account.tokens, "seconds": self.seconds}
         self.log.append(row)
         self.on_step(self.account.steps, row)

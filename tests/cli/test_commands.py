@@ -323,9 +323,11 @@ def test_score_wants_numbers_for_the_reference(output: Output) -> None:
 
 def test_list_details(output: Output) -> None:
     assert main(["list", "methods", "clp"]) == 0
-    assert "full | attention | logit | prompt" in output()[0]
+    shown = output()[0]
+    assert "full | attention | logit | prompt" in shown
+    assert shown.index("\nvariant ") < shown.index("\nkappa_range ") < shown.index("\nrank ")
     assert main(["list", "metrics", "hypervolume"]) == 0
-    assert output()[0].strip()
+    assert "\nhigher is better\n" in output()[0]
     assert main(["list", "experiments", "five_methods"]) == 0
     assert "interpolation" in output()[0]
     assert main(["list", "conditionings", "tied_banks"]) == 0
@@ -334,6 +336,8 @@ def test_list_details(output: Output) -> None:
     assert "steering_regret" in output()[0]
     assert main(["list", "columns", "hypervolume"]) == 0
     assert "interval: hypervolume_low, hypervolume_high" in output()[0]
+    assert main(["list", "columns", "steering_regret"]) == 0
+    assert output()[0].startswith("steering_regret: utility lost")
     assert main(["list", "metrics", "hypervolum"]) == 2
     assert "did you mean 'hypervolume'?" in output()[1]
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from screen import Screen, screens
 
 from paretosteer.runtime import progress
-from paretosteer.runtime.progress import Progress, cell_of_sweep, say, shown_by, stage
+from paretosteer.runtime.progress import Progress, cell_of_sweep, preparation, say, shown_by, stage
 from paretosteer.runtime.progress_bars import Bars, Channel, _Figures
 from paretosteer.runtime.terminal import wrapped_at
 from paretosteer.runtime.time_left import TimeLeft, clock, rough_time
@@ -130,7 +130,7 @@ def test_time_left_follows_the_work_that_was_done_here() -> None:
 
     report(0, "training", 0, 10)
     report(10, "training", 5, 10)
-    assert str(left) == "estimating the time left" and left.of_cell(2) is None
+    assert str(left) == "training: about 10 s left" and left.of_cell(2) is None
     report(20, "sampling", 0, 100)  # cells turn out to sample 100 rows
     report(21, "sampling", 2, 100)
     assert left.seconds is None  # too few to go by
@@ -145,6 +145,34 @@ def test_time_left_follows_the_work_that_was_done_here() -> None:
     assert left.seconds == pytest.approx(20 + 20 + 10)
     left.end(3)
     assert left.seconds == 0
+
+
+def test_the_time_left_of_training_is_known_after_three_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal, now = open_terminal(monkeypatch, 80), [0.0]
+    left = TimeLeft([100.0, 100.0], 10.0, clock=lambda: now[0])
+    with Bars(2, left) as view, shown_by(view):
+        for step in range(4):
+            now[0] = 2.0 * step
+            view.progress(Progress(1, "clp", "training", step, 100))
+            assert str(left) == (
+                "training: about 3 min left" if step == 3 else "estimating the time left"
+            )
+        view._bars.refresh()
+        assert any("3/100 >3 min left" in line for line in screen(terminal, 80))
+        view.progress(Progress(1, "clp", "sampling", 0, 10))
+        assert str(left) == "estimating the time left"
+
+
+def test_preparation_is_a_stage_of_the_cell_that_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS", -1)
+    with cell_of_sweep(2, 6):
+        stage("clp seed 0", "preparing")
+        preparation("start model", 850)(100, {})
+    assert capsys.readouterr().err == "[2/6] clp seed 0: start model step 100/850\n"
 
 
 def test_cells_that_run_at_once_take_less_time_together() -> None:

@@ -398,6 +398,12 @@ def test_a_phase_beyond_the_budget_is_refused():
         method.train_bank(0, "bank 0", np.array([1.0, 0]), feedback, trainer(5), 9)
 
 
+def test_the_log_of_a_bank_leads_with_its_own_objective():
+    account = trained("rewarded_soup", TableWorld(), steps=4)[1]
+    for row, name in zip(account.log, ["r0", "r0", "r1", "r1"], strict=True):
+        assert list(row)[:4] == ["step", "phase", name, "loss"]
+
+
 def test_a_phase_taken_up_again_meets_new_draws():
     account = trainer()
     first, again, other = account.rng("bank 0"), account.rng("bank 0"), trainer().rng("bank 0")

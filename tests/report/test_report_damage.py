@@ -27,7 +27,7 @@ def test_a_damaged_row_is_named_in_every_output(
     print_leaderboard(drifted)
     shown = capsys.readouterr().out
     lasting = (drifted.folder / "leaderboard.md").read_text(), drifted.page.read_text()
-    assert "At up to 5 of 5 points, with the largest KL in nats: bone_soup (50.5).\n" in shown
+    assert "bone_soup: 5 of 5 points, KL up to 50.5.\n" in shown
     assert all(WARNING in text and "clp: at" not in text for text in lasting)
     for text in (shown, *lasting):
         assert "To drift less, lower method.learning_rate" in text
@@ -70,10 +70,8 @@ def test_no_damaged_row_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixtur
     report = write_report([tmp_path])
     print_leaderboard(report)
     shown = capsys.readouterr().out
-    assert (
-        f": {', '.join(f'{name} ({21 + n}.0)' for n, name in reversed(list(enumerate(names))))}."
-        in shown
-    )
+    listed = [f"{name}: 5 of 5 points, KL up to {21 + n}.0" for n, name in enumerate(names)]
+    assert f"{'; '.join(reversed(listed))}.\n" in shown
     text = (report.folder / "leaderboard.md").read_text()
     assert all(f"{name}: at 5 of 5 points" in text for name in names) and "more note" not in text
 

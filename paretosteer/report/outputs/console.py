@@ -42,7 +42,7 @@ def print_leaderboard(report: Report) -> None:
         damaged = report.damaged.get(rows["table"].iloc[0], ())
         missing = _print_table(console, f"Table {number}", rows[:_MOST], damaged)
         _say_more(console, len(rows), "row", ", all in leaderboard.csv")
-        remark_missing(console, missing)
+        remark_missing(console, missing, "leaderboard.md")
         for warning in report.warnings.get(rows["table"].iloc[0], ()):
             remark(console, f"warning: {warning}")
     if said := volume_error(frame.to_dict("records")):
@@ -78,10 +78,11 @@ def remark(console: "Console", text: str) -> None:
     console.print(Text(shown), soft_wrap=True)
 
 
-def remark_missing(console: "Console", missing: Sequence[str]) -> None:
-    """Name the columns and intervals for which the terminal is too narrow, if any."""
+def remark_missing(console: "Console", missing: Sequence[str], place: str) -> None:
+    """Name the columns and intervals for which the terminal is too narrow, and their `place`."""
     if missing:
-        remark(console, f"not shown in this narrow terminal: {', '.join(missing)}")
+        listed = ", ".join(missing)
+        remark(console, f"not shown in this narrow terminal, but in {place}: {listed}")
 
 
 def _say_more(console: "Console", count: int, noun: str, rest: str) -> None:
@@ -159,7 +160,7 @@ def _print_changes(console: "Console", title: str, rows: "Sequence[RowChange]") 
     statuses = TextColumn(headings[-1], values[-1], left=True)
     table, missing = fitted(console, line(title), labels, [*columns, statuses], ["status"])
     console.print(table, end="\n\n")
-    remark_missing(console, missing)
+    remark_missing(console, missing, "compare.md")
 
 
 def _value(row: "pd.Series[Any]", column: Column) -> str:

@@ -185,17 +185,16 @@ def _damage(rows: tuple[RowResult, ...]) -> Iterator[str]:
 
 
 def _damage_line(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    """The same, with all rows in one sentence, the largest KL first."""
+    """The same, with all rows in one line, the largest KL first."""
     yield from _damage_explained(rows)
     damaged = [(damage, each.row.label) for each in rows if (damage := each.damage)]
     if damaged:
-        most = max((damage for damage, _ in damaged), key=lambda each: each.damaged / each.total)
         ordered = sorted(damaged, key=lambda each: -each[0].kl)
-        listed = ", ".join(f"{label} ({damage.kl:.1f})" for damage, label in ordered)
-        yield (
-            f"At up to {most.damaged} of {most.total} points, with the largest KL in nats: "
-            f"{listed}."
+        extents = (
+            f"{label}: {damage.damaged} of {damage.total} points, KL up to {damage.kl:.1f}"
+            for damage, label in ordered
         )
+        yield f"{'; '.join(extents)}."
 
 
 def _damage_explained(rows: tuple[RowResult, ...]) -> Iterator[str]:

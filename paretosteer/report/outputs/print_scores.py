@@ -43,7 +43,7 @@ def print_scores(frame: "pd.DataFrame") -> None:
         labels = [line(str(label)) for label in rows["label"]]
         table, missing = fitted(console, f"Table {number}", labels, columns)
         console.print(table, end="\n\n")
-        remark_missing(console, missing)
+        remark_missing(console, missing, "the output of --json")
     for text in _remarks(frame):
         remark(console, text)
 
