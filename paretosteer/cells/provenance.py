@@ -75,12 +75,19 @@ def _own_versions() -> dict[str, str]:
 
 @cache
 def git() -> dict[str, Any]:
-    """`commit` and `dirty` of the checkout that the code runs from; None without a checkout."""
+    """`commit` and `dirty` of the checkout that the code runs from; None without a checkout.
+
+    Only changes to the code make it dirty, not those to other files, tracked or not.
+    """
     checkout = _folder("paretosteer").parent
     commit = _git(checkout, "rev-parse", "HEAD") if (checkout / ".git").exists() else None
     if commit is None:
         return {"commit": None, "dirty": None}
-    return {"commit": commit, "dirty": _git(checkout, "status", "--porcelain") != ""}
+    folders = [name.split(".")[-1] for name in _PACKAGES]
+    return {
+        "commit": commit,
+        "dirty": _git(checkout, "status", "--porcelain", "--", *folders) != "",
+    }
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

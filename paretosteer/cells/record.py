@@ -212,7 +212,7 @@ class Git(_Part):
     commit: str | None
     """Commit; null outside a checkout."""
     dirty: bool | None
-    """True if there were uncommitted changes."""
+    """True if the code had uncommitted changes."""
 
 
 class Cost(_Part):

@@ -29,13 +29,17 @@ def test_a_commit_is_known_only_in_a_checkout(
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-def test_a_changed_checkout_is_dirty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkout_with_changed_code_is_dirty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(provenance, "_folder", lambda package: tmp_path / "paretosteer")
     author = ("-c", "user.name=a", "-c", "user.email=a@example.org")
     provenance._git(tmp_path, "init", "--quiet")
     provenance._git(tmp_path, *author, "commit", "--quiet", "--allow-empty", "-m", "first")
+    (tmp_path / "notes.txt").touch()
     clean = provenance.git.__wrapped__()
-    (tmp_path / "new.py").touch()
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "methods" / "new.py").touch()
     dirty = provenance.git.__wrapped__()
     assert re.fullmatch("[0-9a-f]{40}", clean["commit"])
     assert (clean["dirty"], dirty["dirty"]) == (False, True)
