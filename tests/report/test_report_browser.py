@@ -309,6 +309,9 @@ def test_a_status_leads_to_its_provenance(driver: "Chrome", report: Report) -> N
     page.wait(lambda: page.all("details:target[open]"))
     assert page.one("details:target summary").text == "bone_soup, seed 1: ok"
     assert "method=bone_soup seed=1" in page.one("details:target code").text
+    card = next(each for each in page.all(".card") if "rewarded_soup" in each.text)
+    page.click(card.find_elements("link text", "seed 1")[0])
+    page.wait(lambda: "rewarded_soup, seed 1: ok" in page.texts("details:target summary"))
 
 
 def test_dial_position_can_be_shared(driver: "Chrome", report: Report, three: Path) -> None:

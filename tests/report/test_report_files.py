@@ -1,11 +1,13 @@
 """The files of a report: whole, self-contained, the same each time, and safe to open."""
 
+import json
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -244,3 +246,42 @@ def test_axes_never_end_before_a_row_far_ahead(tmp_path: Path) -> None:
         write_cell(tmp_path, "clp", concave(2 - place / 20), place=place)
     write_cell(tmp_path, "mi_epo", concave(20.0))
     assert not any(each.clipped for each in drawn_ranges(only(tmp_path)))
+
+
+def plotted(page: Path) -> dict[str, Any]:
+    """Data of the plots of a page's first table."""
+    text = page.read_text(encoding="utf-8")
+    _, _, rest = text.partition('<script type="application/json" id="tables">')
+    (table,) = json.loads(rest[: rest.index("</script>")])
+    return table
+
+
+def test_a_mark_is_hollow_if_its_own_method_dominates_it(tmp_path: Path) -> None:
+    grid = np.array(GRID)
+    write_cell(tmp_path, "clp", lambda mu: 2 * mu - 5 * (mu == grid[1]).all(), noise=0, grid=GRID)
+    (row,) = plotted(write_report([tmp_path]).page)["rows"]
+    assert row["front"] == [place != 1 for place in range(len(GRID))]
+
+
+def test_the_union_front_says_that_it_takes_every_seed(report: Report, tmp_path: Path) -> None:
+    assert "of all methods in any seed" in plotted(report.page)["reading"]
+    write_cell(tmp_path, "clp", concave(2.0))
+    alone = write_report([tmp_path]).page
+    assert "of all methods." in plotted(alone)["reading"]
+
+
+def test_rows_lead_to_the_provenance_of_their_cells(report: Report) -> None:
+    page = report.page.read_text(encoding="utf-8")
+    for row in plotted(report.page)["rows"]:
+        for turn, anchor in row["cells"]:
+            name = row["label"].replace("(", "").replace(")", "")
+            assert f'<details id="{anchor}"><summary>{name}, {turn}: ok' in page
+
+
+def test_provenance_is_readable(report: Report) -> None:
+    page = report.page.read_text(encoding="utf-8")
+    _, _, facts = page.partition("<h3>Provenance</h3>")
+    shown = dict(re.findall(r"<dt>([^<]+)</dt><dd>(.*?)</dd>", facts[: facts.index("<script")]))
+    assert "Steps 0, " in shown["cost"] and "Training 60 s" in shown["cost"]
+    assert "method.name start, " in shown["configuration"]
+    assert not any(mark in text for text in shown.values() for mark in ("{", "None", "&#34;"))

@@ -1,14 +1,16 @@
 """Significance of differences: pairs, ranks and groups of ties, on constructed cases."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from report_cells import GRID, moved, only, write_cell, write_folds
+from report_cells import GRID, moved, only, write_cell, write_folds, write_missing
 
 from paretosteer import leaderboard
 from paretosteer.report import write_report
+from paretosteer.report.columns import CONTROLLABILITY, HYPERVOLUME
 from paretosteer.report.outputs.leaderboard import leaderboard_frame
 from paretosteer.report.outputs.notes import notes
 
@@ -114,3 +116,45 @@ def test_too_few_replicates_in_common_are_no_pair(tmp_path: Path) -> None:
     result = only(tmp_path)
     assert result.outer and result.pairs == ()
     assert "hypervolume_behind" not in result.rows[1].figures
+
+
+def summary(folder: Path) -> str:
+    """The sentences at the top of the page, as one line of words."""
+    page = write_report([folder]).page.read_text()
+    top = page[page.index('<p class="lead">') : page.index('<a href="#cells">')]
+    return " ".join(re.sub(r"<[^>]+>|&nbsp;", " ", top).split())
+
+
+def test_one_row_is_no_comparison(tmp_path: Path) -> None:
+    write_line(tmp_path, "clp", 0)
+    write_line(tmp_path, "morl", 1.5, exempt=True)
+    write_missing(tmp_path, "bone_soup")
+    told = summary(tmp_path)
+    assert "No comparison yet. clp , with hypervolume" in told and "largest" not in told
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "2 configurations" in page[: page.index("</title>")]
+    _, _, box = page.partition("<h4>Not compared</h4>")
+    box = box[: box.index("</aside>")]
+    assert "not a competitor (morl)" in box and "bone_soup (missing)" in box
+
+
+def test_equal_rows_are_tied_for_the_first_rank(tmp_path: Path) -> None:
+    for method in ("clp", "merge"):
+        write_line(tmp_path, method, 0, noise=0)
+    told = summary(tmp_path)
+    assert "clp and merge are tied with the largest hypervolume" in told and "lead" not in told
+
+
+def test_bold_is_neither_the_start_model_nor_what_most_rows_share(tmp_path: Path) -> None:
+    costless = {"cost": {"train_steps": 0, "reward_calls_per_answer": 0}}
+    for folder, by, bold in (
+        (tmp_path / "behind", 0.1, {"bone_soup"}),
+        (tmp_path / "ahead", 1, set()),
+    ):
+        for method, reach in (("bone_soup", 0.5), ("clp", 0.3)):
+            write_line(folder, method, reach, noise=0)
+        write_cell(folder, "start", moved(by), grid=GRID, prompts=40, changes=costless)
+        result = only(folder)
+        assert result.best(HYPERVOLUME) == bold
+        assert len({each.figures["controllability"] for each in result.rows}) == 1
+        assert result.best(CONTROLLABILITY) == set()

@@ -107,9 +107,14 @@ class TableResult:
         return tuple(result for result in self.rows if result.curves)
 
     @property
+    def competing(self) -> tuple[RowResult, ...]:
+        """Scored rows under the budget."""
+        return tuple(result for result in self.scored if not result.row.exempt)
+
+    @property
     def tied(self) -> set[str]:
         """Labels of competing rows that are not significantly worse than the best one."""
-        competing = [each.row.label for each in self.scored if not each.row.exempt]
+        competing = [each.row.label for each in self.competing]
         first = next(iter(competing), None)
         apart = {pair.b for pair in self.pairs if pair.separated and pair.a == first}
         return set(competing) - apart - {first}
@@ -121,17 +126,17 @@ class TableResult:
     def best(self, column: Column) -> set[str]:
         """Labels of the best competing rows in a column, including ties.
 
-        Empty if the column has no direction, or fewer than two rows compete.
+        Empty if the column has no direction, fewer than two rows compete, or most of them tie.
+        Never the start model: not to move is no merit, though it may be best in a column.
         """
-        values = {
-            each.row.label: each.figures[column.name]
-            for each in self.scored
-            if column.name in each.figures and not each.row.exempt
-        }
-        if not column.better or len(values) < 2:
+        rows = [each for each in self.competing if column.name in each.figures]
+        if not column.better or len(rows) < 2:
             return set()
-        top = max(values.values(), key=lambda value: column.better * value)
-        return {label for label, value in values.items() if value == top}
+        top = max((each.figures[column.name] for each in rows), key=lambda it: column.better * it)
+        first = [each for each in rows if each.figures[column.name] == top]
+        if len(first) > len(rows) / 2:
+            return set()
+        return {each.row.label for each in first if not each.row.is_start}
 
     @property
     def ratio_to(self) -> str:

@@ -14,8 +14,10 @@ from paretosteer.report.analysis.comparable import Setting
 from paretosteer.report.analysis.evaluate_table import TableResult
 from paretosteer.report.figures.canvas import look
 from paretosteer.report.figures.front_planes import (
+    ABOUT_ORIGIN,
     CROSSED,
     SINGLE,
+    about_best,
     draw_fronts,
     has_band,
 )
@@ -74,11 +76,6 @@ def drawn_text(result: TableResult) -> str:
 
 
 def _about_fronts(result: TableResult) -> str:
-    best = (
-        "The thin line is the oracle, the best that any policy can do at these preferences"
-        if result.oracle
-        else "The dashed line is the union front of all methods"
-    )
     band = (
         f" The shaded area is attained by a quarter to three quarters of a method's {result.noun}s."
         if any(has_band(result, each) for each in result.scored)
@@ -92,9 +89,9 @@ def _about_fronts(result: TableResult) -> str:
     return (
         "What each method reaches. Lines join, in order of preference, the points that weight only "
         "these two objectives. Filled points are on the method's own front; hollow ones are "
-        f"dominated by another of its points. Crosses are 95 % intervals{up}, small dots single "
-        f"{result.noun}s{few}, and faint unconnected marks points at other dial values.{band} "
-        f"{best}. The start model is at the origin."
+        f"dominated by another of its points. Bars are 95 % intervals{up}, small dots single "
+        f"{result.noun}s{few}, and small × points at other dial values.{band} "
+        f"{about_best(result)} {ABOUT_ORIGIN}"
     )
 
 

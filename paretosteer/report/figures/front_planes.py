@@ -31,6 +31,21 @@ _ENOUGH = 3
 
 _MANY = 500  # dots
 
+ABOUT_ORIGIN = (
+    "+ marks 0, the mean of the start model's samples. The start model's own points lie near it, "
+    "not on it, because they are measured on other prompts."
+)
+
+
+def about_best(result: TableResult) -> str:
+    """What the line of the best points is, in a caption."""
+    if result.oracle:
+        return "The thin line is the oracle, the best that any policy can do at each preference."
+    front = "The dashed line is the union front: the best points of all methods"
+    if all(len(each.row.replicates) == 1 for each in result.scored):
+        return f"{front}."
+    return f"{front} in any {result.noun}, so it may lie beyond their marks, which are means."
+
 
 def draw_fronts(result: TableResult, setting: Setting, theme: Theme) -> "Figure":
     """One panel per pair of objectives."""
@@ -140,9 +155,7 @@ def _front(
         )
     if len(curves.dialled):
         other_x, other_y = curves.dialled[:, pair].T
-        axis.scatter(
-            other_x, other_y, s=14, marker=look.marker, color=colour, alpha=0.4, linewidths=0
-        )
+        axis.scatter(other_x, other_y, s=12, marker="x", color=colour, alpha=0.6, linewidths=0.8)
     axis.plot(x[edge], y[edge], color=colour, linestyle=look.line, linewidth=1.5, zorder=4)
     on_front = metrics.nondominated(curves.band.mean)
     sizes = np.where(np.isin(np.arange(len(x)), edge), 38, 14 if few else 2)

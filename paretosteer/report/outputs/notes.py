@@ -29,7 +29,7 @@ EQUAL_APART = {1: 80, 3: 76}
 
 def notes(result: TableResult) -> list[str]:
     """Notes on a table, as plain text."""
-    return [*figure_notes(result), *cell_notes(result)]
+    return [*figure_notes(result), *not_compared(result), *cell_notes(result)]
 
 
 def figure_notes(result: TableResult) -> list[str]:
@@ -43,7 +43,6 @@ def figure_notes(result: TableResult) -> list[str]:
         _smoke(scored),
         equal_drift_leader(result),
         _damage(scored),
-        _other_grids(result),
         _engines(scored),
         _intervals(result),
         _estimated(scored),
@@ -53,16 +52,28 @@ def figure_notes(result: TableResult) -> list[str]:
         _regularised(result),
         _raw_reference(result),
         _oracle(result),
-        _exempt(scored),
         _cost_unknown(scored),
-        _incomplete(result),
-        _unpaired(scored),
         _sensitive(scored),
         _budgets(scored),
         _batches(scored),
-        _dials(scored),
         _outside(result),
         left_out(result),
+    )
+    return [note for kind in kinds for note in kind]
+
+
+def not_compared(result: TableResult) -> list[str]:
+    """What a table leaves out of its comparison: rows, cells, points, and rows of other tables."""
+    scored = result.scored
+    if not scored:
+        return []
+    kinds = (
+        _exempt(scored),
+        _unscored(result),
+        _incomplete(result),
+        _unpaired(scored),
+        _dials(scored),
+        _other_grids(result),
     )
     return [note for kind in kinds for note in kind]
 
@@ -356,11 +367,23 @@ def _oracle(result: TableResult) -> Iterator[str]:
 
 
 def _exempt(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    if any(each.row.exempt for each in rows):
+    exempt = [each.row.label for each in rows if each.row.exempt]
+    if exempt:
         yield (
             f"{EXEMPT_MARK} exempt from the budget's cap on steps: an expensive reference, not a "
-            "competitor."
+            f"competitor ({_listed(exempt)})."
         )
+
+
+def _unscored(result: TableResult) -> Iterator[str]:
+    rows = [f"{each.row.label} ({each.row.status})" for each in result.rows if not each.curves]
+    if rows:
+        yield f"Without figures: {_listed(rows)}."
+
+
+def _listed(rows: Sequence[str]) -> str:
+    """Rows in words; of many, the first ones."""
+    return f"{', '.join(rows[:_NAMED])}{', …' if len(rows) > _NAMED else ''}"
 
 
 def _cost_unknown(rows: tuple[RowResult, ...]) -> Iterator[str]:
@@ -406,7 +429,7 @@ def _sensitive(rows: tuple[RowResult, ...]) -> Iterator[str]:
             place = f"{value:g}".replace("-", "−")
             yield (
                 f"The ranking depends on the reference point: at {place} in every objective "
-                f"it is {', '.join(other[:_NAMED])}{', …' if len(other) > _NAMED else ''}."
+                f"it is {_listed(other)}."
             )
 
 

@@ -177,8 +177,10 @@ def plain(value: Any) -> Any:
     """Convert to JSON values: arrays become lists, missing or non-finite values null."""
     if isinstance(value, Mapping):
         return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, str | bool) or value is None:
+    if isinstance(value, str) or value is None:
         return value
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, float | np.floating):

@@ -62,7 +62,7 @@ def _listed(words: Mapping[str, str]) -> str:
 
 
 def markdown(results: Sequence[TableResult]) -> str:
-    """All tables in GitHub's Markdown, best values in bold."""
+    """All tables in GitHub's Markdown, best values in bold (see `TableResult.best`)."""
     special = apart(results)
     return "\n".join(_markdown_table(result, table_notes(result, special)) for result in results)
 

@@ -1,6 +1,5 @@
 """Data of the page's list of cells: status, reason and provenance of each."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from paretosteer.cells.record import Record
 from paretosteer.report.analysis.evaluate_table import DAMAGE_MARK
 from paretosteer.report.analysis.replicates import damage_of
 from paretosteer.report.analysis.tables import Tables
+from paretosteer.report.columns import documented
 
 # Each cell's provenance is a few thousand characters, and a hundred columns are not read.
 _MOST_CELLS, _MOST_TURNS = 300, 20
@@ -18,10 +18,14 @@ _MOST_CELLS, _MOST_TURNS = 300, 20
 _MARKS = {"ok": "✓", "partial": "◐"}
 
 
+def cell_anchors(tables: Tables) -> dict[Path, str]:
+    """Anchor of each cell's provenance, by path; only of those shown."""
+    return {cell.path: f"cell-{place}" for place, cell in enumerate(_selection(tables.cells), 1)}
+
+
 def cell_list(tables: Tables) -> dict[str, Any]:
     """All cells by configuration and seed, then those not ok, then the provenance of each."""
-    selected = _selection(tables.cells)
-    anchors = {cell.path: f"cell-{place}" for place, cell in enumerate(selected, 1)}
+    selected, anchors = _selection(tables.cells), cell_anchors(tables)
     warnings = _warnings(tables)
     return {
         "count": len(tables.cells),
@@ -32,7 +36,7 @@ def cell_list(tables: Tables) -> dict[str, Any]:
         "provenance": [
             {
                 "anchor": anchors[cell.path],
-                "title": f"{_configuration(cell)}, {_title(cell.seed, cell.fold)}: {cell.status}",
+                "title": f"{_configuration(cell)}, {turn_title(cell)}: {cell.status}",
                 "facts": list(_facts(cell, tables.superseded, warnings)),
             }
             for cell in selected
@@ -112,6 +116,11 @@ def _turn(cell: Cell) -> tuple[int, int | None]:
     return cell.fold or 0, cell.seed
 
 
+def turn_title(cell: Cell) -> str:
+    """Seed and fold of a cell in words."""
+    return _title(cell.seed, cell.fold)
+
+
 def _title(seed: int | None, fold: int | None) -> str:
     return f"seed {seed}" if fold is None else f"seed {seed}, fold {fold}"
 
@@ -134,13 +143,13 @@ def _provenance(record: Record) -> Iterator[tuple[str, str]]:
     yield "command", record.command
     yield "identity", record.identity
     yield "created", record.created
-    dirty = " with uncommitted changes" if record.git.dirty else ""
-    yield "commit", f"{record.git.commit or 'none'}{dirty}"
+    dirty = " with uncommitted changes to the code" if record.git.dirty else ""
+    yield "commit", f"{record.git.commit}{dirty}" if record.git.commit else "not from a checkout"
     recorded = record.as_dict()
+    if cost := recorded.get("cost"):
+        yield "cost", _spent(cost)
     yield from (
-        (title, _words(recorded[key]))
-        for key, title in _TITLES.items()
-        if recorded.get(key) not in (None, {}, [], "")
+        (title, text) for key, title in _TITLES.items() if (text := _words(recorded.get(key)))
     )
 
 
@@ -157,7 +166,6 @@ _TITLES = {
     "seeds": "seeds",
     "stages": "stage digests",
     "files": "file digests",
-    "cost": "cost",
     "n_failed": "samples not scored",
     "reward_models": "reward models",
     "selection": "chosen by the method",
@@ -166,8 +174,39 @@ _TITLES = {
 }
 
 
+def _spent(cost: Mapping[str, Any]) -> str:
+    """Cost on one line, as the columns of the leaderboard write it."""
+    seconds = {f"seconds_{stage}": each for stage, each in cost["seconds"].items()}
+    figures = {name: each for name, each in {**cost, **seconds}.items() if each is not None}
+    return ", ".join(
+        f"{column.title or column.name.replace('_', ' ')} {column.text(figures)}"
+        for column in documented()
+        if column.name in figures
+    )
+
+
 def _words(value: Any) -> str:
-    """A recorded value on one line: `key value` pairs of a flat mapping, else JSON."""
-    if isinstance(value, Mapping) and not any(isinstance(each, Mapping) for each in value.values()):
-        return ", ".join(f"{key} {each}" for key, each in value.items())
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """A recorded value on one line: a mapping as `key value` pairs with dotted keys, without null.
+
+    "" if there is nothing to say.
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {text}" for key, text in _pairs(value))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        apart = "; " if any(isinstance(each, Mapping) for each in value) else ", "
+        return apart.join(map(_words, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10_000 else f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+def _pairs(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, each in value.items():
+        if isinstance(each, Mapping):
+            yield from _pairs(each, f"{prefix}{key}.")
+        elif text := _words(each):
+            yield f"{prefix}{key}", text

@@ -22,6 +22,7 @@ from paretosteer.report.outputs.notes import (
     cell_notes,
     equal_drift_leader,
     figure_notes,
+    not_compared,
     warnings,
 )
 from paretosteer.report.outputs.text_tables import (
@@ -31,7 +32,7 @@ from paretosteer.report.outputs.text_tables import (
 )
 from paretosteer.report.page.assets import assets
 from paretosteer.report.page.carried_texts import TEXT_BYTES
-from paretosteer.report.page.cell_list import cell_list
+from paretosteer.report.page.cell_list import cell_anchors, cell_list
 from paretosteer.report.page.heat import coverage_matrix, dominance_matrix, entanglement_maps
 from paretosteer.report.page.judge_table import judge_table
 from paretosteer.report.page.plot_data import plot_data
@@ -86,7 +87,7 @@ def page(
         glossary=_glossary(results),
         title=_title(results),
         cells=cell_list(tables),
-        plot_data=plot_data(drawn, texts, pairs, text_bytes),
+        plot_data=plot_data(drawn, texts, pairs, cell_anchors(tables), text_bytes),
         **assets(plots=any(each.scored for each in results)),
     )
 
@@ -124,14 +125,14 @@ def _breakable(label: str) -> "Markup":
 
 
 def _title(results: Sequence[TableResult]) -> str:
-    """Objectives, rows, benchmark and start model of a single table; benchmarks of several."""
+    """Objectives, scored rows, benchmark and model of a single table; benchmarks of several."""
     scored = [each for each in results if each.scored]
     if len(scored) != 1:
         named = dict.fromkeys(each.table.benchmark for each in results)
         return f"Steering compared on {', '.join(named)}"
     (only,) = scored
     assert only.table.setting  # a scored table has one
-    count = plural(len(only.rows), "configuration")
+    count = plural(len(only.scored), "configuration")
     names = enumerated(only.table.setting.names)
     return f"Steering {names}: {count} on {only.table.place}"
 
@@ -150,6 +151,7 @@ def _table(result: TableResult, special: str | None) -> dict[str, Any]:
         "place": result.table.place,
         "headline": headline(result),
         "notes": [*([special] if special else []), *figure_notes(result)],
+        "not_compared": not_compared(result),
         "cell_notes": cell_notes(result),
         "warnings": warnings(result),
         "noun": result.noun,
@@ -161,22 +163,27 @@ def _table(result: TableResult, special: str | None) -> dict[str, Any]:
 
 
 def _winner(result: TableResult) -> dict[str, Any] | None:
-    """Best row under the budget, and the rows that do not differ significantly from it."""
-    ranked = [each for each in result.scored if not each.row.exempt]
+    """Best rows under the budget, and the rows that do not differ significantly from them."""
+    ranked = result.competing
     if not ranked:
         return None
-    best = ranked[0]
-    close = [each for each in result.scored if each.row.label in result.tied]
-    named = [f"{each.row.label} ({HYPERVOLUME.text(each.figures)})" for each in close]
-    more = [f"{len(named) - _MOST_NAMED} more"] if len(named) > _MOST_NAMED else []
+    first = [each for each in ranked if each.figures["rank"] == 1]
+    close = [each for each in ranked if each.row.label in result.tied and each not in first]
     return {
-        "label": best.row.label,
-        "hypervolume": HYPERVOLUME.text(best.figures),
+        "labels": _named([each.row.label for each in first]),
+        "tied": len(first) > 1,
+        "hypervolume": HYPERVOLUME.text(first[0].figures),
         "competitors": len(ranked),
         "cost_unknown": any(each.row.cost_unknown for each in ranked),
-        "ties": enumerated([*named[:_MOST_NAMED], *more]) if named else "",
+        "ties": _named([f"{each.row.label} ({HYPERVOLUME.text(each.figures)})" for each in close]),
         "equal_drift": " ".join(equal_drift_leader(result)),
     }
+
+
+def _named(rows: Sequence[str]) -> str:
+    """Rows in words; of many, the first ones and the number of the others. "" if there are none."""
+    more = [f"{len(rows) - _MOST_NAMED} more"] if len(rows) > _MOST_NAMED else []
+    return enumerated([*rows[:_MOST_NAMED], *more]) if rows else ""
 
 
 def _measures(

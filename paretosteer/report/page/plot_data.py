@@ -1,11 +1,13 @@
 """Data of the page's plots and dial, as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
+from paretosteer import metrics
 from paretosteer.metrics.row_metric import Column
 from paretosteer.report.analysis.budget_curves import ladders
 from paretosteer.report.analysis.comparable import Setting
@@ -15,10 +17,12 @@ from paretosteer.report.analysis.evaluate_table import Curves, RowResult, TableR
 from paretosteer.report.analysis.paired_utility import PairedUtility
 from paretosteer.report.analysis.replicates import damaged_places
 from paretosteer.report.columns import section
+from paretosteer.report.figures.front_planes import ABOUT_ORIGIN, about_best
 from paretosteer.report.figures.style import Style, styles
 from paretosteer.report.outputs.report_json import plain
 from paretosteer.report.outputs.text_tables import decoding_columns
 from paretosteer.report.page.carried_texts import packed_texts
+from paretosteer.report.page.cell_list import turn_title
 from paretosteer.report.page.keys import key
 from paretosteer.report.page.learning_curves import learning_curves
 from paretosteer.report.page.sample_texts import SampleTexts
@@ -39,19 +43,27 @@ def plot_data(
     results: Sequence[TableResult],
     texts: Sequence[SampleTexts],
     pairs: Sequence[PairedUtility | None],
+    anchors: Mapping[Path, str],
     text_bytes: int,
 ) -> Markup:
-    """JSON of every scored table, with texts of at most `text_bytes` in all."""
+    """JSON of every scored table, with texts of at most `text_bytes` in all.
+
+    `anchors` are the places of cells in the page's list.
+    """
     scored = [
         (result, own, paired)
         for result, own, paired in zip(results, texts, pairs, strict=True)
         if paired
     ]
-    return safe_json([_table(*each, allowed=text_bytes // len(scored)) for each in scored])
+    return safe_json([_table(*each, anchors, text_bytes // len(scored)) for each in scored])
 
 
 def _table(
-    result: TableResult, texts: SampleTexts, pairs: PairedUtility, allowed: int
+    result: TableResult,
+    texts: SampleTexts,
+    pairs: PairedUtility,
+    anchors: Mapping[Path, str],
+    allowed: int,
 ) -> dict[str, Any]:
     setting = result.table.setting
     assert setting  # a scored table has one
@@ -66,6 +78,7 @@ def _table(
             "less": f" − {setting.kl_coefficient:g} × KL" if setting.kl_coefficient else "",
             "preferences": setting.preferences,
             "union": result.union,
+            "reading": f"{about_best(result)} {ABOUT_ORIGIN}",
             # Null where an axis shows every point.
             "ranges": [[each.low, each.high] if each.clipped else None for each in ranges],
             "beyond": beyond(result, ranges),
@@ -81,7 +94,13 @@ def _table(
             ],
             "rows": [
                 _row(each, setting, look, bill)
-                | {"drift": drift.volumes.get(each.row.label) if drift else None}
+                | {
+                    "drift": drift.volumes.get(each.row.label) if drift else None,
+                    "cells": [
+                        [turn_title(it.cell), anchors.get(it.cell.path)]
+                        for it in each.row.replicates
+                    ],
+                }
                 for each, look in zip(result.rows, looks, strict=True)
                 if each.curves
             ],
@@ -144,7 +163,7 @@ def _row(each: RowResult, setting: Setting, look: Style, bill: Sequence[Column])
 
 
 def _points(each: RowResult, curves: Curves) -> dict[str, Any]:
-    """Points with intervals (k, m), the drift (k,) of each, a mean over replicates, and damage."""
+    """Points with intervals (k, m), and of each the drift, damage, and whether on the own front."""
     drifts = [replicate.drift.get("kl") for replicate in each.row.replicates]
     known = [drift for drift in drifts if drift is not None]
     return {
@@ -152,6 +171,7 @@ def _points(each: RowResult, curves: Curves) -> dict[str, Any]:
         "low": curves.band.low,
         "high": curves.band.high,
         "kl": np.mean(known, axis=0) if len(known) == len(drifts) else None,
+        "front": metrics.nondominated(curves.band.mean),
         "damaged": damaged_places(each.row.replicates),
     }
 

@@ -1,5 +1,6 @@
 // The dial: shows every method's point and texts at the chosen preference.
 
+const MOST_CELLS = 6;  // named on a card
 const DAMAGE_MARK = "⚠";  // as in `evaluate_table.py`
 
 function dial(node, view) {
@@ -15,12 +16,11 @@ function dial(node, view) {
       (chosen) => view.change(() => { view.pair = planes[chosen]; })))]
     : [];
   const chart = chartBox("Fronts of all methods", "tall");
-  const line = table.oracle
-    ? "The thin line is the oracle, the best possible at each preference."
-    : "The dashed line is the union front of all methods.";
+  const oracle = table.oracle ? " The large dot is the oracle's point." : "";
   const dials = table.rows.some((row) => row.dialled.length)
-    ? " Small hollow marks are points with further dials." : "";
-  const caption = `${line}${dials} The dotted line points from the start model along the preference.`;
+    ? " Small × are points with further dials." : "";
+  const caption = `Hollow marks are dominated by another point of the same method.${dials} ` +
+    `${table.reading}${oracle} The dotted line runs from 0 along the preference.`;
   const cards = cardsOf(view);
   node.append(
     make("h3", {}, "Dial"),
@@ -130,15 +130,27 @@ function bestHere(view, eligible = () => true) {
   return competing.reduce((a, b) => (a && worth(a) >= worth(b) ? a : b), null);
 }
 
+// True if the best of the methods shown has others to beat.
+function isCompared(view) {
+  return shownRows(view).filter((row) => !row.exempt).length > 1;
+}
+
+// True if two rows have the same utility, as those have that offer the same points.
+function isEqual({ place }, row, other) {
+  return row.utility.mean[place] === other.utility.mean[place];
+}
+
 function leaderText(view) {
   const best = bestHere(view);
-  if (!best) return "";
-  const tied = shownRows(view).filter((row) =>
-    row !== best && !row.exempt && isTied(view, row, best));
-  const names = tied.map((row) => cut(title(row), 40)).join(", ");
-  const others = tied.length ? `; not significantly worse: ${names}` : "";
-  const where = best.mark ? "Best here, at an unknown cost" : "Best here under the budget";
-  return `${where}: ${cut(title(best), 40)}, ${worthText(best, view.place)}${others}. ` +
+  if (!best || !isCompared(view)) return "";
+  const others = shownRows(view).filter((row) => row !== best && !row.exempt);
+  const equal = others.filter((row) => isEqual(view, row, best));
+  const tied = others.filter((row) => !equal.includes(row) && isTied(view, row, best));
+  const names = (rows) => rows.map((row) => cut(title(row), 40)).join(", ");
+  const close = tied.length ? `; not significantly worse: ${names(tied)}` : "";
+  const first = equal.length ? "Tied for best here" : "Best here";
+  const where = best.mark ? `${first}, at an unknown cost` : `${first} under the budget`;
+  return `${where}: ${names([best, ...equal])}, ${worthText(best, view.place)}${close}. ` +
     `${best.bill}.${undamagedText(view, best)}`;
 }
 
@@ -166,7 +178,12 @@ function isTied({ table, place }, row, best) {
 
 function standing(view, row, best) {
   if (row.exempt) return "reference, over the budget";
-  if (row === best) return isDamaged(view, row) ? `best here ${DAMAGE_MARK} damaged` : "best here";
+  if (!isCompared(view)) return "";
+  if (isEqual(view, row, best)) {
+    const equal = shownRows(view).filter((each) => !each.exempt && isEqual(view, each, best));
+    const first = equal.length > 1 ? "tied for best here" : "best here";
+    return isDamaged(view, row) ? `${first} ${DAMAGE_MARK} damaged` : first;
+  }
   return isTied(view, row, best) ? "not significantly worse" : "";
 }
 
@@ -179,11 +196,12 @@ function card(table, row) {
   const node = make("article", { class: "card", style: `--own:${row.colour}` },
     make("h5", {}, key(row), ...breakable(` ${title(row)} `), badge),
     ...meters.map((each) => each.node), sums, make("p", { class: "soft small sums bill" }, row.bill),
+    cellLinks(row),
     ...(table.texts ? [text, scores] : []));
   const show = (view, best) => {
     badge.textContent = best ? standing(view, row, best) : "";
     badge.hidden = !badge.textContent;
-    badge.classList.toggle("plain", row !== best || isDamaged(view, row));
+    badge.classList.toggle("plain", !best || row.exempt || !isEqual(view, row, best) || isDamaged(view, row));
     meters.forEach((each) => each.show(view.place));
     const mark = isDamaged(view, row) ? `${DAMAGE_MARK} ` : "";
     const drift = row.kl ? ` · KL ${mark}${written(row.kl[view.place], 1)}` : "";
@@ -199,6 +217,16 @@ function card(table, row) {
       chip(table, i, score, (score - mean[i]) / std[i])));
   };
   return { node, show, write };
+}
+
+// The cells that a card's figures come from, each a link to its provenance; of many, the first.
+function cellLinks({ cells }) {
+  const shown = cells.filter(([, anchor]) => anchor).slice(0, MOST_CELLS);
+  const links = shown.map(([name, anchor]) => make("a", { href: `#${anchor}` }, name));
+  const more = cells.length - shown.length;
+  if (more) links.push(make("a", { href: "#cells" }, `${more} more`));
+  return make("p", { class: "soft small sums" }, "Cells: ",
+    ...links.flatMap((link, n) => (n ? [", ", link] : [link])));
 }
 
 // A track over the range of all methods, with this method's value and interval.

@@ -47,7 +47,6 @@ function drawFronts(node, view) {
 }
 
 function frontOf(table, row, [i, j], places) {
-  const marker = (size) => ({ symbol: SYMBOLS[row.marker], color: row.colour, size });
   const on = (chosen) => ({
     x: chosen.map((place) => row.mean[place][i]), y: chosen.map((place) => row.mean[place][j]),
   });
@@ -61,9 +60,10 @@ function frontOf(table, row, [i, j], places) {
     hovertext: all.map((place) => aboutPoint(table, row, place)),
     hoverlabel: { bordercolor: row.colour },
     marker: {
-      ...marker(all.map((place) => (places.includes(place) ? 8 : 5))),
+      symbol: all.map((place) => `${SYMBOLS[row.marker]}${row.front[place] ? "" : "-open"}`),
+      color: row.colour, size: all.map((place) => (places.includes(place) ? 8 : 5)),
       opacity: all.map((place) => (places.includes(place) ? 0.9 : 0.5)),
-      line: { width: 0 },
+      line: { width: row.front.map((on) => (on ? 0 : 1.4)) },
     },
   };
   const further = {
@@ -71,7 +71,7 @@ function frontOf(table, row, [i, j], places) {
     mode: "markers", hoverinfo: "text",
     hovertext: row.dialled.map((point) => aboutDialled(row, point)),
     hoverlabel: { bordercolor: row.colour },
-    marker: { symbol: `${SYMBOLS[row.marker]}-open`, color: row.colour, size: 6, opacity: 0.6 },
+    marker: { symbol: "x-thin-open", color: row.colour, size: 5, opacity: 0.7 },
   };
   return [further, line, points];
 }
@@ -116,7 +116,7 @@ function oracleAt(table, [i, j], places) {
 }
 
 function dialledOracle(table, pair, place) {
-  const marker = { symbol: "circle-open", color: theme().ink, size: 14, line: { width: 2 } };
+  const marker = { symbol: "circle", color: theme().ink, size: 10 };
   return { ...oracleAt(table, pair, [place]), mode: "markers", marker };
 }
 
@@ -145,7 +145,7 @@ function staircase(points) {
   return front;
 }
 
-// From the start model at the origin in the direction of the preference.
+// From the origin in the direction of the preference.
 function direction({ table, pair, mu }) {
   const farthest = Math.max(...table.rows.flatMap((row) =>
     row.mean.map((point) => Math.hypot(point[pair[0]], point[pair[1]]))));
