@@ -147,7 +147,7 @@ def _row_metrics() -> str:
             {"up": "Higher is better", "down": "Lower is better", "shown": "Shown only"}[
                 metric.direction
             ],
-            *_bounds(*metric.bounds),
+            *_bounds(metric),
             f"inputs: {', '.join(metric.needs)}" if metric.function else "from the bootstrap",
             *([_INTERVALS[metric.interval]] if metric.interval else []),
             f"version {metric.version}",
@@ -165,12 +165,15 @@ _INTERVALS = {
 }
 
 
-def _bounds(low: float, high: float) -> list[str]:
+def _bounds(metric: Any) -> list[str]:
     """Range of a metric in words; empty where it is unbounded or unstated."""
+    low, high = metric.bounds
     ends = [f"{end:g}".replace("-", "−") for end in (low, high)]
     if isfinite(low) and isfinite(high):
         return [f"from {ends[0]} to {ends[1]}"]
-    return [f"at least {ends[0]}"] if isfinite(low) else []
+    # Estimates by cross-fitting may leave the range.
+    true = "true value " if metric.interval == "cross_fit" else ""
+    return [f"{true}at least {ends[0]}"] if isfinite(low) else []
 
 
 def _metric_functions() -> str:
@@ -224,6 +227,29 @@ def _budgets() -> str:
         if not key.endswith(".name`")
     ]
     return _table(("Key", *(f"`{name}`" for name in names), "Meaning"), rows)
+
+
+def _training_defaults() -> str:
+    """Steps of each budget and defaults of training for each benchmark with its usual options."""
+    from paretosteer.plugins import registry
+
+    budgets, keys = ("smoke", "quick", "full"), ("learning_rate", "kappa", "beta_dpo", "list_size")
+    rows = []
+    for name in registry.names("benchmarks"):
+        kind = registry.load("benchmarks", name)
+        for given in _VARIANTS.get(name, [{}]):
+            own = kind.training_defaults(kind.Options.model_construct(**given))
+            words = [f"`benchmark={name}`"]
+            words += [f"`benchmark.{key}={value}`" for key, value in given.items()]
+            values = [*(kind.steps[budget] for budget in budgets), *map(own.get, keys)]
+            shown = ["–" if value is None else f"{value:,}" for value in values]
+            rows.append((" ".join(words), *shown))
+    header = [*(f"Steps, `{name}`" for name in budgets), *(f"`method.{key}`" for key in keys)]
+    return _table(("Benchmark", *header), rows)
+
+
+# Options that change a benchmark's defaults.
+_VARIANTS = {"bandit": [{"policy": "tabular"}, {"policy": "mlp"}]}
 
 
 def _experiments() -> str:
@@ -334,6 +360,7 @@ _TABLES: dict[str, Callable[..., str]] = {
     "group": _group,
     "launchers": _launchers,
     "budgets": _budgets,
+    "training_defaults": _training_defaults,
     "experiments": _experiments,
     "commands": _commands,
     "record": _record,

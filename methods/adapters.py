@@ -69,7 +69,7 @@ class Adapters(Method):
         if len(o.paths) != objectives:
             raise UsageError(
                 f"method.paths: {plural(len(o.paths), 'adapter')} for {objectives} objectives; "
-                "give one PEFT LoRA folder per objective, in order: method.paths=[first,second]"
+                "give one PEFT LoRA folder per objective, in order: 'method.paths=[first,second]'"
             )
         if o.coefficients == "bone_soup":
             if o.beta is None:

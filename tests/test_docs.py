@@ -83,6 +83,8 @@ def test_generated_tables_follow_the_files(monkeypatch: pytest.MonkeyPatch) -> N
     assert "| `preferences.count` | `21` |" in generated._group("preferences")
     assert "`experiment=five_methods`" in generated._experiments()
     assert "with 80 % power" in generated._commands()
+    assert "| `benchmark=stories` | 4 | 120 | 1,000 | 0.006 |" in generated._training_defaults()
+    assert "true value at least 0; inputs: preferences, scores" in generated._row_metrics()
     assert "on no hub. |" in generated._experiments()  # the second line of its comment
     assert "`model.path`" not in generated._group("model").partition("**`model=hf`**")[0]
     launchers = generated._launchers()
@@ -99,6 +101,14 @@ def test_comments_of_configuration_files_are_sentences(monkeypatch: pytest.Monke
     texts = [text for group in [*groups, generated._launchers()] for text in group.split("\n\n")]
     ends = [text for text in texts if text.startswith("**")] + list(_experiments().values())
     assert [text for text in ends if not text.endswith(".")] == []
+
+
+def test_commands_quote_brackets_for_the_shell() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    lines = [line for page in pages for line in page.read_text(encoding="utf-8").splitlines()]
+    commands = [line for line in lines if re.match(r"\s*paretosteer \w", line)]
+    bare = [re.sub(r"'[^']*'|\"[^\"]*\"", "", command) for command in commands]
+    assert len(bare) > 50 and [each for each in bare if re.search(r"[\[\](){}]", each)] == []
 
 
 def test_every_method_page_has_all_of_its_options() -> None:

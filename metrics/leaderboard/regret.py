@@ -30,8 +30,8 @@ METRICS = (
         "method's own points suits their preference better than the one it offers. It is also 0 "
         "for a method that never moves, so no method is ranked on it alone. The better points are "
         "chosen on one half of the prompts and measured on the other, so noise cannot inflate the "
-        "regret. Where noise leads to a wrong choice, the regret is too small and may be negative. "
-        "The interval allows for this.",
+        "regret. A true regret is at least 0; where noise leads to a wrong choice, the estimate is "
+        "too small and may be negative. The interval allows for this.",
         format="z.3f",
         interval="cross_fit",
         version="2",

@@ -75,7 +75,10 @@ def _objectives() -> dict[str, str]:
 def _objective(name: str) -> str:
     _pick("objective", name, registry.names("objectives"))
     o = registry.load("objectives", name)
-    return f"{name}: {o.description}\nhigher is better\n{o.unit}, at least {o.worst:g}\nversion {o.version}"
+    return (
+        f"{name}: {o.description}\nhigher is better\n"
+        f"{o.unit}, at least {o.worst:g}\nversion {o.version}"
+    )
 
 
 def _metrics() -> dict[str, str]:

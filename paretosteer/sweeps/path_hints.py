@@ -20,14 +20,14 @@ def path_hint(group: str, name: str) -> str:
 
 def _model(path: str) -> str:
     if (Path(path) / _ADAPTER).exists():
-        return f"for a PEFT adapter, set method=adapters method.paths=[{path},…]"
+        return f"for a PEFT adapter, set method=adapters 'method.paths=[{path},…]'"
     return f"for a folder or a hub name, set model=hf model.path={path}"
 
 
 def _method(path: str) -> str:
     return _plugin("method", path) or (
         "for PEFT adapters, set method=adapters and method.paths to one folder per objective: "
-        f"method.paths=[{path},…]"
+        f"'method.paths=[{path},…]'"
     )
 
 
