@@ -10,7 +10,7 @@ from paretosteer.cells.record import Record
 from paretosteer.report.analysis.evaluate_table import DAMAGE_MARK
 from paretosteer.report.analysis.replicates import damage_of
 from paretosteer.report.analysis.tables import Tables
-from paretosteer.report.columns import documented
+from paretosteer.report.columns import section
 
 # Each cell's provenance is a few thousand characters, and a hundred columns are not read.
 _MOST_CELLS, _MOST_TURNS = 300, 20
@@ -175,12 +175,12 @@ _TITLES = {
 
 
 def _spent(cost: Mapping[str, Any]) -> str:
-    """Cost on one line, as the columns of the leaderboard write it."""
+    """Cost on one line, as the table of costs writes it."""
     seconds = {f"seconds_{stage}": each for stage, each in cost["seconds"].items()}
     figures = {name: each for name, each in {**cost, **seconds}.items() if each is not None}
     return ", ".join(
-        f"{column.title or column.name.replace('_', ' ')} {column.text(figures)}"
-        for column in documented()
+        f"{column.title} {column.text(figures)}"
+        for column in section("cost")
         if column.name in figures
     )
 
@@ -196,7 +196,7 @@ def _words(value: Any) -> str:
         apart = "; " if any(isinstance(each, Mapping) for each in value) else ", "
         return apart.join(map(_words, value))
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return str(value).lower()
     if isinstance(value, int):
         return str(value) if abs(value) < 10_000 else f"{value:,}"
     if isinstance(value, float):

@@ -18,7 +18,7 @@ function dial(node, view) {
   const chart = chartBox("Fronts of all methods", "tall");
   const oracle = table.oracle ? " The large dot is the oracle's point." : "";
   const dials = table.rows.some((row) => row.dialled.length)
-    ? " Small × are points with further dials." : "";
+    ? " Small × are points at other dial values." : "";
   const caption = `Hollow marks are dominated by another point of the same method.${dials} ` +
     `${table.reading}${oracle} The dotted line runs from 0 along the preference.`;
   const cards = cardsOf(view);
