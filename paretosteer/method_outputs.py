@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from paretosteer.errors import PromiseError
 from paretosteer.interfaces import Array, Point
 
 if TYPE_CHECKING:
     from paretosteer.method import Method
+    from paretosteer.policies.control import Control
 
 
 def total_steps(name: str, method: Method, budget: int, objectives: int) -> int:
@@ -33,6 +37,18 @@ def points(name: str, method: Method, grid: Array) -> list[Point]:
             "return the Points of super().points(grid)",
         )
     return values
+
+
+def control(method: Method, points: Sequence[Point]) -> Control:
+    """Control with a row for each point; raise PromiseError unless its numbers are finite."""
+    mu = np.array([point.preference for point in points])
+    found = method.control(mu, [point.dials for point in points])
+    if not found.finite:
+        raise PromiseError(
+            f"{type(method).__name__}.control returns NaN or infinity at some preferences",
+            "return finite numbers at every preference, also where a weight is 0",
+        )
+    return found
 
 
 def save(name: str, method: Method, folder: Path) -> None:

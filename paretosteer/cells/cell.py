@@ -68,6 +68,11 @@ class Cell:
         return self.record.variant if self.record else ""
 
     @property
+    def method_files(self) -> str | None:
+        """Digest of the files that the method's options name; None without any, or a record."""
+        return self.record.method_files if self.record else None
+
+    @property
     def seed(self) -> int | None:
         """Seed of the cell, from its record or its folder's name."""
         return self.record.seed if self.record else seed_of(self.path.name)

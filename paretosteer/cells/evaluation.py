@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from paretosteer import benchmark_outputs
+from paretosteer import benchmark_outputs, method_outputs
 from paretosteer.cells.scores import KEYS, read_samples
+from paretosteer.errors import DivergenceError
 from paretosteer.interfaces import Array, Point, Rewarded
 from paretosteer.method import Method
 from paretosteer.policies.control import Control
@@ -138,7 +139,7 @@ class Evaluation:
 
     def control(self, block: Block) -> Control:
         """Control rows of a block of points."""
-        return control_of(self.method, [self.points[i] for i in block])
+        return method_outputs.control(self.method, [self.points[i] for i in block])
 
     # -- parts ------------------------------------------------------------------------------
 
@@ -179,6 +180,11 @@ class Evaluation:
 
         def measured(cells: GridRows, rows: Control, samples: Any) -> tuple[pd.DataFrame, Any]:
             drift = candidate_selection.drift(self.method.policy, self.benchmark, samples, rows)
+            if not (np.isfinite(drift.kl).all() and np.isfinite(drift.start_nll).all()):
+                raise DivergenceError(
+                    "the KL of some samples from the start model is not a finite number; lower "
+                    "method.learning_rate, or check what the method's control gives the policy"
+                )
             frame = self._index(cells, block).assign(
                 kl=drift.kl, start_nll=drift.start_nll, tokens=drift.tokens.astype(int)
             )
@@ -246,12 +252,6 @@ class Evaluation:
         """Frame with scores (rows, m), one column per objective."""
         names = [prefix + objective.name for objective in self.benchmark.objectives]
         return frame.assign(**dict(zip(names, np.asarray(scores, dtype=float).T, strict=True)))
-
-
-def control_of(method: Method, points: Sequence[Point]) -> Control:
-    """Control with a row for each point."""
-    mu = np.array([point.preference for point in points])
-    return method.control(mu, [point.dials for point in points])
 
 
 def _timed(make: Callable[[Block], pd.DataFrame], block: Block) -> pd.DataFrame:

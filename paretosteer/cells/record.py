@@ -109,7 +109,7 @@ class StartModel(_Part):
     name: str
     """Human-readable name of the model."""
     digest: str
-    """Digest of everything that was loaded from it."""
+    """Digest of all its files or of its training, and of the benchmark's data."""
     commit: str | None = None
     """Commit on the hub, if it came from there."""
 
@@ -274,6 +274,8 @@ class Record(_Part):
     """Name of the method."""
     variant: str
     """Options that differ from the method's defaults."""
+    method_files: Digest | None = None
+    """Digest of the files that the method's options name, such as adapters; absent without any."""
     exempt: bool = False
     """True if the method is exempt from the budget's cap."""
     cost_unknown: bool = False

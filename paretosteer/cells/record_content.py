@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from paretosteer.plugins.registry import Offer
 
 
-def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[str, Any]:
-    """Part that every record has; `version` is the benchmark's."""
+def head(
+    config: CellConfig, identity: str, variant: str, version: str, files: str | None = None
+) -> dict[str, Any]:
+    """Part that every record has; `version` is the benchmark's, `files` the method's digest."""
     plugins = in_use.used(config)
     return {
         "schema": 1,
@@ -53,6 +55,7 @@ def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[
         "benchmark": {"name": config.benchmark.name, "version": version},
         "method": config.method.name,
         "variant": variant,
+        **({"method_files": files} if files else {}),
         "seed": config.seed,
         "config": config.model_dump(mode="json"),
         "command": in_use.command(config, plugins),
@@ -62,6 +65,12 @@ def head(config: CellConfig, identity: str, variant: str, version: str) -> dict[
         "source_digest": provenance.source_digest(plugins),
         **_plugins(plugins),
     }
+
+
+def head_of(plan: CellPlan) -> dict[str, Any]:
+    """Part that every record of a planned cell has."""
+    version = plan.benchmark_class.version
+    return head(plan.config, plan.identity, plan.variant, version, plan.content_key)
 
 
 def _plugins(plugins: Sequence[Offer]) -> dict[str, Any]:
@@ -103,8 +112,7 @@ def failed_record(
         identity = digest(everything)[:IDENTITY_LENGTH]
         folder, beginning = cell_folder(config, identity), head(config, identity, "", "")
     else:
-        version = plan.benchmark_class.version
-        folder, beginning = plan.folder, head(plan.config, plan.identity, plan.variant, version)
+        folder, beginning = plan.folder, head_of(plan)
     content = beginning | {"status": "failed", "error": error(found, "prepare"), "stages": {}}
     with suppress(OSError, UsageError), owned(folder, say, wait=False):
         return write_record(folder, content)

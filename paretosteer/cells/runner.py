@@ -16,7 +16,7 @@ from paretosteer.cells import provenance, record_content
 from paretosteer.cells.cell_tracker import CellTracker
 from paretosteer.cells.config_yaml import write_config
 from paretosteer.cells.drift_warning import say_drift_warning
-from paretosteer.cells.evaluation import Evaluation, control_of
+from paretosteer.cells.evaluation import Evaluation
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.process_group import ProcessGroup
 from paretosteer.cells.record import RECORD, Record, write_record
@@ -134,7 +134,7 @@ class CellRun:
         self.stage = "engine"
         self.method.build_policy(self.benchmark, self.config.seed)
         try:
-            control = control_of(self.method, self.points)
+            control = method_outputs.control(self.method, self.points)
         except Exception:  # it depends on what training chooses
             control = None
         engine.check(self.method.policy, control)
@@ -143,7 +143,8 @@ class CellRun:
         """Let the engine write the test answers."""
         if self.config.engine.name != "native":
             self.stage = "engine"
-            engine.attach(self.method.policy, control_of(self.method, self.points))
+            control = method_outputs.control(self.method, self.points)
+            engine.attach(self.method.policy, control)
 
     def train(self) -> None:
         """Train within the budget. Writes `checkpoint/` and `training.csv`."""
@@ -253,11 +254,7 @@ class CellRun:
 
     def record(self, status: str, **more: Any) -> dict[str, Any]:
         """Current record of the cell."""
-        plan = self.plan
-        record = record_content.head(
-            plan.config, plan.identity, plan.variant, plan.benchmark_class.version
-        )
-        method = plan.method()
+        record, method = record_content.head_of(self.plan), self.plan.method()
         record |= {"status": status, "exempt": method.exempt}
         if method.cost_unknown:
             record["cost_unknown"] = True

@@ -157,7 +157,7 @@ def read_drift(cell: "Cell") -> dict[str, npt.NDArray[np.float64]] | None:
     Raises
     ------
     UnreadableError
-        If `drift.parquet` lacks a column or point.
+        If `drift.parquet` lacks a column or point, or holds what is no finite number.
     """
     path, names = cell.path / _DRIFT, ("kl", "start_nll", "tokens")
     if not path.exists():
@@ -167,7 +167,7 @@ def read_drift(cell: "Cell") -> dict[str, npt.NDArray[np.float64]] | None:
     count = len(cell.results.points)
     if set(range(count)) - set(points.tolist()):
         raise UnreadableError(f"{_DRIFT}: lacks some of the record's points")
-    return {name: _means(points, columns[name].to_numpy(), count) for name in names}
+    return {name: _means(points, _numbers(columns[name], _DRIFT), count) for name in names}
 
 
 def _normaliser(constants: "record.Normaliser") -> Normaliser:

@@ -148,6 +148,14 @@ class Control:
         return torch.stack(terms).sum(dim=0)
 
     @property
+    def finite(self) -> bool:
+        """True if no number in it is NaN or infinite."""
+        own = (self.values, self.sharpness, self.weights)
+        return all(bool(each.isfinite().all()) for each in own if each is not None) and all(
+            part.finite for part in self.parts
+        )
+
+    @property
     def _reads_start(self) -> bool:
         """True if the rule needs the start policy; the constant of a single policy is 0."""
         return self.rule is not None and self.rule.solve and len(self._weighted) > 1

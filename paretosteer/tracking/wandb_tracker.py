@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import combinations
 from pathlib import Path
+from platform import node
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.cell import read_cell
@@ -24,6 +25,7 @@ from paretosteer.cells.record import RECORD
 from paretosteer.config.schema import WandbTracking
 from paretosteer.runtime.progress import say
 from paretosteer.runtime.terminal import line
+from paretosteer.storage.digest import digest
 from paretosteer.tracking.tracked_figures import Shown, Table, curves, training
 from paretosteer.tracking.wandb_environment import (
     own_settings,
@@ -99,7 +101,8 @@ class WandbTracker:
         group = self._settings.group or name
         self._open(
             sweep,
-            id=_identifier(f"report-{name}"),
+            # Sweeps of one name may share a project; a sweep's own report replaces its last.
+            id=_identifier(f"report-{name}-{digest([node(), str(sweep.resolve())])[:8]}"),
             group=group,
             name=f"report of {name}",
             job_type="report",

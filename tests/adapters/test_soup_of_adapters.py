@@ -72,6 +72,19 @@ def test_the_variant_names_the_coefficients(souped: dict[str, Path]) -> None:
     assert sorted(board["variant"]) == ["bone_soup, beta=0.7", "rewarded_soup"]
 
 
+@pytest.mark.parametrize("method", ["adapters", "merge"])
+def test_other_adapters_at_the_same_paths_are_no_second_seed(
+    model: Path, adapters: list[Path], tmp_path: Path, method: str
+) -> None:
+    places = [shutil.copytree(path, tmp_path / path.name) for path in adapters]
+    given = words(model, places, f"method={method}")
+    assert run(tmp_path / "sweep", *given) == 0
+    shutil.copytree(write_lora(tmp_path / "other", model, seed=2), places[0], dirs_exist_ok=True)
+    assert run(tmp_path / "sweep", *given, "seed=1") == 0
+    board = leaderboard(tmp_path / "sweep")
+    assert board["seeds"].tolist() == [1, 1] and board["label"].is_unique
+
+
 def test_the_vertices_are_the_plain_adapters(
     souped: dict[str, Path], model: Path, adapters: list[Path]
 ) -> None:

@@ -103,7 +103,7 @@ def test_words_for_folds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"model": {"digest": digest("other")}}, "start model"),
+        ({"model": {"digest": digest("other")}}, "start model and data"),
         ({"normaliser": {"mean": [0.3, 0.3]}}, "normaliser mean"),
         ({"prompts": {"digest": digest("other")}}, "test prompts"),
     ],

@@ -36,7 +36,10 @@ def tables(folder: Path) -> Tables:
     [
         ({"benchmark": {"version": "2"}}, "benchmark version 2"),
         ({"benchmark": {"name": "other"}}, "benchmark other"),
-        ({"model": {"digest": digest("other")}}, f"start model embedded ({digest('other')[:8]})"),
+        (
+            {"model": {"digest": digest("other")}},
+            f"start model and data embedded ({digest('other')[:8]})",
+        ),
         ({"normaliser": {"mean": [0.25, 0.51]}}, "normaliser mean (0.25, 0.51)"),
         ({"normaliser": {"std": [0.5, 0.26]}}, "normaliser std (0.5, 0.26)"),
         ({"reference": [-2.0, -1.0]}, "reference (−2, −1)"),
@@ -118,6 +121,32 @@ def test_adapters_are_named_by_what_distinguishes_their_folders() -> None:
     assert named(["a", "b"], ["a", "a/b"]) == ["adapters [b]", "adapters [a]"]
     assert named(["b", "c"], ["b/b", "c"])[0] == "adapters [method.paths=['b', 'c']]"
     assert named(ours) == ["adapters"]
+
+
+def test_other_files_at_the_same_paths_are_another_row(tmp_path: Path) -> None:
+    ours, theirs = (digest(name) for name in ("ours", "theirs"))
+    write_cell(tmp_path, "adapters", line, seed=0, changes={"method_files": ours})
+    write_cell(tmp_path, "adapters", line, seed=1, changes={"method_files": theirs})
+    write_cell(tmp_path, "clp", line)
+    write_missing(tmp_path, "adapters", seed=1)  # whose files are not known
+    (table,) = tables(tmp_path).tables
+    labelled = {row.label: row.cells for row in table.rows}
+    assert set(labelled) == {
+        f"adapters [method.files={ours[:10]}]",
+        f"adapters [method.files={theirs[:10]}]",
+        "clp",
+    }
+    assert [len(cells) for cells in labelled.values()] == [1, 1, 1]
+
+
+def test_another_set_of_files_supersedes_none(tmp_path: Path) -> None:
+    for place in ("one", "two"):  # the same relative paths, from two folders
+        changes = {"method_files": digest(place)}
+        write_cell(tmp_path / place, "adapters", line, changes=changes)
+    write_cell(tmp_path / "again", "adapters", line, changes=changes)
+    found = tables(tmp_path)
+    assert [len(row.cells) for row in found.tables[0].rows] == [1, 1]
+    assert len(found.superseded) == 1
 
 
 def test_adapters_from_elsewhere_have_an_unknown_cost(

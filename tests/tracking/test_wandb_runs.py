@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def test_a_cell_whose_training_was_found_has_its_curves(tracked: Path, tmp_path:
 
 
 def test_a_sweep_s_report_is_a_run(tracked: Path, report: OfflineRun) -> None:
-    assert report.about["run_id"] == "report-sweep-one"
+    assert re.fullmatch("report-sweep-one-[0-9a-f]{8}", report.about["run_id"])
     assert (report.about["run_group"], report.about["job_type"]) == ("sweep one", "report")
     board = report.table("leaderboard")
     assert {row[board["columns"].index("method")] for row in board["data"]} == {"clp"}

@@ -196,7 +196,7 @@ def _by_key(found: Tables) -> dict[str, list[_Placed]]:
     rows: dict[str, list[_Placed]] = {}
     for table in found.tables:
         for row in table.rows:
-            key = row_key.key(row.cells[0].config)
+            key = row_key.key(row.cells[0].config, row.cells[0].method_files)
             rows.setdefault(key, []).append(_Placed(table, row))
     return rows
 

@@ -41,7 +41,7 @@ class Setting:
     version: str
     objectives: tuple[Objective, ...]
     model: str = field(compare=False)
-    weights: str  # digest of the start model
+    weights: str  # digest of the start model and the data
     mean: Vector
     std: Vector
     reference: Vector
@@ -154,7 +154,7 @@ def ranges(numbers: Sequence[int]) -> str:
 
 _TITLES = {
     "version": "benchmark version",
-    "weights": "start model",
+    "weights": "start model and data",
     "mean": "normaliser mean",
     "std": "normaliser std",
     "prompts": "test prompts",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from paretosteer.cells.cell_name import IDENTITY_LENGTH
 from paretosteer.config.dotted_names import by_dotted_name
 
 # Where and how a cell ran does not matter when methods are compared. Seeds and folds are
@@ -25,10 +26,21 @@ _NOT_COMPARED = frozenset(
 )
 
 
-def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
+# The method's files, such as adapters: other files at the same paths are another row.
+_FILES = "method.files"
+
+
+def configuration(config: Mapping[str, Any], files: str | None = None) -> dict[str, Any]:
     """Resolved configuration without seed, fold, paths, tracker, launcher and machine.
 
     A path is reduced to its last part, so that moving a file does not change the row.
+
+    Parameters
+    ----------
+    config
+        Configuration of a cell.
+    files
+        Digest of the files that the method's options name; None if they name none.
 
     Returns
     -------
@@ -46,12 +58,14 @@ def configuration(config: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in by_dotted_name(compared)
         if name not in _NOT_COMPARED
     }
+    if files:
+        named[_FILES] = files[:IDENTITY_LENGTH]
     return dict(sorted(named.items()))
 
 
-def key(config: Mapping[str, Any]) -> str:
-    """Text that is equal if and only if two cells have the same configuration."""
-    return json.dumps(configuration(config), sort_keys=True, default=str)
+def key(config: Mapping[str, Any], files: str | None = None) -> str:
+    """Text that is equal if and only if two cells have the same configuration and files."""
+    return json.dumps(configuration(config, files), sort_keys=True, default=str)
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -67,8 +81,24 @@ def labels(rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
     """Unique labels for rows of a table, given as (method, variant, configuration).
 
     A label is `method (variant)`, followed by the engine if the rows have several, and by the
-    differing options if several rows share it.
+    differing options if several rows share it. The digest of the method's files is shown only
+    where nothing else distinguishes the rows.
     """
+    found = _labels(
+        [
+            (method, variant, {name: value for name, value in options.items() if name != _FILES})
+            for method, variant, options in rows
+        ]
+    )
+    return found if len(set(found)) == len(found) else _labels(rows)
+
+
+def engine(options: Mapping[str, Any]) -> str:
+    """Engine that wrote the samples of a row with these options."""
+    return str(options.get("engine", "native"))
+
+
+def _labels(rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
     names = [f"{method} ({variant})" if variant else method for method, variant, _ in rows]
     engines = [engine(options) for _, _, options in rows]
     if len(set(engines)) > 1:
@@ -79,11 +109,6 @@ def labels(rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
         )
         for name, (_, _, own) in zip(names, rows, strict=True)
     ]
-
-
-def engine(options: Mapping[str, Any]) -> str:
-    """Engine that wrote the samples of a row with these options."""
-    return str(options.get("engine", "native"))
 
 
 def _distinguish(name: str, own: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> str:

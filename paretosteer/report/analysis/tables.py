@@ -116,7 +116,7 @@ def make_tables(found: Iterable[Cell], spread: Map = map) -> Tables:
     pooled = pool(setting for setting, _ in measured)
     drafts: dict[_Place, _Draft] = {}
     for setting, replicate in measured:
-        place = _Place(pooled.settings[setting], "", row_key.key(replicate.cell.config))
+        place = _Place(pooled.settings[setting], "", _key(replicate.cell))
         drafts.setdefault(place, _Draft([], [])).replicates.append(replicate)
     _add_unscored(drafts, cells)
     rows: dict[_Place, Row] = {}
@@ -162,7 +162,7 @@ class _Draft:
             label="",
             method=used[0].method,
             variant=next((cell.variant for cell in used if cell.variant), ""),
-            options=row_key.configuration(used[0].config),
+            options=row_key.configuration(used[0].config, used[0].method_files),
             cells=tuple(used),
             replicates=tuple(sorted(replicates, key=lambda each: each.key)),
         )
@@ -211,8 +211,12 @@ def _add_unscored(drafts: "dict[_Place, _Draft]", cells: Iterable[Cell]) -> None
 
 def _place_of_unscored(cell: Cell, drafts: "Mapping[_Place, _Draft]") -> "_Place":
     """Key of the table that fits an unscored cell best: same benchmark, most similar options."""
-    options = row_key.key(cell.config)
     own = row_key.configuration(cell.config)
+
+    def fits(place: _Place) -> bool:
+        """True if the options are equal, and the method's files as far as they are known."""
+        files = cell.method_files or drafts[place].replicates[0].cell.method_files
+        return place.options == row_key.key(cell.config, files)
 
     def likeness(place: _Place) -> tuple[bool, bool, int]:
         others = row_key.configuration(drafts[place].replicates[0].cell.config)
@@ -223,7 +227,7 @@ def _place_of_unscored(cell: Cell, drafts: "Mapping[_Place, _Draft]") -> "_Place
         )
         folds = place.setting.folds if place.setting else None
         same = folds is not None and cell.fold in folds.found
-        return place.options == options, same, shared
+        return fits(place), same, shared
 
     candidates = [
         place
@@ -231,8 +235,13 @@ def _place_of_unscored(cell: Cell, drafts: "Mapping[_Place, _Draft]") -> "_Place
         if place.setting and drafts[place].replicates and _may_hold(place.setting, cell)
     ]
     if not candidates:
-        return _Place(None, f"{cell.benchmark} {cell.model}", options)
-    return max(candidates, key=likeness)._replace(options=options)
+        return _Place(None, f"{cell.benchmark} {cell.model}", _key(cell))
+    best = max(candidates, key=likeness)
+    return best if fits(best) else best._replace(options=_key(cell))
+
+
+def _key(cell: Cell) -> str:
+    return row_key.key(cell.config, cell.method_files)
 
 
 def _may_hold(setting: Setting, cell: Cell) -> bool:
