@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.errors import UsageError
+from paretosteer.text.stated_config import check_architecture, check_settings
 
 if TYPE_CHECKING:
     import torch
@@ -56,10 +58,17 @@ def load_weights(
     Raises
     ------
     UsageError
-        If weights are missing, left over or have another shape. Damaged files raise arbitrary
+        If weights are missing, left over or have another shape, or if config.json names another
+        architecture than runs, or settings that it does not use. Damaged files raise arbitrary
         errors of their readers.
 
     """
+    from transformers import AutoConfig
+
+    own = not trusted  # code of the model's own reads its configuration as it likes
+    if own and not safe_rlhf and (Path(path) / "config.json").is_file():
+        stated = AutoConfig.from_pretrained(path, trust_remote_code=False)
+        check_architecture(stated, path, option)
     network, report = kind.from_pretrained(
         path,
         use_safetensors=True,
@@ -103,6 +112,8 @@ def load_weights(
     if problems:
         remedy = _remedy(missing, report["unexpected_keys"], prefix)
         raise UsageError(f"{option}: {path!r} {', and '.join(problems)}; {remedy}")
+    if own:
+        check_settings(network, path, option)
     return network
 
 

@@ -115,7 +115,8 @@ def load_model(
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        tokenizer = read_tokenizer(folder, "model.path")
+        side = "right" if config.is_encoder_decoder else "left"
+        tokenizer = read_tokenizer(folder, "model.path", padding_side=side)
         network = load_weights(kind, folder, "model.path", dtype=dtype)
     except UsageError:
         raise
@@ -130,7 +131,6 @@ def load_model(
         leave_open(tokenizer, path)
     check_vocabulary(tokenizer, network, path)
     check_generation_settings(network, folder)
-    tokenizer.padding_side = "right" if config.is_encoder_decoder else "left"
     network.requires_grad_(False)
     commit = model_commit(path, folder, revision)
     model = LanguageModel(

@@ -11,20 +11,26 @@ from paretosteer.storage.safetensors_only import read_model_json
 _FILE = "tokenizer.json"
 _TEMPLATE = "chat_template.jinja"
 _PROCESSOR_TEMPLATE = "chat_template.json"
-# Texts on which pipelines differ: capitals, accents, digits, runs of spaces, line breaks, quotes.
+# Texts on which pipelines differ: capitals, accents, digits, spaces, line breaks, quotes, scripts.
 _PROBES = (
     "Once upon a time, there was a 7-year-old girl.",
-    "Zoë said:\n\n  “It's 1,024 km!”",
+    "Zoë said:\r\n\n  “It's 1,024 km!”",
     "a  b\tc",
+    " don't SHOUT ",
+    "日本語 ｆｕｌｌ … 🙂",
 )
+_VOCABULARY = 2000  # tokens of it that make a further probe
 
 
-def read_tokenizer(folder: str, option: str, trusted: bool = False) -> Any:
+def read_tokenizer(
+    folder: str, option: str, trusted: bool = False, padding_side: str = "right"
+) -> Any:
     """Load the tokenizer of a model folder.
 
     transformers builds some tokenizers from the vocabulary alone, with the steps of the class that
-    `tokenizer_config.json` names, whatever `tokenizer.json` says. Without a vocabulary, they are
-    built with none. Both give other tokens than the model was trained on, and are errors here.
+    `tokenizer_config.json` names, whatever `tokenizer.json` says: `LlamaTokenizer` never puts
+    a space after a special token. Where they differ, `tokenizer.json` is read as it stands.
+    Without a vocabulary, transformers builds a tokenizer with none, which is an error here.
 
     Parameters
     ----------
@@ -34,18 +40,24 @@ def read_tokenizer(folder: str, option: str, trusted: bool = False) -> Any:
         Name of the option that holds it, for errors.
     trusted
         Whether code of the model's own may run; its tokens are then its own affair.
+    padding_side
+        Side on which prompts are padded, also by an export.
 
     Raises
     ------
     UsageError
-        If it has no vocabulary or an empty chat template, gives a text other tokens than in
-        `tokenizer.json`, or draws its tokens at random.
+        If it has no vocabulary or an empty chat template, has tokens that `tokenizer.json` lacks,
+        or draws its tokens at random.
         Damaged files raise arbitrary errors of their readers.
 
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted)
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, trust_remote_code=trusted, padding_side=padding_side
+    )
+    if not trusted and getattr(tokenizer, "is_fast", False):
+        tokenizer = _as_stored(tokenizer, Path(folder), option)
     if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):
         raise UsageError(
             f"{option}: the tokenizer in {folder!r} has special tokens only; copy its vocabulary "
@@ -56,8 +68,6 @@ def read_tokenizer(folder: str, option: str, trusted: bool = False) -> Any:
         raise UsageError(f"{option}: {str(own)!r} is empty; copy it again, or remove it")
     if not tokenizer.chat_template:
         tokenizer.chat_template = _processor_template(Path(folder) / _PROCESSOR_TEMPLATE, option)
-    if not trusted and getattr(tokenizer, "is_fast", False):
-        _check_pipeline(tokenizer, Path(folder), option)
     return tokenizer
 
 
@@ -76,34 +86,50 @@ def _processor_template(file: Path, option: str) -> str | None:
     return template
 
 
-def _check_pipeline(tokenizer: Any, folder: Path, option: str) -> None:
+def _as_stored(tokenizer: Any, folder: Path, option: str) -> Any:
+    """The tokenizer, or where its tokens are not those of `tokenizer.json`, one that gives them."""
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
     if dropout := getattr(tokenizer.backend_tokenizer.model, "dropout", None):
         raise UsageError(
             f"{option}: the tokenizer in {str(folder)!r} draws its merges at random (dropout "
             f"{dropout:.3g}); set dropout to null in {_FILE}"
         )
     if not (folder / _FILE).is_file():
-        return
-    from tokenizers import Tokenizer
-
+        return tokenizer
     stored = Tokenizer.from_file(str(folder / _FILE))
     stored.no_truncation()
     stored.no_padding()
-    for text in _PROBES:
-        built = tokenizer(text, add_special_tokens=False)["input_ids"]
-        if built != stored.encode(text, add_special_tokens=False).ids:
-            raise UsageError(
-                f"{option}: transformers builds a {type(tokenizer).__name__} from {str(folder)!r} "
-                f"that gives other tokens than {_FILE}; {_remedy(tokenizer)}"
-            )
-
-
-def _remedy(tokenizer: Any) -> str:
-    from transformers import PreTrainedTokenizerFast
-
-    if type(tokenizer) is PreTrainedTokenizerFast:  # which has no steps of its own
-        return (
-            f"remove the tokens from its other files that {_FILE} lacks, or if they are meant, "
-            "save it again with AutoTokenizer.from_pretrained(…).save_pretrained(…)"
+    if _alike(tokenizer, stored):
+        return tokenizer
+    plain = PreTrainedTokenizerFast.from_pretrained(
+        folder, trust_remote_code=False, padding_side=tokenizer.padding_side
+    )
+    if not _alike(plain, stored):
+        raise UsageError(
+            f"{option}: the tokenizer in {str(folder)!r} gives other tokens than its {_FILE}; "
+            "remove the tokens from its other files that this lacks, or if they are meant, save it "
+            "again with AutoTokenizer.from_pretrained(…).save_pretrained(…)"
         )
-    return "set tokenizer_class to PreTrainedTokenizerFast in tokenizer_config.json"
+    return plain
+
+
+def _alike(tokenizer: Any, stored: Any) -> bool:
+    """True if a tokenizer encodes and decodes the probes as the one in `tokenizer.json` does."""
+    stored.encode_special_tokens = tokenizer.split_special_tokens
+    size = stored.get_vocab_size()
+    ids = list(range(0, size, size // _VOCABULARY + 1))
+    added = [token.content for token in stored.get_added_tokens_decoder().values()]
+    texts = [
+        *_PROBES,
+        stored.decode(ids, skip_special_tokens=False),
+        f"a{'b'.join(added)}c",
+        f" a {' b '.join(added)} c ",
+    ]
+    encoded = [stored.encode(text, add_special_tokens=False).ids for text in texts]
+    return encoded == tokenizer(texts, add_special_tokens=False)["input_ids"] and all(
+        stored.decode(tokens, skip_special_tokens=False)
+        == tokenizer.decode(tokens, clean_up_tokenization_spaces=False)
+        for tokens in (ids, *encoded)
+    )

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from small_model import write_model
+from tokenizers import Tokenizer
 from tokenizers_made import SENTENCES, like_gpt2, like_llama2, like_t5
 from transformers import AutoTokenizer
 
@@ -28,13 +29,49 @@ def test_a_tokenizer_is_read_as_it_was_saved(tmp_path, make):
 
 
 @pytest.mark.parametrize("name", ["Qwen2Tokenizer", "GemmaTokenizer", "GPT2Tokenizer"])
-def test_a_class_that_gives_other_tokens_is_refused(tmp_path, name):
+def test_a_class_that_gives_other_tokens_is_not_used(tmp_path, name):
     like_llama2().save_pretrained(tmp_path)
     edit(tmp_path / CONFIG, tokenizer_class=name)
     text = SENTENCES[0]
     assert AutoTokenizer.from_pretrained(tmp_path)(text).input_ids != like_llama2()(text).input_ids
-    with pytest.raises(UsageError, match=f"builds a {name} .* other tokens than {FILE}"):
-        read_tokenizer(str(tmp_path), "model.path")
+    assert read_tokenizer(str(tmp_path), "model.path")(text).input_ids == (
+        like_llama2()(text).input_ids
+    )
+
+
+@pytest.mark.parametrize("name", ["LlamaTokenizer", "CodeLlamaTokenizer"])
+@pytest.mark.parametrize("text", [" a girl", "a</s>time", "<s>time"])
+def test_a_class_that_differs_at_spaces_and_special_tokens_is_not_used(tmp_path, name, text):
+    like_llama2().save_pretrained(tmp_path)
+    prepend = [{"type": "Prepend", "prepend": "▁"}]
+    replace = [{"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]
+    steps = {"type": "Sequence", "normalizers": prepend + replace}
+    edit(tmp_path / FILE, normalizer=steps, pre_tokenizer=None)  # as Llama 2's own
+    edit(tmp_path / CONFIG, tokenizer_class=name)
+    expected = Tokenizer.from_file(str(tmp_path / FILE)).encode(text, add_special_tokens=False).ids
+
+    def ids(tokenizer):
+        return tokenizer(text, add_special_tokens=False).input_ids
+
+    assert ids(AutoTokenizer.from_pretrained(tmp_path)) != expected
+    assert ids(read_tokenizer(str(tmp_path), "model.path")) == expected
+
+
+def test_a_class_that_decodes_otherwise_is_not_used(tmp_path):
+    like_llama2().save_pretrained(tmp_path)
+    joined = [{"type": "Replace", "pattern": {"String": "▁"}, "content": "_"}, {"type": "Fuse"}]
+    edit(tmp_path / FILE, decoder={"type": "Sequence", "decoders": joined})
+    edit(tmp_path / CONFIG, tokenizer_class="LlamaTokenizer")
+    tokenizer = read_tokenizer(str(tmp_path), "model.path")
+    tokens = tokenizer(SENTENCES[0], add_special_tokens=False).input_ids
+    assert "_" in tokenizer.decode(tokens)
+
+
+def test_the_side_of_padding_is_saved(tmp_path):
+    write_model(tmp_path)
+    model = load_model(str(tmp_path), torch.device("cpu"), torch.float32)
+    model.tokenizer.save_pretrained(tmp_path / "saved")
+    assert AutoTokenizer.from_pretrained(tmp_path / "saved").padding_side == "left"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +84,9 @@ def test_a_class_that_gives_other_tokens_is_refused(tmp_path, name):
 def test_tokens_that_only_the_configuration_adds(tmp_path, changes):
     like_llama2().save_pretrained(tmp_path)
     edit(tmp_path / CONFIG, **changes, tokenizer_class="PreTrainedTokenizerFast")
-    with pytest.raises(UsageError, match=r"other tokens than tokenizer\.json; remove the tokens"):
+    with pytest.raises(
+        UsageError, match=r"other tokens than its tokenizer\.json; remove the tokens"
+    ):
         read_tokenizer(str(tmp_path), "model.path")
     AutoTokenizer.from_pretrained(tmp_path).save_pretrained(tmp_path)
     assert read_tokenizer(str(tmp_path), "model.path")

@@ -192,7 +192,6 @@ def _from_start(spec: RewardSpec, start: str, device: Any, seed: int) -> RewardM
             "use a folder with config.json, model.safetensors and a tokenizer, or a hub name"
         ) from None
     set_padding(tokenizer, start, None)
-    tokenizer.padding_side = "right"
     network.config.pad_token_id = tokenizer.pad_token_id
     return RewardModel(spec, placed(network, device), tokenizer)
 

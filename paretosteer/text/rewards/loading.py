@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from paretosteer.text.model_source import model_folder
 from paretosteer.text.read_tokenizer import read_tokenizer
 from paretosteer.text.rewards.remote_code import is_trusted, refuse_foreign_code
 from paretosteer.text.rewards.reward_spec import RewardSpec
+from paretosteer.text.stated_config import is_foreign
 
 
 def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:
@@ -39,7 +39,6 @@ def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:
     except Exception as error:  # parsers of damaged or mismatched files raise arbitrary errors
         raise UsageError(_unloaded(spec, error)) from None
     set_padding(tokenizer, spec.path, spec.pad_token, spec.option)
-    tokenizer.padding_side = "right"
     network.requires_grad_(False)
     return placed(network.eval(), device), tokenizer
 
@@ -165,19 +164,12 @@ def _network(spec: RewardSpec, folder: str) -> Any:
     kind = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
     # With code of its own but without trust, transformers would take its class of the same type.
     mapped = getattr(config, "auto_map", None) or {}
-    if not trusted and (kind.__name__ in mapped or _is_foreign(mapped.get("AutoModel"))):
+    if not trusted and (kind.__name__ in mapped or is_foreign(mapped.get("AutoModel"))):
         raise UsageError(
             f"{spec.option}.path: {spec.path!r} runs code of its own; if you trust it, pass "
             f"--trust-remote-code {spec.path}"
         )
     arguments = _of_safe_rlhf(config)
-    foreign = [name for name in config.architectures or () if _is_foreign(name)]
-    if foreign and not trusted and not arguments:
-        raise UsageError(
-            f"{spec.option}.path: config.json of {spec.path!r} names the architecture "
-            f"{foreign[0]!r}, which transformers does not have; use a model that needs no code of "
-            "its own, or correct the name"
-        )
     return load_weights(
         kind,
         folder,
@@ -197,24 +189,6 @@ def _of_safe_rlhf(config: Any) -> dict[str, Any]:
     if not any(name.endswith("ForScore") for name in config.architectures or ()):
         return {}
     return {"num_labels": config.score_dim, "key_mapping": {r"^score_head\.": "score."}}
-
-
-def _is_foreign(name: Any) -> bool:
-    """True if transformers has no class of a name, such as `modeling_own.Model`.
-
-    Its own class for the model's type would then compute something else from the same weights.
-    """
-    if not isinstance(name, str):
-        return False
-    plain = name.rpartition(".")[2].removeprefix("FSDP")  # a prefix of some training scripts
-    return plain.lower() not in _own_classes()
-
-
-@cache
-def _own_classes() -> frozenset[str]:
-    import transformers
-
-    return frozenset(name.lower() for name in dir(transformers))
 
 
 def _labels_tokens(config: Any) -> bool:

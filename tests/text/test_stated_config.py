@@ -1,0 +1,97 @@
+"""What config.json says is what the network does, or the model is refused."""
+
+import json
+
+import pytest
+import torch
+from small_model import write_model
+from transformers import AutoModelForSequenceClassification, Cohere2Config, Cohere2ForCausalLM
+
+from paretosteer.errors import UsageError
+from paretosteer.text.load_weights import load_weights
+from paretosteer.text.model import load_model
+
+THETA = {"rope_theta": 10000.0}
+LINEAR = {"rope_type": "linear", "factor": 4.0}
+
+
+def edit(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def load(folder):
+    return load_model(str(folder), torch.device("cpu"), torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"architectures": ["DeepFooForCausalLM"]}, "'DeepFooForCausalLM', which transformers"),
+        ({"architectures": ["GraniteForCausalLM"]}, "but its model_type 'llama' runs another one"),
+        ({"architectures": ["MistralForCausalLM"]}, "but its model_type 'llama' runs another one"),
+        ({"final_logit_softcapping": 30.0}, "final_logit_softcapping=30.0, which LlamaForCausalLM"),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor=0.5, which LlamaForCausalLM"),
+        ({"sliding_window": 4}, "sliding_window=4, which LlamaForCausalLM does not use"),
+        ({"alibi": True}, "alibi=True, which LlamaForCausalLM does not use"),
+        (
+            {"rope_parameters": None, "rope_scaling": LINEAR | {"type": "default"}},
+            "the rotary types default and linear at once",
+        ),
+        ({"rope_parameters": THETA | {"rope_type": "default", "factor": 4.0}}, "factor of 4.0"),
+        ({"rope_theta": 5.0}, "rope_theta 5.0 beside 10000.0"),
+        (
+            {"rope_scaling": {"type": "linear", "factor": 4.0}},
+            "rope_type 'linear' beside 'default'",
+        ),
+    ],
+)
+def test_what_does_not_run_is_refused(tmp_path, changes, expected):
+    write_model(tmp_path)
+    edit(tmp_path, **changes)
+    with pytest.raises(UsageError, match=rf"model\.path: config\.json of .*{expected}"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"architectures": None},
+        {"architectures": ["FSDPLlamaForCausalLM"]},
+        {"architectures": ["LlamaModel"]},
+        {"architectures": ["LlamaForSequenceClassification"]},
+        {"final_logit_softcapping": None, "partial_rotary_factor": 1.0},
+        {"sliding_window": 4, "use_sliding_window": False},
+        {"sliding_window": 4096},
+        {"rope_parameters": None, "rope_theta": 500.0, "rope_scaling": LINEAR},
+        {"rope_scaling": None, "pretraining_tp": 1, "my_run": "notes"},
+    ],
+)
+def test_what_changes_nothing_is_accepted(tmp_path, changes):
+    write_model(tmp_path)
+    edit(tmp_path, **changes)
+    assert load(tmp_path)
+
+
+def test_an_architecture_s_own_settings_are_accepted(tmp_path):
+    write_model(tmp_path)
+    config = Cohere2Config(
+        vocab_size=json.loads((tmp_path / "config.json").read_text())["vocab_size"],
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        sliding_window=8,
+        max_position_embeddings=64,
+        logit_scale=0.5,
+    )
+    Cohere2ForCausalLM(config).save_pretrained(tmp_path)
+    assert load(tmp_path).network.config.sliding_window == 8
+
+
+def test_reward_models_are_checked_too(tmp_path):
+    write_model(tmp_path)
+    edit(tmp_path, num_labels=1, attn_logit_softcapping=50.0)
+    with pytest.raises(UsageError, match=r"attn_logit_softcapping=50\.0"):
+        load_weights(AutoModelForSequenceClassification, str(tmp_path), "reward", new_head=True)
