@@ -136,6 +136,7 @@ def test_one_row_is_no_comparison(tmp_path: Path) -> None:
     _, _, box = page.partition("<h4>Not compared</h4>")
     box = box[: box.index("</aside>")]
     assert "not a competitor (morl)" in box and "bone_soup (missing)" in box
+    assert "Best at each preference" not in page
 
 
 def test_equal_rows_are_tied_for_the_first_rank(tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ from paretosteer.report.page.readable_preferences import readable
 def utility_table(result: TableResult, pairs: PairedUtility) -> dict[str, Any] | None:
     """Rows by preferences: the best row's utility, and the others' paired difference from it.
 
-    None if there is nothing to compare. Rows that are exempt from the budget are never the best.
+    None if fewer than two rows compete. Rows that are exempt from the budget are never the best.
     """
     scored = result.scored
     competing = [place for place, each in enumerate(scored) if not each.row.exempt]
-    if len(scored) < 2 or not competing:
+    if len(competing) < 2:
         return None
     shown = readable(pairs.preferences)[::-1]  # all weight on the first objective first
     utility = np.array([each.curves.utility.mean for each in scored if each.curves])  # (rows, k)
