@@ -38,10 +38,7 @@ _PERIOD = 300.0  # seconds that the speed of a stage is measured over
 
 
 class _Remaining(ProgressColumn):
-    """Time left of a cell, or of a report's stage, where known; a sweep has words of its own.
-
-    Of a cell that has yet to show how long sampling takes, it is that of training.
-    """
+    """Time left of the sweep, of a cell, or of a report's stage, where known."""
 
     def __init__(self, left: TimeLeft, table_column: Column):
         self._left = left
@@ -49,13 +46,11 @@ class _Remaining(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         cell = task.fields["cell"]
-        least = ""
-        left = self._left.of_cell(cell) if cell else task.time_remaining
-        if cell and left is None:
-            least, left = ">", self._left.of_training(cell)
-        if task.fields["sweep"]:
-            left = None
-        words = f"{least}{rough_time(left)} left" if left else ""
+        if cell or task.fields["sweep"]:
+            words = self._left.in_words(cell)
+        else:
+            left = task.time_remaining
+            words = f"{rough_time(left)} left" if left else ""
         return Text(words, style="progress.remaining")
 
 

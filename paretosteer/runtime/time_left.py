@@ -120,15 +120,23 @@ class TimeLeft:
         running = min(self._most_running, len(left)) or 1
         return max([sum(known) / running, *(self.of_cell(each) or 0.0 for each in self._running())])
 
+    def in_words(self, cell: int | None = None) -> str:
+        """Time left of a cell, or of all of them; empty before it is known.
+
+        Where only that of training is known, it follows ">".
+        """
+        seconds = self.seconds if cell is None else self.of_cell(cell)
+        if seconds is not None:
+            return f"{rough_time(seconds)} left"
+        training = map(self.of_training, self._running() if cell is None else [cell])
+        least = max((each for each in training if each is not None), default=None)
+        return "" if least is None else f">{rough_time(least)} left"
+
     def __str__(self) -> str:
-        """Time left in words at this moment, or why it is unknown."""
+        """Why the time left is unknown at this moment; empty where it is known."""
         if not self._spans:
             return "starting …"
-        if (seconds := self.seconds) is not None:
-            return f"about {rough_time(seconds)} left"
-        training = [self.of_training(cell) for cell in self._running()]
-        known = [each for each in training if each is not None]
-        return f"training: about {rough_time(max(known))} left" if known else ESTIMATING
+        return "" if self.in_words() else ESTIMATING
 
     def _finish(self, cell: int, now: float) -> None:
         """End the last stage of a cell."""
