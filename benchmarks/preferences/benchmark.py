@@ -151,9 +151,14 @@ class Preferences(ScoredByRewards):
         elif path == "start":
             backbone = cls.start_digest(model, budget, options), dtype
         else:
-            backbone = model_digest(path, "benchmark.reward_backbone"), dtype
+            backbone = cls._backbone_digest(path, model.pad_token), dtype
         rank = options.reward_backbone_rank
         return Plan.of(data, options.rewards, options.reward_start, backbone, rank)
+
+    @staticmethod
+    def _backbone_digest(path: str, pad: str | None) -> str:
+        """Digest of a backbone with the padding token that its tokenizer is given."""
+        return digest({"hf": model_digest(path, "benchmark.reward_backbone"), "pad": pad})
 
     def _backbone(self) -> Backbone | None:
         """Backbone of the reward models, if they have one."""
@@ -163,11 +168,12 @@ class Preferences(ScoredByRewards):
         if path == "start":
             return Backbone(self.model)
         option, setting = "benchmark.reward_backbone", self.setting
+        pad = setting.model.pad_token
         try:
-            model = load_model(path, setting.device, setting.dtype, setting.model.pad_token)
+            model = load_model(path, setting.device, setting.dtype, pad)
         except UsageError as error:
             raise UsageError(str(error).replace("model.path", option)) from None
-        if self.plan.backbone and model_digest(path, option) != self.plan.backbone[0]:
+        if self.plan.backbone and self._backbone_digest(path, pad) != self.plan.backbone[0]:
             raise UsageError(f"{option}: {path!r} was edited meanwhile; run the command again")
         return Backbone(model)
 

@@ -300,7 +300,9 @@ def _ready_head(
             facts = train_head(*given, folder, progress)
         write_json(folder / FACTS, {"source": source, **asdict(facts)})
 
-    folder = cached("reward", lambda: plan.key(name, part), make)
+    # A head of an unchecked backbone is none for a run that checks.
+    checked = {"checked": setting.budget.checks}
+    folder = cached("reward", lambda: plan.key(name, part) | checked, make)
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     return BackboneReward.read(folder, name, shared), facts
 

@@ -36,6 +36,7 @@ from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Fold, Lists
 from paretosteer.metrics import MetricError, Normaliser
 from paretosteer.objective import Objective
+from paretosteer.plugins.in_use import scoring_code
 from paretosteer.policies.conditioning import Conditioning, Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.policies.perceptron import Perceptron
@@ -247,7 +248,8 @@ class Ranking(Benchmark):
             train_start(network, train, validation, steps or STEPS, self.setting.say)
             save_file(network.state_dict(), folder / "ranker.safetensors")
 
-        folder = cached("ranker", {"model": self.setting.model_key}, make)
+        key = {"model": self.setting.model_key, **scoring_code(self.name)}
+        folder = cached("ranker", key, make)
         network.load_state_dict(load_file(folder / "ranker.safetensors"))
         return network.to(self.setting.device).requires_grad_(False)
 

@@ -35,10 +35,19 @@ def used(config: CellConfig) -> list[registry.Offer]:
         if isinstance(kind := config.method.values.get(option), str):
             parts.append((group, kind))
     try:
-        offers = [registry.find(*part) for part in parts]
+        return _plugins(parts)
     except UsageError:  # planning the cell raises the same error with more context
         return []
-    return [offer for offer in offers if offer and not offer.built_in]
+
+
+def scoring_code(benchmark: str, objectives: Iterable[str] = ()) -> dict[str, str]:
+    """Digest of the code of a plug-in benchmark and of plug-in objectives, for keys of caches.
+
+    Unlike a version, it differs between two files, and between an edited package and itself.
+    """
+    return digests(
+        _plugins([("benchmarks", benchmark), *(("objectives", name) for name in objectives)])
+    )
 
 
 def command(config: CellConfig, plugins: Sequence[registry.Offer]) -> str:
@@ -94,6 +103,12 @@ def missing(plugins: Mapping[str, str]) -> str:
 def installed_plugins(plugins: Iterable[str]) -> list[registry.Offer]:
     """Installed plug-ins among those named in a cell's record."""
     return [offer for part in plugins if (offer := _found(part))]
+
+
+def _plugins(parts: Iterable[tuple[registry.Group, str]]) -> list[registry.Offer]:
+    """Plug-ins among these parts; UsageError where several have the name of one."""
+    offers = [registry.find(*part) for part in parts]
+    return [offer for offer in offers if offer and not offer.built_in]
 
 
 def _found(part: str) -> registry.Offer | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,11 +15,13 @@ import numpy as np
 import torch
 
 from paretosteer.benchmark import Benchmark
+from paretosteer.config.options import content
 from paretosteer.config.setting import SMALL
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array, Lists
 from paretosteer.metrics import MetricError, Normaliser
 from paretosteer.objective import Objective
+from paretosteer.plugins.in_use import scoring_code
 from paretosteer.policies.conditioning import Conditioning, Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.policies.sampling_engine import SamplingEngine
@@ -135,7 +137,12 @@ class TextBenchmark(Benchmark):
             return digest(
                 {"hf": model_digest(model.path, revision=model.revision), "pad": model.pad_token}
             )
-        return digest({"embedded": dict(cls.embedded_key(options, budget))})
+        return digest({"embedded": cls._trained_from(options, budget)})
+
+    @classmethod
+    def _trained_from(cls, options: Any, budget: Budget) -> dict[str, Any]:
+        """Everything that the embedded start model depends on."""
+        return {**cls.embedded_key(options, budget), **scoring_code(cls.name)}
 
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
@@ -220,10 +227,10 @@ class TextBenchmark(Benchmark):
 
     def measured(self, kind: str, score: Callable[[TextSamples], Array]) -> Normaliser:
         """Moments of `score` (rows, m) over the start model's calibration samples, cached."""
+        prompts = self.prompts("calibration")
+        count = self.setting.budget.calibration_samples
 
         def make(folder: Path) -> None:
-            prompts = self.prompts("calibration")
-            count = self.setting.budget.calibration_samples
             texts = len(prompts) * count
             self.setting.say(f"measuring the start model on {texts} calibration texts (once)")
             raw = score(self._start_samples("start model", prompts, count))
@@ -233,7 +240,7 @@ class TextBenchmark(Benchmark):
                 raise UsageError(f"benchmark.objectives: {error}") from None
             write_json(folder / "normaliser.json", {"mean": fitted.mean, "std": fitted.std})
 
-        key = self._key("calibration", self.setting.budget.calibration_samples)
+        key = self._key(prompts, count)
         stored = json.loads((cached(kind, key, make) / "normaliser.json").read_text())
         return Normaliser(tuple(stored["mean"]), tuple(stored["std"]))
 
@@ -264,7 +271,7 @@ class TextBenchmark(Benchmark):
             raw = Scorer(self).score(samples)
             Pool(samples, self.normaliser.apply(raw), count).write(folder)
 
-        folder = cached("pool", self._key("train", count) | {"prompts": len(prompts)}, make)
+        folder = cached("pool", self._key(prompts, count), make)
         return Pool.read(folder, prompts, self.setting.device)
 
     # -- helpers ----------------------------------------------------------------------------
@@ -274,7 +281,7 @@ class TextBenchmark(Benchmark):
         path, pad = setting.model.path, setting.model.pad_token
         if setting.model.name == "embedded":
             setting.set_threads(0)
-            key = self.embedded_key(self.options, setting.budget)
+            key = self._trained_from(self.options, setting.budget)
             folder = cached("model", {"benchmark": self.name, **key}, self.make_embedded)
             # Checked here, so that a poor model is not trained again for every cell.
             if setting.budget.checks:
@@ -352,14 +359,20 @@ class TextBenchmark(Benchmark):
             show(sum(map(len, parts)), {})
         return concatenate(parts, policy.tokenizer.pad_token_id)
 
-    def _key(self, split: str, samples: int) -> dict[str, Any]:
-        """Everything that start-model samples and their scores depend on."""
+    def _key(self, prompts: Sequence[Prompt], samples: int) -> dict[str, Any]:
+        """Everything that start-model samples of these prompts and their scores depend on.
+
+        All options are part of it, since a benchmark may use any of them in its scores.
+        """
+        setting = self.setting
         return {
-            "benchmark": [self.name, self.version],
-            "model": self.setting.model_key,
-            "dtype": str(self.setting.dtype),
+            "benchmark": [self.name, self.version, content(self.options)],
             "objectives": [[o.name, o.version] for o in self.objectives],
+            "code": scoring_code(self.name, [o.name for o in self.objectives]),
+            "model": setting.model_key,
+            "dtype": str(setting.dtype),
             "decoding": self.decoding.key(),
-            "split": split,
+            "prompts": digest([asdict(prompt) for prompt in prompts]),
             "samples": samples,
+            "score_seconds": setting.score_seconds,
         }
