@@ -9,8 +9,6 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
-import torch
-
 from paretosteer import benchmark_outputs, method_outputs
 from paretosteer.cells import provenance, record_content
 from paretosteer.cells.cell_tracker import CellTracker
@@ -31,6 +29,7 @@ from paretosteer.plugins.in_use import used
 from paretosteer.policies.sampling_engine import SamplingEngine
 from paretosteer.runtime import memory
 from paretosteer.runtime.accelerate_processes import accelerator, are_several, check_reachable
+from paretosteer.runtime.process_state import known_state, seed_generators
 from paretosteer.runtime.progress import say, stage
 from paretosteer.runtime.terminal import plural
 from paretosteer.storage.atomic import atomic_write, remove
@@ -57,7 +56,9 @@ def run_cell(
     if not are_several() and (record := existing_record(plan)) is not None:
         return record
     try:
-        return _run(CellRun(plan, tracker, failures or SharedFailures()))
+        with known_state():
+            seed_generators(plan.config.seed)
+            return _run(CellRun(plan, tracker, failures or SharedFailures()))
     finally:
         memory.free_memory()  # a sweep runs many cells in one process
 
@@ -85,7 +86,6 @@ class CellRun:
         check_reachable()
         plan.check_inputs()
         memory.reset_peak()
-        torch.manual_seed(self.config.seed)
         self.method = plan.method()
         self.setting = Setting.of(self.config, plan.model_key, say)
         with failures.once(plan):

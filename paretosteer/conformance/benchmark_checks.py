@@ -20,8 +20,6 @@ from paretosteer.conformance.fixtures import (
     SEED,
     BenchmarkFixture,
     NotChecked,
-    changes_since,
-    process_state,
 )
 from paretosteer.errors import UnsupportedError
 from paretosteer.findings import Finding, fault, note
@@ -30,6 +28,7 @@ from paretosteer.method import Method, TrainingOptions
 from paretosteer.policies.conditioning import Banks, Features, PromptText, Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.policies.protocols import Policy
+from paretosteer.runtime.process_state import changes_since, process_state
 from paretosteer.simplex import lattice
 from paretosteer.training.scoring import Scorer
 from paretosteer.training.trainer import Trainer

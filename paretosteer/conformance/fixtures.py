@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import os
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -33,6 +31,7 @@ from paretosteer.plugins import registry
 from paretosteer.policies.conditioning import Banks, Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.policies.protocols import Policy
+from paretosteer.runtime.process_state import changes_since, process_state
 from paretosteer.runtime.progress import say
 from paretosteer.simplex import random_points
 from paretosteer.sweeps.compose import compose_cell
@@ -263,27 +262,3 @@ class BenchmarkFixture:
                 noise = torch.randn(parameter.shape, generator=generator)
                 parameter.add_(0.3 * noise.to(parameter))
         return policy
-
-
-def process_state() -> dict[str, Any]:
-    """State that all code of a process shares, by name."""
-    name, keys, *rest = np.random.get_state()
-    state: dict[str, Any] = {
-        "Python's random generator": random.getstate(),
-        "NumPy's global generator": (name, np.asarray(keys).tobytes(), *rest),
-        "torch's global generator": torch.random.get_rng_state().numpy().tobytes(),
-        "torch's number of threads": torch.get_num_threads(),
-        "torch's default dtype": torch.get_default_dtype(),
-        "torch's gradient mode": torch.is_grad_enabled(),
-        "torch's deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
-        "the working folder": os.getcwd(),  # noqa: PTH109 (compared, not used as a path)
-    }
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        generators = torch.cuda.get_rng_state_all()
-        state["the GPUs' generators"] = [each.numpy().tobytes() for each in generators]
-    return state
-
-
-def changes_since(before: Mapping[str, Any]) -> list[str]:
-    """Names of the process-wide state that differs from `before`."""
-    return [name for name, value in process_state().items() if before.get(name, value) != value]

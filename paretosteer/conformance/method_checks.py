@@ -19,8 +19,6 @@ from paretosteer.conformance.fixtures import (
     MethodFixture,
     NotChecked,
     TrainingRun,
-    changes_since,
-    process_state,
 )
 from paretosteer.conformance.option_checks import options
 from paretosteer.errors import UnsupportedError, UsageError, first_line
@@ -29,6 +27,7 @@ from paretosteer.interfaces import Array
 from paretosteer.method import Method
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.policies.control import Control
+from paretosteer.runtime.process_state import changes_since, process_state
 from paretosteer.simplex import check, coarse_lattice
 from paretosteer.training.rollout import roll_out
 from paretosteer.training.scoring import Scorer

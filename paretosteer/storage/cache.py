@@ -46,6 +46,8 @@ def cached(kind: str, key: Key | Callable[[], Key], make: Callable[[Path], None]
     """
     from filelock import FileLock
 
+    from paretosteer.runtime.process_state import known_state
+
     own = _current(key)
     folder = entry(kind, own)
     try:
@@ -62,7 +64,8 @@ def cached(kind: str, key: Key | Callable[[], Key], make: Callable[[Path], None]
         if folder.exists():
             log.warning("cache entry %s %s; rebuilding it", folder, problem)
         with atomic_folder(folder) as draft:
-            make(draft)
+            with known_state():  # a notebook may ask, and others use the entry
+                make(draft)
             if digest(_current(key)) != digest(own):
                 remove(unfinished(folder))
                 raise UsageError(
