@@ -189,7 +189,9 @@ def test_an_objective_is_chosen_by_name_and_its_version_counts(
     assert re.search(r"^calm +↑ few marks \(marks\)$", printed.out, re.MULTILINE)
     assert "objective 'varied' of mine 1.0: a built-in objective has this name" in printed.err
     assert main(["list", "objectives", "calm"]) == 0
-    assert capsys.readouterr().out == "↑ few marks\nmarks, at least -9\nversion 7\n"
+    assert capsys.readouterr().out == (
+        "calm: few marks\nhigher is better\nmarks, at least -9\nversion 7\n"
+    )
 
 
 def test_a_metric_is_a_further_column(site: Path, tmp_path: Path) -> None:
