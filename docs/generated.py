@@ -68,9 +68,9 @@ def _cell(value: Any) -> str:
 
 def _options(group: Any, name: str) -> str:
     """Options of a method or benchmark; those that trained methods share are named and linked."""
+    from paretosteer.commands.option_rows import option_rows
     from paretosteer.method import TrainingOptions
     from paretosteer.plugins import registry
-    from paretosteer.plugins.option_rows import option_rows
 
     common = [*option_rows(TrainingOptions), *_training_rows()]
     rows = option_rows(registry.load(group, name).Options)
@@ -89,9 +89,9 @@ def _training_options() -> str:
 
 def _training_rows() -> list[Any]:
     """Training options as methods have them whose `feedback` is an option."""
+    from paretosteer.commands.option_rows import option_rows
     from paretosteer.method import TrainingOptions
     from paretosteer.plugins import registry
-    from paretosteer.plugins.option_rows import option_rows
 
     options = registry.load("methods", "rewarded_soup").Options
     return [row for row in option_rows(options) if row.name in TrainingOptions.model_fields]

@@ -10,9 +10,9 @@ import pytest
 
 from paretosteer.cells.record import read_record
 from paretosteer.commands.list import _experiments
+from paretosteer.commands.option_rows import option_rows
 from paretosteer.method import TrainingOptions
 from paretosteer.plugins import registry
-from paretosteer.plugins.option_rows import option_rows
 from paretosteer.report.columns import documented
 
 ROOT = Path(__file__).parents[1]

@@ -55,7 +55,7 @@ def _plugins(group: registry.Group) -> dict[str, str]:
 
 
 def _plugin(group: registry.Group, name: str) -> str:
-    from paretosteer.plugins.option_rows import option_rows
+    from paretosteer.commands.option_rows import option_rows
 
     kind = registry.load(group, name)
     rows = [(row.name, row.type, row.default, row.help) for row in option_rows(kind.Options)]
