@@ -106,13 +106,22 @@ WORLDS = {
     "stories": World(
         common="benchmark=stories model=hf model.path={input} threads=2",
         sweeps=(
-            "method=rewarded_soup,bone_soup,cos_dpo,modpo,morl,start",
+            "method=rewarded_soup,bone_soup,cos_dpo,morl,start",
             "method=clp method.variant=full,attention,logit,prompt",
             "method=bone_soup method.mapping=identity",
             "method=bone_soup method.extrapolation=none,paper",
             "method=bone_soup method.beta=0.6,0.8,1 method.extrapolation=none",
-            "method=rewarded_soup,morl method.feedback=preference",
             "method=interpolation method.cube=6 method.cube_range=[-2,3]",
+        ),
+        quick="budget=quick budget.steps=40",
+        full="budget=quick",
+        needs="model",
+    ),
+    "stories_preferences": World(
+        common="benchmark=stories model=hf model.path={input} threads=1",
+        sweeps=(
+            "method=cos_dpo,modpo,start",
+            "method=rewarded_soup,morl method.feedback=preference",
         ),
         quick="budget=quick budget.steps=40",
         full="budget=quick",
@@ -225,6 +234,20 @@ def _shared(world: str, limits: str) -> tuple[Claim, ...]:
             limits=limits,
         ),
         Claim(
+            "the reference point",
+            "The ranking by hypervolume is the same at the references −1, −2 and −3.",
+            world,
+            "reference tau",
+            "rewarded_soup",
+            above=0.99,
+            limits=limits,
+        ),
+    )
+
+
+def _modpo(world: str, limits: str) -> tuple[Claim, ...]:
+    return (
+        Claim(
             "COS-DPO: beats MODPO",
             "COS-DPO covers more hypervolume than MODPO.",
             world,
@@ -244,13 +267,38 @@ def _shared(world: str, limits: str) -> tuple[Claim, ...]:
             less=True,
             limits=limits,
         ),
+    )
+
+
+def _preferences(world: str, limits: str) -> tuple[Claim, ...]:
+    return (
         Claim(
-            "the reference point",
-            "The ranking by hypervolume is the same at the references −1, −2 and −3.",
+            "COS-DPO: beats linear scalarisation",
+            "COS-DPO covers more hypervolume than linear scalarisation (MORL on preferences).",
             world,
-            "reference tau",
-            "rewarded_soup",
-            above=0.99,
+            "hypervolume",
+            "cos_dpo",
+            "morl (feedback=preference",
+            limits=limits,
+        ),
+        Claim(
+            "COS-DPO: cheaper than linear scalarisation",
+            "COS-DPO takes less than half of linear scalarisation's optimiser steps.",
+            world,
+            "steps share",
+            "cos_dpo",
+            "morl (feedback=preference",
+            above=0.5,
+            less=True,
+            limits=limits,
+        ),
+        Claim(
+            "COS-DPO: beats a DPO soup",
+            "COS-DPO covers more hypervolume than a DPO soup.",
+            world,
+            "hypervolume",
+            "cos_dpo",
+            "rewarded_soup (feedback=preference",
             limits=limits,
         ),
     )
@@ -291,35 +339,6 @@ def _baselines(world: str, limits: str) -> tuple[Claim, ...]:
             "hypervolume",
             "bone_soup (beta=0.6",
             "bone_soup (beta=0.8",
-            limits=limits,
-        ),
-        Claim(
-            "COS-DPO: beats linear scalarisation",
-            "COS-DPO covers more hypervolume than linear scalarisation (MORL on preferences).",
-            world,
-            "hypervolume",
-            "cos_dpo",
-            "morl (feedback=preference",
-            limits=limits,
-        ),
-        Claim(
-            "COS-DPO: cheaper than linear scalarisation",
-            "COS-DPO takes less than half of linear scalarisation's optimiser steps.",
-            world,
-            "steps share",
-            "cos_dpo",
-            "morl (feedback=preference",
-            above=0.5,
-            less=True,
-            limits=limits,
-        ),
-        Claim(
-            "COS-DPO: beats a DPO soup",
-            "COS-DPO covers more hypervolume than a DPO soup.",
-            world,
-            "hypervolume",
-            "cos_dpo",
-            "rewarded_soup (feedback=preference",
             limits=limits,
         ),
         Claim(
@@ -423,6 +442,7 @@ CLAIMS = (
         limits=_TABULAR,
     ),
     *_shared("bandit", _TABULAR),
+    *_modpo("bandit", _TABULAR),
     Claim(
         "a soup is below the best front",
         "On the bandit a soup misses more of the possible gain than a policy per preference.",
@@ -433,6 +453,7 @@ CLAIMS = (
         limits=_TABULAR,
     ),
     *_baselines("bandit_baselines", _TABULAR),
+    *_preferences("bandit_baselines", _TABULAR),
     _temperature(0.5, 0.25),
     _temperature(2.0, 1.0),
     *_front_of_bone_soup("bandit3", _TABULAR_3),
@@ -495,6 +516,8 @@ CLAIMS = (
     ),
     *_shared("stories", _SMALL),
     *_baselines("stories", _SMALL),
+    *_modpo("stories_preferences", _SMALL),
+    *_preferences("stories_preferences", _SMALL),
     *(
         claim
         for name, row in (
