@@ -120,8 +120,9 @@ WORLDS = {
     "stories_preferences": World(
         common="benchmark=stories model=hf model.path={input} threads=1",
         sweeps=(
-            "method=cos_dpo,modpo,start",
+            "method=cos_dpo,start",
             "method=rewarded_soup,morl method.feedback=preference",
+            "method=modpo",
         ),
         quick="budget=quick budget.steps=40",
         full="budget=quick",
