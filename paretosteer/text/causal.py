@@ -14,7 +14,7 @@ from paretosteer.text.generate import Mixed
 from paretosteer.text.kv_cache import RoomyCache, additive, roomy_cache
 from paretosteer.text.softprompt import with_vectors
 
-TOGETHER = 1  # tokens of prompts that are read at once
+TOGETHER = 4096  # tokens of prompts that are read at once
 
 
 class CausalStream:

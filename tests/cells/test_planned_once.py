@@ -97,7 +97,7 @@ def test_files_that_change_while_the_method_reads_them_fail_the_cell(
 ) -> None:
     from paretosteer.methods.clp import CLP
 
-    keys = iter(("before", "before", "before", "after"))
+    keys = iter(digit * 64 for digit in "0001")  # digests: the last one is of other files
     monkeypatch.setattr(CLP, "content_key", classmethod(lambda *args: next(keys)))
     assert main(["run", *SMALL, "method=clp", f"sweep_dir={tmp_path}"]) == 2
     assert "have changed since the cell was planned" in capsys.readouterr().err

@@ -155,7 +155,7 @@ def test_a_damaged_best_method_is_marked(driver: "Chrome", tmp_path: Path) -> No
     drifts = {text.partition("KL ")[2] for text in page.texts(".card .sums:not(.bill)")}
     assert {text.startswith("⚠ ") for text in drifts} == {True, False}
     page.click(page.all(".console .toggle")[1])
-    assert page.texts(".leader")[0].endswith("best undamaged: none.")
+    assert not page.texts(".leader")  # one method has nothing to be compared with
 
 
 def test_points_tell_and_turn(driver: "Chrome", report: Report) -> None:

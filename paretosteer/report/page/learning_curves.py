@@ -5,7 +5,8 @@ from typing import Any
 from paretosteer.cells.cell import Cell
 from paretosteer.report.analysis.evaluate_table import TableResult
 
-_POINTS = 30  # of a curve
+_POINTS = 30  # of a curve, at most
+_STEPS = 4  # of a point, at least: single steps are mostly noise
 _SPENT = ("tokens", "seconds")
 
 
@@ -34,7 +35,7 @@ def _curve(cell: Cell) -> dict[str, Any] | None:
     names = [name for name in names if log[name].notna().any()]
     if not names:
         return None
-    width = -(-len(log) // _POINTS)
+    width = max(_STEPS, -(-len(log) // _POINTS))
     phase = (log["phase"] != log["phase"].shift()).cumsum()  # a bin does not span two phases
     bins = log.groupby([phase, log.groupby(phase).cumcount() // width], sort=False)
     means = bins[names].mean()

@@ -44,12 +44,13 @@ function curveOf(row, { steps, phases, seed }, values) {
   });
   // A few markers tell the lines apart, a marker on every point would hide them.
   const every = Math.ceil(line.x.length / 6);
+  const alone = (n) => (line.y[n - 1] ?? line.y[n + 1] ?? null) === null; // no line goes there
   return {
     ...line, mode: "lines+markers", hoverinfo: "text", hoverlabel: { bordercolor: row.colour },
     line: { color: row.colour, dash: DASHES[row.line], width: 1.8 },
     marker: {
       color: row.colour, symbol: SYMBOLS[row.marker],
-      size: line.x.map((_, n) => (n % every === 0 ? 8 : 0.1)),
+      size: line.x.map((_, n) => (n % every === 0 || alone(n) ? 8 : 0.1)),
     },
   };
 }
