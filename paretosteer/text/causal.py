@@ -121,12 +121,13 @@ class CausalStream:
     def _read_parts(self, parts: list[Tensor], positions: Tensor) -> Tensor:
         """Read the prompts of a part's rows (n,) without the padding that they share.
 
-        `positions` are (rows, P); returns logits (rows, vocabulary) after the prompts.
+        The first row of a part is its longest. `positions` are (rows, P); returns logits (rows,
+        vocabulary) after the prompts.
         """
         rows, longest = self.mask.shape
         read = []
         for part in parts:
-            places = slice(longest - int(self.mask[part].sum(dim=1).max()), longest)
+            places = slice(longest - int(self.mask[part[0]].sum()), longest)
             inputs = {"input_ids": self.ids[part, places]}
             with self.cache.reading(part, rows, places):
                 mask, of_part = self.mask[part, places], positions[part, places]

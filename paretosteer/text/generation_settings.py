@@ -17,6 +17,13 @@ _REPLACED = {
 }
 
 
+def stated_ends(network: Any) -> list[Any]:
+    """Tokens that end a text according to the generation settings, as they stand there."""
+    stated = getattr(network.generation_config, "eos_token_id", None)
+    listed = stated if isinstance(stated, list | tuple) else [stated]
+    return [end for end in listed if end is not None]
+
+
 def check_generation_settings(network: Any, folder: str) -> None:
     """Raise UsageError if the settings for where a response begins and ends are unclear.
 
@@ -32,13 +39,12 @@ def check_generation_settings(network: Any, folder: str) -> None:
         raise UsageError(
             f"model.path: {str(file)!r} is not a JSON object; copy it again, or remove it"
         )
-    stated = getattr(network.generation_config, "eos_token_id", None)
-    for end in stated if isinstance(stated, list | tuple) else [stated]:
-        if end is not None and (isinstance(end, bool) or not isinstance(end, int)):
-            raise UsageError(
-                f"model.path: eos_token_id of {folder!r} is {stated!r}; use a token's number, or a "
-                "list of numbers"
-            )
+    if any(isinstance(end, bool) or not isinstance(end, int) for end in stated_ends(network)):
+        stated = network.generation_config.eos_token_id
+        raise UsageError(
+            f"model.path: eos_token_id of {folder!r} is {stated!r}; use a token's number, or a "
+            "list of numbers"
+        )
     if network.config.is_encoder_decoder:
         _check_begin(network, folder)
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from paretosteer.errors import UsageError, first_line
-from paretosteer.text.generation_settings import check_generation_settings
+from paretosteer.text.generation_settings import check_generation_settings, stated_ends
 from paretosteer.text.load_weights import load_weights, placed
 from paretosteer.text.model_source import is_gguf, model_commit, model_folder, source_name
 from paretosteer.text.read_tokenizer import read_tokenizer
@@ -53,10 +53,8 @@ class LanguageModel:
     @property
     def ends(self) -> tuple[int, ...]:
         """Tokens that end a response: the tokenizer's, and those of the generation settings."""
-        stated = getattr(self.network.generation_config, "eos_token_id", None)
-        listed = stated if isinstance(stated, list | tuple) else [stated]
         size = self.network.get_input_embeddings().weight.shape[0]
-        ends = dict.fromkeys((self.tokenizer.eos_token_id, *listed))
+        ends = dict.fromkeys((self.tokenizer.eos_token_id, *stated_ends(self.network)))
         return tuple(int(end) for end in ends if end is not None and 0 <= int(end) < size)
 
     @property

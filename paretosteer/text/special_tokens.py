@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from paretosteer.errors import UsageError
+from paretosteer.text.generation_settings import stated_ends
 
 PROBE = "a"
 
@@ -77,9 +78,7 @@ def check_vocabulary(tokenizer: Any, network: Any, path: str) -> None:
     used = {*tokenizer(PROBE)["input_ids"], tokenizer.pad_token_id, tokenizer.eos_token_id}
     check_embedded(used - {None}, tokenizer, network, path)
     size = network.get_input_embeddings().weight.shape[0]
-    stated = getattr(network.generation_config, "eos_token_id", None)
-    ends = stated if isinstance(stated, list | tuple) else [stated]
-    named = {int(end) for end in ends if end is not None and end in range(size)}
+    named = {int(end) for end in stated_ends(network) if end in range(size)}
     known = set(tokenizer.get_vocab().values())
     if named and named.isdisjoint(known):
         raise UsageError(

@@ -136,9 +136,11 @@ def validation_split(
     pairs: Sequence[Pair], training: RewardTraining
 ) -> tuple[list[Pair], list[Pair]]:
     """Pairs to train on, and those on which the number of epochs is chosen."""
-    left_out = [share_of(pair.key, "validation") < training.validation for pair in pairs]
-    both = ([p for p, out in zip(pairs, left_out, strict=True) if out == v] for v in (False, True))
-    fit_pairs, val_pairs = both
+    fit_pairs: list[Pair] = []
+    val_pairs: list[Pair] = []
+    for pair in pairs:
+        left_out = share_of(pair.key, "validation") < training.validation
+        (val_pairs if left_out else fit_pairs).append(pair)
     return fit_pairs, val_pairs
 
 
