@@ -123,16 +123,21 @@ function textPlace({ table, mu }) {
   return places.indexOf(nearest(table.preferences, mu, places));
 }
 
-// Shown method under the budget whose point has the most utility; null if there is none.
+// Shown methods under the budget.
+function competingRows(view) {
+  return shownRows(view).filter((row) => !row.exempt);
+}
+
+// The one whose point has the most utility; null if there is none.
 function bestHere(view, eligible = () => true) {
   const worth = (row) => row.utility.mean[view.place];
-  const competing = shownRows(view).filter((row) => !row.exempt && eligible(row));
-  return competing.reduce((a, b) => (a && worth(a) >= worth(b) ? a : b), null);
+  return competingRows(view).filter(eligible)
+    .reduce((a, b) => (a && worth(a) >= worth(b) ? a : b), null);
 }
 
 // True if the best of the methods shown has others to beat.
 function isCompared(view) {
-  return shownRows(view).filter((row) => !row.exempt).length > 1;
+  return competingRows(view).length > 1;
 }
 
 // True if two rows have the same utility, as those have that offer the same points.
@@ -143,7 +148,7 @@ function isEqual({ place }, row, other) {
 function leaderText(view) {
   const best = bestHere(view);
   if (!best || !isCompared(view)) return "";
-  const others = shownRows(view).filter((row) => row !== best && !row.exempt);
+  const others = competingRows(view).filter((row) => row !== best);
   const equal = others.filter((row) => isEqual(view, row, best));
   const tied = others.filter((row) => !equal.includes(row) && isTied(view, row, best));
   const names = (rows) => rows.map((row) => cut(title(row), 40)).join(", ");
@@ -180,7 +185,7 @@ function standing(view, row, best) {
   if (row.exempt) return "reference, over the budget";
   if (!isCompared(view)) return "";
   if (isEqual(view, row, best)) {
-    const equal = shownRows(view).filter((each) => !each.exempt && isEqual(view, each, best));
+    const equal = competingRows(view).filter((each) => isEqual(view, each, best));
     const first = equal.length > 1 ? "tied for best here" : "best here";
     return isDamaged(view, row) ? `${first} ${DAMAGE_MARK} damaged` : first;
   }
