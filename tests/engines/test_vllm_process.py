@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def test_it_writes_logs_and_ends(
     settings: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed(monkeypatch)
-    process = VLLMProcess(settings, tmp_path / "engine.log", str(tmp_path))
+    process = VLLMProcess(settings, tmp_path / "engine.log", str(tmp_path / "adapters"))
     (written,) = process.write([REQUEST], DECODING, [])
     assert len(written.tokens) == len(written.log_probs) == 3 and max(written.log_probs) < 0
     assert "a stand-in is loaded" in (tmp_path / "engine.log").read_text()
@@ -59,8 +60,13 @@ def test_what_vllm_raises_is_one_line(
     problem = r"does not start \(RuntimeError: out of room\)"
     if moment == "generate":
         problem = r"cannot write \(RuntimeError: generation failed\)"
-    with pytest.raises(UsageError, match=rf"engine: vLLM {problem}; see .*, or set engine=native"):
-        VLLMProcess(settings, log, str(tmp_path)).write([REQUEST], DECODING, [])
+    said = rf"engine: vLLM {problem}; see .*, or set engine=native"
+    adapters = str(tmp_path / "adapters")
+    with (
+        pytest.raises(UsageError, match=said),
+        closing(VLLMProcess(settings, log, adapters)) as process,
+    ):
+        process.write([REQUEST], DECODING, [])
     assert "Traceback" in log.read_text()
 
 
@@ -103,7 +109,7 @@ def test_a_process_that_dies_is_reported(
     settings: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed(monkeypatch)
-    process = VLLMProcess(settings, tmp_path / "engine.log", str(tmp_path))
+    process = VLLMProcess(settings, tmp_path / "engine.log", str(tmp_path / "adapters"))
     os.kill(process._process.pid, signal.SIGKILL)
     with pytest.raises(UsageError, match="its process ended"):
         process.write([REQUEST], DECODING, [])
