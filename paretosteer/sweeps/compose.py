@@ -26,7 +26,7 @@ from yaml import YAMLError
 from paretosteer.config.schema import CellConfig, quoted
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.plugins import conf_files, registry
-from paretosteer.sweeps import launchers, options_source, refuse_unsafe
+from paretosteer.sweeps import launchers, options_source, refuse_unsafe, replaced_values
 from paretosteer.sweeps.path_hints import path_hint
 
 CONFIG = "config"  # conf/config.yaml
@@ -165,6 +165,7 @@ def _compose_grid(config: DictConfig, jobs: Sequence[list[str]]) -> list[DictCon
         if method in errors:
             continue
         try:
+            _check_replaced(loader, config, job)
             composed.append(loader.load_sweep_config(config, job))
         except HydraException as error:
             errors[method] = error
@@ -182,10 +183,21 @@ def _compose_grid(config: DictConfig, jobs: Sequence[list[str]]) -> list[DictCon
     raise first
 
 
+def _check_replaced(loader: Any, config: DictConfig, job: list[str]) -> None:
+    """UsageError where a job sets a part of a value that a file gives whole."""
+    for word in job:
+        if (key := word.removesuffix("={}")) != word:
+            inside = [each for each in job if each.startswith(f"++{key}.")]
+            others = [each for each in job if each not in (word, *inside)]
+            for each in inside:
+                replaced_values.check_files(key, each, loader.load_sweep_config(config, others))
+
+
 def compose_master(hydra: Any, overrides: Sequence[str]) -> DictConfig:
     """Configuration of a sweep itself: its launcher and the values of an experiment's grid."""
     refuse_unsafe.check_overrides(overrides)
     _check_prefixes(overrides)
+    replaced_values.check(OverridesParser.create().parse_overrides(list(overrides)))
     given = _of_sweep(overrides)
     config: DictConfig = hydra.compose_config(CONFIG, given, RunMode.MULTIRUN)
     refuse_unsafe.check(config, given)

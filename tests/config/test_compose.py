@@ -1,4 +1,5 @@
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -229,6 +230,37 @@ def test_keys_inside_an_option_need_no_plus() -> None:
     assert [each.benchmark.values["pairs"]["helpful"]["split"] for each in (one, two)] == [
         *("train", "test")
     ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["benchmark.rewards.helpful=/model", "benchmark.rewards.helpful.sign=-1"],
+        ["benchmark.rewards.helpful.sign=-1", "benchmark.rewards.helpful=/model"],
+        ["benchmark.rewards.helpful=/model,/other", "benchmark.rewards.helpful.sign=-1"],
+        ["+benchmark.pairs.new=a.jsonl", "+benchmark.pairs.new.split=test"],
+        ["benchmark.pairs.helpful.columns=x", "benchmark.pairs.helpful.columns.prompt=question"],
+        ["+report.extra=1", "+report.extra.more=2"],
+    ],
+)
+def test_an_override_that_would_discard_another_is_refused(given: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"sets \S+ as a whole, so one of the two would be lost"):
+        compose_sweep(["benchmark=preferences", *given])
+
+
+def test_an_override_that_would_discard_a_value_of_a_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n- override /benchmark: preferences\n"
+        "benchmark:\n  rewards:\n    helpful: /model\n    harmless: {path: /other}\n"
+    )
+    monkeypatch.setenv("PARETOSTEER_CONFIG_DIR", str(tmp_path))
+    with pytest.raises(UsageError, match=r"helpful\.sign: '.*helpful=/model' sets .*{sign: -1, …}"):
+        compose_cell(["experiment=mine", "benchmark.rewards.helpful.sign=-1"])
+    cell = compose_cell(["experiment=mine", "benchmark.rewards.harmless.sign=-1"])
+    assert cell.benchmark.values["rewards"]["harmless"] == {"path": "/other", "sign": -1}
 
 
 @pytest.mark.parametrize("change", ["++benchmark.pairs.harmless=x ~benchmark.pairs.harmless", ""])

@@ -1,0 +1,57 @@
+"""Refuse overrides that would discard another setting, as Hydra does without a word.
+
+Where `benchmark.rewards.helpful` is a path, `benchmark.rewards.helpful.sign=-1` would leave a sign
+without a path; in the other order, a path without the sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from paretosteer.errors import UsageError
+
+
+def check(overrides: Sequence[Override]) -> None:
+    """UsageError where one override sets a value, and another a key inside it."""
+    # Single names are groups: `model=hf model.path=DIR` chooses one, then changes a key of it.
+    values = [each for each in overrides if "." in each.key_or_group]
+    for first, second in combinations(values, 2):
+        if _inside(second, first) and _whole(first):
+            raise _error(second, first.key_or_group, first.input_line)
+        if _inside(first, second) and (_whole(second) or second.is_delete()):
+            raise _error(first, second.key_or_group, second.input_line)
+
+
+def check_files(key: str, inside: str, config: DictConfig) -> None:
+    """UsageError where `inside`, an override, sets a part of a value that a file gives whole."""
+    found = OmegaConf.select(config, key, throw_on_missing=False)
+    if found is not None and not isinstance(found, DictConfig):
+        raise UsageError(_message(inside, key, f"{key}={found}"))
+
+
+def _inside(inner: Override, outer: Override) -> bool:
+    return inner.key_or_group.startswith(f"{outer.key_or_group}.")
+
+
+def _whole(override: Override) -> bool:
+    """True for a value that is not merged with what is there."""
+    value: Any = override.value()
+    return value is not None and not isinstance(value, Mapping)
+
+
+def _error(inner: Override, key: str, other: Any) -> UsageError:
+    return UsageError(_message(str(inner.input_line), key, str(other)))
+
+
+def _message(inner: str, key: str, other: str) -> str:
+    name, _, value = inner.partition("=")
+    part = name.lstrip("+~").removeprefix(f"{key}.")
+    return (
+        f"{key}.{part}: {other!r} sets {key} as a whole, so one of the two would be lost; give "
+        f"both at once, as in '{key}={{{part}: {value}, …}}'"
+    )
