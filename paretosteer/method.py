@@ -14,7 +14,7 @@ from paretosteer.config.options import BaseOptions, option
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.interfaces import Array, Point
 from paretosteer.objective import Objective
-from paretosteer.plugins import registry
+from paretosteer.plugins import in_use, registry
 from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
 from paretosteer.policies.protocols import Policy
@@ -225,6 +225,7 @@ class Method(ABC):
 
     def conditioning_kind(self, name: str) -> type[Conditioning]:
         """Class of a registered conditioning; UsageError for an unknown name."""
+        in_use.check_named("conditionings", name, self.options)
         kind: type[Conditioning] = registry.load("conditionings", name)
         return kind
 
@@ -236,9 +237,10 @@ class Method(ABC):
         UnsupportedError
             If the benchmark cannot give it.
         UsageError
-            If no such kind is registered.
+            If no such kind is registered, or a plug-in that the options do not name.
 
         """
+        in_use.check_named("feedback", kind, self.options)
         registered: type[Feedback] = registry.load("feedback", kind)
         registered.check(benchmark)
         return registered.of(benchmark, self.options, trainer)

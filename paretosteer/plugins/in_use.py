@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from paretosteer.errors import UsageError
 from paretosteer.plugins import conf_files, registry
@@ -24,20 +24,33 @@ METHOD_OPTIONS: Mapping[str, registry.Group] = {
 
 def used(config: CellConfig) -> list[registry.Offer]:
     """Plug-ins that provide a cell's method, benchmark, objectives, feedback or conditioning."""
-    parts: list[tuple[registry.Group, str]] = [
-        ("methods", config.method.name),
-        ("benchmarks", config.benchmark.name),
-    ]
-    chosen = config.benchmark.values.get("objectives")
-    if isinstance(chosen, list | tuple):
-        parts += [("objectives", str(name)) for name in chosen]
-    for option, group in METHOD_OPTIONS.items():
-        if isinstance(kind := config.method.values.get(option), str):
-            parts.append((group, kind))
+    method: tuple[registry.Group, str] = ("methods", config.method.name)
+    benchmark: tuple[registry.Group, str] = ("benchmarks", config.benchmark.name)
+    parts = [method, benchmark]
     try:
+        chosen = _chosen(benchmark, "objectives", config.benchmark.values)
+        if isinstance(chosen, list | tuple):
+            parts += [("objectives", str(name)) for name in chosen]
+        for option, group in METHOD_OPTIONS.items():
+            if isinstance(kind := _chosen(method, option, config.method.values), str):
+                parts.append((group, kind))
         return _plugins(parts)
     except UsageError:  # planning the cell raises the same error with more context
         return []
+
+
+def check_named(group: registry.Group, name: str, options: Any) -> None:
+    """UsageError for a plug-in that a method uses and its options do not name.
+
+    Its code would not be part of the cell's identity, so edited code would reuse old results.
+    """
+    offer = registry.find(group, name)
+    fields = [option for option, of in METHOD_OPTIONS.items() if of == group]
+    if offer and not offer.built_in and name not in [getattr(options, x, None) for x in fields]:
+        raise UsageError(
+            f"{offer.kind} {name!r} of {offer.origin}: the method uses it, but its options do not "
+            f"name it, so no record would; set `{fields[0]}` in the method's Options to {name!r}"
+        )
 
 
 def scoring_code(benchmark: str, objectives: Iterable[str] = ()) -> dict[str, str]:
@@ -109,6 +122,14 @@ def _plugins(parts: Iterable[tuple[registry.Group, str]]) -> list[registry.Offer
     """Plug-ins among these parts; UsageError where several have the name of one."""
     offers = [registry.find(*part) for part in parts]
     return [offer for offer in offers if offer and not offer.built_in]
+
+
+def _chosen(owner: tuple[registry.Group, str], option: str, values: Mapping[str, Any]) -> Any:
+    """Value of an option, or the constant of that name in the options of a method or benchmark."""
+    if option in values:
+        return values[option]
+    offer = registry.find(*owner)
+    return getattr(offer.load().Options, option, None) if offer else None
 
 
 def _found(part: str) -> registry.Offer | None:

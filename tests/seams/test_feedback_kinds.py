@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from seam_cells import TEXT, assert_resumes
+from seam_cells import TEXT, assert_resumes, finish
 
 from paretosteer import make_benchmark, make_method, make_trainer
 from paretosteer.benchmarks.bandit.conflicting_rewards import best_policies
+from paretosteer.cells import provenance
 from paretosteer.errors import UnsupportedError, UsageError
+from paretosteer.plugins import in_use, single_files
+from paretosteer.sweeps.compose import compose_cell
 from paretosteer.training.draws import Draws
 from paretosteer.training.feedback import Preference
 
@@ -81,6 +84,54 @@ def test_a_kind_from_a_file_trains_saves_and_resumes(
     cell = assert_resumes(tmp_path, *benchmark, *method)
     record = json.loads((cell / "record.json").read_text())
     assert list(record["plugins"]) == ["feedback margin"]
+
+
+# A method whose feedback is a constant of its options, as MODPO's is, or a name in its code.
+METHOD = """
+from typing import ClassVar
+
+from paretosteer.methods.rewarded_soup import RewardedSoup
+
+
+class WithMargin(RewardedSoup):
+    class Options(RewardedSoup.Options):
+        feedback: ClassVar[str] = "KIND"
+
+    def train(self, benchmark, trainer):
+        self.feedback(benchmark, trainer, "margin")
+        super().train(benchmark, trainer)
+
+
+paretosteer_plugins = {"methods": {"with_margin": WithMargin}}
+"""
+OWN = ("method=with_margin", "benchmark=bandit")
+
+
+def test_a_kind_that_a_method_names_itself_is_part_of_its_cells(
+    plugin: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin(PLUGIN)
+    (tmp_path / "method.py").write_text(METHOD.replace("KIND", "margin"))
+    single_files.add([str(tmp_path / "method.py")])
+    first = finish(tmp_path / "cells", *OWN)
+    record = json.loads((first / "record.json").read_text())
+    assert list(record["plugins"]) == ["method with_margin", "feedback margin"]
+    kept = provenance.source_digest(in_use.used(compose_cell(OWN)))
+    (tmp_path / "outside.py").write_text(PLUGIN.replace("-(others", "-0.5 * (others"))
+    single_files._read.cache_clear()
+    assert provenance.source_digest(in_use.used(compose_cell(OWN))) != kept
+
+
+def test_a_kind_that_only_the_code_of_a_method_names_is_refused(
+    plugin: Callable[[str], None], tmp_path: Path
+) -> None:
+    plugin(PLUGIN)
+    (tmp_path / "method.py").write_text(METHOD.replace("KIND", "reward"))
+    single_files.add([str(tmp_path / "method.py")])
+    bandit = make_benchmark("bandit")
+    method = make_method("with_margin")
+    with pytest.raises(UsageError, match=r"feedback 'margin' of .*set `feedback` in .* 'margin'"):
+        method.train(bandit, make_trainer(bandit, seed=0, steps=8))
 
 
 def test_a_benchmark_that_cannot_give_it_is_told_the_reason(
