@@ -5,26 +5,25 @@ s_i per bank and `bank_of` mapping rank slots to banks,
 
     y = W x + B ((c * s)[:, bank_of] * (A x)),     A: (sum r, in),  B: (out, sum r)
 
-so one batch can hold every preference at once, nothing is merged or reloaded, and negative
-coefficients are exact. Averaging the factors instead, (sum c_i B_i)(sum c_i A_i), is not the sum of
-the deltas; `merge="factors"` keeps it as a named way to reproduce code that does so.
+so one batch can hold every preference at once, nothing is reloaded, and negative coefficients are
+exact. While a small layer is frozen, rows that agree share one merged weight. Averaging the factors
+instead, (sum c_i B_i)(sum c_i A_i), is not the sum of the deltas; `merge="factors"` keeps it as a
+named way to reproduce code that does so.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from contextlib import contextmanager
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from paretosteer.errors import UnsupportedError
+from paretosteer.policies.active_banks import ActiveBanks, Layout
 
-Layout = tuple[tuple[int, float], ...]  # (rank, scale) of each bank of a layer
+MERGED = 2**18  # most entries of a layer's merged weights: 1 MB stays in a core's cache
 
 
 class Banked(Protocol):
@@ -62,149 +61,6 @@ class Banked(Protocol):
     def materialise(self, coefficients: Tensor) -> Tensor:
         """Plain tensor under one coefficient row (banks,)."""
         ...
-
-
-@dataclass
-class ActiveBanks:
-    """Coefficients that all banked layers of one model read while it runs.
-
-    `dropout` is the share of a low-rank bank's inputs that a training pass drops, as in LoRA (arXiv
-    2106.09685). A training pass is one that is set up with gradients enabled; sampling, measuring
-    and scoring are none. The draws have a generator of their own, so that they do not depend on
-    what else a process does.
-    """
-
-    merge: Literal["sum", "factors"] = "sum"
-    dropout: float = 0.0
-    seed: int = 0  # of dropout
-    coefficients: Tensor | None = None  # (rows, banks)
-    index: Tensor | None = None  # (rows,), one bank per row
-    single: int | None = None  # that bank, where all rows agree
-    frozen: bool = False  # no parameter changes, so stacks may be cached
-    training: bool = False  # a training pass
-    _slots: dict[Layout, Tensor] = field(default_factory=dict)
-    _distinct: list[tuple[tuple[float, ...], Tensor]] | None = None
-    _generator: torch.Generator | None = None
-
-    @contextmanager
-    def set(
-        self, coefficients: Tensor | None = None, index: Tensor | None = None
-    ) -> Iterator[None]:
-        """Mix the banks with these inside the block; with neither, they are off."""
-        before = self.coefficients, self.index, self.single, self._slots, self.training
-        self.coefficients, self.index, self._slots, self._distinct = coefficients, index, {}, None
-        self.training = torch.is_grad_enabled()
-        agreed = index is not None and bool((index == index[0]).all())
-        self.single = int(index[0]) if index is not None and agreed else None
-        try:
-            yield
-        finally:
-            self.coefficients, self.index, self.single, self._slots, self.training = before
-            self._distinct = None
-
-    def select(self, rows: Tensor) -> None:
-        """Drop every row of the coefficients but these (n,), until the block of `set` ends."""
-        if self.coefficients is not None and len(self.coefficients) > 1:
-            self.coefficients = self.coefficients[rows]
-        if self.index is not None and len(self.index) > 1:
-            self.index = self.index[rows]
-        self._slots, self._distinct = {}, None
-
-    def again(self) -> AbstractContextManager[None]:
-        """Context that restores the current state: coefficients and draws of dropout."""
-        coefficients, index = self.coefficients, self.index
-        given = index if coefficients is None else coefficients
-        draws = self._draws(given.device) if self.dropout and given is not None else None
-        first = draws.get_state() if draws else None
-
-        @contextmanager
-        def repeated() -> Iterator[None]:
-            last = draws.get_state() if draws else None
-            with self.set(coefficients, index):
-                try:
-                    if draws and first is not None:
-                        draws.set_state(first)
-                    yield
-                finally:
-                    if draws and last is not None:
-                        draws.set_state(last)
-
-        return repeated()
-
-    def by_rows(self, x: Tensor) -> Tensor:
-        """Input (…, in) of a layer as (rows, T, in).
-
-        Some models flatten rows and positions before their layers (OPT, mixtures of experts).
-        """
-        given = self.index if self.coefficients is None else self.coefficients
-        assert given is not None
-        rows = len(given)
-        if x.dim() == 3 and (len(x) == rows or rows == 1):
-            return x
-        if len(x) % rows:
-            raise UnsupportedError(
-                f"a linear layer gets a selection of {len(x)} tokens from {rows} rows"
-            )
-        return x.reshape(rows, -1, x.shape[-1])
-
-    @property
-    def on(self) -> bool:
-        """True if any bank is active."""
-        return self.index is not None or self.coefficients is not None
-
-    def rows(self, count: int) -> Tensor:
-        """Coefficients (rows, banks), one-hot where each row has one bank."""
-        if self.coefficients is not None:
-            return self.coefficients
-        assert self.index is not None
-        return functional.one_hot(self.index, count).float()
-
-    def distinct(self, count: int) -> list[tuple[tuple[float, ...], Tensor]]:
-        """Each distinct coefficient row (banks,) and the rows (n,) that have it."""
-        if self._distinct is None:
-            unique, place = torch.unique(self.rows(count), dim=0, return_inverse=True)
-            self._distinct = [
-                (tuple(row), (place == i).nonzero().flatten())
-                for i, row in enumerate(unique.tolist())
-            ]
-        return self._distinct
-
-    def slots(self, layout: Layout) -> Tensor:
-        """Coefficient times scale of every rank slot, (rows, 1, sum r); made once per forward."""
-        if layout not in self._slots:
-            coefficients = self.rows(len(layout))
-            scale = coefficients.new_tensor([s for _, s in layout])
-            self._slots[layout] = (coefficients * scale)[:, self.bank_of(layout)].unsqueeze(1)
-        return self._slots[layout]
-
-    def bank_of(self, layout: Layout) -> Tensor:
-        """Bank of every rank slot, (sum r,)."""
-        given = self.index if self.coefficients is None else self.coefficients
-        assert given is not None
-        ranks = torch.tensor([r for r, _ in layout], device=given.device)
-        return torch.repeat_interleave(torch.arange(len(layout), device=given.device), ranks)
-
-    def dropped(self, x: Tensor) -> Tensor:
-        """A layer's input (rows, T, in) as its banks see it, after dropout."""
-        if not (self.training and self.dropout):
-            return x
-        kept = torch.empty_like(x).bernoulli_(1 - self.dropout, generator=self._draws(x.device))
-        return x * kept / (1 - self.dropout)
-
-    def dropout_state(self) -> Tensor | None:
-        """State of dropout's generator; None before its first draw."""
-        return self._generator.get_state() if self._generator else None
-
-    def set_dropout_state(self, state: Tensor | None, device: torch.device) -> None:
-        """Restore what `dropout_state` returned."""
-        self._generator = None
-        if state is not None:
-            self._draws(device).set_state(state)
-
-    def _draws(self, device: torch.device) -> torch.Generator:
-        if self._generator is None:
-            self._generator = torch.Generator(device).manual_seed(self.seed)
-        return self._generator
 
 
 class LinearBanks(nn.Module):
@@ -324,6 +180,7 @@ class BankedLinear(LinearBanks):
         if trainable_scale:
             self.scales = nn.ParameterList([torch.tensor([s], device=device) for _, s in layout])
         self._stack: tuple[Tensor, Tensor] | None = None
+        self._merged: tuple[Tensor, Tensor] | None = None  # blocks and their weights
 
     def initialise(self, generator: torch.Generator) -> None:
         """Initialise every bank: A as LoRA's Kaiming-uniform, B zero, so each delta starts at 0."""
@@ -384,8 +241,10 @@ class BankedLinear(LinearBanks):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (rows, T, in), or its rows flattened, to the same with `out`, row by row."""
-        y: Tensor = self.base(x)
         active = self.active
+        if active.on and (weights := self._merged_weights()) is not None:
+            return self._block_by_block(x, weights)
+        y: Tensor = self.base(x)
         if not active.on:
             return y
         x = active.dropped(x)
@@ -401,8 +260,34 @@ class BankedLinear(LinearBanks):
         return _add(y, x, a, self._slots(), b)
 
     def unfreeze(self) -> None:
-        """Drop the stacks."""
-        self._stack = None
+        """Drop the stacks and merged weights."""
+        self._stack = self._merged = None
+
+    def _merged_weights(self) -> Tensor | None:
+        """Whole weights (blocks, in, out) of blocks of rows, where they are small and frozen.
+
+        They save a small layer from two more products with every input.
+        """
+        mergeable = type(self.base) is nn.Linear and self.weight.dtype == torch.float32
+        if not (mergeable and self.active.frozen and self.active.merge == "sum"):
+            return None
+        blocks = self.active.blocks(self.count)
+        if blocks is None or len(blocks) * self.weight.numel() > MERGED:
+            return None
+        if self._merged is None or self._merged[0] is not blocks:
+            a, b = self._stacked()
+            slots = self._slots()  # (rows, 1, sum r)
+            scaled = a * slots[:: len(slots) // len(blocks)]  # (blocks, in, sum r)
+            self._merged = blocks, self.weight.T + scaled @ b
+        return self._merged[1]
+
+    def _block_by_block(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Output for inputs (…, in) whose consecutive rows have these weights (blocks, in, out)."""
+        rows = self.active.by_rows(x)
+        y = rows.reshape(len(weights), -1, rows.shape[-1]) @ weights
+        y = y.view(*x.shape[:-1], -1)
+        bias = self.base.bias
+        return y.add_(bias) if isinstance(bias, Tensor) else y
 
     def _scale(self, bank: int) -> Any:
         """Scale of one bank: a number, or a parameter (1,)."""

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from paretosteer.errors import UsageError
+from paretosteer.policies.active_banks import ActiveBanks
 from paretosteer.policies.banked_prefix import BankedPrefix
-from paretosteer.policies.banks import ActiveBanks, Banked
+from paretosteer.policies.banks import Banked
 from paretosteer.policies.conditioning import Conditioning
 from paretosteer.policies.control import Control
 

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from paretosteer.errors import UnsupportedError, UsageError
+from paretosteer.policies.active_banks import ActiveBanks, Layout
 from paretosteer.policies.banked_prefix import BankedPrefix
-from paretosteer.policies.banks import ActiveBanks, BankedLinear, BankedTable, Layout, LinearBanks
+from paretosteer.policies.banks import BankedLinear, BankedTable, LinearBanks
 from paretosteer.policies.control import Control, Kind
 from paretosteer.policies.readers import ShiftReader, SoftPrompt, TableReader
 from paretosteer.policies.tied_banks import TiedLinear

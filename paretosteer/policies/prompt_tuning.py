@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from paretosteer.errors import UnsupportedError
+from paretosteer.policies.active_banks import ActiveBanks
 from paretosteer.policies.banked_prefix import BankedPrefix
-from paretosteer.policies.banks import ActiveBanks, BankedTable
+from paretosteer.policies.banks import BankedTable
 from paretosteer.policies.conditioning import Banks
 
 

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from paretosteer.errors import UnsupportedError, UsageError
-from paretosteer.policies.banks import ActiveBanks, BankedTable, LinearBanks
+from paretosteer.policies.active_banks import ActiveBanks
+from paretosteer.policies.banks import BankedTable, LinearBanks
 from paretosteer.policies.conditioning import Conditioning, Scope
 
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from paretosteer.errors import UsageError
-from paretosteer.policies.banks import ActiveBanks, LinearBanks
+from paretosteer.policies.active_banks import ActiveBanks
+from paretosteer.policies.banks import LinearBanks
 
 
 class TiedLinear(LinearBanks):

@@ -87,7 +87,7 @@ class CausalStream:
         self._room = additive(room, self.network.dtype) if plain else room
         positions = _positions(self.mask)
         self._position = positions[:, -1:]
-        parts = _by_length(self.mask.sum(dim=1))
+        parts = _by_length(self.ids, self.mask.sum(dim=1))
         if self.cache is None or self.virtual is not None or len(parts) == 1:
             return self._forward(self._inputs(self.ids), self.mask, positions)
         return self._read_parts(parts, positions)
@@ -121,13 +121,12 @@ class CausalStream:
     def _read_parts(self, parts: list[Tensor], positions: Tensor) -> Tensor:
         """Read the prompts of a part's rows (n,) without the padding that they share.
 
-        The first row of a part is its longest. `positions` are (rows, P); returns logits (rows,
-        vocabulary) after the prompts.
+        `positions` are (rows, P); returns logits (rows, vocabulary) after the prompts.
         """
         rows, longest = self.mask.shape
         read = []
         for part in parts:
-            places = slice(longest - int(self.mask[part[0]].sum()), longest)
+            places = slice(longest - int(self.mask[part].sum(dim=1).max()), longest)
             inputs = {"input_ids": self.ids[part, places]}
             with self.cache.reading(part, rows, places):
                 mask, of_part = self.mask[part, places], positions[part, places]
@@ -173,12 +172,20 @@ def _positions(mask: Tensor) -> Tensor:
     return (mask.cumsum(dim=1) - 1).clamp(min=0)
 
 
-def _by_length(lengths: Tensor) -> list[Tensor]:
-    """Rows (n,) to read together: of like length, longest first, about `TOGETHER` tokens."""
-    order = lengths.argsort(descending=True, stable=True)
-    parts = []
+def _by_length(ids: Tensor, lengths: Tensor) -> list[Tensor]:
+    """Rows (n,) to read together: of like length, longest first, about `TOGETHER` tokens.
+
+    Rows of one prompt, (rows, P), stay together in their order. Under a grid of preferences a part
+    has thus the same prompts for each, and banks may be merged (see `ActiveBanks.blocks`).
+    """
+    _, prompt, count = torch.unique(ids, dim=0, return_inverse=True, return_counts=True)
+    longest = torch.zeros_like(count).index_put((prompt,), lengths)  # (prompts,)
+    order = longest.argsort(descending=True, stable=True)
+    parts: list[Tensor] = []
     while len(order):
-        size = max(1, TOGETHER // max(1, int(lengths[order[0]])))
-        parts.append(order[:size])
-        order = order[size:]
+        most = max(1, TOGETHER // max(1, int(longest[order[0]])))  # rows of a part
+        prompts = max(1, most // int(count[order[0]]))
+        rows = torch.isin(prompt, order[:prompts]).nonzero().flatten()
+        parts += torch.split(rows, most)
+        order = order[prompts:]
     return parts

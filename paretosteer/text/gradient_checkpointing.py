@@ -15,7 +15,7 @@ import torch
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from paretosteer.errors import UsageError
-from paretosteer.policies.banks import ActiveBanks
+from paretosteer.policies.active_banks import ActiveBanks
 
 
 class Recompute:

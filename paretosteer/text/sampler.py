@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from paretosteer.config.setting import SMALL
-from paretosteer.policies.banks import ActiveBanks, LinearBanks, frozen
+from paretosteer.policies.active_banks import ActiveBanks
+from paretosteer.policies.banks import LinearBanks, frozen
 from paretosteer.policies.common_random_numbers import stream_keys
 from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding, Stream, generate

@@ -8,7 +8,7 @@ from worlds import TableWorld
 
 from paretosteer import make_benchmark, make_method
 from paretosteer.errors import UnsupportedError, UsageError
-from paretosteer.policies.banks import ActiveBanks
+from paretosteer.policies.active_banks import ActiveBanks
 from paretosteer.policies.control import Control
 from paretosteer.training.draws import Draws, dirichlet, one_per_batch
 from paretosteer.training.feedback import Preference, leave_one_out

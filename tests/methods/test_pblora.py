@@ -7,7 +7,7 @@ from torch import nn
 
 from paretosteer import make_benchmark, make_method
 from paretosteer.errors import UnsupportedError
-from paretosteer.policies.banks import ActiveBanks
+from paretosteer.policies.active_banks import ActiveBanks
 from paretosteer.policies.control import Control
 
 

@@ -20,7 +20,8 @@ from paretosteer.cells.plan import plan_cell
 from paretosteer.commands.main import main
 from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.plugins.in_use import kind_versions
-from paretosteer.policies.banks import ActiveBanks, BankedLinear
+from paretosteer.policies.active_banks import ActiveBanks
+from paretosteer.policies.banks import BankedLinear
 from paretosteer.policies.conditioning import Banks, Conditioning, Mixture, TiedBanks
 from paretosteer.policies.control import Control
 from paretosteer.policies.tied_banks import TiedLinear

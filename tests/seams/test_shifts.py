@@ -12,7 +12,7 @@ from torch import nn
 from paretosteer import make_benchmark, make_method, make_trainer, restore_cell
 from paretosteer.conformance import check_method, faults
 from paretosteer.errors import UnsupportedError, UsageError
-from paretosteer.policies.banks import ActiveBanks
+from paretosteer.policies.active_banks import ActiveBanks
 from paretosteer.policies.control import Control
 from paretosteer.policies.shifts import ShiftedLinear, Shifts
 from paretosteer.text.policy import TextPolicy

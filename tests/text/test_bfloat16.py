@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from paretosteer.policies.banks import ActiveBanks, BankedLinear, frozen
+from paretosteer.policies.active_banks import ActiveBanks
+from paretosteer.policies.banks import BankedLinear, frozen
 from paretosteer.policies.conditioning import Banks
 from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding

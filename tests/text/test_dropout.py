@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from paretosteer.policies.banks import ActiveBanks, BankedLinear
+from paretosteer.policies.active_banks import ActiveBanks
+from paretosteer.policies.banks import BankedLinear
 from paretosteer.policies.conditioning import Banks, Features, PromptText
 from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding

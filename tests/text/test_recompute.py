@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from paretosteer.errors import UsageError
-from paretosteer.policies.banks import ActiveBanks
+from paretosteer.policies.active_banks import ActiveBanks
 from paretosteer.policies.conditioning import Banks, Features, PromptText
 from paretosteer.policies.control import Control
 from paretosteer.text.generate import Decoding

@@ -20,7 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from paretosteer.errors import UsageError
-from paretosteer.policies.banks import ActiveBanks, BankedLinear, insert_banks
+from paretosteer.policies.active_banks import ActiveBanks
+from paretosteer.policies.banks import BankedLinear, insert_banks
 from paretosteer.text.chat_template import RefusedDialogueError
 from paretosteer.text.dialogue import Dialogue, Turn, render
 from paretosteer.text.kv_cache import roomy_cache
