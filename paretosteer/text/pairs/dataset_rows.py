@@ -1,12 +1,21 @@
-"""Rows of data sets: folders and names on the hub, as `datasets` loads them."""
+"""Rows of data sets: folders and names on the hub, as `datasets` loads them.
+
+Its own cache identifies a local file by path and time, so an edited one may give the old rows.
+Rows of a folder are therefore kept in our cache under the digests of the folder's files, and only
+those files are read.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from paretosteer.errors import UsageError, first_line
+from paretosteer.storage.cache import cached
 from paretosteer.text.pairs.open_files import kind_of
 from paretosteer.text.pairs.pair_source import Source
 
@@ -28,37 +37,85 @@ def dataset_files(source: Source) -> list[Path] | None:
         )
     except Exception as error:  # loaders raise arbitrary errors
         raise UsageError(_unloaded(source, error)) from None
-    splits = {str(name): files for name, files in (builder.config.data_files or {}).items()}
-    files = [str(file) for file in splits.get(source.split or "train", ())]
+    splits = {
+        str(name): list(map(str, files))
+        for name, files in (builder.config.data_files or {}).items()
+    }
+    _check_inside(source, [file for files in splits.values() for file in files])
+    files = splits.get(source.split or "train", [])
     return [Path(file) for file in files] if files and all(map(kind_of, files)) else None
 
 
 def dataset_rows(source: Source) -> Iterable[Any]:
     """Rows of a folder written by save_to_disk, of a folder of other files, or of the hub."""
-    from datasets import DatasetDict, load_dataset, load_from_disk
+    if not Path(source.path).is_dir():
+        return _loaded(source, revision=source.commit())
+    return _saved_rows(source) if _saved(source) else _kept_rows(source)
 
-    revision = source.revision if Path(source.path).is_dir() else source.commit()
+
+def _kept_rows(source: Source) -> Any:
+    """Rows of a folder that only `datasets` can read."""
+    from datasets import load_from_disk
+
+    def key() -> dict[str, Any]:
+        chosen = {"split": source.split, "config": source.config, "folder": source.folder}
+        return {"files": source.content(), "datasets": version("datasets"), **chosen}
+
+    def make(folder: Path) -> None:
+        # Also what it unpacks goes here: it finds an unpacked archive again by its path alone.
+        with TemporaryDirectory(dir=folder) as own_cache:
+            rows = _loaded(source, revision=source.revision, cache_dir=own_cache)
+            rows.save_to_disk(str(folder / "rows"))
+
+    return load_from_disk(str(cached("rows", key, make) / "rows"))
+
+
+def _saved_rows(source: Source) -> Any:
+    from datasets import DatasetDict, load_from_disk
+
     try:
-        if not _saved(source):
-            return load_dataset(
-                source.path,
-                name=source.config,
-                data_dir=source.folder,
-                revision=revision,
-                split=source.split or "train",
+        # In memory, it would no longer know its files.
+        dataset = load_from_disk(source.path, keep_in_memory=False)
+    except Exception as error:  # loaders raise arbitrary errors
+        raise UsageError(_unloaded(source, error)) from None
+    split = source.split or "train"
+    if isinstance(dataset, DatasetDict):
+        if split not in dataset:
+            raise UsageError(
+                f"{source.option}.split: {source.path!r} has no split {split!r}; "
+                f"use one of {', '.join(map(str, dataset))}"
             )
-        dataset = load_from_disk(source.path)
+        dataset = dataset[split]
+    _check_inside(source, [file["filename"] for file in dataset.cache_files])
+    return dataset
+
+
+def _loaded(source: Source, **settings: Any) -> Any:
+    from datasets import load_dataset
+
+    split = source.split or "train"
+    try:
+        return load_dataset(
+            source.path, name=source.config, data_dir=source.folder, split=split, **settings
+        )
     except Exception as error:  # loaders and the network raise arbitrary errors
         raise UsageError(_unloaded(source, error)) from None
-    if not isinstance(dataset, DatasetDict):
-        return dataset
-    split = source.split or "train"
-    if split not in dataset:
-        raise UsageError(
-            f"{source.option}.split: {source.path!r} has no split {split!r}; "
-            f"use one of {', '.join(map(str, dataset))}"
-        )
-    return dataset[split]
+
+
+def _check_inside(source: Source, files: Iterable[str]) -> None:
+    """Refuse files outside the folder, which README.md or `folder` can name.
+
+    The digest of the source does not cover them.
+    """
+    places = Path(source.path).absolute(), Path(source.path).resolve()
+    inside = {os.path.normpath(x / name) for name in source.content() for x in places}
+    for file in files:
+        path = file.rpartition("::")[2]  # of an archive, where the file is inside one
+        if "://" in path or os.path.normpath(Path(path).absolute()) not in inside:
+            raise UsageError(
+                f"{source.option}: the data set {source.path!r} reads {file!r}, which is not a "
+                "file of its folder; copy it there and name it by that path"
+            )
 
 
 def _saved(source: Source) -> bool:

@@ -18,14 +18,18 @@ def hub_commit(path: str, config: str | None, folder: str | None, revision: str 
     Raises
     ------
     ValueError
-        If the cache cannot tell which commit the revision is. Other errors are the network's and
-        the loaders'.
+        If the cache cannot tell which commit the revision is, or the data set names files of
+        another one. Other errors are the network's and the loaders'.
 
     """
     from datasets import load_dataset_builder
 
     builder = load_dataset_builder(path, name=config, data_dir=folder, revision=revision)
     found = str(builder.hash)
+    for file in [str(x) for files in (builder.config.data_files or {}).values() for x in files]:
+        if file.rpartition("::")[2].startswith("hf://datasets/") and f"@{found}/" in file:
+            continue
+        raise ValueError(f"it reads {file}, which its commit does not cover")
     offline = type(builder).__module__.endswith("packaged_modules.cache.cache")
     if not offline or revision in (None, found):
         return found

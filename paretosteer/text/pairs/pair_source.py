@@ -80,19 +80,25 @@ class Source:
         if self.is_file:
             content = input_digest(path)
         elif path.is_dir():
-            found = sorted(path.rglob("*"))
-            if links := [file for file in found if file.is_symlink() and not file.is_file()]:
-                raise UsageError(
-                    f"{self.option}: {str(links[0])!r} is a broken link; copy its target into the "
-                    "folder, or remove it"
-                )
-            files = [file for file in found if file.is_file()]
-            content = {file.relative_to(path).as_posix(): input_digest(file) for file in files}
+            content = self.content()
         else:
             content = {"hub": self.path, "commit": self.commit()}
         part: dict[str, Any] = {"split": self.split, "config": self.config, "folder": self.folder}
         part |= {"winner": self.winner, "rating": self.rating, "columns": self.columns}
         return digest({"content": content, **part, "versions": [PAIRS_VERSION, SPLITS_VERSION]})
+
+    def content(self) -> dict[str, str]:
+        """Digest of every file of a folder by its path in it; UsageError for a link to no file."""
+        path = Path(self.path)
+        found = sorted(path.rglob("*"))
+        if links := [file for file in found if file.is_symlink() and not file.is_file()]:
+            what = "link to a folder" if links[0].is_dir() else "broken link"
+            raise UsageError(
+                f"{self.option}: {str(links[0])!r} is a {what}; copy its target into the folder, "
+                "or remove it"
+            )
+        files = [file for file in found if file.is_file()]
+        return {file.relative_to(path).as_posix(): input_digest(file) for file in files}
 
     def commit(self) -> str:
         """Commit of a name on the hub; UsageError if it cannot be resolved."""
