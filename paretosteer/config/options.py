@@ -125,6 +125,11 @@ def defaults(kind: type[BaseOptions]) -> dict[str, Any]:
     return kind().model_dump(mode="json")
 
 
+def usable(kind: type[BaseOptions]) -> list[str]:
+    """Names of the options that a fixed value of their method does not rule out."""
+    return [row.name for row in describe(kind) if not row.help.endswith(NO_EFFECT)]
+
+
 def default(field: FieldInfo) -> Any:
     """Default value of one field."""
     return field.get_default(call_default_factory=True)
@@ -220,7 +225,7 @@ def _line(error: ValidationError, kind: type[BaseOptions], owner: str, prefix: s
     first = min(errors, key=lambda each: each["type"] != "extra_forbidden")
     name, *steps = first["loc"]
     if first["type"] == "extra_forbidden":
-        known = list(kind.model_fields)
+        known = usable(kind)
         end = f"; {did_you_mean(str(name), known)}" if known else ", which has none"
         return f"{prefix}.{name} is not an option of {owner}{end}"
     place = "".join(f"[{step}]" for step in steps if isinstance(step, int))

@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
+from paretosteer.config import options
 from paretosteer.config.schema import CellConfig, quoted
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.plugins import conf_files, registry
@@ -336,6 +337,8 @@ def _unknown_key(error: Any, node: Any) -> str:
     """`method.rnak=4`: no such key in its section."""
     key, place = str(error.key), str(error.full_key)
     known = {str(name) for name in node} - {"name"}
+    if (group := options_source.GROUPS.get(place.partition(".")[0])) and place.count(".") == 1:
+        known &= set(options.usable(registry.load(group, node.name).Options))
     if key == place:  # top level, where groups that leave no key count too
         return f"{place}: not a setting; {did_you_mean(key, known | {'experiment', 'launcher'})}"
     owner = node.get("name", place.rpartition(".")[0])

@@ -135,6 +135,11 @@ def test_names_that_a_user_adds_to_a_mapping_are_added_again() -> None:
             ["method=clp", "method.rnak=3"],
             "method.rnak is not an option of clp; did you mean 'rank'?",
         ),
+        (
+            ["method=modpo", "method.feedback=reward"],  # kappa and others have no effect in it
+            "method.feedback is not an option of modpo; known: alpha, anchor, beta_dpo, divisions, "
+            "dropout, labels, learning_rate, list_size, ",
+        ),
         (["budget.stepz=1"], "budget.stepz is not an option of quick; did you mean 'steps'?"),
         (["budget.steps=0"], "budget.steps: found 0, expected greater than or equal to 1"),
         (["budget.steps=many"], "budget.steps: found 'many', expected a valid integer"),

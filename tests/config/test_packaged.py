@@ -35,7 +35,7 @@ def composed(*words: str) -> list[CellConfig]:
         ("continuous_interpolation", 1, []),
         ("parm_safety", 2, []),
         ("parm_assistant", 2, []),
-        ("cos_dpo_mslr", 3, ["benchmark.path=somewhere"]),
+        ("cos_dpo_mslr", 4, ["benchmark.path=somewhere"]),
         ("cos_dpo_safe", 3, []),
         ("cos_dpo_baselines", 2, []),
         ("smollm2", 8, ["model.path=somewhere"]),

@@ -1,8 +1,12 @@
 """Experiments of published comparisons, from the command to the leaderboard, on stand-ins."""
 
+from importlib.resources import files
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from paper_rows import safe_rlhf, write_lines
 from paper_standins import save_model
 
@@ -20,6 +24,12 @@ def chat(tmp_path_factory):
     folder = tmp_path_factory.mktemp("chat")
     save_model("meta-llama/Llama-2-7b-hf", folder)
     return folder
+
+
+def swept(experiment):
+    """Values of `method` in an experiment's grid."""
+    text = (Path(str(files("paretosteer.conf"))) / f"experiment/{experiment}.yaml").read_text()
+    return yaml.safe_load(text)["hydra"]["sweeper"]["params"]["method"].split(",")
 
 
 def leaderboard(folder, experiment, *further):
@@ -78,10 +88,12 @@ def test_parm_assistant(hub, chat, tmp_path):
     assert board["points"].tolist() == [36]
 
 
-def test_cos_dpo_mslr(tmp_path):
+@pytest.fixture(scope="module")
+def mslr(tmp_path_factory):
+    """Stand-in for MSLR-WEB10K: one fold."""
     rng = np.random.default_rng(0)
-    fold = tmp_path / "MSLR" / "Fold1"
-    fold.mkdir(parents=True)
+    fold = tmp_path_factory.mktemp("MSLR") / "Fold1"
+    fold.mkdir()
     for number, (name, queries) in enumerate((("train", 12), ("vali", 4), ("test", 4))):
         lines = []
         for query in range(queries):
@@ -90,8 +102,19 @@ def test_cos_dpo_mslr(tmp_path):
                 features = " ".join(f"{i}:{value}" for i, value in values)
                 lines.append(f"{label} qid:{100 * number + query} {features}")
         (fold / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    return fold.parent
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(method, marks=[] if method == "cos_dpo" else pytest.mark.slow)
+        for method in swept("cos_dpo_mslr")
+    ],
+)
+def test_cos_dpo_mslr(mslr, tmp_path, method):
     board = leaderboard(
-        tmp_path / "out", "cos_dpo_mslr", "method=cos_dpo", f"benchmark.path={fold.parent}"
+        tmp_path / "out", "cos_dpo_mslr", f"method={method}", f"benchmark.path={mslr}"
     )
     assert board["points"].tolist() == [11]
     assert board["auxiliary_hypervolume"][0] > 0 and 0 < board["main_objective"][0] < 1
@@ -101,17 +124,18 @@ def test_cos_dpo_mslr(tmp_path):
 def test_cos_dpo_safe(hub, tmp_path):
     rows = [safe_rlhf(i) | {"better_response_id": i % 2} for i in range(200)]
     write_lines(tmp_path / "pairs.jsonl", rows)
+    methods = swept("cos_dpo_safe")
     board = leaderboard(
         tmp_path / "out",
         "cos_dpo_safe",
-        "method=cos_dpo,rewarded_soup",
+        f"method={','.join(methods)}",
         f"model.path={hub / 'PKU-Alignment/alpaca-7b-reproduced'}",
         f"benchmark.pairs.helpful.path={tmp_path / 'pairs.jsonl'}",
         f"benchmark.pairs.harmless.path={tmp_path / 'pairs.jsonl'}",
         "benchmark.max_new_tokens=8",
         "benchmark.evaluation_prompts=6",
     )
-    assert board["points"].tolist() == [11, 11]
+    assert board["points"].tolist() == [11] * len(methods)
     losses = board[["dpo_loss_helpful", "dpo_loss_harmless"]].to_numpy()
     assert (abs(losses - np.log(2)) < 0.5).all()
     assert (board["hypervolume_dpo_loss"] > 0).all()
@@ -131,7 +155,9 @@ def test_settings_are_the_published_ones():
         columns = [int(entry.partition(":")[2]) for entry in options["auxiliary"]]
         assert columns == [132, 133, 134, 135, 136]
         assert options["hidden"] == [128, 128] and options["attention"]
-        assert cell.method.values["feedback"] == "preference"
+        assert cell.method.values.get("feedback", "preference") == "preference"
     for cell in compose_sweep(["experiment=cos_dpo_safe"]):
-        assert cell.method.values["beta_dpo"] == 0.1
-        assert cell.method.values["feedback"] == "preference"
+        options = cell.method.values
+        assert options["beta_dpo"] == 0.1 and options["feedback"] == "preference"
+        assert (options["rank"], options["alpha"]) == (4, 8)
+        assert options.get("prompt_tokens", options.get("tokens")) == 8
