@@ -20,6 +20,7 @@ class Draws:
     temperatures: Array | None = None  # (n, m), factors on DPO's beta
     targets: Array | None = None  # (n, m), normalised scores to write for; NaN: none
     examples: NDArray[np.int64] | None = None  # (n,), stored examples to learn from
+    others: Array | None = None  # (n, m), other weights to contrast with
 
     def parts(self, count: int) -> list["Draws"]:
         """Split the draws into `count` runs of nearly equal length, none of them empty."""

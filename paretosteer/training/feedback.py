@@ -46,6 +46,7 @@ class Batch:
     figures: dict[str, float] | None = None  # for the training log
     tokens: int = 0
     reward_calls: int = 0
+    others: Control | None = None  # of the draws' other weights, a row per prompt
 
 
 class FeedbackTrainer(Protocol):
@@ -92,6 +93,10 @@ class Feedback(ABC):
                 f"{benchmark.name} gives no {cls.source} feedback; "
                 f"it has {', '.join(benchmark.feedback)}"
             )
+
+    def complete(self, draws: Draws) -> Draws:
+        """Add to the draws of a whole batch, which is split into parts where memory is short."""
+        return draws
 
     @abstractmethod
     def collect(

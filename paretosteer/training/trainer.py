@@ -12,7 +12,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,7 +204,7 @@ class Trainer:
     def _learn(self, phase: Phase, draw: Draw, control: Callable[[Draws], Control]) -> None:
         """Collect one batch and take the optimiser steps of its feedback."""
         share = max(1, self.rows // phase.feedback.rows_per_draw // self.accelerator.num_processes)
-        draws = draw(phase.rng, share)
+        draws = phase.feedback.complete(draw(phase.rng, share))
         parts, loss = self._first_gradients(phase, draws, control)
         figures = averaged(self.accelerator, _mean_figures(parts))
         phase.collapsed = self._check_entropy(phase.name, figures, phase.collapsed)
@@ -237,7 +237,11 @@ class Trainer:
 
     def _collect(self, phase: Phase, draws: Draws, control: Callable[[Draws], Control]) -> Part:
         rows = control(draws).to(self.accelerator.device)
-        return Part(draws, rows, phase.feedback.collect(phase.policy, draws, rows, phase.rng))
+        batch = phase.feedback.collect(phase.policy, draws, rows, phase.rng)
+        if draws.others is not None:
+            others = control(replace(draws, weights=draws.others))
+            batch = replace(batch, others=others.to(self.accelerator.device))
+        return Part(draws, rows, batch)
 
     def _gradients(self, phase: Phase, parts: Sequence[Part]) -> float:
         """Accumulate the gradients of all parts on the parameters; return the loss."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -147,8 +148,10 @@ def collected(feedback, benchmark, weights, method=None, seed=0):
     with torch.no_grad():
         for parameter in method.policy.parameters():
             parameter.normal_(generator=generator)
-    draws, control = Draws(weights), method.control(weights)
+    draws, control = feedback.complete(Draws(weights)), method.control(weights)
     batch = feedback.collect(method.policy, draws, control, np.random.default_rng(seed))
+    if draws.others is not None:
+        batch = replace(batch, others=method.control(draws.others))
     return method.policy, batch, draws, control
 
 
@@ -241,7 +244,7 @@ def test_the_contrast_pushes_another_preference_away_from_these_answers():
     weights[5] = weights[4]  # nothing to contrast
     feedback = PreferenceContrast(benchmark, BETA, beta_w=beta_w)
     policy, batch, draws, control = collected(feedback, benchmark, weights)
-    found = feedback.contrast(policy, batch, draws, control)
+    found = feedback.contrast(policy, batch, draws)
     banks = policy.parameters()
     gradients = torch.autograd.grad(found, banks)
     # By hand: log-probabilities of all actions under every preference, one prompt at a time.
@@ -265,6 +268,41 @@ def test_the_contrast_pushes_another_preference_away_from_these_answers():
     torch.testing.assert_close(
         whole - OnlinePairs.loss(feedback, policy, batch, draws, control), found
     )
+
+
+def test_preferences_to_contrast_do_not_depend_on_how_memory_splits_a_batch(monkeypatch):
+    benchmark, seen = bandit(), []
+    contrast = PreferenceContrast.contrast
+
+    def spy(self, policy, batch, draws):
+        found = contrast(self, policy, batch, draws)
+        seen[-1].append((draws.weights, draws.others, batch.others.values, float(found.detach())))
+        return found
+
+    monkeypatch.setattr(PreferenceContrast, "contrast", spy)
+    for parts in (1, 3, 1000):  # 1000: every prompt alone
+        seen.append([])
+        method, trainer = make_method("mi_epo"), make_trainer(benchmark, seed=0, steps=1)
+        trainer.parts = parts
+        method.train(benchmark, trainer)
+    whole, *split = seen
+    ((weights, others, rows, _),) = whole
+    np.testing.assert_array_equal(others, np.roll(weights, 1, axis=0))
+    for parts in split:
+        assert all(found > 0 for *_, found in parts)
+        for expected, name in ((weights, 0), (others, 1), (rows, 2)):
+            np.testing.assert_array_equal(np.concatenate([p[name] for p in parts]), expected)
+    assert len(split[-1]) == len(weights)
+
+
+def test_a_batch_of_one_prompt_has_nothing_to_contrast():
+    benchmark = bandit()
+    trainer = make_trainer(benchmark, seed=0, steps=1)
+    trainer.rows = 2
+    with pytest.raises(UsageError, match=r"budget\.prompts: a batch of one prompt has no other"):
+        make_method("mi_epo").train(benchmark, trainer)
+    assert trainer.account.steps == trainer.account.tokens == 0
+    make_method("mi_epo", beta_w=0.0).train(benchmark, trainer)
 
 
 # -- options and benchmarks ------------------------------------------------------------------
