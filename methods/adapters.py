@@ -89,12 +89,14 @@ class Adapters(Method):
 
     def prepare(self, benchmark: Benchmark) -> None:
         """Refuse adapters that do not fit the start model before anything is written."""
+        from paretosteer.text.adapter_base import base_notes, check_bases
         from paretosteer.text.benchmark import TextBenchmark
-        from paretosteer.text.read_peft import base_notes, check_adapters, read_adapter
+        from paretosteer.text.read_peft import check_adapters, read_adapter
 
         if isinstance(benchmark, TextBenchmark):
             adapters = list(map(read_adapter, _folders(self.options)))
             check_adapters(benchmark.model.network, adapters)
+            check_bases(adapters, benchmark.model)
             self._notes = base_notes(adapters, benchmark.model, benchmark.setting.model)
             for note in self._notes:
                 benchmark.setting.say(note)

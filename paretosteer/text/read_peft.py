@@ -11,7 +11,6 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +23,8 @@ from paretosteer.policies.banks import BankedLinear
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.digest import digest, file_digest
 from paretosteer.storage.safetensors_only import read_model_json, read_tensors
-from paretosteer.text.model_source import model_digest
 
 if TYPE_CHECKING:
-    from paretosteer.config.schema import Model
-    from paretosteer.text.model import LanguageModel
     from paretosteer.text.policy import TextPolicy
 
 PREFIX = "base_model.model."
@@ -83,7 +79,7 @@ def read_adapter(folder: Path) -> Adapter:
         if key.endswith(".weight") and ".lora_" not in key
     }
     if embedded := [key for key in sorted(tensors) if ".lora_embedding_" in key]:
-        raise _refusal(
+        raise refusal(
             folder,
             f"{_layer(embedded[0])!r} changes an embedding, but only linear layers can be mixed; "
             "train it without that layer in target_modules",
@@ -92,28 +88,28 @@ def read_adapter(folder: Path) -> Adapter:
     foreign = sorted(key for key in tensors.keys() - factors if _layer(key) not in saved)
     if foreign or not names or not factors <= tensors.keys():
         name = repr(_layer(foreign[0])) if foreign else f"{sorted(tensors)[:1]}"
-        raise _refusal(folder, f"{name} is not a pair of low-rank factors; use a plain LoRA")
+        raise refusal(folder, f"{name} is not a pair of low-rank factors; use a plain LoRA")
     layers = {}
     for name in names:
         a, b = (tensors[name + end] for end in FACTORS)
         if not {a.dtype, b.dtype} <= PLAIN:
-            raise _refusal(
+            raise refusal(
                 folder,
                 f"the factors of {_layer(name)!r} are {a.dtype} and {b.dtype}, which hold no "
                 "weights by themselves; save it in float32, float16 or bfloat16",
             )
         a, b = a.float(), b.float()
         if a.dim() != 2 or b.dim() != 2 or len(a) != b.shape[1]:
-            raise _refusal(
+            raise refusal(
                 folder, f"the factors of {_layer(name)!r} have incompatible shapes; save it again"
             )
         if not (a.isfinite().all() and b.isfinite().all()):
-            raise _refusal(
+            raise refusal(
                 folder, f"the factors of {_layer(name)!r} contain NaN or infinity; train it again"
             )
         rank = _pattern_value(folder, config, "rank_pattern", "r", _layer(name))
         if rank != len(a):
-            raise _refusal(
+            raise refusal(
                 folder,
                 f"the factors of {_layer(name)!r} have rank {len(a)}, but {CONFIG} says {rank:g}; "
                 "use the two files that were saved together",
@@ -145,29 +141,6 @@ def adapters_digest(folders: Sequence[Path]) -> str:
     return digest(digests)
 
 
-def base_notes(adapters: Iterable[Adapter], model: LanguageModel, start: Model) -> list[str]:
-    """Notes on the adapters that name another base model than the start model.
-
-    Shapes alone do not tell a model from another version of it. A name on the hub is compared
-    without its owner, a folder by its content.
-    """
-    bases = {each.source: each.config.get("base_model_name_or_path") for each in adapters}
-    return [
-        f"Adapter {source!r} names the base model {base!r}, and the start model is {model.name!r}. "
-        "Its layers fit, but it may have been trained on other weights."
-        for source, base in bases.items()
-        if base and not _is_base(str(base), model, start)
-    ]
-
-
-def _is_base(base: str, model: LanguageModel, start: Model) -> bool:
-    """True if a base model is the start model, as far as its files or its name show."""
-    if start.path is not None and Path(base).is_dir():
-        with suppress(UsageError):  # no longer a whole model
-            return model_digest(base) == model_digest(start.path, revision=start.revision)
-    return Path(base).name.casefold() == Path(model.hub_name or model.name).name.casefold()
-
-
 def check_adapters(network: Any, adapters: Iterable[Adapter]) -> None:
     """Raise UsageError if an adapter does not fit the model, naming shapes, or changes nothing."""
     for adapter in adapters:
@@ -176,20 +149,20 @@ def check_adapters(network: Any, adapters: Iterable[Adapter]) -> None:
             expected = _shape(network, name)
             shape = f"{len(b)} x {a.shape[1]}"
             if expected is None:
-                raise _refusal(
+                raise refusal(
                     adapter.source,
                     f"its layer {name!r} ({shape}) is not in {_described(network)}; use an adapter "
                     "of this architecture",
                 )
             if expected != (len(b), a.shape[1]):
-                raise _refusal(
+                raise refusal(
                     adapter.source,
                     f"layer {name!r} is {shape} in the adapter but {_times(expected)} in the "
                     "model; use an adapter of this model",
                 )
         _check_targets(network, adapter)
         if not any(scale and a.any() and b.any() for a, b, scale in adapter.layers.values()):
-            raise _refusal(
+            raise refusal(
                 adapter.source,
                 "it changes nothing: its factors or its lora_alpha are 0; use an adapter that was "
                 "trained",
@@ -249,7 +222,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         kind = config.get("peft_type")
     except (OSError, ValueError, AttributeError):
         problem = f"has no readable {CONFIG}" if folder.is_dir() else "is not a folder"
-        raise _refusal(folder, f"{problem}; use a PEFT LoRA folder") from None
+        raise refusal(folder, f"{problem}; use a PEFT LoRA folder") from None
     initial, bias = config.get("init_lora_weights", True), config.get("bias", "none")
     refused = {
         f"peft_type={kind}": kind != "LORA",
@@ -263,10 +236,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
         if name.startswith("use_") and name not in {"use_rslora", *REFUSED}
     }
     if not isinstance(scaling := config.get("use_rslora", False), bool | None):
-        raise _refusal(folder, f"use_rslora in {CONFIG} is {scaling!r}; use true or false")
+        raise refusal(folder, f"use_rslora in {CONFIG} is {scaling!r}; use true or false")
     for name, present in refused.items():
         if present:
-            raise _refusal(
+            raise refusal(
                 folder,
                 f"{name} is not a sum of low-rank deltas of the model and cannot be mixed; use a "
                 "plain LoRA (rank-stabilised is fine)",
@@ -276,7 +249,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 def _weights(folder: Path) -> Path:
     if not (folder / WEIGHTS).is_file():
-        raise _refusal(
+        raise refusal(
             folder,
             f"no {WEIGHTS} (pickled adapters are not loaded); save it again with "
             "save_pretrained(…, safe_serialization=True)",
@@ -293,7 +266,7 @@ def _without_adapter_name(folder: Path, tensors: Mapping[str, Tensor]) -> dict[s
         for key, value in tensors.items()
     }
     if len(adapters) > 1 or len(renamed) < len(tensors):
-        raise _refusal(
+        raise refusal(
             folder,
             f"{WEIGHTS} holds several adapters, such as {', '.join(adapters[:2])!r}; save each to "
             "a folder of its own",
@@ -308,13 +281,13 @@ def _pattern_value(
     # As in PEFT, a pattern is a regular expression for the end of a layer's name.
     by_pattern = config.get(patterns) or {}
     if not isinstance(by_pattern, Mapping):
-        raise _refusal(folder, f"{patterns} in {CONFIG} is {by_pattern!r}; use a mapping")
+        raise refusal(folder, f"{patterns} in {CONFIG} is {by_pattern!r}; use a mapping")
     value, name = config.get(default, 8), default  # 8 is PEFT's default
     for pattern, own in by_pattern.items():
         try:
             matches = re.match(rf"(.*\.)?({pattern})$", layer)
         except re.error as error:
-            raise _refusal(
+            raise refusal(
                 folder,
                 f"{pattern!r} in {patterns} of {CONFIG} is not a valid pattern ({error}); correct "
                 "it",
@@ -323,7 +296,7 @@ def _pattern_value(
             value, name = own, f"{patterns}.{pattern}"
             break
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _refusal(folder, f"{name} in {CONFIG} is {value!r}; set it to the number of training")
+        raise refusal(folder, f"{name} in {CONFIG} is {value!r}; set it to the number of training")
     return value
 
 
@@ -356,7 +329,7 @@ def _named(adapter: Adapter, key: str, names: Any, layer: str) -> bool:
     try:
         return re.fullmatch(names, layer) is not None
     except re.error as error:
-        raise _refusal(
+        raise refusal(
             adapter.source,
             f"{key} in {CONFIG}, {names!r}, is not a valid pattern ({error}); correct it",
         ) from None
@@ -381,7 +354,7 @@ def _check_targets(network: Any, adapter: Adapter) -> None:
     ]
     if lost:
         others = f" and {len(lost) - 1} others" if lost[1:] else ""
-        raise _refusal(
+        raise refusal(
             adapter.source,
             f"its target_modules name {lost[0]!r}{others}, but it has no factors for them; save it "
             "again",
@@ -396,13 +369,13 @@ def _check_whole(network: Any, adapter: Adapter) -> None:
     for name, weight in adapter.whole.items():
         expected, shape = _shape(network, name), tuple(weight.shape)
         if expected is not None and expected != shape:
-            raise _refusal(
+            raise refusal(
                 adapter.source,
                 f"it holds {name!r} in full with shape {_times(shape)}, but the model's is "
                 f"{_times(expected)}; use an adapter trained with the same vocabulary",
             )
         if expected is None or not _same(network.get_submodule(name).weight, weight):
-            raise _refusal(
+            raise refusal(
                 adapter.source,
                 f"it holds {name!r} ({_times(shape)}) in full with values other than the model's, "
                 "which is not a low-rank delta; train it without modules_to_save",
@@ -440,5 +413,5 @@ def _times(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _refusal(folder: Path | str, what: str) -> UsageError:
+def refusal(folder: Path | str, what: str) -> UsageError:
     return UsageError(f"method.paths: adapter {str(folder)!r}: {what}")

@@ -231,11 +231,16 @@ def wrong(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, Pa
     larger.resize_token_embeddings(500)
     larger.save_pretrained(place / "larger")
     AutoTokenizer.from_pretrained(model).save_pretrained(place / "larger")
+    shutil.copytree(model, place / "chatty")
+    chatty = AutoTokenizer.from_pretrained(model)
+    chatty.add_tokens(["<chat>"])
+    chatty.save_pretrained(place / "chatty")
     head = {"target_modules": ["lm_head"]}
     return {
         "dora": write_lora(place / "dora", model, use_dora=True),
         "wider": write_lora(place / "of_wider", wider),
         "larger": write_lora(place / "of_larger", place / "larger", **head),
+        "chatty": write_lora(place / "of_chatty", place / "chatty", seed=1),
         "gone": place / "gone",
     }
 
@@ -248,6 +253,13 @@ def wrong(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, Pa
         ("dora", [], "DoRA is not a sum of low-rank deltas"),
         ("wider", [], "is 24 x 20 in the adapter but 24 x 16 in the model"),
         ("larger", [], "'lm_head' in full with shape 500 x 16, but the model's is 401 x 16"),
+        ("chatty", [], "chatty' has 402 tokens, not 401 as in 'model'; use an adapter that was"),
+        (
+            "chatty",
+            ["method.coefficients=mod"],
+            "chatty' has 402 tokens, not 401 as in 'model'; use an adapter that was",
+        ),
+        ("chatty", ["method=merge"], "chatty' has 402 tokens, not 401 as in 'model'"),
         (
             "right",
             ["method.beta=0.7"],

@@ -18,9 +18,10 @@ from paretosteer.errors import UsageError
 from paretosteer.policies.conditioning import Unconditioned
 from paretosteer.policies.control import Control
 from paretosteer.policies.mixing_matrix import coefficients
+from paretosteer.text.adapter_base import base_notes, check_bases
 from paretosteer.text.generate import Decoding
 from paretosteer.text.policy import TextPolicy
-from paretosteer.text.read_peft import add_adapters, base_notes, check_adapters, read_adapter
+from paretosteer.text.read_peft import add_adapters, check_adapters, read_adapter
 from paretosteer.text.samples import Prompt
 from paretosteer.text.write_peft import write_adapter
 
@@ -259,6 +260,38 @@ def test_an_adapter_of_another_base_model_is_noted(llama, tmp_path):
     for other in (tmp_path / "other", "owner/own-chat", "/gone/other"):
         (note,) = notes(other)
         assert f"names the base model {str(other)!r}, and the start model is 'Own'." in note
+
+
+def test_an_adapter_of_a_base_model_with_other_tokens_is_refused(llama, tmp_path):
+    """Though its layers fit."""
+    trained_adapter(llama, tmp_path / "a", r=2)
+    base = tmp_path / "base"
+    rewrite(tmp_path / "a", {"base_model_name_or_path": str(base)})
+    adapter = read_adapter(tmp_path / "a")
+    check_bases([adapter], llama)  # no such folder: nothing to compare
+    llama.network.save_pretrained(base)
+    llama.tokenizer.save_pretrained(base)
+    check_bases([adapter], llama)
+    own = len(llama.tokenizer.get_vocab())
+    grown = copy.deepcopy(llama.tokenizer)
+    grown.add_tokens(["<new>"])
+    grown.save_pretrained(base)
+    told = rf"adapter '.*': its base model '.*base' has {own + 1} tokens, not {own} as in "
+    with pytest.raises(UsageError, match=told):
+        check_bases([adapter], llama)
+    told = rf"has '<new>' as token {own}, which is no token in "
+    own_grown = copy.deepcopy(llama.tokenizer)
+    own_grown.add_tokens(["<other>"])
+    with pytest.raises(UsageError, match=told):  # of the same size
+        check_bases([adapter], replace(llama, tokenizer=own_grown))
+    for file in base.glob("*token*"):
+        file.unlink()
+    check_bases([adapter], llama)  # without a tokenizer by the sizes of the configurations
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"vocab_size": 7}))
+    told = rf"has a vocabulary of 7, not {llama.network.config.vocab_size} as in "
+    with pytest.raises(UsageError, match=told):
+        check_bases([adapter], llama)
 
 
 def test_a_folder_that_is_none(tmp_path):

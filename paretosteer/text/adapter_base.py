@@ -1,0 +1,85 @@
+"""The base model that a PEFT adapter names, compared with the start model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paretosteer.errors import UsageError
+from paretosteer.storage.safetensors_only import read_model_json
+from paretosteer.text.model_source import model_digest
+from paretosteer.text.read_peft import Adapter, refusal
+from paretosteer.text.read_tokenizer import read_tokenizer
+
+if TYPE_CHECKING:
+    from paretosteer.config.schema import Model
+    from paretosteer.text.model import LanguageModel
+
+
+def base_notes(adapters: Iterable[Adapter], model: LanguageModel, start: Model) -> list[str]:
+    """Notes on the adapters that name another base model than the start model.
+
+    Shapes alone do not tell a model from another version of it. A name on the hub is compared
+    without its owner, a folder by its content.
+    """
+    bases = {each.source: each.config.get("base_model_name_or_path") for each in adapters}
+    return [
+        f"Adapter {source!r} names the base model {base!r}, and the start model is {model.name!r}. "
+        "Its layers fit, but it may have been trained on other weights."
+        for source, base in bases.items()
+        if base and not _is_base(str(base), model, start)
+    ]
+
+
+def check_bases(adapters: Iterable[Adapter], model: LanguageModel) -> None:
+    """Raise UsageError if an adapter's base model, where it is a folder, has another vocabulary.
+
+    Its layers would fit, but what it learnt about one token would act on another.
+    """
+    for adapter in adapters:
+        base = str(adapter.config.get("base_model_name_or_path") or "")
+        if base and Path(base).is_dir() and (found := _other_vocabulary(base, model)):
+            raise refusal(
+                adapter.source,
+                f"its base model {base!r} has {found} in {model.name!r}; use an adapter that was "
+                "trained on this model's tokens",
+            )
+
+
+def _other_vocabulary(base: str, model: LanguageModel) -> str:
+    """How the tokens of a model's folder differ from the start model's; empty if they do not."""
+    try:
+        found = read_tokenizer(base, "method.paths").get_vocab()
+    except Exception:  # no tokenizer, or a damaged one: readers raise arbitrary errors
+        return _other_size(base, model)
+    own = model.tokenizer.get_vocab()
+    if len(found) != len(own):
+        return f"{len(found)} tokens, not {len(own)} as"
+    for token, number in found.items():
+        if own.get(token) != number:
+            there = f"number {own[token]}" if token in own else "no token"
+            return f"{token!r} as token {number}, which is {there}"
+    return ""
+
+
+def _other_size(base: str, model: LanguageModel) -> str:
+    """The same by the sizes that the configurations state, without the folder's tokenizer."""
+    try:
+        config = read_model_json(Path(base) / "config.json")
+    except (OSError, ValueError):
+        return ""
+    text = config.get("text_config") or config
+    found, own = text.get("vocab_size"), model.network.config.get_text_config().vocab_size
+    if not isinstance(found, int) or found == own:
+        return ""
+    return f"a vocabulary of {found}, not {own} as"
+
+
+def _is_base(base: str, model: LanguageModel, start: Model) -> bool:
+    """True if a base model is the start model, as far as its files or its name show."""
+    if start.path is not None and Path(base).is_dir():
+        with suppress(UsageError):  # no longer a whole model
+            return model_digest(base) == model_digest(start.path, revision=start.revision)
+    return Path(base).name.casefold() == Path(model.hub_name or model.name).name.casefold()
