@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 REFERENCE = 1.1  # loss of each objective; the start model's is ln 2
 
 
-def _means(losses: FloatArray, preferences: FloatArray) -> FloatArray | None:
-    return losses.mean(axis=0) if losses.shape == preferences.shape else None
+def _negated_means(losses: FloatArray, preferences: FloatArray) -> FloatArray | None:
+    return -losses.mean(axis=0) if losses.shape == preferences.shape else None
 
 
 def _below_reference(losses: FloatArray, preferences: FloatArray) -> float | None:
@@ -26,16 +26,17 @@ def _below_reference(losses: FloatArray, preferences: FloatArray) -> float | Non
 
 METRICS = (
     RowMetric(
-        "dpo_loss_{objective}",
-        "down",
-        "held-out DPO loss of one objective, mean over preferences",
-        title="DPO loss of {objective}",
-        meaning="DPO loss of {objective} on held-out pairs, from the policy's log-probabilities, "
-        "averaged over preferences. Not normalised: the start model's is ln 2 ≈ 0.693.",
+        "negative_dpo_loss_{objective}",
+        "up",
+        "minus the held-out DPO loss of one objective, mean over preferences",
+        title="−DPO loss of {objective}",
+        meaning="Minus the DPO loss of {objective} on held-out pairs, from the policy's "
+        "log-probabilities, averaged over preferences. Not normalised: the start model's is "
+        "−ln 2 ≈ −0.693.",
         format=".4f",
         section="further",
         place=9,
-        function=_means,
+        function=_negated_means,
         needs=("dpo_losses", "preferences"),
     ),
     RowMetric(

@@ -136,8 +136,8 @@ def test_cos_dpo_safe(hub, tmp_path):
         "benchmark.evaluation_prompts=6",
     )
     assert board["points"].tolist() == [11] * len(methods)
-    losses = board[["dpo_loss_helpful", "dpo_loss_harmless"]].to_numpy()
-    assert (abs(losses - np.log(2)) < 0.5).all()
+    losses = board[["negative_dpo_loss_helpful", "negative_dpo_loss_harmless"]].to_numpy()
+    assert (abs(losses + np.log(2)) < 0.5).all()
     assert (board["hypervolume_dpo_loss"] > 0).all()
 
 

@@ -87,7 +87,7 @@ def test_record_and_leaderboard_have_them(pair_files, tmp_path):
     assert any("held-out pairs" in note and "β = 0.1" in note for note in record["notes"])
     board = pd.read_csv(tmp_path / "report" / "leaderboard.csv").iloc[0]
     for name in ("helpful", "harmless"):
-        assert board[f"dpo_loss_{name}"] == pytest.approx(math.log(2), abs=1e-5)
+        assert board[f"negative_dpo_loss_{name}"] == pytest.approx(-math.log(2), abs=1e-5)
     assert board["hypervolume_dpo_loss"] == pytest.approx((1.1 - math.log(2)) ** 2, abs=1e-5)
 
 

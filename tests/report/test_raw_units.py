@@ -121,8 +121,8 @@ def test_dpo_losses_of_a_record(tmp_path: Path) -> None:
     losses = [[0.5, 0.9], [0.6, 0.7], [0.65, 0.65], [0.7, 0.6], [1.2, 0.4]]
     write_cell(tmp_path, "clp", concave(2.0), changes={"measures": {"dpo_losses": losses}})
     (row,) = write_report([tmp_path]).leaderboard.to_dict("records")
-    assert row["dpo_loss_sentiment"] == pytest.approx(0.73)
-    assert row["dpo_loss_variety"] == pytest.approx(0.65)
+    assert row["negative_dpo_loss_sentiment"] == pytest.approx(-0.73)
+    assert row["negative_dpo_loss_variety"] == pytest.approx(-0.65)
     expected = staircase(-np.array(losses), (-1.1, -1.1))
     assert row["hypervolume_dpo_loss"] == pytest.approx(expected)
 

@@ -77,7 +77,9 @@ def test_every_built_in_metric_is_listed_titled_and_in_the_leaderboard(tmp_path:
         assert set(own) <= set(board)
     reserved = {name for column in columns.BUILT_IN for name in column.names}
     varying = {
-        name for name in board if name.startswith(("controllability_", "range_", "dpo_loss_"))
+        name
+        for name in board
+        if name.startswith(("controllability_", "range_", "negative_dpo_loss_"))
     }
     assert set(board) <= reserved | varying
 

@@ -92,12 +92,12 @@ def test_raw_units_and_measures_are_measured_again(tmp_path: Path) -> None:
     assert only(tmp_path, "report").line == "trusted"
     change(tmp_path / "report" / "report.json", lambda report: forge(report["tables"][0]))
     line = only(tmp_path, "report").line
-    assert "hypervolume_raw" in line and "dpo_loss_variety 9" in line
+    assert "hypervolume_raw" in line and "negative_dpo_loss_variety 9" in line
 
 
 def forge(table: dict[str, Any]) -> None:
     table["raw_reference"] = [-8.0, -9.0]
-    table["rows"][0]["figures"]["dpo_loss_variety"] = 9
+    table["rows"][0]["figures"]["negative_dpo_loss_variety"] = 9
 
 
 def test_measures_of_another_number_of_points_are_seen(tmp_path: Path) -> None:
