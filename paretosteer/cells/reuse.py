@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from paretosteer.cells import provenance
 from paretosteer.cells.config_yaml import restore_config
+from paretosteer.cells.maker import Maker
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.record import RECORD, Record, ScoredRecord, read_record
-from paretosteer.cells.state import STAGES
+from paretosteer.cells.state import STAGES, State
 from paretosteer.errors import UsageError
 from paretosteer.plugins.in_use import used
 from paretosteer.runtime.progress import say
@@ -23,6 +24,13 @@ def existing_record(plan: CellPlan) -> Record | None:
         return record
     if (record := skipped_record(plan)) is not None:
         say(f"{plan.title}: {record.status} before, not tried again")
+        if has_other_inputs(plan, record):
+            say(
+                f"{plan.title}: warning: its inputs have changed since, such as the file of its "
+                "preferences; the record is of the earlier ones, so run it without "
+                "overwrite=never"
+            )
+        _say_maker(plan, record, plan.state)
     return record
 
 
@@ -50,9 +58,17 @@ def _finished(plan: CellPlan) -> Record | None:
         return None
     restore_config(plan.folder, record, say)
     say(f"{plan.title}: finished before, reused")
+    _say_maker(plan, record, state)
+    return record
+
+
+def _say_maker(plan: CellPlan, record: Record, state: State) -> None:
+    """Say where the stages of a kept record have another maker than they would have now."""
     if record.source_digest != provenance.source_digest(used(plan.config)):
         say(f"{plan.title}: note: made by other code (commit {record.git.commit})")
-    return record
+    done = [name for name in record.stages if name in state.stages]
+    for caveat in Maker.of(plan).other_origins(state, done):
+        say(f"{plan.title}: note: {caveat}")
 
 
 def skipped_record(plan: CellPlan) -> Record | None:
@@ -64,6 +80,11 @@ def skipped_record(plan: CellPlan) -> Record | None:
     except UsageError:
         return None
     return record if record.config == plan.config.model_dump(mode="json") else None
+
+
+def has_other_inputs(plan: CellPlan, record: Record) -> bool:
+    """True if a file that a recorded stage read has changed, such as that of the preferences."""
+    return any(plan.digests.get(name) != known for name, known in record.stages.items())
 
 
 def delete_results(plans: Sequence[CellPlan]) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cached_property
 from typing import Any
 
 from paretosteer import benchmark_outputs, method_outputs
-from paretosteer.cells import provenance, record_content
+from paretosteer.cells import record_content
 from paretosteer.cells.cell_tracker import CellTracker
 from paretosteer.cells.config_yaml import write_config
 from paretosteer.cells.drift_warning import say_drift_warning
 from paretosteer.cells.evaluation import Evaluation
+from paretosteer.cells.maker import Maker
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.process_group import ProcessGroup
 from paretosteer.cells.record import RECORD, Record, write_record
@@ -34,6 +34,7 @@ from paretosteer.runtime.progress import say, stage
 from paretosteer.runtime.terminal import plural
 from paretosteer.storage.atomic import atomic_write, remove
 from paretosteer.storage.locks import owned
+from paretosteer.storage.origin import Uses, uses
 from paretosteer.training.snapshots import Journal
 from paretosteer.training.trainer import OnStep, Trainer
 
@@ -56,9 +57,9 @@ def run_cell(
     if not are_several() and (record := existing_record(plan)) is not None:
         return record
     try:
-        with known_state():
+        with known_state(), uses() as entries:
             seed_generators(plan.config.seed)
-            return _run(CellRun(plan, tracker, failures or SharedFailures()))
+            return _run(CellRun(plan, tracker, failures or SharedFailures(), entries))
     finally:
         memory.free_memory()  # a sweep runs many cells in one process
 
@@ -76,18 +77,27 @@ def _run(run: CellRun) -> Record | None:
 class CellRun:
     """One run of a cell. `stages` is the sequence; the other methods are its steps."""
 
-    def __init__(self, plan: CellPlan, tracker: CellTracker, failures: SharedFailures):
-        """Build benchmark and method. Nothing is written to the cell's folder yet."""
+    def __init__(
+        self, plan: CellPlan, tracker: CellTracker, failures: SharedFailures, entries: Uses
+    ):
+        """Build benchmark and method. Nothing is written to the cell's folder yet.
+
+        `entries` collects the entries of the cache that the cell uses.
+        """
         self.plan, self.tracker, self.failures = plan, tracker, failures
+        self.entries = entries
         self.config, self.folder = plan.config, plan.folder
         self.stage = "prepare"  # named in the record if the cell fails
         self.drift_warned = False  # once is enough for a cell
+        self.caveats: list[str] = []  # about reused work, for the record
         stage(plan.title, "preparing")
         check_reachable()
         plan.check_inputs()
         memory.reset_peak()
         self.method = plan.method()
         self.setting = Setting.of(self.config, plan.model_key, say)
+        self.maker = Maker.of(plan, self.setting.device.type)
+        entries.device = self.maker.device
         with failures.once(plan):
             self.benchmark = plan.benchmark_class(plan.benchmark_options, self.setting)
         self.method.bind(self.benchmark.objectives)
@@ -104,9 +114,8 @@ class CellRun:
         done = self.state.finished(self.plan.digests)
         for finished in done:
             self.partial.clear(finished)
-        caveats = self.other_code(done)
-        for caveat in caveats:
-            say(f"{self.plan.title}: note: {caveat}")
+        for caveat in self.maker.caveats(self.state, done):
+            self.add_caveat(caveat)
         with self.benchmark.engine(self.folder) as engine:
             if "train" not in done:
                 self.check_engine(engine)
@@ -124,7 +133,9 @@ class CellRun:
         results = record_content.results(
             self.plan, self.state, self.method, self.benchmark, self.points
         )
-        results["notes"] += caveats
+        for caveat in self.entries.caveats():
+            self.add_caveat(caveat)
+        results["notes"] += self.caveats
         return self.record("ok", **results)
 
     def check_engine(self, engine: SamplingEngine) -> None:
@@ -186,6 +197,8 @@ class CellRun:
         if shared is not None:
             account, parts = shared.cost(account), shared.facts["parts"]
             seconds += shared.facts["seconds"]
+            for caveat in shared.facts["caveats"]:
+                self.add_caveat(caveat)
         facts = {
             "account": asdict(account),
             "parts": parts,
@@ -293,18 +306,17 @@ class CellRun:
 
     def finish(self, stage: str, files: list[str], facts: dict[str, Any]) -> None:
         """Mark a stage as finished and remove its pieces."""
-        self.state.finish(stage, self.plan.digests[stage], files, facts | {"code": self.code})
+        for caveat in self.entries.caveats():
+            self.add_caveat(caveat)
+        facts |= self.maker.facts | {"caveats": list(self.caveats)}
+        self.state.finish(stage, self.plan.digests[stage], files, facts)
         self.partial.clear(stage)
 
-    def other_code(self, done: Sequence[str]) -> list[str]:
-        """Caveat about those of the finished stages that were made by other code, if any."""
-        other = [name for name in done if self.state.facts(name).get("code") != self.code]
-        return [f"Made by other code, and reused: {', '.join(other)}."] if other else []
-
-    @cached_property
-    def code(self) -> str:
-        """Digest of the code of this process and of the cell's plug-ins."""
-        return provenance.source_digest(used(self.config))
+    def add_caveat(self, caveat: str) -> None:
+        """Say once what the record will note."""
+        if caveat not in self.caveats:
+            say(f"{self.plan.title}: note: {caveat}")
+            self.caveats.append(caveat)
 
     def trainer(self, on_step: OnStep | None = None) -> Trainer:
         """A trainer that writes snapshots and resumes from them."""

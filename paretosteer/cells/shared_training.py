@@ -15,11 +15,8 @@ from typing import Any
 
 from paretosteer import method_outputs
 from paretosteer.benchmark import Benchmark
-from paretosteer.cells import provenance
+from paretosteer.cells.maker import Maker
 from paretosteer.cells.plan import CellPlan
-from paretosteer.cells.record import read_record
-from paretosteer.errors import UsageError
-from paretosteer.plugins.in_use import used
 from paretosteer.runtime.progress import say
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.cache import cached, existing
@@ -49,7 +46,7 @@ class SharedTraining:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Its `account`, `parts` and `seconds`."""
+        """Its `account`, `parts`, `seconds` and `caveats`."""
         facts: dict[str, Any] = json.loads((self.folder / _FACTS).read_text())
         return facts
 
@@ -72,51 +69,41 @@ def find_shared(plan: CellPlan, device: str) -> SharedTraining | None:
 
 def make_shared(plan: CellPlan, benchmark: Benchmark, trainer: Trainer) -> SharedTraining:
     """Training of the planned cell, trained with `trainer` if no cell has done it."""
+    device = benchmark.setting.device.type
 
     def make(folder: Path) -> None:
-        if not _copy_from_sweep(plan, folder):
+        if not _copy_from_sweep(plan, device, folder):
             method = plan.method()
             method.train(benchmark, trainer)
             method_outputs.save(plan.config.method.name, method, folder / "checkpoint")
             trainer.write_log(folder / _LOG, [o.name for o in benchmark.objectives])
             account, seconds = asdict(trainer.account), trainer.seconds
             facts = {"account": account, "parts": trainer.parts, "seconds": seconds}
-            write_json(folder / _FACTS, facts)
+            write_json(folder / _FACTS, facts | {"caveats": []})  # the cache keeps its own
 
-    return SharedTraining(cached(KIND, _key(plan, benchmark.setting.device.type), make))
+    return SharedTraining(cached(KIND, _key(plan, device), make))
 
 
-def _copy_from_sweep(plan: CellPlan, folder: Path) -> bool:
+def _copy_from_sweep(plan: CellPlan, device: str, folder: Path) -> bool:
     """Copy the training of the sweep's own cell, waiting for a job that works on it."""
     cell = plan.folder
     if not cell.is_dir():
         return False
     with owned(cell, say, wait=True):
-        try:
-            record = read_record(cell)
-        except UsageError:
-            return False
-        plugins, state = used(plan.config), plan.state
-        code = (provenance.source_digest(plugins), provenance.versions(plugins))
-        if (record.source_digest, record.versions) != code:
-            return False
+        state = plan.state
         if "train" not in state.finished(plan.digests):
+            return False
+        facts = state.facts("train")
+        # What trains here trains in one process.
+        if not Maker.of(plan, device).made(facts) or facts["processes"] > 1:
             return False
         shutil.copytree(cell / "checkpoint", folder / "checkpoint")
         shutil.copy(cell / _LOG, folder / _LOG)
-        facts = state.facts("train")
-    seconds = facts["seconds"]["train"]
-    own = {"account": facts["account"], "parts": facts["parts"], "seconds": seconds}
-    write_json(folder / _FACTS, own)
+    own = {name: facts[name] for name in ("account", "parts", "caveats")}
+    write_json(folder / _FACTS, own | {"seconds": facts["seconds"]["train"]})
     return True
 
 
 def _key(plan: CellPlan, device: str) -> dict[str, Any]:
     """Everything that a training depends on, code and libraries included."""
-    plugins = used(plan.config)
-    return {
-        "train": plan.train_digest,
-        "code": provenance.source_digest(plugins),
-        "versions": provenance.versions(plugins),
-        "device": device,
-    }
+    return {"train": plan.train_digest, **Maker.of(plan, device).facts}

@@ -244,7 +244,7 @@ class _Outlook:
 
 def _outlook(cell: PlannedCell, from_scratch: bool) -> _Outlook:
     """What of a cell does not run again, and the cost of the rest."""
-    from paretosteer.cells.reuse import skipped_record
+    from paretosteer.cells.reuse import has_other_inputs, skipped_record
     from paretosteer.cells.state import STAGES
 
     plan = cell.plan
@@ -254,7 +254,8 @@ def _outlook(cell: PlannedCell, from_scratch: bool) -> _Outlook:
         return _Outlook(cell, "to do", plan.steps, samples=True)
     cached = plan.cached_stages
     if "score" not in cached and (record := skipped_record(plan)):
-        return _Outlook(cell, f"{record.status} before, left alone", 0, samples=False)
+        changed = "; its inputs have changed" if has_other_inputs(plan, record) else ""
+        return _Outlook(cell, f"{record.status} before, left alone{changed}", 0, samples=False)
     if cached == list(STAGES):
         return _Outlook(cell, "finished", 0, samples=False)
     if cached:

@@ -25,6 +25,11 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(_gpu() if name == "cuda" else name)
 
 
+def device_kind(name: str) -> str:
+    """Kind of the device of this name, such as `cuda`, whether or not it is present."""
+    return resolve_device(name).type if name == "auto" else name.partition(":")[0]
+
+
 def _gpu() -> str:
     """GPU of this process; each process has its own under `accelerate launch`."""
     return f"cuda:{os.environ['LOCAL_RANK']}" if are_several() else "cuda"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer.errors import UsageError
+from paretosteer.storage import origin
 from paretosteer.storage.atomic import (
     DRAFT,
     atomic_folder,
@@ -30,12 +31,16 @@ def root() -> Path:
     return Path(os.environ.get("PARETOSTEER_CACHE") or Path.home() / ".cache" / "paretosteer")
 
 
-def cached(kind: str, key: Key | Callable[[], Key], make: Callable[[Path], None]) -> Path:
+def cached(
+    kind: str, key: Key | Callable[[], Key], make: Callable[[Path], None], *, exact: bool = False
+) -> Path:
     """Folder of the entry `key` of one kind; `make(folder)` fills it if it does not exist.
 
     `key` (JSON-like) is everything that the content depends on: a function where this includes
-    files that `make` reads. If several jobs ask, one makes the entry and the others wait. An entry
-    whose files or key do not match its manifest is made again.
+    files that `make` reads. Libraries and device need not be part of it: the manifest names them,
+    and the records of cells say where they differ (`origin`). An `exact` entry does not depend on
+    them. If several jobs ask, one makes the entry and the others wait. An entry whose files or key
+    do not match its manifest is made again.
 
     Raises
     ------
@@ -60,32 +65,46 @@ def cached(kind: str, key: Key | Callable[[], Key], make: Callable[[Path], None]
     with FileLock(cleared(folder.with_suffix(".lock"))):
         problem = _problem(folder, kind, own)
         if problem is None:
+            _note_use(kind, folder)
             return folder
         if folder.exists():
             log.warning("cache entry %s %s; rebuilding it", folder, problem)
         with atomic_folder(folder) as draft:
-            with known_state():  # a notebook may ask, and others use the entry
+            # A notebook may ask, and others use the entry.
+            with known_state(), origin.uses() as parts:
                 make(draft)
             if digest(_current(key)) != digest(own):
-                remove(unfinished(folder))
+                _remove_unfinished(folder)
                 raise UsageError(
                     f"{kind}: a file from which it is made was edited meanwhile; run the command "
                     "again"
                 )
-            write_json(draft / MANIFEST, {"kind": kind, "key": own, "files": _files(draft)})
-        remove(unfinished(folder))
+            made = [] if exact else [parts.here()]
+            for part, origins in parts.origins.items():
+                origin.note_use(part, origins)
+                made += [each for each in origins if each not in made]
+            manifest = {"kind": kind, "key": own, "files": _files(draft), "made": made}
+            write_json(draft / MANIFEST, manifest)
+        _remove_unfinished(folder)
+    _note_use(kind, folder)
     return folder
 
 
 def unfinished(folder: Path) -> Path:
-    """Folder beside the `folder` that `make` fills; snapshots in it outlive a killed process."""
-    return folder.with_name(f".unfinished-{folder.name.removeprefix(DRAFT)}")
+    """Folder beside the `folder` that `make` fills; snapshots in it outlive a killed process.
+
+    Work continues from them under the same libraries and on the same kind of device only.
+    """
+    return folder.with_name(f"{_unfinished(folder)}{digest(origin.here())[:8]}")
 
 
 def existing(kind: str, key: Key) -> Path | None:
     """Folder of an entry that is complete; None if there is none."""
     folder = entry(kind, key)
-    return folder if folder.is_dir() and _problem(folder, kind, key) is None else None
+    if not folder.is_dir() or _problem(folder, kind, key) is not None:
+        return None
+    _note_use(kind, folder)
+    return folder
 
 
 def entry(kind: str, key: Key) -> Path:
@@ -95,6 +114,19 @@ def entry(kind: str, key: Key) -> Path:
 
 def _current(key: Key | Callable[[], Key]) -> Key:
     return key() if callable(key) else key
+
+
+def _unfinished(folder: Path) -> str:
+    return f".unfinished-{folder.name.removeprefix(DRAFT)}-"
+
+
+def _remove_unfinished(folder: Path) -> None:
+    for path in folder.parent.glob(f"{_unfinished(folder)}*"):
+        remove(path)
+
+
+def _note_use(kind: str, folder: Path) -> None:
+    origin.note_use(kind, read_json(folder, MANIFEST).get("made", []))
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -32,9 +32,7 @@ def dataset_files(source: Source) -> list[Path] | None:
     if not Path(source.path).is_dir() or _saved(source):
         return None
     try:
-        builder = load_dataset_builder(
-            source.path, name=source.config, data_dir=source.folder, revision=source.revision
-        )
+        builder = load_dataset_builder(source.path, name=source.config, data_dir=source.folder)
     except Exception as error:  # loaders raise arbitrary errors
         raise UsageError(_unloaded(source, error)) from None
     splits = {
@@ -64,10 +62,10 @@ def _kept_rows(source: Source) -> Any:
     def make(folder: Path) -> None:
         # Also what it unpacks goes here: it finds an unpacked archive again by its path alone.
         with TemporaryDirectory(dir=folder) as own_cache:
-            rows = _loaded(source, revision=source.revision, cache_dir=own_cache)
+            rows = _loaded(source, cache_dir=own_cache)
             rows.save_to_disk(str(folder / "rows"))
 
-    return load_from_disk(str(cached("rows", key, make) / "rows"))
+    return load_from_disk(str(cached("rows", key, make, exact=True) / "rows"))
 
 
 def _saved_rows(source: Source) -> Any:

@@ -1,0 +1,95 @@
+"""Libraries and device by which work was done, and what is said where others reuse it.
+
+They are no part of a cell's identity, nor of the keys of units, pools, start and reward models.
+Another release rarely changes more than the last digits, while other keys would repeat days of work
+after every upgrade. They would also split a sweep: its later cells would get another start model
+and other units than its earlier ones, and could not be compared with them. So the work is reused,
+and the record of every cell that reuses it says by what it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from paretosteer.runtime.libraries import library_versions
+
+Origin = Mapping[str, Any]  # `versions` by library, and `device` (its kind; None: not known)
+
+
+def origin(versions: Mapping[str, str], device: str | None) -> Origin:
+    """Origin of work that is done now."""
+    return {"versions": dict(versions), "device": device}
+
+
+def differences(made: Origin, here: Origin) -> list[str]:
+    """What differs between two origins, such as `torch 2.8.0 (here 2.9.1)`."""
+    old, new = made["versions"], here["versions"]
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    found = [f"{name} {old.get(name, 'none')} (here {new.get(name, 'none')})" for name in names]
+    if None not in (made["device"], here["device"]) and made["device"] != here["device"]:
+        found.append(f"device {made['device']} (here {here['device']})")
+    return found
+
+
+def caveats(reused: Mapping[str, Sequence[Origin]], here: Origin, where: str = "") -> list[str]:
+    """Sentences about work of other origins, which is given by its name."""
+    named: dict[str, list[str]] = {}
+    for name, origins in reused.items():
+        for made in origins:
+            if other := ", ".join(differences(made, here)):
+                named.setdefault(other, []).append(name)
+    return [
+        f"Made with {other}, and reused{where}: {', '.join(dict.fromkeys(names))}."
+        for other, names in named.items()
+    ]
+
+
+@dataclass
+class Uses:
+    """Entries of the cache that were used within a block, by kind."""
+
+    device: str | None = None  # of the block, once it is known
+    origins: dict[str, list[Origin]] = field(default_factory=dict)
+
+    def add(self, kind: str, origins: Sequence[Origin]) -> None:
+        """Note the use of an entry."""
+        own = self.origins.setdefault(kind, [])
+        own += [each for each in origins if each not in own]
+
+    def here(self) -> Origin:
+        """Origin of what is made now."""
+        return origin(library_versions(), self.device)
+
+    def caveats(self) -> list[str]:
+        """Sentences about entries of other origins."""
+        return caveats(self.origins, self.here(), " from the cache")
+
+
+_uses: ContextVar[Uses | None] = ContextVar("uses", default=None)
+
+
+@contextmanager
+def uses() -> Iterator[Uses]:
+    """Collect the entries of the cache that are used within the block."""
+    outer = _uses.get()
+    inner = Uses(outer.device if outer else None)
+    token = _uses.set(inner)
+    try:
+        yield inner
+    finally:
+        _uses.reset(token)
+
+
+def here() -> Origin:
+    """Origin of what is made now, on the device of the current block if there is one."""
+    return (_uses.get() or Uses()).here()
+
+
+def note_use(kind: str, origins: Sequence[Origin]) -> None:
+    """Tell the current block, if there is one, that an entry is used."""
+    if (current := _uses.get()) is not None:
+        current.add(kind, origins)
