@@ -21,7 +21,9 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from paretosteer.errors import UsageError
 from paretosteer.policies.active_banks import ActiveBanks, Layout
+from paretosteer.runtime.overrides import overridden
 
 MERGED = 2**18  # most entries of a layer's merged weights: 1 MB stays in a core's cache
 
@@ -171,6 +173,11 @@ class BankedLinear(LinearBanks):
         trainable_scale: bool = False,
     ):
         super().__init__(base, active)
+        if own := overridden(type(self), ("change", "delta", "factors"), "forward"):
+            raise UsageError(
+                f"{type(self).__name__}: overrides {', '.join(own)}, which the forward pass of "
+                "BankedLinear does not call; override `forward` too, or subclass LinearBanks"
+            )
         self.layout: Layout = tuple(layout)
         out, inner = self.shape
         device = self.weight.device

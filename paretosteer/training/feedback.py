@@ -24,11 +24,15 @@ from paretosteer.interfaces import Array, Exact, Lists
 from paretosteer.policies.control import Control
 from paretosteer.policies.kl import one_sample_kl
 from paretosteer.policies.protocols import Policy
+from paretosteer.runtime.overrides import overridden
 from paretosteer.training.draws import Draws
 from paretosteer.training.scoring import Scorer
 
 GRACE = 1000  # smallest number of training samples over which scoring failures are judged
 STD_FLOOR = 1e-4  # added to standard deviations that divide, GDPO's value
+
+# What an expectation does in its own way, where a benchmark can sum over samples.
+_SAMPLED = ("__init__", "collect", "loss", "scalarise", "state", "load_state")
 
 # A term of the loss from weights (lists, m) and per-objective losses (lists, m).
 Penalty = Callable[[Tensor, Tensor], Tensor]
@@ -196,7 +200,9 @@ class Reward(Feedback):
     """
 
     source = "reward"
-    exact: ClassVar[type[Expectation]] = Expectation  # where a benchmark can sum over samples
+    # Replaces it where a benchmark can sum over samples; a subclass that overrides a method of this
+    # class needs its own.
+    exact: ClassVar[type[Expectation]] = Expectation
 
     def __init__(
         self,
@@ -222,6 +228,12 @@ class Reward(Feedback):
     def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:
         """Sampled policy gradient, or the exact one where the benchmark can sum over samples."""
         if isinstance(benchmark, Exact):
+            if own := overridden(cls, _SAMPLED, "exact"):
+                raise UsageError(
+                    f"feedback {cls.__name__}: overrides {', '.join(own)}, but {benchmark.name} "
+                    f"sums over all samples with {cls.exact.__name__} instead; set `exact` to a "
+                    "subclass of Expectation that does the same, or override `of`"
+                )
             return cls.exact.of(benchmark, options, trainer)
         o = options
         decoupled = o.advantage == "decoupled"

@@ -533,3 +533,19 @@ def test_a_mixture_cannot_be_exported(tmp_path: Path, capsys: pytest.CaptureFixt
         (line,) = errors(capsys.readouterr().err)
         assert f"--as {form}: this policy mixes the next-token scores of several models" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_banks_whose_override_the_forward_pass_would_ignore_are_refused() -> None:
+    class Halved(BankedLinear):
+        def change(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    class Whole(Halved):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = self.base(x)
+            return y + self.change(x)
+
+    base, active = nn.Linear(3, 3), ActiveBanks()
+    with pytest.raises(UsageError, match=r"^Halved: overrides change, which the forward pass"):
+        Halved(base, [(2, 1.0)], active)
+    assert Whole(base, [(2, 1.0)], active).count == 1

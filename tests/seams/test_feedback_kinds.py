@@ -18,7 +18,8 @@ from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.plugins import in_use, single_files
 from paretosteer.sweeps.compose import compose_cell
 from paretosteer.training.draws import Draws
-from paretosteer.training.feedback import Preference
+from paretosteer.training.feedback import Expectation, Preference, Reward
+from paretosteer.training.tchebycheff import TchebycheffReward
 
 # DPO on the objective of the largest weight, with the others' rewards as margin (arXiv 2310.03708).
 PLUGIN = '''
@@ -29,7 +30,8 @@ import numpy as np
 import torch
 
 from paretosteer.errors import UnsupportedError
-from paretosteer.training.feedback import Preference
+from paretosteer.training.feedback import Expectation, Preference, Reward
+from paretosteer.training.tchebycheff import TchebycheffReward
 
 
 class Margin(Preference):
@@ -184,3 +186,39 @@ def test_a_margin_and_a_penalty_change_the_loss_as_written() -> None:
     )
     cosine = torch.cosine_similarity(torch.full((5, 2), 0.5), losses, dim=1).mean()
     torch.testing.assert_close(aligned, found - 0.05 * cosine)
+
+
+class Other(Reward):
+    def loss(self, policy, batch, draws, control):  # type: ignore[no-untyped-def]
+        return -super().loss(policy, batch, draws, control)
+
+
+class Further(TchebycheffReward):
+    def scalarise(self, draws, z, kl):  # type: ignore[no-untyped-def]
+        return draws
+
+
+class Named(Reward):
+    """Overrides nothing that an expectation does in its own way."""
+
+    version = "2"
+
+
+class OtherExpectation(Expectation):
+    pass
+
+
+class WithExact(Other):
+    exact = OtherExpectation
+
+
+@pytest.mark.parametrize(("kind", "method"), [(Other, "loss"), (Further, "scalarise")])
+def test_a_reward_of_your_own_is_never_replaced_by_the_built_in_expectation(
+    kind: type[Reward], method: str
+) -> None:
+    bandit = make_benchmark("bandit", contexts=4, actions=4)
+    options, trainer = make_method("clp").options, make_trainer(bandit, seed=0, steps=1)
+    with pytest.raises(UsageError, match=rf"^feedback {kind.__name__}: overrides {method}, but"):
+        kind.of(bandit, options, trainer)
+    assert isinstance(Named.of(bandit, options, trainer), Expectation)
+    assert isinstance(WithExact.of(bandit, options, trainer), OtherExpectation)
