@@ -279,6 +279,19 @@ def test_one_cell_per_seed_counts(tmp_path: Path) -> None:
     (row,) = found.tables[0].rows
     assert [replicate.cell.path for replicate in row.replicates] == [new]
     assert found.superseded == {old: new}
+    assert not row.replaced  # copies of one cell
+
+
+@pytest.mark.parametrize("other", ["source_digest", "identity"])
+def test_a_cell_that_other_code_or_files_replaced_is_named(tmp_path: Path, other: str) -> None:
+    """As where a plug-in was edited and then restored: the restored one's cell is the older."""
+    restored = write_cell(tmp_path / "a", "clp", line)
+    changes = {"created": "2025-06-01T00:00:00Z", other: "0" * (64 if "_" in other else 10)}
+    edited = write_cell(tmp_path / "b", "clp", concave(3.0), changes=changes)
+    result = only(tmp_path)
+    said = f"clp: {restored} has the same settings and seed as {edited}, but was made by other code"
+    for told in (notes(result), warnings(result)):
+        assert [each for each in told if each.startswith(said)]
 
 
 def test_a_retry_elsewhere_makes_good(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ class Row:
     options: Mapping[str, Any]
     cells: tuple[Cell, ...]  # one per seed and fold
     replicates: tuple[Replicate, ...]  # scored cells
+    # Scored cells, each with the one that counts in its place, which other code or inputs made.
+    replaced: tuple[tuple[Cell, Cell], ...] = ()
 
     @property
     def status(self) -> str:
@@ -158,6 +160,8 @@ class _Draft:
         used = sorted(best.values(), key=_turn)
         paths = {cell.path for cell in used}
         replicates = (each for each in self.replicates if each.cell.path in paths)
+        unused = [each.cell for each in self.replicates if each.cell.path not in paths]
+        replaced = [(cell, best[cell.turn]) for cell in unused]
         row = Row(
             label="",
             method=used[0].method,
@@ -165,9 +169,15 @@ class _Draft:
             options=row_key.configuration(used[0].config, used[0].method_files),
             cells=tuple(used),
             replicates=tuple(sorted(replicates, key=lambda each: each.key)),
+            replaced=tuple(pair for pair in replaced if _made_by(pair[0]) != _made_by(pair[1])),
         )
         superseded = {cell.path: best[cell.turn].path for cell in cells if cell.path not in paths}
         return row, superseded
+
+
+def _made_by(cell: Cell) -> tuple[str, str]:
+    """Identity and code of a scored cell."""
+    return cell.results.identity, cell.results.source_digest
 
 
 def _turn(cell: Cell) -> tuple[int, float]:

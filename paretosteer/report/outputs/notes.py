@@ -80,7 +80,8 @@ def not_compared(result: TableResult) -> list[str]:
 
 def cell_notes(result: TableResult) -> list[str]:
     """Notes on the cells behind a table: their source code, data and reward models."""
-    return [*_sources(result.scored), *_recorded(result.scored)]
+    scored = result.scored
+    return [*_replaced(scored), *_sources(scored), *_recorded(scored)]
 
 
 def warnings(result: TableResult) -> list[str]:
@@ -88,6 +89,7 @@ def warnings(result: TableResult) -> list[str]:
     scored = result.scored
     return [
         *_readable(list(_changed(scored))),
+        *_readable(list(_replaced(scored))),
         *_smoke(scored),
         *_damage_line(scored),
         *_engines(scored),
@@ -481,6 +483,17 @@ def _outside(result: TableResult) -> Iterator[str]:
                 if outside != 1
                 else f"{each.row.label}: 1 point per {result.noun} does not exceed the reference "
                 "point and adds no hypervolume."
+            )
+
+
+def _replaced(rows: tuple[RowResult, ...]) -> Iterator[str]:
+    """Cells whose settings are those of another one that counts, made by other code or inputs."""
+    for each in rows:
+        for cell, counting in each.row.replaced:
+            yield (
+                f"{each.row.label}: {cell.path} has the same settings and seed as {counting.path}, "
+                "but was made by other code or from other files; only the latter, which is newer, "
+                "counts."
             )
 
 
