@@ -13,6 +13,7 @@ import paretosteer.metrics
 from paretosteer.benchmarks.papers.task_items import Item
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.interfaces import Array
+from paretosteer.plugins.local_modules import local_digests
 from paretosteer.storage.digest import digest, file_digest
 from paretosteer.text.rewards import (
     RewardModel,
@@ -25,6 +26,9 @@ from paretosteer.text.rewards.reward_spec import OF_SEGMENTS
 
 if TYPE_CHECKING:
     import torch
+
+# Settings that belong to the weights of one reward model.
+_SCORED = ("logit", "against", "sign", "probability", "mean", "std")
 
 HUB = Path(paretosteer.metrics.__file__).parent / "hub"
 
@@ -75,6 +79,18 @@ class MetricSpec:
             )
         return file
 
+    def files(self) -> dict[str, str]:
+        """Digest of every file that the module may read: its folder's, and modules it imports."""
+        folder = self.file.parent
+        found = {
+            path.relative_to(folder).as_posix(): file_digest(path)
+            for path in folder.rglob("*")
+            if path.is_file() and path.parent.name != "__pycache__"
+        }
+        for path in folder.rglob("*.py"):
+            found |= local_digests(path.read_bytes(), path.parent)
+        return found
+
 
 Spec = RewardSpec | MetricSpec
 
@@ -101,11 +117,26 @@ def spec_of(name: str, given: Any, published: Mapping[str, Any]) -> Spec:
     return MetricSpec(name, **settings)
 
 
+def kept_settings(spec: Spec, given: Any, published: Mapping[str, Any]) -> str | None:
+    """Caveat on a model other than the published one, whose scores its settings still change."""
+    own = given if isinstance(given, Mapping) else {}
+    if not isinstance(spec, RewardSpec) or spec.path == published.get("path"):
+        return None
+    kept = {key: published[key] for key in _SCORED if key in published and key not in own}
+    settings = ", ".join(f"{key} {value}" for key, value in kept.items())
+    return (
+        f"{spec.name}: scored by {spec.path} with the settings published for "
+        f"{published['path']} ({settings})."
+        if kept
+        else None
+    )
+
+
 def spec_digest(spec: Spec) -> str:
     """Digest of everything that the scores depend on."""
     if isinstance(spec, RewardSpec):
         return reward_digest(spec)
-    return digest({"metric": file_digest(spec.file), "key": spec.key})
+    return digest({"metric": spec.files(), "key": spec.key})
 
 
 def load_scorer(spec: Spec, device: torch.device) -> Scorer:

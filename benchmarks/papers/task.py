@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from paretosteer.benchmarks.papers.scorers import Scorer, Spec, load_scorer, spec_digest, spec_of
+from paretosteer.benchmarks.papers.scorers import (
+    Scorer,
+    Spec,
+    kept_settings,
+    load_scorer,
+    spec_digest,
+    spec_of,
+)
 from paretosteer.benchmarks.papers.task_data import Found, Part, data_digest, parts_of, read_items
 from paretosteer.benchmarks.papers.task_items import Item, Row, asked
 from paretosteer.benchmarks.papers.task_options import TaskOptions
@@ -171,6 +178,7 @@ class Task(TextBenchmark):
             str(self.found),
             *self._refused_notes,
             *self._fitter.notes,
+            *self._kept_settings(),
             *self._scorer_notes(),
         ]
 
@@ -270,6 +278,12 @@ class Task(TextBenchmark):
         for stop in self.stops:
             text = text.partition(stop)[0]
         return text.strip()
+
+    def _kept_settings(self) -> Iterator[str]:
+        published = self.Options().rewards
+        for name, spec in zip(self._chosen(self.options), self._specs(self.options), strict=True):
+            if note := kept_settings(spec, self.options.rewards.get(name), published[name]):
+                yield note
 
     def _scorer_notes(self) -> Iterator[str]:
         yield from (scorer.note for scorer in self.scorers if scorer.note is not None)

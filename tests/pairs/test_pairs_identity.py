@@ -145,3 +145,10 @@ def test_a_hub_name_that_reads_files_outside_its_commit_is_refused(monkeypatch, 
     with pytest.raises(UsageError, match=r"^benchmark.pairs.x: .* its commit does not cover"):
         Source.of("owner/set", "x").digest()
     hub_commit.cache_clear()
+
+
+def test_a_revision_of_a_folder_is_refused(tmp_path):
+    """Such as that of the published data, where only their path is replaced."""
+    write_lines(tmp_path / "train.jsonl", ROWS)
+    with pytest.raises(UsageError, match=r"x\.revision: found 'v1', but .* is a folder; set"):
+        Source.of({"path": str(tmp_path), "revision": "v1"}, "x")

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from test_papers_tasks import TASKS
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from paretosteer.benchmarks.papers.scorers import load_scorer, spec_of
+from paretosteer.benchmarks.papers.scorers import kept_settings, load_scorer, spec_digest, spec_of
 from paretosteer.errors import UsageError
 from paretosteer.plugins import registry
 
@@ -166,3 +166,33 @@ def test_a_metric_that_is_not_there(given, message):
     kind = registry.load("benchmarks", "xsum")
     with pytest.raises(UsageError, match=rf"benchmark\.rewards\.rouge.*{message}"):
         load_scorer(kind._specs(kind.Options(rewards={"rouge": given}))[0], torch.device("cpu"))
+
+
+def test_the_digest_of_a_metric_covers_the_files_that_it_reads(tmp_path, monkeypatch):
+    folder = tmp_path / "length"
+    folder.mkdir()
+    (folder / "length.py").write_text("import own_helper\nfrom .weights import SCALE\n")
+    (folder / "weights.py").write_text("SCALE = 1\n")
+    (folder / "table.json").write_text("{}")
+    (tmp_path / "own_helper.py").write_text("X = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = spec_of("rouge", {"metric": str(folder), "key": "length"}, {})
+    found = {spec_digest(spec)}
+    for file in (folder / "weights.py", folder / "table.json", tmp_path / "own_helper.py"):
+        file.write_text(file.read_text() + "\n")
+        found.add(spec_digest(spec))
+    assert len(found) == 4
+    assert spec_digest(spec) in found
+
+
+def test_published_settings_that_score_another_model_are_noted():
+    published = {"path": "org/published", "mean": 0.5, "std": 2.0, "form": "pair"}
+
+    def note(given):
+        return kept_settings(spec_of("helpful", given, published), given, published)
+
+    said = "helpful: scored by /mine with the settings published for org/published (mean 0.5, std 2"
+    assert note("/mine").startswith(said)
+    assert note({"path": "/mine", "mean": 0.0}).endswith("(std 2.0).")
+    assert note({"path": "/mine", "mean": 0.0, "std": 1.0}) is None
+    assert note({"sign": -1}) is None

@@ -138,6 +138,11 @@ class Source:
                 f"{self.option}: {self.path!r} does not exist; use a file, a folder or the name of "
                 "a data set"
             )
+        if path.is_dir() and self.revision:
+            raise UsageError(
+                f"{self.option}.revision: found {self.revision!r}, but {self.path!r} is a folder; "
+                f"set {self.option} to a string or to all of its settings, without a revision"
+            )
         return self
 
 
