@@ -57,6 +57,7 @@ class MOODPO(Method):
             None,
             "prompt_text (words), features (soft prompt), shifts (of layer outputs), banks or "
             "another conditioning that reads weights; null: the benchmark's",
+            bare=True,
         )
         tokens: int = option(4, "soft prompt vectors", least=1, unless=_FEATURES)
         hidden: int = option(

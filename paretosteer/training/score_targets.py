@@ -64,6 +64,7 @@ class TargetOptions(BaseOptions):
         None,
         "give targets in words, as features (a soft prompt) or as shifts of layer outputs; "
         "null: the benchmark's",
+        bare=True,
     )
 
 

@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from paretosteer import make_benchmark, make_method, make_trainer
+from paretosteer.cells.plan import plan_cell
 from paretosteer.conformance import check_method, faults
 from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.interfaces import Lists
 from paretosteer.metrics import oracle_regret
 from paretosteer.policies.control import Control
 from paretosteer.simplex import lattice
+from paretosteer.sweeps.compose import compose_cell
 from paretosteer.training.draws import Draws
 from paretosteer.training.feedback import Batch
 from paretosteer.training.online_pairs import OnlinePairs
@@ -358,3 +360,13 @@ def test_on_stories_the_preference_shifts_layers_unless_words_or_a_soft_prompt_a
         method = make_method("mo_odpo", **values)
         method.build_policy(benchmark, 0)
         assert method.control(np.eye(2)).kind == kind
+
+
+@pytest.mark.parametrize("method", ["mo_odpo", "mi_epo", "ric"])
+def test_a_row_says_how_the_policy_reads_preferences(method: str) -> None:
+    def variant(*overrides: str) -> str:
+        return plan_cell(compose_cell([f"method={method}", *overrides])).variant
+
+    assert variant("benchmark=stories") == "shifts"
+    assert variant("benchmark=stories", "method.condition=prompt_text") == "prompt_text"
+    assert variant("benchmark=bandit") == "features"
