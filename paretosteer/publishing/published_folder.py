@@ -13,6 +13,7 @@ from paretosteer.cells.record import RECORD, ScoredRecord
 from paretosteer.errors import UsageError
 from paretosteer.publishing.dataset_card import CARD, card, is_card
 from paretosteer.publishing.every_eval_ever import every_eval_ever
+from paretosteer.report.report_folder import SUMS, sums, write_files
 from paretosteer.report.write import write_report
 from paretosteer.runtime.progress import say
 from paretosteer.storage.atomic import remove, write_json
@@ -66,7 +67,16 @@ def publish(
     for name, log in every_eval_ever(report.leaderboard, published, organization).items():
         write_json(folder / EVERY_EVAL_EVER / name, log)
     (folder / CARD).write_text(card(folder, published), encoding="utf-8")
+    _add_sums(folder)
     return folder
+
+
+def _add_sums(folder: Path) -> None:
+    """Add the files that are not the report's to its digests, by which `validate` checks them."""
+    files = [folder / CARD, *sorted((folder / EVERY_EVAL_EVER).rglob("*.json"))]
+    contents = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+    of_report = (folder / SUMS).read_bytes()
+    write_files(folder, {SUMS: of_report + sums(contents).encode()})
 
 
 def _recorded(cells: Sequence[Cell]) -> list[Cell]:

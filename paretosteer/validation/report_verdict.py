@@ -67,7 +67,7 @@ def check_report(folder: Path, cells: Sequence[Found]) -> Verdict:
 
 
 def _sums(folder: Path) -> Iterator[Finding]:
-    """Check the digest of every file of the report, page and tables included."""
+    """Check the digest of every file of the report, page, tables and a published card included."""
     if not os.path.lexists(folder / SUMS):
         yield note(f"{SUMS} is absent, so page, tables and figures are not checked")
         return

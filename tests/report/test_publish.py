@@ -65,6 +65,17 @@ def test_everything_but_checkpoints_is_published(
     assert {log["source_metadata"]["source_organization_name"] for log in logs_in(out)} == {"Lab"}
 
 
+@pytest.mark.parametrize("name", ["README.md", "data/**/*.json"])
+def test_an_edit_of_a_published_file_is_found(sweep: Path, tmp_path: Path, name: str) -> None:
+    out = publish([sweep], tmp_path / "public")
+    assert not any("was changed" in verdict.line for verdict in validate(out))
+    file = next(out.glob(name))
+    file.write_text(file.read_text() + "\n")
+    changed = [verdict for verdict in validate(out) if "was changed" in verdict.line]
+    assert [verdict.path for verdict in changed] == [out]
+    assert f"{file.relative_to(out)} was changed after the report was written" in changed[0].line
+
+
 def test_reports_read_published_folders_back(sweep: Path, tmp_path: Path) -> None:
     out = publish([sweep], tmp_path / "public")
     own = tmp_path / "own"
