@@ -22,13 +22,13 @@ from paretosteer import (
     Method,
     Trainer,
     Unconditioned,
-    UnsupportedError,
     UsageError,
     option,
 )
 from paretosteer.policies.mixing_matrix import check_beta, coefficients
-from paretosteer.runtime.terminal import plural
 from paretosteer.storage.safetensors_only import read_tensors
+from paretosteer.text.given_adapters import GivenAdapters, is_text, text_policy
+from paretosteer.text.read_peft import add_stored, write_scales
 
 
 class Adapters(Method):
@@ -56,21 +56,19 @@ class Adapters(Method):
 
     _notes: Sequence[str] = ()
 
+    def __init__(self, chosen: Any):
+        super().__init__(chosen)
+        self.given = GivenAdapters(chosen.paths, "method.paths")
+
     @classmethod
     def content_key(cls, options: Any) -> str:
         """Digest of the adapters in order; UsageError unless they are distinct plain LoRAs."""
-        from paretosteer.text.read_peft import adapters_digest
-
-        return adapters_digest(_folders(options))
+        return GivenAdapters(options.paths, "method.paths").digest()
 
     def check(self, objectives: int) -> None:
         """Check for one adapter per objective, and a beta where there is a mixing matrix."""
         o = self.options
-        if len(o.paths) != objectives:
-            raise UsageError(
-                f"method.paths: {plural(len(o.paths), 'adapter')} for {objectives} objectives; "
-                "give one PEFT LoRA folder per objective, in order: 'method.paths=[first,second]'"
-            )
+        self.given.check_number(objectives)
         if o.coefficients == "bone_soup":
             if o.beta is None:
                 raise UsageError(
@@ -89,15 +87,8 @@ class Adapters(Method):
 
     def prepare(self, benchmark: Benchmark) -> None:
         """Refuse adapters that do not fit the start model before anything is written."""
-        from paretosteer.text.adapter_base import base_notes, check_bases
-        from paretosteer.text.benchmark import TextBenchmark
-        from paretosteer.text.read_peft import check_adapters, read_adapter
-
-        if isinstance(benchmark, TextBenchmark):
-            adapters = list(map(read_adapter, _folders(self.options)))
-            check_adapters(benchmark.model.network, adapters)
-            check_bases(adapters, benchmark.model)
-            self._notes = base_notes(adapters, benchmark.model, benchmark.setting.model)
+        if is_text(benchmark):
+            self._notes = self.given.notes(benchmark)
             for note in self._notes:
                 benchmark.setting.say(note)
 
@@ -108,13 +99,8 @@ class Adapters(Method):
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Load the adapters into frozen banks."""
-        from paretosteer.text.read_peft import add_adapters, read_adapter
-
         self.build_policy(benchmark, trainer.seed)
-        adapters = list(map(read_adapter, _folders(self.options)))
-        add_adapters(self._text_policy(benchmark.name), adapters)
-        for parameter in self.policy.parameters():
-            parameter.requires_grad_(False)
+        self.given.fill(self.policy, benchmark.name)
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None
@@ -128,29 +114,12 @@ class Adapters(Method):
 
     def save(self, folder: Path) -> None:
         """Save the banks' scales too, so that loading does not need the adapters' folders."""
-        from paretosteer.text.read_peft import write_scales
-
         super().save(folder)
         write_scales(folder, self.policy)
 
     def load(self, folder: Path, benchmark: Benchmark) -> None:
         """Load a checkpoint without reading the adapters' folders."""
-        from paretosteer.text.read_peft import add_stored
-
         self.build_policy(benchmark, seed=0)
         state = read_tensors(folder / "policy.safetensors")
-        add_stored(self._text_policy(benchmark.name), folder, state)
+        add_stored(text_policy(self.policy, benchmark.name), folder, state)
         self.policy.load_state(state)
-
-    def _text_policy(self, benchmark: str) -> Any:
-        from paretosteer.text.policy import TextPolicy
-
-        if not isinstance(self.policy, TextPolicy):
-            raise UnsupportedError(
-                f"{benchmark} has no language model for the PEFT adapters to change"
-            )
-        return self.policy
-
-
-def _folders(options: Any) -> list[Path]:
-    return [Path(path).expanduser() for path in options.paths]

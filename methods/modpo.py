@@ -8,12 +8,13 @@ bound, ours is the objective of the largest weight by default (`anchor`). Lists 
 candidates are COS-DPO's baseline of the same name.
 
 Every model has the whole budget, those of the margin too, so the method is exempt from the cap as
-MORL is; with `share` they divide one budget.
+MORL is; with `share` they divide one budget. Models of the margin that are given as adapters
+(`margins`) are not trained, and what they cost is unknown.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from paretosteer import (
     Array,
@@ -21,11 +22,13 @@ from paretosteer import (
     MarginPreference,
     ModelPerPreference,
     Trainer,
+    Unconditioned,
     lattice_size,
     option,
     unit,
     usual_divisions,
 )
+from paretosteer.text.given_adapters import GivenAdapters, is_text
 
 
 class MODPO(ModelPerPreference):
@@ -48,6 +51,37 @@ class MODPO(ModelPerPreference):
             "rewards of the margin: the benchmark's, or the implicit rewards of one DPO model "
             "per objective, trained within the budget",
         )
+        margins: tuple[str, ...] | None = option(
+            None,
+            "PEFT LoRA folders of these models, one per objective, in the objectives' order, "
+            "trained from the start model at this beta_dpo; null: train them",
+            place=True,
+            only={"margin": ("models",)},
+        )
+
+    def __init__(self, chosen: Any):
+        super().__init__(chosen)
+        self.given = _given(chosen)
+
+    @property
+    def cost_unknown(self) -> bool:  # type: ignore[override]
+        """True if the models of the margin were trained elsewhere."""
+        return self.given is not None
+
+    @classmethod
+    def content_key(cls, options: Any) -> str | None:
+        """Digest of the given models of the margin, if any."""
+        return given.digest() if (given := _given(options)) else None
+
+    def check(self, objectives: int) -> None:
+        """Check for one model per objective where they are given."""
+        if self.given:
+            self.given.check_number(objectives)
+
+    def prepare(self, benchmark: Benchmark) -> None:
+        """Refuse models that are not the start model's before anything is written."""
+        if self.given and is_text(benchmark):
+            self.given.check_start(benchmark)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train the models of the margin, if any, then one model per preference."""
@@ -56,13 +90,18 @@ class MODPO(ModelPerPreference):
         self.build_policy(benchmark, trainer.seed, self.banks(models + len(margins)))
         trainer.steps = self.total_steps(trainer.steps, m)
         steps = trainer.split(models + len(margins))
-        specialists = dict(zip(margins, range(models, models + len(margins)), strict=True))
+        trained = dict(zip(margins, range(models, models + len(margins)), strict=True))
         feedback = self.feedback(benchmark, trainer, self.options.feedback)
         assert isinstance(feedback, MarginPreference)
         if self.options.margin == "models":
-            feedback.specialists = specialists
-            feedback.flops_per_weight += 2.0 * len(margins)  # of lists that have no key, each time
-        for objective, bank in specialists.items():
+            feedback.specialists = trained
+            if self.given:
+                feedback.given = benchmark.start_policy(Unconditioned(), trainer.seed)
+                self.given.fill(feedback.given, benchmark.name)
+                feedback.specialists = {k: k for k in self._in_margin(m)}
+            # Of lists that have no key, each time.
+            feedback.flops_per_weight += 2.0 * len(feedback.specialists)
+        for objective, bank in trained.items():
             dpo = self.feedback(benchmark, trainer, "preference")
             name = f"margin {self.objectives[objective].name}"
             self.train_bank(bank, name, unit(m, objective), dpo, trainer, steps[bank])
@@ -93,7 +132,15 @@ class MODPO(ModelPerPreference):
         return self.options.divisions or usual_divisions(objectives)
 
     def _margins(self, objectives: int) -> range:
-        """Objectives with a DPO model of their own for the margin."""
-        if self.options.margin == "rewards":
+        """Objectives with a DPO model that is trained for the margin."""
+        if self.options.margin == "rewards" or self.given:
             return range(0)
+        return self._in_margin(objectives)
+
+    def _in_margin(self, objectives: int) -> range:
+        """Objectives whose rewards are part of some margin."""
         return range(self.options.anchor == "first", objectives)
+
+
+def _given(options: Any) -> GivenAdapters | None:
+    return None if options.margins is None else GivenAdapters(options.margins, "method.margins")

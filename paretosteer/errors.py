@@ -3,7 +3,8 @@
 import errno
 import signal
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -39,6 +40,15 @@ class PromiseError(ParetosteerError):
 
     def __str__(self) -> str:
         return f"{self.found}; {self.remedy}"
+
+
+@contextmanager
+def about(option: str) -> Iterator[None]:
+    """Name the option that a UsageError is about."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{option}: {error}") from None
 
 
 # Errors of foreign code. Some of it calls `sys.exit`, and SystemExit is not an Exception.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from paretosteer.errors import UsageError
 from paretosteer.storage.safetensors_only import read_model_json
 from paretosteer.text.model_source import model_digest
-from paretosteer.text.read_peft import Adapter, refusal
+from paretosteer.text.read_peft import CONFIG, Adapter, refusal
 from paretosteer.text.read_tokenizer import read_tokenizer
 
 if TYPE_CHECKING:
@@ -24,13 +24,30 @@ def base_notes(adapters: Iterable[Adapter], model: LanguageModel, start: Model) 
     Shapes alone do not tell a model from another version of it. A name on the hub is compared
     without its owner, a folder by its content.
     """
-    bases = {each.source: each.config.get("base_model_name_or_path") for each in adapters}
     return [
         f"Adapter {source!r} names the base model {base!r}, and the start model is {model.name!r}. "
         "Its layers fit, but it may have been trained on other weights."
-        for source, base in bases.items()
-        if base and not _is_base(str(base), model, start)
+        for source, base in _other_bases(adapters, model, start)
     ]
+
+
+def refuse_other_bases(adapters: Iterable[Adapter], model: LanguageModel, start: Model) -> None:
+    """Raise UsageError for the first of those adapters, where what they changed matters."""
+    for source, base in _other_bases(adapters, model, start):
+        raise refusal(
+            source,
+            f"it names the base model {base!r}, but the start model is {model.name!r}; use an "
+            f"adapter of the start model, or correct base_model_name_or_path in its {CONFIG}",
+        )
+
+
+def _other_bases(
+    adapters: Iterable[Adapter], model: LanguageModel, start: Model
+) -> Iterator[tuple[str, str]]:
+    for each in adapters:
+        base = str(each.config.get("base_model_name_or_path") or "")
+        if base and not _is_base(base, model, start):
+            yield each.source, base
 
 
 def check_bases(adapters: Iterable[Adapter], model: LanguageModel) -> None:
@@ -51,7 +68,7 @@ def check_bases(adapters: Iterable[Adapter], model: LanguageModel) -> None:
 def _other_vocabulary(base: str, model: LanguageModel) -> str:
     """How the tokens of a model's folder differ from the start model's; empty if they do not."""
     try:
-        found = read_tokenizer(base, "method.paths").get_vocab()
+        found = read_tokenizer(base, "base_model_name_or_path").get_vocab()
     except Exception:  # no tokenizer, or a damaged one: readers raise arbitrary errors
         return _other_size(base, model)
     own = model.tokenizer.get_vocab()

@@ -134,9 +134,8 @@ def adapters_digest(folders: Sequence[Path]) -> str:
     for place, own in enumerate(digests):
         if (first := digests.index(own)) < place:
             raise UsageError(
-                f"method.paths: {str(folders[first])!r} and {str(folders[place])!r} are the same "
-                "adapter, whose mixtures do not depend on the preference; give the adapter of "
-                "each objective"
+                f"{str(folders[first])!r} and {str(folders[place])!r} are the same adapter, whose "
+                "mixtures do not depend on the preference; give the adapter of each objective"
             )
     return digest(digests)
 
@@ -414,4 +413,4 @@ def _times(shape: Sequence[int]) -> str:
 
 
 def refusal(folder: Path | str, what: str) -> UsageError:
-    return UsageError(f"method.paths: adapter {str(folder)!r}: {what}")
+    return UsageError(f"adapter {str(folder)!r}: {what}")

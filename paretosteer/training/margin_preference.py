@@ -45,12 +45,15 @@ class MarginPreference(Preference):
         `first` takes objective 0, as published, whose weight must not be 0. `largest` takes the
         objective of the largest weight, which keeps 1 / w_a at most m.
     specialists
-        Bank of the policy that was trained on each objective of the margin; None uses rewards.
+        Bank that was trained on each objective of the margin; None uses rewards.
+    given
+        Policy with the banks of the specialists; None: the policy that is trained.
 
     """
 
     anchor: Anchor = "largest"
     specialists: Mapping[int, int] | None = None
+    given: Policy | None = None
 
     def __init__(self, benchmark: Benchmark, size: int | None, beta: float):
         super().__init__(benchmark, size, beta)
@@ -137,6 +140,8 @@ class MarginPreference(Preference):
         assert self.specialists is not None
         implicit = torch.zeros(*start.shape, len(self.benchmark.objectives))
         for objective, bank in self.specialists.items():
-            log_probs = policy.list_log_probs(candidates, Control.bank([bank] * len(start)))
+            log_probs = (self.given or policy).list_log_probs(
+                candidates, Control.bank([bank] * len(start))
+            )
             implicit[..., objective] = self.beta * (log_probs - start.to(log_probs.device)).cpu()
         return implicit

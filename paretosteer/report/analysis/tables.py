@@ -63,10 +63,8 @@ class Row:
 
     @property
     def mark(self) -> str:
-        """Mark after the label: of a row exempt from the budget, or of unknown cost."""
-        if self.exempt:
-            return EXEMPT_MARK
-        return COST_UNKNOWN_MARK if self.cost_unknown else ""
+        """Marks after the label: of a row exempt from the budget, and of unknown cost."""
+        return EXEMPT_MARK * self.exempt + COST_UNKNOWN_MARK * self.cost_unknown
 
 
 @dataclass(frozen=True)

@@ -111,8 +111,8 @@ def _print_table(
     first = rows.iloc[0]
     model = str(first["model"]) if _there(first["model"]) else ""
     where = place(str(first["benchmark"]), model)
-    marks = _cost_unknown(rows).map({True: COST_UNKNOWN_MARK, False: ""})
-    marks = marks.mask(rows["exempt"], EXEMPT_MARK)
+    marks = rows["exempt"].map({True: EXEMPT_MARK, False: ""})
+    marks += _cost_unknown(rows).map({True: COST_UNKNOWN_MARK, False: ""})
     labels = [line(name) + mark for name, mark in zip(rows["label"], marks, strict=True)]
     shown = [each for each in on_terminal() if each.name in rows]
     columns = [

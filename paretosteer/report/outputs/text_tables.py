@@ -199,8 +199,8 @@ def _code(part: str, code: Callable[[str], str]) -> str:
     return before + code(command) + after
 
 
-def _latex_mark(mark: str) -> str:
-    return f"$^{{{mark}}}$" if mark == EXEMPT_MARK else latex_escape(mark)
+def _latex_mark(marks: str) -> str:
+    return "".join(f"$^{{{x}}}$" if x == EXEMPT_MARK else latex_escape(x) for x in marks)
 
 
 _LATEX = {

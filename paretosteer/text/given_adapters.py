@@ -1,0 +1,84 @@
+"""PEFT LoRA folders that an option of a method names, one per objective, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretosteer.errors import UnsupportedError, UsageError, about
+from paretosteer.runtime.terminal import plural
+from paretosteer.text.adapter_base import base_notes, check_bases, refuse_other_bases
+from paretosteer.text.read_peft import (
+    Adapter,
+    adapters_digest,
+    add_adapters,
+    check_adapters,
+    read_adapter,
+)
+
+if TYPE_CHECKING:
+    from paretosteer.text.policy import TextPolicy
+
+
+class GivenAdapters:
+    """Adapters that were trained elsewhere, from the start model; errors name their option."""
+
+    def __init__(self, paths: Sequence[str], option: str):
+        self.option = option
+        self.folders = [Path(path).expanduser() for path in paths]
+
+    def digest(self) -> str:
+        """Digest of their content in order; UsageError unless they are distinct plain LoRAs."""
+        with about(self.option):
+            return adapters_digest(self.folders)
+
+    def check_number(self, objectives: int) -> None:
+        """Raise UsageError unless there is one for each objective."""
+        if len(self.folders) != objectives:
+            raise UsageError(
+                f"{self.option}: {plural(len(self.folders), 'adapter')} for {objectives} "
+                "objectives; give one PEFT LoRA folder per objective, in order: "
+                f"'{self.option}=[first,second]'"
+            )
+
+    def notes(self, benchmark: Any) -> list[str]:
+        """Notes on those that name another base model; UsageError if one does not fit."""
+        with about(self.option):
+            model = benchmark.model
+            return base_notes(self._fitting(benchmark), model, benchmark.setting.model)
+
+    def check_start(self, benchmark: Any) -> None:
+        """Raise UsageError unless every one fits the start model, and names no other."""
+        with about(self.option):
+            model = benchmark.model
+            refuse_other_bases(self._fitting(benchmark), model, benchmark.setting.model)
+
+    def fill(self, policy: Any, benchmark: str) -> None:
+        """Add them to a policy without banks, frozen; UnsupportedError if it is not a text's."""
+        with about(self.option):
+            add_adapters(text_policy(policy, benchmark), list(map(read_adapter, self.folders)))
+        for parameter in policy.parameters():
+            parameter.requires_grad_(False)
+
+    def _fitting(self, benchmark: Any) -> list[Adapter]:
+        adapters = list(map(read_adapter, self.folders))
+        check_adapters(benchmark.model.network, adapters)
+        check_bases(adapters, benchmark.model)
+        return adapters
+
+
+def text_policy(policy: Any, benchmark: str) -> TextPolicy:
+    """The policy; UnsupportedError unless it is a language model."""
+    from paretosteer.text.policy import TextPolicy
+
+    if not isinstance(policy, TextPolicy):
+        raise UnsupportedError(f"{benchmark} has no language model for the PEFT adapters to change")
+    return policy
+
+
+def is_text(benchmark: Any) -> bool:
+    """True if a benchmark has a language model for adapters to change."""
+    from paretosteer.text.benchmark import TextBenchmark
+
+    return isinstance(benchmark, TextBenchmark)
