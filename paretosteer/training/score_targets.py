@@ -106,7 +106,10 @@ def edge_targets(rng: np.random.Generator, count: int, low: Array, high: Array) 
 
 
 def normal_range(objectives: int) -> tuple[Array, Array]:
-    """Published range: the extremes of draws from a standard normal, seeded, for each objective."""
+    """Published range: the extremes of draws from a standard normal, seeded, for each objective.
+
+    The seed is the release's; its generator is unknown, so its range may differ by some tenths.
+    """
     draws = np.random.default_rng(NORMAL_SEED).normal(size=(NORMAL_DRAWS, objectives))
     return draws.min(axis=0), draws.max(axis=0)
 

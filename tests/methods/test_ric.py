@@ -260,7 +260,8 @@ def test_published_targets_outside_the_training_scores_are_refused_clipped_or_al
         UsageError, match=r"method\.targets: gaussian ranges from -[34]\.\d"
     ) as error:
         make_method("ric", targets="gaussian").train(benchmark, trainer)
-    assert "\n" not in str(error.value) and trainer.account.steps == 0
+    assert "\n" not in str(error.value)
+    assert trainer.account.steps == 0 and not trainer.log  # nothing was trained
     allowed, _ = trained(benchmark, 4, targets="gaussian", outside="allow")
     assert allowed.selection["high"] == normal_range(2)[1].tolist()
     clipped, _ = trained(benchmark, 4, targets="gaussian", outside="clip")
