@@ -33,7 +33,7 @@ def test_the_change_is_that_of_the_paper_with_its_defaults():
     assert (a2.shape, b2.shape, w1.shape, w2[0].shape) == ((4, 7), (6, 4), (4, 4), (4, 4))
     mixed = sum(c * w for c, w in zip(mu, w2, strict=True))
     expected = 8 / 4 * (b1 @ w1 @ a1 + b2 @ mixed @ a2)
-    np.testing.assert_allclose(change(layer, mu), expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(change(layer, mu), expected, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("always_on", [0, 4])
@@ -41,7 +41,8 @@ def test_it_is_affine_in_the_preference(always_on):
     layer = layer_of("pblora", always_on=always_on)
     for mu in np.random.default_rng(0).dirichlet(np.ones(3), 20):
         mixed = sum(c * change(layer, e) for c, e in zip(mu, np.eye(3), strict=True))
-        assert abs(change(layer, mu) - mixed).max() <= 4e-15 * abs(mixed).max()
+        # A few units in the last place: 4e-16 where all sums are taken in one order.
+        assert abs(change(layer, mu) - mixed).max() <= 1e-15 * abs(mixed).max()
 
 
 def test_without_its_fixed_part_and_diagonal_it_is_panaceas_preference_part():
@@ -55,7 +56,7 @@ def test_without_its_fixed_part_and_diagonal_it_is_panaceas_preference_part():
         for k, inner in enumerate(pblora.C):
             inner.copy_(gamma * torch.diag((torch.arange(m) == k).double()))
     for mu in np.random.default_rng(0).dirichlet(np.ones(m), 5):
-        np.testing.assert_allclose(change(pblora, mu), change(panacea, mu), rtol=0, atol=1e-14)
+        np.testing.assert_allclose(change(pblora, mu), change(panacea, mu), rtol=0, atol=4e-15)
 
 
 def test_an_untrained_policy_is_the_start_model_at_every_preference():

@@ -37,6 +37,15 @@ def test_regret_is_eum_minus_what_was_offered(case):
 
 
 @given(steered())
+def test_a_policy_that_never_moves_has_the_mean_preferences_inner_product(case):
+    """So in raw units one axis of a large scale decides it, whether or not anything is steered."""
+    weights, points = case
+    f = points[0]
+    found = inner_product(weights, np.broadcast_to(f, points.shape))
+    assert found == pytest.approx(np.asarray(weights).mean(axis=0) @ f, rel=1e-14, abs=1e-13)
+
+
+@given(steered())
 def test_loss_against_a_front_that_covers(case):
     weights, points = case
     own = utility_loss(weights, points, points[nondominated(points)])
