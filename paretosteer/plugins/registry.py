@@ -108,11 +108,14 @@ def check_files() -> None:
 def find(group: Group, name: str) -> Offer | None:
     """Offer of this name, or None.
 
-    A built-in offer has precedence. Raises UsageError if several others have the same name.
+    A built-in offer has precedence, which a warning says. Raises UsageError if several others have
+    the same name.
     """
-    offered = _offers(group).get(name)
-    if offered and not _choice(offered):
-        raise UsageError(_clash(offered))
+    offered = _offers(group).get(name, [])
+    if len(offered) > 1:
+        if not _choice(offered):
+            raise UsageError(_clash(offered))
+        note(_clash(offered))
     return _choice(offered) if offered else None
 
 

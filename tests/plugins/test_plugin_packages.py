@@ -131,6 +131,19 @@ def test_ours_comes_before_a_package_of_the_same_name(
     )
 
 
+@pytest.mark.parametrize(
+    ("group", "name"), [("feedback", "preference"), ("conditionings", "shifts")]
+)
+def test_a_package_of_the_same_name_is_told_where_ours_is_used(
+    site: Path, capsys: pytest.CaptureFixture[str], group: registry.Group, name: str
+) -> None:
+    install(site, "mine", {group: {name: "mine.sharp:Sharp"}}, {"sharp.py": METHOD})
+    offer = registry.find(group, name)
+    assert offer is not None and offer.built_in
+    kind = registry.singular(group)
+    assert f"{kind} {name!r} of mine 1.0: a built-in {kind} has" in capsys.readouterr().err
+
+
 def test_of_two_packages_that_give_one_name_neither_is_used(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
