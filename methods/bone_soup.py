@@ -8,19 +8,16 @@ away from the start model.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
-from torch.optim import Optimizer
 
 from paretosteer import (
     Array,
     Banks,
     Benchmark,
     Control,
-    Feedback,
     Method,
     Trainer,
     TrainingOptions,
@@ -31,18 +28,10 @@ from paretosteer import (
 )
 from paretosteer.metrics import hypervolume
 from paretosteer.policies.mixing_matrix import check_beta, coefficients, mixing_matrix
+from paretosteer.training.backbones import Backbones
+from paretosteer.training.extrapolation import best_factors
 
 PROBE = 0.2  # share of a backbone's steps spent on every candidate beta
-
-
-@dataclass
-class Candidate:
-    """One beta with its banks and the state needed to resume their training."""
-
-    beta: float
-    banks: range
-    feedback: list[Feedback]  # one per backbone
-    optimisers: list[Optimizer | None]
 
 
 class BoneSoup(Method):
@@ -91,25 +80,28 @@ class BoneSoup(Method):
         betas = self._betas()
         self.build_policy(benchmark, trainer.seed, self.conditioning(m * len(betas)))
         candidates = [
-            Candidate(
-                beta,
+            Backbones(
+                mixing_matrix(m, beta),
                 range(n * m, n * m + m),
                 [self.feedback(benchmark, trainer, o.feedback) for _ in range(m)],
-                [None] * m,
+                f", beta {beta}" if len(betas) > 1 else "",
             )
             for n, beta in enumerate(betas)
         ]
-        best = candidates[0]
+        best = 0
         if len(candidates) > 1:
             probe = round(PROBE * trainer.steps / (m * (PROBE * len(betas) + 1 - PROBE)))
             for candidate in candidates:
-                self._train(candidate, trainer, [probe] * m)
-            volumes = [self._volume(candidate, benchmark, trainer) for candidate in candidates]
-            best = candidates[int(np.argmax(volumes))]
+                candidate.train(self.train_bank, trainer, [probe] * m)
+            volumes = [
+                self._volume(beta, candidate.banks, benchmark, trainer)
+                for beta, candidate in zip(betas, candidates, strict=True)
+            ]
+            best = int(np.argmax(volumes))
             self.selection["volumes"] = dict(zip(map(str, betas), volumes, strict=True))
-        self._train(best, trainer, trainer.split(m))
-        self.policy.keep_banks(best.banks)
-        self.selection["beta"] = best.beta
+        candidates[best].train(self.train_bank, trainer, trainer.split(m))
+        self.policy.keep_banks(candidates[best].banks)
+        self.selection["beta"] = betas[best]
         self.selection["k"] = self._extrapolate(benchmark, trainer)
 
     def control(
@@ -124,40 +116,22 @@ class BoneSoup(Method):
         betas: tuple[float, ...] = o.betas if o.beta is None else (o.beta,)
         return betas
 
-    def _train(self, candidate: Candidate, trainer: Trainer, steps: Sequence[int]) -> None:
-        """Train a candidate's backbones on the rows of its matrix, resuming where they stopped."""
-        matrix = mixing_matrix(self.m, candidate.beta)
-        searched = f", beta {candidate.beta}" if len(self._betas()) > 1 else ""
-        for row, bank in enumerate(candidate.banks):
-            candidate.optimisers[row] = self.train_bank(
-                bank,
-                f"bank {row}{searched}",
-                matrix[row],
-                candidate.feedback[row],
-                trainer,
-                steps[row],
-                candidate.optimisers[row],
-            )
-
-    def _volume(self, candidate: Candidate, benchmark: Benchmark, trainer: Trainer) -> float:
+    def _volume(self, beta: float, banks: range, benchmark: Benchmark, trainer: Trainer) -> float:
         """Hypervolume of one candidate's soup on validation prompts."""
         grid = coarse_lattice(self.m)  # (k, m)
         c = np.zeros((len(grid), self.m * len(self._betas())))
-        c[:, candidate.banks] = self._mapped(grid, candidate.beta)
+        c[:, banks] = self._mapped(grid, beta)
         points = validation_points(self.policy, benchmark, Control.soup(c), trainer)
         return hypervolume(points, benchmark.reference)
 
     def _extrapolate(self, benchmark: Benchmark, trainer: Trainer) -> list[float]:
         """For each objective, choose the k at whose vertex that objective's mean is highest."""
-        o, m = self.options, self.m
+        o = self.options
         if o.extrapolation == "none":
-            return [1.0] * m
+            return [1.0] * self.m
         tried = np.array([1 / (1 - a) if o.extrapolation == "code" else 1 + a for a in o.steps_out])
-        ends = self._mapped(np.eye(m), self.selection["beta"])  # (m, m): theta(e_i) in coefficients
-        c = (tried[None, :, None] * ends[:, None]).reshape(-1, m)  # (m * tried, m)
-        means = validation_points(self.policy, benchmark, Control.soup(c), trainer)
-        own = means.reshape(m, len(tried), m)[np.arange(m), :, np.arange(m)]  # (m, tried)
-        return [float(k) for k in tried[own.argmax(axis=1)]]
+        ends = self._mapped(np.eye(self.m), self.selection["beta"])  # theta(e_i) in coefficients
+        return best_factors(self.policy, benchmark, ends, tried, trainer)
 
     def _mapped(self, preferences: Array, beta: float) -> Array:
         """Coefficients of preferences (k, m) before extrapolation."""

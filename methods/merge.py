@@ -32,14 +32,7 @@ from paretosteer.methods.rewarded_soup import RewardedSoup, specialists
 from paretosteer.policies.merge_options import MergeOptions
 from paretosteer.policies.merged_banks import MergedBanks
 from paretosteer.policies.merging import Merge as Formula
-from paretosteer.storage.safetensors_only import read_tensors
-from paretosteer.training.specialists import (
-    add_merged_banks,
-    banked,
-    banked_layers,
-    fill_merged,
-    merge_once,
-)
+from paretosteer.training.specialists import fill_merged, load_merged, merge_once
 
 
 class Merge(Method):
@@ -134,11 +127,8 @@ class Merge(Method):
         if self._is_soup:
             self.source.load(folder, benchmark)
             self.policy = self.source.policy
-            return
-        state = read_tensors(folder / "policy.safetensors")
-        if self.options.paths:
-            add_merged_banks(self.policy, self._banks, banked_layers(state))
-        self.policy.load_state(state)
+        else:
+            load_merged(self.policy, self._banks, folder)
 
     @property
     def trained_parameters(self) -> int:
@@ -161,6 +151,4 @@ class Merge(Method):
             self.policy = trained
             return
         del self.source.policy  # not kept in memory beside the merge
-        if self.options.paths:
-            add_merged_banks(self.policy, self._banks, banked(trained))
         fill_merged(self.policy, self._banks, trained, benchmark, self.options.examples, trainer)

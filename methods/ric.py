@@ -21,23 +21,19 @@ from paretosteer import (
     Benchmark,
     Conditioning,
     Control,
-    Features,
     Method,
-    PromptText,
     Trainer,
     TrainingOptions,
     option,
 )
-from paretosteer.policies.shifts import Shifts
 from paretosteer.runtime.accelerate_processes import from_first
+from paretosteer.training import target_control
 from paretosteer.training.score_targets import (
     TargetOptions,
     TargetText,
     check_targets,
     edge_targets,
-    level_edges,
     preference_targets,
-    target_range,
 )
 from paretosteer.training.target_imitation import Rows, TargetImitation
 
@@ -91,13 +87,8 @@ class RiC(Method):
         check_targets(self.options)
 
     def conditioning(self, objectives: int) -> Conditioning:
-        """Text before the prompt, or a feature for each objective."""
-        o = self.options
-        if o.condition == "features":
-            return Features(objectives, rank=o.rank, alpha=o.alpha, dropout=o.dropout)
-        if o.condition == "shifts":
-            return Shifts.of(objectives, o)
-        return PromptText(o.rank, o.alpha, o.dropout)
+        """Text before the prompt, or a number for each objective."""
+        return target_control.conditioning(self.options, objectives)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Imitate the benchmark's examples, then in every round the best of the policy's own."""
@@ -150,11 +141,7 @@ class RiC(Method):
 
     def _select_range(self, scores: Array, trainer: Trainer) -> None:
         """Select the targets' range, and once the levels, from training scores (examples, m)."""
-        o = self.options
-        low, high = target_range(o, scores, self._names)
-        chosen = {"low": low.tolist(), "high": high.tolist()}
-        if o.tokens == "attributes" and "edges" not in self.selection:
-            chosen["edges"] = level_edges(scores, o.levels).tolist()
+        chosen = target_control.chosen_range(self.options, scores, self._names, self.selection)
         self.selection |= from_first(trainer.accelerator, chosen)
 
     @property
@@ -165,12 +152,9 @@ class RiC(Method):
         """State targets (k, m)."""
         assert targets is not None
         o, edges = self.options, self.selection.get("edges")
-        if o.condition == "features":
-            return Control.features(targets)
-        if o.condition == "shifts":
-            return Control.soup(targets)
         levels = None if edges is None else np.array(edges)
-        return Control.text(TargetText(self._names, o.template, o.decimals, levels)(targets))
+        text = TargetText(self._names, o.template, o.decimals, levels)
+        return target_control.control(o.condition, targets, text)
 
     @property
     def _names(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from paretosteer.policies.base import Conditioned
 from paretosteer.policies.control import Control
 from paretosteer.policies.merged_banks import MergedBanks, MergedLinear, MergedTable
 from paretosteer.policies.protocols import Policy
+from paretosteer.storage.safetensors_only import read_tensors
 from paretosteer.training.trainer import Trainer
 
 
@@ -26,20 +28,23 @@ def banked(policy: Policy) -> dict[str, Any]:
     return dict(policy.layers)
 
 
-def banked_layers(state: Mapping[str, Tensor]) -> list[str]:
-    """Names of the banked layers in a policy's state."""
-    first = [name.split(".", 2)[2] for name in state if name.startswith("banks.0.")]
-    return list(dict.fromkeys(name.rpartition(".")[0] for name in first))
+def load_merged(merged: Any, kind: MergedBanks, folder: Path) -> None:
+    """Load the merged banks that a checkpoint holds, those of a policy without banks added."""
+    state = read_tensors(folder / "policy.safetensors")
+    if not banked(merged):
+        first = [name.split(".", 2)[2] for name in state if name.startswith("banks.0.")]
+        _add_merged_banks(merged, kind, dict.fromkeys(x.rpartition(".")[0] for x in first))
+    merged.load_state(state)
 
 
-def add_merged_banks(policy: Any, kind: MergedBanks, names: Iterable[str]) -> None:
+def _add_merged_banks(policy: Any, kind: MergedBanks, names: Iterable[str]) -> None:
     """Put merged banks around the named layers of a language model, those that adapters change."""
     policy.add_banks(list(names), lambda _, layer: kind.linear(layer, policy.active))
 
 
 @torch.no_grad()
 def fill_merged(
-    merged: Policy,
+    merged: Any,
     kind: MergedBanks,
     source: Policy,
     benchmark: Benchmark,
@@ -48,8 +53,12 @@ def fill_merged(
 ) -> None:
     """Fill merged banks from the source's: with its deltas, sparsified under the seed.
 
+    A policy without banks, to which adapters give theirs, gets them around the source's layers.
+
     For regmean also with Gram matrices, from `examples` samples of each bank, prompts repeating.
     """
+    if not banked(merged):
+        _add_merged_banks(merged, kind, banked(source))
     trained, generator = banked(source), torch.Generator().manual_seed(trainer.seed)
     for bank in range(kind.count):
         for name, layer in sorted(banked(merged).items()):
