@@ -478,7 +478,7 @@ def _outside(result: TableResult) -> Iterator[str]:
         outside = each.figures["points_outside"]
         if outside:
             yield (
-                f"{each.row.label}: {outside:g} points per {result.noun} do not exceed the "
+                f"{each.row.label}: {outside:.3g} points per {result.noun} do not exceed the "
                 "reference point and add no hypervolume."
                 if outside != 1
                 else f"{each.row.label}: 1 point per {result.noun} does not exceed the reference "
