@@ -88,7 +88,8 @@ def _other_size(base: str, model: LanguageModel) -> str:
     except (OSError, ValueError):
         return ""
     text = config.get("text_config") or config
-    found, own = text.get("vocab_size"), model.network.config.get_text_config().vocab_size
+    found = text.get("vocab_size")
+    own = getattr(model.network.config.get_text_config(), "vocab_size", found)
     if not isinstance(found, int) or found == own:
         return ""
     return f"a vocabulary of {found}, not {own} as"
