@@ -17,38 +17,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from pydantic import PositiveFloat
 
 from paretosteer import (
     Array,
     Benchmark,
     Control,
-    Method,
     Mixture,
-    Point,
+    RewardGuided,
     Trainer,
-    TrainingOptions,
     option,
-    with_dial,
 )
 
 
-class GenARM(Method):
+class GenARM(RewardGuided):
     """m banks as reward models, mixed with the start model at every token."""
 
-    class Options(TrainingOptions):
+    class Options(RewardGuided.Options):
         """Options of GenARM."""
 
         feedback: str = option("reference_free", "training feedback of the reward models")
         beta: float = option(1.0, "decoding: reward model i has the weight mu_i / beta", above=0)
-        beta_r: float | None = option(
-            None,
-            "temperature of the reward models' loss; null: beta_dpo",
-            above=0,
-            only={"feedback": ("reference_free",)},
-            replaces=("beta_dpo",),
-        )
-        dial: tuple[PositiveFloat, ...] = option((), "further values of the dial beta to evaluate")
 
     def conditioning(self, objectives: int) -> Mixture:
         """One bank per objective."""
@@ -59,14 +47,6 @@ class GenARM(Method):
         """Train the reward models one after the other, sharing the budget evenly."""
         self.build_policy(benchmark, trainer.seed)
         self.train_specialists(benchmark, trainer)
-
-    def points(self, grid: Array) -> list[Point]:
-        """Grid, then the grid at every value of the dial."""
-        return with_dial(super().points(grid), "beta", self.options.dial)
-
-    def dials(self) -> Mapping[str, float]:
-        """`beta`, the strength of the start model against the reward models."""
-        return {"beta": 0.0}
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None

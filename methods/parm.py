@@ -17,28 +17,24 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-from pydantic import PositiveFloat
 
 from paretosteer import (
     Array,
     Benchmark,
     Control,
-    Method,
-    Point,
+    RewardGuided,
     TiedBanks,
     Trainer,
-    TrainingOptions,
     dirichlet,
     one_per_batch,
     option,
-    with_dial,
 )
 
 
-class PARM(Method):
+class PARM(RewardGuided):
     """One reward model with tied banks, mixed with the start model at every token."""
 
-    class Options(TrainingOptions):
+    class Options(RewardGuided.Options):
         """Options of PARM."""
 
         feedback: str = option("reference_free", "training feedback of the reward model")
@@ -51,14 +47,6 @@ class PARM(Method):
             0.5, "Dirichlet concentration of the training weights", above=0
         )
         beta: float = option(1.0, "decoding: the reward model has the weight 1 / beta", above=0)
-        beta_r: float | None = option(
-            None,
-            "temperature of the reward model's loss; null: beta_dpo",
-            above=0,
-            only={"feedback": ("reference_free",)},
-            replaces=("beta_dpo",),
-        )
-        dial: tuple[PositiveFloat, ...] = option((), "further values of the dial beta to evaluate")
 
     def conditioning(self, objectives: int) -> TiedBanks:
         """PBLoRA, one inner matrix per objective."""
@@ -73,14 +61,6 @@ class PARM(Method):
         draw = one_per_batch(dirichlet(self.m, self.options.concentration))
         # Trained alone, without the start model that answers beside it.
         self.train_policy(feedback, trainer, draw, lambda draws: Control.soup(draws.weights))
-
-    def points(self, grid: Array) -> list[Point]:
-        """Grid, then the grid at every value of the dial."""
-        return with_dial(super().points(grid), "beta", self.options.dial)
-
-    def dials(self) -> Mapping[str, float]:
-        """`beta`, the strength of the start model against the reward model."""
-        return {"beta": 0.0}
 
     def control(
         self, preferences: Array, dials: Sequence[Mapping[str, float]] | None = None

@@ -40,6 +40,7 @@ from .simplex import coarse_lattice as coarse_lattice
 from .simplex import lattice as lattice
 from .simplex import lattice_size as lattice_size
 from .simplex import usual_divisions as usual_divisions
+from .text.reward_guided import RewardGuided as RewardGuided
 from .text.sampler import Sampler as Sampler
 from .training.draws import Draw as Draw
 from .training.draws import Draws as Draws

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from paretosteer.config.options import BaseOptions
 from paretosteer.config.schema import CellConfig
-from paretosteer.errors import UsageError
+from paretosteer.errors import UnsupportedError, UsageError
 from paretosteer.interfaces import Array, Fold, Lists
 from paretosteer.objective import Objective
 from paretosteer.policies.protocols import Policy, Samples
@@ -184,6 +184,17 @@ class Benchmark(ABC):
     @abstractmethod
     def start_policy(self, conditioning: Conditioning, seed: int) -> Policy:
         """Untrained policy, equal to the start model, with the given conditioning."""
+
+    def guided_policy(self, guide: str, conditioning: Conditioning, seed: int) -> Policy:
+        """Untrained policy of two models: the start model, and one that the conditioning changes.
+
+        `guide` is the folder or hub name of the second, which runs under every control but
+        `Control.start`. UnsupportedError unless the benchmark is about language models.
+        """
+        raise UnsupportedError(
+            f"method.reward_model: {self.name} has no language model that another could guide; "
+            "leave it null"
+        )
 
     def engine(self, folder: Path) -> SamplingEngine:
         """Engine that writes the samples of a cell; its log goes into the cell's `folder`."""

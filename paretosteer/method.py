@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from paretosteer.benchmark import Benchmark
 from paretosteer.config import options
 from paretosteer.config.options import BaseOptions, option
+from paretosteer.config.schema import Model
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.interfaces import Array, Point
 from paretosteer.objective import Objective
@@ -139,6 +140,15 @@ class Method(ABC):
         """
         return None
 
+    @classmethod
+    def changed_model(cls, options: Any, start: Model) -> Model:
+        """Model that the conditioning changes, and to which training defaults are fitted."""
+        return start
+
+    def start_policy(self, benchmark: Benchmark, conditioning: Conditioning, seed: int) -> Policy:
+        """Untrained policy on this benchmark."""
+        return benchmark.start_policy(conditioning, seed)
+
     def prepare(self, benchmark: Benchmark) -> None:  # noqa: B027 (a hook: most need nothing)
         """Raise UsageError if training on this benchmark is impossible; no file is written yet."""
 
@@ -182,10 +192,12 @@ class Method(ABC):
         self, benchmark: Benchmark, seed: int, conditioning: Conditioning | None = None
     ) -> None:
         """Make the untrained policy under this method's conditioning."""
-        own = benchmark.model_defaults(benchmark.options, benchmark.setting.model)
+        changed = self.changed_model(self.options, benchmark.setting.model)
+        own = benchmark.model_defaults(benchmark.options, changed)
         self.options = self.options.model_copy(update=options.left_open(self.options, own))
         self.bind(benchmark.objectives)
-        self.policy = benchmark.start_policy(conditioning or self.conditioning(self.m), seed)
+        conditioning = conditioning or self.conditioning(self.m)
+        self.policy = self.start_policy(benchmark, conditioning, seed)
 
     def check(self, objectives: int) -> None:  # noqa: B027 (a hook: most methods refuse nothing)
         """Raise UsageError for options that do not fit this number of objectives."""

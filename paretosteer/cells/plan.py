@@ -57,7 +57,7 @@ class CellPlan:
         """Plan for these classes, whatever is registered under their names."""
         chosen = options.build(method.Options, config.method.values, "method")
         world = options.build(benchmark.Options, config.benchmark.values, "benchmark")
-        own = benchmark.model_defaults(world, config.model)
+        own = benchmark.model_defaults(world, method.changed_model(chosen, config.model))
         filled = options.left_open(chosen, own)
         options.check_effect(chosen.model_copy(update=filled), own, "method")
         config = config.model_copy(
@@ -205,7 +205,8 @@ class CellPlan:
     @cached_property
     def variant(self) -> str:
         """Label of the options that differ from the method's defaults."""
-        own = self.benchmark_class.model_defaults(self.benchmark_options, self.config.model)
+        changed = self.method_class.changed_model(self.method_options, self.config.model)
+        own = self.benchmark_class.model_defaults(self.benchmark_options, changed)
         return options.variant(self.method_options, own)
 
     def method(self) -> Any:

@@ -275,7 +275,7 @@ class Record(_Part):
     variant: str
     """Options that differ from the method's defaults."""
     method_files: Digest | None = None
-    """Digest of the files that the method's options name, such as adapters; absent without any."""
+    """Digest of the files that the method's options name (adapters, a reward model), if any."""
     exempt: bool = False
     """True if the method is exempt from the budget's cap."""
     cost_unknown: bool = False

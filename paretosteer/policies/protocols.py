@@ -107,6 +107,22 @@ class Policy(Protocol):
 
 
 @runtime_checkable
+class OfTwoModels(Protocol):
+    """A policy whose controls run models of different sizes."""
+
+    def weights_passed(self, control: Control) -> int:
+        """Number of weights that a token passes under a control."""
+        ...
+
+
+def weights_passed(policy: Policy, control: Control) -> int:
+    """Number of weights that a token passes under a control: those of each pass, added up."""
+    if isinstance(policy, OfTwoModels):
+        return policy.weights_passed(control)
+    return policy.size * control.passes
+
+
+@runtime_checkable
 class Dropping(Protocol):
     """A policy with dropout, whose random state has to be saved with a snapshot."""
 

@@ -33,6 +33,8 @@ from paretosteer.storage.cache import cached
 from paretosteer.storage.digest import digest
 from paretosteer.text.generate import Decoding
 from paretosteer.text.generation_settings import code_not_run, unused_settings
+from paretosteer.text.guide import check_room, load_guide
+from paretosteer.text.guided_policy import GuidedPolicy
 from paretosteer.text.load_check import check_soft_prompts, checked
 from paretosteer.text.model import LanguageModel, load_model
 from paretosteer.text.model_source import model_digest, model_folder, model_width
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from paretosteer.config.setting import Setting
 
 FITTED_WIDTH = 256  # of the hidden states, up to which the benchmark's learning rate is used
+SPLITS = ("train", "calibration", "validation", "test")
 SHARED_SEED = 0  # of artefacts shared by all cells of a benchmark, independent of their own seeds
 
 
@@ -72,6 +75,7 @@ class TextBenchmark(Benchmark):
     def __init__(self, options: Any, setting: Setting):
         super().__init__(options, setting)
         self.embedded_folder: Path | None = None
+        self._guides: dict[str, LanguageModel] = {}
         self.sampler: Callable[[TextPolicy], Sampler] = NativeSampler
         self.objectives = tuple(self.declared())
         self.decoding, self.answering = self.decodings()
@@ -193,6 +197,23 @@ class TextBenchmark(Benchmark):
         if policy.reader is not None or policy.prefix is not None:
             _ = self._soft_prompts_checked
         return policy
+
+    def guided_policy(self, guide: str, conditioning: Conditioning, seed: int) -> TextPolicy:
+        """Untrained policy: the start model beside a guide with the given conditioning."""
+        own = (self.decoding, seed, self.answering, self.sampler)
+        return GuidedPolicy(self.model, self.guide(guide), conditioning, *own)
+
+    def guide(self, path: str) -> LanguageModel:
+        """Second language model, from a folder or a hub name; loaded and checked once.
+
+        UsageError if it does not fit the start model or the prompts.
+        """
+        if path not in self._guides:
+            guide = load_guide(path, self.model, self.setting.dtype)
+            prompts = (prompt for split in SPLITS for prompt in self.prompts(split))
+            check_room(guide, prompts, self.decoding.max_new_tokens)
+            self._guides[path] = guide
+        return self._guides[path]
 
     def typed(self, text: str) -> Prompt:
         """Prompt typed by a user; equal texts get equal sampling noise."""
@@ -323,7 +344,7 @@ class TextBenchmark(Benchmark):
             )
         room = self.model.room(decoding.max_new_tokens)
         embedded = self.model.embeds_all
-        for split in ("train", "calibration", "validation", "test"):
+        for split in SPLITS:
             for prompt in self.prompts(split):
                 if not embedded:
                     self.model.check_embedded(self.model.tokenizer(prompt.text).input_ids)

@@ -37,8 +37,10 @@ LIMIT = (1e-3, 1e-3)
 FLOOR = -50.0  # of log-probabilities
 
 
-def checked(model: LanguageModel) -> LanguageModel:
+def checked(model: LanguageModel, option: str = "model.path") -> LanguageModel:
     """Return the model, with `own_cache` set if it runs with its own cache and masks only.
+
+    `option` is the name of the option that holds it, for errors.
 
     Raises
     ------
@@ -53,7 +55,8 @@ def checked(model: LanguageModel) -> LanguageModel:
     own = replace(model, own_cache=True)
     if not _problem(own, banks, control):
         return own
-    raise _refusal(model, problem, "use a model of an architecture in docs/architectures.md")
+    remedy = "use a model of an architecture in docs/architectures.md"
+    raise _refusal(model, problem, remedy, option)
 
 
 def check_soft_prompts(model: LanguageModel) -> None:
@@ -251,10 +254,12 @@ def _named(step: str) -> Iterator[None]:
         raise _Failed(f"{step} ({type(error).__name__}: {first_line(error)})") from None
 
 
-def _refusal(model: LanguageModel, problem: str, remedy: str) -> UsageError:
+def _refusal(
+    model: LanguageModel, problem: str, remedy: str, option: str = "model.path"
+) -> UsageError:
     kind = model.network.config.model_type
     name = type(model.network).__name__
     return UsageError(
-        f"model.path: {model.name!r} is of the architecture {kind!r} ({name}), which fails the "
+        f"{option}: {model.name!r} is of the architecture {kind!r} ({name}), which fails the "
         f"load check: {problem}; {remedy}"
     )

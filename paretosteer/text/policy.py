@@ -71,7 +71,9 @@ class TextPolicy(Conditioned[LinearBanks]):
             use_single_query(self.network)
         use_contiguous_input(self.network)
         self.encode = PromptEncoder(model)
-        self.recompute = Recompute(self.network, self.active) if model.recompute else nullcontext
+        self.recompute: Callable[[], AbstractContextManager[None]] = nullcontext
+        if model.recompute:
+            self.recompute = Recompute(self.network, self.active)
         generator = torch.Generator().manual_seed(seed)
         if scope := conditioning.bank_scope():
             names = linear_layers(self.network, scope)

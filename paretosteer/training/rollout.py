@@ -14,7 +14,7 @@ from paretosteer import benchmark_outputs
 from paretosteer.benchmark import Benchmark
 from paretosteer.interfaces import Array, Exact
 from paretosteer.policies.control import Control
-from paretosteer.policies.protocols import Answers, Policy
+from paretosteer.policies.protocols import Answers, Policy, weights_passed
 from paretosteer.runtime.accelerate_processes import from_first
 from paretosteer.runtime.batch_size import EvalRows
 from paretosteer.training import candidate_selection
@@ -141,5 +141,5 @@ def validation_points(
                 - price * candidate_selection.drift(policy, benchmark, samples, rows).kl[:, None]
             )
         np.add.at(total, cells.point, gain)
-        trainer.select(samples.tokens, len(samples), policy.size * rows.passes)
+        trainer.select(samples.tokens, len(samples), weights_passed(policy, rows))
     return from_first(trainer.accelerator, total / len(prompts))

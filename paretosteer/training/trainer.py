@@ -24,7 +24,7 @@ from paretosteer.errors import DivergenceError
 from paretosteer.interfaces import Array
 from paretosteer.policies.control import Control
 from paretosteer.policies.kl import TRAIN_LESS, brief_damage, damage
-from paretosteer.policies.protocols import Policy
+from paretosteer.policies.protocols import Policy, weights_passed
 from paretosteer.runtime.accelerate_processes import accelerator, averaged, from_first, gathered
 from paretosteer.runtime.batch_size import out_of_memory
 from paretosteer.runtime.progress import first_in_sweep
@@ -309,9 +309,9 @@ class Trainer:
         tokens = sum(part.batch.tokens for part in parts) * processes
         # A mixture needs a forward pass per policy. The start scores of `Reward` need only one, so
         # its cost is an upper bound.
-        passed = sum(part.batch.tokens * part.rows.passes for part in parts) * processes
+        passed = sum(p.batch.tokens * weights_passed(phase.policy, p.rows) for p in parts)
         calls = sum(part.batch.reward_calls for part in parts) * processes
-        flops = phase.feedback.flops_per_weight * phase.policy.size * passed
+        flops = phase.feedback.flops_per_weight * passed * processes
         self.account.add_training(tokens, calls, flops)
 
     def _record(self, phase: Phase, loss: float, figures: dict[str, float]) -> None:

@@ -135,8 +135,9 @@ def _names_files(plan: CellPlan) -> bool:
     """True if a cell's method or preferences are in files; none is opened, since it may differ."""
     from paretosteer.config import options
 
+    places = options.places(plan.method_class.Options)
     in_file = plan.config.preferences.name == "file"
-    return in_file or bool(options.places(plan.method_class.Options))
+    return in_file or any(getattr(plan.method_options, name) is not None for name in places)
 
 
 def _other_version(plan: CellPlan, record: ScoredRecord) -> str:

@@ -25,6 +25,8 @@ _NOT_COMPARED = frozenset(
     }
 )
 
+# Last parts of the names of options that hold one path or hub name.
+_PATHS = frozenset({"path", "reward_model"})
 
 # The method's files, such as adapters: other files at the same paths are another row.
 _FILES = "method.files"
@@ -180,5 +182,5 @@ def _common(sequences: Sequence[Sequence[str]]) -> int:
 
 def _named(name: str, value: Any) -> Any:
     """A value, of a path its last part."""
-    is_path = name.rpartition(".")[2] == "path" and isinstance(value, str)
+    is_path = name.rpartition(".")[2] in _PATHS and isinstance(value, str)
     return PurePath(value).name if is_path else value
