@@ -128,8 +128,8 @@ _PARM = Paper(
         "It is unknown how the paper trained Rewarded Soups and MOD, and with how many seeds; it "
         "gives no intervals.",
         "The paper's random split of the prompts is not reproducible; ours is by hash.",
-        "Reward models apart from the start model (tables 3 and 4) are not supported; ours are "
-        "banks on the start model.",
+        "The weak specialists of MOD (tables 3 and 4) are smaller models; ours are banks on the "
+        "start model. Reward models can be of either kind (`method.reward_model`).",
     ),
 )
 

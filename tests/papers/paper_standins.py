@@ -41,8 +41,10 @@ def byte_tokenizer(frame: str, longest: int, pad: bool) -> hf.PreTrainedTokenize
     )
 
 
-def llama(context: int = 400):
-    config = hf.LlamaConfig(vocab_size=VOCABULARY, max_position_embeddings=context, **SIZES, **IDS)
+def llama(context: int = 400, **sizes: int):
+    config = hf.LlamaConfig(
+        vocab_size=VOCABULARY, max_position_embeddings=context, **(SIZES | sizes), **IDS
+    )
     return hf.LlamaForCausalLM(config)
 
 
@@ -105,6 +107,8 @@ MODELS = {
     "meta-llama/Llama-2-7b-hf": (llama, "<s> $A", False),
     "PKU-Alignment/alpaca-7b-reproduced": (llama, "<s> $A", True),
     "google-t5/t5-large": (t5, "$A </s>", True),
+    # trained to be a reward model
+    "TinyLlama/TinyLlama-1.1B-Chat-v1.0": (lambda: llama(hidden_size=8), "<s> $A", True),
     # reward models
     "Ray2333/gpt2-large-helpful-reward_model": (gpt2_reward, "", False),
     "Ray2333/gpt2-large-harmless-reward_model": (gpt2_reward, "", False),

@@ -73,6 +73,7 @@ def test_parm_assistant(hub, chat, tmp_path):
         tmp_path / "out",
         "parm_assistant",
         "method=parm",
+        f"method.reward_model={hub / 'TinyLlama/TinyLlama-1.1B-Chat-v1.0'}",
         f"model.path={chat}",
         f"benchmark.data={hub / 'Anthropic/hh-rlhf'}",
         "benchmark.max_new_tokens=8",
@@ -86,6 +87,8 @@ def test_parm_assistant(hub, chat, tmp_path):
         ),
     )
     assert board["points"].tolist() == [36]
+    # Six slots around the seven layers of a model of width 8, and the matrices between the slots.
+    assert board["trained_parameters"].tolist() == [6 * (4 * 16 + 3 * 24) + 7 * (16 + 3 * 4)]
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +153,10 @@ def test_settings_are_the_published_ones():
     for cell in compose_sweep(["experiment=parm_assistant"]):
         assert cell.preferences.name == "parm36" and cell.benchmark.values["greedy"]
         assert cell.method.values["beta_dpo"] == 0.001
+        assert cell.method.values["reward_model"] == "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
+    baselines = ["method=rewarded_soup,mod", "method.beta_dpo=null", "~method.reward_model"]
+    for cell in compose_sweep(["experiment=parm_assistant", *baselines]):
+        assert "reward_model" not in cell.method.values
     for cell in compose_sweep(["experiment=cos_dpo_mslr", "benchmark.path=somewhere"]):
         options = cell.benchmark.values
         columns = [int(entry.partition(":")[2]) for entry in options["auxiliary"]]
