@@ -138,7 +138,8 @@ def test_names_that_a_user_adds_to_a_mapping_are_added_again() -> None:
         (
             ["method=modpo", "method.feedback=reward"],  # kappa and others have no effect in it
             "method.feedback is not an option of modpo; known: alpha, anchor, beta_dpo, divisions, "
-            "dropout, labels, learning_rate, list_size, margin, margins, prompt_tokens, rank, share",
+            "dropout, labels, learning_rate, list_size, margin, margins, prompt_tokens, rank, "
+            "share",
         ),
         (["budget.stepz=1"], "budget.stepz is not an option of quick; did you mean 'steps'?"),
         (["budget.steps=0"], "budget.steps: found 0, expected greater than or equal to 1"),
