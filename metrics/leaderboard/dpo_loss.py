@@ -28,7 +28,7 @@ METRICS = (
     RowMetric(
         "negative_dpo_loss_{objective}",
         "up",
-        "minus the held-out DPO loss of one objective, mean over preferences",
+        "negated held-out DPO loss of an objective, averaged",
         title="−DPO loss of {objective}",
         meaning="Minus the DPO loss of {objective} on held-out pairs, from the policy's "
         "log-probabilities, averaged over preferences. Not normalised: the start model's is "
