@@ -137,7 +137,8 @@ def print_info(overrides: Sequence[str], topic: str, one: bool) -> None:
         if one:
             hydra.show_info(topic, CONFIG, [*job.hydra, *job.task], RunMode.RUN)
         else:
-            hydra.show_info(topic, CONFIG, _of_sweep(overrides), RunMode.MULTIRUN)
+            parsed = OverridesParser.create().parse_overrides(list(overrides))
+            hydra.show_info(topic, CONFIG, _of_sweep(parsed), RunMode.MULTIRUN)
 
 
 def _compose_jobs(hydra: Any, overrides: Sequence[str], one: bool = False) -> list[DictConfig]:
@@ -186,20 +187,22 @@ def _compose_grid(config: DictConfig, jobs: Sequence[list[str]]) -> list[DictCon
 
 def _check_replaced(loader: Any, config: DictConfig, job: list[str]) -> None:
     """UsageError where a job sets a part of a value that a file gives whole."""
-    for word in job:
-        if (key := word.removesuffix("={}")) != word:
-            inside = [each for each in job if each.startswith(f"++{key}.")]
-            others = [each for each in job if each not in (word, *inside)]
-            for each in inside:
-                replaced_values.check_files(key, each, loader.load_sweep_config(config, others))
+    keys = dict.fromkeys(word.removesuffix("={}") for word in job if word.endswith("={}"))
+    parts = [(key, word) for key in keys for word in job if word.startswith(f"++{key}.")]
+    if parts:
+        changed = {*(f"{key}={{}}" for key, _ in parts), *(word for _, word in parts)}
+        of_files = loader.load_sweep_config(config, [word for word in job if word not in changed])
+        for key, word in parts:
+            replaced_values.check_files(key, word, of_files)
 
 
 def compose_master(hydra: Any, overrides: Sequence[str]) -> DictConfig:
     """Configuration of a sweep itself: its launcher and the values of an experiment's grid."""
     refuse_unsafe.check_overrides(overrides)
-    _check_prefixes(overrides)
-    replaced_values.check(OverridesParser.create().parse_overrides(list(overrides)))
-    given = _of_sweep(overrides)
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    _check_prefixes(parsed)
+    replaced_values.check(parsed)
+    given = _of_sweep(parsed)
     config: DictConfig = hydra.compose_config(CONFIG, given, RunMode.MULTIRUN)
     refuse_unsafe.check(config, given)
     refuse_unsafe.check_replayed(config, given)
@@ -211,15 +214,14 @@ def _cell(config: DictConfig) -> DictConfig:
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
-def _of_sweep(overrides: Sequence[str]) -> list[str]:
+def _of_sweep(overrides: Sequence[Override]) -> list[str]:
     """Overrides of a sweep's own configuration."""
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return [str(each.input_line) for each in parsed if not _waits(each)]
+    return [str(each.input_line) for each in overrides if not _waits(each)]
 
 
-def _check_prefixes(overrides: Sequence[str]) -> None:
+def _check_prefixes(overrides: Sequence[Override]) -> None:
     """UsageError for `launcher.n_jobs=4`, whose group is ours but whose settings are Hydra's."""
-    for each in OverridesParser.create().parse_overrides(list(overrides)):
+    for each in overrides:
         if each.key_or_group.startswith(("launcher.", "sweeper.")):
             raise UsageError(
                 f"{each.key_or_group}: settings of the {each.key_or_group.partition('.')[0]} are "

@@ -22,16 +22,16 @@ def check(overrides: Sequence[Override]) -> None:
     values = [each for each in overrides if "." in each.key_or_group]
     for first, second in combinations(values, 2):
         if _inside(second, first) and _whole(first):
-            raise _error(second, first.key_or_group, first.input_line)
+            raise _error(str(second.input_line), first.key_or_group, str(first.input_line))
         if _inside(first, second) and (_whole(second) or second.is_delete()):
-            raise _error(first, second.key_or_group, second.input_line)
+            raise _error(str(first.input_line), second.key_or_group, str(second.input_line))
 
 
 def check_files(key: str, inside: str, config: DictConfig) -> None:
     """UsageError where `inside`, an override, sets a part of a value that a file gives whole."""
     found = OmegaConf.select(config, key, throw_on_missing=False)
     if found is not None and not isinstance(found, DictConfig):
-        raise UsageError(_message(inside, key, f"{key}={found}"))
+        raise _error(inside, key, f"{key}={found}")
 
 
 def _inside(inner: Override, outer: Override) -> bool:
@@ -44,14 +44,10 @@ def _whole(override: Override) -> bool:
     return value is not None and not isinstance(value, Mapping)
 
 
-def _error(inner: Override, key: str, other: Any) -> UsageError:
-    return UsageError(_message(str(inner.input_line), key, str(other)))
-
-
-def _message(inner: str, key: str, other: str) -> str:
+def _error(inner: str, key: str, other: str) -> UsageError:
     name, _, value = inner.partition("=")
     part = name.lstrip("+~").removeprefix(f"{key}.")
-    return (
+    return UsageError(
         f"{key}.{part}: {other!r} sets {key} as a whole, so one of the two would be lost; give "
         f"both at once, as in '{key}={{{part}: {value}, …}}'"
     )
