@@ -42,7 +42,7 @@ from paretosteer.text.policy import TextPolicy
 from paretosteer.text.sample_pool import Pool
 from paretosteer.text.sampler import NativeSampler, Sampler
 from paretosteer.text.samples import Prompt, TextSamples, concatenate
-from paretosteer.text.truncate import may_exceed
+from paretosteer.text.truncate import too_long
 from paretosteer.training.rollout import roll_out
 from paretosteer.training.scoring import Scorer
 
@@ -348,10 +348,7 @@ class TextBenchmark(Benchmark):
             for prompt in self.prompts(split):
                 if not embedded:
                     self.model.check_embedded(self.model.tokenizer(prompt.text).input_ids)
-                if (
-                    may_exceed(self.model.tokenizer, prompt.text, room)
-                    and (n := len(self.model.tokenizer(prompt.text).input_ids)) > room
-                ):
+                if n := too_long(self.model.tokenizer, prompt.text, room):
                     raise UsageError(
                         f"benchmark.max_new_tokens: prompt {prompt.id!r} has {n} tokens, but "
                         f"{decoding.max_new_tokens} new tokens leave room for only {room}; "

@@ -18,7 +18,7 @@ from paretosteer.text.model import LanguageModel
 from paretosteer.text.model_source import model_folder, source_name
 from paretosteer.text.read_tokenizer import read_tokenizer
 from paretosteer.text.samples import Prompt
-from paretosteer.text.truncate import may_exceed
+from paretosteer.text.truncate import too_long
 
 OPTION = "method.reward_model"
 
@@ -81,9 +81,7 @@ def check_room(guide: LanguageModel, prompts: Iterable[Prompt], new_tokens: int)
     """Raise UsageError if a prompt and its response do not fit the guide's context."""
     tokenizer, room = guide.tokenizer, guide.room(new_tokens)
     for prompt in prompts:
-        if not may_exceed(tokenizer, prompt.text, room):
-            continue
-        if (count := len(tokenizer(prompt.text)["input_ids"])) > room:
+        if count := too_long(tokenizer, prompt.text, room):
             raise UsageError(
                 f"{OPTION}: prompt {prompt.id!r} has {count} tokens, but in the context of "
                 f"{guide.name!r} {new_tokens} new tokens leave room for only {max(room, 0)}; "

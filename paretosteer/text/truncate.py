@@ -73,13 +73,21 @@ class Fitter:
         ]
 
     def _fits(self, text: str) -> bool:
-        return not may_exceed(self.tokenizer, text, self.room) or self._length(text) <= self.room
+        return too_long(self.tokenizer, text, self.room) is None
 
     def _length(self, text: str) -> int:
         return len(self.tokenizer(text)["input_ids"])
 
     def _without(self, text: str, lost: int) -> str:
         return text[lost:] if self.side == "left" else text[: len(text) - lost]
+
+
+def too_long(tokenizer: Any, text: str, room: int) -> int | None:
+    """Number of tokens of a text that has more than `room`; None for others."""
+    if not may_exceed(tokenizer, text, room):
+        return None
+    count = len(tokenizer(text)["input_ids"])
+    return count if count > room else None
 
 
 def may_exceed(tokenizer: Any, text: str, room: int) -> bool:
