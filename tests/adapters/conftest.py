@@ -1,8 +1,10 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from small_model import SMALL, write_lora, write_model
 
+from paretosteer.commands.main import main
 from paretosteer.sweeps.compose import compose_cell
 from paretosteer.sweeps.sweep import PlannedCell, run_one
 
@@ -30,6 +32,18 @@ def adapters(model: Path) -> list[Path]:
     place = model.parent
     stable = {"r": 5, "use_rslora": True, "lora_alpha": 4, "target_modules": ["q_proj", "o_proj"]}
     return [write_lora(place / "one", model), write_lora(place / "two", model, seed=1, **stable)]
+
+
+@pytest.fixture
+def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], str]:
+    """The last line of a run with these overrides, which fails before anything is written."""
+
+    def line(words: list[str]) -> str:
+        assert main(["run", f"sweep_dir={tmp_path / 'out'}", *words]) == 2
+        assert not (tmp_path / "out").exists()
+        return capsys.readouterr().err.strip().splitlines()[-1]
+
+    return line
 
 
 @pytest.fixture(scope="session")
