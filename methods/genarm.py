@@ -41,7 +41,7 @@ class GenARM(RewardGuided):
     def conditioning(self, objectives: int) -> Mixture:
         """One bank per objective."""
         o = self.options
-        return Mixture(objectives, o.rank, o.alpha, dropout=o.dropout)
+        return Mixture(objectives, o.rank, o.alpha, o.scope, dropout=o.dropout)
 
     def train(self, benchmark: Benchmark, trainer: Trainer) -> None:
         """Train the reward models one after the other, sharing the budget evenly."""

@@ -14,7 +14,6 @@ reward the worse answer; this is the loss of its text and code. PBLoRA has 4 + 4
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -40,9 +39,6 @@ class PARM(RewardGuided):
         feedback: str = option("reference_free", "training feedback of the reward model")
         rank: int = option(4, "rank of the part mixed by the preference", least=1)
         always_on: int = option(4, "rank of the part shared by all preferences", least=0)
-        scope: Literal["all", "attention"] = option(
-            "all", "layers that the reward model adapts; in the paper, attention"
-        )
         concentration: float = option(
             0.5, "Dirichlet concentration of the training weights", above=0
         )

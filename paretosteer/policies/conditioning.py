@@ -29,7 +29,7 @@ from paretosteer.policies.readers import ShiftReader, SoftPrompt, TableReader
 from paretosteer.policies.tied_banks import TiedLinear
 from paretosteer.runtime.terminal import plural
 
-Scope = Literal["all", "attention", "head"]
+Scope = Literal["all", "attention", "qkv", "head"]
 Merge = Literal["sum", "factors"]
 
 
@@ -132,8 +132,8 @@ class Banks(Conditioning):
         Of low-rank banks in linear layers, for all banks or one for each; a bank's scale is
         alpha / rank. Tables have full-rank banks of scale 1.
     scope
-        Layers that carry them: all linear layers but the output head, the attention layers, or the
-        head.
+        Layers that carry them: all linear layers but the output head, the attention layers, only
+        those that compute queries, keys and values, or the head.
     merge
         `factors` averages the low-rank factors themselves, which is not the sum of the deltas: only
         to reproduce released code that does so.

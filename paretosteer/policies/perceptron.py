@@ -153,4 +153,5 @@ class ConditionedPerceptron(Conditioned[LinearBanks]):
             return [f"linear.{len(self.network.linear) - 1}"]
         if self.network.attention is None:
             raise UnsupportedError("this benchmark's network has no attention layers to adapt")
-        return [name for name in names if name.startswith("attention.")]
+        inside = [name for name in names if name.startswith("attention.")]
+        return inside if scope == "attention" else [n for n in inside if n != "attention.out"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from torch import nn
@@ -13,12 +14,16 @@ from paretosteer.policies.conditioning import Scope
 # does not call them for plain text (the global attention of LED).
 UNCALLED = {"dt_proj", "query_global", "key_global", "value_global"}
 
+# Names of the layers that compute queries, keys and values, together or apart (c_attn: GPT-2).
+QKV = re.compile("(W|to_|linear_)?[qkv]|c_attn")
+
 
 def linear_layers(network: Any, scope: Scope) -> list[str]:
     """Names of the linear layers (also GPT-2's Conv1D) in the scope, in the model's own order.
 
     `all` is every linear layer but the output head, `attention` those inside attention modules,
-    `head` the output head alone (a tied embedding is not changed with it).
+    `qkv` those among them that compute queries, keys and values, `head` the output head alone (a
+    tied embedding is not changed with it).
     """
     head = network.get_output_embeddings()
     text = _text_modules(network)
@@ -26,9 +31,11 @@ def linear_layers(network: Any, scope: Scope) -> list[str]:
     linear = [(n, m) for n, m in linear if n.rpartition(".")[2] not in UNCALLED]
     if scope == "head":
         names = [name for name, layer in linear if layer is head]
-    elif scope == "attention":
+    elif scope in {"attention", "qkv"}:
         attention = [name for name, layer in network.named_modules() if _is_attention(layer)]
         names = [n for n, _ in linear if any(n.startswith(f"{block}.") for block in attention)]
+        if scope == "qkv":
+            names = [name for name in names if QKV.match(name.rpartition(".")[2])]
     else:
         names = [name for name, layer in linear if layer is not head]
     if not names:

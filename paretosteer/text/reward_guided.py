@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import PositiveFloat
 
@@ -49,6 +49,11 @@ class RewardGuided(Method):
             above=0,
             only=_FREE,
             replaces=("beta_dpo",),
+        )
+        scope: Literal["all", "attention", "qkv"] = option(
+            "all",
+            "layers that the reward models adapt: all linear layers, those of attention, or the "
+            "ones for queries, keys and values, as in PARM's experiments",
         )
         dial: tuple[PositiveFloat, ...] = option((), "further values of the dial beta to evaluate")
 

@@ -149,14 +149,21 @@ def test_settings_are_the_published_ones():
         options = cell.benchmark.values
         assert cell.model.path == "PKU-Alignment/alpaca-7b-reproduced" and options["greedy"]
         assert cell.method.values["beta_dpo"] == 0.01
+        assert (cell.budget.prompts, cell.budget.steps) == (32, 500)
         assert options["data"] == {"path": "PKU-Alignment/PKU-SafeRLHF-10K", "split": "train"}
     for cell in compose_sweep(["experiment=parm_assistant"]):
         assert cell.preferences.name == "parm36" and cell.benchmark.values["greedy"]
         assert cell.method.values["beta_dpo"] == 0.001
+        assert (cell.budget.prompts, cell.budget.steps) == (32, 312)
         assert cell.method.values["reward_model"] == "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
-    baselines = ["method=rewarded_soup,mod", "method.beta_dpo=null", "~method.reward_model"]
-    for cell in compose_sweep(["experiment=parm_assistant", *baselines]):
-        assert "reward_model" not in cell.method.values
+    for name in ("parm_safety", "parm_assistant"):
+        for cell in compose_sweep([f"experiment={name}"]):
+            options = cell.method.values
+            assert (options["scope"], options["learning_rate"]) == ("qkv", 5e-4)
+    baselines = ["method=rewarded_soup,mod", "method.beta_dpo=null", "method.learning_rate=null"]
+    removed = ["~method.scope", "~method.reward_model"]
+    for cell in compose_sweep(["experiment=parm_assistant", *baselines, *removed]):
+        assert not {"scope", "reward_model"} & set(cell.method.values)
     for cell in compose_sweep(["experiment=cos_dpo_mslr", "benchmark.path=somewhere"]):
         options = cell.benchmark.values
         columns = [int(entry.partition(":")[2]) for entry in options["auxiliary"]]

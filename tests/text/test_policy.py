@@ -10,6 +10,7 @@ from paretosteer.policies.conditioning import Banks, Features, PromptText, Uncon
 from paretosteer.policies.control import Control
 from paretosteer.text import causal
 from paretosteer.text.generate import Decoding
+from paretosteer.text.layers import linear_layers
 from paretosteer.text.model import LanguageModel
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.samples import Prompt
@@ -35,7 +36,14 @@ def written(policy, prompts, control, samples=None):
     return policy.sample(prompts, control, 5, samples or [0] * len(prompts))
 
 
-@pytest.mark.parametrize("scope", ["all", "attention", "head"])
+def test_qkv_is_attention_without_its_output(any_model):
+    attention, qkv = (linear_layers(any_model.network, scope) for scope in ("attention", "qkv"))
+    assert qkv and set(qkv) < set(attention)
+    outputs = {name.rpartition(".")[2] for name in set(attention) - set(qkv)}
+    assert outputs <= {"o_proj", "out_proj", "c_proj", "dense", "o"}
+
+
+@pytest.mark.parametrize("scope", ["all", "attention", "qkv", "head"])
 def test_batched_rows_equal_materialised_models(any_model, scope):
     policy = banked(any_model, scope=scope)
     coefficients = torch.tensor([[1.75, -0.75, 0.2], [0.0, 1.0, 0.0], [-0.3, 0.5, 0.8]])
