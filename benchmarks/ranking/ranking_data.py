@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from paretosteer.benchmarks.ranking.fold_files import SPLITS, find
@@ -30,7 +29,6 @@ from paretosteer.benchmarks.ranking.synthetic import FOLDS, SYNTHETIC_VERSION, s
 from paretosteer.errors import UsageError
 from paretosteer.storage.digest import digest, input_digest
 
-GLANCE = 1 << 16  # bytes of each file that identify a data set
 # LETOR 4.0 (MQ2007, MQ2008), whose documents are those of the Gov2 collection.
 LETOR_4_WIDTH, LETOR_4 = 46, {"pagerank": 41, "inlinks": 42}
 MSLR_WIDTH = 136
@@ -151,14 +149,8 @@ def _from_folder(path: str, fold: int) -> tuple[dict[str, Letor], int, object]:
     paths = [file for split in SPLITS for file in files.splits[split]]
     loaded = dict(zip(paths, load(paths), strict=True))
     parts = {split: join([loaded[file] for file in files.splits[split]]) for split in SPLITS}
-    glances = {file.relative_to(folder).as_posix(): _glance(file) for file in files.everything}
-    return parts, files.folds, glances
-
-
-def _glance(path: Path) -> list[object]:
-    """Size and digest of the first bytes: identifies a data set without reading every fold."""
-    with path.open("rb") as file:
-        return [path.stat().st_size, sha256(file.read(GLANCE)).hexdigest()]
+    family = {file.relative_to(folder).as_posix(): _file_key(file) for file in files.everything}
+    return parts, files.folds, family
 
 
 def _synthetic(fold: int) -> tuple[dict[str, Letor], int, object]:

@@ -156,6 +156,18 @@ def test_mq2008_loses_the_queries_without_a_relevant_document(shared_data):
     assert other.family == data.family
 
 
+def test_folds_that_differ_far_from_their_beginning_are_another_data_set(tmp_path):
+    rows = [f"{d} qid:{q} 1:{q} 2:{d}\n" for q in range(6000) for d in range(3)]
+    families = []
+    for last in (3, 4):
+        parts = {"train": rows[:60], "vali": rows[60:120], "test": rows[120:]}
+        for name, part in parts.items():
+            text = "".join(part).removesuffix("2\n") + f"{last}\n"
+            (tmp_path / f"{name}.txt").write_text(text)
+        families.append(load_data(str(tmp_path), 1, {"aux": 2}, 3).family)
+    assert families[0] != families[1]
+
+
 def test_the_digest_follows_content_and_options():
     own = data_digest(None, 1, AUXILIARY, 5)
     assert own == data_digest(None, 1, dict(AUXILIARY), 5)
