@@ -128,7 +128,7 @@ coverage: setup
 
 # Puts the methods' headline claims to the test: docs/claims.md and results/claims. Resumes where it
 # was killed. MODEL is a folder with stories260k, DATA one with MQ2008's folds; a world without its
-# input is left out. WORLDS=noise,stories runs these only; CLAIMS=quick trains shorter.
+# input is left out. WORLDS=noise,stories runs these only; CLAIMS=quick trains three seeds shorter.
 claims: setup
 	$(BIN)/python tests/claims_study.py $(if $(CLAIMS),--$(CLAIMS)) $(if $(MODEL),--model $(MODEL)) \
 		$(if $(DATA),--data $(DATA)) $(if $(WORLDS),--worlds $(WORLDS))

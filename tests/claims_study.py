@@ -19,7 +19,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from claims.declarations import CLAIMS, OURS, PAPERS, SEEDS, WORLDS, Claim, World
+from claims.declarations import (
+    CLAIMS,
+    OURS,
+    PAPERS,
+    QUICK_SEEDS,
+    SEEDS,
+    TWO_CORES,
+    WORLDS,
+    Claim,
+    World,
+)
 from claims.effects import BOUNDS, EFFECTS, NOISE_EFFECTS
 
 from paretosteer.cells.cell import cell_folders, read_cell
@@ -111,9 +121,10 @@ def _run(name: str, words: str) -> None:
 
 def command(name: str, world: World, sweep: str, given: str, quick: bool) -> str:
     """Command line of a sweep."""
-    budget = world.quick if quick else world.full
+    budget, seeds = (world.quick, QUICK_SEEDS) if quick else (world.full, SEEDS)
     common = world.common.format(input=given)
-    return f"paretosteer sweep {common} {budget} {SEEDS} {sweep} sweep_dir={sweep_folder(name)}"
+    words = f"paretosteer sweep {common} {budget} {seeds} {sweep} {TWO_CORES}"
+    return f"{words} sweep_dir={sweep_folder(name)}"
 
 
 def tables_of(*folders: Path) -> list[TableResult]:

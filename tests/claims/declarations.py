@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SEEDS = "seed=0,1,2,3,4"
+SEEDS, QUICK_SEEDS = "seed=0,1,2,3,4", "seed=0,1,2"
+TWO_CORES = "launcher=joblib hydra.launcher.n_jobs=2 threads=1"
 
 # By the beginning of a claim's name.
 PAPERS = {
@@ -61,50 +62,50 @@ class Claim:
 
 WORLDS = {
     "bandit": World(
-        common="benchmark=bandit threads=1",
+        common="benchmark=bandit",
         sweeps=(
             "method=rewarded_soup,bone_soup,clp,cos_dpo,modpo,morl,start",
             "method=bone_soup method.mapping=identity",
             "method=bone_soup method.extrapolation=none,paper",
         ),
-        quick="budget=quick budget.steps=600",
+        quick="budget=quick budget.steps=300",
         full="budget=quick",
     ),
     "bandit_baselines": World(
-        common="benchmark=bandit threads=1",
+        common="benchmark=bandit",
         sweeps=(
             "method=rewarded_soup,bone_soup,cos_dpo,start",
             "method=bone_soup method.beta=0.6,0.8,1 method.extrapolation=none",
             "method=rewarded_soup,morl method.feedback=preference",
             "method=interpolation method.cube=11 method.cube_range=[-2,3]",
         ),
-        quick="budget=quick budget.steps=600",
+        quick="budget=quick budget.steps=300",
         full="budget=quick",
     ),
     "bandit3": World(
-        common="benchmark=bandit benchmark.objectives=3 threads=1",
+        common="benchmark=bandit benchmark.objectives=3",
         sweeps=("method=rewarded_soup,bone_soup,start",),
-        quick="budget=quick budget.steps=600",
+        quick="budget=quick budget.steps=300",
         full="budget=quick",
     ),
     "bandit_temperature": World(
-        common="benchmark=bandit threads=1",
+        common="benchmark=bandit",
         sweeps=(
             "method=cos_dpo method.variant=temperature method.dial=[0.5,2]",
             "method=cos_dpo method.form=augment method.beta_dpo=0.25,0.5,1",
         ),
-        quick="budget=quick budget.steps=600",
+        quick="budget=quick budget.steps=300",
         full="budget=quick",
     ),
     "noise": World(
-        common="benchmark=stories threads=1",
+        common="benchmark=stories",
         sweeps=("method=rewarded_soup,clp,start",),
-        quick="budget=quick budget.steps=40 budget.test_prompts=48",
+        quick="budget=quick budget.steps=20 budget.test_prompts=24",
         full="budget=quick",
         own_noise=True,
     ),
     "stories": World(
-        common="benchmark=stories model=hf model.path={input} threads=2",
+        common="benchmark=stories model=hf model.path={input}",
         sweeps=(
             "method=rewarded_soup,bone_soup,cos_dpo,morl,start",
             "method=clp method.variant=full,attention,logit,prompt",
@@ -113,30 +114,30 @@ WORLDS = {
             "method=bone_soup method.beta=0.6,0.8,1 method.extrapolation=none",
             "method=interpolation method.cube=6 method.cube_range=[-2,3]",
         ),
-        quick="budget=quick budget.steps=40",
+        quick="budget=quick budget.steps=12 budget.test_prompts=24",
         full="budget=quick",
         needs="model",
     ),
     "stories_preferences": World(
-        common="benchmark=stories model=hf model.path={input} threads=1",
+        common="benchmark=stories model=hf model.path={input}",
+        sweeps=(
+            "method=cos_dpo,start",
+            "method=rewarded_soup,morl method.feedback=preference",
+            "method=modpo",
+        ),
+        quick="budget=quick budget.steps=12 budget.test_prompts=24",
+        full="budget=quick",
+        needs="model",
+    ),
+    "mq2008": World(
+        common="benchmark=ranking benchmark.path={input} benchmark.fold=1,2,3,4,5",
         sweeps=(
             "method=cos_dpo,start",
             "method=rewarded_soup,morl method.feedback=preference",
             "method=modpo",
         ),
         quick="budget=quick budget.steps=40",
-        full="budget=quick",
-        needs="model",
-    ),
-    "mq2008": World(
-        common="benchmark=ranking benchmark.path={input} benchmark.fold=1,2,3,4,5 threads=1",
-        sweeps=(
-            "method=cos_dpo,start",
-            "method=rewarded_soup,morl method.feedback=preference",
-            "method=modpo",
-        ),
-        quick="budget=quick budget.steps=200",
-        full="budget=quick",
+        full="budget=quick budget.steps=300",
         needs="data",
     ),
 }
@@ -149,9 +150,9 @@ _TABULAR_3 = f"{_TABULAR} Three objectives."
 _EMBEDDED = "The embedded model of `stories`, three methods, short training."
 _SMALL = "One start model of 260 thousand parameters and short training."
 _RANKERS = (
-    "Rankers on one public data set and short training. Five folds and five seeds, of MODPO one "
-    "seed. Folds share training queries, and the seeds of a fold its test queries, so that the "
-    "intervals are somewhat too narrow."
+    "Rankers on one public data set and short training. Five folds and five seeds. Folds share "
+    "training queries, and the seeds of a fold its test queries, so that the intervals are "
+    "somewhat too narrow."
 )
 
 
