@@ -118,6 +118,14 @@ WORLDS = {
         full="budget=quick",
         needs="model",
     ),
+    "stories3": World(
+        common="benchmark=stories benchmark.objectives=[positive,varied,short_sentences] "
+        "preferences.divisions=4 model=hf model.path={input}",
+        sweeps=("method=rewarded_soup,bone_soup,start",),
+        quick="budget=quick budget.steps=12 budget.test_prompts=24",
+        full="budget=quick",
+        needs="model",
+    ),
     "stories_preferences": World(
         common="benchmark=stories model=hf model.path={input}",
         sweeps=(
@@ -149,6 +157,7 @@ _TABULAR = (
 _TABULAR_3 = f"{_TABULAR} Three objectives."
 _EMBEDDED = "The embedded model of `stories`, three methods, short training."
 _SMALL = "One start model of 260 thousand parameters and short training."
+_SMALL_3 = f"{_SMALL} Three objectives."
 _RANKERS = (
     "Rankers on one public data set and short training. Five folds and five seeds. Folds share "
     "training queries, and the seeds of a fold its test queries, so that the intervals are "
@@ -518,6 +527,8 @@ CLAIMS = (
     ),
     *_shared("stories", _SMALL),
     *_baselines("stories", _SMALL),
+    *_front_of_bone_soup("stories3", _SMALL_3),
+    *_drift("stories3", _SMALL_3),
     *_modpo("stories_preferences", _SMALL),
     *_preferences("stories_preferences", _SMALL),
     *(
