@@ -106,6 +106,40 @@ def test_files_outside_the_folder_are_refused(tmp_path, make):
         read_pairs(source, "x")
 
 
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        (("a.jsonl", "b.jsonl", "c.csv"), "c.csv"),
+        (("train.jsonl", "more.jsonl"), "more.jsonl"),
+        (("train.jsonl", "extra/a.csv.gz"), "extra/a.csv.gz"),
+    ],
+)
+def test_a_folder_of_which_only_a_part_would_be_read_is_refused(tmp_path, files, left):
+    for name in files:
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_lines(tmp_path / "set" / name, ROWS)
+    told = rf"^benchmark.pairs.x: '{left}' in .* belongs to no split and would not be read"
+    with pytest.raises(UsageError, match=told):
+        read_pairs(str(tmp_path / "set"), "x")
+
+
+def test_files_that_hold_no_rows_do_not_matter(tmp_path):
+    for name in ("train.jsonl", "test.jsonl", ".cache/x.json", "._train.jsonl"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_lines(tmp_path / "set" / name, ROWS)
+    (tmp_path / "set" / "dataset_infos.json").write_text("{}")
+    (tmp_path / "set" / "README.md").write_text("# Pairs")
+    assert chosen(str(tmp_path / "set")) == "good 0"
+
+
+def test_a_shard_that_a_saved_data_set_does_not_name_is_refused(tmp_path):
+    datasets.Dataset.from_list(ROWS).save_to_disk(tmp_path / "set")
+    (shard,) = (tmp_path / "set").glob("*.arrow")
+    shutil.copy(shard, tmp_path / "set" / "data-00001-of-00002.arrow")
+    with pytest.raises(UsageError, match=r"'data-00001-of-00002\.arrow' in .* belongs to no split"):
+        read_pairs(str(tmp_path / "set"), "x")
+
+
 def test_a_card_that_names_files_inside_is_followed(tmp_path):
     card(tmp_path / "set", "part/train.jsonl")
     (tmp_path / "set" / "part").mkdir()

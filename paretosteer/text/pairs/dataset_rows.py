@@ -20,6 +20,7 @@ from paretosteer.text.pairs.open_files import kind_of
 from paretosteer.text.pairs.pair_source import Source
 
 _SAVED = ("dataset_info.json", "dataset_dict.json")  # files written by save_to_disk
+_ABOUT = {*_SAVED, "dataset_infos.json", "state.json"}  # of `datasets`, without rows
 
 
 def dataset_files(source: Source) -> list[Path] | None:
@@ -39,7 +40,10 @@ def dataset_files(source: Source) -> list[Path] | None:
         str(name): list(map(str, files))
         for name, files in (builder.config.data_files or {}).items()
     }
-    _check_inside(source, [file for files in splits.values() for file in files])
+    read = [file for files in splits.values() for file in files]
+    _check_inside(source, read)
+    if not _selects(source):
+        _check_all_read(source, read)
     files = splits.get(source.split or "train", [])
     return [Path(file) for file in files] if files and all(map(kind_of, files)) else None
 
@@ -77,6 +81,8 @@ def _saved_rows(source: Source) -> Any:
     except Exception as error:  # loaders raise arbitrary errors
         raise UsageError(_unloaded(source, error)) from None
     split = source.split or "train"
+    parts = dataset.values() if isinstance(dataset, DatasetDict) else [dataset]
+    _check_all_read(source, [file["filename"] for part in parts for file in part.cache_files])
     if isinstance(dataset, DatasetDict):
         if split not in dataset:
             raise UsageError(
@@ -114,6 +120,40 @@ def _check_inside(source: Source, files: Iterable[str]) -> None:
                 f"{source.option}: the data set {source.path!r} reads {file!r}, which is not a "
                 "file of its folder; copy it there and name it by that path"
             )
+
+
+def _selects(source: Source) -> bool:
+    """True if the source or the folder's card chooses among the folder's files."""
+    from huggingface_hub import DatasetCard
+
+    if source.config or source.folder:
+        return True
+    card = Path(source.path) / "README.md"
+    return card.is_file() and bool(DatasetCard.load(card).data.get("configs"))
+
+
+def _check_all_read(source: Source, files: Iterable[str]) -> None:
+    """Refuse a folder with data files that are in no split.
+
+    `datasets` reads files of the commonest format alone, and where the name of one states its
+    split, only such files.
+    """
+    read = {os.path.realpath(file.rpartition("::")[2]) for file in files}
+    left = [
+        name
+        for name in source.content()
+        if kind_of(name)
+        and not any(part.startswith((".", "__")) for part in Path(name).parts)
+        and Path(name).name not in _ABOUT
+        and os.path.realpath(Path(source.path) / name) not in read
+    ]
+    if left:
+        more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+        raise UsageError(
+            f"{source.option}: {left[0]!r}{more} in {source.path!r} belongs to no split and would "
+            "not be read; give all files one format and names that state their split, such as "
+            "train-2.jsonl, move it elsewhere, or use the path of one file"
+        )
 
 
 def _saved(source: Source) -> bool:
