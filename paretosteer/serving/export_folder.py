@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.errors import UsageError
 from paretosteer.storage.atomic import atomic_folder, write_json
 from paretosteer.text.check_export import check_export
+from paretosteer.text.exported import ABOUT
 from paretosteer.text.hf_export import BASE, Form, check_form, prefix, write_policy
 
 if TYPE_CHECKING:
     from paretosteer.policies.control import Control
 
-ABOUT, README = "paretosteer.json", "README.md"
+README = "README.md"
 HERE = "path/to/this/folder"
 
 

@@ -124,14 +124,18 @@ class Restored:
 
     def _about(self, preference: Sequence[float], dials: Mapping[str, float]) -> dict[str, Any]:
         """Metadata of an exported policy."""
-        plan = self.plan
+        from paretosteer.text.model_source import model_digest
+
+        plan, model = self.plan, self.plan.config.model
+        files = model_digest(model.path, revision=model.revision) if model.path else None
+        start = {"name": self.benchmark.model_name, "digest": plan.model_key, "files": files}
         return {
             "cell": self.folder.resolve().name,
             "benchmark": plan.config.benchmark.name,
             "method": plan.config.method.name,
             "variant": plan.variant,
             "seed": plan.config.seed,
-            "start_model": {"name": self.benchmark.model_name, "digest": plan.model_key},
+            "start_model": start,
             "preference": dict(zip(self.objectives, map(float, preference), strict=True)),
             "dials": dict(dials),
         }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paretosteer.errors import UsageError
 from paretosteer.storage.safetensors_only import read_model_json
@@ -15,39 +15,64 @@ from paretosteer.text.read_tokenizer import read_tokenizer
 
 if TYPE_CHECKING:
     from paretosteer.config.schema import Model
+    from paretosteer.config.setting import Setting
     from paretosteer.text.model import LanguageModel
 
 
-def base_notes(adapters: Iterable[Adapter], model: LanguageModel, start: Model) -> list[str]:
+def base_notes(adapters: Iterable[Adapter], model: LanguageModel, setting: Setting) -> list[str]:
     """Notes on the adapters that name another base model than the start model.
 
     Shapes alone do not tell a model from another version of it. A name on the hub is compared
-    without its owner, a folder by its content.
+    without its owner, a folder by its content, and an exported policy states the digest of its
+    start model.
     """
     return [
-        f"Adapter {source!r} names the base model {base!r}, and the start model is {model.name!r}. "
-        "Its layers fit, but it may have been trained on other weights."
-        for source, base in _other_bases(adapters, model, start)
+        f"Adapter {source!r} {difference}. Its layers fit, but it may have been trained on other "
+        "weights."
+        for source, difference in _other_bases(adapters, model, setting)
     ]
 
 
-def refuse_other_bases(adapters: Iterable[Adapter], model: LanguageModel, start: Model) -> None:
+def refuse_other_bases(adapters: Iterable[Adapter], model: LanguageModel, setting: Setting) -> None:
     """Raise UsageError for the first of those adapters, where what they changed matters."""
-    for source, base in _other_bases(adapters, model, start):
+    for source, difference in _other_bases(adapters, model, setting):
         raise refusal(
             source,
-            f"it names the base model {base!r}, but the start model is {model.name!r}; use an "
-            f"adapter of the start model, or correct base_model_name_or_path in its {CONFIG}",
+            f"it {difference}; use an adapter of the start model, or correct "
+            f"base_model_name_or_path in its {CONFIG}",
         )
 
 
 def _other_bases(
-    adapters: Iterable[Adapter], model: LanguageModel, start: Model
+    adapters: Iterable[Adapter], model: LanguageModel, setting: Setting
 ) -> Iterator[tuple[str, str]]:
+    """Adapters of another base model, and what shows that."""
     for each in adapters:
         base = str(each.config.get("base_model_name_or_path") or "")
-        if base and not _is_base(base, model, start):
-            yield each.source, base
+        if each.about:
+            start = each.about["start_model"]
+            if not _is_start(start, setting):
+                name = start.get("name")
+                yield (
+                    each.source,
+                    f"was exported from a policy whose start model, {name!r}, had other files than "
+                    f"the start model here, {model.name!r}",
+                )
+        elif base and not _is_base(base, model, setting.model):
+            yield (
+                each.source,
+                f"names the base model {base!r}, and the start model is {model.name!r}",
+            )
+
+
+def _is_start(stated: Mapping[str, Any], setting: Setting) -> bool:
+    """True if an exported policy states the start model's digest, or that of its files."""
+    if stated.get("digest") == setting.model_key:
+        return True
+    start, files = setting.model, stated.get("files")
+    if files is None or start.path is None:
+        return False
+    return bool(files == model_digest(start.path, revision=start.revision))
 
 
 def check_bases(adapters: Iterable[Adapter], model: LanguageModel) -> None:

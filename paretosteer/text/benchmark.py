@@ -31,6 +31,7 @@ from paretosteer.runtime.progress import preparation
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.cache import cached
 from paretosteer.storage.digest import digest
+from paretosteer.text.exported import prefix_note, read_about
 from paretosteer.text.generate import Decoding
 from paretosteer.text.generation_settings import code_not_run, unused_settings
 from paretosteer.text.guide import check_room, load_guide
@@ -152,7 +153,14 @@ class TextBenchmark(Benchmark):
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Caveats of its figures, one sentence each."""
         model = self.model
-        return [*unused_settings(model.network), *code_not_run(model.network, model.tokenizer)]
+        about: Mapping[str, Any] = {}
+        if self.setting.model.name == "hf":
+            about = read_about(Path(self._model_folder()), "model.path")
+        return [
+            *unused_settings(model.network),
+            *code_not_run(model.network, model.tokenizer),
+            *prefix_note(f"The start model {model.name!r}", about),
+        ]
 
     @classmethod
     def check_engine(cls, config: CellConfig) -> None:

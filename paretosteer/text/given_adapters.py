@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.errors import UnsupportedError, UsageError, about
 from paretosteer.runtime.terminal import plural
 from paretosteer.text.adapter_base import base_notes, check_bases, refuse_other_bases
+from paretosteer.text.exported import prefix_note
 from paretosteer.text.read_peft import (
     Adapter,
     adapters_digest,
@@ -43,16 +45,18 @@ class GivenAdapters:
             )
 
     def notes(self, benchmark: Any) -> list[str]:
-        """Notes on those that name another base model; UsageError if one does not fit."""
+        """Notes on those of another base model or a prefix; UsageError if one does not fit."""
         with about(self.option):
             model = benchmark.model
-            return base_notes(self._fitting(benchmark), model, benchmark.setting.model)
+            adapters = self._fitting(benchmark)
+            prefixes = [prefix_note(f"Adapter {each.source!r}", each.about) for each in adapters]
+            return [*base_notes(adapters, model, benchmark.setting), *chain(*prefixes)]
 
     def check_start(self, benchmark: Any) -> None:
         """Raise UsageError unless every one fits the start model, and names no other."""
         with about(self.option):
             model = benchmark.model
-            refuse_other_bases(self._fitting(benchmark), model, benchmark.setting.model)
+            refuse_other_bases(self._fitting(benchmark), model, benchmark.setting)
 
     def fill(self, policy: Any, benchmark: str) -> None:
         """Add them to a policy without banks, frozen; UnsupportedError if it is not a text's."""

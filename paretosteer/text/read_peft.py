@@ -23,6 +23,7 @@ from paretosteer.policies.banks import BankedLinear
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.digest import digest, file_digest
 from paretosteer.storage.safetensors_only import read_model_json, read_tensors
+from paretosteer.text.exported import read_about
 
 if TYPE_CHECKING:
     from paretosteer.text.policy import TextPolicy
@@ -65,6 +66,7 @@ class Adapter:
     layers: Mapping[str, tuple[Tensor, Tensor, float]]  # A (r, in), B (out, r) and scale, by layer
     whole: Mapping[str, Tensor]  # weights saved in full, by layer
     config: Mapping[str, Any]  # adapter_config.json
+    about: Mapping[str, Any]  # metadata of an exported policy; empty for other adapters
 
 
 def read_adapter(folder: Path) -> Adapter:
@@ -118,7 +120,8 @@ def read_adapter(folder: Path) -> Adapter:
         # alpha / r, or alpha / sqrt(r) if rank-stabilised
         scale = alpha / (len(a) ** 0.5 if config.get("use_rslora") else len(a))
         layers[_layer(name)] = a, b, float(scale)
-    return Adapter(str(folder), layers, whole, config)
+    about = read_about(folder, f"adapter {str(folder)!r}")
+    return Adapter(str(folder), layers, whole, config, about)
 
 
 def adapter_digest(folder: Path) -> str:

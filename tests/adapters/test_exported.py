@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 from peft import AutoPeftModelForCausalLM, PeftModel
-from small_model import errors
+from small_model import SMALL, errors, write_lora
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from paretosteer import restore_cell
 from paretosteer.commands.main import main
 from paretosteer.serving.restore import Restored
+from paretosteer.sweeps.compose import compose_cell
+from paretosteer.sweeps.sweep import PlannedCell, run_one
 
 MU = [0.3, 0.7]
 FORMS = [
@@ -157,3 +159,25 @@ def test_what_cannot_be_exported_is_one_line(
     (line,) = errors(capsys.readouterr().err)
     assert message in line
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("form", ["model", "peft"])
+def test_what_read_a_preference_in_the_prompt_says_so_where_it_runs_without(
+    cells: dict[str, Path], model: Path, tmp_path: Path, form: str
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    given = ["method=start", f"model.path='{one}'"]
+    restore_cell(cells["words"]).export(MU, one, form=form)  # type: ignore[arg-type]
+    if form == "peft":
+        restore_cell(cells["words"]).export([0.9, 0.1], two, form="peft")
+        # Else the same weights: the preference is in the prompt alone.
+        write_lora(two / "lora", model, seed=1)
+        (two / "lora" / "adapter_model.safetensors").rename(two / "adapter_model.safetensors")
+        (two / "lora" / "adapter_config.json").rename(two / "adapter_config.json")
+        given = ["method=adapters", f"method.paths=['{one}','{two}']", f"model.path='{model}'"]
+    config = compose_cell([f"sweep_dir='{tmp_path / 'sweep'}'", "model=hf", *SMALL, *given])
+    record = run_one(PlannedCell.of(config))
+    assert record.status == "ok"
+    notes = [note for note in record.notes if "before every prompt" in note]
+    assert len(notes) == (1 if form == "model" else 2)
+    assert repr(about(one)["prefix"]) in notes[0]

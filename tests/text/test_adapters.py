@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from paretosteer.policies.control import Control
 from paretosteer.policies.mixing_matrix import coefficients
 from paretosteer.text.adapter_base import base_notes, check_bases
 from paretosteer.text.generate import Decoding
+from paretosteer.text.model_source import model_digest
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.read_peft import add_adapters, check_adapters, read_adapter
 from paretosteer.text.samples import Prompt
@@ -253,13 +255,39 @@ def test_an_adapter_of_another_base_model_is_noted(llama, tmp_path):
 
     def notes(base):
         rewrite(tmp_path / "a", {"base_model_name_or_path": base and str(base)})
-        return base_notes([read_adapter(tmp_path / "a")], replace(llama, name="Own"), start)
+        setting = SimpleNamespace(model=start, model_key="key")
+        return base_notes([read_adapter(tmp_path / "a")], replace(llama, name="Own"), setting)
 
     for same in (None, "", tmp_path / "own", tmp_path / "copy", "owner/own", "/gone/own"):
         assert not notes(same), same
     for other in (tmp_path / "other", "owner/own-chat", "/gone/other"):
         (note,) = notes(other)
         assert f"names the base model {str(other)!r}, and the start model is 'Own'." in note
+
+
+def test_an_exported_adapter_states_the_files_of_its_start_model(llama, tmp_path):
+    """Which may have changed since, at the same path."""
+    llama.network.save_pretrained(tmp_path / "own")
+    trained_adapter(llama, tmp_path / "a", r=2)
+    rewrite(tmp_path / "a", {"base_model_name_or_path": str(tmp_path / "own")})
+    start = Model(name="hf", path=str(tmp_path / "own"), pad_token=None)
+    stated = {"name": "own", "digest": "key", "files": model_digest(start.path)}
+
+    def notes(key):
+        text = json.dumps({"start_model": stated})
+        (tmp_path / "a" / "paretosteer.json").write_text(text)
+        setting = SimpleNamespace(model=start, model_key=key)
+        return base_notes([read_adapter(tmp_path / "a")], llama, setting)
+
+    assert not notes("key") and not notes("with another padding token")
+    network = copy.deepcopy(llama.network)
+    network.model.norm.weight.data *= 2
+    network.save_pretrained(tmp_path / "own")
+    (note,) = notes("another key")
+    assert "exported from a policy whose start model, 'own', had other files" in note
+    (tmp_path / "a" / "paretosteer.json").write_text("{")
+    with pytest.raises(UsageError, match=r"its paretosteer\.json is damaged"):
+        read_adapter(tmp_path / "a")
 
 
 def test_an_adapter_of_a_base_model_with_other_tokens_is_refused(llama, tmp_path):
