@@ -13,9 +13,11 @@ import torch
 from paretosteer.errors import UsageError, first_line
 from paretosteer.storage.cache import cached
 from paretosteer.storage.digest import input_digest
+from paretosteer.text.gguf_check import check_read, split_as_stated
 from paretosteer.text.load_weights import load_weights
 
 SUFFIX = ".gguf"
+READER_VERSION = "2"  # raise it when the same file would give another folder
 
 
 def gguf_folder(file: Path, option: str) -> Path:
@@ -31,7 +33,8 @@ def gguf_folder(file: Path, option: str) -> Path:
         raise UsageError(f"{option}: the file {str(file)!r} does not exist; use a GGUF file")
 
     def key() -> dict[str, str]:
-        return {"file": input_digest(file), "transformers": version("transformers")}
+        own = {"reader": READER_VERSION, "transformers": version("transformers")}
+        return {"file": input_digest(file), **own}
 
     def make(folder: Path) -> None:
         _dequantise(file, folder, option)
@@ -49,6 +52,8 @@ def _dequantise(file: Path, folder: Path, option: str) -> None:
             f"{option}: {str(file)!r} is a GGUF file, and the package gguf is not installed; "
             "install it with pip install 'paretosteer[gguf]'"
         )
+    from gguf import GGUFReader
+
     with tempfile.TemporaryDirectory() as alone:  # no neighbour of the file is read with it
         (Path(alone) / "model.gguf").symlink_to(file.resolve())
         given: dict[str, Any] = {"gguf_file": "model.gguf"}
@@ -59,6 +64,9 @@ def _dequantise(file: Path, folder: Path, option: str) -> None:
             if hasattr(transformers, "GgufConfig"):  # else weights may stay packed
                 given["quantization_config"] = transformers.GgufConfig(dequantize=True)
             network = load_weights(kind, alone, option, dtype=torch.float32, **given)
+            reader = GGUFReader(file)
+            check_read(reader, network)
+            split_as_stated(reader, tokenizer)
         except Exception as error:  # parsers of damaged files raise arbitrary errors
             raise UsageError(
                 f"{option}: {str(file)!r} cannot be read as GGUF ({first_line(error)}); use a "

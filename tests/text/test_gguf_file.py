@@ -1,10 +1,14 @@
 """GGUF files as start models: dequantised once, refused in one line, nothing half-written."""
 
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
+import numpy as np
 import pytest
+import tokenizers
 import torch
 
 from paretosteer.errors import UsageError
@@ -15,6 +19,7 @@ from paretosteer.storage import cache
 from paretosteer.storage.digest import file_digest
 from paretosteer.text import gguf_file
 from paretosteer.text.generate import Decoding
+from paretosteer.text.gguf_check import split_as_stated
 from paretosteer.text.model import load_model
 from paretosteer.text.model_source import model_digest, model_folder
 from paretosteer.text.policy import TextPolicy
@@ -40,9 +45,10 @@ def _own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("PARETOSTEER_CACHE", str(tmp_path / "cache"))
 
 
-def write(path: Path, architecture: str = "llama", seed: int = 0) -> Path:
-    """A llama of one layer in 8 bits, with a tokenizer of bytes."""
+def write(path: Path, architecture: str = "llama", seed: int = 0, more=lambda writer: None) -> Path:
+    """A llama of one layer in 8 bits, with a tokenizer of bytes; `more` adds to the file."""
     writer = gguf.GGUFWriter(path, architecture)
+    more(writer)
     writer.add_name("tiny")
     writer.add_context_length(128)
     writer.add_embedding_length(WIDTH)
@@ -122,6 +128,82 @@ def test_a_truncated_file(tmp_path, kept):
 
 def test_an_unknown_architecture(tmp_path):
     assert_refused(write(tmp_path / "odd.gguf", "strange"), "strange is not supported")
+
+
+UNREAD = {
+    "rope_freqs.weight": lambda w: w.add_tensor("rope_freqs.weight", 2 * np.ones(8, "float32")),
+    "blk.0.attn_q.bias": lambda w: w.add_tensor("blk.0.attn_q.bias", np.ones(WIDTH, "float32")),
+    "rope.scaling.factor=4.0": lambda w: w.add_rope_scaling_factor(4.0),
+    "final_logit_softcapping=30.0": lambda w: w.add_final_logit_softcapping(30.0),
+    "attention.sliding_window=16": lambda w: w.add_sliding_window(16),
+}
+
+
+@pytest.mark.parametrize("part", UNREAD)
+def test_what_transformers_does_not_read_of_a_file_is_refused(part, tmp_path):
+    assert_refused(write(tmp_path / "tiny.gguf", more=UNREAD[part]), re.escape(part))
+
+
+HARMLESS = {
+    "no scaling": lambda w: w.add_rope_scaling_type(gguf.RopeScalingType.NONE),
+    "factors of one": lambda w: w.add_tensor("rope_freqs.weight", np.ones(8, "float32")),
+    "the head's own size": lambda w: w.add_key_length(WIDTH // 2),
+}
+
+
+@pytest.mark.parametrize("part", HARMLESS)
+def test_what_changes_nothing_is_read(part, tmp_path):
+    path = str(write(tmp_path / "tiny.gguf", more=HARMLESS[part]))
+    assert load_model(path, torch.device("cpu"), torch.float32).name == "tiny.gguf"
+
+
+class Stated:
+    """Reader of a file with a tokenizer's model and its way of splitting words."""
+
+    def __init__(self, pre):
+        kind = [gguf.GGUFValueType.STRING]
+        stated = {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": pre}
+        self.fields = {
+            key: SimpleNamespace(parts=[text.encode()], data=[0], types=kind)
+            for key, text in stated.items()
+            if text is not None
+        }
+
+
+def byte_level():
+    tokenizer = SimpleNamespace(backend_tokenizer=tokenizers.Tokenizer(tokenizers.models.BPE()))
+    tokenizer.backend_tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(
+        add_prefix_space=False
+    )
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    ("pre", "words"),
+    [
+        (None, ["in", "Ġ1024"]),
+        ("gpt-2", ["in", "Ġ1024"]),
+        ("smollm", ["in", "Ġ", "1", "0", "2", "4"]),
+    ],
+)
+def test_words_are_split_as_the_file_states(pre, words):
+    tokenizer = byte_level()
+    split_as_stated(Stated(pre), tokenizer)
+    split = tokenizer.backend_tokenizer.pre_tokenizer.pre_tokenize_str("in 1024")
+    assert [word for word, _ in split] == words
+
+
+def test_an_unknown_way_of_splitting_words_is_refused():
+    with pytest.raises(ValueError, match="split in a way that is not known, 'poro-chat'"):
+        split_as_stated(Stated("poro-chat"), byte_level())
+
+
+def test_a_way_that_transformers_knows_stays(tmp_path):
+    tokenizer = byte_level()
+    own = tokenizers.pre_tokenizers.Sequence([tokenizer.backend_tokenizer.pre_tokenizer])
+    tokenizer.backend_tokenizer.pre_tokenizer = own
+    split_as_stated(Stated("llama-bpe"), tokenizer)
+    assert isinstance(tokenizer.backend_tokenizer.pre_tokenizer, tokenizers.pre_tokenizers.Sequence)
 
 
 def test_a_file_of_something_else(tmp_path):
