@@ -32,6 +32,7 @@ from paretosteer.storage.digest import digest
 from paretosteer.text.benchmark import SHARED_SEED
 from paretosteer.text.chat_template import RefusedDialogueError, has_template
 from paretosteer.text.dialogue import Dialogue, parse_transcript, writes_own_tokens
+from paretosteer.text.generation_settings import code_not_run
 from paretosteer.text.model import LanguageModel, load_model
 from paretosteer.text.model_source import model_digest
 from paretosteer.text.reward_objectives import ScoredByRewards
@@ -140,6 +141,7 @@ class Preferences(ScoredByRewards):
         dtype = str(setting.dtype).removeprefix("torch.")
         self.plan = self._plan(self.data, options, setting.model, setting.budget, dtype)
         super().__init__(options, setting)
+        self._own_backbone: LanguageModel | None = None
         self._rewards = Rewards.prepare(self.plan, setting, self._backbone())
 
     @classmethod
@@ -175,7 +177,8 @@ class Preferences(ScoredByRewards):
             raise UsageError(str(error).replace("model.path", option)) from None
         if self.plan.backbone and self._backbone_digest(path, pad) != self.plan.backbone[0]:
             raise UsageError(f"{option}: {path!r} was edited meanwhile; run the command again")
-        return Backbone(model)
+        self._own_backbone = _without_own_tokens(model)
+        return Backbone(self._own_backbone)
 
     @classmethod
     def training_defaults(cls, options: Options) -> Mapping[str, Any]:
@@ -265,6 +268,7 @@ class Preferences(ScoredByRewards):
         few = few_calibration(len(self.split("calibration")), "prompts")
         return [
             *super().notes,
+            *self._backbone_notes,
             *(pairs.note for pairs in self.data.sets),
             *self._cut_notes,
             *([self.reader.answer_note] if self.reader.answer_note else []),
@@ -273,6 +277,12 @@ class Preferences(ScoredByRewards):
             *self._size_notes,
             *([few] if few else []),
         ]
+
+    @property
+    def _backbone_notes(self) -> list[str]:
+        if (model := self._own_backbone) is None:
+            return []
+        return code_not_run("The backbone of the reward models", model.network, model.tokenizer)
 
     @property
     def _size_notes(self) -> list[str]:
@@ -298,11 +308,7 @@ class Preferences(ScoredByRewards):
         return [*self.data.cut_notes, *(note for note, count in counts.items() if count)]
 
     def _load(self) -> LanguageModel:
-        model = super()._load()
-        chats = has_template(model.tokenizer) and not model.encoder_decoder
-        if chats and writes_own_tokens(model.tokenizer):
-            leave_bare(model.tokenizer, model.name)
-        return model
+        return _without_own_tokens(super()._load())
 
     # -- prompts ----------------------------------------------------------------------------
 
@@ -504,3 +510,11 @@ class Preferences(ScoredByRewards):
         }
         policy = self.start_policy(Unconditioned(), SHARED_SEED)
         return answers.start_scores(policy, key, self.setting)
+
+
+def _without_own_tokens(model: LanguageModel) -> LanguageModel:
+    """The model, whose tokenizer adds no special tokens where a chat template writes them."""
+    chats = has_template(model.tokenizer) and not model.encoder_decoder
+    if chats and writes_own_tokens(model.tokenizer):
+        leave_bare(model.tokenizer, model.name)
+    return model

@@ -158,8 +158,15 @@ class TextBenchmark(Benchmark):
             about = read_about(Path(self._model_folder()), "model.path")
         return [
             *unused_settings(model.network),
-            *code_not_run(model.network, model.tokenizer),
+            *code_not_run("The start model", model.network, model.tokenizer),
             *prefix_note(f"The start model {model.name!r}", about),
+            *(
+                note
+                for guide in self._guides.values()
+                for note in code_not_run(
+                    f"The reward model {guide.name!r}", guide.network, guide.tokenizer
+                )
+            ),
         ]
 
     @classmethod

@@ -59,8 +59,8 @@ def _check_begin(network: Any, folder: str) -> None:
         )
 
 
-def code_not_run(network: Any, tokenizer: Any) -> list[str]:
-    """Note on code of the model's own, instead of which transformers' class is used."""
+def code_not_run(what: str, network: Any, tokenizer: Any) -> list[str]:
+    """Note on code of a model's own, instead of which transformers' class is used."""
     parts = {
         type(network).__name__: getattr(network.config, "auto_map", None),
         type(tokenizer).__name__: getattr(tokenizer, "init_kwargs", {}).get("auto_map"),
@@ -69,7 +69,7 @@ def code_not_run(network: Any, tokenizer: Any) -> list[str]:
     if not names:
         return []
     used = " and ".join(names)
-    return [f"The start model names code of its own, which is not run; {used} reads its files."]
+    return [f"{what} names code of its own, which is not run; {used} reads its files."]
 
 
 def unused_settings(network: Any) -> list[str]:

@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small_model import write_model
 from tokenizers.processors import TemplateProcessing
@@ -12,6 +13,7 @@ from transformers import AutoTokenizer
 from paretosteer import make_benchmark
 from paretosteer.errors import UsageError
 from paretosteer.text.dialogue import messages_of
+from paretosteer.text.samples import TextSamples
 
 ALTERNATES = (
     "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
@@ -89,6 +91,37 @@ def test_prompts_have_the_special_tokens_of_the_template(writes, adds, pair_file
             messages_of(prompt.dialogue), add_generation_prompt=True, return_dict=False
         )
         assert found.model.tokenizer(prompt.text)["input_ids"] == plain
+
+
+def test_a_backbone_reads_the_same_tokens_whether_named_or_the_start_model(pair_files, tmp_path):
+    parts(tmp_path / "chat", "[pad]" + TURNS, ["[bos]"])
+    start = str(tmp_path / "chat")
+    scores = []
+    for backbone in ("start", start):
+        found = make_benchmark(
+            "preferences",
+            budget="smoke",
+            model=start,
+            pairs=pair_files,
+            reward_backbone=backbone,
+        )
+        prompts = found.split("test")[:4]
+        samples = TextSamples.of_texts(prompts, [0] * 4, ["salt", "nothing", "care", "fire"])
+        heads = found._rewards.models["helpful"].features.backbone
+        scores.append(found.score(samples))
+        assert found.model.tokenizer("salt") == heads.tokenizer("salt")
+    np.testing.assert_array_equal(*scores)
+
+
+def test_a_backbone_with_code_of_its_own_is_noted(pair_files, tmp_path):
+    folder = write_model(tmp_path / "own")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(
+        json.dumps(config | {"auto_map": {"AutoModelForCausalLM": "modeling_own.Own"}})
+    )
+    given = {"pairs": pair_files, "reward_backbone": str(folder)}
+    found = make_benchmark("preferences", budget="smoke", **given)
+    assert [note for note in found.notes if note.startswith("The backbone of the reward models n")]
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,21 @@ def test_code_of_its_own_runs_for_the_trusted_model_only(own_code, stand_in):
     assert not list(reading_notes(plain))
 
 
+def test_a_tokenizer_of_its_own_is_not_replaced_without_a_word(stand_in, tmp_path):
+    folder = shutil.copytree(stand_in("llama"), tmp_path / "own")
+    edit(
+        folder / "tokenizer_config.json", auto_map={"AutoTokenizer": ["tokenization_own.Own", None]}
+    )
+    refused(folder, "runs code of its own; if you trust it, pass --trust-remote-code")
+
+
+def test_the_digest_tells_whether_the_code_ran(own_code):
+    spec = RewardSpec.of(str(own_code), "good")
+    before = reward_digest(spec)
+    trust(str(own_code))
+    assert reward_digest(spec) != before
+
+
 def test_code_of_another_repository_is_refused(own_code):
     names = {"AutoModelForSequenceClassification": "someone/else--modeling.Model"}
     edit(own_code / "config.json", auto_map=names)

@@ -30,7 +30,7 @@ from paretosteer.text.model import LanguageModel
 from paretosteer.text.rewards.input_forms import without_special
 from paretosteer.text.special_tokens import check_embedded
 
-FEATURES_VERSION = "2"  # raise it when the same texts would get other features
+FEATURES_VERSION = "3"  # raise it when the same texts would get other features
 DEPTH = 2 / 3  # share of the layers that are run
 PROMPT_TOKENS = 256  # the last of a prompt that are read
 ANSWER_TOKENS = 256  # the first of an answer that are read

@@ -146,7 +146,11 @@ def _tokenizer(spec: RewardSpec, folder: str) -> Any:
     trusted = is_trusted(spec.path)
     if trusted:
         refuse_foreign_code(folder, f"{spec.option}.path")
-    return read_tokenizer(folder, f"{spec.option}.path", trusted)
+    tokenizer = read_tokenizer(folder, f"{spec.option}.path", trusted)
+    # Without trust, transformers takes its class of the same type.
+    if not trusted and "AutoTokenizer" in (tokenizer.init_kwargs.get("auto_map") or {}):
+        raise UsageError(_untrusted(spec))
+    return tokenizer
 
 
 def _network(spec: RewardSpec, folder: str) -> Any:
@@ -165,10 +169,7 @@ def _network(spec: RewardSpec, folder: str) -> Any:
     # With code of its own but without trust, transformers would take its class of the same type.
     mapped = getattr(config, "auto_map", None) or {}
     if not trusted and (kind.__name__ in mapped or is_foreign(mapped.get("AutoModel"))):
-        raise UsageError(
-            f"{spec.option}.path: {spec.path!r} runs code of its own; if you trust it, pass "
-            f"--trust-remote-code {spec.path}"
-        )
+        raise UsageError(_untrusted(spec))
     arguments = _of_safe_rlhf(config)
     return load_weights(
         kind,
@@ -198,11 +199,15 @@ def _labels_tokens(config: Any) -> bool:
 def _unloaded(spec: RewardSpec, error: Exception) -> str:
     reason = first_line(error)
     if "trust_remote_code" in str(error) and not is_trusted(spec.path):
-        return (
-            f"{spec.option}.path: {spec.path!r} runs code of its own; if you trust it, pass "
-            f"--trust-remote-code {spec.path}"
-        )
+        return _untrusted(spec)
     return (
         f"{spec.option}.path: {spec.path!r} cannot be loaded as a classification model "
         f"({reason}); use a folder with config.json, model.safetensors and a tokenizer"
+    )
+
+
+def _untrusted(spec: RewardSpec) -> str:
+    return (
+        f"{spec.option}.path: {spec.path!r} runs code of its own; if you trust it, pass "
+        f"--trust-remote-code {spec.path}"
     )

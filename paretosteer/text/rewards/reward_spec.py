@@ -12,6 +12,7 @@ from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.storage.digest import digest
 from paretosteer.text.model_source import model_digest
 from paretosteer.text.rewards.input_forms import FORMS
+from paretosteer.text.rewards.remote_code import is_trusted
 
 REWARDS_VERSION = "3"  # raise it when the same model would give other scores
 _CHOICES: Mapping[str, tuple[str | None, ...]] = {
@@ -150,7 +151,9 @@ def reward_digest(spec: RewardSpec) -> str:
     """
     settings = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name not in _NAMES}
     content = model_digest(spec.path, f"{spec.option}.path", spec.revision)
-    return digest({"content": content, "settings": settings, "version": REWARDS_VERSION})
+    code = {"own code": True} if is_trusted(spec.path) else {}
+    versions = {"version": REWARDS_VERSION}
+    return digest({"content": content, "settings": settings, **code, **versions})
 
 
 def check_distinct(option: str, contents: Mapping[str, Any]) -> None:
