@@ -8,6 +8,7 @@ import numpy as np
 
 from paretosteer.errors import UsageError
 from paretosteer.interfaces import Array
+from paretosteer.metrics.weight_rounding import preference_key
 from paretosteer.runtime.terminal import plural
 
 _DIVISIONS = {2: 10, 3: 5, 4: 4, 5: 3}
@@ -103,7 +104,13 @@ def read_file(path: Path, objectives: int) -> Array:
         raise UsageError(
             f"preferences.path: {found} in {str(path)!r}; use {objectives} numbers per line"
         )
-    return check(np.array(rows), objectives, "preferences.path")
+    preferences = check(np.array(rows), objectives, "preferences.path")
+    keys = [preference_key(each) for each in preferences]
+    if again := [n for n, key in enumerate(keys) if key in keys[:n]]:
+        raise UsageError(
+            f"preferences.path: {rows[again[0]]} is in {str(path)!r} more than once; leave it once"
+        )
+    return preferences
 
 
 def check(preferences: object, objectives: int, argument: str = "preference") -> Array:

@@ -66,6 +66,13 @@ def test_another_number_of_objectives_is_one_line_before_anything_runs(name):
     assert "\n" not in str(refused.value)
 
 
+def test_a_preference_that_a_file_repeats_is_refused(tmp_path):
+    path = tmp_path / "grid.txt"
+    path.write_text("1 0\n0.2 0.8\n0.20000000001,0.79999999999\n")
+    with pytest.raises(UsageError, match=r"preferences.path: \[0.20.* is in .* more than once"):
+        read_file(path, 2)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_a_file_of_preferences_may_begin_with_a_byte_order_mark(tmp_path, encoding):
     path = tmp_path / "grid.csv"
