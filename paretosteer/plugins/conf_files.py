@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from collections.abc import Sequence
 from importlib.resources import files as resources
 from pathlib import Path
@@ -21,8 +20,6 @@ from paretosteer.errors import UsageError
 from paretosteer.plugins import registry
 
 VARIABLE = "PARETOSTEER_CONFIG_DIR"
-# Octal, as 010 for 8, and sexagesimal, as 12:30 for 750.
-_MISREAD = re.compile(r"[-+]?(0[0-7_]+|\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?)")
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -39,21 +36,14 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def use(given: Sequence[str] | None) -> None:
     """Search this folder of the user in this process and its future children.
 
-    Raises
-    ------
-    UsageError
-        If there are several, or a number in it is not what YAML reads.
-
+    UsageError if there are several.
     """
     if given and len(set(given)) > 1:
         raise UsageError(
             f"--config-dir: found {' and '.join(given)}; put the files into one folder"
         )
     if given:
-        folder = Path(given[0]).absolute()
-        os.environ[VARIABLE] = str(folder)
-        for path in _yaml_files(folder, Path(str(resources("paretosteer.conf")))):
-            _check_numbers(path)
+        os.environ[VARIABLE] = str(Path(given[0]).absolute())
 
 
 def own_folder() -> Path | None:
@@ -65,31 +55,6 @@ def own_folder() -> Path | None:
             f"--config-dir: {name}: not a folder; give one with groups such as experiment/"
         )
     return folder
-
-
-def _is_other(text: str, value: object) -> bool:
-    """True unless YAML reads a text as it is written: as a text, or as 7 from 07."""
-    return not isinstance(value, str) and (":" in text or int(text.replace("_", "")) != value)
-
-
-def _check_numbers(path: Path) -> None:
-    """Raise UsageError for a number that YAML reads as another than a reader does.
-
-    On the command line, Hydra takes these for texts.
-    """
-    import yaml
-
-    try:
-        for token in yaml.scan(path.read_bytes()):
-            if isinstance(token, yaml.ScalarToken) and token.plain:
-                text, line = token.value, token.start_mark.line + 1
-                if _MISREAD.fullmatch(text) and _is_other(text, value := yaml.safe_load(text)):
-                    raise UsageError(
-                        f"--config-dir: {path}, line {line}: YAML reads {text} as {value}; write "
-                        f"{value}, or '{text}' in quotes for a text"
-                    )
-    except (OSError, ValueError, yaml.YAMLError):  # Hydra names the file where it is used
-        return
 
 
 def folders() -> dict[str, Path]:

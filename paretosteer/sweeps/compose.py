@@ -27,7 +27,13 @@ from paretosteer.config import options
 from paretosteer.config.schema import CellConfig, quoted
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.plugins import conf_files, registry
-from paretosteer.sweeps import launchers, options_source, refuse_unsafe, replaced_values
+from paretosteer.sweeps import (
+    launchers,
+    options_source,
+    refuse_unsafe,
+    replaced_values,
+    yaml_numbers,
+)
 from paretosteer.sweeps.path_hints import path_hint
 
 CONFIG = "config"  # conf/config.yaml
@@ -52,6 +58,7 @@ def hydra_app() -> Iterator[Any]:
     """A Hydra application over the packaged configuration; its errors become UsageErrors."""
     Plugins.instance().register(options_source.OptionsSource)
     Plugins.instance().register(SearchPath)
+    yaml_numbers.use()
     with initialize_config_module("paretosteer.conf", job_name="paretosteer", version_base="1.3"):
         # One time for all cells of a command, which are composed one after the other.
         OmegaConf.register_new_resolver(

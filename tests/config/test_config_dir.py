@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,11 +63,29 @@ def test_a_number_that_yaml_reads_otherwise_is_refused(
     text = path.read_text().replace("steps: 2", "steps: 07\nsecond: '010'")
     path.write_text(f"{text}# 010\nseed: {written}\n")
     line = path.read_text().count("\n")
-    assert main(["list", "experiments", "--config-dir", folder.name]) == 2
+    run = ["run", "--dry-run", "--config-dir", folder.name, "experiment=mine", "method=clp"]
+    assert main(run) == 2
     said = f"{file}, line {line}: YAML reads {written} as {value}; write {value}, or '{written}' in"
     assert said in capsys.readouterr().err
-    path.write_text(text)
-    assert main(["list", "experiments", "--config-dir", folder.name]) == 0
+    path.write_text(text.replace("second: '010'\n", ""))
+    assert main(run) == 0
+
+
+@pytest.mark.parametrize("where", ["environment", "searchpath", "group"])
+def test_so_it_is_wherever_hydra_finds_the_file(
+    folder: Path, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    (folder / "extras").mkdir()
+    (folder / "extras/long.yaml").write_text("# @package _global_\nbudget: {steps: 0100}\n")
+    words = ["run", "--dry-run", "benchmark=bandit", "method=start"]
+    if where == "environment":
+        os.environ[conf_files.VARIABLE] = str(folder)
+    elif where == "searchpath":
+        words += [f"hydra.searchpath=[{shutil.copytree(folder, folder.parent / 'other')}]"]
+    else:
+        words += ["--config-dir", folder.name]
+    assert main([*words, "+extras=long"]) == 2
+    assert "extras/long.yaml, line 2: YAML reads 0100 as 64" in capsys.readouterr().err
 
 
 @pytest.mark.slow
