@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import yaml
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.plugins.config_source import ConfigResult
 
@@ -19,8 +19,11 @@ from paretosteer.errors import UsageError
 _MISREAD = re.compile(r"[-+]?(0[0-7_]+|\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?)")
 
 
-class CheckedFiles(FileConfigSource):  # type: ignore[misc]
-    """Hydra's reader of files in a folder, after a check of their numbers."""
+class FileConfigSource(file_config_source.FileConfigSource):  # type: ignore[misc]
+    """Hydra's reader of files in a folder, after a check of their numbers.
+
+    Its registry keeps the first class of a scheme, and takes another of the same name for the same.
+    """
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Configuration of a file; UsageError for a number that is not what YAML reads."""
@@ -30,8 +33,7 @@ class CheckedFiles(FileConfigSource):  # type: ignore[misc]
 
 def use() -> None:
     """Read configuration files of folders with the check, instead of Hydra's own reader."""
-    # Its registry keeps the first class of a scheme.
-    SourcesRegistry.instance().types[CheckedFiles.scheme()] = CheckedFiles
+    SourcesRegistry.instance().types[FileConfigSource.scheme()] = FileConfigSource
 
 
 def check_numbers(path: Path) -> None:

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hydra._internal.core_plugins import file_config_source
+from hydra._internal.sources_registry import SourcesRegistry
 
 from paretosteer.cells.cell import read_cell
 from paretosteer.commands.main import main
@@ -86,6 +88,8 @@ def test_so_it_is_wherever_hydra_finds_the_file(
         words += ["--config-dir", folder.name]
     assert main([*words, "+extras=long"]) == 2
     assert "extras/long.yaml, line 2: YAML reads 0100 as 64" in capsys.readouterr().err
+    # Hydra registers its own reader again before a launcher starts.
+    SourcesRegistry.instance().register(file_config_source.FileConfigSource)
 
 
 @pytest.mark.slow
