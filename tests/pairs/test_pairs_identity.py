@@ -112,6 +112,10 @@ def test_files_outside_the_folder_are_refused(tmp_path, make):
         (("a.jsonl", "b.jsonl", "c.csv"), "c.csv"),
         (("train.jsonl", "more.jsonl"), "more.jsonl"),
         (("train.jsonl", "extra/a.csv.gz"), "extra/a.csv.gz"),
+        (("a.jsonl", "b.JSONL"), "b.JSONL"),
+        (("pairs_train.jsonl", "pairs_extra.jsonl"), "pairs_extra.jsonl"),
+        (("train.jsonl", "part-00000"), "part-00000"),
+        (("train.jsonl", "old.txt"), "old.txt"),
     ],
 )
 def test_a_folder_of_which_only_a_part_would_be_read_is_refused(tmp_path, files, left):
@@ -128,7 +132,8 @@ def test_files_that_hold_no_rows_do_not_matter(tmp_path):
         (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
         write_lines(tmp_path / "set" / name, ROWS)
     (tmp_path / "set" / "dataset_infos.json").write_text("{}")
-    (tmp_path / "set" / "README.md").write_text("# Pairs")
+    for name in ("README.md", "LICENSE", "make.py"):
+        (tmp_path / "set" / name).write_text("# Pairs")
     assert chosen(str(tmp_path / "set")) == "good 0"
 
 

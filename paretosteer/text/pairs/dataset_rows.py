@@ -20,7 +20,10 @@ from paretosteer.text.pairs.open_files import kind_of
 from paretosteer.text.pairs.pair_source import Source
 
 _SAVED = ("dataset_info.json", "dataset_dict.json")  # files written by save_to_disk
-_ABOUT = {*_SAVED, "dataset_infos.json", "state.json"}  # of `datasets`, without rows
+# Names of files without rows, and ends of such names.
+_ABOUT = {*_SAVED, "dataset_infos.json", "state.json"}
+_DOCUMENTS = ("readme", "license", "licence", "notice", "citation", "changelog")
+_NO_ROWS = (".md", ".py", ".ipynb", ".yaml", ".yml", ".toml", ".cfg", ".sh", ".pdf", ".png", ".jpg")
 
 
 def dataset_files(source: Source) -> list[Path] | None:
@@ -142,9 +145,8 @@ def _check_all_read(source: Source, files: Iterable[str]) -> None:
     left = [
         name
         for name in source.content()
-        if kind_of(name)
-        and not any(part.startswith((".", "__")) for part in Path(name).parts)
-        and Path(name).name not in _ABOUT
+        if not any(part.startswith((".", "__")) for part in Path(name).parts)
+        and not _about_data(Path(name).name.casefold())
         and os.path.realpath(Path(source.path) / name) not in read
     ]
     if left:
@@ -154,6 +156,10 @@ def _check_all_read(source: Source, files: Iterable[str]) -> None:
             "not be read; give all files one format and names that state their split, such as "
             "train-2.jsonl, move it elsewhere, or use the path of one file"
         )
+
+
+def _about_data(name: str) -> bool:
+    return name in _ABOUT or name.startswith(_DOCUMENTS) or name.endswith(_NO_ROWS)
 
 
 def _saved(source: Source) -> bool:

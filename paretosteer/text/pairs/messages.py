@@ -45,7 +45,9 @@ def decoded(value: Any) -> Any:
                 continue
     # Some tables hold a list of messages as one list per key.
     if isinstance(value, Mapping) and value and all(isinstance(v, list) for v in value.values()):
-        return [dict(zip(value, row, strict=False)) for row in zip(*value.values(), strict=False)]
+        if len(set(map(len, value.values()))) > 1:
+            raise ValueError(f"{', '.join(value)} are lists of different lengths")
+        return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)]
     return value
 
 
