@@ -135,7 +135,7 @@ class CellRun:
         )
         for caveat in self.entries.caveats():
             self.add_caveat(caveat)
-        results["notes"] += self.caveats
+        results["notes"] = list(dict.fromkeys([*results["notes"], *self.caveats]))
         return self.record("ok", **results)
 
     def check_engine(self, engine: SamplingEngine) -> None:
@@ -308,7 +308,9 @@ class CellRun:
         """Mark a stage as finished and remove its pieces."""
         for caveat in self.entries.caveats():
             self.add_caveat(caveat)
-        facts |= self.maker.facts | {"caveats": list(self.caveats)}
+        # What was cut is counted in this process alone.
+        caveats = dict.fromkeys([*self.caveats, *self.benchmark.scoring_notes])
+        facts |= self.maker.facts | {"caveats": list(caveats)}
         self.state.finish(stage, self.plan.digests[stage], files, facts)
         self.partial.clear(stage)
 

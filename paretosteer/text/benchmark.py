@@ -31,13 +31,13 @@ from paretosteer.runtime.progress import preparation
 from paretosteer.storage.atomic import write_json
 from paretosteer.storage.cache import cached
 from paretosteer.storage.digest import digest
-from paretosteer.text.exported import prefix_note, read_about
 from paretosteer.text.generate import Decoding
-from paretosteer.text.generation_settings import code_not_run, unused_settings
+from paretosteer.text.generation_settings import unused_settings
 from paretosteer.text.guide import check_room, load_guide
 from paretosteer.text.guided_policy import GuidedPolicy
 from paretosteer.text.load_check import check_soft_prompts, checked
 from paretosteer.text.model import LanguageModel, load_model
+from paretosteer.text.model_notes import model_notes
 from paretosteer.text.model_source import model_digest, model_folder, model_width
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.sample_pool import Pool
@@ -153,18 +153,17 @@ class TextBenchmark(Benchmark):
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Caveats of its figures, one sentence each."""
         model = self.model
-        about: Mapping[str, Any] = {}
-        if self.setting.model.name == "hf":
-            about = read_about(Path(self._model_folder()), "model.path")
         return [
             *unused_settings(model.network),
-            *code_not_run("The start model", model.network, model.tokenizer),
-            *prefix_note(f"The start model {model.name!r}", about),
+            *model_notes("The start model", model.network, model.tokenizer, self._model_folder()),
             *(
                 note
-                for guide in self._guides.values()
-                for note in code_not_run(
-                    f"The reward model {guide.name!r}", guide.network, guide.tokenizer
+                for path, guide in self._guides.items()
+                for note in model_notes(
+                    f"The reward model {guide.name!r}",
+                    guide.network,
+                    guide.tokenizer,
+                    model_folder(path, "method.reward_model"),
                 )
             ),
         ]
@@ -307,7 +306,8 @@ class TextBenchmark(Benchmark):
             raw = Scorer(self).score(samples)
             Pool(samples, self.normaliser.apply(raw), count).write(folder)
 
-        folder = cached("pool", self._key(prompts, count), make)
+        key = self._key(prompts, count) | {"normaliser": asdict(self.normaliser)}
+        folder = cached("pool", key, make)
         return Pool.read(folder, prompts, self.setting.device)
 
     # -- helpers ----------------------------------------------------------------------------

@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
+from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.cells.record import RECORDS, read_record, write_record
 from paretosteer.errors import UsageError
 from paretosteer.storage.atomic import atomic_write, write_json
 from paretosteer.storage.digest import with_digest
+from paretosteer.sweeps.compose import compose_cell
+from paretosteer.sweeps.sweep import PlannedCell, run_one
 
 FAILED: dict[str, Any] = {
     "schema": 1,
@@ -105,3 +108,18 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
         temporary.write_text("half")
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_cut_is_still_noted_after_a_resumption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The counts are those of the process that scored."""
+    cell = compose_cell(
+        ["benchmark=bandit", "method=start", "budget=smoke", f"sweep_dir={tmp_path}"]
+    )
+    cut = "good: 1 of 2 texts exceeded the 5 tokens"
+    monkeypatch.setattr(Bandit, "scoring_notes", [cut])
+    first = run_one(PlannedCell.of(cell))
+    (cell.folder / f"seed0-{first.identity}" / "record.json").unlink()
+    monkeypatch.setattr(Bandit, "scoring_notes", [])
+    assert run_one(PlannedCell.of(cell)).notes.count(cut) == 1

@@ -279,7 +279,15 @@ def test_one_cell_per_seed_counts(tmp_path: Path) -> None:
     (row,) = found.tables[0].rows
     assert [replicate.cell.path for replicate in row.replicates] == [new]
     assert found.superseded == {old: new}
-    assert not row.replaced  # copies of one cell
+    ((replaced, counting, difference),) = row.replaced
+    assert (replaced.path, counting.path) == (old, new) and difference == "has other scores"
+
+
+def test_copies_of_a_cell_count_once_without_a_word(tmp_path: Path) -> None:
+    write_cell(tmp_path / "a", "clp", line)
+    write_cell(tmp_path / "b", "clp", line, changes={"created": "2025-06-01T00:00:00Z"})
+    (row,) = tables(tmp_path).tables[0].rows
+    assert len(row.replicates) == 1 and not row.replaced
 
 
 @pytest.mark.parametrize("other", ["source_digest", "identity"])

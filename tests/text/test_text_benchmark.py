@@ -1,5 +1,7 @@
 """A text benchmark on an encoder-decoder start model, decoded as in long-form QA."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,16 @@ def test_training_samples_and_answers_are_greedy(world):
         len(set(pool.samples.texts[i : i + pool.count])) > 1
         for i in range(0, len(pool.samples), pool.count)
     )
+
+
+def test_a_pool_is_scored_in_the_units_of_its_own_calibration(world, tmp_path, monkeypatch):
+    """As with another number of calibration samples, in the same cache."""
+    other = make_benchmark("stories", budget="smoke", model=str(tmp_path), pool_prompts=4)
+    fitted = other.normaliser
+    doubled = replace(fitted, std=tuple(2 * each for each in fitted.std))
+    monkeypatch.setattr(other, "normaliser", doubled)
+    shifted = (other.pool.z * 2 - world.pool.z).std()
+    assert shifted < 1e-6 < world.pool.z.std()
 
 
 @pytest.mark.parametrize("name", ["clp", "cos_dpo", "interpolation"])

@@ -6,6 +6,8 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from paretosteer.cells.cell import Cell
 from paretosteer.cells.scores import UnreadableError
 from paretosteer.metrics.measure import Map
@@ -28,8 +30,8 @@ class Row:
     options: Mapping[str, Any]
     cells: tuple[Cell, ...]  # one per seed and fold
     replicates: tuple[Replicate, ...]  # scored cells
-    # Scored cells, each with the one that counts in its place, which other code or inputs made.
-    replaced: tuple[tuple[Cell, Cell], ...] = ()
+    # Scored cells, each with the one that counts in its place, and how the two differ.
+    replaced: tuple[tuple[Cell, Cell, str], ...] = ()
 
     @property
     def status(self) -> str:
@@ -158,8 +160,9 @@ class _Draft:
         used = sorted(best.values(), key=_turn)
         paths = {cell.path for cell in used}
         replicates = (each for each in self.replicates if each.cell.path in paths)
-        unused = [each.cell for each in self.replicates if each.cell.path not in paths]
-        replaced = [(cell, best[cell.turn]) for cell in unused]
+        by_path = {each.cell.path: each for each in self.replicates}
+        unused = [each for each in self.replicates if each.cell.path not in paths]
+        replaced = [(each, by_path[best[each.cell.turn].path]) for each in unused]
         row = Row(
             label="",
             method=used[0].method,
@@ -167,10 +170,22 @@ class _Draft:
             options=row_key.configuration(used[0].config, used[0].method_files),
             cells=tuple(used),
             replicates=tuple(sorted(replicates, key=lambda each: each.key)),
-            replaced=tuple(pair for pair in replaced if _made_by(pair[0]) != _made_by(pair[1])),
+            replaced=tuple(
+                (one.cell, other.cell, why)
+                for one, other in replaced
+                if (why := _difference(one, other))
+            ),
         )
         superseded = {cell.path: best[cell.turn].path for cell in cells if cell.path not in paths}
         return row, superseded
+
+
+def _difference(one: Replicate, other: Replicate) -> str:
+    """How a cell differs from another one of the same settings and seed; empty for a copy."""
+    if _made_by(one.cell) != _made_by(other.cell):
+        return "was made by other code or from other files"
+    same = np.array_equal(one.scores, other.scores, equal_nan=True)
+    return "" if same else "has other scores"
 
 
 def _made_by(cell: Cell) -> tuple[str, str]:

@@ -487,13 +487,12 @@ def _outside(result: TableResult) -> Iterator[str]:
 
 
 def _replaced(rows: tuple[RowResult, ...]) -> Iterator[str]:
-    """Cells whose settings are those of another one that counts, made by other code or inputs."""
+    """Cells whose settings are those of another one that counts, but not their results."""
     for each in rows:
-        for cell, counting in each.row.replaced:
+        for cell, counting, difference in each.row.replaced:
             yield (
                 f"{each.row.label}: {cell.path} has the same settings and seed as {counting.path}, "
-                "but was made by other code or from other files; only the latter, which is newer, "
-                "counts."
+                f"but {difference}; only the latter, which is newer, counts."
             )
 
 
