@@ -27,6 +27,7 @@ from paretosteer.config import options
 from paretosteer.config.schema import CellConfig, quoted
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.plugins import conf_files, registry
+from paretosteer.runtime.progress import say
 from paretosteer.sweeps import (
     launchers,
     options_source,
@@ -153,6 +154,9 @@ def _compose_jobs(hydra: Any, overrides: Sequence[str], one: bool = False) -> li
     config = compose_master(hydra, overrides)
     axes = config.hydra.sweeper.params or {}
     composed = _compose_grid(config, _grid(config, overrides, one))
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    for note in dict.fromkeys(n for c in composed for n in replaced_values.kept_keys(parsed, c)):
+        say(f"note: {note}")
     for each in composed:
         refuse_unsafe.check(each, overrides)
         if lost := [key for key in each.hydra.sweeper.params or {} if key not in axes]:

@@ -34,6 +34,38 @@ def check_files(key: str, inside: str, config: DictConfig) -> None:
         raise _error(inside, key, f"{key}={found}")
 
 
+def kept_keys(overrides: Sequence[Override], config: DictConfig) -> list[str]:
+    """Notes on mappings that Hydra merges with those of files, whose other keys stay."""
+    notes = []
+    for each in overrides:
+        key = each.key_or_group
+        given: Any = None if each.is_sweep_override() else each.value()
+        found = OmegaConf.select(config, key, throw_on_missing=False) if "." in key else None
+        if not (isinstance(given, Mapping) and isinstance(found, DictConfig)):
+            continue
+        if given and (kept := _kept(given, found)):
+            notes.append(
+                f"{key}: {str(each.input_line)!r} is merged with the settings of a file, which "
+                f"keeps {', '.join(kept)}"
+            )
+    return notes
+
+
+def _kept(given: Mapping[Any, Any], found: DictConfig, prefix: str = "") -> list[str]:
+    """Settings `key=value` of a merged mapping that are not among those given."""
+    names = {str(name): value for name, value in given.items()}
+    kept = []
+    for key, value in found.items():
+        own = names.get(str(key))
+        if str(key) not in names and not prefix and isinstance(value, DictConfig):
+            continue  # another entry, as of another objective
+        if str(key) not in names and value is not None:
+            kept.append(f"{prefix}{key}={value}")
+        elif isinstance(own, Mapping) and isinstance(value, DictConfig):
+            kept += _kept(own, value, f"{prefix}{key}.")
+    return kept
+
+
 def _inside(inner: Override, outer: Override) -> bool:
     return inner.key_or_group.startswith(f"{outer.key_or_group}.")
 

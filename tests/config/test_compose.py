@@ -269,6 +269,29 @@ def test_an_override_that_would_discard_a_value_of_a_file_is_refused(
     assert cell.benchmark.values["rewards"]["harmless"] == {"path": "/other", "sign": -1}
 
 
+def test_a_mapping_that_hydra_merges_says_what_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n- override /benchmark: preferences\n"
+        "benchmark:\n  pairs:\n    helpful: {path: a.jsonl, split: test}\n"
+    )
+    monkeypatch.setenv("PARETOSTEER_CONFIG_DIR", str(tmp_path))
+    given = "benchmark.pairs.helpful={path: b.jsonl}"
+    cell = compose_cell(["experiment=mine", given])
+    assert cell.benchmark.values["pairs"]["helpful"] == {"path": "b.jsonl", "split": "test"}
+    said = capsys.readouterr().err
+    assert said == (
+        f"note: benchmark.pairs.helpful: {given!r} is merged with the settings of a file, which "
+        "keeps split=test\n"
+    )
+    compose_cell(["experiment=mine", "benchmark.pairs={helpful: {path: b.jsonl}}"])
+    assert "keeps helpful.split=test\n" in capsys.readouterr().err
+    compose_cell(["experiment=mine", "benchmark.pairs.helpful={path: b.jsonl, split: null}"])
+    assert not capsys.readouterr().err
+
+
 @pytest.mark.parametrize("change", ["++benchmark.pairs.harmless=x ~benchmark.pairs.harmless", ""])
 def test_a_name_that_is_removed_does_not_return(change: str) -> None:
     cell = compose_cell(["benchmark=preferences", *change.split()])
