@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import torch
 
 # Settings that belong to the weights of one reward model.
-_SCORED = ("logit", "against", "sign", "probability", "mean", "std")
+_SCORED = ("logit", "against", "sign", "probability", "mean", "std", "template")
 
 HUB = Path(paretosteer.metrics.__file__).parent / "hub"
 
@@ -117,12 +117,18 @@ def spec_of(name: str, given: Any, published: Mapping[str, Any]) -> Spec:
     return MetricSpec(name, **settings)
 
 
-def kept_settings(spec: Spec, given: Any, published: Mapping[str, Any]) -> str | None:
-    """Caveat on a model other than the published one, whose scores its settings still change."""
-    own = given if isinstance(given, Mapping) else {}
+def kept_settings(spec: Spec, published: Mapping[str, Any]) -> str | None:
+    """Caveat on a model other than the published one, whose scores its settings still change.
+
+    Hydra merges the published settings into those that are given, so they may be given too.
+    """
     if not isinstance(spec, RewardSpec) or spec.path == published.get("path"):
         return None
-    kept = {key: published[key] for key in _SCORED if key in published and key not in own}
+    kept = {
+        key: published[key]
+        for key in _SCORED
+        if key in published and getattr(spec, key) == published[key]
+    }
     settings = ", ".join(f"{key} {value}" for key, value in kept.items())
     return (
         f"{spec.name}: scored by {spec.path} with the settings published for "

@@ -282,7 +282,7 @@ class Task(TextBenchmark):
     def _kept_settings(self) -> Iterator[str]:
         published = self.Options().rewards
         for name, spec in zip(self._chosen(self.options), self._specs(self.options), strict=True):
-            if note := kept_settings(spec, self.options.rewards.get(name), published[name]):
+            if note := kept_settings(spec, published[name]):
                 yield note
 
     def _scorer_notes(self) -> Iterator[str]:

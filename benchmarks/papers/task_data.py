@@ -13,6 +13,7 @@ from paretosteer.errors import UsageError
 from paretosteer.storage.digest import digest
 from paretosteer.text.pairs import SPLITS, Source, split_of
 from paretosteer.text.pairs.containers import read_rows
+from paretosteer.text.pairs.json_rows import splits_of
 
 DATA_VERSION = "1"  # raise it when the same data would give other prompts
 OPTION = "benchmark.data"
@@ -67,8 +68,14 @@ def parts_of(data: Any, own: Mapping[str, tuple[str, ...]]) -> tuple[Part, ...]:
     """Sources of a task's prompts.
 
     `own` maps each split of the published data to the splits of ours that it serves; earlier
-    entries are read first. A single file or a `{path, split}` has no splits, so its prompts are
-    divided among all of ours.
+    entries are read first. The prompts of a single file without splits, or of a `{path, split}`,
+    are divided among all of ours.
+
+    Raises
+    ------
+    UsageError
+        If there are no data, or a file has other splits than the published ones.
+
     """
     if not data:
         raise UsageError(
@@ -76,8 +83,14 @@ def parts_of(data: Any, own: Mapping[str, tuple[str, ...]]) -> tuple[Part, ...]:
             "the published format"
         )
     source = Source.at(OPTION, data)
-    if source.is_file or source.split is not None:
+    splits = splits_of(source) if source.is_file and source.split is None else []
+    if (source.is_file and len(splits) < 2) or source.split is not None:
         return (Part(source, SPLITS),)
+    if splits and (missing := [name for name in own if name not in splits]):
+        raise UsageError(
+            f"{OPTION}: the file {source.path!r} has the splits {', '.join(splits)}, but not "
+            f"{', '.join(missing)}; set {OPTION} to {{path: …, split: …}} to use one of them"
+        )
     return tuple(Part(replace(source, split=name), splits) for name, splits in own.items())
 
 

@@ -52,6 +52,19 @@ def test_a_prompt_of_two_splits_stays_in_the_test_split_alone(hub):
     assert "rows left out: 10 with a repeated prompt" in str(got)
 
 
+def test_splits_of_one_file_are_kept(tmp_path):
+    splits = {"train": range(90), "validation": range(100, 108), "test": range(200, 208)}
+    file = tmp_path / "xsum.json"
+    file.write_text(json.dumps({n: [xsum(i) for i in rows] for n, rows in splits.items()}))
+    got = found("xsum", str(file))
+    assert texts(got.items["test"]) == {xsum(i)["document"].strip() for i in splits["test"]}
+    assert str(got).startswith("Prompts from 106 rows: ")
+    file.write_text(json.dumps({name: [xsum(0)] for name in ("train", "dev")}))
+    told = r"^benchmark\.data: the file .* has the splits train, dev, but not test, validation; set"
+    with pytest.raises(UsageError, match=told):
+        found("xsum", str(file))
+
+
 def test_a_single_file_is_split_by_prompt(tmp_path):
     write_lines(tmp_path / "rows.jsonl.gz", [hh_rlhf(i) for i in range(120)] * 2)
     got = found("helpful_assistant", str(tmp_path / "rows.jsonl.gz"))

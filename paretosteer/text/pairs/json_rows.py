@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from paretosteer.text.pairs.bad_row import BadRow, check_names
 from paretosteer.text.pairs.json_numbers import decoder
+from paretosteer.text.pairs.open_files import DAMAGE, kind_of, text_lines
+
+if TYPE_CHECKING:
+    from paretosteer.text.pairs.pair_source import Source
 
 _WRAPPERS = ("data", "rows", "examples", "instances", "records", "items")
 _SPLIT = re.compile(r"(train|test|valid|val|dev|eval)", re.IGNORECASE)
@@ -48,6 +53,17 @@ def json_values(lines: Iterable[str], split: str | None) -> Iterator[tuple[int, 
         yield number, _parsed(line)
 
 
+def splits_of(source: Source) -> list[str]:
+    """Splits of a JSON file; empty if it has none, or cannot be read."""
+    if kind_of(source.path) != ".json":
+        return []
+    try:
+        document = _parsed("".join(text_lines(Path(source.path))))
+    except DAMAGE:
+        return []
+    return _splits(document)
+
+
 def _several(texts: list[tuple[int, str]]) -> Iterator[tuple[int, Any]]:
     """Objects that follow each other over several lines, otherwise the values of the lines."""
     text, values = "".join(line for _, line in texts), []
@@ -81,10 +97,8 @@ _DECODER = decoder(_object)
 
 def _rows(document: Any, split: str | None) -> Iterable[Any]:
     """Rows of a document: an array, `{"data": […]}`, `{"train": […]}`, or columns of a table."""
-    if isinstance(document, Mapping):
-        splits = [name for name, rows in document.items() if _SPLIT.match(name) and _many(rows)]
-        if splits and len(splits) == len(document):
-            return _rows(document[_chosen(splits, split)], None)
+    if splits := _splits(document):
+        return _rows(document[_chosen(splits, split)], None)
     if split:
         raise ValueError("the file has no splits; remove this setting")
     if not isinstance(document, Mapping):
@@ -97,6 +111,14 @@ def _rows(document: Any, split: str | None) -> Iterable[Any]:
         rows = document[wrapped[0]]
         return [_unwrapped(row) if isinstance(row, Mapping) else row for row in rows]
     return _table(document) or [document]
+
+
+def _splits(document: Any) -> list[str]:
+    """Names of the splits of which a document consists; empty for any other document."""
+    if not isinstance(document, Mapping):
+        return []
+    splits = [name for name, rows in document.items() if _SPLIT.match(name) and _many(rows)]
+    return splits if len(splits) == len(document) else []
 
 
 def _unwrapped(row: Mapping[str, Any]) -> Any:
