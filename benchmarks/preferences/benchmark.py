@@ -32,9 +32,9 @@ from paretosteer.storage.digest import digest
 from paretosteer.text.benchmark import SHARED_SEED
 from paretosteer.text.chat_template import RefusedDialogueError, has_template
 from paretosteer.text.dialogue import Dialogue, parse_transcript, writes_own_tokens
-from paretosteer.text.generation_settings import code_not_run
 from paretosteer.text.model import LanguageModel, load_model
-from paretosteer.text.model_source import model_digest
+from paretosteer.text.model_notes import model_notes
+from paretosteer.text.model_source import model_digest, model_folder
 from paretosteer.text.reward_objectives import ScoredByRewards
 from paretosteer.text.rewards.backbone import Backbone
 from paretosteer.text.samples import Prompt, TextSamples
@@ -280,9 +280,12 @@ class Preferences(ScoredByRewards):
 
     @property
     def _backbone_notes(self) -> list[str]:
-        if (model := self._own_backbone) is None:
+        path, model = self.options.reward_backbone, self._own_backbone
+        if path is None or model is None:
             return []
-        return code_not_run("The backbone of the reward models", model.network, model.tokenizer)
+        folder = model_folder(path, "benchmark.reward_backbone")
+        what = "The backbone of the reward models"
+        return model_notes(what, model.network, model.tokenizer, folder)
 
     @property
     def _size_notes(self) -> list[str]:

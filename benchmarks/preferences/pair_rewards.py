@@ -256,7 +256,6 @@ def _ready(
         if given is not None:
             setting.say(f"measuring the reward model {given.path!r} on {len(unseen)} human pairs")
             facts = measure_reward(load_reward(given, device), train, unseen, progress=progress)
-            source = given.path
         else:
             setting.say(f"training a reward model on {len(train)} pairs of {name} ({part})")
             facts = train_reward(
@@ -268,11 +267,12 @@ def _ready(
                 progress=progress,
                 journal=Journal(unfinished(folder), say=setting.say),
             )
-            source = "trained on pairs"
-        write_json(folder / FACTS, {"source": source, **asdict(facts)})
+        write_json(folder / FACTS, asdict(facts))
 
     folder = cached("reward", lambda: plan.key(name, part), make)
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    # Not cached: the same model may lie in several folders.
+    source = {"source": given.path if given else "trained on pairs"}
+    facts = source | json.loads((folder / FACTS).read_text(encoding="utf-8"))
     # A bag of tokens reads the answer alone, as it was trained to.
     own = RewardSpec(name, str(folder), form="dialogue" if plan.start else "answer", logit=0)
     return load_reward(given or own, device), facts

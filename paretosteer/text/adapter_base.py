@@ -121,8 +121,13 @@ def _other_size(base: str, model: LanguageModel) -> str:
 
 
 def _is_base(base: str, model: LanguageModel, start: Model) -> bool:
-    """True if a base model is the start model, as far as its files or its name show."""
+    """True if a base model is the start model, as far as its files or its name show.
+
+    The last part of a path to a folder that is gone says too little.
+    """
     if start.path is not None and Path(base).is_dir():
         with suppress(UsageError):  # no longer a whole model
             return model_digest(base) == model_digest(start.path, revision=start.revision)
+    if Path(base).is_absolute():
+        return False
     return Path(base).name.casefold() == Path(model.hub_name or model.name).name.casefold()

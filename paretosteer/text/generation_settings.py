@@ -15,6 +15,8 @@ _REPLACED = {
     *("transformers_version", "use_cache", "cache_implementation", "output_attentions"),
     *("output_hidden_states", "output_scores", "output_logits", "return_dict_in_generate"),
 }
+# Values with which `generate` writes the same texts.
+_NEUTRAL = {"top_p": 1.0, "typical_p": 1.0, "repetition_penalty": 1.0, "num_beams": 1}
 
 
 def stated_ends(network: Any) -> list[Any]:
@@ -59,19 +61,6 @@ def _check_begin(network: Any, folder: str) -> None:
         )
 
 
-def code_not_run(what: str, network: Any, tokenizer: Any) -> list[str]:
-    """Note on code of a model's own, instead of which transformers' class is used."""
-    parts = {
-        type(network).__name__: getattr(network.config, "auto_map", None),
-        type(tokenizer).__name__: getattr(tokenizer, "init_kwargs", {}).get("auto_map"),
-    }
-    names = [name for name, mapped in parts.items() if mapped]
-    if not names:
-        return []
-    used = " and ".join(names)
-    return [f"{what} names code of its own, which is not run; {used} reads its files."]
-
-
 def unused_settings(network: Any) -> list[str]:
     """Note on the settings with which `generate` would write other texts; empty if there are none.
 
@@ -83,7 +72,9 @@ def unused_settings(network: Any) -> list[str]:
     settings = [
         f"{name}={value!r}"
         for name, value in sorted(stated.items())
-        if value is not None and name not in _REPLACED and not name.startswith("_")
+        if value not in (None, _NEUTRAL.get(name))
+        and name not in _REPLACED
+        and not name.startswith("_")
     ]
     if not settings:
         return []

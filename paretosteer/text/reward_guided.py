@@ -111,20 +111,17 @@ class RewardGuided(Method):
     @property
     def notes(self) -> Sequence[str]:
         """Name of a reward model that is not the start model, and how its passes count."""
-        from paretosteer.text.exported import prefix_note, read_about
         from paretosteer.text.guide import OPTION
         from paretosteer.text.model_source import model_commit, model_folder, source_name
 
         path = self.options.reward_model
         if path is None:
             return ()
-        folder = model_folder(path, OPTION)
-        commit = model_commit(path, folder)
+        commit = model_commit(path, model_folder(path, OPTION))
         name = source_name(path) + (f" (commit {commit})" if commit else "")
         return (
             f"The reward models are trained from {name}, not from the start model; forward passes "
             "count each model alike, FLOPs count each by its size.",
-            *prefix_note(f"The reward model {name}", read_about(Path(folder), OPTION)),
         )
 
     def points(self, grid: Array) -> list[Point]:

@@ -81,6 +81,39 @@ def check_settings(network: Any, folder: str, option: str) -> None:
                 raise UsageError(f"{option}: {_FILE} of {folder!r} {fault}")
 
 
+def unread_settings(network: Any, folder: str) -> list[str]:
+    """Settings `name=value` of config.json that other architectures read, but not this network."""
+    import transformers
+
+    file = Path(folder) / _FILE
+    if not file.is_file():
+        return []
+    stated = read_model_json(file)
+    own = _code(network) + inspect.getsource(transformers.configuration_utils)
+    names = [
+        name
+        for name, value in stated.items()
+        if isinstance(value, bool | int | float | str)
+        and _changes(value)
+        and name not in own
+        and "dropout" not in name
+    ]
+    found = _read_elsewhere(tuple(names)) if names else set()
+    return [f"{name}={stated[name]!r}" for name in names if name in found]
+
+
+@cache
+def _read_elsewhere(names: tuple[str, ...]) -> set[str]:
+    """Those of the names that some network of transformers reads from its configuration."""
+    import transformers
+
+    left = set(names)
+    for file in Path(transformers.__file__).parent.glob("models/*/modeling_*.py"):
+        code = file.read_text(encoding="utf-8")
+        left -= {name for name in left if f"config.{name}" in code}
+    return set(names) - left
+
+
 def is_foreign(name: Any) -> bool:
     """True if transformers has no class of a name, such as `modeling_own.Model`.
 

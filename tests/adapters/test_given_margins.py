@@ -109,7 +109,7 @@ def wrong(tmp_path_factory: pytest.TempPathFactory, model: Path) -> dict[str, Pa
         (None, [], "method.margins: 1 adapter for 2 objectives; give one PEFT LoRA folder"),
         ("gone", [], "gone': is not a folder; use a PEFT LoRA folder"),
         ("wider", [], "is 24 x 20 in the adapter but 24 x 16 in the model"),
-        ("other", [], "/other', but the start model is 'model'; use an adapter of the start model"),
+        ("other", [], "/other', and the start model is 'model'; use an adapter of the start model"),
         ("same", [], "are the same adapter"),
         ("right", ["method.margin=rewards"], "method.margins: has no effect with margin=rewards"),
     ],

@@ -258,9 +258,9 @@ def test_an_adapter_of_another_base_model_is_noted(llama, tmp_path):
         setting = SimpleNamespace(model=start, model_key="key")
         return base_notes([read_adapter(tmp_path / "a")], replace(llama, name="Own"), setting)
 
-    for same in (None, "", tmp_path / "own", tmp_path / "copy", "owner/own", "/gone/own"):
+    for same in (None, "", tmp_path / "own", tmp_path / "copy", "owner/own"):
         assert not notes(same), same
-    for other in (tmp_path / "other", "owner/own-chat", "/gone/other"):
+    for other in (tmp_path / "other", "owner/own-chat", "/gone/other", "/gone/own"):
         (note,) = notes(other)
         assert f"names the base model {str(other)!r}, and the start model is 'Own'." in note
 

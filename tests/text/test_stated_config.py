@@ -5,11 +5,18 @@ import json
 import pytest
 import torch
 from small_model import write_model
-from transformers import AutoModelForSequenceClassification, Cohere2Config, Cohere2ForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    Cohere2Config,
+    Cohere2ForCausalLM,
+)
 
 from paretosteer.errors import UsageError
 from paretosteer.text.load_weights import load_weights
 from paretosteer.text.model import load_model
+from paretosteer.text.model_notes import model_notes
+from paretosteer.text.stated_config import unread_settings
 
 THETA = {"rope_theta": 10000.0}
 LINEAR = {"rope_type": "linear", "factor": 4.0}
@@ -95,3 +102,31 @@ def test_reward_models_are_checked_too(tmp_path):
     edit(tmp_path, num_labels=1, attn_logit_softcapping=50.0)
     with pytest.raises(UsageError, match=r"attn_logit_softcapping=50\.0"):
         load_weights(AutoModelForSequenceClassification, str(tmp_path), "reward", new_head=True)
+
+
+def test_settings_that_only_other_networks_read_are_noted(tmp_path):
+    folder = write_model(tmp_path / "model")
+    network = AutoModelForCausalLM.from_pretrained(folder)
+    assert unread_settings(network, str(folder)) == []
+    config = json.loads((folder / "config.json").read_text())
+    stated = {"use_qk_norm": True, "attention_chunk_size": 64, "use_mrope": False, "my_note": "x"}
+    (folder / "config.json").write_text(json.dumps(config | stated))
+    found = unread_settings(network, str(folder))
+    assert found == ["use_qk_norm=True", "attention_chunk_size=64"]
+    (note,) = model_notes("The start model", network, None, str(folder))
+    assert note == (
+        "The start model sets use_qk_norm=True, attention_chunk_size=64, which LlamaForCausalLM "
+        "does not read."
+    )
+
+
+def test_two_chat_templates_are_noted(tmp_path):
+    folder = write_model(tmp_path / "model")
+    network = AutoModelForCausalLM.from_pretrained(folder)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "chat_template.jinja").write_text("{{ messages }}\n")
+    for inside, count in ((None, 0), ("{{ messages }}", 0), ("{{ messages[0] }}", 1)):
+        stated = config if inside is None else config | {"chat_template": inside}
+        (folder / "tokenizer_config.json").write_text(json.dumps(stated))
+        found = model_notes("The start model", network, None, str(folder))
+        assert len(found) == count and all("two chat templates" in note for note in found)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from paretosteer.errors import UsageError, first_line
 from paretosteer.text.chat_template import RefusedDialogueError, has_template, reasons
 from paretosteer.text.dialogue import Dialogue, Turn
+from paretosteer.text.model_notes import model_notes
+from paretosteer.text.model_source import model_folder
 from paretosteer.text.rewards.bag_of_words import Progress
 from paretosteer.text.rewards.input_forms import FORMS, Form
 from paretosteer.text.rewards.loading import load_classifier, per_token, resolve_spec
@@ -223,6 +225,10 @@ def reading_notes(model: RewardModel) -> Iterator[str]:
     name, path = model.spec.name, model.spec.path
     if is_trusted(path):
         yield f"{name}: the code in {path!r} was run (--trust-remote-code)."
+    else:
+        folder = model_folder(path, model.spec.option, model.spec.revision)
+        what = f"{name}: the reward model"
+        yield from model_notes(what, model.network, model.tokenizer, folder)
     if model.spec.form != "chat" and has_template(model.tokenizer):
         yield (
             f"{name}: {path!r} has a chat template, but is read in the form {model.spec.form}; "
