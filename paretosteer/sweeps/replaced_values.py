@@ -43,7 +43,8 @@ def kept_keys(overrides: Sequence[Override], config: DictConfig) -> list[str]:
         found = OmegaConf.select(config, key, throw_on_missing=False) if "." in key else None
         if not (isinstance(given, Mapping) and isinstance(found, DictConfig)):
             continue
-        if given and (kept := _kept(given, found)):
+        plain: Any = OmegaConf.to_container(found)
+        if given and (kept := _kept(given, plain)):
             notes.append(
                 f"{key}: {str(each.input_line)!r} is merged with the settings of a file, which "
                 f"keeps {', '.join(kept)}"
@@ -51,17 +52,16 @@ def kept_keys(overrides: Sequence[Override], config: DictConfig) -> list[str]:
     return notes
 
 
-def _kept(given: Mapping[Any, Any], found: DictConfig, prefix: str = "") -> list[str]:
+def _kept(given: Mapping[Any, Any], found: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Settings `key=value` of a merged mapping that are not among those given."""
     names = {str(name): value for name, value in given.items()}
     kept = []
     for key, value in found.items():
-        own = names.get(str(key))
-        if str(key) not in names and not prefix and isinstance(value, DictConfig):
+        if key not in names and not prefix and isinstance(value, Mapping):
             continue  # another entry, as of another objective
-        if str(key) not in names and value is not None:
+        if key not in names and value is not None:
             kept.append(f"{prefix}{key}={value}")
-        elif isinstance(own, Mapping) and isinstance(value, DictConfig):
+        elif isinstance(own := names.get(key), Mapping) and isinstance(value, Mapping):
             kept += _kept(own, value, f"{prefix}{key}.")
     return kept
 
