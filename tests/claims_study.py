@@ -250,7 +250,9 @@ def _numbers(verdict: Verdict) -> tuple[str, str]:
     smallest = width or abs(verdict.effect) or 1.0
     decimals = max(3, 1 - math.floor(math.log10(smallest)))
     if decimals > 6:  # rounding errors of the computer, not spread
-        width, decimals = 0.0, 3
+        width = 0.0
+        size = abs(verdict.effect) or 1.0
+        decimals = min(7, max(3, 1 - math.floor(math.log10(size))))
     effect, low, high = (
         f"{value:z.{decimals}f}" for value in (verdict.effect, verdict.low, verdict.high)
     )

@@ -159,7 +159,7 @@ _EMBEDDED = "The embedded model of `stories`, three methods, short training."
 _SMALL = "One start model of 260 thousand parameters and short training."
 _SMALL_3 = f"{_SMALL} Three objectives."
 _RANKERS = (
-    "Rankers on one public data set and short training. Five folds and five seeds. Folds share "
+    "Rankers on one public data set and short training. Five folds, up to five seeds. Folds share "
     "training queries, and the seeds of a fold its test queries, so that the intervals are "
     "somewhat too narrow."
 )

@@ -176,3 +176,9 @@ def test_a_killed_study_resumes_with_the_same_verdicts(tmp_path: Path) -> None:
         assert len(content["verdicts"]) >= 3
     assert pages["killed"] == pages["whole"]
     assert "supported" in pages["whole"] or "contradicted" in pages["whole"]
+
+
+def test_an_effect_that_hardly_differs_between_seeds_keeps_its_digits() -> None:
+    tiny = study.Verdict("", 0.000474749, 0.000474734, 0.000474764, 5)
+    assert study._numbers(tiny) == ("0.00047", "the same in every seed")
+    assert study._numbers(study.Verdict("", 0.0, 0.0, 0.0, 5))[0] == "0.000"
