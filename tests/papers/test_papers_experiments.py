@@ -87,8 +87,8 @@ def test_parm_assistant(hub, chat, tmp_path):
         ),
     )
     assert board["points"].tolist() == [36]
-    # Six slots around the seven layers of a model of width 8, and the matrices between the slots.
-    assert board["trained_parameters"].tolist() == [6 * (4 * 16 + 3 * 24) + 7 * (16 + 3 * 4)]
+    # Six slots around the queries, keys and values of a model of width 8, and the matrices between.
+    assert board["trained_parameters"].tolist() == [6 * (3 * 16) + 3 * (16 + 3 * 4)]
 
 
 @pytest.fixture(scope="module")
