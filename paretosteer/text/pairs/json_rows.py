@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,11 +58,16 @@ def splits_of(source: Source) -> list[str]:
     """Splits of a JSON file; empty if it has none, or cannot be read."""
     if kind_of(source.path) != ".json":
         return []
+    return _splits_in(Path(source.path), source.digest())
+
+
+@lru_cache(maxsize=16)
+def _splits_in(path: Path, content: str) -> list[str]:
+    """Splits of a file, cached by `content`, since every cell of a sweep asks for them."""
     try:
-        document = _parsed("".join(text_lines(Path(source.path))))
+        return _splits(_parsed("".join(text_lines(path))))
     except DAMAGE:
         return []
-    return _splits(document)
 
 
 def _several(texts: list[tuple[int, str]]) -> Iterator[tuple[int, Any]]:
