@@ -145,6 +145,13 @@ def test_a_shard_that_a_saved_data_set_does_not_name_is_refused(tmp_path):
         read_pairs(str(tmp_path / "set"), "x")
 
 
+def test_what_datasets_cached_beside_its_shards_does_not_matter(tmp_path):
+    datasets.Dataset.from_list(ROWS).save_to_disk(tmp_path / "set")
+    datasets.load_from_disk(tmp_path / "set").map(lambda row: {"length": len(row["chosen"])})
+    assert list((tmp_path / "set").glob("cache-*.arrow"))
+    assert chosen(str(tmp_path / "set")) == "good 0"
+
+
 def test_a_card_that_names_files_inside_is_followed(tmp_path):
     card(tmp_path / "set", "part/train.jsonl")
     (tmp_path / "set" / "part").mkdir()

@@ -132,7 +132,9 @@ def _selects(source: Source) -> bool:
     if source.config or source.folder:
         return True
     card = Path(source.path) / "README.md"
-    return card.is_file() and bool(DatasetCard.load(card).data.get("configs"))
+    if not (card.is_file() and card.read_text(encoding="utf-8").startswith("---")):
+        return False  # no metadata, of which the loader of cards would warn
+    return bool(DatasetCard.load(card).data.get("configs"))
 
 
 def _check_all_read(source: Source, files: Iterable[str]) -> None:
@@ -159,7 +161,8 @@ def _check_all_read(source: Source, files: Iterable[str]) -> None:
 
 
 def _about_data(name: str) -> bool:
-    return name in _ABOUT or name.startswith(_DOCUMENTS) or name.endswith(_NO_ROWS)
+    cached = name.startswith("cache-") and name.endswith(".arrow")  # results of `Dataset.map`
+    return cached or name in _ABOUT or name.startswith(_DOCUMENTS) or name.endswith(_NO_ROWS)
 
 
 def _saved(source: Source) -> bool:
