@@ -129,7 +129,7 @@ def kept_settings(spec: Spec, published: Mapping[str, Any]) -> str | None:
         for key in _SCORED
         if key in published and getattr(spec, key) == published[key]
     }
-    settings = ", ".join(f"{key} {value}" for key, value in kept.items())
+    settings = ", ".join(f"{key} {value!r}" for key, value in kept.items())
     return (
         f"{spec.name}: scored by {spec.path} with the settings published for "
         f"{published['path']} ({settings})."
