@@ -141,8 +141,9 @@ class Preferences(ScoredByRewards):
         dtype = str(setting.dtype).removeprefix("torch.")
         self.plan = self._plan(self.data, options, setting.model, setting.budget, dtype)
         super().__init__(options, setting)
-        self._own_backbone: LanguageModel | None = None
-        self._rewards = Rewards.prepare(self.plan, setting, self._backbone())
+        backbone = self._backbone()
+        self._backbone_notes = self._notes_on(backbone)
+        self._rewards = Rewards.prepare(self.plan, setting, backbone)
 
     @classmethod
     def _plan(cls, data: Data, options: Options, model: Model, budget: Budget, dtype: str) -> Plan:
@@ -177,8 +178,16 @@ class Preferences(ScoredByRewards):
             raise UsageError(str(error).replace("model.path", option)) from None
         if self.plan.backbone and self._backbone_digest(path, pad) != self.plan.backbone[0]:
             raise UsageError(f"{option}: {path!r} was edited meanwhile; run the command again")
-        self._own_backbone = _without_own_tokens(model)
-        return Backbone(self._own_backbone)
+        return Backbone(_without_own_tokens(model))
+
+    def _notes_on(self, backbone: Backbone | None) -> list[str]:
+        """Notes on a backbone that is not the start model."""
+        path = self.options.reward_backbone
+        if backbone is None or path is None or path == "start":
+            return []
+        folder = model_folder(path, "benchmark.reward_backbone")
+        network, tokenizer = backbone.model.network, backbone.model.tokenizer
+        return model_notes("The backbone of the reward models", network, tokenizer, folder)
 
     @classmethod
     def training_defaults(cls, options: Options) -> Mapping[str, Any]:
@@ -277,15 +286,6 @@ class Preferences(ScoredByRewards):
             *self._size_notes,
             *([few] if few else []),
         ]
-
-    @property
-    def _backbone_notes(self) -> list[str]:
-        path, model = self.options.reward_backbone, self._own_backbone
-        if path is None or model is None:
-            return []
-        folder = model_folder(path, "benchmark.reward_backbone")
-        what = "The backbone of the reward models"
-        return model_notes(what, model.network, model.tokenizer, folder)
 
     @property
     def _size_notes(self) -> list[str]:

@@ -33,6 +33,7 @@ from paretosteer.storage.cache import cached
 from paretosteer.storage.digest import digest
 from paretosteer.text.generate import Decoding
 from paretosteer.text.generation_settings import unused_settings
+from paretosteer.text.guide import OPTION as GUIDE
 from paretosteer.text.guide import check_room, load_guide
 from paretosteer.text.guided_policy import GuidedPolicy
 from paretosteer.text.load_check import check_soft_prompts, checked
@@ -81,6 +82,9 @@ class TextBenchmark(Benchmark):
         self.objectives = tuple(self.declared())
         self.decoding, self.answering = self.decodings()
         self.model = self._load()
+        network, tokenizer = self.model.network, self.model.tokenizer
+        folder = self._model_folder()
+        self._model_notes = model_notes("The start model", network, tokenizer, folder)
         self._check_prompts()
 
     # -- what a benchmark defines -----------------------------------------------------------
@@ -152,21 +156,7 @@ class TextBenchmark(Benchmark):
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Caveats of its figures, one sentence each."""
-        model = self.model
-        return [
-            *unused_settings(model.network),
-            *model_notes("The start model", model.network, model.tokenizer, self._model_folder()),
-            *(
-                note
-                for path, guide in self._guides.items()
-                for note in model_notes(
-                    f"The reward model {guide.name!r}",
-                    guide.network,
-                    guide.tokenizer,
-                    model_folder(path, "method.reward_model"),
-                )
-            ),
-        ]
+        return [*unused_settings(self.model.network), *self._model_notes]
 
     @classmethod
     def check_engine(cls, config: CellConfig) -> None:
@@ -226,6 +216,8 @@ class TextBenchmark(Benchmark):
             guide = load_guide(path, self.model, self.setting.dtype)
             prompts = (prompt for split in SPLITS for prompt in self.prompts(split))
             check_room(guide, prompts, self.decoding.max_new_tokens)
+            what, folder = f"The reward model {guide.name!r}", model_folder(path, GUIDE)
+            self._model_notes += model_notes(what, guide.network, guide.tokenizer, folder)
             self._guides[path] = guide
         return self._guides[path]
 

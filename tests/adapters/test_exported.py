@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -181,3 +183,12 @@ def test_what_read_a_preference_in_the_prompt_says_so_where_it_runs_without(
     notes = [note for note in record.notes if "before every prompt" in note]
     assert len(notes) == (1 if form == "model" else 2)
     assert repr(about(one)["prefix"]) in notes[0]
+
+
+def test_a_damaged_description_is_refused_before_anything_is_trained(
+    model: Path, tmp_path: Path, refused: Callable[[list[str]], str]
+) -> None:
+    folder = shutil.copytree(model, tmp_path / "start")
+    (folder / "paretosteer.json").write_text("{")
+    line = refused(["method=clp", "model=hf", f"model.path='{folder}'", *SMALL])
+    assert "its paretosteer.json is damaged; export the policy again" in line
