@@ -101,7 +101,7 @@ WORLDS = {
         common="benchmark=stories",
         sweeps=("method=rewarded_soup,clp,start",),
         quick="budget=quick budget.steps=20 budget.test_prompts=24",
-        full="budget=quick",
+        full="budget=quick budget.steps=60",
         own_noise=True,
     ),
     "stories": World(
@@ -115,7 +115,7 @@ WORLDS = {
             "method=interpolation method.cube=6 method.cube_range=[-2,3]",
         ),
         quick="budget=quick budget.steps=12 budget.test_prompts=24",
-        full="budget=quick",
+        full="budget=quick budget.steps=60",
         needs="model",
     ),
     "stories3": World(
@@ -123,7 +123,7 @@ WORLDS = {
         "preferences.divisions=4 model=hf model.path={input}",
         sweeps=("method=rewarded_soup,bone_soup,start",),
         quick="budget=quick budget.steps=12 budget.test_prompts=24",
-        full="budget=quick",
+        full="budget=quick budget.steps=60",
         needs="model",
     ),
     "stories_preferences": World(
@@ -134,7 +134,7 @@ WORLDS = {
             "method=modpo",
         ),
         quick="budget=quick budget.steps=12 budget.test_prompts=24",
-        full="budget=quick",
+        full="budget=quick budget.steps=60",
         needs="model",
     ),
     "mq2008": World(
