@@ -11,7 +11,7 @@ from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.state import State
 from paretosteer.plugins.in_use import used
 from paretosteer.runtime.devices import device_kind
-from paretosteer.storage.origin import Origin, caveats, origin
+from paretosteer.storage.origin import Origin, caveats, origin, reused
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Maker:
         """Sentences about finished stages by other makers, and those that they brought along."""
         facts = {name: state.facts(name) for name in done}
         other = [name for name, fact in facts.items() if fact.get("code") != self.code]
-        found = [f"Made by other code, and reused: {', '.join(other)}."] if other else []
+        found = [reused("by other code", other)] if other else []
         found += self.other_origins(state, done)
         found += [caveat for fact in facts.values() for caveat in fact.get("caveats", ())]
         return list(dict.fromkeys(found))

@@ -19,6 +19,8 @@ from paretosteer.runtime.libraries import library_versions
 
 Origin = Mapping[str, Any]  # `versions` by library, and `device` (its kind; None: not known)
 
+_REUSED = ", and reused"
+
 
 def origin(versions: Mapping[str, str], device: str | None) -> Origin:
     """Origin of work that is done now."""
@@ -35,17 +37,24 @@ def differences(made: Origin, here: Origin) -> list[str]:
     return found
 
 
-def caveats(reused: Mapping[str, Sequence[Origin]], here: Origin, where: str = "") -> list[str]:
+def caveats(used: Mapping[str, Sequence[Origin]], here: Origin, where: str = "") -> list[str]:
     """Sentences about work of other origins, which is given by its name."""
     named: dict[str, list[str]] = {}
-    for name, origins in reused.items():
+    for name, origins in used.items():
         for made in origins:
             if other := ", ".join(differences(made, here)):
                 named.setdefault(other, []).append(name)
-    return [
-        f"Made with {other}, and reused{where}: {', '.join(dict.fromkeys(names))}."
-        for other, names in named.items()
-    ]
+    return [reused(f"with {other}", names, where) for other, names in named.items()]
+
+
+def reused(made: str, names: Sequence[str], where: str = "") -> str:
+    """Sentence about work that was made in another way."""
+    return f"Made {made}{_REUSED}{where}: {', '.join(dict.fromkeys(names))}."
+
+
+def of_reuse(notes: Sequence[str]) -> list[str]:
+    """Those of a record's notes that say so."""
+    return [each for each in notes if each.startswith("Made ") and _REUSED in each]
 
 
 @dataclass

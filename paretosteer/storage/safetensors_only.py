@@ -67,6 +67,14 @@ def check_weights(folder: Path, option: str) -> None:
         _check_index(folder, index, places, option)
 
 
+def read_weights_files(folder: Path) -> set[str]:
+    """Names of the files in a folder whose weights `transformers` reads."""
+    whole = f"model{_SUFFIX}"
+    if (folder / whole).is_file():
+        return {whole}
+    return set(_places(folder / f"{whole}.index.json").values())
+
+
 def check_precision(folder: Path, option: str) -> None:
     """UsageError where weights are integers or 8-bit floats that nothing says how to scale.
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from paretosteer.storage.safetensors_only import read_model_json
+from paretosteer.storage.safetensors_only import read_model_json, read_weights_files
 from paretosteer.text.exported import prefix_note, read_about
 from paretosteer.text.stated_config import unread_settings
 
+_SHOWN = 3  # names of files
+# Names of whole models; pickles of other names are states of optimisers and the like.
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "consolidated*.pth")
+
 
 def model_notes(what: str, network: Any, tokenizer: Any, folder: str) -> list[str]:
-    """Notes on code of a model's own, on settings nobody reads, and on a prefix that is absent.
+    """Notes on what a folder states or holds besides what runs.
+
+    That is code of the model's own, settings nobody reads, other weights, a second chat template,
+    and a prefix that is absent.
 
     `what` begins each sentence, such as "The start model".
     """
@@ -19,6 +27,8 @@ def model_notes(what: str, network: Any, tokenizer: Any, folder: str) -> list[st
     if settings := unread_settings(network, folder):
         kind = type(network).__name__
         notes.append(f"{what} sets {', '.join(settings)}, which {kind} does not read.")
+    if others := _other_weights(Path(folder)):
+        notes.append(f"{what} has other weights in its folder, which are not read: {others}.")
     if _two_templates(Path(folder)):
         notes.append(
             f"{what} has two chat templates; that of chat_template.jinja is used, not the one of "
@@ -38,6 +48,18 @@ def _code_not_run(what: str, network: Any, tokenizer: Any) -> list[str]:
         return []
     used = " and ".join(names)
     return [f"{what} names code of its own, which is not run; {used} reads its files."]
+
+
+def _other_weights(folder: Path) -> str:
+    """Names of the files of weights that are not read, such as an older format's."""
+    read = read_weights_files(folder)
+    names = sorted(path.name for path in folder.iterdir())
+    others = [
+        name
+        for name in names
+        if name not in read and any(fnmatch(name, pattern) for pattern in _WEIGHTS)
+    ]
+    return ", ".join(others[:_SHOWN]) + (", …" if len(others) > _SHOWN else "")
 
 
 def _two_templates(folder: Path) -> bool:

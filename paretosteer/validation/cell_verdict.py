@@ -44,6 +44,7 @@ _CHECKS: tuple[Check, ...] = (
     config_checks.follows,
     config_checks.grid,
     code_versions.code,
+    code_versions.reuse,
     code_versions.failures,
 )
 

@@ -6,6 +6,7 @@ from paretosteer.cells import provenance
 from paretosteer.cells.record import Git
 from paretosteer.findings import Finding, note
 from paretosteer.plugins.in_use import installed_plugins
+from paretosteer.storage.origin import of_reuse
 from paretosteer.validation.evidence import Evidence
 
 
@@ -25,6 +26,12 @@ def code(cell: Evidence) -> Iterator[Finding]:
     ]
     if other:
         yield note(f"made with {', '.join(other)}")
+
+
+def reuse(cell: Evidence) -> Iterator[Finding]:
+    """Note stages and cached work of other code, libraries or devices than the rest."""
+    for sentence in of_reuse(cell.record.notes):
+        yield note(sentence[0].lower() + sentence.removesuffix(".")[1:])
 
 
 def failures(cell: Evidence) -> Iterator[Finding]:

@@ -130,3 +130,27 @@ def test_two_chat_templates_are_noted(tmp_path):
         (folder / "tokenizer_config.json").write_text(json.dumps(stated))
         found = model_notes("The start model", network, None, str(folder))
         assert len(found) == count and all("two chat templates" in note for note in found)
+
+
+def test_other_weights_in_the_folder_are_noted(tmp_path):
+    folder = write_model(tmp_path / "model")
+    network = AutoModelForCausalLM.from_pretrained(folder)
+    for name in ("optimizer.pt", "training_args.bin", "pytorch_model.bin.index.json"):
+        (folder / name).write_bytes(b"state")
+    assert model_notes("The start model", network, None, str(folder)) == []
+    for name in ("pytorch_model.bin", "model-00001-of-00002.safetensors"):
+        (folder / name).write_bytes(b"weights")
+    (note,) = model_notes("The start model", network, None, str(folder))
+    assert note == (
+        "The start model has other weights in its folder, which are not read: "
+        "model-00001-of-00002.safetensors, pytorch_model.bin."
+    )
+
+
+def test_shards_of_an_index_are_read(tmp_path):
+    folder = write_model(tmp_path / "model")
+    network = AutoModelForCausalLM.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    network.save_pretrained(folder, max_shard_size="20KB")
+    assert len(list(folder.glob("*.safetensors"))) > 1
+    assert model_notes("The start model", network, None, str(folder)) == []

@@ -19,6 +19,7 @@ from paretosteer.cells.record import FailedRecord
 from paretosteer.commands.main import main
 from paretosteer.report import write_report
 from paretosteer.storage.digest import with_digest
+from paretosteer.storage.origin import reused
 from paretosteer.validation import validate
 from paretosteer.validation.verdict import Verdict
 
@@ -111,6 +112,17 @@ def test_words_that_a_spreadsheet_would_run_are_those_of_the_report(tmp_path: Pa
     write_whole_cell(tmp_path, "morl", names=("@sentiment", "variety"))
     write_report([tmp_path])
     assert only(tmp_path, "report").line == "trusted"
+
+
+def test_reused_work_of_other_origins_is_noted(tmp_path: Path) -> None:
+    folder = write_whole_cell(tmp_path)
+    made = reused("by other code", ["train"]), reused("with torch 1 (here 2)", ["units"], " there")
+    book(folder, notes=[*made, "made up, and reused"])
+    verdict = only(tmp_path, folder.name)
+    assert verdict.word == "trusted" and verdict.notes[-2:] == [
+        "made by other code, and reused: train",
+        "made with torch 1 (here 2), and reused there: units",
+    ]
 
 
 def test_a_configuration_that_was_changed_is_seen(sweep: Path) -> None:
