@@ -73,14 +73,28 @@ class PlannedCell:
             return cls(config, None, error)
 
     @property
-    def failed(self) -> bool:
-        """True if the cell failed, after the sweep; one without a valid record did."""
+    def problem_after(self) -> str | None:
+        """Why the cell has no result after the sweep; None if it has one.
+
+        Empty if its record says it, or there is none.
+        """
+        from paretosteer.cells.reuse import has_other_inputs
+
         if self.plan is None:
-            return True
+            return ""
         try:
-            return read_record(self.plan.folder).status == "failed"
+            record = read_record(self.plan.folder)
         except UsageError:
-            return True
+            return ""
+        if record.status == "failed":
+            return ""
+        if self.config.overwrite == "never" or not has_other_inputs(self.plan, record):
+            return None
+        other = _differing(dict(by_dotted_name(record.config)), _settings(self.plan))
+        return (
+            f"{self.plan.folder}: another run has put its results there, with other "
+            f"{', '.join(other) or 'inputs'}; run this sweep again with a sweep_dir of its own"
+        )
 
 
 def plan(configs: Sequence[CellConfig]) -> list[PlannedCell]:
@@ -112,10 +126,9 @@ def check_folders(plans: Sequence[CellPlan]) -> None:
     for cell in plans:
         other = first.setdefault(cell.folder, cell)
         if cell.digests != other.digests:
-            own, first_own = _settings(cell), _settings(other)
-            keys = [key for key in {**first_own, **own} if own.get(key) != first_own.get(key)]
+            keys = ", ".join(_differing(_settings(cell), _settings(other)))
             raise UsageError(
-                f"{', '.join(keys)}: two cells of this sweep differ in it only after training, so "
+                f"{keys}: two cells of this sweep differ in it only after training, so "
                 f"that one would replace the other in {cell.folder}; run a sweep for each value, "
                 "each with its own sweep_dir"
             )
@@ -123,6 +136,11 @@ def check_folders(plans: Sequence[CellPlan]) -> None:
 
 def _settings(plan: CellPlan) -> dict[str, Any]:
     return dict(by_dotted_name(plan.config.model_dump(mode="json")))
+
+
+def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Keys of settings that differ."""
+    return [key for key in {**other, **one} if one.get(key) != other.get(key)]
 
 
 def begin(cells: Sequence[PlannedCell], from_scratch: bool) -> None:
@@ -286,7 +304,7 @@ def _job(
 
 def finish_sweep(cells: Sequence[PlannedCell]) -> int:
     """Write and print the report of a sweep's cells; 1 if the report or one of the cells failed."""
-    failed = [cell for cell in cells if cell.failed]
+    failed = [each for cell in cells if (each := cell.problem_after) is not None]
     folders = sorted({cell.config.sweep_dir for cell in cells})
     say_loading(f"comparing {plural(len(cells), 'cell')} …")
     try:
@@ -298,6 +316,8 @@ def finish_sweep(cells: Sequence[PlannedCell]) -> int:
     tracker = cells[0].config.tracker
     make_tracker(tracker).report(Path(folders[0]), report)
     announce_sync(sync_command(tracker, sweeps=[Path(folder) for folder in folders]))
+    for problem in filter(None, failed):
+        print(line(problem), file=sys.stderr)
     if failed:
         print(f"{len(failed)} of {plural(len(cells), 'cell')} failed", file=sys.stderr)
     return 1 if failed else 0

@@ -16,6 +16,8 @@ from small_model import write_model
 
 from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.cells import evaluation, runner
+from paretosteer.sweeps.compose import compose_cell
+from paretosteer.sweeps.sweep import PlannedCell, finish_sweep, run_one
 from paretosteer.tracking import Tracker
 from paretosteer.training.feedback import Expectation
 from paretosteer.training.snapshots import Journal, read_snapshot
@@ -242,3 +244,28 @@ def test_a_phase_that_changed_its_shape_is_trained(tmp_path: Path) -> None:
     Phase.name = "another"
     assert Journal(tmp_path / "kept").open(Phase()) is None
     assert list((tmp_path / "kept").iterdir()) == []
+
+
+@pytest.mark.parametrize("other", ["budget.test_prompts", "inputs"])
+def test_a_sweep_whose_results_another_run_replaced_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], other: str
+) -> None:
+    file = tmp_path / "weights.txt"
+    file.write_text("1,0\n0,1\n")
+    given = ["benchmark=bandit", "budget=smoke", "budget.steps=2", "method=start"]
+    given += ["preferences=file", f"preferences.path={file}", f"sweep_dir={tmp_path / 'cells'}"]
+    cells = [PlannedCell.of(compose_cell(given))]
+    run_one(cells[0])
+    assert finish_sweep(cells) == 0 and "another run" not in capsys.readouterr().err
+    if other == "inputs":  # the file was edited, and another run read it
+        file.write_text("1,0\n0.5,0.5\n")
+    else:
+        given += [f"{other}=3"]
+    run_one(PlannedCell.of(compose_cell(given)))
+    assert finish_sweep(cells) == 1
+    assert cells[0].plan is not None
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        f"{cells[0].plan.folder}: another run has put its results there, with other {other}; run "
+        "this sweep again with a sweep_dir of its own",
+        "1 of 1 cell failed",
+    ]
