@@ -1,6 +1,6 @@
 """Weights & Biases: one run per cell and one for the report, in a group per sweep.
 
-The id of a run is derived from the cell's identity or the sweep's name, so a cell that is run or
+The id of a run is derived from the cell's settings or the sweep's name, so a cell that is run or
 exported again goes to the same wandb run. Online, this run is resumed: wandb ignores steps that it
 already has, and takes the newer tables and metrics. Offline, the older folder is deleted, because
 `wandb sync` would send both folders to one run. Syncing an existing id replaces its contents.
@@ -65,7 +65,7 @@ class WandbTracker:
         benchmark = config["benchmark"]["name"]
         self._open(
             folder,
-            id=_identifier(f"{benchmark}-{method}-{identity}-seed{seed}"),
+            id=_identifier(f"{benchmark}-{method}-{identity}-{_evaluation(config)}-seed{seed}"),
             group=self._settings.group or Path(config["sweep_dir"]).name,
             name=title,
             job_type=benchmark,
@@ -232,6 +232,13 @@ def _table(table: Table) -> Any:
     import wandb
 
     return wandb.Table(columns=table.columns, data=table.rows, allow_mixed_types=True)
+
+
+def _evaluation(config: Mapping[str, Any]) -> str:
+    """Short digest of the settings that count after training, which the identity leaves out."""
+    budget = {name: config.get("budget", {}).get(name) for name in ("test_prompts", "test_samples")}
+    other = {name: config.get(name) for name in ("preferences", "evaluation", "engine")}
+    return digest({**budget, **other})[:8]
 
 
 def _identifier(text: str) -> str:

@@ -36,7 +36,8 @@ def report(tracked: Path) -> OfflineRun:
 
 def test_a_run_is_the_cell_s(tracked: Path, stories: OfflineRun) -> None:
     record = json.loads((cell_of(tracked, "stories") / "record.json").read_text())
-    assert stories.about["run_id"] == f"stories-clp-{record['identity']}-seed0"
+    name = rf"stories-clp-{record['identity']}-[0-9a-f]{{8}}-seed0"
+    assert re.fullmatch(name, stories.about["run_id"])
     assert stories.about["run_group"] == "sweep one"
     assert stories.about["job_type"] == "stories"
     assert stories.config["method"] == record["config"]["method"]
@@ -180,7 +181,26 @@ def test_a_run_is_resumed_online_and_online_is_for_those_with_a_key(
         tracker.start(record["config"], tmp_path, record["identity"], "clp seed 0")
     first, second = began
     assert (first["mode"], first["resume"]) == expected
-    assert first["id"] == second["id"] == f"stories-clp-{record['identity']}-seed0"
+    assert first["id"] == second["id"]
+
+
+def test_cells_that_were_evaluated_otherwise_have_runs_of_their_own(
+    tracked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import wandb
+
+    began: list[str] = []
+    monkeypatch.setattr(wandb, "init", lambda **about: began.append(about["id"]))
+    config = json.loads((cell_of(tracked, "stories") / "record.json").read_text())["config"]
+    for other in (
+        {"threads": 7, "sweep_dir": "elsewhere"},
+        {"budget": {**config["budget"], "test_prompts": 3}},
+        {"preferences": {"name": "lattice", "divisions": 7}},
+        {"evaluation": {"common_noise": False}},
+    ):
+        WandbTracker(OFFLINE).start(config | other, tmp_path, "0123456789", "clp seed 0")
+    WandbTracker(OFFLINE).start(config, tmp_path, "0123456789", "clp seed 0")
+    assert began[0] == began[-1] and len(set(began)) == 4
 
 
 def track(tracker: WandbTracker, cell: Path, folder: Path) -> OfflineRun:
