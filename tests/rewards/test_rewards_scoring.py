@@ -109,6 +109,32 @@ def test_a_token_classifier_scores_the_separator_before_each_segment(stand_in, a
     assert model.score([ASK], [answer])[0] == pytest.approx(expected.sum().item(), abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("settings", "before", "skipped"),
+    [
+        ({"template": "{prompt} </s> answer: {answer}"}, "Is there a boat? </s> answer: ", 1),
+        ({"separator": "<s>"}, "Is there a boat? answer: ", 1),  # which begins every text
+        ({"max_length": 18, "truncation": "left"}, "Is there a boat? answer: ", 0),
+    ],
+)
+def test_separators_outside_the_answer_are_not_segments(stand_in, settings, before, skipped):
+    given = {"path": str(stand_in("longformer")), "form": "segments", "logit": 2}
+    model = load_reward(RewardSpec.of(given | settings | {"segment": "sentence"}, "fact"), CPU)
+    mark = settings.get("separator", "</s>")
+    text = f"{before}{mark} A boat sails. {mark} Nobody sees it."
+    length = settings.get("max_length")
+    model.tokenizer.truncation_side = settings.get("truncation", "right")
+    ids = model.tokenizer(text, truncation=bool(length), max_length=length).input_ids
+    number = model.tokenizer.convert_tokens_to_ids(mark)
+    places = [place for place, one in enumerate(ids) if one == number][skipped : skipped + 2]
+    with torch.no_grad():
+        logits = model.network(input_ids=torch.tensor([ids])).logits[0]
+    assert len(places) == 2
+    found = model.score([ASK], ["A boat sails. Nobody sees it."])[0]
+    assert found == pytest.approx(logits[places, 2].sum().item(), abs=1e-4)
+    assert model.truncated == bool(length)
+
+
 def test_a_sequence_classifier_scores_each_segment_by_itself(stand_in):
     given = {"path": str(stand_in("bart")), "form": "segments", "reduce": "mean", "logit": 0}
     model = load_reward(RewardSpec.of({**given, "segment": "sentence"}, "fact"), CPU)

@@ -140,6 +140,17 @@ def _check_separator(spec: RewardSpec, tokenizer: Any) -> None:
             f"{spec.option}.separator: {mark!r} is not a token of {spec.path!r}; set it to the "
             "token that marked the segments when the model was trained"
         )
+    if not tokenizer.is_fast:
+        raise UsageError(
+            f"{spec.option}.path: {spec.path!r} classifies tokens, but its tokenizer has no "
+            "tokenizer.json, which says where a segment begins; save it as a fast tokenizer"
+        )
+    within = tokenizer(f"one {mark} two {mark} three", add_special_tokens=False)["input_ids"]
+    if within.count(tokens[0]) != 2:
+        raise UsageError(
+            f"{spec.option}.separator: {mark!r} is another token of {spec.path!r} between words; "
+            "set it to the token that marked the segments when the model was trained"
+        )
 
 
 def _tokenizer(spec: RewardSpec, folder: str) -> Any:

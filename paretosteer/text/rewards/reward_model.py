@@ -151,16 +151,36 @@ class RewardModel:
         """Scores of a token classifier at each segment's separator, (segments,) per row."""
         mark = self.spec.separator or self.tokenizer.sep_token or self.tokenizer.eos_token
         mark_id = self.tokenizer.convert_tokens_to_ids(mark)
-        # Insert the separators only after `_texts` has removed the answer's own special tokens.
-        joined = ["".join(f"{_MARK} {part} " for part in parts) for _, parts in rows]
-        texts = [self._texts(prompt, text) for (prompt, _), text in zip(rows, joined, strict=True)]
-        marked = [(text.replace(_MARK, mark), None) for text, _ in texts]
+        marked = [self._marked(prompt, parts, mark) for prompt, parts in rows]
         scores = [np.zeros(0)] * len(rows)
-        for indices, ids, outputs in self._outputs(marked):
+        for indices, ids, outputs in self._outputs([(text, None) for text, _ in marked]):
             for index, tokens, output in zip(indices, ids, outputs, strict=True):
-                at = (tokens == mark_id).nonzero().ravel()[: len(rows[index][1])]
+                text, places = marked[index]
+                found = self._encoded(text, None)
+                padding = len(tokens) - len(found["input_ids"])
+                shift = padding if self.tokenizer.padding_side == "left" else 0
+                at = [found.char_to_token(place) for place in places]
+                at = [shift + token for token in at if token is not None]  # None: cut
+                assert all(tokens[token] == mark_id for token in at)
                 scores[index] = self._taken(output[at]).cpu().double().numpy()
         return scores
+
+    def _marked(
+        self, prompt: Dialogue, parts: Sequence[str], mark: str
+    ) -> tuple[str, Sequence[int]]:
+        """Text with a separator before each segment, and where in it those separators are.
+
+        The template may hold the separator too, and the tokenizer may put one at either end.
+        """
+        bare = tuple(Turn(turn.role, turn.text.replace(_MARK, "")) for turn in prompt)
+        answer = "".join(f"{_MARK} {part.replace(_MARK, '')} " for part in parts)
+        # Separators come in only after `_texts` has removed the answer's own special tokens.
+        before, *rest = self._texts(bare, answer)[0].split(_MARK)
+        text, places = before, []
+        for part in rest:
+            places.append(len(text))
+            text += mark + part
+        return text, places
 
     def _taken(self, outputs: torch.Tensor) -> torch.Tensor:
         """Reduce outputs (…, labels) to (…,): the chosen logit, its probability, or its sign.
@@ -209,15 +229,20 @@ class RewardModel:
 
     def _cut(self, text: str, second: str | None) -> Mapping[str, list[int]]:
         """Tokens of one text, truncated (and counted) if it is too long."""
-        self.tokenizer.truncation_side = self.spec.truncation or self.form.truncation
-        # A chat template writes the special tokens itself.
-        special = {} if self.spec.form != "chat" else {"add_special_tokens": False}
-        whole = self.tokenizer(text, second, verbose=False, **special)
+        whole = self._encoded(text, second, truncation=False)
         self.read += 1
         if len(whole["input_ids"]) <= self.max_length:
             return whole
         self.truncated += 1
-        return self.tokenizer(text, second, truncation=True, max_length=self.max_length, **special)
+        return self._encoded(text, second)
+
+    def _encoded(self, text: str, second: str | None, truncation: bool = True) -> Any:
+        self.tokenizer.truncation_side = self.spec.truncation or self.form.truncation
+        # A chat template writes the special tokens itself.
+        options: dict[str, Any] = {"add_special_tokens": self.spec.form != "chat"}
+        if truncation:
+            options |= {"truncation": True, "max_length": self.max_length}
+        return self.tokenizer(text, second, verbose=False, **options)
 
 
 def reading_notes(model: RewardModel) -> Iterator[str]:
