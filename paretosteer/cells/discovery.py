@@ -8,13 +8,32 @@ from pathlib import Path
 
 from paretosteer.cells.cell_name import seed_of
 from paretosteer.cells.record import RECORD
+from paretosteer.errors import UsageError
+from paretosteer.runtime.progress import say
+from paretosteer.runtime.terminal import line
 
 
 def cells_below(folder: Path) -> Iterator[Path]:
-    """Cells at or below a folder, sorted by name. Does not follow links or descend into a cell."""
+    """Cells at or below a folder, sorted by name. Does not descend into a cell.
+
+    Links are not followed, since a folder from elsewhere may link to anything; they are named.
+    """
     for place, below, names in os.walk(folder):
         below.sort()
         path = Path(place)
         if RECORD in names or seed_of(path.name) is not None:
             below.clear()
             yield path
+            continue
+        for link in (path / name for name in below if (path / name).is_symlink()):
+            say(line(f"{link}: warning: is a link and not followed; give the folder it leads to"))
+
+
+def check_no_link(cell: Path, sweep: Path) -> None:
+    """UsageError if a cell's folder is behind a link below that of its sweep."""
+    below = [place for place in (cell, *cell.parents) if place.is_relative_to(sweep)]
+    if links := [place for place in below if place != sweep and place.is_symlink()]:
+        raise UsageError(
+            f"sweep_dir: {str(links[0])!r} is a link, behind which no report finds a cell; move "
+            "the folder back, or make sweep_dir itself the link"
+        )

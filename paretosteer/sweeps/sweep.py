@@ -28,6 +28,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict, read_write
 
 from paretosteer.cells.cell_name import cell_name
+from paretosteer.cells.discovery import check_no_link
 from paretosteer.cells.record import FailedRecord, Record, read_record
 from paretosteer.cells.shared_failures import SharedFailures
 from paretosteer.config.dotted_names import by_dotted_name
@@ -149,11 +150,14 @@ def begin(cells: Sequence[PlannedCell], from_scratch: bool) -> None:
     Raises
     ------
     UsageError
-        If a folder cannot be written, or another job is working on a cell to be deleted.
+        If a folder cannot be written or lies behind a link, or another job is working on a cell
+        to be deleted.
 
     """
     for folder in sorted({cell.config.sweep_dir for cell in cells}):
         check_writable(folder)
+    for plan in (cell.plan for cell in cells if cell.plan):
+        check_no_link(plan.folder, Path(plan.config.sweep_dir))
     if from_scratch and is_first():
         from paretosteer.cells.reuse import delete_results
 

@@ -83,9 +83,27 @@ def test_nothing_is_written_outside_the_results(
     assert all(path.is_relative_to(sweep) for path in written)
 
 
-def test_a_link_is_no_cell(tmp_path: Path) -> None:
+def test_a_link_is_no_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_cell(tmp_path / "elsewhere" / "seed0-0123456789", "clp")
     write_cell(tmp_path / "sweep" / "seed1-0123456789", "clp")
-    (tmp_path / "sweep" / "seed0-0123456789").symlink_to(tmp_path / "elsewhere")
+    link = tmp_path / "sweep" / "seed0-0123456789"
+    link.symlink_to(tmp_path / "elsewhere")
     found = [cell.path for cell in find_cells(tmp_path / "sweep")]
     assert found == [tmp_path / "sweep" / "seed1-0123456789"]
+    assert f"{link}: warning: is a link and not followed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("linked", ["bandit", "bandit/start"])
+def test_no_cell_is_run_behind_a_link(
+    linked: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "sweep").symlink_to(tmp_path / "elsewhere")  # the whole folder may be one
+    words = ["benchmark=bandit", "budget=smoke", "method=start", f"sweep_dir={tmp_path / 'sweep'}"]
+    assert main(["run", *words]) == 0
+    place = tmp_path / "elsewhere" / linked
+    place.rename(tmp_path / "moved")
+    place.symlink_to(tmp_path / "moved")
+    assert main(["run", *words]) == 2
+    problem = capsys.readouterr().err
+    assert f"{str(tmp_path / 'sweep' / linked)!r} is a link, behind which no report" in problem
