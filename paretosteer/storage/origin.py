@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paretosteer.runtime.libraries import library_versions
+from paretosteer.storage.unscored import Unscored, sentences
 
 Origin = Mapping[str, Any]  # `versions` by library, and `device` (its kind; None: not known)
 
@@ -59,10 +60,11 @@ def of_reuse(notes: Sequence[str]) -> list[str]:
 
 @dataclass
 class Uses:
-    """Entries of the cache that were used within a block, by kind."""
+    """Entries of the cache that were used within a block, by kind, and samples without a score."""
 
     device: str | None = None  # of the block, once it is known
     origins: dict[str, list[Origin]] = field(default_factory=dict)
+    unscored: dict[str, Unscored] = field(default_factory=dict)  # by who counts
 
     def add(self, kind: str, origins: Sequence[Origin]) -> None:
         """Note the use of an entry."""
@@ -74,8 +76,9 @@ class Uses:
         return origin(library_versions(), self.device)
 
     def caveats(self) -> list[str]:
-        """Sentences about entries of other origins."""
-        return caveats(self.origins, self.here(), " from the cache")
+        """Sentences about entries of other origins, and about samples without a score."""
+        found = caveats(self.origins, self.here(), " from the cache")
+        return [*found, *sentences(self.unscored.values())]
 
 
 _uses: ContextVar[Uses | None] = ContextVar("uses", default=None)
@@ -102,3 +105,9 @@ def note_use(kind: str, origins: Sequence[Origin]) -> None:
     """Tell the current block, if there is one, that an entry is used."""
     if (current := _uses.get()) is not None:
         current.add(kind, origins)
+
+
+def note_unscored(who: str, counts: Unscored) -> None:
+    """Tell the current block, if there is one, the newest counts of `who`."""
+    if (current := _uses.get()) is not None:
+        current.unscored[who] = counts

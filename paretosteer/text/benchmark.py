@@ -250,7 +250,14 @@ class TextBenchmark(Benchmark):
     @cached_property
     def normaliser(self) -> Normaliser:
         """Moments of the scores of the start model's calibration samples, shared by all cells."""
-        return self.measured("normaliser", lambda samples: Scorer(self).score(samples))
+        return self.measured("normaliser", self._scored_rows)
+
+    def _scored_rows(self, samples: TextSamples) -> Array:
+        """Raw scores (rows, m) of the samples that all objectives score."""
+        scorer = Scorer(self, purpose="calibration")
+        raw = scorer.raw(samples)
+        scorer.book(raw)
+        return raw[np.isfinite(raw).all(axis=1)]
 
     def measured(self, kind: str, score: Callable[[TextSamples], Array]) -> Normaliser:
         """Moments of `score` (rows, m) over the start model's calibration samples, cached."""
@@ -295,7 +302,7 @@ class TextBenchmark(Benchmark):
         def make(folder: Path) -> None:
             self.setting.say(f"sampling a pool of {len(prompts) * count} start-model texts")
             samples = self._start_samples("pool", prompts, count)
-            raw = Scorer(self).score(samples)
+            raw = Scorer(self, purpose="pool").score(samples)
             Pool(samples, self.normaliser.apply(raw), count).write(folder)
 
         key = self._key(prompts, count) | {"normaliser": asdict(self.normaliser)}

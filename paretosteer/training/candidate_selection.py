@@ -73,8 +73,9 @@ def answer(
         seed,
         [sample + j * STRIDE for sample in samples for j in range(n)],
     )
-    scores = filled(benchmark.objectives, Scorer(benchmark).raw(drawn))  # (rows * n, m)
-    z = benchmark.normaliser.apply(scores).reshape(len(prompts), n, -1)
+    scorer = Scorer(benchmark, purpose="candidate")
+    scorer.count(raw := scorer.raw(drawn))  # (rows * n, m)
+    z = benchmark.normaliser.apply(filled(benchmark.objectives, raw)).reshape(len(prompts), n, -1)
     best = np.einsum("rnm,rm->rn", z, weights).argmax(axis=1)
     return drawn.take((np.arange(len(prompts)) * n + best).tolist())
 

@@ -221,7 +221,7 @@ class Reward(Feedback):
         self.updates, self.clip, self.rows_per_draw = epochs, clip, samples
         self.decoupled = decoupled
         self.flops_per_weight = 4.0 + 6.0 * epochs  # sampling, start scores; forward and backward
-        self._scorer = Scorer(benchmark, grace=GRACE)
+        self._scorer = Scorer(benchmark, GRACE, "training")
         self._order = Shuffled(len(benchmark_outputs.prompts(benchmark, "train")))
 
     @classmethod

@@ -64,7 +64,7 @@ class OnlinePairs(Preference):
     ):
         super().__init__(benchmark, 2, beta)
         self.label, self.winner = label, winner
-        self._scorer = Scorer(benchmark, grace=GRACE)
+        self._scorer = Scorer(benchmark, GRACE, "training")
         self._order = Shuffled(len(benchmark_outputs.prompts(benchmark, "train")))
 
     @classmethod

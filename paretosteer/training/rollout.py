@@ -121,7 +121,8 @@ def validation_points(
 
     Mean normalised scores, less the price of the KL in a world whose points are regularised.
     """
-    prompts, scorer = benchmark_outputs.prompts(benchmark, "validation"), Scorer(benchmark)
+    prompts = benchmark_outputs.prompts(benchmark, "validation")
+    scorer = Scorer(benchmark, purpose="validation")
     price = benchmark.kl_coefficient if isinstance(benchmark, Exact) else 0.0
     total = np.zeros((control.rows, len(benchmark.objectives)))
     rolls = roll_out(

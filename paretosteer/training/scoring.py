@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from paretosteer.errors import ScoringError
 from paretosteer.interfaces import Array
 from paretosteer.objective import Objective
 from paretosteer.runtime.time_limit import OverrunError, time_limit
+from paretosteer.storage.origin import note_unscored
+from paretosteer.storage.unscored import Unscored
 
 
 @dataclass
@@ -21,14 +24,17 @@ class Scorer:
     """Scores in raw units; a sample without a score gets its objective's worst value.
 
     `grace` is the smallest number of samples over which the share of failures is computed, so that
-    one failure in a small first batch does not end the run.
+    one failure in a small first batch does not end the run. Samples for a `purpose` other than the
+    test are no part of the results; the record notes those of them that have no score.
     """
 
     benchmark: Benchmark
     grace: int = 0
+    purpose: str = ""
     total: int = 0
     failed: int = 0
     _named: set[str] = field(default_factory=set)
+    _name: str = field(default_factory=lambda: uuid4().hex)
 
     def state(self) -> dict[str, Any]:
         """Counts so far, as JSON."""
@@ -38,6 +44,7 @@ class Scorer:
         """Restore counts that `state` returned."""
         self.total, self.failed = state["total"], state["failed"]
         self._named = set(state["named"])
+        self._note()
 
     def score(self, samples: Any) -> Array:
         """Finite scores (rows, m).
@@ -80,11 +87,7 @@ class Scorer:
             As `score`.
 
         """
-        objectives = self.benchmark.objectives
-        missing = ~np.isfinite(scores)  # (rows, m)
-        self.total += len(scores)
-        self.failed += int(missing.any(axis=1).sum())
-        self._named |= {o.name for o, bad in zip(objectives, missing.T, strict=True) if bad.any()}
+        self.count(scores)
         if self.failed > self.benchmark.max_failed * max(self.total, self.grace):
             remedy = " ".join(self.benchmark.scoring_notes) or (
                 "fix the objective so that it returns a finite number for any text"
@@ -94,7 +97,21 @@ class Scorer:
                 f"by {', '.join(sorted(self._named))}, more than {self.benchmark.max_failed:.0%}; "
                 f"{remedy}"
             )
-        return filled(objectives, scores)
+        return filled(self.benchmark.objectives, scores)
+
+    def count(self, scores: Array) -> None:
+        """Count raw scores (rows, m), however many are missing."""
+        missing = ~np.isfinite(scores)  # (rows, m)
+        self.total += len(scores)
+        self.failed += int(missing.any(axis=1).sum())
+        names = [objective.name for objective in self.benchmark.objectives]
+        self._named |= {name for name, bad in zip(names, missing.T, strict=True) if bad.any()}
+        self._note()
+
+    def _note(self) -> None:
+        if self.purpose:
+            names = tuple(sorted(self._named))
+            note_unscored(self._name, Unscored(self.purpose, self.failed, self.total, names))
 
 
 def filled(objectives: Sequence[Objective], scores: Array) -> Array:

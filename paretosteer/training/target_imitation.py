@@ -55,7 +55,7 @@ class TargetImitation(Feedback):
         self.benchmark = benchmark
         self.scores: Array = np.empty((0, len(benchmark.objectives)))
         self._stored: list[StoredSamples] = []
-        self._scorer = Scorer(benchmark, grace=GRACE)
+        self._scorer = Scorer(benchmark, GRACE, "training")
 
     @classmethod
     def of(cls, benchmark: Benchmark, options: Any, trainer: FeedbackTrainer) -> Feedback:

@@ -172,6 +172,33 @@ def test_a_reward_that_raises_now_and_then_is_counted(
     assert record["n_scored"] + record["n_failed"] == record["n_total"]
 
 
+def test_a_calibration_sample_without_a_score_is_not_in_the_units(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values: list[float] = []
+    failed: list[str] = []
+
+    def score(text: str) -> float:
+        if not failed:
+            failed.append(text)
+            return float("nan")
+        values.append(float(len(text) % 7))
+        return values[-1]
+
+    with_reward(monkeypatch, score)
+    record = text_cell(tmp_path)
+    found = [note for note in record["notes"] if "calibration samples" in note]
+    total = int(found[0].split()[2])
+    assert found == [
+        f"1 of {total} calibration samples could not be scored by positive, and were left out of "
+        "the units."
+    ]
+    assert record["normaliser"]["mean"][0] == pytest.approx(np.mean(values[: total - 1]))
+    again = text_cell(tmp_path, "seed=1")  # with the same units, from the cache
+    assert again["normaliser"] == record["normaliser"] and found[0] in again["notes"]
+    assert record["n_failed"] == again["n_failed"] == 0
+
+
 def test_a_reward_that_raises_too_often_fails_the_cell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

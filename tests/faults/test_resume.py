@@ -15,6 +15,7 @@ from small_cells import cell_folder, contents, plan, run_cell
 from small_model import write_model
 
 from paretosteer.benchmarks.bandit.benchmark import Bandit
+from paretosteer.benchmarks.stories.benchmark import Stories
 from paretosteer.cells import evaluation, runner
 from paretosteer.sweeps.compose import compose_cell
 from paretosteer.sweeps.sweep import PlannedCell, finish_sweep, run_one
@@ -65,6 +66,49 @@ def test_a_language_model_goes_on_to_the_same_result(tmp_path: Path, dropout: st
     run_cell(tmp_path / "killed", *overrides)
     whole, killed = (cell_folder(tmp_path / name, *overrides) for name in ("whole", "killed"))
     assert contents(killed) == contents(whole)
+
+
+class Hiccup(Killer):
+    """Lets the next text have no score once training has taken a step."""
+
+    step = 0
+
+    def log(self, step: int, row: Any) -> None:
+        Hiccup.step = step
+        super().log(step, row)
+
+
+def test_training_samples_without_a_score_are_noted_also_after_a_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored = Stories.scored
+
+    def score(text: str) -> float:
+        if Hiccup.step != 1:
+            return float(len(text) % 7)
+        Hiccup.step = -1
+        return float("nan")
+
+    def replaced(self: Stories) -> Any:
+        (objective, _), *others = scored(self)
+        return [(objective, score), *others]
+
+    monkeypatch.setattr(Stories, "scored", replaced)
+    overrides = (*TEXT, f"model.path={write_model(tmp_path / 'model')}")
+    noted = []
+    for name, last in (("whole", 99), ("killed", 3)):
+        cell = plan(tmp_path / name, *overrides)
+        Hiccup.step = 0
+        if last == 99:
+            record = runner.run_cell(cell, Hiccup(last)).as_dict()
+        else:  # in the second bank
+            with pytest.raises(Death):
+                runner.run_cell(cell, Hiccup(last))
+            record = run_cell(tmp_path / name, *overrides)
+        noted.append([note for note in record["notes"] if "training samples" in note])
+    assert noted[0] == noted[1]
+    assert len(noted[0]) == 1 and noted[0][0].startswith("1 of ")
+    assert noted[0][0].endswith("could not be scored by positive, and were given the worst value.")
 
 
 @pytest.fixture
