@@ -12,6 +12,8 @@ from paretosteer.errors import UsageError
 from paretosteer.runtime.progress import say
 from paretosteer.runtime.terminal import line
 
+_WANDB = "wandb"  # where wandb links to its latest run
+
 
 def cells_below(folder: Path) -> Iterator[Path]:
     """Cells at or below a folder, sorted by name. Does not descend into a cell.
@@ -24,6 +26,8 @@ def cells_below(folder: Path) -> Iterator[Path]:
         if RECORD in names or seed_of(path.name) is not None:
             below.clear()
             yield path
+            continue
+        if path.name == _WANDB:
             continue
         for link in (path / name for name in below if (path / name).is_symlink()):
             say(line(f"{link}: warning: is a link and not followed; give the folder it leads to"))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.cell import Cell, find_cells
+from paretosteer.cells.changed_files import warn_of_changes
 from paretosteer.cells.scores import read_scores, read_values
 from paretosteer.config.dotted_names import by_dotted_name
 from paretosteer.errors import UsageError
@@ -122,6 +123,7 @@ def _finished(dirs: tuple[str | os.PathLike[str], ...]) -> list[Cell]:
     cells = [cell for cell in find_cells(*dirs) if cell.scored]
     if not cells:
         raise UsageError(f"{', '.join(map(str, dirs))}: no cell has scores; see `load_cells`")
+    warn_of_changes(cells)
     return cells
 
 

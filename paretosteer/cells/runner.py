@@ -33,6 +33,7 @@ from paretosteer.runtime.process_state import known_state, seed_generators
 from paretosteer.runtime.progress import say, stage
 from paretosteer.runtime.terminal import plural
 from paretosteer.storage.atomic import atomic_write, remove
+from paretosteer.storage.digest import digest
 from paretosteer.storage.locks import owned
 from paretosteer.storage.origin import Uses, uses
 from paretosteer.training.snapshots import Journal
@@ -130,6 +131,7 @@ class CellRun:
                 self.sample()
         if "score" not in done:
             self.score()
+        self.check_units()
         results = record_content.results(
             self.plan, self.state, self.method, self.benchmark, self.points
         )
@@ -137,6 +139,16 @@ class CellRun:
             self.add_caveat(caveat)
         results["notes"] = list(dict.fromkeys([*results["notes"], *self.caveats]))
         return self.record("ok", **results)
+
+    def check_units(self) -> None:
+        """Note units that are not those of training, where the start model was scored again."""
+        trained = self.state.facts("train").get("units")
+        used = asdict(self.benchmark.normaliser)
+        if trained is not None and digest(trained) != digest(used):
+            self.add_caveat(
+                "Trained in other units than it is scored in: the start model, scored again for "
+                "them, got other scores."
+            )
 
     def check_engine(self, engine: SamplingEngine) -> None:
         """Refuse before training what the engine cannot sample. Our own loop samples everything."""
@@ -208,6 +220,7 @@ class CellRun:
             "stored_bytes": sum((self.folder / name).stat().st_size for name in files),
             "peak_memory_bytes": memory.peak(),
             "selection": self.method.selection,
+            "units": asdict(self.benchmark.normaliser),
         }
         self.finish("train", [*files, "training.csv"], facts)
 

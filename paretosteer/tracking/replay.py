@@ -9,6 +9,7 @@ from pathlib import Path
 
 from paretosteer.cells.cell import Cell, find_cells
 from paretosteer.cells.cell_name import cell_title
+from paretosteer.cells.changed_files import changed_files
 from paretosteer.cells.scores import UnreadableError
 from paretosteer.config.schema import WandbTracking
 from paretosteer.errors import UsageError
@@ -92,4 +93,4 @@ def _damage(cell: Cell) -> str:
         return str(error)
     except (OSError, ValueError, KeyError) as error:
         return f"its files are damaged ({type(error).__name__}: {error})"
-    return ""
+    return next((f"{name}: is not the file that was recorded" for name in changed_files(cell)), "")

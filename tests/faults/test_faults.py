@@ -199,6 +199,23 @@ def test_a_calibration_sample_without_a_score_is_not_in_the_units(
     assert record["n_failed"] == again["n_failed"] == 0
 
 
+def test_units_that_are_measured_again_with_another_outcome_are_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a reward that is a service, or on another machine."""
+    note = (
+        "Trained in other units than it is scored in: the start model, scored again for them, got "
+        "other scores."
+    )
+    scale = [1.0]
+    with_reward(monkeypatch, lambda text: scale[0] * (len(text) % 7))
+    for count, factor, told in ((2, 1.0, False), (3, 1.0, False), (4, 2.0, True)):
+        monkeypatch.setenv("PARETOSTEER_CACHE", str(tmp_path / f"cache {count}"))
+        scale[0] = factor
+        test = f"budget.test_prompts={count}"
+        assert (note in text_cell(tmp_path, test)["notes"]) is told
+
+
 def test_a_reward_that_raises_too_often_fails_the_cell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from wandb_files import OfflineRun, offline_runs
 
@@ -73,6 +74,7 @@ def test_a_second_export_replaces_the_first(sweep: Path, told: list[str]) -> Non
 DAMAGE = {
     "scores.parquet": ("", "scores.parquet: "),
     "samples.jsonl": ("{", "its files are damaged (JSONDecodeError: "),
+    "drift.parquet": (None, "drift.parquet: is not the file that was recorded"),
     "training.csv": ("step,phase,loss\n1,one,many\n", "its files are damaged (ValueError: "),
 }
 
@@ -84,7 +86,11 @@ def test_damaged_cells_are_skipped_with_the_reason(
     (whole,) = (sweep / "bandit" / "clp").iterdir()
     for place, (name, (content, _)) in enumerate(DAMAGE.items()):
         cell = shutil.copytree(whole, tmp_path / "bandit" / "clp" / f"seed{place}-0123456789")
-        (cell / name).write_text(content)
+        if content is None:  # a file of the right form
+            columns = pd.read_parquet(cell / name)
+            columns.assign(kl=columns["kl"] + 1).to_parquet(cell / name)
+        else:
+            (cell / name).write_text(content)
     assert main(["export-wandb", str(tmp_path)]) == 0
     skipped = [line for line in capsys.readouterr().out.splitlines() if line.startswith("skipped")]
     assert len(skipped) == len(DAMAGE)

@@ -20,6 +20,7 @@ import numpy as np
 
 from paretosteer import metrics
 from paretosteer.cells.cell import Cell, find_cells
+from paretosteer.cells.changed_files import warn_of_changes
 from paretosteer.cells.scores import same_scores
 from paretosteer.report.analysis import bootstrap, row_key
 from paretosteer.report.analysis.common_ground import Twins, differences, twins
@@ -149,9 +150,10 @@ def compare_sweeps(before: str | os.PathLike[str], after: str | os.PathLike[str]
 
     """
     first, second = make_tables(find_cells(before)), make_tables(find_cells(after))
+    cells = (*first.cells, *second.cells)
+    warn_of_changes(cells)
     rows = [_row(*pair) for pair in _matches(first, second)]
     rows.sort(key=lambda row: (row.heading, row.label))
-    cells = (*first.cells, *second.cells)
     lost = [cell for cell in cells if not cell.scored and not cell.config]
     return Comparison(Path(before), Path(after), tuple(_labelled(rows)), tuple(lost))
 

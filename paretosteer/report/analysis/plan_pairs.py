@@ -11,6 +11,7 @@ import numpy as np
 
 from paretosteer import metrics
 from paretosteer.cells.cell import cell_folders, read_cell
+from paretosteer.cells.changed_files import warn_of_changes
 from paretosteer.errors import UsageError
 from paretosteer.metrics.power import POWER, Variances, needed, variances
 from paretosteer.report.analysis import bootstrap
@@ -46,6 +47,7 @@ def plan_pairs(
     if not 0 < difference < np.inf:
         raise UsageError(f"--detect: found {difference:g}; give a positive difference")
     found = make_tables(map(read_cell, cell_folders(*dirs)))
+    warn_of_changes(found.cells)
     planned = [each for table in found.tables for each in _pairs(table, difference)]
     if not planned:
         raise UsageError(

@@ -1,13 +1,13 @@
 """Reading of a finished cell as a replicate of its row."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from paretosteer.cells.cell import Cell
+from paretosteer.cells.changed_files import changed_files
 from paretosteer.cells.collapsed import read_collapsed
-from paretosteer.cells.config_yaml import CONFIG
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.cells.scores import (
     Scores,
@@ -23,13 +23,6 @@ from paretosteer.metrics.input_checks import FloatArray
 from paretosteer.metrics.optimum import Optimum
 from paretosteer.policies.kl import DamagedPoints, damaged_points, is_damaging
 from paretosteer.report.analysis.comparable import Setting
-from paretosteer.storage.digest import file_digest
-
-# Files that a report shows, or that a reader takes for what ran.
-SHOWN = (
-    *("scores.parquet", "drift.parquet", "judge.parquet", "samples.jsonl", "training.csv"),
-    CONFIG,
-)
 
 
 @dataclass(frozen=True)
@@ -99,7 +92,7 @@ def read_replicate(cell: Cell, setting: Setting) -> Replicate:
         | _of_dials(cell.results, values),
         judged=None if (judged := read_judged(cell)) is None else judged[ranked],
         optimum=_optimum(cell.results, ranked),
-        changed=tuple(_changed(cell)),
+        changed=tuple(changed_files(cell)),
     )
 
 
@@ -117,14 +110,6 @@ def _check(preferences: Sequence[Sequence[float]]) -> None:
     except MetricError as error:
         problem, _, _ = str(error).partition(";")  # the remedy is for the caller of the metric
         raise UnreadableError(f"record.json: {problem}") from None
-
-
-def _changed(cell: Cell) -> Iterator[str]:
-    recorded = cell.results.files
-    for name in SHOWN:
-        path = cell.path / name
-        if name in recorded and path.is_file() and file_digest(path) != recorded[name]:
-            yield name
 
 
 def _drift(cell: Cell, ranked: list[int]) -> dict[str, FloatArray]:

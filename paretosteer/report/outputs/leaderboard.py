@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.cell import find_cells
+from paretosteer.cells.changed_files import warn_of_changes
 from paretosteer.report.analysis.evaluate_table import RowResult, TableResult, evaluate
 from paretosteer.report.analysis.tables import make_tables
 from paretosteer.report.columns import fixed_names, whole_names
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 def leaderboard(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
     """Leaderboard of every cell at or below the folders, as in `leaderboard.csv`."""
-    tables = make_tables(find_cells(*dirs)).tables
-    return leaderboard_frame(evaluate(table) for table in tables)
+    found = make_tables(find_cells(*dirs))
+    warn_of_changes(found.cells)
+    return leaderboard_frame(evaluate(table) for table in found.tables)
 
 
 def leaderboard_frame(tables: Iterable[TableResult]) -> "pd.DataFrame":

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from paretosteer.cells.config_yaml import CONFIG
+from paretosteer.cells.changed_files import change_of
 from paretosteer.cells.record import ScoredRecord
 from paretosteer.metrics.leaderboard.hypervolume import OTHER_REFERENCES
 from paretosteer.metrics.power import detectable
@@ -39,8 +39,8 @@ def figure_notes(result: TableResult) -> list[str]:
         return ["No cell of this table was scored."]
     kinds = (
         iter([result.table.remark] if result.table.remark else []),
-        _changed(scored),
-        _smoke(scored),
+        changed_notes(scored),
+        smoke_note(scored),
         equal_drift_leader(result),
         _damage(scored),
         _engines(scored),
@@ -88,9 +88,9 @@ def warnings(result: TableResult) -> list[str]:
     """What a reader must know before the figures; short enough for a terminal."""
     scored = result.scored
     return [
-        *_readable(list(_changed(scored))),
+        *_readable(list(changed_notes(scored))),
         *_readable(list(_replaced(scored))),
-        *_smoke(scored),
+        *smoke_note(scored),
         *_damage_line(scored),
         *_engines(scored),
         *_few_seeds(result),
@@ -138,23 +138,14 @@ def _is_estimate(row: Mapping[Any, Any]) -> bool:
     return isinstance(error, float) and error > 0
 
 
-def _changed(rows: tuple[RowResult, ...]) -> Iterator[str]:
+def changed_notes(rows: tuple[RowResult, ...]) -> Iterator[str]:
     """Files that are not those of the cell's record, such as another cell's."""
     for each in (replicate for row in rows for replicate in row.row.replicates):
-        path = each.cell.path
         for name in each.changed:
-            so = (
-                "but the cell ran with the configuration in its record.json"
-                if name == CONFIG
-                else "so its figures may be another cell's"
-            )
-            yield (
-                f"{path.parent.name}/{path.name}: {name} is not the file that was recorded, {so}; "
-                "run the cell again."
-            )
+            yield change_of(each.cell, name)
 
 
-def _smoke(rows: tuple[RowResult, ...]) -> Iterator[str]:
+def smoke_note(rows: tuple[RowResult, ...]) -> Iterator[str]:
     names = {each.row.options.get("budget.name") for each in rows}
     if "smoke" in names:
         rest = "" if len(names) == 1 else " of its rows"

@@ -16,6 +16,7 @@ from paretosteer.report.analysis.comparable import Setting, vector_words
 from paretosteer.report.analysis.evaluate_table import RowResult, TableResult, evaluate
 from paretosteer.report.analysis.tables import Table, make_tables
 from paretosteer.report.columns import BUILT_IN
+from paretosteer.report.outputs.notes import changed_notes, smoke_note
 from paretosteer.report.published_tables import PAPERS, Paper, PaperColumn, PaperTable
 from paretosteer.runtime.terminal import plural
 
@@ -164,4 +165,6 @@ def _remarks(paper: Paper, published: PaperTable, result: TableResult) -> list[s
         ),
         *missing,
         *paper.unknown,
+        *changed_notes(result.scored),
+        *smoke_note(result.scored),
     ]

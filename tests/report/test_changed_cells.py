@@ -1,0 +1,48 @@
+"""Every reader of cells says where their files are not those that were recorded."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from report_cells import moved, write_cell
+
+from paretosteer import leaderboard, load_points, load_scores, simplex
+from paretosteer.commands.main import main
+
+GRID = simplex.lattice(2).tolist()
+
+
+def printing(*words: str) -> Callable[[Path], object]:
+    return lambda folder: main([word.replace("{}", str(folder)) for word in words])
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        leaderboard,
+        load_points,
+        load_scores,
+        printing("report", "{}"),
+        printing("report", "{}", "{}", "--compare"),
+        printing("report", "{}", "--paper", "parm"),
+        printing("plan", "{}", "--detect", "0.3"),
+    ],
+    ids=["leaderboard", "load_points", "load_scores", "report", "compare", "paper", "plan"],
+)
+def test_scores_of_another_cell_are_named(
+    read: Callable[[Path], object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"grid": GRID, "names": ("safe", "helpful"), "noise": 0.1, "digests": True}
+    cells = [
+        write_cell(tmp_path, method, moved(by), seed=seed, **options)
+        for method, by in (("clp", 0.1), ("morl", 0.3))
+        for seed in (0, 1)
+    ]
+    warning = "scores.parquet is not the file that was recorded, so its figures may be another"
+    read(tmp_path)
+    assert warning not in "".join(capsys.readouterr())
+    shutil.copy(cells[1] / "scores.parquet", cells[0])
+    read(tmp_path)
+    told = " ".join("".join(capsys.readouterr()).split())
+    assert f"clp/{cells[0].name}: {warning}" in told
