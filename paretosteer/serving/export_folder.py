@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.errors import UsageError
 from paretosteer.storage.atomic import atomic_folder, write_json
 from paretosteer.text.check_export import check_export
-from paretosteer.text.exported import ABOUT
+from paretosteer.text.exported import ABOUT, weights_of
 from paretosteer.text.hf_export import BASE, Form, check_form, prefix, write_policy
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def export(policy: Any, control: Control, out: Path, form: Form, about: Mapping[
     with atomic_folder(out.absolute()) as draft:
         write_policy(policy, control, form, draft, start, final=out)
         check_export(policy, control, form, draft, loaded)
-        write_json(draft / ABOUT, about)
+        write_json(draft / ABOUT, {**about, "weights": weights_of(draft)})
         base = f'"{HERE}/{BASE}"' if (draft / BASE).is_dir() else _quoted(start, commit)
         auto = "Seq2SeqLM" if policy.network.config.is_encoder_decoder else "CausalLM"
         readme = _readme(about, f"AutoModelFor{auto}", None if form == "model" else base)

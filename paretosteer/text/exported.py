@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer.errors import UsageError
+from paretosteer.storage.digest import file_digest, input_digest
 
 ABOUT = "paretosteer.json"
 
 
 def read_about(folder: Path, what: str) -> Mapping[str, Any]:
-    """Metadata of an exported policy; empty for any other folder. `what` begins an error."""
+    """Metadata of an exported policy; empty for any other folder. `what` begins an error.
+
+    Raises
+    ------
+    UsageError
+        If the metadata are damaged, or describe other weights than the folder holds.
+
+    """
     file = folder / ABOUT
     if not file.is_file():
         return {}
@@ -23,7 +31,19 @@ def read_about(folder: Path, what: str) -> Mapping[str, Any]:
         found = None
     if not (isinstance(found, Mapping) and isinstance(found.get("start_model"), Mapping)):
         raise UsageError(f"{what}: its {ABOUT} is damaged; export the policy again")
+    for name, known in found.get("weights", {}).items():
+        if not (folder / name).is_file() or input_digest(folder / name) != known:
+            raise UsageError(
+                f"{what}: its {ABOUT} describes another {name} than is there; remove {ABOUT} if "
+                "the folder holds another model now, or export the policy again"
+            )
     return found
+
+
+def weights_of(folder: Path) -> dict[str, str]:
+    """Digest of every file of weights in an export, by its path, for the metadata."""
+    found = sorted(folder.rglob("*.safetensors"))
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in found}
 
 
 def prefix_note(what: str, about: Mapping[str, Any]) -> list[str]:

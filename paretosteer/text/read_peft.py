@@ -125,10 +125,15 @@ def read_adapter(folder: Path) -> Adapter:
 
 
 def adapter_digest(folder: Path) -> str:
-    """Digest of an adapter's content, independent of its path."""
-    config = _read_config(folder)
+    """Digest of an adapter's content, independent of its path.
+
+    It covers what the adapter says of its base model, since other adapters get other notes.
+    """
+    config, about = _read_config(folder), read_about(folder, f"adapter {str(folder)!r}")
     scale = {key: config.get(key) for key in ("lora_alpha", "use_rslora", "alpha_pattern")}
-    return digest({"scale": scale, "weights": file_digest(_weights(folder))})
+    base = Path(str(config.get("base_model_name_or_path") or "")).name
+    stated = {"base": base, "start": about.get("start_model"), "prefix": about.get("prefix")}
+    return digest({"scale": scale, "weights": file_digest(_weights(folder)), "stated": stated})
 
 
 def adapters_digest(folders: Sequence[Path]) -> str:

@@ -173,6 +173,9 @@ def test_what_read_a_preference_in_the_prompt_says_so_where_it_runs_without(
     if form == "peft":
         restore_cell(cells["words"]).export([0.9, 0.1], two, form="peft")
         # Else the same weights: the preference is in the prompt alone.
+        stated = about(two)
+        del stated["weights"]
+        (two / "paretosteer.json").write_text(json.dumps(stated))
         write_lora(two / "lora", model, seed=1)
         (two / "lora" / "adapter_model.safetensors").rename(two / "adapter_model.safetensors")
         (two / "lora" / "adapter_config.json").rename(two / "adapter_config.json")
@@ -183,6 +186,27 @@ def test_what_read_a_preference_in_the_prompt_says_so_where_it_runs_without(
     notes = [note for note in record.notes if "before every prompt" in note]
     assert len(notes) == (1 if form == "model" else 2)
     assert repr(about(one)["prefix"]) in notes[0]
+
+
+@pytest.mark.parametrize("form", ["model", "peft"])
+def test_a_description_of_other_weights_is_refused(
+    cells: dict[str, Path],
+    model: Path,
+    tmp_path: Path,
+    form: str,
+    refused: Callable[[list[str]], str],
+) -> None:
+    """As when something else is saved over an export."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    restore_cell(cells["bone_soup"]).export(MU, one, form=form)  # type: ignore[arg-type]
+    restore_cell(cells["bone_soup"]).export([0.9, 0.1], two, form=form)  # type: ignore[arg-type]
+    name = "model.safetensors" if form == "model" else "adapter_model.safetensors"
+    shutil.copy(two / name, one / name)
+    given = ["method=start", f"model.path='{one}'"]
+    if form == "peft":
+        given = ["method=adapters", f"method.paths=['{one}','{model}']", f"model.path='{model}'"]
+    line = refused(["model=hf", *given, *SMALL])
+    assert f"its paretosteer.json describes another {name} than is there; remove" in line
 
 
 def test_a_damaged_description_is_refused_before_anything_is_trained(

@@ -155,8 +155,11 @@ def test_digests_follow_the_content_and_not_the_place(
     assert identity(*reversed(adapters)) != first
     config = here[0] / "adapter_config.json"
     settings = json.loads(config.read_text())
-    config.write_text(json.dumps(settings | {"base_model_name_or_path": "elsewhere"}))
+    name = Path(settings["base_model_name_or_path"]).name
+    config.write_text(json.dumps(settings | {"base_model_name_or_path": f"/elsewhere/{name}"}))
     assert identity(*here) == first
+    config.write_text(json.dumps(settings | {"base_model_name_or_path": "another"}))
+    assert identity(*here) != first  # the record notes it
     config.write_text(json.dumps(settings | {"lora_alpha": 1}))
     assert identity(*here) != first
     config.write_text(json.dumps(settings))
