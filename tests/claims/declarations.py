@@ -145,7 +145,7 @@ WORLDS = {
             "method=modpo",
         ),
         quick="budget=quick budget.steps=40",
-        full="budget=quick budget.steps=300",
+        full="budget=quick budget.steps=200",
         needs="data",
     ),
 }
