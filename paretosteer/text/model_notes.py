@@ -8,6 +8,7 @@ from typing import Any
 
 from paretosteer.storage.safetensors_only import read_model_json, read_weights_files
 from paretosteer.text.exported import prefix_note, read_about
+from paretosteer.text.model_source import missing_files
 from paretosteer.text.stated_config import unread_settings
 
 _SHOWN = 3  # names of files
@@ -19,7 +20,7 @@ def model_notes(what: str, network: Any, tokenizer: Any, folder: str) -> list[st
     """Notes on what a folder states or holds besides what runs.
 
     That is code of the model's own, settings nobody reads, other weights, a second chat template,
-    and a prefix that is absent.
+    a prefix that is absent, and files that a snapshot of the hub may lack.
 
     `what` begins each sentence, such as "The start model".
     """
@@ -34,6 +35,8 @@ def model_notes(what: str, network: Any, tokenizer: Any, folder: str) -> list[st
             f"{what} has two chat templates; that of chat_template.jinja is used, not the one of "
             "tokenizer_config.json."
         )
+    if lacking := _incomplete(Path(folder)):
+        notes.append(f"{what} is a snapshot in the hub's cache {lacking}.")
     return [*notes, *prefix_note(what, read_about(Path(folder), what))]
 
 
@@ -60,6 +63,19 @@ def _other_weights(folder: Path) -> str:
         if name not in read and any(fnmatch(name, pattern) for pattern in _WEIGHTS)
     ]
     return ", ".join(others[:_SHOWN]) + (", …" if len(others) > _SHOWN else "")
+
+
+def _incomplete(folder: Path) -> str:
+    """What a snapshot of the hub lacks, or may lack; empty for other folders and whole ones."""
+    if folder.parent.name != "snapshots":
+        return ""
+    missing = missing_files(folder)
+    if missing is None:
+        return (
+            "that was never compared with the hub's list of files; a file that it lacks, such as a "
+            "chat template, is not read"
+        )
+    return f"that lacks {', '.join(missing[:_SHOWN])}" if missing else ""
 
 
 def _two_templates(folder: Path) -> bool:

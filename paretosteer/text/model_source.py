@@ -71,11 +71,15 @@ def _files(folder: Path) -> Iterator[str]:
             if name.lower() not in _UNREAD_FOLDERS
             and not name.removeprefix("checkpoint-").isdecimal()
         )
-        for name in names:
-            lower = name.lower()
-            unread = lower in _UNREAD_NAMES or Path(lower).suffix in _UNREAD_SUFFIXES
-            if not unread and not lower.startswith("readme"):
-                yield (place / name).relative_to(folder).as_posix()
+        for name in filter(_counts, names):
+            yield (place / name).relative_to(folder).as_posix()
+
+
+def _counts(name: str) -> bool:
+    """True if a loader may read a file of this name."""
+    lower = Path(name).name.lower()
+    unread = lower in _UNREAD_NAMES or Path(lower).suffix in _UNREAD_SUFFIXES
+    return not unread and not lower.startswith("readme")
 
 
 # Cached: every cell of a sweep needs it, and reading the weights of a large model takes seconds.
@@ -127,6 +131,22 @@ def model_folder(path: str, option: str = "model.path", revision: str | None = N
     _check_architecture(folder, option)
     check_precision(folder, option)
     return str(folder)
+
+
+def missing_files(snapshot: Path) -> list[str] | None:
+    """Files of a commit that count, and that its snapshot in the hub's cache lacks.
+
+    None if the cache has no list of the commit's files, which a download writes.
+    """
+    import huggingface_hub
+
+    if not hasattr(huggingface_hub, "get_cached_repo_tree"):  # an earlier version has no lists
+        return []
+    try:
+        listed = read_model_json(snapshot.parents[1] / "trees" / f"{snapshot.name}.json")["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return [name for name in sorted(listed) if _counts(name) and not (snapshot / name).exists()]
 
 
 def model_width(path: str, option: str = "model.path", revision: str | None = None) -> int | None:

@@ -13,6 +13,7 @@ from paretosteer.policies.control import Control
 from paretosteer.serving.export_folder import export
 from paretosteer.text.generate import Decoding
 from paretosteer.text.model import load_model
+from paretosteer.text.model_notes import model_notes
 from paretosteer.text.model_source import model_digest
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.rewards import RewardSpec, reward_digest
@@ -233,6 +234,32 @@ def test_an_edited_snapshot_is_another_model(hub, tmp_path):
     )
     template.write_text("{{ messages }}")
     assert model_digest("someone/small") != first
+
+
+@pytest.mark.skipif(
+    not hasattr(huggingface_hub, "get_cached_repo_tree"), reason="this version keeps no lists"
+)
+def test_a_snapshot_that_lacks_files_or_may_lack_them_is_noted(hub, tmp_path):
+    repository = tmp_path / "models--someone--small"
+    snapshot = repository / "snapshots" / ("a" * 40)
+    model = load_model("someone/small", CPU, torch.float32)
+    names = [path.name for path in snapshot.iterdir()]
+    unread = ["README.md", "pytorch_model.bin", "onnx/model.onnx"]
+    (repository / "trees").mkdir()
+
+    def noted(listed):
+        if listed is not None:
+            content = {"format_version": 1, "files": {name: {} for name in listed}}
+            (repository / "trees" / f"{'a' * 40}.json").write_text(json.dumps(content))
+        return model_notes("The start model", model.network, model.tokenizer, str(snapshot))
+
+    (unknown,) = noted(None)
+    assert "never compared with the hub's list of files" in unknown
+    assert noted(names + unread) == []
+    assert noted([*names, "chat_template.jinja", "added_tokens.json"]) == [
+        "The start model is a snapshot in the hub's cache that lacks added_tokens.json, "
+        "chat_template.jinja."
+    ]
 
 
 def test_revisions_that_do_not_exist(hub, tmp_path):
