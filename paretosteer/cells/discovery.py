@@ -16,16 +16,20 @@ _WANDB = "wandb"  # where wandb links to its latest run
 
 
 def cells_below(folder: Path) -> Iterator[Path]:
-    """Cells at or below a folder, sorted by name. Does not descend into a cell.
+    """Cells at or below a folder, sorted by name.
 
-    Links are not followed, since a folder from elsewhere may link to anything; they are named.
+    Does not descend into a folder that is named as a cell, but into one that only holds a record,
+    such as a copied one. Links are not followed, since a folder from elsewhere may link to
+    anything; they are named.
     """
     for place, below, names in os.walk(folder):
         below.sort()
         path = Path(place)
-        if RECORD in names or seed_of(path.name) is not None:
-            below.clear()
+        named = seed_of(path.name) is not None and bool(names or not below)
+        if named or RECORD in names:
             yield path
+        if named:
+            below.clear()
             continue
         if path.name == _WANDB:
             continue
