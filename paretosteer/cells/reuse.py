@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from paretosteer.cells import provenance
 from paretosteer.cells.config_yaml import restore_config
@@ -11,11 +12,15 @@ from paretosteer.cells.maker import Maker
 from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.record import RECORD, Record, ScoredRecord, read_record
 from paretosteer.cells.state import STAGES, State
+from paretosteer.config.dotted_names import by_dotted_name
 from paretosteer.errors import UsageError
 from paretosteer.plugins.in_use import used
 from paretosteer.runtime.progress import say
 from paretosteer.storage.atomic import remove
 from paretosteer.storage.locks import LOCK, owned
+
+# Settings that change no result.
+_NO_RESULT = ("tracker", "threads", "sweep_dir", "checkpoint_seconds", "score_seconds")
 
 
 def existing_record(plan: CellPlan) -> Record | None:
@@ -34,13 +39,33 @@ def existing_record(plan: CellPlan) -> Record | None:
     return record
 
 
-def warn_if_damaged(plan: CellPlan) -> None:
-    """Report the damage of a record before it is replaced."""
+def warn_of_replacement(plan: CellPlan) -> None:
+    """Report the damage of a record before it is replaced, or that it has other results."""
     if os.path.lexists(plan.folder / RECORD):
         try:
-            read_record(plan.folder)
+            record = read_record(plan.folder)
         except UsageError as error:
             say(f"{error}: written again")
+            return
+        if other := other_results(plan, record):
+            say(f"{plan.title}: warning: replaces its results with other {other}")
+
+
+def other_results(plan: CellPlan, record: Record) -> str:
+    """Settings in which the results of a record differ from those planned, or `inputs`.
+
+    Empty if the record has no results, or the same settings and inputs.
+    """
+    if record.status == "failed" or not has_other_inputs(plan, record):
+        return ""
+    planned = dict(by_dotted_name(plan.config.model_dump(mode="json")))
+    names = differing(dict(by_dotted_name(record.config)), planned)
+    return ", ".join(name for name in names if not name.startswith(_NO_RESULT)) or "inputs"
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Names of settings that differ."""
+    return [name for name in {**other, **one} if one.get(name) != other.get(name)]
 
 
 def _finished(plan: CellPlan) -> Record | None:

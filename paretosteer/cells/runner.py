@@ -19,7 +19,7 @@ from paretosteer.cells.plan import CellPlan
 from paretosteer.cells.process_group import ProcessGroup
 from paretosteer.cells.record import RECORD, Record, write_record
 from paretosteer.cells.resume import PartialStages
-from paretosteer.cells.reuse import existing_record, warn_if_damaged
+from paretosteer.cells.reuse import existing_record, warn_of_replacement
 from paretosteer.cells.shared_failures import SharedFailures
 from paretosteer.cells.shared_training import SharedTraining, find_shared, make_shared
 from paretosteer.cells.stage_files import write_checkpoint, write_json_lines, write_table
@@ -293,7 +293,7 @@ class CellRun:
         """Run the stages and write the record, whether or not they fail."""
         config = self.config.model_dump(mode="json")
         self.partial.tidy(say)
-        warn_if_damaged(self.plan)
+        warn_of_replacement(self.plan)
         remove(self.folder / RECORD)  # that of an earlier state is not the result of this run
         write_config(self.folder, config)
         self.state = self.plan.state

@@ -224,6 +224,7 @@ class _Outlook:
     stages: str  # in words
     steps: int
     samples: bool
+    replaces: str = ""  # a sentence, where it replaces other results
 
     @property
     def row(self) -> tuple[object, ...]:
@@ -259,10 +260,23 @@ def _outlook(cell: PlannedCell, from_scratch: bool) -> _Outlook:
     if cached == list(STAGES):
         return _Outlook(cell, "finished", 0, samples=False)
     if cached:
-        return _Outlook(cell, f"cached: {', '.join(cached)}", 0, samples=True)
+        words = f"cached: {', '.join(cached)}"
+        return _Outlook(cell, words, 0, samples=True, replaces=_replaces(plan))
     if done := _snapshot(plan):
         return _Outlook(cell, f"resumes at step {done}", plan.steps - done, samples=True)
     return _Outlook(cell, "to do", plan.steps, samples=True)
+
+
+def _replaces(plan: CellPlan) -> str:
+    """Which results, with other settings, the cell replaces; empty if it replaces none."""
+    from paretosteer.cells.record import read_record
+    from paretosteer.cells.reuse import other_results
+
+    try:
+        other = other_results(plan, read_record(plan.folder))
+    except UsageError:  # no record, or a damaged one
+        return ""
+    return f"{plan.folder}: replaces results with other {other}" if other else ""
 
 
 def _snapshot(plan: CellPlan) -> int:
@@ -299,6 +313,9 @@ def _show(cells: Sequence[PlannedCell], from_scratch: bool) -> int:
         print(f"about {rough_time(found.seconds)}, one cell at a time, estimated from {basis}")
     for text in dict.fromkeys(text for cell in cells if cell.plan for text in cell.plan.data):
         print(line(text))
+    for each in outlooks:
+        if each.replaces:
+            print(line(each.replaces))
     problems = [(cell, cell.problem) for cell in cells if cell.problem]
     for cell, problem in problems:
         who = f"{cell.config.method.name} seed {cell.config.seed}"

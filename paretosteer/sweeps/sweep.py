@@ -79,7 +79,7 @@ class PlannedCell:
 
         Empty if its record says it, or there is none.
         """
-        from paretosteer.cells.reuse import has_other_inputs
+        from paretosteer.cells.reuse import other_results
 
         if self.plan is None:
             return ""
@@ -89,12 +89,12 @@ class PlannedCell:
             return ""
         if record.status == "failed":
             return ""
-        if self.config.overwrite == "never" or not has_other_inputs(self.plan, record):
+        other = other_results(self.plan, record)
+        if self.config.overwrite == "never" or not other:
             return None
-        other = _differing(dict(by_dotted_name(record.config)), _settings(self.plan))
         return (
-            f"{self.plan.folder}: another run has put its results there, with other "
-            f"{', '.join(other) or 'inputs'}; run this sweep again with a sweep_dir of its own"
+            f"{self.plan.folder}: another run has put its results there, with other {other}; run "
+            "this sweep again with a sweep_dir of its own"
         )
 
 
@@ -123,11 +123,13 @@ def check_folders(plans: Sequence[CellPlan]) -> None:
 
     The later cell would replace the results of the earlier one.
     """
+    from paretosteer.cells.reuse import differing
+
     first: dict[Path, CellPlan] = {}
     for cell in plans:
         other = first.setdefault(cell.folder, cell)
         if cell.digests != other.digests:
-            keys = ", ".join(_differing(_settings(cell), _settings(other)))
+            keys = ", ".join(differing(_settings(cell), _settings(other)))
             raise UsageError(
                 f"{keys}: two cells of this sweep differ in it only after training, so "
                 f"that one would replace the other in {cell.folder}; run a sweep for each value, "
@@ -137,11 +139,6 @@ def check_folders(plans: Sequence[CellPlan]) -> None:
 
 def _settings(plan: CellPlan) -> dict[str, Any]:
     return dict(by_dotted_name(plan.config.model_dump(mode="json")))
-
-
-def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Keys of settings that differ."""
-    return [key for key in {**other, **one} if one.get(key) != other.get(key)]
 
 
 def begin(cells: Sequence[PlannedCell], from_scratch: bool) -> None:

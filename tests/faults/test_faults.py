@@ -175,6 +175,7 @@ def test_a_reward_that_raises_now_and_then_is_counted(
 def test_a_calibration_sample_without_a_score_is_not_in_the_units(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PARETOSTEER_CACHE", str(tmp_path / "cache"))
     values: list[float] = []
     failed: list[str] = []
 

@@ -17,6 +17,7 @@ from small_model import write_model
 from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.benchmarks.stories.benchmark import Stories
 from paretosteer.cells import evaluation, runner
+from paretosteer.commands.main import main
 from paretosteer.sweeps.compose import compose_cell
 from paretosteer.sweeps.sweep import PlannedCell, finish_sweep, run_one
 from paretosteer.tracking import Tracker
@@ -300,14 +301,18 @@ def test_a_sweep_whose_results_another_run_replaced_fails(
     given += ["preferences=file", f"preferences.path={file}", f"sweep_dir={tmp_path / 'cells'}"]
     cells = [PlannedCell.of(compose_cell(given))]
     run_one(cells[0])
+    assert cells[0].plan is not None
     assert finish_sweep(cells) == 0 and "another run" not in capsys.readouterr().err
     if other == "inputs":  # the file was edited, and another run read it
         file.write_text("1,0\n0.5,0.5\n")
     else:
         given += [f"{other}=3"]
-    run_one(PlannedCell.of(compose_cell(given)))
+    assert main(["run", *given, "threads=2", "--dry-run"]) == 0
+    replaced = f"{cells[0].plan.folder}: replaces results with other {other}"
+    assert replaced in capsys.readouterr().out.splitlines()
+    run_one(PlannedCell.of(compose_cell([*given, "threads=2"])))
+    assert f"warning: replaces its results with other {other}\n" in capsys.readouterr().err
     assert finish_sweep(cells) == 1
-    assert cells[0].plan is not None
     assert capsys.readouterr().err.splitlines()[-2:] == [
         f"{cells[0].plan.folder}: another run has put its results there, with other {other}; run "
         "this sweep again with a sweep_dir of its own",
