@@ -44,12 +44,23 @@ def add(commands: Commands) -> None:
         metavar="NAME",
         help="who provides the results, for Every Eval Ever (default: unknown)",
     )
+    parser.add_argument(
+        "--license",
+        metavar="NAME",
+        help="licence of the results by its name on the hub, such as cc-by-4.0, for the card",
+    )
 
 
 def _publish(args: argparse.Namespace) -> int:
     from paretosteer.publishing.published_folder import publish
 
-    folder = publish(args.folders, args.out, args.organization, samples=not args.without_samples)
+    folder = publish(
+        args.folders,
+        args.out,
+        args.organization,
+        samples=not args.without_samples,
+        license=args.license,
+    )
     print(f"published: {folder}")
     print(f"upload: hf upload --repo-type dataset NAME {folder}")
     return 0

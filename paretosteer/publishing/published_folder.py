@@ -4,6 +4,7 @@ Everything is copied but checkpoints, so `paretosteer report` reads the folder l
 """
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ def publish(
     out: str | os.PathLike[str],
     organization: str = "unknown",
     samples: bool = True,
+    license: str | None = None,
 ) -> Path:
     """Publish all cells at or below some folders; gives the folder.
 
@@ -50,14 +52,20 @@ def publish(
         Who provides the results, for Every Eval Ever.
     samples
         Whether to publish the texts that methods wrote, and the prompts.
+    license
+        Licence of the results by its name on the hub, such as `cc-by-4.0`, for the card.
 
     Raises
     ------
     UsageError
         If a folder does not exist or holds no cell, `out` holds something else, two cells have one
-        name, or a file is not the one that was recorded.
+        name, a file is not the one that was recorded, or the licence's name has other characters.
     """
     folder = Path(out)
+    if license is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", license):
+        raise UsageError(
+            f"--license: found {license!r}; use the name of a licence on the hub, such as cc-by-4.0"
+        )
     cells = _recorded(find_cells(*dirs))
     _prepare(folder, [Path(each) for each in dirs])
     for cell in cells:
@@ -66,7 +74,7 @@ def publish(
     published = find_cells(folder / CELLS)
     for name, log in every_eval_ever(report.leaderboard, published, organization).items():
         write_json(folder / EVERY_EVAL_EVER / name, log)
-    (folder / CARD).write_text(card(folder, published), encoding="utf-8")
+    (folder / CARD).write_text(card(folder, published, license), encoding="utf-8")
     _add_sums(folder)
     return folder
 

@@ -67,10 +67,22 @@ def written(folder: Path) -> Path:
 def sync_command(
     settings: NoTracking | WandbTracking, sweeps: Iterable[Path] = (), cells: Iterable[Path] = ()
 ) -> str:
-    """Shell command that sends the runs of sweeps and cells; empty where they are not offline."""
+    """Shell command that sends the runs of sweeps and cells; empty where they are not offline.
+
+    Cells that were finished before have no runs, so they are exported.
+    """
     if isinstance(settings, NoTracking) or with_environment(settings).mode != "offline":
         return ""
+    sweeps, cells = list(sweeps), list(cells)
     folders = [shlex.quote(str(written(folder))) for folder in (*sweeps, *cells)]
+    found = [written(cell) for cell in cells]
     if variable("DIR") is None:
         folders += [f"{shlex.quote(str(sweep))}/*/*/seed*/wandb" for sweep in sweeps]
+        found += [run for sweep in sweeps for run in sweep.glob("*/*/seed*/wandb")]
+    else:
+        found += [written(sweep) for sweep in sweeps]
+    if not any(folder.is_dir() for folder in found):
+        return "; ".join(
+            f"paretosteer export-wandb {shlex.quote(str(folder))}" for folder in (*sweeps, *cells)
+        )
     return f"wandb sync {' '.join(dict.fromkeys(folders))}"

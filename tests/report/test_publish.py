@@ -76,6 +76,18 @@ def test_an_edit_of_a_published_file_is_found(sweep: Path, tmp_path: Path, name:
     assert f"{file.relative_to(out)} was changed after the report was written" in changed[0].line
 
 
+def test_the_card_names_the_licence(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "public"
+    words = ["publish", str(sweep), "--out", str(out), "--license"]
+    assert main([*words, "cc-by-4.0"]) == 0
+    assert "\nlicense: cc-by-4.0\ntags:\n" in (out / "README.md").read_text()
+    assert not any("was changed" in verdict.line for verdict in validate(out))
+    assert main([*words, "mine: all"]) == 2
+    assert "--license: found 'mine: all'; use the name of a" in capsys.readouterr().err
+
+
 def test_reports_read_published_folders_back(sweep: Path, tmp_path: Path) -> None:
     out = publish([sweep], tmp_path / "public")
     own = tmp_path / "own"
