@@ -19,7 +19,7 @@ from paretosteer.report.outputs.csv_text import csv
 from paretosteer.report.outputs.leaderboard import leaderboard_frame
 from paretosteer.report.outputs.notes import equal_drift_leader, warnings
 from paretosteer.report.outputs.report_json import report_json
-from paretosteer.report.outputs.text_tables import latex, markdown
+from paretosteer.report.outputs.text_tables import latex, markdown, namesake
 from paretosteer.report.page.carried_texts import TEXT_BYTES
 from paretosteer.report.page.page import page
 from paretosteer.report.raw_reference import check_size
@@ -93,7 +93,12 @@ def write_report(
         folder / "index.html",
         *_account(found),
         warnings={
-            each.table.number: [*equal_drift_leader(each), *warnings(each)] for each in results
+            each.table.number: [
+                *equal_drift_leader(each),
+                *namesake(each, results),
+                *warnings(each),
+            ]
+            for each in results
         },
         damaged={
             each.table.number: {row.row.label for row in each.rows if row.damage}

@@ -46,3 +46,16 @@ def test_scores_of_another_cell_are_named(
     read(tmp_path)
     told = " ".join("".join(capsys.readouterr()).split())
     assert f"clp/{cells[0].name}: {warning}" in told
+
+
+def test_tables_of_one_name_say_what_keeps_them_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_cell(tmp_path, "clp", moved(0.1), changes={"dtype": "float32"})
+    assert main(["report", str(tmp_path)]) == 0
+    assert "Not comparable" not in capsys.readouterr().out
+    write_cell(tmp_path, "morl", moved(0.1), changes={"dtype": "bfloat16"})
+    assert main(["report", str(tmp_path)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    for dtype in ("float32", "bfloat16"):
+        assert f"Only this one has: precision {dtype}." in told

@@ -57,6 +57,13 @@ def apart(results: Sequence[TableResult]) -> dict[int, str]:
     }
 
 
+def namesake(result: TableResult, results: Sequence[TableResult]) -> list[str]:
+    """Note on what makes a table incomparable with others of the same benchmark and model."""
+    alike = [each for each in results if each.table.place == result.table.place]
+    note = apart(alike).get(result.table.number) if len(alike) > 1 else None
+    return [note] if note else []
+
+
 def _listed(words: Mapping[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in words.items())
 
