@@ -75,7 +75,10 @@ class HelpfulAssistant(Task):
     @staticmethod
     def parse(row: Row) -> Item | str:
         """Dialogue of a pair without its final answer."""
-        turns = list(parse_transcript(text_of(row, "chosen")))
+        text = text_of(row, "chosen")
+        if CUE not in text:
+            raise ValueError(f"chosen has no {CUE!r}, expected a transcript")
+        turns = list(parse_transcript(text))
         while turns and turns[-1].role == "assistant":
             turns.pop()
         return Item(tuple(turns))

@@ -14,6 +14,7 @@ from paretosteer.storage.digest import digest
 from paretosteer.text.pairs import SPLITS, Source, split_of
 from paretosteer.text.pairs.containers import read_rows
 from paretosteer.text.pairs.json_rows import splits_of
+from paretosteer.text.pairs.rendered_text import rendered_prompt
 
 DATA_VERSION = "1"  # raise it when the same data would give other prompts
 OPTION = "benchmark.data"
@@ -27,6 +28,7 @@ REASONS = {
     "empty": "with an empty prompt",
     "length": "outside the length range of the published task",
     "absent": "without a text to summarise",
+    "reference": "without a reference summary",
     "invalid": "that cannot be read",
 }
 MOST_INVALID = 0.1  # share of the rows of a source
@@ -150,6 +152,12 @@ def _items(part: Part, parse: Parse, counts: Counter[str], faults: list[str]) ->
             counts[item] += 1
         elif not item.dialogue or not item.dialogue[-1].text:
             counts["empty"] += 1
+        elif mark := rendered_prompt(item.dialogue):
+            rows -= 1
+            faults.append(
+                f"{location}: its prompt is already written in a template ({mark!r}), and would be "
+                "put into that of the task"
+            )
         else:
             yield item
     invalid = len(faults) - before

@@ -44,7 +44,8 @@ class Articles(Task):
 
     @staticmethod
     def parse(row: Row) -> Item | str:
-        return Item(asked(text_of(row, "document")), reference=text_of(row, "summary"))
+        document, summary = text_of(row, "document"), text_of(row, "summary")
+        return Item(asked(document), reference=summary) if summary.strip() else "reference"
 
     @staticmethod
     def wrap(text: str) -> str:

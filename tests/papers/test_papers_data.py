@@ -104,6 +104,9 @@ def test_posts_of_the_published_lengths_on_one_line(tmp_path):
         ("reddit_summary", {"info": {"post": 3}}, "info.post is int, expected text"),
         ("long_form_qa", {"text": "a"}, "column question is missing"),
         ("safe_rlhf", {"chosen": "a"}, "column prompt is missing"),
+        ("helpful_assistant", {"prompt": "Why?", "chosen": "So."}, "chosen has no .*Assistant:"),
+        ("safe_rlhf", {"prompt": "\n\nHuman: Why?\n\nAssistant:"}, "its prompt is already written"),
+        ("safe_rlhf", {"prompt": "<|im_start|>user Why?"}, "its prompt is already written"),
         ("xsum", {"document": "a"}, "column summary is missing"),
         ("nli_summary", {"document": None, "summary": "a"}, "document is NoneType, expected text"),
     ],
@@ -112,6 +115,17 @@ def test_a_wrong_row_is_named_by_file_and_number(task, row, message, tmp_path):
     write_lines(tmp_path / "rows.jsonl", [row])
     with pytest.raises(UsageError, match=rf"benchmark\.data: .*rows\.jsonl:1: {message}"):
         found(task, str(tmp_path / "rows.jsonl"))
+
+
+@pytest.mark.parametrize("task", ["xsum", "nli_summary"])
+def test_articles_without_a_reference_are_left_out(task, tmp_path):
+    rows = [
+        xsum(i) | {"summary": ["", " \n"][i % 2] if i % 4 == 0 else "Food."} for i in range(120)
+    ]
+    write_lines(tmp_path / "rows.jsonl", rows)
+    got = found(task, str(tmp_path / "rows.jsonl"))
+    assert sum(map(len, got.items.values())) == 90
+    assert "rows left out: 30 without a reference summary" in str(got)
 
 
 @pytest.mark.parametrize("line", ['{"chosen": null}', "{broken", '{"chosen": "\\ud800"}', "[1]"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from paretosteer.text.dialogue import Dialogue
 from paretosteer.text.pairs.pair import Pair
 
 # Marks of templates: ChatML, Llama 2 to 4, Gemma, Phi, Zephyr and NeMo.
@@ -26,12 +27,26 @@ def rendered_texts(pairs: Iterable[Pair]) -> list[str]:
     return [found for pair in pairs if (found := _mark(pair)) is not None]
 
 
+def rendered_prompt(prompt: Dialogue) -> str | None:
+    """One mark of a prompt, with the text around it, if it has one."""
+    return _first(_in_prompt(prompt))
+
+
 def _mark(pair: Pair) -> str | None:
-    turns = [turn.text for turn in pair.prompt]
-    marks = [_MARK.search(text) for text in (*turns, pair.chosen, pair.rejected)]
+    sides = pair.chosen, pair.rejected
+    marks = (_MARK.search(text) for text in sides)
+    answers = (_ANSWERS.match(text) for text in sides)
+    return _first([*_in_prompt(pair.prompt), *marks, *answers])
+
+
+def _in_prompt(prompt: Dialogue) -> list[re.Match[str] | None]:
+    turns = [turn.text for turn in prompt]
     asks, answers = (marked.search(turns[-1]) for marked in (_ASKS, _ANSWERS))
-    sides = (_ANSWERS.match(text) for text in (pair.chosen, pair.rejected))
-    for match in (*marks, _CUE.search(turns[-1]), asks and answers, *sides):
-        if match is not None:
-            return match.string[max(0, match.end() - _SHOWN) : match.end()]
+    return [*map(_MARK.search, turns), _CUE.search(turns[-1]), asks and answers]
+
+
+def _first(found: Iterable[re.Match[str] | None]) -> str | None:
+    """The first match, with the text before it."""
+    for match in filter(None, found):
+        return match.string[max(0, match.end() - _SHOWN) : match.end()]
     return None
