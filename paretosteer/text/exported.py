@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer.errors import UsageError
-from paretosteer.storage.digest import file_digest, input_digest
+from paretosteer.storage.digest import input_digest
 
 ABOUT = "paretosteer.json"
 
@@ -29,21 +29,28 @@ def read_about(folder: Path, what: str) -> Mapping[str, Any]:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = None
-    if not (isinstance(found, Mapping) and isinstance(found.get("start_model"), Mapping)):
+    if not (
+        isinstance(found, Mapping)
+        and isinstance(found.get("start_model"), Mapping)
+        and isinstance(found.get("weights", {}), Mapping)
+    ):
         raise UsageError(f"{what}: its {ABOUT} is damaged; export the policy again")
-    for name, known in found.get("weights", {}).items():
-        if not (folder / name).is_file() or input_digest(folder / name) != known:
-            raise UsageError(
-                f"{what}: its {ABOUT} describes another {name} than is there; remove {ABOUT} if "
-                "the folder holds another model now, or export the policy again"
-            )
+    if stated := found.get("weights"):
+        there = weights_of(folder)
+        for name in sorted({*stated, *there}):
+            if stated.get(name) != there.get(name):
+                raise UsageError(
+                    f"{what}: its {ABOUT} describes a {name} other than the one in the folder; "
+                    f"remove {ABOUT} if the folder holds another model now, or export the policy "
+                    "again"
+                )
     return found
 
 
 def weights_of(folder: Path) -> dict[str, str]:
     """Digest of every file of weights in an export, by its path, for the metadata."""
     found = sorted(folder.rglob("*.safetensors"))
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in found}
+    return {path.relative_to(folder).as_posix(): input_digest(path) for path in found}
 
 
 def prefix_note(what: str, about: Mapping[str, Any]) -> list[str]:

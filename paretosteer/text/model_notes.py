@@ -1,7 +1,8 @@
-"""What the folder of a model states that does not run, for the record."""
+"""What the folder of a model states or holds that does not run, or lacks, for the record."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -62,20 +63,25 @@ def _other_weights(folder: Path) -> str:
         for name in names
         if name not in read and any(fnmatch(name, pattern) for pattern in _WEIGHTS)
     ]
-    return ", ".join(others[:_SHOWN]) + (", …" if len(others) > _SHOWN else "")
+    return _listed(others)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
 
 
 def _incomplete(folder: Path) -> str:
     """What a snapshot of the hub lacks, or may lack; empty for other folders and whole ones."""
-    if folder.parent.name != "snapshots":
+    in_cache = folder.parent.name == "snapshots"
+    if not (in_cache and folder.parent.parent.name.startswith("models--")):
         return ""
     missing = missing_files(folder)
     if missing is None:
         return (
-            "that was never compared with the hub's list of files; a file that it lacks, such as a "
-            "chat template, is not read"
+            "that may be incomplete, for example without its chat template: it was never compared "
+            "with the hub's list of files"
         )
-    return f"that lacks {', '.join(missing[:_SHOWN])}" if missing else ""
+    return f"that lacks {_listed(missing)}" if missing else ""
 
 
 def _two_templates(folder: Path) -> bool:

@@ -125,19 +125,17 @@ def read_adapter(folder: Path) -> Adapter:
 
 
 def adapter_digest(folder: Path) -> str:
-    """Digest of an adapter's content, independent of its path.
-
-    It covers what the adapter says of its base model, since other adapters get other notes.
-    """
-    config, about = _read_config(folder), read_about(folder, f"adapter {str(folder)!r}")
+    """Digest of an adapter's weights and their scale, independent of its path."""
+    config = _read_config(folder)
     scale = {key: config.get(key) for key in ("lora_alpha", "use_rslora", "alpha_pattern")}
-    base = Path(str(config.get("base_model_name_or_path") or "")).name
-    stated = {"base": base, "start": about.get("start_model"), "prefix": about.get("prefix")}
-    return digest({"scale": scale, "weights": file_digest(_weights(folder)), "stated": stated})
+    return digest({"scale": scale, "weights": file_digest(_weights(folder))})
 
 
 def adapters_digest(folders: Sequence[Path]) -> str:
-    """Digest of adapters in order; UsageError if two of them are the same."""
+    """Digest of adapters in order, with what they state about their base models.
+
+    The record has notes on the latter. UsageError if two of the adapters are the same.
+    """
     digests = [adapter_digest(folder) for folder in folders]
     for place, own in enumerate(digests):
         if (first := digests.index(own)) < place:
@@ -145,7 +143,14 @@ def adapters_digest(folders: Sequence[Path]) -> str:
                 f"{str(folders[first])!r} and {str(folders[place])!r} are the same adapter, whose "
                 "mixtures do not depend on the preference; give the adapter of each objective"
             )
-    return digest(digests)
+    return digest([digests, list(map(_stated, folders))])
+
+
+def _stated(folder: Path) -> dict[str, Any]:
+    """Base model, start model and prefix that an adapter names; no path, which may change."""
+    config, about = _read_config(folder), read_about(folder, f"adapter {str(folder)!r}")
+    base = Path(str(config.get("base_model_name_or_path") or "")).name
+    return {"base": base, "start": about.get("start_model"), "prefix": about.get("prefix")}
 
 
 def check_adapters(network: Any, adapters: Iterable[Adapter]) -> None:

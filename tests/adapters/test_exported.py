@@ -204,15 +204,18 @@ def test_a_description_of_other_weights_is_refused(
     shutil.copy(two / name, one / name)
     given = ["method=start", f"model.path='{one}'"]
     if form == "peft":
-        given = ["method=adapters", f"method.paths=['{one}','{model}']", f"model.path='{model}'"]
+        write_lora(tmp_path / "lora", model, seed=1)
+        paths = f"method.paths=['{one}','{tmp_path / 'lora'}']"
+        given = ["method=adapters", paths, f"model.path='{model}'"]
     line = refused(["model=hf", *given, *SMALL])
-    assert f"its paretosteer.json describes another {name} than is there; remove" in line
+    assert f"its paretosteer.json describes a {name} other than the one in the folder" in line
 
 
 def test_a_damaged_description_is_refused_before_anything_is_trained(
     model: Path, tmp_path: Path, refused: Callable[[list[str]], str]
 ) -> None:
     folder = shutil.copytree(model, tmp_path / "start")
-    (folder / "paretosteer.json").write_text("{")
-    line = refused(["method=clp", "model=hf", f"model.path='{folder}'", *SMALL])
-    assert "its paretosteer.json is damaged; export the policy again" in line
+    for content in ("{", "[]", '{"start_model": {}, "weights": []}'):
+        (folder / "paretosteer.json").write_text(content)
+        line = refused(["method=clp", "model=hf", f"model.path='{folder}'", *SMALL])
+        assert "its paretosteer.json is damaged; export the policy again" in line

@@ -160,6 +160,8 @@ def test_digests_follow_the_content_and_not_the_place(
     assert identity(*here) == first
     config.write_text(json.dumps(settings | {"base_model_name_or_path": "another"}))
     assert identity(*here) != first  # the record notes it
+    with pytest.raises(UsageError, match="are the same adapter"):
+        identity(here[0], adapters[0])
     config.write_text(json.dumps(settings | {"lora_alpha": 1}))
     assert identity(*here) != first
     config.write_text(json.dumps(settings))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import huggingface_hub
 import pytest
@@ -255,6 +256,8 @@ def test_a_snapshot_that_lacks_files_or_may_lack_them_is_noted(hub, tmp_path):
 
     (unknown,) = noted(None)
     assert "never compared with the hub's list of files" in unknown
+    own = shutil.copytree(snapshot, tmp_path / "run" / "snapshots" / "step100")
+    assert model_notes("The start model", model.network, model.tokenizer, str(own)) == []
     assert noted(names + unread) == []
     assert noted([*names, "chat_template.jinja", "added_tokens.json"]) == [
         "The start model is a snapshot in the hub's cache that lacks added_tokens.json, "
