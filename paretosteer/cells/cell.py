@@ -1,21 +1,23 @@
 """A cell on disk: its record, its configuration and its status.
 
-A folder is a cell if it holds a `record.json` or is named as cells are. A cell whose record cannot
-be read is kept with the reason, never skipped; one without a record was interrupted and is
-"missing".
+See `cells_below` for which folders are cells. A cell whose record cannot be read is kept with the
+reason, never skipped; one without a record was interrupted and is "missing".
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from paretosteer.cells.cell_name import seed_of
 from paretosteer.cells.config_yaml import CONFIG
-from paretosteer.cells.discovery import cells_below
+from paretosteer.cells.discovery import cells_below, links_below
 from paretosteer.cells.record import RECORD, Record, ScoredRecord, read_record
 from paretosteer.errors import UsageError
+from paretosteer.runtime.progress import say
+from paretosteer.runtime.terminal import line
 from paretosteer.storage.atomic import regular
 
 _SCORED = ("ok", "partial")
@@ -113,6 +115,8 @@ def cell_folders(*dirs: str | os.PathLike[str]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: is not a folder; give a folder that a sweep wrote")
+    for link in dict.fromkeys(link for folder in folders for link in links_below(folder)):
+        _warn_of_link(link)
     found = {path.resolve(): path for folder in folders for path in cells_below(folder)}
     if not found:
         where = ", ".join(map(str, folders)) or "nothing"
@@ -120,6 +124,17 @@ def cell_folders(*dirs: str | os.PathLike[str]) -> list[Path]:
             f"{where}: holds no cell; give a folder that `paretosteer sweep` or `run` wrote"
         )
     return [found[key] for key in sorted(found)]
+
+
+@cache
+def _warn_of_link(link: Path) -> None:
+    """Warn once, since a command may look for cells several times."""
+    say(
+        line(
+            f"warning: {link} is a link, which is not followed; to include its cells, give the "
+            "folder it points to"
+        )
+    )
 
 
 def read_cell(path: Path) -> Cell:

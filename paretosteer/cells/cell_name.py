@@ -19,6 +19,11 @@ def cell_title(method: str, variant: str, seed: int) -> str:
     return " ".join(f"{method} {variant} seed {seed}".split())
 
 
+def tracking_key(identity: str, score_digest: str) -> str:
+    """Key of a cell in trackers: cells that are evaluated otherwise have other keys."""
+    return f"{identity}-{score_digest[:8]}"
+
+
 def seed_of(name: str) -> int | None:
     """Seed in a folder's name; None where the folder is not named as cells are."""
     match = _NAME.fullmatch(name)

@@ -14,8 +14,11 @@ class CellTracker(Protocol):
     tracker, and an error of a tracker cannot fail a cell.
     """
 
-    def start(self, config: Mapping[str, Any], folder: Path, identity: str, title: str) -> None:
-        """Begin a cell: its configuration, folder, shortened training digest and name."""
+    def start(self, config: Mapping[str, Any], folder: Path, key: str, title: str) -> None:
+        """Begin a cell: its configuration, folder, key and name.
+
+        The key is the same whenever a cell is trained and evaluated alike.
+        """
         ...
 
     def log(self, step: int, row: Mapping[str, float | str]) -> None:

@@ -16,10 +16,10 @@ SHOWN = (
 )
 
 
-def changed_files(cell: Cell) -> Iterator[str]:
-    """Names of the shown files that are there and have another digest than the record says."""
+def changed_files(cell: Cell, names: Iterable[str] = SHOWN) -> Iterator[str]:
+    """Those of the names whose files are there and have another digest than the record says."""
     recorded = cell.results.files
-    for name in SHOWN:
+    for name in names:
         path = cell.path / name
         if name in recorded and path.is_file() and file_digest(path) != recorded[name]:
             yield name
@@ -39,9 +39,8 @@ def change_of(cell: Cell, name: str) -> str:
     )
 
 
-def warn_of_changes(cells: Iterable[Cell]) -> None:
-    """Print a warning for every changed file of the cells with scores."""
-    for cell in cells:
-        if cell.scored:
-            for name in changed_files(cell):
-                say(f"warning: {change_of(cell, name)}")
+def warn_of_changes(changes: Iterable[tuple[Cell, Iterable[str]]]) -> None:
+    """Print a warning for every changed file of some cells."""
+    for cell, names in changes:
+        for name in names:
+            say(f"warning: {change_of(cell, name)}")

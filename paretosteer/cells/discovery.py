@@ -1,4 +1,4 @@
-"""Find cells on disk: folders that hold a record, or that are named as cells are."""
+"""Find cells on disk, and what keeps them from being found."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from pathlib import Path
 from paretosteer.cells.cell_name import seed_of
 from paretosteer.cells.record import RECORD
 from paretosteer.errors import UsageError
-from paretosteer.runtime.progress import say
-from paretosteer.runtime.terminal import line
 
-_WANDB = "wandb"  # where wandb links to its latest run
+_WANDB = ("wandb", ".wandb")  # where wandb links to its latest run
 
 
 def cells_below(folder: Path) -> Iterator[Path]:
     """Cells at or below a folder, sorted by name.
 
-    Does not descend into a folder that is named as a cell, but into one that only holds a record,
-    such as a copied one. Links are not followed, since a folder from elsewhere may link to
-    anything; they are named.
+    A cell holds a record or has a cell's name; a folder of that name that holds only folders is
+    none. Descends into a folder that merely holds a record, such as a copied cell, but not into one
+    named as a cell. Links are not followed, since a folder from elsewhere may link to anything.
     """
     for place, below, names in os.walk(folder):
         below.sort()
@@ -30,11 +28,15 @@ def cells_below(folder: Path) -> Iterator[Path]:
             yield path
         if named:
             below.clear()
-            continue
-        if path.name == _WANDB:
-            continue
-        for link in (path / name for name in below if (path / name).is_symlink()):
-            say(line(f"{link}: warning: is a link and not followed; give the folder it leads to"))
+
+
+def links_below(folder: Path) -> Iterator[Path]:
+    """Links to folders below a folder, which `cells_below` does not follow."""
+    for place, below, _ in os.walk(folder):
+        path = Path(place)
+        if path.name in _WANDB or seed_of(path.name) is not None:
+            below.clear()
+        yield from (path / name for name in sorted(below) if (path / name).is_symlink())
 
 
 def check_no_link(cell: Path, sweep: Path) -> None:

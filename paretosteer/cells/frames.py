@@ -2,9 +2,9 @@
 
     from paretosteer import load_cells, load_points
 
-A folder is a cell if it holds a `record.json` or is named as cells are. A cell whose record cannot
-be read is a row with the reason, never skipped; one without a record was interrupted and is
-"missing". Frames are made from the files on disk, however the cells were launched.
+See `cells_below` for which folders are cells. A cell whose record cannot be read is a row with the
+reason, never skipped; one without a record was interrupted and is "missing". Frames are made from
+the files on disk, however the cells were launched.
 """
 
 import os
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.cell import Cell, find_cells
-from paretosteer.cells.changed_files import warn_of_changes
+from paretosteer.cells.changed_files import changed_files, warn_of_changes
 from paretosteer.cells.scores import read_scores, read_values
 from paretosteer.config.dotted_names import by_dotted_name
 from paretosteer.errors import UsageError
@@ -123,7 +123,7 @@ def _finished(dirs: tuple[str | os.PathLike[str], ...]) -> list[Cell]:
     cells = [cell for cell in find_cells(*dirs) if cell.scored]
     if not cells:
         raise UsageError(f"{', '.join(map(str, dirs))}: no cell has scores; see `load_cells`")
-    warn_of_changes(cells)
+    warn_of_changes((cell, changed_files(cell, ["scores.parquet"])) for cell in cells)
     return cells
 
 

@@ -19,8 +19,11 @@ from paretosteer.runtime.progress import say
 from paretosteer.storage.atomic import remove
 from paretosteer.storage.locks import LOCK, owned
 
-# Settings that change no result.
-_NO_RESULT = ("tracker", "threads", "sweep_dir", "checkpoint_seconds", "score_seconds")
+# Settings that change no result, or only its last digits.
+_NO_RESULT = {
+    *("tracker", "threads", "device", "sweep_dir", "checkpoint_seconds", "score_seconds"),
+    *("budget.name", "budget.eval_rows"),
+}
 
 
 def existing_record(plan: CellPlan) -> Record | None:
@@ -48,19 +51,25 @@ def warn_of_replacement(plan: CellPlan) -> None:
             say(f"{error}: written again")
             return
         if other := other_results(plan, record):
-            say(f"{plan.title}: warning: replaces its results with other {other}")
+            say(f"{plan.title}: warning: replaces {other}")
 
 
 def other_results(plan: CellPlan, record: Record) -> str:
-    """Settings in which the results of a record differ from those planned, or `inputs`.
+    """How the results of a record were made otherwise than is planned, in words.
 
-    Empty if the record has no results, or the same settings and inputs.
+    Empty if the record has no results, or the planned ones.
     """
-    if record.status == "failed" or not has_other_inputs(plan, record):
+    if not isinstance(record, ScoredRecord) or not has_other_inputs(plan, record):
         return ""
     planned = dict(by_dotted_name(plan.config.model_dump(mode="json")))
-    names = differing(dict(by_dotted_name(record.config)), planned)
-    return ", ".join(name for name in names if not name.startswith(_NO_RESULT)) or "inputs"
+    names = [
+        name
+        for name in differing(dict(by_dotted_name(record.config)), planned)
+        if not {name, name.partition(".")[0]} & _NO_RESULT
+    ]
+    if names:
+        return f"results that were made with other settings: {', '.join(names)}"
+    return "results that were made from other input files or by another version of the code"
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from paretosteer import benchmark_outputs, method_outputs
 from paretosteer.cells import record_content
+from paretosteer.cells.cell_name import tracking_key
 from paretosteer.cells.cell_tracker import CellTracker
 from paretosteer.cells.config_yaml import write_config
 from paretosteer.cells.drift_warning import say_drift_warning
@@ -146,8 +147,8 @@ class CellRun:
         used = asdict(self.benchmark.normaliser)
         if trained is not None and digest(trained) != digest(used):
             self.add_caveat(
-                "Trained in other units than it is scored in: the start model, scored again for "
-                "them, got other scores."
+                "Trained and scored in different units: the start model was scored again in "
+                "between, with other results."
             )
 
     def check_engine(self, engine: SamplingEngine) -> None:
@@ -220,7 +221,7 @@ class CellRun:
             "stored_bytes": sum((self.folder / name).stat().st_size for name in files),
             "peak_memory_bytes": memory.peak(),
             "selection": self.method.selection,
-            "units": asdict(self.benchmark.normaliser),
+            "units": shared.facts["units"] if shared else asdict(self.benchmark.normaliser),
         }
         self.finish("train", [*files, "training.csv"], facts)
 
@@ -299,7 +300,8 @@ class CellRun:
         self.state = self.plan.state
         for damage in self.state.damage(self.plan.digests):
             say(f"{self.folder.name}: {damage}")
-        self.tracker.start(config, self.folder, self.plan.identity, self.plan.title)
+        key = tracking_key(self.plan.identity, self.plan.digests["score"])
+        self.tracker.start(config, self.folder, key, self.plan.title)
         try:
             record = write_record(self.folder, self._outcome())
             self.tracker.cell(self.folder)

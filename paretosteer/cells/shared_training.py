@@ -46,7 +46,7 @@ class SharedTraining:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Its `account`, `parts`, `seconds` and `caveats`."""
+        """Its `account`, `parts`, `seconds`, `units` and `caveats`."""
         facts: dict[str, Any] = json.loads((self.folder / _FACTS).read_text())
         return facts
 
@@ -79,6 +79,7 @@ def make_shared(plan: CellPlan, benchmark: Benchmark, trainer: Trainer) -> Share
             trainer.write_log(folder / _LOG, [o.name for o in benchmark.objectives])
             account, seconds = asdict(trainer.account), trainer.seconds
             facts = {"account": account, "parts": trainer.parts, "seconds": seconds}
+            facts |= {"units": asdict(benchmark.normaliser)}
             write_json(folder / _FACTS, facts | {"caveats": []})  # the cache keeps its own
 
     return SharedTraining(cached(KIND, _key(plan, device), make))
@@ -99,7 +100,7 @@ def _copy_from_sweep(plan: CellPlan, device: str, folder: Path) -> bool:
             return False
         shutil.copytree(cell / "checkpoint", folder / "checkpoint")
         shutil.copy(cell / _LOG, folder / _LOG)
-    own = {name: facts[name] for name in ("account", "parts", "caveats")}
+    own = {name: facts[name] for name in ("account", "parts", "units", "caveats")}
     write_json(folder / _FACTS, own | {"seconds": facts["seconds"]["train"]})
     return True
 

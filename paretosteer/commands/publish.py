@@ -47,7 +47,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--license",
         metavar="NAME",
-        help="licence of the results by its name on the hub, such as cc-by-4.0, for the card",
+        help="licence on the dataset card: the hub's identifier, such as cc-by-4.0",
     )
 
 

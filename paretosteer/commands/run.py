@@ -268,7 +268,7 @@ def _outlook(cell: PlannedCell, from_scratch: bool) -> _Outlook:
 
 
 def _replaces(plan: CellPlan) -> str:
-    """Which results, with other settings, the cell replaces; empty if it replaces none."""
+    """A sentence on other results that the cell replaces; empty if there are none."""
     from paretosteer.cells.record import read_record
     from paretosteer.cells.reuse import other_results
 
@@ -276,7 +276,7 @@ def _replaces(plan: CellPlan) -> str:
         other = other_results(plan, read_record(plan.folder))
     except UsageError:  # no record, or a damaged one
         return ""
-    return f"{plan.folder}: replaces results with other {other}" if other else ""
+    return f"{plan.folder}: would replace {other}" if other else ""
 
 
 def _snapshot(plan: CellPlan) -> int:

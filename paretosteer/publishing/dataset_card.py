@@ -55,7 +55,9 @@ Rows share a table only if benchmark, start model, prompts, preferences and unit
 def card(folder: Path, cells: Sequence[Cell], license: str | None = None) -> str:
     """Text of the card, from the report in the folder; without cells, its beginning alone."""
     name = folder.resolve().name
-    head = _HEAD.format(name=_quoted(name), license=f"license: {license}\n" if license else "")
+    head = _HEAD.format(
+        name=_quoted(name), license=f"license: {_quoted(license)}\n" if license else ""
+    )
     if not cells:
         return head
     leaderboard = (folder / "leaderboard.md").read_text(encoding="utf-8").strip()

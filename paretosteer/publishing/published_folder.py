@@ -59,12 +59,14 @@ def publish(
     ------
     UsageError
         If a folder does not exist or holds no cell, `out` holds something else, two cells have one
-        name, a file is not the one that was recorded, or the licence's name has other characters.
+        name, a file is not the one that was recorded, or the licence is not a name such as
+        cc-by-4.0.
     """
     folder = Path(out)
     if license is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", license):
         raise UsageError(
-            f"--license: found {license!r}; use the name of a licence on the hub, such as cc-by-4.0"
+            f"--license: found {license!r}; use the hub's identifier of a licence, such as "
+            "cc-by-4.0"
         )
     cells = _recorded(find_cells(*dirs))
     _prepare(folder, [Path(each) for each in dirs])

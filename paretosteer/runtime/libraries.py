@@ -38,8 +38,8 @@ _OWN = "paretosteer"  # whose source has a digest of its own in every record
 def library_versions() -> Mapping[str, str]:
     """Version of each of them that is installed, by name.
 
-    Where another copy is imported than the installed one, such as a checkout on PYTHONPATH, the
-    version ends with a digest of that copy's source: `4.57.1 (other source 1a2b3c4d)`.
+    If a copy other than the installed one is imported, such as a checkout on PYTHONPATH or an
+    editable install, the version ends with a digest of its source: `4.57.1 (source 1a2b3c4d)`.
     """
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
@@ -49,14 +49,17 @@ def library_versions() -> Mapping[str, str]:
             continue
         found[name] = installed.version
         if name != _OWN and (copy := _other_copy(name, installed)):
-            found[name] += f" (other source {_digest(copy)})"
+            found[name] += f" (source {_digest(copy)})"
     return found
 
 
 def _other_copy(name: str, installed: Distribution) -> Path | None:
     """Folder of the package that is imported, unless it is the one that was installed."""
     package = name.removesuffix("-cpu").replace("-", "_")
-    spec = find_spec(package)
+    try:
+        spec = find_spec(package)
+    except ValueError:  # a stand-in without a specification
+        return None
     places = list(spec.submodule_search_locations or ()) if spec else []
     if not places:
         return None

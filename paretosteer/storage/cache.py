@@ -19,7 +19,7 @@ from paretosteer.storage.atomic import (
     write_json,
 )
 from paretosteer.storage.digest import digest, file_digest
-from paretosteer.storage.unscored import Unscored
+from paretosteer.storage.unscored import Unscored, telling
 from paretosteer.storage.untrusted import RefusedError, read_json
 
 log = logging.getLogger(__name__)
@@ -84,9 +84,8 @@ def cached(
             for part, origins in parts.origins.items():
                 origin.note_use(part, origins)
                 made += [each for each in origins if each not in made]
-            unscored = [each.as_dict() for each in parts.unscored.values()]
             manifest = {"kind": kind, "key": own, "files": _files(draft), "made": made}
-            manifest |= {"unscored": unscored} if unscored else {}
+            manifest |= {"unscored": telling(parts.unscored)}
             write_json(draft / MANIFEST, manifest)
         _remove_unfinished(folder)
     _note_use(kind, folder)
@@ -131,8 +130,8 @@ def _remove_unfinished(folder: Path) -> None:
 def _note_use(kind: str, folder: Path) -> None:
     manifest = read_json(folder, MANIFEST)
     origin.note_use(kind, manifest.get("made", []))
-    for i, counts in enumerate(manifest.get("unscored", [])):
-        origin.note_unscored(f"{kind} {folder.name} {i}", Unscored.of(counts))
+    for source, counts in manifest.get("unscored", {}).items():
+        origin.note_unscored(source, Unscored.of(counts))
 
 
 def _files(folder: Path) -> dict[str, str]:

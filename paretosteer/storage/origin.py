@@ -1,5 +1,7 @@
 """Libraries and device by which work was done, and what is said where others reuse it.
 
+Cached work also tells how many of its samples had no score (`unscored`).
+
 They are no part of a cell's identity, nor of the keys of units, pools, start and reward models.
 Another release rarely changes more than the last digits, while other keys would repeat days of work
 after every upgrade. They would also split a sweep: its later cells would get another start model
@@ -64,7 +66,7 @@ class Uses:
 
     device: str | None = None  # of the block, once it is known
     origins: dict[str, list[Origin]] = field(default_factory=dict)
-    unscored: dict[str, Unscored] = field(default_factory=dict)  # by who counts
+    unscored: dict[str, Unscored] = field(default_factory=dict)  # by what counted them
 
     def add(self, kind: str, origins: Sequence[Origin]) -> None:
         """Note the use of an entry."""
@@ -107,7 +109,7 @@ def note_use(kind: str, origins: Sequence[Origin]) -> None:
         current.add(kind, origins)
 
 
-def note_unscored(who: str, counts: Unscored) -> None:
-    """Tell the current block, if there is one, the newest counts of `who`."""
+def note_unscored(source: str, counts: Unscored) -> None:
+    """Tell the current block, if there is one, the latest counts of one source."""
     if (current := _uses.get()) is not None:
-        current.unscored[who] = counts
+        current.unscored[source] = counts

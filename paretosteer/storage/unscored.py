@@ -6,7 +6,7 @@ its units, where one of them that is missing could not be seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -30,6 +30,12 @@ class Unscored:
     def of(cls, stored: dict[str, Any]) -> Unscored:
         """Counts that `as_dict` returned."""
         return cls(**stored | {"objectives": tuple(stored["objectives"])})
+
+
+def telling(counts: Mapping[str, Unscored]) -> dict[str, dict[str, Any]]:
+    """Counts as JSON by what counted them, of the purposes of which samples have no score."""
+    failed = {each.purpose for each in counts.values() if each.failed}
+    return {key: each.as_dict() for key, each in counts.items() if each.purpose in failed}
 
 
 def sentences(counts: Iterable[Unscored]) -> Iterator[str]:

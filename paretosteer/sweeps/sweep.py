@@ -74,28 +74,29 @@ class PlannedCell:
             return cls(config, None, error)
 
     @property
-    def problem_after(self) -> str | None:
-        """Why the cell has no result after the sweep; None if it has one.
+    def failed(self) -> bool:
+        """True if the cell failed, after the sweep; one without a valid record of its own did."""
+        if self.plan is None or self.replaced:
+            return True
+        try:
+            return read_record(self.plan.folder).status == "failed"
+        except UsageError:
+            return True
 
-        Empty if its record says it, or there is none.
-        """
-        from paretosteer.cells.reuse import other_results
+    @property
+    def replaced(self) -> str:
+        """After the sweep: by what the cell's results were replaced; empty if they are its own."""
+        from paretosteer.cells.reuse import other_results, skipped_record
 
-        if self.plan is None:
+        if self.plan is None or skipped_record(self.plan) is not None:
             return ""
         try:
-            record = read_record(self.plan.folder)
+            other = other_results(self.plan, read_record(self.plan.folder))
         except UsageError:
             return ""
-        if record.status == "failed":
+        if not other:
             return ""
-        other = other_results(self.plan, record)
-        if self.config.overwrite == "never" or not other:
-            return None
-        return (
-            f"{self.plan.folder}: another run has put its results there, with other {other}; run "
-            "this sweep again with a sweep_dir of its own"
-        )
+        return f"{self.plan.folder}: holds {other}; run this sweep again with its own sweep_dir"
 
 
 def plan(configs: Sequence[CellConfig]) -> list[PlannedCell]:
@@ -305,7 +306,7 @@ def _job(
 
 def finish_sweep(cells: Sequence[PlannedCell]) -> int:
     """Write and print the report of a sweep's cells; 1 if the report or one of the cells failed."""
-    failed = [each for cell in cells if (each := cell.problem_after) is not None]
+    failed = [cell for cell in cells if cell.failed]
     folders = sorted({cell.config.sweep_dir for cell in cells})
     say_loading(f"comparing {plural(len(cells), 'cell')} …")
     try:
@@ -317,8 +318,9 @@ def finish_sweep(cells: Sequence[PlannedCell]) -> int:
     tracker = cells[0].config.tracker
     make_tracker(tracker).report(Path(folders[0]), report)
     announce_sync(sync_command(tracker, sweeps=[Path(folder) for folder in folders]))
-    for problem in filter(None, failed):
-        print(line(problem), file=sys.stderr)
+    for cell in failed:
+        if cell.replaced:
+            print(line(cell.replaced), file=sys.stderr)
     if failed:
         print(f"{len(failed)} of {plural(len(cells), 'cell')} failed", file=sys.stderr)
     return 1 if failed else 0

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 FITTED_WIDTH = 256  # of the hidden states, up to which the benchmark's learning rate is used
 SPLITS = ("train", "calibration", "validation", "test")
+_SCORING = 2  # raise it when cached scores would be others: of units and pools
 SHARED_SEED = 0  # of artefacts shared by all cells of a benchmark, independent of their own seeds
 
 
@@ -407,4 +408,5 @@ class TextBenchmark(Benchmark):
             "prompts": digest([asdict(prompt) for prompt in prompts]),
             "samples": samples,
             "score_seconds": setting.score_seconds,
+            "scoring": _SCORING,
         }

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretosteer.cells.cell import Cell, find_cells
-from paretosteer.cells.cell_name import cell_title
-from paretosteer.cells.changed_files import changed_files
+from paretosteer.cells.cell_name import cell_title, tracking_key
+from paretosteer.cells.changed_files import change_of, changed_files
+from paretosteer.cells.config_yaml import CONFIG
 from paretosteer.cells.scores import UnreadableError
 from paretosteer.config.schema import WandbTracking
 from paretosteer.errors import UsageError
@@ -77,7 +78,8 @@ def _send(cell: Cell, sweep: Path, tracker: WandbTracker) -> str:
     try:
         record = cell.results
         title = cell_title(record.method, record.variant, record.seed)
-        tracker.start(cell.config, sweep, record.identity, title)
+        key = tracking_key(record.identity, record.stages["score"])
+        tracker.start(cell.config, sweep, key, title)
         tracker.cell(cell.path)
     finally:
         tracker.finish()
@@ -93,4 +95,6 @@ def _damage(cell: Cell) -> str:
         return str(error)
     except (OSError, ValueError, KeyError) as error:
         return f"its files are damaged ({type(error).__name__}: {error})"
-    return next((f"{name}: is not the file that was recorded" for name in changed_files(cell)), "")
+    # The configuration is sent as the record has it.
+    changed = (name for name in changed_files(cell) if name != CONFIG)
+    return next((change_of(cell, name).removesuffix(".") for name in changed), "")

@@ -38,7 +38,7 @@ def make_tracker(settings: NoTracking | WandbTracking) -> Tracker:
 class NoTracker:
     """Tracker that does nothing."""
 
-    def start(self, config: Mapping[str, Any], folder: Path, identity: str, title: str) -> None:
+    def start(self, config: Mapping[str, Any], folder: Path, key: str, title: str) -> None:
         pass
 
     def log(self, step: int, row: Mapping[str, float | str]) -> None:
@@ -64,8 +64,8 @@ class Shielded:
         self._tracker = tracker
         self._broken = False
 
-    def start(self, config: Mapping[str, Any], folder: Path, identity: str, title: str) -> None:
-        self._try(lambda: self._tracker.start(config, folder, identity, title))
+    def start(self, config: Mapping[str, Any], folder: Path, key: str, title: str) -> None:
+        self._try(lambda: self._tracker.start(config, folder, key, title))
 
     def log(self, step: int, row: Mapping[str, float | str]) -> None:
         self._try(lambda: self._tracker.log(step, row))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from paretosteer.cells.cell_name import seed_of
 from paretosteer.config.schema import NoTracking, WandbTracking
 
 _MODES = {"dryrun": "offline", "run": "online"}  # wandb's earlier names
@@ -69,20 +70,26 @@ def sync_command(
 ) -> str:
     """Shell command that sends the runs of sweeps and cells; empty where they are not offline.
 
-    Cells that were finished before have no runs, so they are exported.
+    A cell that an earlier command finished without tracking has no run: then the command is the
+    export, which makes runs of all cells.
     """
     if isinstance(settings, NoTracking) or with_environment(settings).mode != "offline":
         return ""
     sweeps, cells = list(sweeps), list(cells)
+    if variable("DIR") is None:
+        finished = [record.parent for sweep in sweeps for record in sweep.glob("*/*/*/record.json")]
+        if not all(written(cell).is_dir() for cell in (*finished, *cells)):
+            return "; ".join(_export(settings, folder) for folder in (*sweeps, *cells))
     folders = [shlex.quote(str(written(folder))) for folder in (*sweeps, *cells)]
-    found = [written(cell) for cell in cells]
     if variable("DIR") is None:
         folders += [f"{shlex.quote(str(sweep))}/*/*/seed*/wandb" for sweep in sweeps]
-        found += [run for sweep in sweeps for run in sweep.glob("*/*/seed*/wandb")]
-    else:
-        found += [written(sweep) for sweep in sweeps]
-    if not any(folder.is_dir() for folder in found):
-        return "; ".join(
-            f"paretosteer export-wandb {shlex.quote(str(folder))}" for folder in (*sweeps, *cells)
-        )
     return f"wandb sync {' '.join(dict.fromkeys(folders))}"
+
+
+def _export(settings: WandbTracking, folder: Path) -> str:
+    """Command that exports a folder with the same project, entity and group."""
+    names = {name: getattr(settings, name) for name in ("project", "entity", "group")}
+    if seed_of(folder.name) is not None:  # a cell's group is its sweep
+        names["group"] = names["group"] or folder.resolve().parents[2].name
+    options = [f"--{name} {shlex.quote(value)}" for name, value in names.items() if value]
+    return " ".join(["paretosteer export-wandb", shlex.quote(str(folder)), *options])

@@ -60,12 +60,12 @@ class WandbTracker:
         self._has_curves = False
         self._exit_code = 1
 
-    def start(self, config: Mapping[str, Any], folder: Path, identity: str, title: str) -> None:
+    def start(self, config: Mapping[str, Any], folder: Path, key: str, title: str) -> None:
         method, seed = config["method"]["name"], config["seed"]
         benchmark = config["benchmark"]["name"]
         self._open(
             folder,
-            id=_identifier(f"{benchmark}-{method}-{identity}-{_evaluation(config)}-seed{seed}"),
+            id=_identifier(f"{benchmark}-{method}-{key}-seed{seed}"),
             group=self._settings.group or Path(config["sweep_dir"]).name,
             name=title,
             job_type=benchmark,
@@ -232,13 +232,6 @@ def _table(table: Table) -> Any:
     import wandb
 
     return wandb.Table(columns=table.columns, data=table.rows, allow_mixed_types=True)
-
-
-def _evaluation(config: Mapping[str, Any]) -> str:
-    """Short digest of the settings that count after training, which the identity leaves out."""
-    budget = {name: config.get("budget", {}).get(name) for name in ("test_prompts", "test_samples")}
-    other = {name: config.get(name) for name in ("preferences", "evaluation", "engine")}
-    return digest({**budget, **other})[:8]
 
 
 def _identifier(text: str) -> str:

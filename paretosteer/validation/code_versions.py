@@ -31,7 +31,7 @@ def code(cell: Evidence) -> Iterator[Finding]:
 def reuse(cell: Evidence) -> Iterator[Finding]:
     """Note stages and cached work of other code, libraries or devices than the rest."""
     for sentence in of_reuse(cell.record.notes):
-        yield note(sentence[0].lower() + sentence.removesuffix(".")[1:])
+        yield note(f"its record says: {sentence.removesuffix('.')}")
 
 
 def failures(cell: Evidence) -> Iterator[Finding]:

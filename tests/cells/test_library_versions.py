@@ -25,5 +25,5 @@ def test_a_copy_on_the_path_is_not_the_installed_version(
     for content in ("value = 1\n", "value = 2\n"):
         (package / "__init__.py").write_text(content)
         found.append(library_versions.__wrapped__()["rouge-score"])
-    pattern = re.escape(installed) + r" \(other source [0-9a-f]{8}\)"
+    pattern = re.escape(installed) + r" \(source [0-9a-f]{8}\)"
     assert all(re.fullmatch(pattern, each) for each in found) and found[0] != found[1]

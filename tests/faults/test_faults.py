@@ -205,8 +205,8 @@ def test_units_that_are_measured_again_with_another_outcome_are_noted(
 ) -> None:
     """As with a reward that is a service, or on another machine."""
     note = (
-        "Trained in other units than it is scored in: the start model, scored again for them, got "
-        "other scores."
+        "Trained and scored in different units: the start model was scored again in between, "
+        "with other results."
     )
     scale = [1.0]
     with_reward(monkeypatch, lambda text: scale[0] * (len(text) % 7))

@@ -291,9 +291,21 @@ def test_a_phase_that_changed_its_shape_is_trained(tmp_path: Path) -> None:
     assert list((tmp_path / "kept").iterdir()) == []
 
 
-@pytest.mark.parametrize("other", ["budget.test_prompts", "inputs"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            "budget.test_prompts",
+            "results that were made with other settings: budget.test_prompts",
+        ),
+        (
+            "file",
+            "results that were made from other input files or by another version of the code",
+        ),
+    ],
+)
 def test_a_sweep_whose_results_another_run_replaced_fails(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], other: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, words: str
 ) -> None:
     file = tmp_path / "weights.txt"
     file.write_text("1,0\n0,1\n")
@@ -302,19 +314,17 @@ def test_a_sweep_whose_results_another_run_replaced_fails(
     cells = [PlannedCell.of(compose_cell(given))]
     run_one(cells[0])
     assert cells[0].plan is not None
-    assert finish_sweep(cells) == 0 and "another run" not in capsys.readouterr().err
-    if other == "inputs":  # the file was edited, and another run read it
+    assert finish_sweep(cells) == 0 and "holds" not in capsys.readouterr().err
+    if change == "file":  # the file was edited, and another run read it
         file.write_text("1,0\n0.5,0.5\n")
     else:
-        given += [f"{other}=3"]
+        given += [f"{change}=3"]
     assert main(["run", *given, "threads=2", "--dry-run"]) == 0
-    replaced = f"{cells[0].plan.folder}: replaces results with other {other}"
-    assert replaced in capsys.readouterr().out.splitlines()
+    assert f"{cells[0].plan.folder}: would replace {words}" in capsys.readouterr().out.splitlines()
     run_one(PlannedCell.of(compose_cell([*given, "threads=2"])))
-    assert f"warning: replaces its results with other {other}\n" in capsys.readouterr().err
+    assert f"warning: replaces {words}\n" in capsys.readouterr().err
     assert finish_sweep(cells) == 1
     assert capsys.readouterr().err.splitlines()[-2:] == [
-        f"{cells[0].plan.folder}: another run has put its results there, with other {other}; run "
-        "this sweep again with a sweep_dir of its own",
+        f"{cells[0].plan.folder}: holds {words}; run this sweep again with its own sweep_dir",
         "1 of 1 cell failed",
     ]

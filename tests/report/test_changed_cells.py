@@ -58,4 +58,4 @@ def test_tables_of_one_name_say_what_keeps_them_apart(
     assert main(["report", str(tmp_path)]) == 0
     told = " ".join(capsys.readouterr().out.split())
     for dtype in ("float32", "bfloat16"):
-        assert f"Only this one has: precision {dtype}." in told
+        assert f"Of these, only this one has: precision {dtype}." in told

@@ -82,10 +82,10 @@ def test_the_card_names_the_licence(
     out = tmp_path / "public"
     words = ["publish", str(sweep), "--out", str(out), "--license"]
     assert main([*words, "cc-by-4.0"]) == 0
-    assert "\nlicense: cc-by-4.0\ntags:\n" in (out / "README.md").read_text()
+    assert '\nlicense: "cc-by-4.0"\ntags:\n' in (out / "README.md").read_text()
     assert not any("was changed" in verdict.line for verdict in validate(out))
     assert main([*words, "mine: all"]) == 2
-    assert "--license: found 'mine: all'; use the name of a" in capsys.readouterr().err
+    assert "--license: found 'mine: all'; use the hub's" in capsys.readouterr().err
 
 
 def test_reports_read_published_folders_back(sweep: Path, tmp_path: Path) -> None:

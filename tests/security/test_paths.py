@@ -90,7 +90,7 @@ def test_a_link_is_no_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     link.symlink_to(tmp_path / "elsewhere")
     found = [cell.path for cell in find_cells(tmp_path / "sweep")]
     assert found == [tmp_path / "sweep" / "seed1-0123456789"]
-    assert f"{link}: warning: is a link and not followed" in capsys.readouterr().err
+    assert f"warning: {link} is a link, which is not followed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("linked", ["bandit", "bandit/start"])

@@ -74,7 +74,7 @@ def test_a_second_export_replaces_the_first(sweep: Path, told: list[str]) -> Non
 DAMAGE = {
     "scores.parquet": ("", "scores.parquet: "),
     "samples.jsonl": ("{", "its files are damaged (JSONDecodeError: "),
-    "drift.parquet": (None, "drift.parquet: is not the file that was recorded"),
+    "drift.parquet": (None, "clp/seed2-0123456789: drift.parquet is not the file that was"),
     "training.csv": ("step,phase,loss\n1,one,many\n", "its files are damaged (ValueError: "),
 }
 

@@ -128,7 +128,6 @@ def test_runs_stay_offline_if_the_server_does_not_take_them(
     assert modes == [("online", "allow"), ("offline", None), ("offline", None)]
     (said,) = [each for each in capsys.readouterr().err.splitlines() if "wandb:" in each]
     assert f"runs stay offline; to send them: wandb sync {tmp_path}/wandb" in said
-    (tmp_path / "bandit" / "clp" / "seed0-0" / "wandb").mkdir(parents=True)
     assert sync_command(online, [tmp_path]).startswith("wandb sync")
 
 
@@ -205,16 +204,21 @@ def test_the_sync_command_names_where_runs_are(
     sweep = tmp_path / "my sweep"
     assert sync_command(NoTracking(name="none"), sweeps=[sweep]) == ""
     assert sync_command(OPEN.model_copy(update={"mode": "online"}), sweeps=[sweep]) == ""
-    cell = sweep / "bandit" / "clp" / "seed0-0"
-    for export in (sync_command(OPEN, [sweep]), sync_command(OPEN, cells=[sweep])):
-        assert export == f"paretosteer export-wandb '{sweep}'"  # all were finished before
+    cell, other = (sweep / "bandit" / name / "seed0-0123456789" for name in ("clp", "morl"))
     (cell / "wandb").mkdir(parents=True)
+    (cell / "record.json").touch()
     assert sync_command(OPEN, cells=[cell]) == f"wandb sync '{cell}/wandb'"
     assert sync_command(OPEN, sweeps=[sweep]) == (
         f"wandb sync '{sweep}/wandb' '{sweep}'/*/*/seed*/wandb"
     )
+    other.mkdir(parents=True)
+    (other / "record.json").touch()  # finished before, without tracking
+    mine = OPEN.model_copy(update={"project": "mine", "entity": "us"})
+    export = f"paretosteer export-wandb '{sweep}' --project mine --entity us"
+    assert sync_command(mine, sweeps=[sweep]) == export
+    export = f"paretosteer export-wandb '{other}' --project mine --entity us --group 'my sweep'"
+    assert sync_command(mine, cells=[other]) == export
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
-    (tmp_path / "wandb").mkdir()
     assert sync_command(OPEN, sweeps=[sweep], cells=[sweep]) == f"wandb sync {tmp_path}/wandb"
     (tmp_path / ".wandb").mkdir()  # which wandb then prefers
     assert written(sweep) == tmp_path / ".wandb"

@@ -184,23 +184,26 @@ def test_a_run_is_resumed_online_and_online_is_for_those_with_a_key(
     assert first["id"] == second["id"]
 
 
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [("threads=7", True), ("budget.test_prompts=3", False), ("preferences.divisions=2", False)],
+)
 def test_cells_that_were_evaluated_otherwise_have_runs_of_their_own(
-    tracked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, same: bool
 ) -> None:
     import wandb
 
     began: list[str] = []
-    monkeypatch.setattr(wandb, "init", lambda **about: began.append(about["id"]))
-    config = json.loads((cell_of(tracked, "stories") / "record.json").read_text())["config"]
-    for other in (
-        {"threads": 7, "sweep_dir": "elsewhere"},
-        {"budget": {**config["budget"], "test_prompts": 3}},
-        {"preferences": {"name": "lattice", "divisions": 7}},
-        {"evaluation": {"common_noise": False}},
-    ):
-        WandbTracker(OFFLINE).start(config | other, tmp_path, "0123456789", "clp seed 0")
-    WandbTracker(OFFLINE).start(config, tmp_path, "0123456789", "clp seed 0")
-    assert began[0] == began[-1] and len(set(began)) == 4
+    monkeypatch.setattr(wandb, "init", lambda **about: began.append(about["id"]) or Run())
+    words = ["budget=smoke", "method=start", "benchmark=bandit", "tracker=wandb"]
+    for name, more in (("one", []), ("two", [change])):
+        assert main(["run", *words, *more, f"sweep_dir={tmp_path / name}"]) == 0
+    one, two = [each for each in began if not each.startswith("report")]
+    assert (one == two) is same
+
+
+class Run:
+    """Stands in for wandb's run; tracking stops at its first use."""
 
 
 def track(tracker: WandbTracker, cell: Path, folder: Path) -> OfflineRun:

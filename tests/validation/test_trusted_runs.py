@@ -120,8 +120,8 @@ def test_reused_work_of_other_origins_is_noted(tmp_path: Path) -> None:
     book(folder, notes=[*made, "made up, and reused"])
     verdict = only(tmp_path, folder.name)
     assert verdict.word == "trusted" and verdict.notes[-2:] == [
-        "made by other code, and reused: train",
-        "made with torch 1 (here 2), and reused there: units",
+        "its record says: Made by other code, and reused: train",
+        "its record says: Made with torch 1 (here 2), and reused there: units",
     ]
 
 

@@ -151,7 +151,7 @@ def compare_sweeps(before: str | os.PathLike[str], after: str | os.PathLike[str]
     """
     first, second = make_tables(find_cells(before)), make_tables(find_cells(after))
     cells = (*first.cells, *second.cells)
-    warn_of_changes(cells)
+    warn_of_changes([*first.changed, *second.changed])
     rows = [_row(*pair) for pair in _matches(first, second)]
     rows.sort(key=lambda row: (row.heading, row.label))
     lost = [cell for cell in cells if not cell.scored and not cell.config]

@@ -47,7 +47,7 @@ def plan_pairs(
     if not 0 < difference < np.inf:
         raise UsageError(f"--detect: found {difference:g}; give a positive difference")
     found = make_tables(map(read_cell, cell_folders(*dirs)))
-    warn_of_changes(found.cells)
+    warn_of_changes(found.changed)
     planned = [each for table in found.tables for each in _pairs(table, difference)]
     if not planned:
         raise UsageError(

@@ -106,6 +106,12 @@ class Tables:
     cells: tuple[Cell, ...]  # all cells; those with unusable scores have status `unreadable`
     superseded: Mapping[Path, Path]  # path of an unused cell: path of the cell used instead
 
+    @property
+    def changed(self) -> list[tuple[Cell, tuple[str, ...]]]:
+        """Cells of the rows with the names of their files that are not those of the record."""
+        rows = (row for table in self.tables for row in table.rows)
+        return [(each.cell, each.changed) for row in rows for each in row.replicates]
+
 
 def make_tables(found: Iterable[Cell], spread: Map = map) -> Tables:
     """Group cells into rows and rows into tables, numbered from 1 in a stable order.

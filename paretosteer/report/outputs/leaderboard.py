@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def leaderboard(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
     """Leaderboard of every cell at or below the folders, as in `leaderboard.csv`."""
     found = make_tables(find_cells(*dirs))
-    warn_of_changes(found.cells)
+    warn_of_changes(found.changed)
     return leaderboard_frame(evaluate(table) for table in found.tables)
 
 

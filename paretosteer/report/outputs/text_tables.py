@@ -60,8 +60,10 @@ def apart(results: Sequence[TableResult]) -> dict[int, str]:
 def namesake(result: TableResult, results: Sequence[TableResult]) -> list[str]:
     """Note on what makes a table incomparable with others of the same benchmark and model."""
     alike = [each for each in results if each.table.place == result.table.place]
-    note = apart(alike).get(result.table.number) if len(alike) > 1 else None
-    return [note] if note else []
+    note = apart(alike).get(result.table.number, "") if len(alike) > 1 else ""
+    place = result.table.place
+    of_these = f"the other tables of {place}. Of these, only"
+    return [note.replace("the other tables. Only", of_these)] if note else []
 
 
 def _listed(words: Mapping[str, str]) -> str:

@@ -142,14 +142,15 @@ def _check_separator(spec: RewardSpec, tokenizer: Any) -> None:
         )
     if not tokenizer.is_fast:
         raise UsageError(
-            f"{spec.option}.path: {spec.path!r} classifies tokens, but its tokenizer has no "
-            "tokenizer.json, which says where a segment begins; save it as a fast tokenizer"
+            f"{spec.option}.path: {spec.path!r} classifies tokens, but its tokenizer is slow and "
+            "cannot map characters to tokens; save it as a fast tokenizer (tokenizer.json)"
         )
     within = tokenizer(f"one {mark} two {mark} three", add_special_tokens=False)["input_ids"]
     if within.count(tokens[0]) != 2:
         raise UsageError(
-            f"{spec.option}.separator: {mark!r} is another token of {spec.path!r} between words; "
-            "set it to the token that marked the segments when the model was trained"
+            f"{spec.option}.separator: the tokenizer of {spec.path!r} does not read {mark!r} as "
+            "that one token between words; set it to the token that marked the segments when the "
+            "model was trained"
         )
 
 
