@@ -39,6 +39,7 @@ class HelpfulAssistant(Task):
     published_start = "meta-llama/Llama-2-7b-hf"
     side: ClassVar[Side] = "left"
     stops = ("\n\nHuman:", "\nHuman:", CUE, "\nAssistant:", "\n\n\n")
+    columns = ("chosen",)
     own_splits: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "test": ("test",),
         "train": ("train", "calibration", "validation"),

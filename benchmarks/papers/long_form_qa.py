@@ -40,6 +40,7 @@ class LongFormQA(Task):
     name = "long_form_qa"
     published_start = "google-t5/t5-large"
     side: ClassVar[Side] = "right"
+    columns = ("text", "question", "passages")
     own_splits: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "test": ("test",),
         "validation": ("validation",),

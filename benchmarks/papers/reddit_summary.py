@@ -40,6 +40,7 @@ class RedditSummary(Task):
     published_start = "meta-llama/Llama-2-7b-hf"
     side: ClassVar[Side] = "right"
     stops = ("###", "\n\n\n")
+    columns = ("info",)
     own_splits: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "validation": ("test",),
         "train": ("train", "calibration", "validation"),

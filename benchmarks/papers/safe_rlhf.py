@@ -37,6 +37,7 @@ class SafeRLHF(Task):
     published_start = "PKU-Alignment/alpaca-7b-reproduced"
     side: ClassVar[Side] = "left"
     stops = ("USER:", "ASSISTANT:")
+    columns = ("prompt",)
     own_splits: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "test": ("test",),
         "train": ("train", "calibration", "validation"),

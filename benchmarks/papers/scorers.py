@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     import torch
 
 # Settings that belong to the weights of one reward model.
-_SCORED = ("logit", "against", "sign", "probability", "mean", "std", "template")
+_SCORED = (
+    *("form", "logit", "against", "sign", "probability", "mean", "std", "template"),
+    *("truncation", "pad_token", "max_length"),
+)
 
 HUB = Path(paretosteer.metrics.__file__).parent / "hub"
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from paretosteer.benchmarks.papers.scorers import (
+    MetricSpec,
     Scorer,
     Spec,
     kept_settings,
@@ -56,6 +57,7 @@ class Task(TextBenchmark):
     version = "1"
 
     described: ClassVar[Mapping[str, Objective]]  # all objectives, by name
+    columns: ClassVar[tuple[str, ...]]  # of the data that `parse` reads
     own_splits: ClassVar[Mapping[str, tuple[str, ...]]]  # split of the data: splits of ours
     side: ClassVar[Side]  # end at which a prompt that is too long is cut
     stops: ClassVar[tuple[str, ...]] = ()  # an answer is scored up to the first of these
@@ -183,6 +185,11 @@ class Task(TextBenchmark):
         ]
 
     @property
+    def scores_need_labels(self) -> bool:  # type: ignore[override]
+        """True with a metric, which compares an answer with the reference of its prompt."""
+        return any(isinstance(spec, MetricSpec) for spec in self._specs(self.options))
+
+    @property
     def scoring_notes(self) -> Sequence[str]:
         """Texts that a reward model cut or could not render."""
         return list(self._scorer_notes())
@@ -196,7 +203,7 @@ class Task(TextBenchmark):
 
     @classmethod
     def _data(cls, options: Any) -> tuple[tuple[Part, ...], str]:
-        parts = parts_of(options.data, cls.own_splits)
+        parts = parts_of(options.data, cls.own_splits, cls.columns)
         return parts, data_digest(parts)
 
     @classmethod

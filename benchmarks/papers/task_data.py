@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from paretosteer.benchmarks.papers.task_items import Item, Row
-from paretosteer.errors import UsageError
+from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.storage.digest import digest
 from paretosteer.text.pairs import SPLITS, Source, split_of
 from paretosteer.text.pairs.containers import read_rows
@@ -66,17 +66,20 @@ class Found:
         return f"Prompts from {self.counts['read']} rows: {kept}{end}."
 
 
-def parts_of(data: Any, own: Mapping[str, tuple[str, ...]]) -> tuple[Part, ...]:
+def parts_of(
+    data: Any, own: Mapping[str, tuple[str, ...]], columns: Sequence[str]
+) -> tuple[Part, ...]:
     """Sources of a task's prompts.
 
     `own` maps each split of the published data to the splits of ours that it serves; earlier
-    entries are read first. The prompts of a single file without splits, or of a `{path, split}`,
-    are divided among all of ours.
+    entries are read first. `columns` are those that the task reads. The prompts of a single file
+    without splits, or of a `{path, split}`, are divided among all of ours.
 
     Raises
     ------
     UsageError
-        If there are no data, or a file has other splits than the published ones.
+        If there are no data, a setting names a column that the task does not read, or a file has
+        other splits than the published ones.
 
     """
     if not data:
@@ -85,6 +88,15 @@ def parts_of(data: Any, own: Mapping[str, tuple[str, ...]]) -> tuple[Part, ...]:
             "the published format"
         )
     source = Source.at(OPTION, data)
+    for name, _ in source.columns:
+        if name not in columns:
+            raise UsageError(
+                f"{OPTION}.columns.{name}: the task reads no column of this name; "
+                f"{did_you_mean(name, columns)}"
+            )
+    for setting in ("winner", "rating"):
+        if getattr(source, setting) is not None:
+            raise UsageError(f"{OPTION}.{setting}: the task reads no preferences; remove it")
     splits = splits_of(source) if source.is_file and source.split is None else []
     if (source.is_file and len(splits) < 2) or source.split is not None:
         return (Part(source, SPLITS),)

@@ -36,6 +36,7 @@ class Articles(Task):
 
     published_start = "google-t5/t5-large"
     side: ClassVar[Side] = "right"
+    columns = ("document", "summary")
     own_splits: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "test": ("test",),
         "validation": ("validation",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -143,6 +144,10 @@ def load_model(
     return model
 
 
+# A word or a single character, such as `!`, perhaps with the mark of a space before it.
+_ORDINARY = re.compile(r"[▁Ġ]?(\w+|.)")
+
+
 def set_padding(tokenizer: Any, path: str, pad_token: str | None, option: str = "model") -> None:
     """Set the padding token; raise UsageError if the tokenizer has none and none is given."""
     if pad_token is not None:
@@ -150,11 +155,17 @@ def set_padding(tokenizer: Any, path: str, pad_token: str | None, option: str = 
         if token not in tokenizer.get_vocab():
             raise UsageError(
                 f"{option}.pad_token: {pad_token!r} is not a token of {path!r}; "
-                "use a token of its vocabulary, or eos"
+                "use a special token of its vocabulary, or eos"
             )
         tokenizer.pad_token = token
     if tokenizer.pad_token_id is None:
         raise UsageError(
             f"{option}.path: the tokenizer of {path!r} has no padding token; "
-            f"set {option}.pad_token=eos, or to any token of its vocabulary"
+            f"set {option}.pad_token=eos, or to another special token of its vocabulary"
+        )
+    if _ORDINARY.fullmatch(str(tokenizer.pad_token)):
+        raise UsageError(
+            f"{option}.pad_token: the padding token {tokenizer.pad_token!r} of {path!r} occurs in "
+            "ordinary text, from which special tokens are removed; set it to eos, or to another "
+            "special token of its vocabulary"
         )

@@ -19,7 +19,7 @@ from paretosteer.text.samples import TextSamples
 
 def found(task, data, **limits):
     kind = registry.load("benchmarks", task)
-    parts = parts_of(data, kind.own_splits)
+    parts = parts_of(data, kind.own_splits, kind.columns)
     return read_items(parts, kind.parse, tuple(limits.items()), data_digest(parts))
 
 
@@ -115,6 +115,23 @@ def test_a_wrong_row_is_named_by_file_and_number(task, row, message, tmp_path):
     write_lines(tmp_path / "rows.jsonl", [row])
     with pytest.raises(UsageError, match=rf"benchmark\.data: .*rows\.jsonl:1: {message}"):
         found(task, str(tmp_path / "rows.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"columns": {"promt": "text"}}, r"columns\.promt: the task reads no column .*'prompt'"),
+        ({"columns": {"chosen": "text"}}, r"columns\.chosen: the task reads no column"),
+        ({"winner": "better"}, r"winner: the task reads no preferences"),
+        ({"rating": "score"}, r"rating: the task reads no preferences"),
+    ],
+)
+def test_settings_that_a_task_does_not_read_are_refused(setting, message, tmp_path):
+    write_lines(tmp_path / "rows.jsonl", [{"prompt": f"Dish {i}?"} for i in range(120)])
+    source = {"path": str(tmp_path / "rows.jsonl")}
+    assert found("safe_rlhf", source).counts["read"] == 120
+    with pytest.raises(UsageError, match=rf"benchmark\.data\.{message}"):
+        found("safe_rlhf", source | setting)
 
 
 @pytest.mark.parametrize("task", ["xsum", "nli_summary"])

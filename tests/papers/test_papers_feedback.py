@@ -48,7 +48,9 @@ def test_a_finished_prompt_is_used_as_it_is():
 def test_the_released_file_gives_prompts_for_every_split(tmp_path):
     file = tmp_path / "dev_feedback.json"
     file.write_text(json.dumps([feedback(i) for i in range(60)], indent=2))
-    found = read_items(parts_of(str(file), LongFormQA.own_splits), LongFormQA.parse, (), "x")
+    found = read_items(
+        parts_of(str(file), LongFormQA.own_splits, LongFormQA.columns), LongFormQA.parse, (), "x"
+    )
     assert sum(map(len, found.items.values())) == 60
     assert all(found.items[split] for split in ("train", "calibration", "validation", "test"))
 

@@ -117,6 +117,9 @@ def test_a_tokenizer_without_padding_names_the_remedy(llama, tmp_path):
     assert load_model(path, CPU, torch.float32, pad_token=unknown).tokenizer.pad_token == unknown
     with pytest.raises(UsageError, match=r"model\.pad_token: 'nope' is not a token"):
         load_model(path, CPU, torch.float32, pad_token="nope")
+    word = next(token for token in llama.tokenizer.get_vocab() if token.isalpha())
+    with pytest.raises(UsageError, match=r"model\.pad_token: the padding token .* ordinary text"):
+        load_model(path, CPU, torch.float32, pad_token=word)
 
 
 def test_a_hub_name_without_network(monkeypatch):

@@ -52,7 +52,7 @@ class Source:
 
     @classmethod
     def at(cls, option: str, value: str | Mapping[str, Any]) -> Source:
-        """Parse a string or a mapping under any other option."""
+        """Parse a string or a mapping under any other option, whose rows have fixed columns."""
         given: dict[str, Any] = {"path": value} if isinstance(value, str) else dict(value)
         allowed = [field.name for field in fields(cls) if field.name != "option"]
         for name, item in given.items():
