@@ -191,12 +191,10 @@ def test_published_settings_that_score_another_model_are_noted():
     def note(given):
         return kept_settings(spec_of("helpful", given, published), published)
 
-    said = (
-        "helpful: scored by /mine with the settings published for org/published (form 'pair', mean"
-    )
-    assert note("/mine").startswith(said)
-    assert note({"path": "/mine", "mean": 0.0}).endswith("(std 2.0).")
-    assert note({"path": "/mine", "mean": 0.0, "std": 1.0}) is None
+    said = "helpful: scored by /mine with the settings published for org/published"
+    assert note("/mine") == f"{said} (form 'pair', mean 0.5, std 2.0)."
+    assert note({"path": "/mine", "mean": 0.0}) == f"{said} (form 'pair', std 2.0)."
+    assert note({"path": "/mine", "form": "dialogue", "mean": 0.0, "std": 1.0}) is None
     assert note({"sign": -1}) is None
     merged = {**published, "path": "/mine", "std": 1.0}  # as Hydra gives a new path
     assert note(merged).endswith("(form 'pair', mean 0.5).")
