@@ -83,6 +83,9 @@ def test_long_answers_are_cut_and_counted():
     lower = backbone()
     lower.features([PROMPTS[0]], ["the cat sat " * ANSWER_TOKENS])
     assert lower.truncated == 1
+    long = (Turn("user", "once " * (lower.prompt_room + 5)),)
+    lower.features([long, long], ["a", "b"])
+    assert lower.truncated == 2  # a prompt is read once
 
 
 def test_prompts_and_answers_share_a_short_context():

@@ -46,7 +46,7 @@ Floats = NDArray[np.float32]
 class Backbone:
     """Lower layers of a causal language model, with shared weights.
 
-    `truncated` counts the answers that were cut.
+    `truncated` counts the prompts and answers that were cut.
     """
 
     def __init__(self, model: LanguageModel):
@@ -116,7 +116,9 @@ class Backbone:
             return None
 
     def _prompt(self, text: str) -> list[int]:
-        return self._tokens(text, special=True)[-self.prompt_room :]
+        ids = self._tokens(text, special=True)
+        self.truncated += len(ids) > self.prompt_room
+        return ids[-self.prompt_room :]
 
     def _answer(self, prompt: str, answer: str) -> list[int]:
         """Tokens of an answer after the text of its prompt."""

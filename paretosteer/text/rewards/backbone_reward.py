@@ -137,7 +137,11 @@ class BackboneReward:
         backbone = self.features.backbone
         if not backbone.truncated:
             return None
-        return f"{self.name}: its reward model read {backbone.truncated} texts only in part."
+        return (
+            f"{self.name}: its reward model read {backbone.truncated} texts only in part: the last "
+            f"{backbone.prompt_room} tokens of a prompt, the first {backbone.answer_room} of an "
+            "answer."
+        )
 
 
 def train_head(
