@@ -13,6 +13,7 @@ from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.storage.digest import digest
 from paretosteer.text.pairs import SPLITS, Source, split_of
 from paretosteer.text.pairs.containers import read_rows
+from paretosteer.text.pairs.dataset_rows import unread_splits
 from paretosteer.text.pairs.json_rows import splits_of
 from paretosteer.text.pairs.rendered_text import rendered_prompt
 
@@ -57,12 +58,14 @@ class Found:
     items: Mapping[str, tuple[Item, ...]]
     counts: Mapping[str, int]
     fault: str | None = None  # of the first row that cannot be read, with its file and number
+    unread: tuple[str, ...] = ()  # splits of the data besides those that are read
 
     def __str__(self) -> str:
         left = [f"{n} {REASONS[name]}" for name, n in self.counts.items() if name in REASONS and n]
         kept = ", ".join(f"{len(items)} {split}" for split, items in self.items.items())
         end = f"; rows left out: {', '.join(left)}" if left else ""
         end += f" ({self.fault})" if self.fault else ""
+        end += f"; splits that are not read: {', '.join(self.unread)}" if self.unread else ""
         return f"Prompts from {self.counts['read']} rows: {kept}{end}."
 
 
@@ -146,7 +149,10 @@ def read_items(parts: tuple[Part, ...], parse: Parse, limits: Limits, content: s
         if not items.kept:
             raise UsageError(f"{OPTION}: no prompts left for split {split}; provide more rows")
     sorted_items = {split: items.sorted() for split, items in chosen.items()}
-    return Found(sorted_items, dict(counts), next(iter(faults), None))
+    named = [part.source.split for part in parts if part.source.split]
+    # A single part with a split is one that was chosen.
+    unread = unread_splits(parts[0].source, named) if len(parts) > 1 else []
+    return Found(sorted_items, dict(counts), next(iter(faults), None), tuple(unread))
 
 
 def _items(part: Part, parse: Parse, counts: Counter[str], faults: list[str]) -> Iterator[Item]:

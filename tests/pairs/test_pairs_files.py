@@ -69,6 +69,24 @@ def test_a_folder_of_data_files_is_read_by_its_parts(tmp_path, monkeypatch, expe
     assert read_pairs(source, "x").pairs == expected
 
 
+@pytest.mark.parametrize("saved", [False, True])
+def test_splits_that_are_not_read_are_named(tmp_path, monkeypatch, saved, expected):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "set"
+    if saved:
+        part = datasets.Dataset.from_list(ROWS)
+        datasets.DatasetDict({"train": part, "test": part}).save_to_disk(folder)
+    else:
+        folder.mkdir()
+        for name in ("train", "test"):
+            write_lines(folder / f"{name}.jsonl", ROWS)
+    found = read_pairs(str(folder), "x")
+    assert found.pairs == expected and "; splits that are not read: test." in str(found)
+    assert "not read" not in str(read_pairs({"path": str(folder), "split": "train"}, "x"))
+
+
 def test_a_name_without_a_network_spells_out_the_file_option():
     with pytest.raises(UsageError) as error:
         read_pairs({"path": "someone/pairs-that-are-not-here", "split": "test"}, "helpful")

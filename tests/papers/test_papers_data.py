@@ -134,6 +134,23 @@ def test_settings_that_a_task_does_not_read_are_refused(setting, message, tmp_pa
         found("safe_rlhf", source | setting)
 
 
+@pytest.mark.parametrize("form", ["file", "folder"])
+def test_splits_that_no_part_reads_are_named(form, tmp_path):
+    rows = [{"prompt": f"Dish {i}?"} for i in range(120)]
+    splits = {"train": rows[:80], "validation": rows[80:100], "test": rows[100:]}
+    data = tmp_path / ("rows.json" if form == "file" else "rows")
+    if form == "file":
+        data.write_text(json.dumps(splits))
+    else:
+        data.mkdir()
+        for name, own in splits.items():
+            write_lines(data / f"{name}.jsonl", own)
+    got = found("safe_rlhf", str(data))
+    assert str(got).startswith("Prompts from 100 rows: ")
+    assert str(got).endswith("; splits that are not read: validation.")
+    assert "not read" not in str(found("safe_rlhf", {"path": str(data), "split": "train"}))
+
+
 @pytest.mark.parametrize("task", ["xsum", "nli_summary"])
 def test_articles_without_a_reference_are_left_out(task, tmp_path):
     rows = [

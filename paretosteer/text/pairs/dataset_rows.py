@@ -7,8 +7,9 @@ those files are read.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from typing import Any
 
 from paretosteer.errors import UsageError, first_line
 from paretosteer.storage.cache import cached
+from paretosteer.text.pairs.json_rows import splits_of
 from paretosteer.text.pairs.open_files import kind_of
 from paretosteer.text.pairs.pair_source import Source
 
@@ -31,24 +33,39 @@ def dataset_files(source: Source) -> list[Path] | None:
 
     `datasets` infers a type for every column, so that the answer 007 becomes the number 7.
     """
-    from datasets import load_dataset_builder
-
     if not Path(source.path).is_dir() or _saved(source):
         return None
-    try:
-        builder = load_dataset_builder(source.path, name=source.config, data_dir=source.folder)
-    except Exception as error:  # loaders raise arbitrary errors
-        raise UsageError(_unloaded(source, error)) from None
-    splits = {
-        str(name): list(map(str, files))
-        for name, files in (builder.config.data_files or {}).items()
-    }
+    splits = _files_by_split(source)
     read = [file for files in splits.values() for file in files]
     _check_inside(source, read)
     if not _selects(source):
         _check_all_read(source, read)
     files = splits.get(source.split or "train", [])
     return [Path(file) for file in files] if files and all(map(kind_of, files)) else None
+
+
+def unread_splits(source: Source, read: Collection[str]) -> list[str]:
+    """Splits of a file or folder besides those that are read; none of a data set of the hub."""
+    if not Path(source.path).is_dir():
+        names = splits_of(source)
+    elif not _saved(source):
+        names = list(_files_by_split(source))
+    else:
+        file = Path(source.path) / "dataset_dict.json"
+        names = json.loads(file.read_text(encoding="utf-8"))["splits"] if file.is_file() else []
+    return [name for name in names if name not in read]
+
+
+def _files_by_split(source: Source) -> dict[str, list[str]]:
+    """Files of every split of a folder, as `datasets` finds them."""
+    from datasets import load_dataset_builder
+
+    try:
+        builder = load_dataset_builder(source.path, name=source.config, data_dir=source.folder)
+    except Exception as error:  # loaders raise arbitrary errors
+        raise UsageError(_unloaded(source, error)) from None
+    files = builder.config.data_files or {}
+    return {str(name): list(map(str, found)) for name, found in files.items()}
 
 
 def dataset_rows(source: Source) -> Iterable[Any]:

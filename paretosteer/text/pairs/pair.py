@@ -66,6 +66,7 @@ class PairSet:
     format: str = ""
     first: Mapping[str, str] = field(default_factory=dict)
     by_prompt: bool = False  # made from several answers to a prompt
+    unread: tuple[str, ...] = ()  # splits of the source besides the one that is read
 
     @property
     def note(self) -> str:
@@ -83,10 +84,10 @@ class PairSet:
         read = self.counts["read"]
         # Rated and ranked answers give any number of pairs for a row.
         of = f"pairs from {read} rows" if self.by_prompt else f"of {read} pairs"
-        used = f"{len(self.pairs)} {of} are used"
-        return f"{self.objective}: {used}" + (
-            f"; left out: {self.left_out}." if self.left_out else "."
-        )
+        said = f"{self.objective}: {len(self.pairs)} {of} are used"
+        said += f"; left out: {self.left_out}" if self.left_out else ""
+        said += f"; splits that are not read: {', '.join(self.unread)}" if self.unread else ""
+        return f"{said}."
 
 
 def prompt_key(prompt: Dialogue) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from paretosteer.errors import UsageError
 from paretosteer.text.pairs.containers import Row, read_rows
+from paretosteer.text.pairs.dataset_rows import unread_splits
 from paretosteer.text.pairs.dialogue_sides import MIXTURE
 from paretosteer.text.pairs.messages import check_text_only
 from paretosteer.text.pairs.pair import REASONS, LeftOut, Pair, PairSet
@@ -100,6 +101,8 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
         form.name,
         reading.first,
         by_prompt=bool(rated),
+        # One who names a split leaves the others out on purpose.
+        unread=() if source.split else tuple(unread_splits(source, ["train"])),
     )
     if not pairs:
         columns = mapping(rows[0][1], ["prompt"]) if form == WITHOUT_PROMPT else ""
