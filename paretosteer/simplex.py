@@ -115,7 +115,13 @@ def read_file(path: Path, objectives: int) -> Array:
 
 def check(preferences: object, objectives: int, argument: str = "preference") -> Array:
     """Preferences as floats (k, m); raise UsageError naming the argument if they are invalid."""
-    mu = np.atleast_2d(np.asarray(preferences, dtype=float))
+    try:
+        mu = np.atleast_2d(np.asarray(preferences, dtype=float))
+    except (TypeError, ValueError):  # a mapping, words, or rows of different lengths
+        raise UsageError(
+            f"{argument}: found {type(preferences).__name__} {preferences!r}; pass rows of one "
+            f"weight per objective ({objectives})"
+        ) from None
     if mu.shape[1] != objectives:
         raise UsageError(
             f"{argument}: found {plural(mu.shape[1], 'weight')}; pass one per objective "

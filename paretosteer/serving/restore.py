@@ -85,13 +85,15 @@ class Restored:
         Raises
         ------
         UsageError
-            As `control`; if the benchmark has no text, or if a prompt is empty, not valid UTF-8,
-            or too long for the model's context.
+            As `control`; if the benchmark has no text, if `prompts` is a single string, or if a
+            prompt is empty, not valid UTF-8, or too long for the model's context.
 
         """
         from paretosteer.serving.answers import answers
 
         self._need_text()
+        if isinstance(prompts, str):  # each of its characters would be a prompt
+            raise UsageError("prompts: found a single string; pass a list of prompts")
         for prompt in prompts:
             _check_prompt(prompt)
         mu = self._preferences(preferences)

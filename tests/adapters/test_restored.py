@@ -234,6 +234,25 @@ def test_a_prompt_that_is_none(cells: dict[str, Path], prompt: str) -> None:
         restore_cell(cells["start"]).answer([prompt], [[0.5, 0.5]])
 
 
+@pytest.mark.parametrize(
+    ("prompts", "preferences", "message"),
+    [
+        ("Once", [[0.5, 0.5]], "^prompts: found a single string; pass a list of prompts"),
+        (
+            ["Once"],
+            {"positive": 0.5, "varied": 0.5},
+            "^preference: found dict .*; pass rows of one",
+        ),
+        (["Once"], [[0.5, 0.5], [1.0]], "^preference: found list .*; pass rows of one"),
+    ],
+)
+def test_arguments_of_another_kind(
+    cells: dict[str, Path], prompts: object, preferences: object, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        restore_cell(cells["start"]).answer(prompts, preferences)  # type: ignore[arg-type]
+
+
 def test_worlds_without_text_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["benchmark=bandit", "method=clp", "budget=smoke", f"sweep_dir='{tmp_path}'"]
     assert run_one(PlannedCell.of(compose_cell(given))).status == "ok"
