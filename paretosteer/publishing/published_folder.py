@@ -11,6 +11,7 @@ from pathlib import Path
 
 from paretosteer.cells.cell import Cell, find_cells
 from paretosteer.cells.record import RECORD, ScoredRecord
+from paretosteer.cells.state import STATE
 from paretosteer.errors import UsageError
 from paretosteer.publishing.dataset_card import CARD, card, is_card
 from paretosteer.publishing.every_eval_ever import every_eval_ever
@@ -136,8 +137,11 @@ def _copy(cell: Cell, cells: Path, samples: bool) -> None:
         )
     target.mkdir(parents=True)
     files = record.files if isinstance(record, ScoredRecord) else {}
+    # Only a cell that was published before, which has no stages, may lack its samples.
+    published = not os.path.lexists(cell.path / STATE)
+    without = not samples or (published and not os.path.lexists(cell.path / _SAMPLES))
     for name, recorded in files.items():
-        if name.startswith(_CHECKPOINT) or (name == _SAMPLES and not samples):
+        if name.startswith(_CHECKPOINT) or (name == _SAMPLES and without):
             continue
         try:
             found = digest(cell.path, name)

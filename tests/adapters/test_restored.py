@@ -241,7 +241,7 @@ def test_a_prompt_that_is_none(cells: dict[str, Path], prompt: str) -> None:
         (
             ["Once"],
             {"positive": 0.5, "varied": 0.5},
-            "^preference: found dict .*; pass rows of one",
+            "^preference: found dict .*; pass rows",
         ),
         (["Once"], [[0.5, 0.5], [1.0]], "^preference: found list .*; pass rows of one"),
     ],

@@ -76,6 +76,15 @@ def test_an_edit_of_a_published_file_is_found(sweep: Path, tmp_path: Path, name:
     assert f"{file.relative_to(out)} was changed after the report was written" in changed[0].line
 
 
+def test_what_was_published_without_samples_can_be_published_again(
+    sweep: Path, tmp_path: Path
+) -> None:
+    first = publish([sweep], tmp_path / "first", samples=False)
+    again = publish([first], tmp_path / "again")
+    assert not list(again.rglob("samples.jsonl"))
+    assert leaderboard(again)["hypervolume"].equals(leaderboard(first)["hypervolume"])
+
+
 def test_the_card_names_the_licence(
     sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
