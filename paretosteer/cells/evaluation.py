@@ -104,6 +104,7 @@ class Evaluation:
         if not judged:
             return table[KEYS + names], None, scorer
         frame = table[KEYS + judged].rename(columns=dict(zip(judged, names, strict=True)))
+        Scorer(self.benchmark, purpose="judged").count(frame[names].to_numpy())
         frame[names] = filled(objectives, frame[names].to_numpy())
         return table[KEYS + names], frame, scorer
 

@@ -200,6 +200,21 @@ def test_a_calibration_sample_without_a_score_is_not_in_the_units(
     assert record["n_failed"] == again["n_failed"] == 0
 
 
+def test_samples_without_a_judge_s_score_are_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judged(self: Bandit, samples: Any) -> Any:
+        raw = self.score(samples).copy()
+        raw[0, 1] = np.nan
+        return raw
+
+    monkeypatch.setattr(Bandit, "judged", judged, raising=False)
+    monkeypatch.setattr(Bandit, "reward_models", {"models": {}}, raising=False)
+    record = run_cell(tmp_path, "method=start")
+    (found,) = [note for note in record["notes"] if "judged samples" in note]
+    assert found.endswith("could not be scored by reward_2, and were given the worst value.")
+
+
 def test_units_that_are_measured_again_with_another_outcome_are_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
