@@ -36,6 +36,17 @@ def test_pickled_weights_are_refused(stand_in, tmp_path):
     refused(str(folder), r"benchmark\.rewards\.good\.path: .*pickled weights only")
 
 
+def test_a_damaged_description_of_an_export_is_refused_at_load(stand_in, tmp_path):
+    folder = shutil.copytree(stand_in("gpt2"), tmp_path / "exported")
+    (folder / "paretosteer.json").write_text("{")
+    refused(str(folder), r"good: the reward model: its paretosteer\.json is damaged; export the")
+
+
+def test_an_ordinary_padding_token_is_refused(stand_in):
+    path = str(stand_in("gpt2"))
+    refused({"path": path, "pad_token": "!"}, r"pad_token: the padding token '!' of .*ordinary")
+
+
 def test_a_model_without_a_padding_token_names_the_remedy(stand_in, tmp_path):
     folder = shutil.copytree(stand_in("gpt2"), tmp_path / "unpadded")
     for name in ("tokenizer_config.json", "special_tokens_map.json"):

@@ -285,6 +285,7 @@ def load_reward(spec: RewardSpec, device: torch.device) -> RewardModel:
             "alone; set it to a token that ends no text"
         )
     model.read = model.truncated = 0
+    list(reading_notes(model))  # a folder that is refused for what it states is refused now
     return model
 
 
