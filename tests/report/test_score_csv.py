@@ -206,6 +206,7 @@ def test_columns_without_a_weight_are_ignored_with_a_note(
         ("method,w_a,w_b,a,b\n", "has no points"),
         (POINTS.replace("method,", "name,"), "no column 'method'"),
         (POINTS.replace("w_b", "w_c"), "no column 'c'"),
+        (POINTS.replace("w_b,", ","), "column 3 of the heading has no name"),
         (POINTS.replace("w_b,a,b", "w_b,a,c"), "no column 'b'"),
         (POINTS.replace("w_b,a,b", "a,x,b"), "no column 'w_x'"),
         ("method,w_a,a\nx,1,1\n", "at least two"),
@@ -270,6 +271,7 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
     "change",
     [
         lambda text: "\ufeff" + text,
+        lambda text: "".join(f"{i or ''},{row}" for i, row in enumerate(text.splitlines(True))),
         lambda text: text.replace(",", ";"),
         lambda text: text.replace(",", "\t"),
         lambda text: text.replace("1,0,2,0", "1.0000005,-0.0000005,2,0"),

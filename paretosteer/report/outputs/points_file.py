@@ -112,7 +112,7 @@ def _read(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             delimiter = _delimiter(file.readline())
             file.seek(0)
-            reader = csv.DictReader(file, restkey="", restval="", strict=True, delimiter=delimiter)
+            reader = csv.DictReader(file, restval="", strict=True, delimiter=delimiter)
             fields = [name.strip() for name in reader.fieldnames or []]
             rows = [(reader.line_num, row) for row in reader]
     except OSError as error:
@@ -121,15 +121,18 @@ def _read(path: Path) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
         raise FileError(f"is not a CSV file in UTF-8 ({error}); save it as one") from None
     if not rows:
         raise FileError("has no points; give a heading and one line per point")
+    if "" in fields[1:]:
+        raise FileError(f"column {fields.index('', 1) + 1} of the heading has no name; give it one")
     for number, row in rows:
-        if "" in row:
+        row.pop("", None)  # the index that pandas writes in front, without a name
+        if None in row:
             raise FileError(
                 f"line {number} has more values than the heading has columns; separate values by "
                 f"{delimiter!r} only, with a point in decimals"
             )
     return [
         (number, {name.strip(): text.strip() for name, text in row.items()}) for number, row in rows
-    ], fields
+    ], [name for name in fields if name]
 
 
 def _delimiter(heading: str) -> str:
