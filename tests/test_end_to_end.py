@@ -206,9 +206,9 @@ def test_a_tracker_is_told_of_steps_and_of_a_cell_with_its_record(
     seen: dict[str, list[object]] = {"log": [], "cell": [], "finish": []}
 
     class Recorder:
-        def start(self, config: object, folder: Path, identity: str, title: str) -> None:
+        def start(self, config: object, folder: Path, key: str, title: str) -> None:
             assert title
-            assert folder.name.endswith(identity)
+            assert folder.name.endswith(key.partition("-")[0])
 
         def cell(self, folder: Path) -> None:
             seen["cell"].append(json.loads((folder / "record.json").read_text())["status"])
