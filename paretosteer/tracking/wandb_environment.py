@@ -76,12 +76,11 @@ def sync_command(
     if isinstance(settings, NoTracking) or with_environment(settings).mode != "offline":
         return ""
     sweeps, cells = list(sweeps), list(cells)
+    folders = [shlex.quote(str(written(folder))) for folder in (*sweeps, *cells)]
     if variable("DIR") is None:
         finished = [record.parent for sweep in sweeps for record in sweep.glob("*/*/*/record.json")]
         if not all(written(cell).is_dir() for cell in (*finished, *cells)):
             return "; ".join(_export(settings, folder) for folder in (*sweeps, *cells))
-    folders = [shlex.quote(str(written(folder))) for folder in (*sweeps, *cells)]
-    if variable("DIR") is None:
         folders += [f"{shlex.quote(str(sweep))}/*/*/seed*/wandb" for sweep in sweeps]
     return f"wandb sync {' '.join(dict.fromkeys(folders))}"
 

@@ -38,10 +38,13 @@ def headline(result: TableResult) -> str:
     )
 
 
-def apart(results: Sequence[TableResult]) -> dict[int, str]:
+def apart(
+    results: Sequence[TableResult], said: str = "the other tables. Only this one has"
+) -> dict[int, str]:
     """Note by table number on what makes it incomparable with the others; empty for one table.
 
-    Tables that differ in their preferences only have a note of their own, see `notes`.
+    Tables that differ in their preferences only have a note of their own, see `notes`. `said` are
+    the words of the note that tell which tables these are.
     """
     tables = [result.table for result in results if result.table.setting]
     if tables and len(tables[0].other_grids) == len(tables) - 1:
@@ -51,7 +54,7 @@ def apart(results: Sequence[TableResult]) -> dict[int, str]:
     ]
     differences = distinctions([setting for _, setting in settings])
     return {
-        number: f"Not comparable with the other tables. Only this one has: {_listed(words)}."
+        number: f"Not comparable with {said}: {_listed(words)}."
         for (number, _), words in zip(settings, differences, strict=True)
         if words
     }
@@ -59,11 +62,10 @@ def apart(results: Sequence[TableResult]) -> dict[int, str]:
 
 def namesake(result: TableResult, results: Sequence[TableResult]) -> list[str]:
     """Note on what makes a table incomparable with others of the same benchmark and model."""
-    alike = [each for each in results if each.table.place == result.table.place]
-    note = apart(alike).get(result.table.number, "") if len(alike) > 1 else ""
     place = result.table.place
-    of_these = f"the other tables of {place}. Of these, only"
-    return [note.replace("the other tables. Only", of_these)] if note else []
+    alike = [each for each in results if each.table.place == place]
+    found = apart(alike, f"the other tables of {place}. Of these, only this one has")
+    return [note] if (note := found.get(result.table.number)) else []
 
 
 def _listed(words: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from paretosteer.text.rewards.segments import split_segments
 from paretosteer.text.special_tokens import check_embedded
 from paretosteer.text.uniform_context import uniform_context
 
+if TYPE_CHECKING:
+    from transformers import BatchEncoding
+
 Floats = NDArray[np.float64]
 
 TOKENS = 16384  # per batch, including padding
@@ -39,7 +42,7 @@ class RewardModel:
 
     `read` counts texts and `truncated` those that were cut; `refused` counts, by reason, dialogues
     that the chat template of the form `chat` does not render. `progress`, where it is set, is
-    called with a few words after every batch.
+    called with a few words after every batch. `stated` are caveats on a folder it was loaded from.
     """
 
     spec: RewardSpec
@@ -49,6 +52,7 @@ class RewardModel:
     truncated: int = field(default=0, init=False)
     refused: Counter[str] = field(default_factory=Counter, init=False)
     progress: Progress | None = field(default=None, init=False)
+    stated: Sequence[str] = field(default=(), init=False)
 
     @property
     def note(self) -> str | None:
@@ -120,7 +124,7 @@ class RewardModel:
 
     def _logits(self, texts: Sequence[tuple[str, str | None]]) -> Floats:
         scores = np.full(len(texts), np.nan)
-        for rows, _, outputs in self._outputs(texts):
+        for rows, _, outputs in self._outputs([self._cut(*text) for text in texts]):
             scores[rows] = self._taken(outputs).cpu().double().numpy()
         return np.where(np.isfinite(scores), scores, np.nan)
 
@@ -153,13 +157,13 @@ class RewardModel:
         mark_id = self.tokenizer.convert_tokens_to_ids(mark)
         marked = [self._marked(prompt, parts, mark) for prompt, parts in rows]
         scores = [np.zeros(0)] * len(rows)
-        for indices, ids, outputs in self._outputs([(text, None) for text, _ in marked]):
+        encoded = [self._cut(text, None) for text, _ in marked]
+        for indices, ids, outputs in self._outputs(encoded):
             for index, tokens, output in zip(indices, ids, outputs, strict=True):
-                text, places = marked[index]
-                found = self._encoded(text, None)
+                found = encoded[index]
                 padding = len(tokens) - len(found["input_ids"])
                 shift = padding if self.tokenizer.padding_side == "left" else 0
-                at = [found.char_to_token(place) for place in places]
+                at = [found.char_to_token(place) for place in marked[index][1]]
                 at = [shift + token for token in at if token is not None]  # None: cut
                 assert all(tokens[token] == mark_id for token in at)
                 scores[index] = self._taken(output[at]).cpu().double().numpy()
@@ -204,10 +208,9 @@ class RewardModel:
 
     @torch.no_grad()
     def _outputs(
-        self, texts: Sequence[tuple[str, str | None]]
+        self, encoded: Sequence[BatchEncoding]
     ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
         """Row indices of each batch, with tokens (rows, T) and logits (rows, …, labels)."""
-        encoded = [self._cut(*text) for text in texts]
         lengths = [len(row["input_ids"]) for row in encoded]
         check_embedded(
             (token for row in encoded for token in row["input_ids"]),
@@ -225,28 +228,33 @@ class RewardModel:
             yield rows, batch["input_ids"], logits if logits.dim() > 1 else logits.unsqueeze(1)
             done += len(rows)
             if self.progress:
-                self.progress(f"scored {done} of {len(texts)} texts")
+                self.progress(f"scored {done} of {len(encoded)} texts")
 
-    def _cut(self, text: str, second: str | None) -> Mapping[str, list[int]]:
+    def _cut(self, text: str, second: str | None) -> BatchEncoding:
         """Tokens of one text, truncated (and counted) if it is too long."""
-        whole = self._encoded(text, second, truncation=False)
+        self.tokenizer.truncation_side = self.spec.truncation or self.form.truncation
+        # A chat template writes the special tokens itself.
+        special = {} if self.spec.form != "chat" else {"add_special_tokens": False}
+        whole: BatchEncoding = self.tokenizer(text, second, verbose=False, **special)
         self.read += 1
         if len(whole["input_ids"]) <= self.max_length:
             return whole
         self.truncated += 1
-        return self._encoded(text, second)
-
-    def _encoded(self, text: str, second: str | None, truncation: bool = True) -> Any:
-        self.tokenizer.truncation_side = self.spec.truncation or self.form.truncation
-        # A chat template writes the special tokens itself.
-        options: dict[str, Any] = {"add_special_tokens": self.spec.form != "chat"}
-        if truncation:
-            options |= {"truncation": True, "max_length": self.max_length}
-        return self.tokenizer(text, second, verbose=False, **options)
+        cut: BatchEncoding = self.tokenizer(
+            text, second, truncation=True, max_length=self.max_length, **special
+        )
+        return cut
 
 
 def reading_notes(model: RewardModel) -> Iterator[str]:
     """Caveats on what a reward model read, for the record."""
+    yield from model.stated
+    if model.note is not None:
+        yield model.note
+
+
+def _stated(model: RewardModel) -> Iterator[str]:
+    """Caveats on what its folder states; UsageError where it describes another model."""
     name, path = model.spec.name, model.spec.path
     if is_trusted(path):
         yield f"{name}: the code in {path!r} was run (--trust-remote-code)."
@@ -259,8 +267,6 @@ def reading_notes(model: RewardModel) -> Iterator[str]:
             f"{name}: {path!r} has a chat template, but is read in the form {model.spec.form}; "
             f"set {model.spec.option}.form=chat to use the template."
         )
-    if model.note is not None:
-        yield model.note
 
 
 def load_reward(spec: RewardSpec, device: torch.device) -> RewardModel:
@@ -285,7 +291,7 @@ def load_reward(spec: RewardSpec, device: torch.device) -> RewardModel:
             "alone; set it to a token that ends no text"
         )
     model.read = model.truncated = 0
-    list(reading_notes(model))  # a folder that is refused for what it states is refused now
+    model.stated = tuple(_stated(model))
     return model
 
 
