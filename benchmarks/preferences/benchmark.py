@@ -38,7 +38,7 @@ from paretosteer.text.model_source import model_digest, model_folder
 from paretosteer.text.reward_objectives import ScoredByRewards
 from paretosteer.text.rewards.backbone import Backbone
 from paretosteer.text.samples import Prompt, TextSamples
-from paretosteer.text.special_tokens import leave_bare
+from paretosteer.text.special_tokens import leave_bare, spelled_note
 from paretosteer.training.scoring import filled
 
 if TYPE_CHECKING:
@@ -280,6 +280,7 @@ class Preferences(ScoredByRewards):
             *self._backbone_notes,
             *(pairs.note for pairs in self.data.sets),
             *self._cut_notes,
+            *spelled_note("human answers", self.answers.texts, self.model.tokenizer),
             *([self.reader.answer_note] if self.reader.answer_note else []),
             *self._rewards.notes,
             self._loss_note,

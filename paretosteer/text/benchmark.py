@@ -44,6 +44,7 @@ from paretosteer.text.policy import TextPolicy
 from paretosteer.text.sample_pool import Pool
 from paretosteer.text.sampler import NativeSampler, Sampler
 from paretosteer.text.samples import Prompt, TextSamples, concatenate
+from paretosteer.text.special_tokens import spelled_note
 from paretosteer.text.truncate import too_long
 from paretosteer.training.rollout import roll_out
 from paretosteer.training.scoring import Scorer
@@ -157,7 +158,7 @@ class TextBenchmark(Benchmark):
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Caveats of its figures, one sentence each."""
-        return [*unused_settings(self.model.network), *self._model_notes]
+        return [*unused_settings(self.model.network), *self._model_notes, *self._spelled_note]
 
     @classmethod
     def check_engine(cls, config: CellConfig) -> None:
@@ -311,6 +312,16 @@ class TextBenchmark(Benchmark):
         return Pool.read(folder, prompts, self.setting.device)
 
     # -- helpers ----------------------------------------------------------------------------
+
+    @cached_property
+    def _spelled_note(self) -> list[str]:
+        prompts = {prompt.id: prompt for split in SPLITS for prompt in self.prompts(split)}
+        said = [
+            "\n".join(turn.text for turn in prompt.dialogue)
+            for prompt in prompts.values()
+            if prompt.dialogue
+        ]
+        return spelled_note("prompts", said, self.model.tokenizer)
 
     def _load(self) -> LanguageModel:
         setting = self.setting

@@ -5,7 +5,9 @@ Nor any before a chat template's text: the template writes all that the model wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from paretosteer.errors import UsageError
@@ -99,6 +101,26 @@ def check_embedded(
             f"has embeddings for {size} tokens; use the model's own tokenizer, or save the model "
             "after resize_token_embeddings(len(tokenizer))"
         )
+
+
+@lru_cache(maxsize=32)
+def special_texts(tokenizer: Any) -> tuple[str, ...]:
+    """Texts of the special tokens, also of those that have no name; the longest come first."""
+    added = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return tuple(sorted({*tokenizer.all_special_tokens, *added} - {""}, key=len, reverse=True))
+
+
+def spelled_note(what: str, texts: Sequence[str], tokenizer: Any) -> list[str]:
+    """Note on people's texts, named `what`, that spell out special tokens of a start model."""
+    names = special_texts(tokenizer)
+    marks = re.compile("|".join(map(re.escape, names)))
+    found = [mark[0] for text in texts if names and (mark := marks.search(text))]
+    if not found:
+        return []
+    return [
+        f"{len(found)} of {len(texts)} {what} spell out special tokens such as {found[0]!r}, which "
+        "the start model reads as such; reward models do not see those of their tokenizers."
+    ]
 
 
 def _after(tokenizer: Any) -> list[int]:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from paper_rows import comparisons, hh_rlhf, write_lines, xsum
+from paper_rows import comparisons, hh_rlhf, safe_rlhf, write_lines, xsum
 from test_papers_tasks import overrides
 
 from paretosteer.benchmarks.papers.task_data import data_digest, parts_of, read_items
@@ -208,6 +208,19 @@ def test_texts_too_long_for_a_reward_model_are_counted(make_task):
     benchmark.score(TextSamples.of_texts(prompts, [0, 0], [" Heat it.", " No."]))
     told = "helpful: 2 of 2 texts exceeded the 20 tokens of its model and were cut."
     assert told in benchmark.notes
+
+
+def test_prompts_that_spell_out_special_tokens_are_counted(make_task, tmp_path):
+    end = make_task("safe_rlhf").model.tokenizer.eos_token
+    rows = [safe_rlhf(i) for i in range(80)]
+    for row in rows[::8]:
+        row["prompt"] = f"What does {end} mean in dish {row['prompt']}?"
+    data = tmp_path / "spelled.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    benchmark = make_task("safe_rlhf", f"benchmark.data={data}")
+    prompts = [prompt.text for split in SPLITS for prompt in benchmark.prompts(split)]
+    told = f"{sum(end in p for p in prompts)} of {len(prompts)} prompts spell out special tokens"
+    assert any(f"{told} such as '{end}'" in note for note in benchmark.notes)
 
 
 def test_answers_count_up_to_where_they_speak_for_somebody_else(hub, make_task):

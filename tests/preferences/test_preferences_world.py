@@ -1,5 +1,8 @@
 """The benchmark whole: splits, feedback from human pairs, reward models, refusals."""
 
+import gzip
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -145,6 +148,16 @@ def test_what_became_of_the_data_is_told(world, pair_files):
     assert "harmless: the reward model agrees" in notes and "a bag of words" in notes
     short = make_benchmark("preferences", budget="smoke", pairs=pair_files, max_prompt_tokens=12)
     assert any("prompts exceed 12 tokens" in note for note in short.notes)
+
+
+def test_human_answers_that_spell_out_special_tokens_are_counted(world, pair_files, tmp_path):
+    end = world.model.tokenizer.eos_token
+    text = gzip.decompress(Path(pair_files["helpful"]).read_bytes()).decode()
+    (tmp_path / "helpful.jsonl").write_text(text.replace("it with salt", f"it {end} with salt"))
+    pairs = {**pair_files, "helpful": str(tmp_path / "helpful.jsonl")}
+    notes = make_benchmark("preferences", budget="smoke", pairs=pairs).notes
+    assert any(f"human answers spell out special tokens such as '{end}'" in note for note in notes)
+    assert not any("spell out" in note for note in world.notes)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from paretosteer.text.chat_template import render_chat
 from paretosteer.text.dialogue import Dialogue, Turn, messages_of, transcript
+from paretosteer.text.special_tokens import special_texts
 
 _CUE = "\n\nAssistant:"
 _NAME = re.compile(r"\{(prompt|answer|bos)\}")
@@ -96,16 +96,10 @@ def _plain(text: str, tokenizer: Any) -> str:
 
 def without_special(text: str, tokenizer: Any) -> str:
     """Text without special tokens, also those that have no name (`<|eot_id|>`)."""
-    tokens = _special_texts(tokenizer)
+    tokens = special_texts(tokenizer)
     before = ""
     while before != text:  # removing one may spell out another
         before = text
         for token in tokens:
             text = text.replace(token, "")
     return text
-
-
-@lru_cache(maxsize=32)
-def _special_texts(tokenizer: Any) -> tuple[str, ...]:
-    added = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
-    return tuple(sorted({*tokenizer.all_special_tokens, *added} - {""}, key=len, reverse=True))
