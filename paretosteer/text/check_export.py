@@ -26,6 +26,7 @@ from paretosteer.text.load_check import (
 )
 from paretosteer.text.load_weights import load_weights
 from paretosteer.text.policy import TextPolicy
+from paretosteer.text.read_tokenizer import read_alike
 
 LENGTHS = (15, 10)  # tokens of the texts that both read
 SCORED = 4  # of them, the last: their logits are compared
@@ -33,14 +34,15 @@ LIMIT = 1e-4  # of `relative_difference` in float32
 
 
 def check_export(policy: TextPolicy, control: Control, form: Form, folder: Path, base: str) -> None:
-    """Load what `write_policy` wrote to `folder` and compare it with the policy.
+    """Load what `write_policy` wrote to `folder`, tokenizer included, and compare with the policy.
 
     `base` is the folder or name from which the start model was loaded.
 
     Raises
     ------
     UsageError
-        If the export cannot be loaded, decodes by other settings, or gives other logits.
+        If the export cannot be loaded, decodes by other settings, reads or writes texts as other
+        tokens, or gives other logits.
 
     """
     if problem := _problem(policy, control, form, folder, base):
@@ -54,6 +56,8 @@ def _problem(policy: TextPolicy, control: Control, form: Form, folder: Path, bas
         network = _loaded(policy, form, folder, base)
         if form == "model":
             _check_decoding(policy, network)
+        if not _same_texts(policy, form, folder):
+            return "reads or writes texts as other tokens than the policy"
         difference = _difference(policy, control, network)
     except (torch.OutOfMemoryError, UsageError):
         raise
@@ -93,6 +97,16 @@ def _loaded(policy: TextPolicy, form: Form, folder: Path, base: str) -> Any:
 
         network = PeftModel.from_pretrained(network, folder)
     return network.eval().to(policy.device)
+
+
+def _same_texts(policy: TextPolicy, form: Form, folder: Path) -> bool:
+    """True if the tokenizer that was written, if any, is the policy's when loaded again."""
+    from transformers import AutoTokenizer
+
+    written = folder if form == "model" else folder / BASE
+    if not written.is_dir():  # an adapter on the start model, whose tokenizer is in its own folder
+        return True
+    return read_alike(policy.tokenizer, AutoTokenizer.from_pretrained(written))
 
 
 def _check_decoding(policy: TextPolicy, network: Any) -> None:

@@ -71,6 +71,27 @@ def read_tokenizer(
     return tokenizer
 
 
+def read_alike(one: Any, other: Any) -> bool:
+    """True if two tokenizers read and write texts alike, their special tokens included."""
+    ids = sorted(one.get_vocab().values())
+    ids = ids[:: len(ids) // _VOCABULARY + 1]
+    special = "b".join(one.all_special_tokens)
+    texts = [*_PROBES, one.decode(ids), f"a{special}c"]
+    tokens = [one(text)["input_ids"] for text in texts]
+    return (
+        tokens == [other(text)["input_ids"] for text in texts]
+        and one.all_special_ids == other.all_special_ids
+        and one.pad_token_id == other.pad_token_id
+        and one.chat_template == other.chat_template
+        and all(
+            one.decode(part, skip_special_tokens=skip)
+            == other.decode(part, skip_special_tokens=skip)
+            for part in (ids, *tokens)
+            for skip in (False, True)
+        )
+    )
+
+
 def _processor_template(file: Path, option: str) -> str | None:
     """Chat template of older multimodal models, which only their processor would read."""
     if not file.is_file():

@@ -11,7 +11,13 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from tiny_models import tiny_encoder_decoder, tiny_network
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, GenerationConfig
+from tokenizers_made import like_gpt2, like_llama2, like_t5
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    GenerationConfig,
+)
 
 from paretosteer.benchmarks.stories.tokenizer import build_tokenizer
 from paretosteer.errors import UsageError
@@ -24,7 +30,9 @@ from paretosteer.text.generation_settings import unused_settings
 from paretosteer.text.hf_export import write_policy
 from paretosteer.text.model import load_model
 from paretosteer.text.policy import TextPolicy
+from paretosteer.text.read_tokenizer import read_alike
 from paretosteer.text.samples import Prompt
+from paretosteer.text.special_tokens import leave_bare, leave_open
 
 CONTROL = Control.soup([[1.4, -0.4]])
 TEXT = "Once upon a time, there was a cat."
@@ -136,6 +144,31 @@ def test_an_export_that_differs_is_refused(tmp_path, form):
     save_file(tensors | {name: 1.1 * tensors[name]}, file, metadata={"format": "pt"})
     with pytest.raises(UsageError, match=f"--as {form}: the export, loaded again, gives other"):
         check_export(policy, CONTROL, form, folder, str(tmp_path / "start"))
+
+
+@pytest.mark.parametrize("changed", ["pad_token", "add_bos_token", "chat_template"])
+def test_an_export_whose_tokenizer_differs_is_refused(tmp_path, changed):
+    policy = policy_of(tiny_network("llama", len(build_tokenizer())), tmp_path / "start")
+    folder = exported(policy, "model", tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if changed == "pad_token":
+        tokenizer.pad_token = "."  # an ordinary token, which decoding would leave out
+    elif changed == "chat_template":
+        tokenizer.chat_template = "{{ messages[0].content }}"
+    else:
+        leave_bare(tokenizer, str(folder))
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(UsageError, match="reads or writes texts as other tokens than the policy"):
+        check_export(policy, CONTROL, "model", folder, str(tmp_path / "start"))
+
+
+@pytest.mark.parametrize("change", [leave_bare, leave_open])
+@pytest.mark.parametrize("make", [like_t5, like_llama2, like_gpt2])
+def test_a_tokenizer_that_was_changed_at_its_load_is_exported_so(tmp_path, make, change):
+    tokenizer = make()
+    change(tokenizer, "some/folder")
+    tokenizer.save_pretrained(tmp_path)
+    assert read_alike(tokenizer, AutoTokenizer.from_pretrained(tmp_path))
 
 
 @pytest.mark.parametrize("broken", [["model"], ["model", "peft"]])
