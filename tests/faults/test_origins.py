@@ -12,6 +12,7 @@ from paretosteer.benchmarks.bandit.benchmark import Bandit
 from paretosteer.cells import plan as plans
 from paretosteer.cells import provenance, runner
 from paretosteer.cells.maker import Maker
+from paretosteer.metrics import Normaliser
 from paretosteer.storage import origin
 from paretosteer.storage.cache import cached, unfinished
 from paretosteer.sweeps.compose import compose_cell
@@ -121,6 +122,19 @@ def test_shared_training_of_a_sweep_brings_its_caveats(
     assert note in run_cell(tmp_path, *merge)["notes"]
     assert note in run_cell(tmp_path / "other", *merge)["notes"]
     assert not cell_folder(tmp_path / "other", *SOUP).exists()
+
+
+@pytest.mark.parametrize("own", [False, True])  # trained by a cell of the sweep itself, or not
+def test_training_that_was_shared_under_other_units_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    merge = ("method=merge", "budget.steps=2")
+    note = "Trained and scored in different units: the start model was scored again in between"
+    first = run_cell(tmp_path, *(SOUP if own else (*merge, "method.kind=ties")))
+    assert not any(note in each for each in first["notes"])
+    monkeypatch.setattr(Bandit, "normaliser", Normaliser((1.0, 1.0), (2.0, 2.0)))
+    last = run_cell(tmp_path, *merge, "method.kind=task_arithmetic")
+    assert sum(note in each for each in last["notes"]) == 1
 
 
 def with_units(init: Any) -> Any:

@@ -6,7 +6,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    ByT5Tokenizer,
+    PreTrainedTokenizerFast,
+)
 
 from paretosteer.errors import UsageError
 from paretosteer.text.dialogue import Turn
@@ -136,6 +142,33 @@ def test_a_separator_that_the_tokenizer_lacks(stand_in):
         logit=2,
         separator="<sep>",
     )
+
+
+def test_a_separator_that_is_another_token_between_words(stand_in, tmp_path):
+    """GPT-2 reads a word with the space before it, so `boat` alone is another token."""
+    folder = shutil.copytree(stand_in("longformer"), tmp_path / "model")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    text = "boat boat boat"
+    trainer = trainers.BpeTrainer(vocab_size=20, special_tokens=["</s>"], show_progress=False)
+    tokenizer.train_from_iterator([text] * 9, trainer)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="</s>", pad_token="</s>"
+    ).save_pretrained(folder)
+    refused(
+        folder,
+        r"rewards\.good\.separator: the tokenizer of .* does not read 'boat' as that one token",
+        form="segments",
+        logit=2,
+        separator="boat",
+    )
+
+
+def test_segments_need_a_tokenizer_that_maps_characters_to_tokens(stand_in, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(stand_in("longformer"), folder, ignore=shutil.ignore_patterns("tokenizer*"))
+    ByT5Tokenizer(extra_ids=0).save_pretrained(folder)
+    refused(folder, r"rewards\.good\.path: .* its tokenizer is slow", form="segments", logit=2)
 
 
 def test_cut_texts_are_counted(stand_in):

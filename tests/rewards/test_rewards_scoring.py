@@ -135,6 +135,16 @@ def test_separators_outside_the_answer_are_not_segments(stand_in, settings, befo
     assert model.truncated == bool(length)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_segments_of_a_batch_are_found_beside_its_padding(stand_in, side):
+    given = {"path": str(stand_in("longformer")), "form": "segments", "logit": 2}
+    model = load_reward(RewardSpec.of({**given, "segment": "sentence"}, "fact"), CPU)
+    answers = ["It sails.", "A boat sails over the lake. Nobody is there to see it.", "No. Yes."]
+    alone = [model.score([ASK], [answer])[0] for answer in answers]
+    model.tokenizer.padding_side = side
+    assert model.score([ASK] * 3, answers) == pytest.approx(alone, abs=1e-4)
+
+
 def test_a_sequence_classifier_scores_each_segment_by_itself(stand_in):
     given = {"path": str(stand_in("bart")), "form": "segments", "reduce": "mean", "logit": 0}
     model = load_reward(RewardSpec.of({**given, "segment": "sentence"}, "fact"), CPU)
