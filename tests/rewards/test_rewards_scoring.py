@@ -79,6 +79,24 @@ def test_a_long_text_is_cut_from_the_side_and_counted(stand_in, side):
     assert model.truncated == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "lost"),
+    [
+        ({"form": "dialogue"}, False),
+        ({"form": "dialogue", "truncation": "right"}, True),
+        ({"template": "{answer} {bos} {prompt}"}, True),
+        ({"template": "{answer} {bos} {prompt}", "truncation": "right"}, False),
+        ({"form": "answer", "truncation": "left"}, False),  # there is nothing else to cut
+    ],
+)
+def test_a_cut_that_takes_the_answer_first_is_noted(stand_in, given, lost):
+    spec = RewardSpec.of({"path": str(stand_in("gpt2")), "max_length": 5, **given}, "good")
+    model = load_reward(spec, CPU)
+    model.score([ASK], [ANSWERS[1]])
+    assert "exceeded the 5 tokens" in model.note
+    assert ("on the side of the answer" in model.note) == lost
+
+
 def test_special_tokens_spelled_out_in_an_answer_are_not_read_as_such(stand_in):
     spec = RewardSpec.of({"path": str(stand_in("bart")), "form": "answer_pair", "logit": 0}, "good")
     model = load_reward(spec, CPU)

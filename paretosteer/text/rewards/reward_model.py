@@ -61,7 +61,7 @@ class RewardModel:
         if self.truncated:
             parts.append(
                 f"{self.truncated} of {self.read} texts exceeded the {self.max_length} tokens of "
-                "its model and were cut"
+                f"its model and were cut{self._loss}"
             )
         if self.refused:
             parts.append(
@@ -69,6 +69,19 @@ class RewardModel:
                 f"refuses them: {reasons(self.refused)}"
             )
         return f"{name}: {'; '.join(parts)}." if parts else None
+
+    @property
+    def _loss(self) -> str:
+        """What texts that are cut lose first, where that is the answer."""
+        text = self.spec.template or self.form.text or "{prompt}{answer}"  # of a chat template
+        if self.form.second or "{prompt}" not in text:
+            return ""
+        first = "left" if text.rfind("{answer}") < text.find("{prompt}") else "right"
+        return f" on the side of the answer (truncation={first})" if first == self._side else ""
+
+    @property
+    def _side(self) -> str:
+        return self.spec.truncation or self.form.truncation
 
     @property
     def form(self) -> Form:
@@ -232,7 +245,7 @@ class RewardModel:
 
     def _cut(self, text: str, second: str | None) -> BatchEncoding:
         """Tokens of one text, truncated (and counted) if it is too long."""
-        self.tokenizer.truncation_side = self.spec.truncation or self.form.truncation
+        self.tokenizer.truncation_side = self._side
         # A chat template writes the special tokens itself.
         special = {} if self.spec.form != "chat" else {"add_special_tokens": False}
         whole: BatchEncoding = self.tokenizer(text, second, verbose=False, **special)
