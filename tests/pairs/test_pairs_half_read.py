@@ -177,3 +177,12 @@ def test_labels_that_are_texts(tmp_path, good, bad):
         "answer 1",
         "answer 3",
     ]
+
+
+def test_faults_of_many_rows_are_counted_in_words(tmp_path):
+    rows = rows_of({"prompt": "{}", "chosen": "good", "rejected": ["bad"]})
+    with pytest.raises(UsageError, match=r"\(20 of 20 rows cannot be read\)$"):
+        read(tmp_path, rows)
+    rows = rows_of({"prompt": "{}", **ANSWERS}) + rows_of({"text": "{}", "label": True})
+    with pytest.raises(UsageError, match=r"\(20 of 40 rows have another format\)$"):
+        read(tmp_path, rows)

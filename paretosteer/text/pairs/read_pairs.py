@@ -44,6 +44,9 @@ def read_pairs(source: str | Mapping[str, Any] | Source, objective: str) -> Pair
     return _read(parsed, objective, parsed.digest())
 
 
+_FAULTS = {"invalid": "cannot be read", "foreign": "have another format"}
+
+
 class _Reading:
     """Numbers of rows by reason, with the first fault of those that are not what was expected."""
 
@@ -60,7 +63,7 @@ class _Reading:
         """Refuse a file of which too many rows are left out for this reason."""
         count, read = self.counts[reason], self.counts["read"]
         if count > MIXTURE * read:
-            more = f" ({count} of {read} rows are {REASONS[reason]})" if count > 1 else ""
+            more = f" ({count} of {read} rows {_FAULTS[reason]})" if count > 1 else ""
             raise UsageError(f"{self.source.option}: {self.first[reason]}{more}")
 
 
@@ -167,7 +170,8 @@ def _parsed(form: Format, rows: list[Row], reading: _Reading) -> Iterable[Pair |
         parse = form.parser([row for _, row in rows], source)
     except LeftOut as error:
         raise UsageError(
-            f"{source.option}: {rows[0][0]}: the first row is {REASONS[error.reason]}; remove it"
+            f"{source.option}: {rows[0][0]}: the first row cannot be used "
+            f"({REASONS[error.reason]}); remove it"
         ) from None
     except ValueError as error:
         raise UsageError(f"{source.option}: {source.path}: {error}") from None
