@@ -37,6 +37,19 @@ def rows_of(row, count=20):
         {"prompt": "<s>[INST] {} [/INST]", **ANSWERS},
         {"prompt": "<start_of_turn>user\n{}<end_of_turn>\n<start_of_turn>model\n", **ANSWERS},
         {"prompt": "### Instruction:\n{}\n\n### Response:", **ANSWERS},
+        {"prompt": "### Human: {}\n### Answer", **ANSWERS},
+        {"prompt": "<｜User｜>{}<｜Assistant｜>", **ANSWERS},
+        {"prompt": "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>{}<|END_OF_TURN_TOKEN|>", **ANSWERS},
+        {"prompt": "[SYSTEM_PROMPT]Be kind.[/SYSTEM_PROMPT]{}", **ANSWERS},
+        {"prompt": "[gMASK]<sop>{}", **ANSWERS},
+        {"prompt": "<bos>{}", **ANSWERS},
+        {"prompt": "Human: {}\nAI:", **ANSWERS},
+        {"prompt": "{}\nChatGPT: ", **ANSWERS},
+        {"prompt": "Instruct: {}\nOutput:", **ANSWERS},
+        {"prompt": "User: {}", **ANSWERS},
+        {"prompt": "{}", "chosen": "### Response:\ngood", "rejected": "### Response:\nbad"},
+        {"prompt": "{}", "chosen": "good<eos>", "rejected": "bad<eos>"},
+        {"prompt": "{}", "chosen": "good\n\nHuman: Thanks\n\nAssistant: ok", "rejected": "bad"},
         {"prompt": "Human: {}\nAssistant:", **ANSWERS},
         {"prompt": "{}", "chosen": "good<|eot_id|>", "rejected": "bad<|eot_id|>"},
         {"prompt": said("[INST] {} [/INST]"), **ANSWERS},
@@ -50,6 +63,21 @@ def rows_of(row, count=20):
 def test_texts_in_a_model_s_template_are_refused(tmp_path, row):
     with pytest.raises(UsageError, match=r"in a model's template, such as .*20 of 20 pairs"):
         read(tmp_path, rows_of(row))
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Question: {}\nAnswer:",  # completion cues that people write themselves
+        "{}\n\nTL;DR:",
+        "{} I need an AI assistant",
+        "Is x <|y| or {} > 2?",
+        "Write to the user: {}",
+        "Use [CITY_NAME] for {}",
+    ],
+)
+def test_prompts_that_people_write_are_no_templates(tmp_path, prompt):
+    assert len(read(tmp_path, rows_of({"prompt": prompt, **ANSWERS})).pairs) == 20
 
 
 def test_a_few_marks_of_templates_are_texts_like_any_other(tmp_path):

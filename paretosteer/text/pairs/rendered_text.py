@@ -8,17 +8,31 @@ from collections.abc import Iterable
 from paretosteer.text.dialogue import Dialogue
 from paretosteer.text.pairs.pair import Pair
 
-# Marks of templates: ChatML, Llama 2 to 4, Gemma, Phi, Zephyr and NeMo.
+# Tokens of templates: `<|…|>` of most models, `<｜…｜>` of DeepSeek, and those in other brackets of
+# Llama 2, Mistral, Gemma, NeMo and GLM; tokens that begin or end a text, where they do.
 _MARK = re.compile(
-    r"<\|(im_start|im_end|start_header_id|end_header_id|eot_id|eot|header_start|header_end"
-    r"|user|assistant|system|end|endoftext|end_of_text)\|>"
-    r"|\[/?INST\]|<</?SYS>>|<(start|end)_of_turn>|<extra_id_\d>|</s>\s*\Z"
+    r"<[|｜][^<>\s]{1,40}?[|｜]>"
+    r"|\[/?(INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|gMASK)\]"
+    r"|<</?SYS>>|</?(start|end)_of_turn>|<extra_id_\d>|<[se]op>|<eo[hmau]>"
+    r"|\A\s*<(s|bos)>|</?(s|eos|eod|bos)>\s*\Z"
 )
-# Where an answer begins: `Assistant:`, `### Response:`, and `A:` after `H:`.
-_CUE = re.compile(r"((\A|\W|\\n)(assistant|###\s*response)\s*:|\A\s*H:.*\n\s*A:)\s*\Z", re.I | re.S)
+_GAP = r"[^\S\n]*"  # not `\s*`, which takes quadratic time on many empty lines
+# Where an answer begins: the name of a model as the last line, `### Response:`, and the endings
+# that belong to `H:` and `Instruct:`.
+_MODEL = r"(assistant|chat\s?gpt|gpt|(chat)?bot|ai|claude)"
+_RESPONSE = r"###\s*(response|answer|output|completion|assistant)\b"
+_CUE = re.compile(
+    rf"((\A|\W|\\n)(assistant\s*:|{_RESPONSE}\s*:?)|(\A|\n){_GAP}{_MODEL}{_GAP}:"
+    rf"|\A\s*H\s*:.*\n{_GAP}A\s*:|\A\s*Instruct(ion)?\s*:.*\n{_GAP}(Output|Response)\s*:)\s*\Z",
+    re.I | re.S,
+)
+_LABEL = re.compile(r"\A\s*(user|prompter)\s*:", re.I)
 # Lines of both speakers of a dialogue, which would be read as one question.
-_ASKS = re.compile(r"^\s*(human|user|prompter)\s*:", re.I | re.M)
-_ANSWERS = re.compile(r"^\s*(assistant|chatgpt|gpt|bot|ai|system)\s*:", re.I | re.M)
+_ASKS = re.compile(rf"^{_GAP}(human|user|prompter){_GAP}:", re.I | re.M)
+_ANSWERS = re.compile(rf"^{_GAP}({_MODEL}|system){_GAP}:", re.I | re.M)
+# An answer that begins with a template's mark, or after which a dialogue goes on.
+_BEGINS = re.compile(rf"\A\s*(({_MODEL}|system)\s*:|{_RESPONSE})", re.I)
+_FURTHER = re.compile(rf"\n{_GAP}\n{_GAP}(human|user|prompter){_GAP}:", re.I)
 _SHOWN = 30  # characters
 
 
@@ -34,15 +48,14 @@ def rendered_prompt(prompt: Dialogue) -> str | None:
 
 def _mark(pair: Pair) -> str | None:
     sides = pair.chosen, pair.rejected
-    marks = (_MARK.search(text) for text in sides)
-    answers = (_ANSWERS.match(text) for text in sides)
-    return _first([*_in_prompt(pair.prompt), *marks, *answers])
+    found = (mark.search(text) for text in sides for mark in (_MARK, _BEGINS, _FURTHER))
+    return _first([*_in_prompt(pair.prompt), *found])
 
 
 def _in_prompt(prompt: Dialogue) -> list[re.Match[str] | None]:
     turns = [turn.text for turn in prompt]
-    asks, answers = (marked.search(turns[-1]) for marked in (_ASKS, _ANSWERS))
-    return [*map(_MARK.search, turns), _CUE.search(turns[-1]), asks and answers]
+    label, cue, asks, answers = (mark.search(turns[-1]) for mark in (_LABEL, _CUE, _ASKS, _ANSWERS))
+    return [*map(_MARK.search, turns), label, cue, asks and answers]
 
 
 def _first(found: Iterable[re.Match[str] | None]) -> str | None:
