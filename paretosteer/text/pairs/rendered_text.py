@@ -49,13 +49,17 @@ def rendered_prompt(prompt: Dialogue) -> str | None:
 def _mark(pair: Pair) -> str | None:
     sides = pair.chosen, pair.rejected
     found = (mark.search(text) for text in sides for mark in (_MARK, _BEGINS, _FURTHER))
-    return _first([*_in_prompt(pair.prompt), *found])
+    return _first([*_in_prompt(pair.prompt), *found, *map(_both_speak, sides)])
 
 
 def _in_prompt(prompt: Dialogue) -> list[re.Match[str] | None]:
     turns = [turn.text for turn in prompt]
-    label, cue, asks, answers = (mark.search(turns[-1]) for mark in (_LABEL, _CUE, _ASKS, _ANSWERS))
-    return [*map(_MARK.search, turns), label, cue, asks and answers]
+    last = turns[-1]
+    return [*map(_MARK.search, turns), _LABEL.search(last), _CUE.search(last), _both_speak(last)]
+
+
+def _both_speak(text: str) -> re.Match[str] | None:
+    return _ASKS.search(text) and _ANSWERS.search(text)
 
 
 def _first(found: Iterable[re.Match[str] | None]) -> str | None:
