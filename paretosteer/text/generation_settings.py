@@ -8,15 +8,22 @@ from typing import Any
 from paretosteer.errors import UsageError
 from paretosteer.storage.safetensors_only import read_model_json
 
-# Settings that a benchmark has values of its own for, or that change no text.
+# Settings for the ends of a text, which a benchmark states itself, or that change no text.
 _REPLACED = {
     *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"),
-    *("do_sample", "temperature", "top_k", "max_length", "max_new_tokens", "min_new_tokens"),
+    *("do_sample", "max_length", "max_new_tokens", "min_new_tokens"),
     *("transformers_version", "use_cache", "cache_implementation", "output_attentions"),
     *("output_hidden_states", "output_scores", "output_logits", "return_dict_in_generate"),
 }
 # Values with which `generate` writes the same texts.
-_NEUTRAL = {"top_p": 1.0, "typical_p": 1.0, "repetition_penalty": 1.0, "num_beams": 1}
+_NEUTRAL = {
+    "temperature": 1.0,
+    "top_k": 0,
+    "top_p": 1.0,
+    "typical_p": 1.0,
+    "repetition_penalty": 1.0,
+    "num_beams": 1,
+}
 
 
 def stated_ends(network: Any) -> list[Any]:

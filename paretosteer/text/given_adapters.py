@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +52,8 @@ class GivenAdapters:
             model = benchmark.model
             adapters = self._fitting(benchmark)
             prefixes = [prefix_note(f"Adapter {each.source!r}", each.about) for each in adapters]
-            return [*base_notes(adapters, model, benchmark.setting), *chain(*prefixes)]
+            bases = base_notes(adapters, model, benchmark.setting)
+            return [*bases, *chain(*prefixes), *chain(*map(_unknown_settings, adapters))]
 
     def check_start(self, benchmark: Any) -> None:
         """Raise UsageError unless every one fits the start model, and names no other."""
@@ -70,6 +73,20 @@ class GivenAdapters:
         check_adapters(benchmark.model.network, adapters)
         check_bases(adapters, benchmark.model)
         return adapters
+
+
+def _unknown_settings(adapter: Adapter) -> list[str]:
+    """Note on settings, not switched off, that the installed release of PEFT does not have."""
+    from peft import LoraConfig
+
+    known = {field.name for field in fields(LoraConfig)}
+    names = sorted(name for name, value in adapter.config.items() if value and name not in known)
+    if not names:
+        return []
+    return [
+        f"Adapter {adapter.source!r} sets {', '.join(names)}, which PEFT {version('peft')} does "
+        "not have and nothing applies."
+    ]
 
 
 def text_policy(policy: Any, benchmark: str) -> TextPolicy:

@@ -21,6 +21,7 @@ from paretosteer.policies.control import Control
 from paretosteer.policies.mixing_matrix import coefficients
 from paretosteer.text.adapter_base import base_notes, check_bases
 from paretosteer.text.generate import Decoding
+from paretosteer.text.given_adapters import GivenAdapters
 from paretosteer.text.model_source import model_digest
 from paretosteer.text.policy import TextPolicy
 from paretosteer.text.read_peft import add_adapters, check_adapters, read_adapter
@@ -263,6 +264,17 @@ def test_an_adapter_of_another_base_model_is_noted(llama, tmp_path):
     for other in (tmp_path / "other", "owner/own-chat", "/gone/other", "/gone/own"):
         (note,) = notes(other)
         assert f"names the base model {str(other)!r}, and the start model is 'Own'." in note
+
+
+def test_settings_that_peft_does_not_have_are_noted(llama, tmp_path):
+    trained_adapter(llama, tmp_path / "a", r=2)
+    world = SimpleNamespace(model=llama, setting=SimpleNamespace(model=None))
+    given = GivenAdapters([str(tmp_path / "a")], "method.paths")
+    rewrite(tmp_path / "a", {"base_model_name_or_path": None})
+    assert not given.notes(world)
+    rewrite(tmp_path / "a", {"later_bias": False, "scale_multiplier": 3.0, "ema": {"decay": 0.9}})
+    (note,) = given.notes(world)
+    assert "sets ema, scale_multiplier, which PEFT" in note
 
 
 def test_an_exported_adapter_states_the_files_of_its_start_model(llama, tmp_path):

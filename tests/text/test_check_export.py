@@ -36,7 +36,12 @@ from paretosteer.text.special_tokens import leave_bare, leave_open
 
 CONTROL = Control.soup([[1.4, -0.4]])
 TEXT = "Once upon a time, there was a cat."
-FORCED = {"num_beams": 4, "no_repeat_ngram_size": 2, "repetition_penalty": 1.7, "min_length": 5}
+FORCED = {
+    "num_beams": 4,
+    "no_repeat_ngram_size": 2,
+    "repetition_penalty": 1.7,
+    "min_length": 5,
+}
 
 
 def policy_of(network, folder: Path, length: int = 12, **generation) -> TextPolicy:
@@ -90,6 +95,21 @@ def test_generate_writes_what_the_policy_writes(tmp_path, kind, form):
     (note,) = unused_settings(policy.model.network)
     assert all(name in note for name in forced)
     assert not unused_settings(auto.from_pretrained(tmp_path / "plain"))
+
+
+@pytest.mark.parametrize(
+    ("stated", "noted"),
+    [
+        ({"temperature": 0.2, "top_k": 3}, "temperature=0.2, top_k=3"),
+        ({"temperature": 1.0, "top_k": 0, "top_p": 1.0}, None),  # as a policy is exported
+    ],
+)
+def test_stated_sampling_is_noted_where_it_changes_texts(tmp_path, stated, noted):
+    network = tiny_network("llama", len(build_tokenizer()))
+    policy = policy_of(network, tmp_path, do_sample=True, **stated)
+    notes = unused_settings(policy.model.network)
+    assert len(notes) == bool(noted)
+    assert all(f"not used: {noted}." in note for note in notes)
 
 
 def test_every_end_token_ends_an_answer_and_is_exported(tmp_path):
