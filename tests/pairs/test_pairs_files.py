@@ -225,6 +225,7 @@ TABLE = "prompt,chosen,rejected\nq,yes,no\n"
             json.dumps({"rows": [{"row_idx": 0, "row": ROWS[0], "truncated_cells": ["chosen"]}]}),
             "truncated_cells names .'chosen'.",
         ),
+        ("p.json", json.dumps({"data": ROWS, "more": ROWS}), "rows under data and under more"),
         ("p.jsonl", '{"prompt": "q", "chosen": Infinity, "rejected": "no"}', "chosen is inf"),
     ],
 )
@@ -233,6 +234,12 @@ def test_file_of_which_a_part_would_be_lost_is_refused(tmp_path, name, content, 
     path.write_text(content, encoding="utf-8")
     with pytest.raises(UsageError, match=expected):
         read_pairs(str(path), "x")
+
+
+def test_the_schema_of_a_document_is_not_taken_for_rows(tmp_path):
+    document = {"features": [{"name": "prompt", "type": "string"}], "rows": ROWS}
+    (tmp_path / "p.json").write_text(json.dumps(document))
+    assert len(read_pairs(str(tmp_path / "p.json"), "x").pairs) == len(ROWS)
 
 
 @pytest.mark.parametrize("name", ["p.parquet", "p.arrow"])

@@ -325,9 +325,22 @@ def test_setting_that_would_give_other_pairs_is_refused(tmp_path, row, settings,
         read(tmp_path, [row], **settings)
 
 
+def test_columns_about_a_row_are_no_part_of_its_prompt(tmp_path):
+    row = ROW | {"document": 3, "post": {"id": "a"}, "source": "web", "task": "qa", "user": "u1"}
+    assert texts(read(tmp_path, [row])) == PAIR
+
+
 @pytest.mark.parametrize(
     "other",
-    [{"context": "a passage"}, {"input": "a text"}, {"instruction": "sum up"}, {"question": "why"}],
+    [
+        {"context": "a passage"},
+        {"input": "a text"},
+        {"instruction": "sum up"},
+        {"question": "why"},
+        {"query": "why"},
+        {"passage": "a text"},
+        {"user_input": "a text"},
+    ],
 )
 def test_second_part_of_a_prompt_is_never_dropped(tmp_path, other):
     (name,) = other

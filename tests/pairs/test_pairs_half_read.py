@@ -49,6 +49,7 @@ def rows_of(row, count=20):
         {"prompt": "User: {}", **ANSWERS},
         {"prompt": "{}", "chosen": "### Response:\ngood", "rejected": "### Response:\nbad"},
         {"prompt": "{}", "chosen": "good<eos>", "rejected": "bad<eos>"},
+        {"prompt": "{}", "chosen": "good\n### Human: Thanks\n### Assistant: ok", "rejected": "bad"},
         {"prompt": "{}", "chosen": "good\nUser: Thanks\nAI: ok", "rejected": "bad"},
         {"prompt": "{}", "chosen": "good\n\nHuman: Thanks\n\nAssistant: ok", "rejected": "bad"},
         {"prompt": "Human: {}\nAssistant:", **ANSWERS},

@@ -61,9 +61,10 @@ def test_scores_that_contradict_the_sides(tmp_path, names):
     def rows(better, worse):
         return [row_of(i, **{good: better, bad: worse if i > 2 else better}) for i in ROWS]
 
-    path = write(tmp_path, rows(1.5, 4))
-    with pytest.raises(UsageError, match=rf"{bad} is above {good} in 9 of 9 rows, .*swapped"):
-        read_pairs(path, "kind")
+    for lower, higher in (("1.5", "10"), (1.5, 4)):  # also in a table without types
+        path = write(tmp_path, rows(lower, higher))
+        with pytest.raises(UsageError, match=rf"{bad} is above {good} in 9 of 9 rows, .*swapped"):
+            read_pairs(path, "kind")
     given = {"path": path, "columns": {"unused": good}}
     assert read_pairs(given, "kind").pairs[0].chosen == "a0"
     assert len(read_pairs(write(tmp_path, rows(4, 1.5)), "kind").pairs) == len(ROWS)

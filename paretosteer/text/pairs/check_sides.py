@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from paretosteer.text.pairs.compared_answers import FEWEST, two_answers
@@ -61,4 +62,7 @@ def _is_choice(value: Any) -> bool:
 
 
 def _number(value: Any) -> float | None:
+    if isinstance(value, str):  # of a table without types
+        with suppress(ValueError):
+            return float(value)
     return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from paretosteer.text.pairs.pair_source import Source
 
 _WRAPPERS = ("data", "rows", "examples", "instances", "records", "items")
+_SCHEMAS = ("features", "fields", "columns", "schema")  # beside the rows, what they consist of
 _SPLIT = re.compile(r"(train|test|valid|val|dev|eval)", re.IGNORECASE)
 _MESSAGE = ({"role", "content"}, {"from", "value"})
 
@@ -114,9 +115,17 @@ def _rows(document: Any, split: str | None) -> Iterable[Any]:
         return [dict(zip(document["columns"], row, strict=True)) for row in document["data"]]
     wrapped = [name for name in _WRAPPERS if _many(document.get(name))]
     if len(wrapped) == 1:
+        _check_alone(document, wrapped[0])
         rows = document[wrapped[0]]
         return [_unwrapped(row) if isinstance(row, Mapping) else row for row in rows]
     return _table(document) or [document]
+
+
+def _check_alone(document: Mapping[str, Any], name: str) -> None:
+    """Raise ValueError if a document has further rows beside those of this name."""
+    for other, rows in document.items():
+        if other not in (name, *_SCHEMAS) and isinstance(rows, list) and _many(rows):
+            raise ValueError(f"it holds rows under {name} and under {other}; keep one of them")
 
 
 def _splits(document: Any) -> list[str]:

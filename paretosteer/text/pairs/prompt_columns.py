@@ -11,6 +11,11 @@ from paretosteer.text.pairs.pair import LeftOut
 
 PROMPTS = ("prompt", "question", "instruction", "conversations", "context", "history", "input")
 SYSTEMS = ("system", "system_prompt")
+# Columns that hold the rest of a prompt where they hold text: what an instruction is about, say.
+_PARTS = (
+    *("query", "user_query", "user_input", "user_prompt", "user_message"),
+    *("passage", "document", "article", "paragraph", "post", "background", "premise"),
+)
 
 # Columns that may hold the whole dialogue beside a prompt that is its last question.
 _WHOLE = ("messages", "conversation", "dialogue", "dialog", "chat_history", "context_messages")
@@ -59,7 +64,8 @@ def prompt_of(row: Mapping[str, Any]) -> Dialogue:
         value = f"{text(value, name).strip()}\n\n{extra}"  # Alpaca
     earlier = _history(row) if name == "instruction" else ()
     prompt = (*earlier, *dialogue(value, name))
-    for other in PROMPTS:
+    parts = [part for part in _PARTS if isinstance(row.get(part), str)]
+    for other in (*PROMPTS, *parts):
         if other != name and not _within(row.get(other), other, prompt):
             raise _both(other, name)
     return with_system(row, prompt)

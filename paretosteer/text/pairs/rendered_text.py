@@ -32,7 +32,10 @@ _ASKS = re.compile(rf"^{_GAP}(human|user|prompter){_GAP}:", re.I | re.M)
 _ANSWERS = re.compile(rf"^{_GAP}({_MODEL}|system){_GAP}:", re.I | re.M)
 # An answer that begins with a template's mark, or after which a dialogue goes on.
 _BEGINS = re.compile(rf"\A\s*(({_MODEL}|system)\s*:|{_RESPONSE})", re.I)
-_FURTHER = re.compile(rf"\n{_GAP}\n{_GAP}(human|user|prompter){_GAP}:", re.I)
+_FURTHER = re.compile(
+    rf"\n{_GAP}(\n{_GAP}(human|user|prompter)|###{_GAP}(human|user|instruction|assistant)){_GAP}:",
+    re.I,
+)
 _SHOWN = 30  # characters
 
 
