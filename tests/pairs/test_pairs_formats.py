@@ -146,6 +146,12 @@ def test_rated_answers_are_compared_by_the_attribute_that_is_set(tmp_path):
         read(tmp_path, rows)
 
 
+def test_completions_without_their_ratings_are_refused(tmp_path):
+    row = {"instruction": "q", "completions": ["no", ""], "helpfulness": 3}
+    with pytest.raises(UsageError, match="completions is a list of str, expected a list of obj"):
+        read(tmp_path, [row], rating="helpfulness")
+
+
 def test_completions_with_annotations_are_compared(tmp_path):
     def completion(text, score):
         annotations = {"helpfulness": {"Rating": score}, "honesty": {"Rating": "N/A"}}

@@ -122,8 +122,13 @@ def attributes(row: Values) -> list[str]:
 def items(row: Values, name: str) -> list[Mapping[str, Any]]:
     """Objects in a column."""
     value = decoded(cell(row, name))
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+    if not isinstance(value, list):
         raise ValueError(f"{name} is {type(value).__name__}, expected a list of objects")
+    if others := [item for item in value if not isinstance(item, Mapping)]:
+        raise ValueError(
+            f"{name} is a list of {type(others[0]).__name__}, expected a list of objects that hold "
+            "an answer and its rating"
+        )
     if not value:
         raise LeftOut("empty")
     return value
