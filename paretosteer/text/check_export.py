@@ -106,7 +106,9 @@ def _same_texts(policy: TextPolicy, form: Form, folder: Path) -> bool:
     written = folder if form == "model" else folder / BASE
     if not written.is_dir():  # an adapter on the start model, whose tokenizer is in its own folder
         return True
-    return read_alike(policy.tokenizer, AutoTokenizer.from_pretrained(written))
+    return read_alike(
+        policy.tokenizer, AutoTokenizer.from_pretrained(written, trust_remote_code=False)
+    )
 
 
 def _check_decoding(policy: TextPolicy, network: Any) -> None:
