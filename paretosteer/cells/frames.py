@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.cell import Cell, find_cells
 from paretosteer.cells.changed_files import changed_files, warn_of_changes
+from paretosteer.cells.repeated_cells import settings_of, warn_of_repeats
 from paretosteer.cells.scores import read_scores, read_values
 from paretosteer.config.dotted_names import by_dotted_name
 from paretosteer.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Of a configuration, what does not describe the work.
-_NO_SETTINGS = {"sweep_dir", "command", "tracker", "overwrite", "report"}
 
 
 def load_cells(*dirs: str | os.PathLike[str], records: bool = False) -> "pd.DataFrame":
@@ -100,13 +98,16 @@ def _names(cell: Cell) -> dict[str, Any]:
 
 def _cell_row(cell: Cell, records: bool) -> dict[str, Any]:
     record = cell.record.as_dict() if cell.record else {}
-    settings = {key: value for key, value in cell.config.items() if key not in _NO_SETTINGS}
     row = {
         **_names(cell),
         "status": cell.status,
         "reason": cell.reason,
         "identity": record.get("identity", ""),
-        **{key: value for key, value in _flat(settings) if key not in ("method.name", "seed")},
+        **{
+            key: value
+            for key, value in _flat(settings_of(cell.config))
+            if key not in ("method.name", "seed")
+        },
         **dict(_flat({"cost": record.get("cost", {})})),
     }
     return row | {"record": record} if records else row
@@ -124,6 +125,7 @@ def _finished(dirs: tuple[str | os.PathLike[str], ...]) -> list[Cell]:
     if not cells:
         raise UsageError(f"{', '.join(map(str, dirs))}: no cell has scores; see `load_cells`")
     warn_of_changes((cell, changed_files(cell, ["scores.parquet"])) for cell in cells)
+    warn_of_repeats(cells)
     return cells
 
 

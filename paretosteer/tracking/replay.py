@@ -11,6 +11,7 @@ from paretosteer.cells.cell import Cell, find_cells
 from paretosteer.cells.cell_name import cell_title, tracking_key
 from paretosteer.cells.changed_files import change_of, changed_files
 from paretosteer.cells.config_yaml import CONFIG
+from paretosteer.cells.repeated_cells import warn_of_repeats
 from paretosteer.cells.scores import UnreadableError
 from paretosteer.config.schema import WandbTracking
 from paretosteer.errors import UsageError
@@ -45,6 +46,7 @@ def replay(sweep: Path, settings: WandbTracking) -> Iterator[Outcome]:
         raise UsageError(
             f"DIR: none of the {len(cells)} cells in {sweep} is finished; run the sweep again"
         )
+    warn_of_repeats(cell for cell in cells if cell.scored)
     settings = with_environment(settings, mode="offline")
     group = settings.group or sweep.resolve().name
     tracker = WandbTracker(settings.model_copy(update={"group": group}), upload=True)

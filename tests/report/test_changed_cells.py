@@ -17,6 +17,21 @@ def printing(*words: str) -> Callable[[Path], object]:
     return lambda folder: main([word.replace("{}", str(folder)) for word in words])
 
 
+@pytest.mark.parametrize("read", [load_points, load_scores])
+def test_cells_that_repeat_others_are_named(
+    read: Callable[[Path], object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A copy, or a run of the same settings by other code."""
+    cells = [write_cell(tmp_path, "clp", moved(0.1), grid=GRID, seed=seed) for seed in (0, 1)]
+    read(tmp_path)
+    assert "repeats" not in "".join(capsys.readouterr())
+    shutil.copytree(cells[0], tmp_path / "copy" / cells[0].name)
+    read(tmp_path)
+    said = "".join(capsys.readouterr())
+    assert said.count("repeats the settings and the seed of") == 1
+    assert str(cells[0]) in said and str(tmp_path / "copy") in said
+
+
 @pytest.mark.parametrize(
     "read",
     [
