@@ -17,6 +17,7 @@ from paretosteer.cells.repeated_cells import settings_of, warn_of_repeats
 from paretosteer.cells.scores import read_scores, read_values
 from paretosteer.config.dotted_names import by_dotted_name
 from paretosteer.errors import UsageError
+from paretosteer.runtime.progress import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,9 @@ def load_points(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    return pd.DataFrame(row for cell in _finished(dirs) for row in _point_rows(cell))
+    cells = _finished(dirs)
+    _warn_of_units(cells)
+    return pd.DataFrame(row for cell in cells for row in _point_rows(cell))
 
 
 def load_scores(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
@@ -127,6 +130,25 @@ def _finished(dirs: tuple[str | os.PathLike[str], ...]) -> list[Cell]:
     warn_of_changes((cell, changed_files(cell, ["scores.parquet"])) for cell in cells)
     warn_of_repeats(cells)
     return cells
+
+
+def _warn_of_units(cells: list[Cell]) -> None:
+    """Print one warning for cells whose names are the same and whose units are not."""
+    first: dict[tuple[Any, ...], Cell] = {}
+    others: list[tuple[Cell, Cell]] = []
+    for cell in cells:
+        names = cell.benchmark, cell.model, cell.fold, tuple(cell.results.objective_names)
+        other = first.setdefault(names, cell)
+        if other.results.normaliser != cell.results.normaliser:
+            others.append((cell, other))
+    if others:
+        cell, other = others[0]
+        more = f" ({len(others)} cells in all)" if others[1:] else ""
+        say(
+            f"warning: the values of {cell.path}{more} are in other units than those of "
+            f"{other.path}, though benchmark and model have the same names; their start models or "
+            "data differ"
+        )
 
 
 def _point_rows(cell: Cell) -> Iterator[dict[str, Any]]:

@@ -19,15 +19,20 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def warn_of_repeats(cells: Iterable[Cell]) -> None:
-    """Print a warning for every cell that repeats another one.
+    """Print one warning if cells repeat others.
 
     A report uses the better or later one of them; readers of single cells get both.
     """
     first: dict[str, Cell] = {}
+    repeats: list[tuple[Cell, Cell]] = []
     for cell in cells:
         other = first.setdefault(digest([settings_of(cell.config), cell.turn]), cell)
         if other is not cell:
-            say(
-                f"warning: {cell.path} repeats the settings and the seed of {other.path}, and both "
-                "are included; a report uses one of them"
-            )
+            repeats.append((cell, other))
+    if repeats:
+        cell, other = repeats[0]
+        more = f" ({len(repeats)} cells repeat another)" if repeats[1:] else ""
+        say(
+            f"warning: {cell.path} repeats the settings and the seed of {other.path}, and both are "
+            f"included{more}; a report uses one of them"
+        )

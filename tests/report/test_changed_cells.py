@@ -17,6 +17,26 @@ def printing(*words: str) -> Callable[[Path], object]:
     return lambda folder: main([word.replace("{}", str(folder)) for word in words])
 
 
+def test_points_in_other_units_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of two start models in folders of one name."""
+    cells = [
+        write_cell(
+            tmp_path,
+            method,
+            moved(0.1),
+            grid=GRID,
+            changes={"normaliser": {"mean": [0.0, 0.0], "std": [1.0, std]}},
+        )
+        for method, std in (("clp", 1.0), ("morl", 1.0), ("ric", 2.0), ("start", 2.0))
+    ]
+    load_points(*cells[:2])
+    assert "units" not in "".join(capsys.readouterr())
+    load_points(tmp_path)
+    assert "".join(capsys.readouterr()).count("are in other units") == 1
+
+
 @pytest.mark.parametrize("read", [load_points, load_scores])
 def test_cells_that_repeat_others_are_named(
     read: Callable[[Path], object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
