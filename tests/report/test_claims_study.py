@@ -34,7 +34,7 @@ def test_declarations() -> None:
     first = WORLDS["stories"]
     words = study.command("stories", first, first.sweeps[0], "models/small", quick=True).split()
     assert words[:2] == ["paretosteer", "sweep"]
-    assert "model.path=models/small" in words and "budget.steps=12" in words
+    assert "model.path=models/small" in words and "budget.steps=6" in words
 
 
 @pytest.mark.parametrize("world", WORLDS)
