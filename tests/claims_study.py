@@ -178,10 +178,20 @@ def keep(name: str, command: str, tables: Sequence[TableResult]) -> None:
     report = write_report([sweep_folder(name)], text_bytes=TEXT_BYTES)
     page = ["index.html"] if name == PAGED else []
     for file in ["leaderboard.csv", "leaderboard.md", *page]:
-        shutil.copyfile(report.folder / file, folder / file)
+        text = (report.folder / file).read_bytes().decode()
+        for path in _inputs(tables):  # of the machine, as its commands name them
+            text = text.replace(path, "…")
+        (folder / file).write_bytes(text.encode())
     found = [verdict for claim in CLAIMS if claim.world == name for verdict in judge(claim, tables)]
     content = {"command": command, "verdicts": [asdict(each) for each in found]}
     (folder / VERDICTS).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def _inputs(tables: Sequence[TableResult]) -> set[str]:
+    """Paths of the start models and data of which the cells of some tables were made."""
+    configs = [cell.config for each in tables for one in each.scored for cell in one.row.cells]
+    paths = [config[part].get("path") for config in configs for part in ("model", "benchmark")]
+    return {str(path) for path in paths if path}
 
 
 def page() -> str:

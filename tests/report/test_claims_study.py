@@ -182,3 +182,21 @@ def test_an_effect_that_hardly_differs_between_seeds_keeps_its_digits() -> None:
     tiny = study.Verdict("", 0.000474749, 0.000474734, 0.000474764, 5)
     assert study._numbers(tiny) == ("0.00047", "the same in every seed")
     assert study._numbers(study.Verdict("", 0.0, 0.0, 0.0, 5))[0] == "0.000"
+
+
+def test_kept_tables_name_no_path_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "RESULTS", tmp_path)
+    model = {"name": "hf", "path": "/elsewhere/models/small"}
+    for seed in (0, 1):
+        folder = study.sweep_folder(study.PAGED)
+        changes = {"command": f"paretosteer run model=hf model.path={model['path']} seed={seed}"}
+        write_cell(folder, "clp", moved(0.1), grid=GRID, seed=seed, changes=changes)
+    tables = study.tables_of(study.sweep_folder(study.PAGED))
+    configs = [cell.config for cell in tables[0].scored[0].row.cells]
+    for config in configs:
+        config["model"] = model
+    study.keep(study.PAGED, "…", tables)
+    page = (tmp_path / study.PAGED / "index.html").read_text()
+    assert "model.path=…" in page and model["path"] not in page
