@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.cells.cell import Cell, find_cells
+from paretosteer.cells.cells_alike import settings_of, warn_of_repeats, warn_of_units
 from paretosteer.cells.changed_files import changed_files, warn_of_changes
-from paretosteer.cells.repeated_cells import settings_of, warn_of_repeats
 from paretosteer.cells.scores import read_scores, read_values
 from paretosteer.config.dotted_names import by_dotted_name
 from paretosteer.errors import UsageError
-from paretosteer.runtime.progress import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +69,7 @@ def load_points(*dirs: str | os.PathLike[str]) -> "pd.DataFrame":
     import pandas as pd
 
     cells = _finished(dirs)
-    _warn_of_units(cells)
+    warn_of_units(cells)
     return pd.DataFrame(row for cell in cells for row in _point_rows(cell))
 
 
@@ -130,25 +129,6 @@ def _finished(dirs: tuple[str | os.PathLike[str], ...]) -> list[Cell]:
     warn_of_changes((cell, changed_files(cell, ["scores.parquet"])) for cell in cells)
     warn_of_repeats(cells)
     return cells
-
-
-def _warn_of_units(cells: list[Cell]) -> None:
-    """Print one warning for cells whose names are the same and whose units are not."""
-    first: dict[tuple[Any, ...], Cell] = {}
-    others: list[tuple[Cell, Cell]] = []
-    for cell in cells:
-        names = cell.benchmark, cell.model, cell.fold, tuple(cell.results.objective_names)
-        other = first.setdefault(names, cell)
-        if other.results.normaliser != cell.results.normaliser:
-            others.append((cell, other))
-    if others:
-        cell, other = others[0]
-        more = f" ({len(others)} cells in all)" if others[1:] else ""
-        say(
-            f"warning: the values of {cell.path}{more} are in other units than those of "
-            f"{other.path}, though benchmark and model have the same names; their start models or "
-            "data differ"
-        )
 
 
 def _point_rows(cell: Cell) -> Iterator[dict[str, Any]]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from paretosteer.cells.cell import Cell, find_cells
 from paretosteer.cells.cell_name import cell_title, tracking_key
+from paretosteer.cells.cells_alike import warn_of_repeats
 from paretosteer.cells.changed_files import change_of, changed_files
 from paretosteer.cells.config_yaml import CONFIG
-from paretosteer.cells.repeated_cells import warn_of_repeats
 from paretosteer.cells.scores import UnreadableError
 from paretosteer.config.schema import WandbTracking
 from paretosteer.errors import UsageError

@@ -36,12 +36,7 @@ from paretosteer.text.special_tokens import leave_bare, leave_open
 
 CONTROL = Control.soup([[1.4, -0.4]])
 TEXT = "Once upon a time, there was a cat."
-FORCED = {
-    "num_beams": 4,
-    "no_repeat_ngram_size": 2,
-    "repetition_penalty": 1.7,
-    "min_length": 5,
-}
+FORCED = {"num_beams": 4, "no_repeat_ngram_size": 2, "repetition_penalty": 1.7, "min_length": 5}
 
 
 def policy_of(network, folder: Path, length: int = 12, **generation) -> TextPolicy:

@@ -9,6 +9,7 @@ from typing import Any
 
 from paretosteer.text.pairs.compared_answers import FEWEST, two_answers
 from paretosteer.text.pairs.dialogue_sides import SIDES, Values
+from paretosteer.text.pairs.rated_answers import number
 
 _SCORE = re.compile("score|rating|reward", re.IGNORECASE)
 
@@ -62,7 +63,6 @@ def _is_choice(value: Any) -> bool:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, str):  # of a table without types
-        with suppress(ValueError):
-            return float(value)
-    return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    with suppress(ValueError):
+        return None if isinstance(value, bool) else number(value, "score")
+    return None

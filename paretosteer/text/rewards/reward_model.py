@@ -61,7 +61,7 @@ class RewardModel:
         if self.truncated:
             parts.append(
                 f"{self.truncated} of {self.read} texts exceeded the {self.max_length} tokens of "
-                f"its model and were cut{self._loss}"
+                f"its model and were cut{self._lost_first}"
             )
         if self.refused:
             parts.append(
@@ -71,7 +71,7 @@ class RewardModel:
         return f"{name}: {'; '.join(parts)}." if parts else None
 
     @property
-    def _loss(self) -> str:
+    def _lost_first(self) -> str:
         """What texts that are cut lose first, where that is the answer."""
         text = self.spec.template or self.form.text or "{prompt}{answer}"  # of a chat template
         if self.form.second or "{prompt}" not in text:
