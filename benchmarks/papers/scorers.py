@@ -13,6 +13,7 @@ import paretosteer.metrics
 from paretosteer.benchmarks.papers.task_items import Item
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.interfaces import Array
+from paretosteer.plugins import opened_files
 from paretosteer.plugins.local_modules import local_digests
 from paretosteer.storage.digest import digest, file_digest
 from paretosteer.text.rewards import (
@@ -185,6 +186,7 @@ class ByMetric:
 
         self.spec = spec
         try:
+            opened_files.watch()
             self.module = evaluate.load(str(spec.file.parent), keep_in_memory=True)
         except (ImportError, OSError) as error:
             reason = first_line(error)

@@ -26,7 +26,8 @@ from paretosteer.cells.shared_training import SharedTraining, find_shared, make_
 from paretosteer.cells.stage_files import write_checkpoint, write_json_lines, write_table
 from paretosteer.config.setting import Setting
 from paretosteer.errors import PLUGIN_ERRORS, UnsupportedError, stops_job
-from paretosteer.plugins.in_use import used
+from paretosteer.plugins import opened_files
+from paretosteer.plugins.in_use import opened, used
 from paretosteer.policies.sampling_engine import SamplingEngine
 from paretosteer.runtime import memory
 from paretosteer.runtime.accelerate_processes import accelerator, are_several, check_reachable
@@ -136,8 +137,7 @@ class CellRun:
         results = record_content.results(
             self.plan, self.state, self.method, self.benchmark, self.points
         )
-        for caveat in self.entries.caveats():
-            self.add_caveat(caveat)
+        self.add_caveats()
         results["notes"] = list(dict.fromkeys([*results["notes"], *self.caveats]))
         return self.record("ok", **results)
 
@@ -321,13 +321,20 @@ class CellRun:
 
     def finish(self, stage: str, files: list[str], facts: dict[str, Any]) -> None:
         """Mark a stage as finished and remove its pieces."""
-        for caveat in self.entries.caveats():
-            self.add_caveat(caveat)
+        self.add_caveats()
         # What was cut is counted in this process alone.
         caveats = dict.fromkeys([*self.caveats, *self.benchmark.scoring_notes])
         facts |= self.maker.facts | {"caveats": list(caveats)}
+        facts["opened"] = opened_files.digests(opened(self.config, self.folder))
         self.state.finish(stage, self.plan.digests[stage], files, facts)
         self.partial.clear(stage)
+
+    def add_caveats(self) -> None:
+        """Say what the record will note of entries of the cache and of files of plug-ins."""
+        for caveat in self.entries.caveats():
+            self.add_caveat(caveat)
+        if openers := opened(self.config, self.folder):
+            self.add_caveat(opened_files.note(openers))
 
     def add_caveat(self, caveat: str) -> None:
         """Say once what the record will note."""

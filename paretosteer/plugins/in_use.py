@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from paretosteer.errors import UsageError
-from paretosteer.plugins import conf_files, registry
+from paretosteer.plugins import conf_files, opened_files, registry
+from paretosteer.storage.cache import root
 from paretosteer.storage.digest import digest, file_digest
 
 if TYPE_CHECKING:
@@ -94,6 +95,12 @@ def kind_versions(config: CellConfig) -> dict[str, str]:
 def digests(plugins: Sequence[registry.Offer]) -> dict[str, str]:
     """Digest of the code of every plug-in, by part of the cell."""
     return {_part(offer): offer.digest or _package_digest(offer.module) for offer in plugins}
+
+
+def opened(config: CellConfig, folder: Path) -> dict[str, str]:
+    """Files that a cell's plug-ins opened and that are not part of its identity, with those."""
+    files = [str(offer.path) for offer in used(config) if offer.path]
+    return opened_files.opened(files, own=[str(folder), str(root())])
 
 
 def need(folder: Path, plugins: Mapping[str, str]) -> None:

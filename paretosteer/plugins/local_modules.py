@@ -38,17 +38,46 @@ def local_digests(source: bytes, folder: Path) -> dict[str, str]:
 
 
 def shadowed(source: bytes, folder: Path) -> str:
-    """Message on an import that is another module than the one of its name in the folder."""
-    for name in sorted(_imported(ast.parse(source))):
-        beside = [folder / f"{name}.py", folder / name / "__init__.py"]
-        if not any(path.is_file() for path in beside):
+    """Message on an import that is another module than the one of its name in the folder.
+
+    Also on those of modules in the folder that it imports, by a name that both have.
+    """
+    seen: set[str] = set()
+    sources = [source]
+    while sources:
+        try:
+            names = _imported(ast.parse(sources.pop())) - seen
+        except (SyntaxError, ValueError):  # a helper that cannot be imported either
             continue
-        module = sys.modules.get(name)  # absent where a function imports it later
-        spec = module.__spec__ if module else _spec(name)
-        found = spec.origin if spec and spec.origin else "built in"
-        if Path(found).resolve() not in [path.resolve() for path in beside]:
-            return f"its import {name!r} is not the one beside it, but {found}; rename {name!r}"
+        seen |= names
+        for name in sorted(names):
+            beside = [folder / f"{name}.py", folder / name / "__init__.py"]
+            files = [path for path in beside if path.is_file()]
+            found = _place(name)
+            if not files and not _is_installed(name, found):  # a package without __init__.py
+                beside, files = [folder / name], list((folder / name).rglob("*.py"))
+            if files and found.resolve() not in [path.resolve() for path in beside]:
+                return f"its import {name!r} is not the one beside it, but {found}; rename {name!r}"
+            sources += [path.read_bytes() for path in files]
     return ""
+
+
+def _place(name: str) -> Path:
+    """File of a module that is imported, or will be; the first folder of one without a file."""
+    module = sys.modules.get(name)  # absent where a function imports it later
+    spec = module.__spec__ if module else _spec(name)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return Path((spec and spec.origin) or (folders[0] if folders else "built in"))
+
+
+def _is_installed(name: str, path: Path) -> bool:
+    """True for a module of Python or of an installed package."""
+    top = path.parent.parent if path.name == "__init__.py" else path.parent
+    return name in sys.stdlib_module_names or _has_packages(top)
+
+
+def _has_packages(folder: Path) -> bool:
+    return next(folder.glob("*.dist-info"), None) is not None
 
 
 def _imported(tree: ast.Module) -> set[str]:
@@ -80,7 +109,7 @@ def _files(name: str) -> Iterator[tuple[str, Path]]:
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
     single = [Path(spec.origin)] if spec.has_location and spec.origin and not folders else []
     for place in (*folders, *single):
-        if next(place.parent.glob("*.dist-info"), None):  # a folder of installed packages
+        if _has_packages(place.parent):
             continue
         for path in sorted(place.rglob("*.py")) if place in folders else [place]:
             yield path.relative_to(place.parent).as_posix(), path

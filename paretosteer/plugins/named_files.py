@@ -31,7 +31,8 @@ def named_files(tree: ast.Module, folder: Path) -> dict[str, Path]:
     found = {}
     for name in names:
         if "." in name or "/" in name:
-            places = (place / name for place in (folder, Path.cwd()))
+            own = Path.home() / name[2:] if name.startswith("~/") else name
+            places = (place / own for place in (folder, Path.cwd()))
             if file := next((place for place in places if place.is_file()), None):
                 found[name] = file
     return found

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, first_line, line_in
+from paretosteer.plugins import opened_files
 from paretosteer.plugins.checks import CHECKS, fault
 from paretosteer.plugins.local_modules import local_digests, shadowed
 from paretosteer.storage.digest import digest as content_digest
@@ -114,6 +115,7 @@ def _read(path: str) -> PluginFile:
     folder = Path(path).parent
     if str(folder) not in sys.path:
         sys.path.append(str(folder))  # last, so that a file beside replaces no installed module
+    opened_files.watch(path)
     try:
         exec(compile(source, path, "exec", dont_inherit=True), vars(module))
     except PLUGIN_ERRORS as error:

@@ -216,6 +216,41 @@ def test_a_module_beside_a_file_that_is_not_the_imported_one(
 
 
 @pytest.mark.parametrize(
+    ("helpers", "source", "name"),
+    [
+        (["own_lib/w.py"], "from own_lib import w\n", "own_lib"),  # without __init__.py
+        (["own_lib/w.py"], "def one():\n    import own_lib.w\n", "own_lib"),
+        (["own_words.py", "own_{}.py"], "def one():\n    import own_{}\n", "own_words"),
+        (["own_words.py", "own_{}/__init__.py"], "import own_{}\n", "own_words"),
+        (["own_words/w.py", "own_{}/w.py"], "import own_{}.w\n", "own_words"),
+    ],
+)
+def test_modules_of_two_files_with_one_name(
+    site: Path, monkeypatch: pytest.MonkeyPatch, helpers: list[str], source: str, name: str
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for place in ("one", "two"):
+        for helper in helpers:
+            path = site / place / helper.format(place)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("def late():\n    import own_words\n" if "{}" in helper else "")
+        offer = METRIC.replace('"spread"', f'"{place}"')
+        offer += f'paretosteer_plugins = {{"metrics": {{"{place}": SPREAD}}}}\n'
+        (site / place / f"{place}.py").write_text(source.format(place) + offer)
+    single_files.add([str(site / "one" / "one.py")])
+    with pytest.raises(UsageError, match=f"'{name}' is not the one beside it, but .*one/{name}"):
+        single_files.add([str(site / "two" / "two.py")])
+
+
+def test_a_folder_beside_a_file_with_the_name_of_an_installed_package(file: Path) -> None:
+    (file.parent / "numpy").mkdir()
+    (file.parent / "numpy" / "prepare.py").write_text("")
+    file.write_text(file.read_text() + "import numpy\n")
+    single_files._read.cache_clear()
+    assert single_files.add([str(file)])
+
+
+@pytest.mark.parametrize(
     ("source", "edited"),
     [
         ('WORDS = Path(__file__).with_name("words.json").read_text()', "words.json"),
@@ -226,6 +261,7 @@ def test_a_module_beside_a_file_that_is_not_the_imported_one(
         ),
         ('WORDS = open(os.path.join("data", "words.json")).read()', "data/words.json"),
         ('WORDS = open(file="data/words.json").read()', "data/words.json"),
+        ('WORDS = Path("~/words.json").expanduser().read_text()', "words.json"),
         ('WORDS = Path("{folder}/words.json").read_text()', "words.json"),
         ("from own_tools import WORDS", "words.json"),
     ],
@@ -241,6 +277,7 @@ def test_changed_data_file_of_a_plug_in_is_other_code(
     (folder / "own_tools.py").write_text(reads)
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))
     writes = 'open("log.txt", "a").close()\n(Path(__file__).parent / "log.txt").write_text("")\n'
     start = f"import os\nfrom pathlib import Path\n{source.format(folder=folder)}\n{writes}"
     file.write_text(file.read_text() + start)

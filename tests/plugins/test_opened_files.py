@@ -1,0 +1,128 @@
+"""Files that a plug-in reads without naming them in its source."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paretosteer.plugins import opened_files, single_files
+from paretosteer.sweeps.compose import compose_cell
+from paretosteer.sweeps.sweep import PlannedCell, run_one
+
+OBJECTIVE = """
+import functools, importlib, os, tempfile
+from pathlib import Path
+
+from paretosteer import TextObjective
+
+BELOW = Path(__file__).parent.parent / "lists"
+
+
+{reads}
+
+
+def word(text):
+    return float(text.count(read()))
+
+
+WORD = TextObjective("word", "count", 0.0, "one word", "1", word)
+paretosteer_plugins = {{"objectives": {{"word": WORD}}}}
+"""
+LAZY = """
+@functools.cache
+def read():
+    name = "words"
+    return {}
+"""
+FOUND = {
+    "text of a format": LAZY.format('(BELOW / f"{name}.txt").read_text()'),
+    "variable": LAZY.format('open(os.environ["LIST"]).read()'),
+    "pattern": LAZY.format('next(BELOW.glob("w*")).read_bytes().decode()'),
+    "descriptor": LAZY.format('os.read(os.open(BELOW / (name + ".txt"), os.O_RDONLY), 9).decode()'),
+    "library": LAZY.format('str(__import__("numpy").loadtxt(BELOW / (name + ".txt"), dtype=str))'),
+    "import": 'TEXT = open(BELOW / ("words" + ".txt")).read()\ndef read():\n    return TEXT\n',
+}
+NOT_FOUND = {
+    "named": LAZY.format('(Path(__file__).parent / "own" / "words.txt").read_text()'),
+    "written before": LAZY.format(
+        "[(BELOW / (name + x)).write_text('a') for x in ('1', '2')] "
+        "and (BELOW / (name + '1')).read_text()"
+    ),
+}
+
+
+@pytest.fixture
+def plugin(site: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A plug-in file, with a list in another folder."""
+    monkeypatch.chdir(site)
+    for folder in (site.parent / "lists", site / "own"):
+        folder.mkdir()
+        (folder / "words.txt").write_text("a")
+    monkeypatch.setenv("LIST", str(site.parent / "lists" / "words.txt"))
+    monkeypatch.setattr(opened_files, "_openers", {})
+    monkeypatch.setattr(opened_files, "_accounted", set())
+    return site / "word.py"
+
+
+def _notes(plugin: Path, reads: str, *options: str) -> list[str]:
+    plugin.write_text(OBJECTIVE.format(reads=reads))
+    single_files._read.cache_clear()
+    single_files.add([str(plugin)])
+    words = ["method=start", "benchmark=stories", "budget=smoke", "seed=0"]
+    words += ["preferences.divisions=1", f"sweep_dir='{plugin.parent.parent / 'out'}'"]
+    objectives = "" if options else "benchmark.objectives=[word,positive]"
+    record = run_one(PlannedCell.of(compose_cell([*words, *filter(None, [objectives, *options])])))
+    assert record is not None and record.status == "ok", record
+    return [note for note in record.notes if "it does not name in its source" in note]
+
+
+@pytest.mark.parametrize("reads", FOUND.values(), ids=FOUND)
+def test_a_file_whose_path_is_computed_is_noted(plugin: Path, reads: str) -> None:
+    words = plugin.parent.parent / "lists" / "words.txt"
+    (note,) = _notes(plugin, reads)
+    assert note.startswith(f"{plugin} reads {words}, which")
+
+
+@pytest.mark.parametrize("reads", NOT_FOUND.values(), ids=NOT_FOUND)
+def test_files_that_are_known_or_its_own_are_not_noted(plugin: Path, reads: str) -> None:
+    assert not _notes(plugin, reads)
+
+
+def test_cells_without_the_plug_in_are_not_noted(plugin: Path) -> None:
+    assert _notes(plugin, FOUND["import"])
+    assert not _notes(plugin, FOUND["import"], "benchmark.objectives=[varied,positive]")
+
+
+def test_a_module_whose_name_is_computed_and_what_it_reads(plugin: Path) -> None:
+    plugin.with_name("own_lists.py").write_text(
+        "from pathlib import Path\nname = 'words'\n"
+        "TEXT = (Path(__file__).parent.parent / 'lists' / f'{name}.txt').read_text()\n"
+    )
+    opened_files._accounted.clear()  # as if another process had written it
+    (note,) = _notes(plugin, LAZY.format('importlib.import_module("own_" + "lists").TEXT'))
+    assert "own_lists.py" in note or "words.txt" in note
+    assert "(and 1 other file)" in note, note
+
+
+def test_a_later_process_keeps_the_note(plugin: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert _notes(plugin, FOUND["variable"])
+    (record,) = (plugin.parent.parent / "out").rglob("record.json")
+    record.unlink()  # as if the run was stopped before the report
+    code = (
+        "import sys; sys.argv[0] = 'paretosteer'\n"
+        "from paretosteer.commands.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    words = ["run", "--plugin", str(plugin), "method=start", "benchmark=stories", "budget=smoke"]
+    words += ["preferences.divisions=1", f"sweep_dir='{record.parents[3]}'"]
+    words += ["benchmark.objectives=[word,positive]"]
+    subprocess.run([sys.executable, "-c", code, *words], check=True)
+    assert "words.txt" in record.read_text()
+    words = plugin.parent.parent / "lists" / "words.txt"
+    capfd.readouterr()
+    _notes(plugin, FOUND["variable"])
+    assert "which has changed since" not in capfd.readouterr().err
+    words.write_text("the")
+    _notes(plugin, FOUND["variable"])
+    said = capfd.readouterr().err
+    assert f"finished before, reused\nstart seed 0: note: its plug-in reads {words}, which" in said
