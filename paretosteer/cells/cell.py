@@ -111,6 +111,8 @@ def find_cells(*dirs: str | os.PathLike[str]) -> list[Cell]:
 
 def cell_folders(*dirs: str | os.PathLike[str]) -> list[Path]:
     """Paths of the cells at or below the folders, as `find_cells`."""
+    if wrong := [each for each in dirs if not isinstance(each, str | os.PathLike)]:
+        raise UsageError(f"dirs: {wrong[0]!r} is not a path; give each folder as its own argument")
     folders = [Path(folder) for folder in dirs]
     for folder in folders:
         if not folder.is_dir():

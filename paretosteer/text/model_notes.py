@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ def model_notes(what: str, network: Any, tokenizer: Any, folder: str) -> list[st
     """Notes on what a folder states or holds besides what runs.
 
     That is code of the model's own, settings nobody reads, other weights, a second chat template,
-    a prefix that is absent, and files that a snapshot of the hub may lack.
+    special tokens of another tokenizer, a prefix that is absent, and files that a snapshot of the
+    hub may lack.
 
     `what` begins each sentence, such as "The start model".
     """
@@ -36,6 +38,8 @@ def model_notes(what: str, network: Any, tokenizer: Any, folder: str) -> list[st
             f"{what} has two chat templates; that of chat_template.jinja is used, not the one of "
             "tokenizer_config.json."
         )
+    if tokens := _other_tokens(Path(folder), tokenizer):
+        notes.append(f"{what} states special tokens that its tokenizer does not use: {tokens}.")
     if lacking := _incomplete(Path(folder)):
         notes.append(f"{what} is a snapshot in the hub's cache {lacking}.")
     return [*notes, *prefix_note(what, read_about(Path(folder), what))]
@@ -91,3 +95,27 @@ def _two_templates(folder: Path) -> bool:
         return False
     inside = read_model_json(config).get("chat_template")
     return isinstance(inside, str) and inside.strip() != alone.read_text(encoding="utf-8").strip()
+
+
+def _other_tokens(folder: Path, tokenizer: Any) -> str:
+    """Special tokens that files of a folder state and the tokenizer does not use."""
+    found = []
+    for path in (folder / "tokenizer_config.json", folder / "special_tokens_map.json"):
+        for name, stated in _json(path).items():
+            token = stated.get("content") if isinstance(stated, dict) else stated
+            used = getattr(tokenizer, name, None) if name.endswith("_token") else None
+            # Padding is masked, whatever its token.
+            if name != "pad_token" and isinstance(token, str) and used and token != used:
+                found.append(f"{name} {token!r} of {path.name} ({used!r} is used)")
+    for token, number in _json(folder / "added_tokens.json").items():
+        if (used := tokenizer.convert_tokens_to_ids(token)) != number:
+            found.append(f"{token!r} as {number} of added_tokens.json ({used} is used)")
+    return _listed(found)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """Content of a file that may be absent, or that transformers does not read either."""
+    with suppress(OSError, ValueError):
+        content = read_model_json(path)
+        return content if isinstance(content, dict) else {}
+    return {}

@@ -8,6 +8,7 @@ from small_model import write_model
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
+    AutoTokenizer,
     Cohere2Config,
     Cohere2ForCausalLM,
 )
@@ -130,6 +131,36 @@ def test_two_chat_templates_are_noted(tmp_path):
         (folder / "tokenizer_config.json").write_text(json.dumps(stated))
         found = model_notes("The start model", network, None, str(folder))
         assert len(found) == count and all("two chat templates" in note for note in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "expected"),
+    [
+        (
+            "special_tokens_map.json",
+            {"eos_token": "cat"},
+            "eos_token '[eos]' of tokenizer_config.json ('cat' is used)",
+        ),
+        ("special_tokens_map.json", {"bos_token": {"content": "cat"}}, "bos_token '[bos]' of"),
+        ("special_tokens_map.json", {"eos_token": "[eos]", "pad_token": "cat"}, None),
+        ("added_tokens.json", {"[eos]": 7}, "'[eos]' as 7 of"),
+        ("added_tokens.json", {"<more>": 7}, "'<more>' as 7 of"),
+        ("special_tokens_map.json", {"more": "cat"}, None),
+    ],
+)
+def test_special_tokens_of_older_formats_are_noted(tmp_path, name, stated, expected):
+    folder = write_model(tmp_path / "model")
+    network = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert (tokenizer.eos_token, model_notes("It", network, tokenizer, str(folder))) == (
+        "[eos]",
+        [],
+    )
+    (folder / name).write_text(json.dumps(stated))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    found = model_notes("The start model", network, tokenizer, str(folder))
+    begin = f"The start model states special tokens that its tokenizer does not use: {expected}"
+    assert [note.startswith(begin) for note in found] == ([True] if expected else [])
 
 
 def test_other_weights_in_the_folder_are_noted(tmp_path):
