@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,6 +28,8 @@ from paretosteer.text.rewards.reward_spec import OF_SEGMENTS
 
 if TYPE_CHECKING:
     import torch
+
+_EACH = "use_aggregator"  # False for one value per prediction
 
 # Settings that belong to the weights of one reward model.
 _SCORED = (
@@ -194,6 +197,14 @@ class ByMetric:
                 f"{spec.option}.metric: {spec.metric!r} cannot be loaded ({reason}); "
                 "install its requirements: pip install 'paretosteer[rouge]'"
             ) from None
+        inputs = inspect.signature(self.module._compute).parameters
+        if _EACH not in inputs and not any(
+            each.kind == each.VAR_KEYWORD for each in inputs.values()
+        ):
+            raise UsageError(
+                f"{spec.option}.metric: {spec.metric!r} does not take {_EACH}=False; add it to its "
+                "_compute, and return one value per prediction for it"
+            )
 
     def refusal(self, item: Item) -> str | None:
         return None
@@ -206,7 +217,7 @@ class ByMetric:
             values = self.module.compute(
                 predictions=[answers[row] for row in rows],
                 references=[items[row].reference for row in rows],
-                use_aggregator=False,
+                **{_EACH: False},
             )
             scores[rows] = values[self.spec.key]
         return scores

@@ -293,7 +293,11 @@ def _check_model(cell: Cell, plan: CellPlan) -> None:
             f"{plan.config.benchmark.name}; run the cell again"
         )
     if Path(where).exists():
-        problem = f"{where!r} is not the start model that {cell.path} was trained on"
+        # The digest also covers the prompts and reward models of some benchmarks.
+        problem = (
+            f"{where!r}, or the data or reward models of {plan.config.benchmark.name}, are not "
+            f"those that {cell.path} was trained on; restore them, or"
+        )
     else:
-        problem = f"the folder {where!r} with the start model of {cell.path} does not exist"
-    raise UsageError(f"model.path: {problem}; pass its path with --model")
+        problem = f"the folder {where!r} with the start model of {cell.path} does not exist;"
+    raise UsageError(f"model.path: {problem} pass the path of the start model with --model")

@@ -1,6 +1,7 @@
 """Objectives against the published code's own way to call their models, and to ROUGE itself."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -198,3 +199,25 @@ def test_published_settings_that_score_another_model_are_noted():
     assert note({"sign": -1}) is None
     merged = {**published, "path": "/mine", "std": 1.0}  # as Hydra gives a new path
     assert note(merged).endswith("(form 'pair', mean 0.5).")
+
+
+@pytest.mark.parametrize("arguments", ["use_aggregator=False", "**options", ""])
+def test_a_metric_must_give_one_value_per_prediction(tmp_path, arguments):
+    folder = tmp_path / "length"
+    folder.mkdir()
+    (folder / "length.py").write_text(
+        "import datasets\nimport evaluate\n\n\nclass Length(evaluate.Metric):\n"
+        "    def _info(self):\n"
+        "        features = {n: datasets.Value('string') for n in ('predictions', 'references')}\n"
+        "        return evaluate.MetricInfo('', '', '', datasets.Features(features))\n\n"
+        f"    def _compute(self, predictions, references, {arguments}):\n"
+        "        return {'length': [len(text) for text in predictions]}\n"
+    )
+    spec = spec_of("rouge", {"metric": str(folder), "key": "length"}, {})
+    if arguments:
+        row = SimpleNamespace(reference="one")
+        scorer = load_scorer(spec, torch.device("cpu"))
+        assert scorer.score([row, row], ["four", "no"]).tolist() == [4, 2]
+    else:
+        with pytest.raises(UsageError, match=r"does not take use_aggregator=False; add it to its"):
+            load_scorer(spec, torch.device("cpu"))
