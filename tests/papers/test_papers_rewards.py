@@ -209,7 +209,8 @@ def test_a_metric_must_give_one_value_per_prediction(tmp_path, arguments):
         "import datasets\nimport evaluate\n\n\nclass Length(evaluate.Metric):\n"
         "    def _info(self):\n"
         "        features = {n: datasets.Value('string') for n in ('predictions', 'references')}\n"
-        "        return evaluate.MetricInfo('', '', '', datasets.Features(features))\n\n"
+        "        return evaluate.MetricInfo("
+        "features=datasets.Features(features), description='', citation='')\n\n"
         f"    def _compute(self, predictions, references, {arguments}):\n"
         "        return {'length': [len(text) for text in predictions]}\n"
     )
