@@ -15,7 +15,7 @@ from paretosteer.benchmarks.papers.task_items import Item
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.interfaces import Array
 from paretosteer.plugins import opened_files
-from paretosteer.plugins.local_modules import local_digests
+from paretosteer.plugins.local_modules import folder_digests
 from paretosteer.storage.digest import digest, file_digest
 from paretosteer.text.rewards import (
     RewardModel,
@@ -94,9 +94,7 @@ class MetricSpec:
             for path in folder.rglob("*")
             if path.is_file() and path.parent.name != "__pycache__"
         }
-        for path in folder.rglob("*.py"):
-            found |= local_digests(path.read_bytes(), path.parent)
-        return found
+        return found | folder_digests(folder)
 
 
 Spec = RewardSpec | MetricSpec

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from paretosteer.errors import UsageError
 from paretosteer.plugins import conf_files, opened_files, registry
+from paretosteer.plugins.local_modules import local_digests
 from paretosteer.storage.cache import root
 from paretosteer.storage.digest import digest, file_digest
 
@@ -151,12 +152,18 @@ def _part(offer: registry.Offer) -> str:
 
 @cache
 def _package_digest(module: str) -> str:
-    """Joint digest of the Python files of a module's top-level package; empty if it is missing."""
+    """Joint digest of a module's top-level package and of what it imports; empty if missing."""
     spec = registry.locate(module.partition(".")[0])
     roots = [Path(location) for location in (spec and spec.submodule_search_locations) or ()]
     files = {
-        path.relative_to(root).as_posix(): path for root in roots for path in root.rglob("*.py")
+        path.relative_to(root).as_posix(): path
+        for root in roots
+        for path in root.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
     }
     if spec and spec.origin and not roots:  # a single module
         files = {module: Path(spec.origin)}
-    return digest({name: file_digest(path) for name, path in files.items()})
+    found = {name: file_digest(path) for name, path in files.items()}
+    for path in [path for path in files.values() if path.suffix == ".py"]:
+        found |= local_digests(path.read_bytes(), path.parent)
+    return digest(found)

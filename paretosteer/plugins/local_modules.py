@@ -1,23 +1,29 @@
-"""Files of the user's own that a plug-in file imports or names, such as `helpers.py` beside it."""
+"""What a plug-in file imports or names: modules and data of the user's own, packages, variables."""
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.machinery import ModuleSpec
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 from paretosteer.plugins.named_files import named_files
-from paretosteer.storage.digest import file_digest, input_digest
+from paretosteer.plugins.named_variables import named_variables
+from paretosteer.runtime.libraries import library_versions
+from paretosteer.storage.digest import digest, file_digest, input_digest
 
 
 def local_digests(source: bytes, folder: Path) -> dict[str, str]:
     """Digest of every file that a plug-in file imports or names, directly or by what it imports.
 
+    Also the versions of installed packages that it imports, as far as records do not state them
+    anyway, and digests of the environment variables that it reads.
+
     Read from the source and not from the modules loaded, which differ between processes: an import
-    or a file whose name is computed is missed. Modules of Python and of installed packages, which
-    have versions, are left out.
+    or a file whose name is computed is missed.
     """
     found: dict[str, str] = {}
     seen: set[str] = set()
@@ -29,11 +35,21 @@ def local_digests(source: bytes, folder: Path) -> dict[str, str]:
         except (SyntaxError, ValueError):  # not Python
             continue
         found |= {name: input_digest(file) for name, file in named_files(tree, place).items()}
+        found |= {f"${name}": digest(value) for name, value in named_variables(tree).items()}
         for name in sorted(_imported(tree) - seen):
             seen.add(name)
             for key, path in _files(name):
                 found[key] = file_digest(path)
                 sources.append((path.read_bytes(), path.parent))
+            found |= _versions(name)
+    return found
+
+
+def folder_digests(folder: Path) -> dict[str, str]:
+    """`local_digests` of all Python files at or below a folder."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.rglob("*.py")):
+        found |= local_digests(path.read_bytes(), path.parent)
     return found
 
 
@@ -113,6 +129,27 @@ def _files(name: str) -> Iterator[tuple[str, Path]]:
             continue
         for path in sorted(place.rglob("*.py")) if place in folders else [place]:
             yield path.relative_to(place.parent).as_posix(), path
+
+
+def _versions(name: str) -> dict[str, str]:
+    """Versions of the installed packages that give a module, without those in every record."""
+    if name in sys.stdlib_module_names or name in _recorded() or (spec := _spec(name)) is None:
+        return {}
+    places = [*(spec.submodule_search_locations or ()), *filter(None, [spec.origin])]
+    if not any(_has_packages(Path(place).parent) for place in places):
+        return {}
+    return {f"{each} (version)": version(each) for each in _distributions().get(name, ())}
+
+
+@cache
+def _recorded() -> set[str]:
+    """Modules whose packages' versions are in every record."""
+    return {name.replace("-", "_") for name in library_versions()}
+
+
+@cache
+def _distributions() -> Mapping[str, Sequence[str]]:
+    return packages_distributions()
 
 
 def _spec(name: str) -> ModuleSpec | None:

@@ -55,6 +55,11 @@ def redact(text: str) -> str:
     return _SHAPE.sub(lambda found: "".join(filter(None, found.groups())) + _HIDDEN, text)
 
 
+def is_secret_name(variable: str) -> bool:
+    """True for an environment variable that holds a secret, such as WANDB_API_KEY."""
+    return _VARIABLE.search(variable) is not None
+
+
 def holds_secret(text: str) -> bool:
     """True if a text holds a secret."""
     return redact(text) != text
@@ -62,5 +67,5 @@ def holds_secret(text: str) -> bool:
 
 def _values() -> list[str]:
     """Secrets in the environment, the longest first: one may be part of another."""
-    named = (value for name, value in os.environ.items() if _VARIABLE.search(name))
+    named = (value for name, value in os.environ.items() if is_secret_name(name))
     return sorted({value for value in named if len(value) >= _SHORTEST}, key=len, reverse=True)

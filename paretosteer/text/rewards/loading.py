@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from paretosteer.errors import UsageError, did_you_mean, first_line
+from paretosteer.plugins import opened_files
 from paretosteer.text.chat_template import has_template
 from paretosteer.text.load_weights import load_weights, placed
 from paretosteer.text.model import set_padding
@@ -157,6 +158,7 @@ def _check_separator(spec: RewardSpec, tokenizer: Any) -> None:
 def _tokenizer(spec: RewardSpec, folder: str) -> Any:
     trusted = is_trusted(spec.path)
     if trusted:
+        opened_files.watch()  # the code may read files that its source does not name
         refuse_foreign_code(folder, f"{spec.option}.path")
     tokenizer = read_tokenizer(folder, f"{spec.option}.path", trusted)
     # Without trust, transformers takes its class of the same type.
@@ -174,6 +176,7 @@ def _network(spec: RewardSpec, folder: str) -> Any:
 
     trusted = is_trusted(spec.path)
     if trusted:
+        opened_files.watch()  # the code may read files that its source does not name
         refuse_foreign_code(folder, f"{spec.option}.path")
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
     by_token = spec.form == "segments" and _labels_tokens(config)

@@ -6,11 +6,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from paretosteer.errors import UsageError, did_you_mean
+from paretosteer.plugins.local_modules import folder_digests
 from paretosteer.storage.digest import digest
-from paretosteer.text.model_source import model_digest
+from paretosteer.text.model_source import model_digest, model_folder
 from paretosteer.text.rewards.input_forms import FORMS
 from paretosteer.text.rewards.remote_code import is_trusted
 
@@ -151,7 +153,9 @@ def reward_digest(spec: RewardSpec) -> str:
     """
     settings = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name not in _NAMES}
     content = model_digest(spec.path, f"{spec.option}.path", spec.revision)
-    code = {"own code": True} if is_trusted(spec.path) else {}
+    code: dict[str, Any] = {}
+    if is_trusted(spec.path):
+        code["own code"] = folder_digests(Path(model_folder(spec.path, spec.option, spec.revision)))
     versions = {"version": REWARDS_VERSION}
     return digest({"content": content, "settings": settings, **code, **versions})
 
