@@ -15,6 +15,8 @@ from paretosteer.plugins.named_variables import named_variables
 from paretosteer.runtime.libraries import library_versions
 from paretosteer.storage.digest import digest, file_digest, input_digest
 
+_CODE = {".py", ".so", ".pyd"}
+
 
 def local_digests(source: bytes, folder: Path) -> dict[str, str]:
     """Digest of every file that a plug-in file imports or names, directly or by what it imports.
@@ -117,7 +119,7 @@ def _is_import(function: ast.expr) -> bool:
 
 
 def _files(name: str) -> Iterator[tuple[str, Path]]:
-    """Python files of a top-level module, by their names in it."""
+    """Files of code of a top-level module, by their names in it."""
     if name in sys.stdlib_module_names or name == "paretosteer":
         return
     if (spec := _spec(name)) is None:
@@ -127,8 +129,12 @@ def _files(name: str) -> Iterator[tuple[str, Path]]:
     for place in (*folders, *single):
         if _has_packages(place.parent):
             continue
-        for path in sorted(place.rglob("*.py")) if place in folders else [place]:
-            yield path.relative_to(place.parent).as_posix(), path
+        if archive := next((path for path in place.parents if path.is_file()), None):
+            yield archive.name, archive  # such as a zip file on the path
+            continue
+        for path in sorted(place.rglob("*")) if place in folders else [place]:
+            if path.suffix in _CODE:
+                yield path.relative_to(place.parent).as_posix(), path
 
 
 def _versions(name: str) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """What else the code of a plug-in depends on: environment variables and installed packages."""
 
 import sys
+import zipfile
+import zipimport
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,22 @@ def test_code_of_a_trusted_reward_model_covers_what_it_imports_and_reads(
     words.write_text("3\n")
     assert reward_digest(RewardSpec.of(str(folder), "calm")) == untrusted
     assert len(found | {untrusted}) == 4
+
+
+@pytest.mark.parametrize("place", ["own_zipped.py", "own_zipped/__init__.py", "own_zipped/more.py"])
+def test_modules_in_a_zip_file_are_part_of_the_code(
+    place: str, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = site / "modules.zip"
+    monkeypatch.syspath_prepend(archive)
+    found = []
+    for text in ("ONE = 1", "ONE = 2"):
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr(place, text)
+            if place.endswith("more.py"):
+                file.writestr("own_zipped/__init__.py", "")
+        sys.path_importer_cache.clear()
+        zipimport._zip_directory_cache.clear()
+        found.append(local_digests(b"import own_zipped", site))
+    assert found[0] != found[1]
+    assert [*found[0]] == ["modules.zip"]
