@@ -42,12 +42,14 @@ def opened(used: Collection[str], own: Collection[str]) -> dict[str, str]:
 
     Files in our `own` folders are left out, and those that this process wrote.
     """
+    sources = {os.path.realpath(each) for each in _plugins}  # `inspect` reads them, for example
     folders = tuple(os.path.realpath(each) + os.sep for each in own)
     return {
         path: opener
         for path, opener in sorted(_openers.items())
         if (opener in used or opener not in _plugins)
         and path not in _accounted
+        and path not in sources
         and not path.startswith(folders)
         and Path(path).is_file()
     }

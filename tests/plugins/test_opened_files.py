@@ -45,6 +45,7 @@ FOUND = {
 }
 NOT_FOUND = {
     "named": LAZY.format('(Path(__file__).parent / "own" / "words.txt").read_text()'),
+    "its own source": LAZY.format('__import__("inspect").getsource(word)[:1]'),
     "written before": LAZY.format(
         "[(BELOW / (name + x)).write_text('a') for x in ('1', '2')] "
         "and (BELOW / (name + '1')).read_text()"
