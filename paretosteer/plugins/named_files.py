@@ -13,29 +13,34 @@ WRITES = ("write_text", "write_bytes", "touch", "unlink", "mkdir")
 def named_files(tree: ast.Module, folder: Path) -> dict[str, Path]:
     """Existing files that the strings in a source name, by these strings.
 
-    Paths are relative to the source's folder or to the working directory. Strings that are joined
-    by `/` or in a call, as in `Path(__file__).parent / "data" / "words.json"`, are one path, also
-    below a folder that another string names. A name that is computed is missed. Files that the
-    source opens for writing are left out.
+    Paths are relative to the source's folder, to one of the two above, or to the working directory.
+    Strings that are joined by `/` or in a call, as in `Path(__file__).parent / "data" /
+    "words.json"`, are one path, also below a folder that another string names. A string that begins
+    with a slash may follow a folder, as in `f"{here}/words.json"`. A name that is computed is
+    missed. Files that the source opens for writing are left out.
     """
     written = {id(node) for call in ast.walk(tree) for node in _written(call)}
-    paths = {
+    strings = {
         path
         for node in ast.walk(tree)
         if id(node) not in written
         for path in _paths(node)
         if len(path) <= LONGEST and path.isprintable()
     }
-    below = ["", *sorted(path for path in paths if (folder / path).is_dir())]
-    names = [f"{start}/{path}" if start else path for start in below for path in sorted(paths)]
+    below = ["", *sorted(path for path in strings if (folder / path).is_dir())]
+    names = [f"{start}/{path}" if start else path for start in below for path in sorted(strings)]
+    places = [folder, *list(folder.parents)[:2], Path.cwd()]
     found = {}
     for name in names:
         if "." in name or "/" in name:
-            own = Path.home() / name[2:] if name.startswith("~/") else name
-            places = (place / own for place in (folder, Path.cwd()))
-            if file := next((place for place in places if place.is_file()), None):
+            paths = [place / own for own in (_absolute(name), name.lstrip("/")) for place in places]
+            if file := next((path for path in paths if path.is_file()), None):
                 found[name] = file
     return found
+
+
+def _absolute(name: str) -> Path:
+    return Path.home() / name[2:] if name.startswith("~/") else Path(name)
 
 
 def _paths(node: ast.AST) -> Iterator[str]:

@@ -261,6 +261,10 @@ def test_a_folder_beside_a_file_with_the_name_of_an_installed_package(file: Path
         ),
         ('WORDS = open(os.path.join("data", "words.json")).read()', "data/words.json"),
         ('WORDS = open(file="data/words.json").read()', "data/words.json"),
+        ('WORDS = (Path(__file__).parents[1] / "above.json").read_text()', "../above.json"),
+        ('WORDS = (Path(__file__).parent.parent / "above.json").open().read()', "../above.json"),
+        ('WORDS = open(str(Path(__file__).parent) + "/words.json").read()', "words.json"),
+        ('HERE = Path(__file__).parent\nWORDS = open(f"{{HERE}}/words.json").read()', "words.json"),
         ('WORDS = Path("~/words.json").expanduser().read_text()', "words.json"),
         ('WORDS = Path("{folder}/words.json").read_text()', "words.json"),
         ("from own_tools import WORDS", "words.json"),
@@ -271,7 +275,7 @@ def test_changed_data_file_of_a_plug_in_is_other_code(
 ) -> None:
     folder = file.parent
     (folder / "data").mkdir()
-    for name in ("words.json", "data/words.json", "other.json", "log.txt"):
+    for name in ("words.json", "data/words.json", "other.json", "log.txt", "../above.json"):
         (folder / name).write_text("[1]")
     reads = 'from pathlib import Path\nWORDS = Path(__file__).with_name("words.json").read_text()\n'
     (folder / "own_tools.py").write_text(reads)
