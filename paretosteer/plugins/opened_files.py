@@ -11,8 +11,9 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -106,7 +107,7 @@ def _see(path: str, flags: int, frame: FrameType) -> None:
     while frames and (name := frames[0].f_code.co_filename).startswith("<"):
         importing |= name.startswith("<frozen importlib")
         frames.pop(0)
-    if frames and frames[0].f_code is file_digest.__code__:
+    if frames and (frames[0].f_code is file_digest.__code__ or _makes_key(frames)):
         _accounted.add(path)
         return
     if not frames or _is_core(frames[0]) or not any(map(_is_core, frames)):
@@ -127,6 +128,12 @@ def _callers(frame: FrameType | None) -> Iterator[FrameType]:
 
 def _is_core(frame: FrameType) -> bool:
     return f"{frame.f_globals.get('__name__')}.".startswith("paretosteer.")
+
+
+def _makes_key(frames: Sequence[FrameType]) -> bool:
+    """True in a plug-in's own part of the cell's identity."""
+    user = takewhile(lambda frame: not _is_core(frame), frames)
+    return any(frame.f_code.co_name in ("content_key", "model_key") for frame in user)
 
 
 def _is_library(frame: FrameType) -> bool:

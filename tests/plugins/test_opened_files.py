@@ -35,6 +35,11 @@ def read():
     name = "words"
     return {}
 """
+SHARP = """
+class Sharp:
+    def content_key(name):
+        return (BELOW / (name + ".txt")).read_text()
+"""
 FOUND = {
     "text of a format": LAZY.format('(BELOW / f"{name}.txt").read_text()'),
     "variable": LAZY.format('open(os.environ["LIST"]).read()'),
@@ -45,6 +50,8 @@ FOUND = {
 }
 NOT_FOUND = {
     "named": LAZY.format('(Path(__file__).parent / "own" / "words.txt").read_text()'),
+    "digested": LAZY.format('Sharp.content_key(name) and (BELOW / (name + ".txt")).read_text()')
+    + SHARP,
     "its own source": LAZY.format('__import__("inspect").getsource(word)[:1]'),
     "written before": LAZY.format(
         "[(BELOW / (name + x)).write_text('a') for x in ('1', '2')] "
