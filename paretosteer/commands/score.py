@@ -34,7 +34,7 @@ def add(commands: Commands) -> None:
         "--reference",
         required=True,
         metavar="A,B,…",
-        help="reference point of the hypervolume, in the order of the objective columns",
+        help="reference point of the hypervolume, in the order of --objectives or of the columns",
     )
     allow_negative(parser)
     parser.add_argument(

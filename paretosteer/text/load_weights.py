@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretosteer.errors import UsageError
+from paretosteer.text.loading_warnings import warnings_collected
 from paretosteer.text.stated_config import check_architecture, check_settings
 
 if TYPE_CHECKING:
@@ -69,14 +70,15 @@ def load_weights(
     if own and not safe_rlhf and (Path(path) / "config.json").is_file():
         stated = AutoConfig.from_pretrained(path, trust_remote_code=False)
         check_architecture(stated, path, option)
-    network, report = kind.from_pretrained(
-        path,
-        use_safetensors=True,
-        trust_remote_code=trusted,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # reported below, with their names
-        **settings,
-    )
+    with warnings_collected(path, "network"):
+        network, report = kind.from_pretrained(
+            path,
+            use_safetensors=True,
+            trust_remote_code=trusted,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported below, with their names
+            **settings,
+        )
     buffers = {name for name, _ in network.named_buffers()}
     prefix = network.base_model_prefix
     buffers |= {name.removeprefix(f"{prefix}.") for name in buffers}

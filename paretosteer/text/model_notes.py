@@ -10,6 +10,7 @@ from typing import Any
 
 from paretosteer.storage.safetensors_only import read_model_json, read_weights_files
 from paretosteer.text.exported import prefix_note, read_about
+from paretosteer.text.loading_warnings import loading_warnings
 from paretosteer.text.model_source import missing_files
 from paretosteer.text.stated_config import unread_settings
 
@@ -23,7 +24,7 @@ def model_notes(what: str, network: Any, tokenizer: Any, folder: str) -> list[st
 
     That is code of the model's own, settings nobody reads, other weights, a second chat template,
     special tokens of another tokenizer, a prefix that is absent, and files that a snapshot of the
-    hub may lack.
+    hub may lack. What transformers warned of is among them.
 
     `what` begins each sentence, such as "The start model".
     """
@@ -42,6 +43,7 @@ def model_notes(what: str, network: Any, tokenizer: Any, folder: str) -> list[st
         notes.append(f"{what} states special tokens that its tokenizer does not use: {tokens}.")
     if lacking := _incomplete(Path(folder)):
         notes.append(f"{what} is a snapshot in the hub's cache {lacking}.")
+    notes += [f"{what}: transformers warns: {each}" for each in loading_warnings(folder)]
     return [*notes, *prefix_note(what, read_about(Path(folder), what))]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from paretosteer.errors import UsageError
 from paretosteer.storage.safetensors_only import read_model_json
+from paretosteer.text.loading_warnings import warnings_collected
 
 _FILE = "tokenizer.json"
 _TEMPLATE = "chat_template.jinja"
@@ -53,9 +54,10 @@ def read_tokenizer(
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder, trust_remote_code=trusted, padding_side=padding_side
-    )
+    with warnings_collected(folder, "tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=trusted, padding_side=padding_side
+        )
     if not trusted and getattr(tokenizer, "is_fast", False):
         tokenizer = _as_stored(tokenizer, Path(folder), option)
     if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):

@@ -186,6 +186,8 @@ def test_columns_of_objectives_can_be_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"has 2 values for 3 objectives.*--objectives"):
         score_csv(path, [0, 0])
     assert score_csv(path, [0, 0], objectives=["b", "a"])["hypervolume"].tolist() == [2]
+    in_order = [score_csv(path, [0, -1], objectives=each) for each in (["a", "b"], ["b", "a"])]
+    assert [frame["hypervolume"].tolist() for frame in in_order] == [[3], [4]]
     with pytest.raises(UsageError, match="--objectives: no column 'aa'; did you mean 'a'"):
         score_csv(path, [0, 0], objectives=["aa", "b"])
 

@@ -143,10 +143,10 @@ def _delimiter(heading: str) -> str:
 def _objectives(
     rows: Sequence[tuple[int, Mapping[str, str]]], fields: Sequence[str], given: Sequence[str]
 ) -> _Columns:
-    """Columns of the objectives, in the order of the file, and of their weights.
+    """Columns of the objectives and of their weights.
 
-    Objectives are those that the user names, else those with a weight, else, in a file without
-    weights, all columns of numbers.
+    Objectives are those that the user names, in this order, else those with a weight, else, in a
+    file without weights, all columns of numbers, in the order of the file.
     """
     if "method" not in fields:
         raise FileError(
@@ -164,7 +164,7 @@ def _objectives(
     # The objective w_a has the weight w_w_a, so a weight may be named as an objective is.
     weighted = [name for name in _values(fields) if f"{_WEIGHT}{name}" in fields]
     if given:
-        names = [name for name in fields if name in given]
+        names = list(dict.fromkeys(given))
     elif weighted:
         names = weighted
         _refuse_halves(fields, weighted)

@@ -56,7 +56,7 @@ def score_csv(
         every objective's weight. Without weights, each method's points are a set, and metrics that
         need preferences are missing.
     reference
-        One value per objective, in the order of the objective columns.
+        One value per objective, in the order of `objectives`, or else of the columns.
     minimise
         Objectives of which less is better: their column and reference entry change sign.
     objectives
@@ -89,7 +89,7 @@ def score_csv(
         for number, members in enumerate(tables.values(), start=1)
         for row in _rows(number, members, file)
     ]
-    # Columns of single objectives stay in the order of the file.
+    # Columns of single objectives stay in the order of the objectives.
     fixed = fixed_names()
     varying = dict.fromkeys(column for row in rows for column in row if column not in fixed)
     return as_frame(rows)[[*fixed, *varying]]
