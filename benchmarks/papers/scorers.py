@@ -14,8 +14,8 @@ import paretosteer.metrics
 from paretosteer.benchmarks.papers.task_items import Item
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.interfaces import Array
-from paretosteer.plugins import opened_files
-from paretosteer.plugins.local_modules import folder_digests
+from paretosteer.plugins.local_modules import local_digests
+from paretosteer.storage import opened_files
 from paretosteer.storage.digest import digest, file_digest
 from paretosteer.text.rewards import (
     RewardModel,
@@ -29,7 +29,6 @@ from paretosteer.text.rewards.reward_spec import OF_SEGMENTS
 if TYPE_CHECKING:
     import torch
 
-_EACH = "use_aggregator"  # False for one value per prediction
 
 # Settings that belong to the weights of one reward model.
 _SCORED = (
@@ -94,7 +93,7 @@ class MetricSpec:
             for path in folder.rglob("*")
             if path.is_file() and path.parent.name != "__pycache__"
         }
-        return found | folder_digests(folder)
+        return found | local_digests(folder.rglob("*.py"))
 
 
 Spec = RewardSpec | MetricSpec
@@ -196,12 +195,12 @@ class ByMetric:
                 "install its requirements: pip install 'paretosteer[rouge]'"
             ) from None
         inputs = inspect.signature(self.module._compute).parameters
-        if _EACH not in inputs and not any(
+        if "use_aggregator" not in inputs and not any(
             each.kind == each.VAR_KEYWORD for each in inputs.values()
         ):
             raise UsageError(
-                f"{spec.option}.metric: {spec.metric!r} does not take {_EACH}=False; add it to its "
-                "_compute, and return one value per prediction for it"
+                f"{spec.option}.metric: {spec.metric!r} does not take use_aggregator=False; add "
+                "that argument to its _compute, and return one value per prediction if it is False"
             )
 
     def refusal(self, item: Item) -> str | None:
@@ -215,7 +214,7 @@ class ByMetric:
             values = self.module.compute(
                 predictions=[answers[row] for row in rows],
                 references=[items[row].reference for row in rows],
-                **{_EACH: False},
+                use_aggregator=False,
             )
             scores[rows] = values[self.spec.key]
         return scores

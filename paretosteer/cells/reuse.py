@@ -14,7 +14,6 @@ from paretosteer.cells.record import RECORD, Record, ScoredRecord, read_record
 from paretosteer.cells.state import STAGES, State
 from paretosteer.config.dotted_names import by_dotted_name
 from paretosteer.errors import UsageError
-from paretosteer.plugins import opened_files
 from paretosteer.plugins.in_use import used
 from paretosteer.runtime.progress import say
 from paretosteer.storage.atomic import remove
@@ -104,12 +103,6 @@ def _say_maker(plan: CellPlan, record: Record, state: State) -> None:
     done = [name for name in record.stages if name in state.stages]
     for caveat in Maker.of(plan).other_origins(state, done):
         say(f"{plan.title}: note: {caveat}")
-    known = {
-        path: was for name in done for path, was in state.facts(name).get("opened", {}).items()
-    }
-    now = opened_files.digests(known)
-    for path in (path for path in known if now[path] != known[path]):
-        say(f"{plan.title}: note: its plug-in reads {path}, which has changed since")
 
 
 def skipped_record(plan: CellPlan) -> Record | None:

@@ -24,16 +24,17 @@ from paretosteer.cells.reuse import existing_record, warn_of_replacement
 from paretosteer.cells.shared_failures import SharedFailures
 from paretosteer.cells.shared_training import SharedTraining, find_shared, make_shared
 from paretosteer.cells.stage_files import write_checkpoint, write_json_lines, write_table
+from paretosteer.cells.state import STAGES
 from paretosteer.config.setting import Setting
 from paretosteer.errors import PLUGIN_ERRORS, UnsupportedError, stops_job
-from paretosteer.plugins import opened_files
-from paretosteer.plugins.in_use import opened, used
+from paretosteer.plugins.in_use import openers, used
 from paretosteer.policies.sampling_engine import SamplingEngine
 from paretosteer.runtime import memory
 from paretosteer.runtime.accelerate_processes import accelerator, are_several, check_reachable
 from paretosteer.runtime.process_state import known_state, seed_generators
 from paretosteer.runtime.progress import say, stage
 from paretosteer.runtime.terminal import plural
+from paretosteer.storage import opened_files
 from paretosteer.storage.atomic import atomic_write, remove
 from paretosteer.storage.digest import digest
 from paretosteer.storage.locks import owned
@@ -138,6 +139,8 @@ class CellRun:
             self.plan, self.state, self.method, self.benchmark, self.points
         )
         self.add_caveats()
+        if found := self.openers():
+            self.add_caveat(opened_files.note(found))
         results["notes"] = list(dict.fromkeys([*results["notes"], *self.caveats]))
         return self.record("ok", **results)
 
@@ -325,16 +328,21 @@ class CellRun:
         # What was cut is counted in this process alone.
         caveats = dict.fromkeys([*self.caveats, *self.benchmark.scoring_notes])
         facts |= self.maker.facts | {"caveats": list(caveats)}
-        facts["opened"] = opened_files.digests(opened(self.config, self.folder))
+        found = openers(self.config, self.folder)
+        facts |= {"openers": found, "opened": opened_files.digests(found)}
         self.state.finish(stage, self.plan.digests[stage], files, facts)
         self.partial.clear(stage)
 
     def add_caveats(self) -> None:
-        """Say what the record will note of entries of the cache and of files of plug-ins."""
+        """Say what the record will note of entries of the cache."""
         for caveat in self.entries.caveats():
             self.add_caveat(caveat)
-        if openers := opened(self.config, self.folder):
-            self.add_caveat(opened_files.note(openers))
+
+    def openers(self) -> dict[str, str]:
+        """Files that plug-ins opened, now or in an earlier run, each with the plug-in."""
+        facts = [self.state.facts(name) for name in STAGES]
+        earlier = {path: by for fact in facts for path, by in fact.get("openers", {}).items()}
+        return earlier | openers(self.config, self.folder)
 
     def add_caveat(self, caveat: str) -> None:
         """Say once what the record will note."""

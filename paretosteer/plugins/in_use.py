@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from paretosteer.errors import UsageError
-from paretosteer.plugins import conf_files, opened_files, registry
+from paretosteer.plugins import conf_files, registry
 from paretosteer.plugins.local_modules import local_digests
+from paretosteer.storage import opened_files
 from paretosteer.storage.cache import root
 from paretosteer.storage.digest import digest, file_digest
 
@@ -98,10 +99,10 @@ def digests(plugins: Sequence[registry.Offer]) -> dict[str, str]:
     return {_part(offer): offer.digest or _package_digest(offer.module) for offer in plugins}
 
 
-def opened(config: CellConfig, folder: Path) -> dict[str, str]:
-    """Files that a cell's plug-ins opened and that are not part of its identity, with those."""
+def openers(config: CellConfig, folder: Path) -> dict[str, str]:
+    """Files that a cell's plug-ins opened beyond its identity, each with the plug-in."""
     files = [str(offer.path) for offer in used(config) if offer.path]
-    return opened_files.opened(files, own=[str(folder), str(root())])
+    return opened_files.openers(files, own=[str(folder), str(root())])
 
 
 def need(folder: Path, plugins: Mapping[str, str]) -> None:
@@ -156,14 +157,9 @@ def _package_digest(module: str) -> str:
     spec = registry.locate(module.partition(".")[0])
     roots = [Path(location) for location in (spec and spec.submodule_search_locations) or ()]
     files = {
-        path.relative_to(root).as_posix(): path
-        for root in roots
-        for path in root.rglob("*")
-        if path.is_file() and path.parent.name != "__pycache__"
+        path.relative_to(root).as_posix(): path for root in roots for path in root.rglob("*.py")
     }
     if spec and spec.origin and not roots:  # a single module
         files = {module: Path(spec.origin)}
     found = {name: file_digest(path) for name, path in files.items()}
-    for path in [path for path in files.values() if path.suffix == ".py"]:
-        found |= local_digests(path.read_bytes(), path.parent)
-    return digest(found)
+    return digest(found | local_digests(files.values()))

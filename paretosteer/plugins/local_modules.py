@@ -4,55 +4,63 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 from paretosteer.plugins.named_files import named_files
-from paretosteer.plugins.named_variables import named_variables
-from paretosteer.runtime.libraries import library_versions
+from paretosteer.plugins.named_variables import Variables
+from paretosteer.runtime.libraries import add_libraries
 from paretosteer.storage.digest import digest, file_digest, input_digest
 
 _CODE = {".py", ".so", ".pyd"}
 
 
-def local_digests(source: bytes, folder: Path) -> dict[str, str]:
-    """Digest of every file that a plug-in file imports or names, directly or by what it imports.
+def local_digests(files: Iterable[Path], single: bool = False) -> dict[str, str]:
+    """Digest of every file that source files import or name, directly or by what they import.
 
-    Also the versions of installed packages that it imports, as far as records do not state them
-    anyway, and digests of the environment variables that it reads.
+    Also digests of the environment variables that they read. The installed packages that they
+    import are added to the libraries whose versions are recorded.
 
-    Read from the source and not from the modules loaded, which differ between processes: an import
+    Read from the sources and not from the modules loaded, which differ between processes: an import
     or a file whose name is computed is missed.
+
+    Parameters
+    ----------
+    files
+        Source files.
+    single
+        Whether they stand alone, so that their data may also lie above them or in the working
+        directory.
+
     """
+    return sources_digests(((file.read_bytes(), file.parent) for file in files), single)
+
+
+def sources_digests(given: Iterable[tuple[bytes, Path]], single: bool = False) -> dict[str, str]:
+    """`local_digests` of sources, each with its folder."""
     found: dict[str, str] = {}
     seen: set[str] = set()
-    sources = [(source, folder)]
+    variables = Variables()
+    sources = [*given]
     while sources:
         text, place = sources.pop()
         try:
             tree = ast.parse(text)
         except (SyntaxError, ValueError):  # not Python
             continue
-        found |= {name: input_digest(file) for name, file in named_files(tree, place).items()}
-        found |= {f"${name}": digest(value) for name, value in named_variables(tree).items()}
-        for name in sorted(_imported(tree) - seen):
+        named = named_files(tree, place, single)
+        found |= {name: input_digest(file) for name, file in named.items()}
+        variables.read(tree)
+        for name in sorted(_tops(_imported(tree)) - seen):
             seen.add(name)
             for key, path in _files(name):
                 found[key] = file_digest(path)
                 sources.append((path.read_bytes(), path.parent))
-            found |= _versions(name)
-    return found
-
-
-def folder_digests(folder: Path) -> dict[str, str]:
-    """`local_digests` of all Python files at or below a folder."""
-    found: dict[str, str] = {}
-    for path in sorted(folder.rglob("*.py")):
-        found |= local_digests(path.read_bytes(), path.parent)
-    return found
+            add_libraries(_versions(name))
+    return found | {f"${name}": digest(value) for name, value in variables.values().items()}
 
 
 def shadowed(source: bytes, folder: Path) -> str:
@@ -60,38 +68,61 @@ def shadowed(source: bytes, folder: Path) -> str:
 
     Also on those of modules in the folder that it imports, by a name that both have.
     """
-    seen: set[str] = set()
+    read: set[Path] = set()
     sources = [source]
     while sources:
         try:
-            names = _imported(ast.parse(sources.pop())) - seen
+            imported = _imported(ast.parse(sources.pop()))
         except (SyntaxError, ValueError):  # a helper that cannot be imported either
             continue
-        seen |= names
-        for name in sorted(names):
-            beside = [folder / f"{name}.py", folder / name / "__init__.py"]
-            files = [path for path in beside if path.is_file()]
-            found = _place(name)
-            if not files and not _is_installed(name, found):  # a package without __init__.py
-                beside, files = [folder / name], list((folder / name).rglob("*.py"))
-            if files and found.resolve() not in [path.resolve() for path in beside]:
+        for name in sorted(_tops(imported) - {"paretosteer"}):
+            if found := _elsewhere(name, imported, folder):
                 return f"its import {name!r} is not the one beside it, but {found}; rename {name!r}"
-            sources += [path.read_bytes() for path in files]
+            files = set(_beside(name, folder)) - read
+            read |= files
+            sources += [path.read_bytes() for path in sorted(files)]
     return ""
 
 
-def _place(name: str) -> Path:
-    """File of a module that is imported, or will be; the first folder of one without a file."""
+def _elsewhere(name: str, imported: Collection[str], folder: Path) -> str:
+    """Where an import comes from that the folder has too; empty if from there, or not there."""
+    spec = _imported_spec(name)
+    own = [
+        path for path in (folder / f"{name}.py", folder / name / "__init__.py") if path.is_file()
+    ]
+    if own:
+        found = spec.origin if spec and spec.origin else "built in"
+        return "" if Path(found).resolve() in [path.resolve() for path in own] else found
+    portions = [Path(each) for each in (spec and spec.submodule_search_locations) or ()]
+    for path in _beside(name, folder):
+        place = path.relative_to(folder / name)
+        first = next((each for each in portions if (each / place).is_file()), folder / name)
+        if _dotted(name, place) in imported and first.resolve() != (folder / name).resolve():
+            return str(first)
+    return ""
+
+
+def _beside(name: str, folder: Path) -> list[Path]:
+    """Source files of a module or package in the folder.
+
+    Python prefers any module with a file to a package without `__init__.py`.
+    """
+    module, package = folder / f"{name}.py", folder / name
+    files = sorted(package.rglob("*.py"))
+    if not (package / "__init__.py").is_file():
+        spec = _imported_spec(name)
+        files = [] if spec and spec.origin else files
+    return [module, *files] if module.is_file() else files
+
+
+def _imported_spec(name: str) -> ModuleSpec | None:
     module = sys.modules.get(name)  # absent where a function imports it later
-    spec = module.__spec__ if module else _spec(name)
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    return Path((spec and spec.origin) or (folders[0] if folders else "built in"))
+    return module.__spec__ if module else _spec(name)
 
 
-def _is_installed(name: str, path: Path) -> bool:
-    """True for a module of Python or of an installed package."""
-    top = path.parent.parent if path.name == "__init__.py" else path.parent
-    return name in sys.stdlib_module_names or _has_packages(top)
+def _dotted(name: str, place: Path) -> str:
+    """Name of the module in a file of the package `name`."""
+    return ".".join([name, *place.with_suffix("").parts]).removesuffix(".__init__")
 
 
 def _has_packages(folder: Path) -> bool:
@@ -99,17 +130,21 @@ def _has_packages(folder: Path) -> bool:
 
 
 def _imported(tree: ast.Module) -> set[str]:
-    """Top-level names of all absolute imports, also by `import_module("name")`."""
-    nodes = list(ast.walk(tree))
-    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    names += [str(n.module) for n in nodes if isinstance(n, ast.ImportFrom) and not n.level]
-    names += [
-        argument.value
-        for node in nodes
-        if isinstance(node, ast.Call) and _is_import(node.func)
-        for argument in node.args[:1]
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-    ]
+    """Names in all absolute imports, also by `import_module("name")`; members of modules too."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Call) and _is_import(node.func):
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                names.add(first.value)
+    return names
+
+
+def _tops(names: Iterable[str]) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
@@ -138,19 +173,13 @@ def _files(name: str) -> Iterator[tuple[str, Path]]:
 
 
 def _versions(name: str) -> dict[str, str]:
-    """Versions of the installed packages that give a module, without those in every record."""
-    if name in sys.stdlib_module_names or name in _recorded() or (spec := _spec(name)) is None:
+    """Versions of the installed packages that give a module."""
+    if name in sys.stdlib_module_names or name == "paretosteer" or (spec := _spec(name)) is None:
         return {}
     places = [*(spec.submodule_search_locations or ()), *filter(None, [spec.origin])]
     if not any(_has_packages(Path(place).parent) for place in places):
         return {}
-    return {f"{each} (version)": version(each) for each in _distributions().get(name, ())}
-
-
-@cache
-def _recorded() -> set[str]:
-    """Modules whose packages' versions are in every record."""
-    return {name.replace("-", "_") for name in library_versions()}
+    return {each: version(each) for each in _distributions().get(name, ())}
 
 
 @cache

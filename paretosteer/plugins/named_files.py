@@ -10,14 +10,15 @@ LONGEST = 255  # characters of a path
 WRITES = ("write_text", "write_bytes", "touch", "unlink", "mkdir")
 
 
-def named_files(tree: ast.Module, folder: Path) -> dict[str, Path]:
+def named_files(tree: ast.Module, folder: Path, single: bool = False) -> dict[str, Path]:
     """Existing files that the strings in a source name, by these strings.
 
-    Paths are relative to the source's folder, to one of the two above, or to the working directory.
-    Strings that are joined by `/` or in a call, as in `Path(__file__).parent / "data" /
-    "words.json"`, are one path, also below a folder that another string names. A string that begins
-    with a slash may follow a folder, as in `f"{here}/words.json"`. A name that is computed is
-    missed. Files that the source opens for writing are left out.
+    Paths are relative to the source's folder, to one of the two above if it looks for those, or, of
+    a `single` file, to the working directory. Strings that are joined by `/` or in a call, as in
+    `Path(__file__).parent / "data" / "words.json"`, are one path, also below a folder that another
+    string names. A string that begins with a slash may follow a folder, as in
+    `f"{here}/words.json"`. A name that is computed is missed. Files that the source opens for
+    writing are left out.
     """
     written = {id(node) for call in ast.walk(tree) for node in _written(call)}
     strings = {
@@ -29,7 +30,8 @@ def named_files(tree: ast.Module, folder: Path) -> dict[str, Path]:
     }
     below = ["", *sorted(path for path in strings if (folder / path).is_dir())]
     names = [f"{start}/{path}" if start else path for start in below for path in sorted(strings)]
-    places = [folder, *list(folder.parents)[:2], Path.cwd()]
+    places = [folder, *(list(folder.parents)[:2] if _climbs(tree) else ())]
+    places += [Path.cwd()] if single else []
     found = {}
     for name in names:
         if "." in name or "/" in name:
@@ -37,6 +39,26 @@ def named_files(tree: ast.Module, folder: Path) -> dict[str, Path]:
             if file := next((path for path in paths if path.is_file()), None):
                 found[name] = file
     return found
+
+
+def _climbs(tree: ast.Module) -> bool:
+    """True for a source with `.parents[…]`, `.parent.parent` or `dirname(dirname(…))`."""
+    return any(
+        (
+            isinstance(node, ast.Attribute)
+            and (node.attr == "parents" or (node.attr == "parent" and _is(node.value, "parent")))
+        )
+        or (
+            isinstance(node, ast.Call)
+            and _is(node.func, "dirname")
+            and any(isinstance(each, ast.Call) and _is(each.func, "dirname") for each in node.args)
+        )
+        for node in ast.walk(tree)
+    )
+
+
+def _is(node: ast.AST, name: str) -> bool:
+    return name in (getattr(node, "attr", None), getattr(node, "id", None))
 
 
 def _absolute(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Environment variables that a plug-in's source reads, such as `os.environ["SCALE"]`."""
+"""Environment variables that the source of a plug-in reads, such as `os.environ["SCALE"]`."""
 
 from __future__ import annotations
 
@@ -9,40 +9,63 @@ from collections.abc import Iterator
 
 from paretosteer.runtime.secrets import is_secret_name
 
-# Those of the machine, the user and the launcher, which a resumed sweep may have others of.
+# Those of the machine, the user and the launcher, which may differ when a sweep is resumed.
 _OF_PLACE = re.compile(
-    "(HOME|PWD|USER|LOGNAME|HOSTNAME|SHELL|TERM|DISPLAY|COLUMNS|PATH|TMPDIR|TMP|TEMP|VIRTUAL_ENV"
-    "|RANK|LOCAL_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|MASTER_ADDR|MASTER_PORT|JOB_ID"
-    "|(CONDA|CUDA|HF|HIP|JOBLIB|KUBERNETES|LC|LD|LSB|MKL|NCCL|NVIDIA|OMP|OMPI|OPENBLAS|PARETOSTEER"
-    "|PBS|PMI|PYTORCH|RAY|SGE|SLURM|SSH|TOKENIZERS|TORCH|TRANSFORMERS|WANDB|XDG)_.*|PYTHON.*)"
+    "(HOME|PWD|USER|LOGNAME|HOSTNAME|SHELL|TERM|DISPLAY|COLUMNS|PATH|TMPDIR|TMP|TEMP|TZ|LANG"
+    "|VIRTUAL_ENV|JOB_ID|([A-Z]+_)?(RANK|WORLD_SIZE)|MASTER_ADDR|MASTER_PORT"
+    "|(ACCELERATE|CONDA|CUDA|HF|HIP|JOBLIB|KUBERNETES|LC|LD|LSB|MKL|NCCL|NVIDIA|OMP|OMPI|OPENBLAS"
+    "|PARETOSTEER|PBS|PMI|PYTORCH|RAY|ROCR|SGE|SLURMD?|SSH|SUBMITIT|TOKENIZERS|TORCH(ELASTIC)?"
+    "|TRANSFORMERS|WANDB|XDG)_.*|PYTHON.*)"
 )
+_GETS = ("get", "pop")
+_SETS = ("setdefault", "putenv")
 
 
-def named_variables(tree: ast.Module) -> dict[str, str | None]:
-    """Values of the variables that a source reads by a name it spells out; None: not set.
+class Variables:
+    """Variables that sources read by a name that they spell out."""
 
-    Left out are those of the machine and the launcher, and secrets.
-    """
-    names = {name for node in ast.walk(tree) for name in _names(node)}
-    return {
-        name: os.environ.get(name)
-        for name in sorted(names)
-        if not _OF_PLACE.fullmatch(name) and not is_secret_name(name)
-    }
+    def __init__(self) -> None:
+        self._read: set[str] = set()
+        self._set: set[str] = set()
+
+    def read(self, tree: ast.Module) -> None:
+        """Add those of one source."""
+        for node in ast.walk(tree):
+            for name, is_set in _named(node):
+                (self._set if is_set else self._read).add(name)
+
+    def values(self) -> dict[str, str | None]:
+        """Values by name; None: not set.
+
+        Left out are those that a source sets, those of the machine and the launcher, and secrets.
+        """
+        return {
+            name: os.environ.get(name)
+            for name in sorted(self._read - self._set)
+            if not _OF_PLACE.fullmatch(name) and not is_secret_name(name)
+        }
 
 
-def _names(node: ast.AST) -> Iterator[str]:
-    """Name in `os.environ[…]`, `os.environ.get(…)` or `os.getenv(…)`."""
-    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-        named = node.slice if _called(node.value) == "environ" else None
-    elif isinstance(node, ast.Call) and node.args:
-        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
-        gets = _called(node.func) == "get" and owner is not None and _called(owner) == "environ"
-        named = node.args[0] if gets or _called(node.func) == "getenv" else None
-    else:
-        return
-    if isinstance(named, ast.Constant) and isinstance(named.value, str):
-        yield named.value
+def _named(node: ast.AST) -> Iterator[tuple[str, bool]]:
+    """Names that an expression reads, or sets (True)."""
+    if isinstance(node, ast.Subscript) and _called(node.value) == "environ":
+        yield from _text(node.slice, not isinstance(node.ctx, ast.Load))
+    elif isinstance(node, ast.Compare) and _called(node.comparators[0]) == "environ":
+        yield from _text(node.left, False)
+    elif isinstance(node, ast.Call):
+        function = _called(node.func)
+        owner = _called(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+        given = [*node.args[:1], *(each.value for each in node.keywords if each.arg == "key")]
+        for argument in given:
+            if function in _SETS and (owner == "environ" or function == "putenv"):
+                yield from _text(argument, True)
+            elif function == "getenv" or (function in _GETS and owner == "environ"):
+                yield from _text(argument, False)
+
+
+def _text(node: ast.expr, is_set: bool) -> Iterator[tuple[str, bool]]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value, is_set
 
 
 def _called(node: ast.expr) -> str:

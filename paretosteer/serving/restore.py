@@ -295,8 +295,8 @@ def _check_model(cell: Cell, plan: CellPlan) -> None:
     if Path(where).exists():
         # The digest also covers the prompts and reward models of some benchmarks.
         problem = (
-            f"{where!r}, or the data or reward models of {plan.config.benchmark.name}, are not "
-            f"those that {cell.path} was trained on; restore them, or"
+            f"{cell.path} was trained on another start model than {where!r}, or with other data or "
+            f"reward models of {plan.config.benchmark.name}; restore these, or"
         )
     else:
         problem = f"the folder {where!r} with the start model of {cell.path} does not exist;"

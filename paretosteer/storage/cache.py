@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer.errors import UsageError
-from paretosteer.storage import origin
+from paretosteer.storage import opened_files, origin
 from paretosteer.storage.atomic import (
     DRAFT,
     atomic_folder,
@@ -80,7 +80,9 @@ def cached(
                     f"{kind}: a file from which it is made was edited meanwhile; run the command "
                     "again"
                 )
-            made = [] if exact else [parts.here()]
+            opened = opened_files.digests()
+            own_origin = {**parts.here(), **({"opened": opened} if opened else {})}
+            made: list[origin.Origin] = [] if exact else [own_origin]
             for part, origins in parts.origins.items():
                 origin.note_use(part, origins)
                 made += [each for each in origins if each not in made]

@@ -17,10 +17,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from paretosteer.runtime.libraries import library_versions
+from paretosteer.runtime.libraries import is_ours, library_versions
+from paretosteer.storage.opened_files import current_digest
 from paretosteer.storage.unscored import Unscored, sentences
 
-Origin = Mapping[str, Any]  # `versions` by library, and `device` (its kind; None: not known)
+# `versions` by library, `device` (its kind; None: not known), and `opened`: digests of files that
+# plug-ins opened, where there are any.
+Origin = Mapping[str, Any]
 
 _REUSED = ", and reused"
 
@@ -31,10 +34,21 @@ def origin(versions: Mapping[str, str], device: str | None) -> Origin:
 
 
 def differences(made: Origin, here: Origin) -> list[str]:
-    """What differs between two origins, such as `torch 2.8.0 (here 2.9.1)`."""
+    """What differs between two origins, such as `torch 2.8.0 (here 2.9.1)`, or has been edited."""
     old, new = made["versions"], here["versions"]
-    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    names = sorted(
+        name
+        for name in {*old, *new}
+        if old.get(name) != new.get(name)
+        # Others are known only where a plug-in imports them.
+        and (is_ours(name) or (name in old and name in new))
+    )
     found = [f"{name} {old.get(name, 'none')} (here {new.get(name, 'none')})" for name in names]
+    found += [
+        f"an earlier {path}"
+        for path, digest in sorted(made.get("opened", {}).items())
+        if digest != current_digest(path)
+    ]
     if None not in (made["device"], here["device"]) and made["device"] != here["device"]:
         found.append(f"device {made['device']} (here {here['device']})")
     return found

@@ -15,6 +15,7 @@ from paretosteer.text.model_source import missing_files
 from paretosteer.text.stated_config import unread_settings
 
 _SHOWN = 3  # names of files
+_TOKENS = ("bos_token", "eos_token", "unk_token")  # padding is masked, whatever its token
 # Names of whole models; pickles of other names are states of optimisers and the like.
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "consolidated*.pth")
 
@@ -101,17 +102,19 @@ def _two_templates(folder: Path) -> bool:
 
 def _other_tokens(folder: Path, tokenizer: Any) -> str:
     """Special tokens that files of a folder state and the tokenizer does not use."""
+    if tokenizer is None:
+        return ""
     found = []
     for path in (folder / "tokenizer_config.json", folder / "special_tokens_map.json"):
         for name, stated in _json(path).items():
             token = stated.get("content") if isinstance(stated, dict) else stated
-            used = getattr(tokenizer, name, None) if name.endswith("_token") else None
-            # Padding is masked, whatever its token.
-            if name != "pad_token" and isinstance(token, str) and used and token != used:
+            used = getattr(tokenizer, name, None)
+            if name in _TOKENS and isinstance(token, str) and token != used:
                 found.append(f"{name} {token!r} of {path.name} ({used!r} is used)")
     for token, number in _json(folder / "added_tokens.json").items():
-        if (used := tokenizer.convert_tokens_to_ids(token)) != number:
-            found.append(f"{token!r} as {number} of added_tokens.json ({used} is used)")
+        if (used := tokenizer.get_vocab().get(token)) != number:
+            other = "no such token" if used is None else f"the id {used}"
+            found.append(f"{token!r} with id {number} of added_tokens.json (it has {other})")
     return _listed(found)
 
 

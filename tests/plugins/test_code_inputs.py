@@ -9,7 +9,10 @@ import pytest
 from fake_packages import METHOD, install
 
 from paretosteer.plugins import in_use, local_modules, registry
-from paretosteer.plugins.local_modules import local_digests
+from paretosteer.plugins.local_modules import sources_digests
+from paretosteer.runtime import libraries
+from paretosteer.runtime.libraries import library_versions
+from paretosteer.storage.origin import differences, origin
 from paretosteer.text.rewards import RewardSpec, reward_digest
 from paretosteer.text.rewards.remote_code import trust
 
@@ -22,7 +25,10 @@ from paretosteer.text.rewards.remote_code import trust
         ('from os import environ, getenv\nX = environ.get("OWN_SCALE")', True),
         ('from os import getenv\nX = getenv("OWN_SCALE")', True),
         ("from own_scale import X", True),
+        ('import os\nX = "OWN_SCALE" in os.environ', True),
+        ('import os\nX = os.getenv(key="OWN_SCALE")', True),
         ('import os\nos.environ["OWN_SCALE"] = "1"', False),
+        ('import os\nos.environ.setdefault("OWN_SCALE", "1")\nX = os.environ["OWN_SCALE"]', False),
         ('X = {}.get("OWN_SCALE")', False),
     ],
 )
@@ -35,7 +41,7 @@ def test_a_variable_that_is_read_is_part_of_the_code(
         monkeypatch.delenv("OWN_SCALE", raising=False)
         if value:
             monkeypatch.setenv("OWN_SCALE", value)
-        digests = local_digests(source.encode(), site)
+        digests = sources_digests([(source.encode(), site)])
         found.append(str(digests))
     assert len(set(found)) == (3 if counts else 1)
     assert "'2'" not in found[1]  # the value itself is recorded nowhere
@@ -46,20 +52,28 @@ def test_variables_of_the_place_and_secrets_are_not(
     name: str, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "one")
-    assert not local_digests(f'import os\nX = os.environ["{name}"]'.encode(), site)
+    source = f'import os\nX = os.environ["{name}"]'
+    assert not sources_digests([(source.encode(), site)])
 
 
-def test_a_new_version_of_an_imported_package_is_other_code(
+def test_a_new_version_of_an_imported_package_is_noted(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(libraries, "_further", {})
     monkeypatch.setattr(local_modules, "_distributions", lambda: {"own_stats": ["own_stats"]})
     install(site, "own_stats", {}, {"words.py": ""})
     source = b"import numpy, os\ndef late():\n    from own_stats.words import syllables\n"
-    assert local_digests(source, site) == {"own_stats (version)": "1.0"}
+    assert sources_digests([(source, site)]) == {}
+    assert library_versions()["own_stats"] == "1.0"
     (about,) = site.glob("*.dist-info")
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: own_stats\nVersion: 1.1\n")
     sys.path_importer_cache.clear()
-    assert local_digests(source, site) == {"own_stats (version)": "1.1"}
+    assert sources_digests([(source, site)]) == {}
+    made, here = (
+        origin({"own_stats": each}, None) for each in ("1.0", library_versions()["own_stats"])
+    )
+    assert differences(made, here) == ["own_stats 1.0 (here 1.1)"]
+    assert differences(made, origin({}, None)) == []
 
 
 def test_code_of_a_package_covers_its_data_and_what_it_imports(
@@ -70,7 +84,7 @@ def test_code_of_a_package_covers_its_data_and_what_it_imports(
     monkeypatch.syspath_prepend(elsewhere)
     (elsewhere / "own_tools.py").write_text("ONE = 1\n")
     entries = {"methods": {"sharp": "sharper.sharp:Sharp"}}
-    start = "import own_tools\n"
+    start = "import own_tools\nWORDS = 'words.txt'\n"
     install(site, "sharper", entries, {"sharp.py": METHOD.lstrip() + start, "words.txt": "a"})
     found = set()
     for edited in (None, site / "sharper" / "words.txt", elsewhere / "own_tools.py"):
@@ -121,6 +135,6 @@ def test_modules_in_a_zip_file_are_part_of_the_code(
                 file.writestr("own_zipped/__init__.py", "")
         sys.path_importer_cache.clear()
         zipimport._zip_directory_cache.clear()
-        found.append(local_digests(b"import own_zipped", site))
+        found.append(sources_digests([(b"import own_zipped", site)]))
     assert found[0] != found[1]
     assert [*found[0]] == ["modules.zip"]

@@ -1,12 +1,14 @@
 """Files that a plug-in reads without naming them in its source."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from paretosteer.plugins import opened_files, single_files
+from paretosteer.plugins import single_files
+from paretosteer.storage import opened_files
 from paretosteer.sweeps.compose import compose_cell
 from paretosteer.sweeps.sweep import PlannedCell, run_one
 
@@ -46,6 +48,11 @@ FOUND = {
     "pattern": LAZY.format('next(BELOW.glob("w*")).read_bytes().decode()'),
     "descriptor": LAZY.format('os.read(os.open(BELOW / (name + ".txt"), os.O_RDONLY), 9).decode()'),
     "library": LAZY.format('str(__import__("numpy").loadtxt(BELOW / (name + ".txt"), dtype=str))'),
+    "thread": LAZY.format(
+        "list(__import__('concurrent.futures').futures.ThreadPoolExecutor().map("
+        "lambda name: (BELOW / f'{name}.txt').read_text(), [name]))[0]"
+    ),
+    "database": LAZY.format("__import__('sqlite3').connect(BELOW / (name + '.txt')) and 'a'"),
     "import": 'TEXT = open(BELOW / ("words" + ".txt")).read()\ndef read():\n    return TEXT\n',
 }
 NOT_FOUND = {
@@ -68,7 +75,7 @@ def plugin(site: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder.mkdir()
         (folder / "words.txt").write_text("a")
     monkeypatch.setenv("LIST", str(site.parent / "lists" / "words.txt"))
-    monkeypatch.setattr(opened_files, "_openers", {})
+    monkeypatch.setattr(opened_files, "_opened", {})
     monkeypatch.setattr(opened_files, "_accounted", set())
     return site / "word.py"
 
@@ -77,10 +84,10 @@ def _notes(plugin: Path, reads: str, *options: str) -> list[str]:
     plugin.write_text(OBJECTIVE.format(reads=reads))
     single_files._read.cache_clear()
     single_files.add([str(plugin)])
-    words = ["method=start", "benchmark=stories", "budget=smoke", "seed=0"]
+    words = ["method=start", "benchmark=stories", "budget=smoke"]
     words += ["preferences.divisions=1", f"sweep_dir='{plugin.parent.parent / 'out'}'"]
-    objectives = "" if options else "benchmark.objectives=[word,positive]"
-    record = run_one(PlannedCell.of(compose_cell([*words, *filter(None, [objectives, *options])])))
+    words += ["benchmark.objectives=[word,positive]", "seed=0", *options]
+    record = run_one(PlannedCell.of(compose_cell(words)))
     assert record is not None and record.status == "ok", record
     return [note for note in record.notes if "it does not name in its source" in note]
 
@@ -107,7 +114,6 @@ def test_a_module_whose_name_is_computed_and_what_it_reads(plugin: Path) -> None
         "from pathlib import Path\nname = 'words'\n"
         "TEXT = (Path(__file__).parent.parent / 'lists' / f'{name}.txt').read_text()\n"
     )
-    opened_files._accounted.clear()  # as if another process had written it
     (note,) = _notes(plugin, LAZY.format('importlib.import_module("own_" + "lists").TEXT'))
     assert "own_lists.py" in note or "words.txt" in note
     assert "(and 1 other file)" in note, note
@@ -129,8 +135,28 @@ def test_a_later_process_keeps_the_note(plugin: Path, capfd: pytest.CaptureFixtu
     words = plugin.parent.parent / "lists" / "words.txt"
     capfd.readouterr()
     _notes(plugin, FOUND["variable"])
-    assert "which has changed since" not in capfd.readouterr().err
+    assert "Made with" not in capfd.readouterr().err
     words.write_text("the")
     _notes(plugin, FOUND["variable"])
     said = capfd.readouterr().err
-    assert f"finished before, reused\nstart seed 0: note: its plug-in reads {words}, which" in said
+    assert (
+        f"finished before, reused\nstart seed 0: note: Made with an earlier {words}, and reused"
+        in said
+    )
+
+
+def test_work_of_before_an_edit_is_noted_where_it_is_reused(plugin: Path) -> None:
+    words = plugin.parent.parent / "lists" / "words.txt"
+    _notes(plugin, FOUND["variable"])
+    words.write_text("e")
+    opened_files._opened.clear()  # as in another process
+    (record,) = (plugin.parent.parent / "out").rglob("record.json")
+    record.unlink()  # as if the run had been stopped
+    _notes(plugin, FOUND["variable"])
+    again = json.loads(record.read_text())["notes"]
+    assert f"Made with an earlier {words}, and reused: train, sample, score." in again
+    assert any(f"{plugin} reads {words}, which" in note for note in again)
+    _notes(plugin, FOUND["variable"], "seed=1")
+    (other,) = set((plugin.parent.parent / "out").rglob("record.json")) - {record}
+    notes = json.loads(other.read_text())["notes"]
+    assert any(f"an earlier {words}, and reused from the cache:" in note for note in notes)

@@ -222,7 +222,7 @@ def test_a_module_beside_a_file_that_is_not_the_imported_one(
         (["own_lib/w.py"], "def one():\n    import own_lib.w\n", "own_lib"),
         (["own_words.py", "own_{}.py"], "def one():\n    import own_{}\n", "own_words"),
         (["own_words.py", "own_{}/__init__.py"], "import own_{}\n", "own_words"),
-        (["own_words/w.py", "own_{}/w.py"], "import own_{}.w\n", "own_words"),
+        (["own_words.py", "own_{}/core.py"], "import own_{}.core\n", "own_words"),
     ],
 )
 def test_modules_of_two_files_with_one_name(
@@ -242,10 +242,27 @@ def test_modules_of_two_files_with_one_name(
         single_files.add([str(site / "two" / "two.py")])
 
 
-def test_a_folder_beside_a_file_with_the_name_of_an_installed_package(file: Path) -> None:
-    (file.parent / "numpy").mkdir()
-    (file.parent / "numpy" / "prepare.py").write_text("")
-    file.write_text(file.read_text() + "import numpy\n")
+def test_two_files_share_a_package_without_an_init(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for place in ("one", "two"):
+        (site / place / "own_company").mkdir(parents=True)
+        (site / place / "own_company" / f"{place}_words.py").write_text("")
+        offer = METRIC.replace('"spread"', f'"{place}"')
+        offer += f'paretosteer_plugins = {{"metrics": {{"{place}": SPREAD}}}}\n'
+        start = f"from own_company import {place}_words\n"
+        (site / place / f"{place}.py").write_text(start + offer)
+    assert len(single_files.add([str(site / each / f"{each}.py") for each in ("one", "two")])) == 2
+
+
+@pytest.mark.parametrize("name", ["numpy", "paretosteer"])
+def test_a_folder_beside_a_file_with_the_name_of_an_installed_package(
+    file: Path, name: str
+) -> None:
+    (file.parent / name).mkdir()
+    (file.parent / name / "prepare.py").write_text("import string\n")
+    file.write_text(file.read_text() + f"import {name}\n")
     single_files._read.cache_clear()
     assert single_files.add([str(file)])
 

@@ -143,8 +143,16 @@ def test_two_chat_templates_are_noted(tmp_path):
         ),
         ("special_tokens_map.json", {"bos_token": {"content": "cat"}}, "bos_token '[bos]' of"),
         ("special_tokens_map.json", {"eos_token": "[eos]", "pad_token": "cat"}, None),
-        ("added_tokens.json", {"[eos]": 7}, "'[eos]' as 7 of"),
-        ("added_tokens.json", {"<more>": 7}, "'<more>' as 7 of"),
+        (
+            "added_tokens.json",
+            {"[eos]": 7},
+            "'[eos]' with id 7 of added_tokens.json (it has the id",
+        ),
+        (
+            "added_tokens.json",
+            {"<more>": 7},
+            "'<more>' with id 7 of added_tokens.json (it has",
+        ),
         ("special_tokens_map.json", {"more": "cat"}, None),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from paretosteer.errors import UsageError, did_you_mean, first_line
-from paretosteer.plugins import opened_files
+from paretosteer.storage import opened_files
 from paretosteer.text.chat_template import has_template
 from paretosteer.text.load_weights import load_weights, placed
 from paretosteer.text.model import set_padding

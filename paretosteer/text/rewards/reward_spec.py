@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paretosteer.errors import UsageError, did_you_mean
-from paretosteer.plugins.local_modules import folder_digests
+from paretosteer.plugins.local_modules import local_digests
 from paretosteer.storage.digest import digest
 from paretosteer.text.model_source import model_digest, model_folder
 from paretosteer.text.rewards.input_forms import FORMS
@@ -155,7 +155,8 @@ def reward_digest(spec: RewardSpec) -> str:
     content = model_digest(spec.path, f"{spec.option}.path", spec.revision)
     code: dict[str, Any] = {}
     if is_trusted(spec.path):
-        code["own code"] = folder_digests(Path(model_folder(spec.path, spec.option, spec.revision)))
+        folder = Path(model_folder(spec.path, spec.option, spec.revision))
+        code["own code"] = local_digests(folder.rglob("*.py"))
     versions = {"version": REWARDS_VERSION}
     return digest({"content": content, "settings": settings, **code, **versions})
 

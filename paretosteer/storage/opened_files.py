@@ -1,0 +1,185 @@
+"""Files that the code of plug-ins opens while it runs, such as a word list whose path is computed.
+
+The digest of a plug-in is made before anything runs, from what its source imports and names
+(`plugins.local_modules`). An audit hook sees the rest, which can only be noted. It sees neither
+other processes nor what compiled libraries open by themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import sysconfig
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache, lru_cache
+from itertools import takewhile
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+from paretosteer.runtime.terminal import plural
+from paretosteer.storage.digest import file_digest, seen
+
+_SYSTEM = ("/dev/", "/etc/", "/lib/", "/proc/", "/sys/", "/usr/lib/", "/usr/share/zoneinfo/")
+_PYTHON = tuple(os.path.realpath(sysconfig.get_path(each)) for each in ("stdlib", "platstdlib"))
+# Where transformers and evaluate copy the code of models and metrics.
+_MODULES = ("transformers_modules", "evaluate_modules")
+
+
+class _Opened(NamedTuple):
+    by: str  # plug-in, or other source
+    seen: tuple[int, ...]  # properties at that time
+
+
+_plugins: set[str] = set()  # plug-in files that are watched
+_opened: dict[str, _Opened] = {}  # by path, when it was opened first
+_accounted: set[str] = set()  # paths that plug-ins wrote, or that are part of an identity
+
+
+def watch(plugin: str = "") -> None:
+    """Collect from now on what a plug-in file opens, or the code of reward models and metrics."""
+    _plugins.add(plugin)
+    _add_hook()
+
+
+def openers(used: Collection[str], own: Collection[str]) -> dict[str, str]:
+    """Files that the `used` plug-in files opened and do not name, by path, with these plug-ins.
+
+    Files in our `own` folders are left out, and those that plug-ins wrote. Code of reward models
+    and metrics counts as used.
+    """
+    sources = {os.path.realpath(each) for each in _plugins}  # `inspect` reads them, for example
+    folders = tuple(os.path.realpath(each) + os.sep for each in own)
+    return {
+        path: opened.by
+        for path, opened in sorted(_opened.items())
+        if (opened.by in used or opened.by not in _plugins)
+        and path not in _accounted
+        and path not in sources
+        and not path.startswith(folders)
+        and Path(path).is_file()
+    }
+
+
+def note(openers: Mapping[str, str]) -> str:
+    """Note of a record on such files."""
+    path, by = next(iter(openers.items()))
+    more = f" (and {plural(len(openers) - 1, 'other file')})" if len(openers) > 1 else ""
+    return (
+        f"{by} reads {path}{more}, which it does not name in its source: if that file is edited, "
+        "finished work is reused all the same. Write its path as one string, absolute or relative "
+        "to the plug-in."
+    )
+
+
+def digests(paths: Collection[str] | None = None) -> dict[str, str]:
+    """Digest of each file that was opened, or of these; empty for one that has changed since."""
+    return {
+        path: current_digest(path) if _seen(path) == opened.seen else ""
+        for path, opened in _opened.items()
+        if path not in _accounted and (paths is None or path in paths)
+    }
+
+
+def current_digest(path: str) -> str:
+    """Digest of a file's content, empty if it cannot be read."""
+    return _digest(path, *_seen(path))
+
+
+@lru_cache(maxsize=1024)
+def _digest(path: str, *properties: int) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _seen(path: str) -> tuple[int, ...]:
+    try:
+        return seen(Path(path))
+    except OSError:
+        return ()
+
+
+@cache
+def _add_hook() -> None:
+    sys.addaudithook(_on_event)  # it cannot be removed again
+
+
+def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
+    if event not in ("open", "sqlite3.connect"):
+        return
+    try:
+        path, flags = arguments[0], arguments[2] if event == "open" else 0
+        if isinstance(path, str | bytes | os.PathLike):
+            _see(os.fsdecode(path), flags, sys._getframe(1))
+    except Exception:  # an error of a hook would make `open` fail
+        pass
+
+
+def _see(name: str, flags: int, frame: FrameType) -> None:
+    """Collect a file if code of a plug-in, a reward model or a metric opens it."""
+    frames = _without_libraries(frame)
+    importing = False
+    for caller in frames:
+        source = caller.f_code.co_filename
+        if not source.startswith("<"):
+            break
+        importing |= source.startswith("<frozen importlib")
+    else:
+        return
+    if _is_core(caller):
+        if caller.f_code is file_digest.__code__:
+            _accounted.add(os.path.realpath(name))
+        return
+    user = [caller, *takewhile(lambda frame: not _is_core(frame), frames)]
+    sources = [each.f_code.co_filename for each in (*user, *frames)]
+    by = next((each for each in sources if each in _plugins), source)
+    if by not in _plugins and not any(f"{os.sep}{each}{os.sep}" in by for each in _MODULES):
+        return
+    path = os.path.realpath(name)
+    own_key = any(each.f_code.co_name in ("content_key", "model_key") for each in user)
+    if own_key or flags & (os.O_WRONLY | os.O_RDWR):
+        _accounted.add(path)
+    elif not importing:
+        _collect(path, by)
+    elif path.endswith(".pyc"):
+        _collect(importlib.util.source_from_cache(path), by)
+    elif path.endswith(".py"):  # other files are opened by a library that is imported
+        _collect(path, by)
+
+
+def _collect(path: str, by: str) -> None:
+    if path.startswith(_SYSTEM) or _is_library(path) or any(each in path for each in _MODULES):
+        return
+    _opened.setdefault(path, _Opened(by, _seen(path)))
+
+
+def _without_libraries(frame: FrameType | None) -> Iterator[FrameType]:
+    """Callers, the nearest first, without those of Python and of installed packages."""
+    while frame is not None:
+        source = frame.f_code.co_filename
+        if _is_core(frame) or source.startswith("<") or not _is_library(source):
+            yield frame
+        frame = frame.f_back
+
+
+def _is_core(frame: FrameType) -> bool:
+    return f"{frame.f_globals.get('__name__')}.".startswith("paretosteer.")
+
+
+@cache
+def _is_library(path: str) -> bool:
+    """True for files of Python and of installed packages."""
+    real = os.path.realpath(path)
+    return real.startswith(_PYTHON) or _in_packages(Path(real).parent)
+
+
+@cache
+def _in_packages(folder: Path) -> bool:
+    """True if a folder, or one above it, holds installed packages."""
+    inside = next(folder.glob("*.dist-info"), None) is not None
+    return inside or (folder.parent != folder and _in_packages(folder.parent))
