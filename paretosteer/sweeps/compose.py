@@ -14,7 +14,13 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    IntervalSweep,
+    Override,
+    OverrideType,
+    RangeSweep,
+)
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -303,6 +309,10 @@ def _spelled(override: Override) -> Iterator[str]:
         values = list(override.sweep_iterator(Override._convert_value))
         if not values:
             raise UsageError(f"{override.input_line}: has no values; give at least one")
+        if any(isinstance(value, ChoiceSweep | RangeSweep | IntervalSweep) for value in values):
+            raise UsageError(
+                f"{override.input_line}: a sweep in a list cannot be swept over; list its values"
+            )
         for value in values:
             yield f"{override.get_key_element()}={quoted(value, references=True)}"
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.errors import UsageError
 from paretosteer.text.loading_warnings import warnings_collected
+from paretosteer.text.rotary_weights import check_frequencies
 from paretosteer.text.stated_config import check_architecture, check_settings
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def load_weights(
         raise UsageError(f"{option}: {path!r} {', and '.join(problems)}; {remedy}")
     if own:
         check_settings(network, path, option)
+        check_frequencies(network, path, option)
     return network
 
 

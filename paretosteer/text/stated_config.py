@@ -24,8 +24,9 @@ _COMPUTING = (
     *("attention_multiplier", "embedding_multiplier", "residual_multiplier", "lm_head_multiplier"),
     *("logit_scale", "logits_scaling", "scale_emb", "scale_depth", "dim_model_base"),
     *("partial_rotary_factor", "rotary_pct", "no_rope_layers", "alibi", "clip_qkv"),
-    *("sliding_window", "use_parallel_residual", "parallel_attn"),
+    *("sliding_window", "use_parallel_residual", "parallel_attn", "pruned_heads"),
 )
+_ROTARY = ("rope_parameters", "rope_scaling")
 
 
 def check_architecture(config: Any, path: str, option: str) -> None:
@@ -153,10 +154,7 @@ def _rotary_faults(part: Mapping[str, Any]) -> Iterator[str]:
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
     kinds = {"default", *ROPE_INIT_FUNCTIONS}
-    new, old = (
-        value if isinstance(value := part.get(name), Mapping) else {}
-        for name in ("rope_parameters", "rope_scaling")
-    )
+    new, old = (value if isinstance(value := part.get(name), Mapping) else {} for name in _ROTARY)
     for each in (new, old):
         named = {str(each[name]) for name in ("rope_type", "type") if name in each} & kinds
         if len(named) > 1:
@@ -179,21 +177,27 @@ def _rotary_faults(part: Mapping[str, Any]) -> Iterator[str]:
 
 def _unused(part: Mapping[str, Any], network: Any) -> Iterator[str]:
     """Settings that change what other architectures compute, and that this one does not read."""
-    found = [name for name in _COMPUTING if _changes(part.get(name))]
+    inner = [each for name in _ROTARY if isinstance(each := part.get(name), Mapping)]
+    found = {
+        name: each[name]
+        for each in (part, *inner)
+        for name in _COMPUTING
+        if _changes(each.get(name))
+    }
     if not found:
         return
     code = _code(network)
-    for name in found:
+    for name, value in found.items():
         if name not in code and not (name == "sliding_window" and _never_slides(part)):
             yield (
-                f"sets {name}={part[name]!r}, which {type(network).__name__} does not use; correct "
+                f"sets {name}={value!r}, which {type(network).__name__} does not use; correct "
                 f"model_type, or remove {name} if the model was trained without it"
             )
 
 
 def _changes(value: Any) -> bool:
     """True unless a setting of this value is as good as none."""
-    return value is True or value not in (None, False, 0, 1, [])
+    return value is True or value not in (None, False, 0, 1, [], {})
 
 
 def _never_slides(part: Mapping[str, Any]) -> bool:

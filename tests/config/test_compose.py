@@ -305,3 +305,9 @@ def test_what_hydra_cannot_read_is_one_line(override: str) -> None:
     with pytest.raises(UsageError) as error:
         compose_cell([override])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("seeds", ["range(0,2),5", "5,choice(1,2)"])
+def test_a_sweep_in_a_list_is_one_line(seeds: str) -> None:
+    with pytest.raises(UsageError, match=r"seed=.*a sweep in a list cannot be swept over; list"):
+        compose_sweep(["method=clp", "benchmark=bandit", f"seed={seeds}"])

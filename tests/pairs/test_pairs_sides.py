@@ -96,3 +96,16 @@ def test_two_names_of_one_column(tmp_path):
     columns = {"prompt": "good", "chosen": "good", "rejected": "bad"}
     with pytest.raises(UsageError, match="prompt and chosen are both the column 'good'; give"):
         read_pairs({"path": path, "columns": columns}, "kind")
+
+
+@pytest.mark.parametrize("name", ["preferred", "label", "verdict"])
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_column_that_says_that_the_rejected_answer_is_better(tmp_path, name, every):
+    rows = [row_of(i, **{name: "chosen" if i % every else "Rejected"}) for i in ROWS]
+    path = write(tmp_path, rows)
+    with pytest.raises(UsageError, match=rf"{name} is 'rejected' in \d+ of 12 rows; swap the"):
+        read_pairs(path, "kind")
+    source = {"path": path, "columns": {"unused": name}}
+    assert len(read_pairs(source, "kind").pairs) == len(ROWS)
+    rows = [row_of(i, **{name: "chosen"}) for i in ROWS]
+    assert len(read_pairs(write(tmp_path, rows), "kind").pairs) == len(ROWS)

@@ -41,6 +41,11 @@ def load(folder):
         ({"final_logit_softcapping": 30.0}, "final_logit_softcapping=30.0, which LlamaForCausalLM"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor=0.5, which LlamaForCausalLM"),
         ({"sliding_window": 4}, "sliding_window=4, which LlamaForCausalLM does not use"),
+        (
+            {"rope_parameters": {**THETA, "rope_type": "default", "partial_rotary_factor": 0.5}},
+            "partial_rotary_factor=0.5, which LlamaForCausalLM does not use",
+        ),
+        ({"pruned_heads": {"0": [1]}}, "pruned_heads=.*, which LlamaForCausalLM does not use"),
         ({"alibi": True}, "alibi=True, which LlamaForCausalLM does not use"),
         (
             {"rope_parameters": None, "rope_scaling": LINEAR | {"type": "default"}},

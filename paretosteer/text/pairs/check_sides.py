@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from paretosteer.text.pairs.column_names import UNUSED
 from paretosteer.text.pairs.compared_answers import FEWEST, two_answers
 from paretosteer.text.pairs.dialogue_sides import SIDES, Values
 from paretosteer.text.pairs.rated_answers import number
@@ -20,8 +21,9 @@ def check_sides(rows: Sequence[Values]) -> None:
     Raises
     ------
     ValueError
-        If `chosen` and `rejected` hold numbers of answers or names of columns, or if most rows have
-        a higher score for the rejected answer.
+        If `chosen` and `rejected` hold numbers of answers or names of columns, if another column
+        says that some rejected answers are the better ones, or if most rows have a higher score for
+        the rejected answer.
 
     """
     given = [row for row in rows if all(row.get(side) is not None for side in SIDES)]
@@ -36,6 +38,14 @@ def check_sides(rows: Sequence[Values]) -> None:
             f"chosen and rejected, such as {found}, only say which of the row's other values is "
             f"the better answer; {remedy}"
         )
+    for name in given[0] if given else ():
+        said = [str(row[name]).strip().lower() for row in given if row.get(name) is not None]
+        wrong = said.count(SIDES[1])
+        if name not in (*SIDES, UNUSED) and wrong and set(said) <= set(SIDES):
+            raise ValueError(
+                f"{name} is {SIDES[1]!r} in {wrong} of {len(said)} rows; swap the sides of these "
+                f"rows, or if it means something else, set columns: {{{UNUSED}: {name}}}"
+            )
     for name in [name for name in given[0] if _SCORE.search(str(name))] if given else ():
         other = str(name).replace("chosen", "rejected")
         scores = [(_number(row.get(name)), _number(row.get(other))) for row in given]
