@@ -285,6 +285,14 @@ def test_a_split_of_a_json_file_is_chosen(tmp_path):
             "set `winner` to better_response_id or safer_response_id",
         ),
         ({"prompt": "q", **ANSWERS, "preference_strength": -100}, "expected -3 to 3"),
+        (
+            {"prompt": "q", **ANSWERS, "preference_strength": 3, "overall_preference": -3},
+            "overall_preference and preference_strength both say which answer is better; set",
+        ),
+        (
+            {"prompt": "q", **ANSWERS, "preference_strength": 3, "winner": 1},
+            "preference_strength and winner both say which answer is better; set columns",
+        ),
     ],
 )
 def test_an_ambiguous_winner_is_refused(tmp_path, row, expected):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from paretosteer.text.pairs.check_sides import check_sides
 from paretosteer.text.pairs.compared_answers import (
     STRENGTHS,
+    WINNERS,
     by_choice,
     by_label,
     by_score,
@@ -175,7 +176,12 @@ def _by_winner(rows: Sequence[Values], source: Source) -> Parse:
 
 
 def _by_strength(rows: Sequence[Values], source: Source) -> Parse:
-    column = next(name for name in STRENGTHS if name in rows[0])
+    column, *others = [name for name in (*STRENGTHS, *WINNERS) if name in rows[0]]
+    if others:
+        raise ValueError(
+            f"{column} and {others[0]} both say which answer is better; set columns: {{unused: "
+            f"{others[0]}}} to read the former"
+        )
     check_signs(rows, column)
     return lambda row: by_strength(row, column)
 
