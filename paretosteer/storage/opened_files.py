@@ -162,7 +162,8 @@ def _without_libraries(frame: FrameType | None) -> Iterator[FrameType]:
     """Callers, the nearest first, without those of Python and of installed packages."""
     while frame is not None:
         source = frame.f_code.co_filename
-        if _is_core(frame) or source.startswith("<") or not _is_library(source):
+        own = source in _plugins or _is_core(frame) or source.startswith("<")
+        if own or not _is_library(source):
             yield frame
         frame = frame.f_back
 

@@ -160,3 +160,8 @@ def test_work_of_before_an_edit_is_noted_where_it_is_reused(plugin: Path) -> Non
     (other,) = set((plugin.parent.parent / "out").rglob("record.json")) - {record}
     notes = json.loads(other.read_text())["notes"]
     assert any(f"an earlier {words}, and reused from the cache:" in note for note in notes)
+
+
+def test_a_plug_in_beside_installed_packages_is_not_one_of_them(plugin: Path) -> None:
+    (plugin.parent / "own_tools-1.0.dist-info").mkdir()  # as pip install --target leaves it
+    assert _notes(plugin, FOUND["variable"])
