@@ -220,5 +220,7 @@ def test_a_metric_must_give_one_value_per_prediction(tmp_path, arguments):
         scorer = load_scorer(spec, torch.device("cpu"))
         assert scorer.score([row, row], ["four", "no"]).tolist() == [4, 2]
     else:
-        with pytest.raises(UsageError, match=r"does not take use_aggregator=False; add it to its"):
+        with pytest.raises(
+            UsageError, match=r"does not take use_aggregator=False; add that argument"
+        ):
             load_scorer(spec, torch.device("cpu"))

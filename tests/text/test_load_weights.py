@@ -93,10 +93,11 @@ def test_left_over_weights_are_refused_but_not_a_head_that_is_replaced(folder):
 
 
 def test_constants_of_earlier_versions_are_no_weights(folder):
+    frequencies = start(folder).network.get_buffer("model.rotary_emb.inv_freq").clone()
     old = {
-        "model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4),
+        "model.layers.0.self_attn.rotary_emb.inv_freq": frequencies,
         "model.layers.0.self_attn.masked_bias": torch.tensor(-1e4),
-        "model.rotary_emb.inv_freq": torch.ones(4),
+        "model.rotary_emb.inv_freq": frequencies.clone(),
     }
     change(folder, lambda weights: weights | old)
     start(folder)
