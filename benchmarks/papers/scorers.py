@@ -29,7 +29,6 @@ from paretosteer.text.rewards.reward_spec import OF_SEGMENTS
 if TYPE_CHECKING:
     import torch
 
-
 # Settings that belong to the weights of one reward model.
 _SCORED = (
     *("form", "logit", "against", "sign", "probability", "mean", "std", "template"),

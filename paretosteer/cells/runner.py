@@ -139,7 +139,7 @@ class CellRun:
             self.plan, self.state, self.method, self.benchmark, self.points
         )
         self.add_caveats()
-        if found := self.openers():
+        if found := self.all_openers():
             self.add_caveat(opened_files.note(found))
         results["notes"] = list(dict.fromkeys([*results["notes"], *self.caveats]))
         return self.record("ok", **results)
@@ -338,7 +338,7 @@ class CellRun:
         for caveat in self.entries.caveats():
             self.add_caveat(caveat)
 
-    def openers(self) -> dict[str, str]:
+    def all_openers(self) -> dict[str, str]:
         """Files that plug-ins opened, now or in an earlier run, each with the plug-in."""
         facts = [self.state.facts(name) for name in STAGES]
         earlier = {path: by for fact in facts for path, by in fact.get("openers", {}).items()}

@@ -19,7 +19,8 @@ from typing import Any
 
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, first_line, line_in
 from paretosteer.plugins.checks import CHECKS, fault
-from paretosteer.plugins.local_modules import shadowed, sources_digests
+from paretosteer.plugins.local_modules import sources_digests
+from paretosteer.plugins.shadowed_imports import shadowed
 from paretosteer.storage import opened_files
 from paretosteer.storage.digest import digest as content_digest
 

@@ -38,12 +38,12 @@ def check_sides(rows: Sequence[Values]) -> None:
             f"chosen and rejected, such as {found}, only say which of the row's other values is "
             f"the better answer; {remedy}"
         )
-    for name in given[0] if given else ():
-        said = [str(row[name]).strip().lower() for row in given if row.get(name) is not None]
-        wrong = said.count(SIDES[1])
-        if name not in (*SIDES, UNUSED) and wrong and set(said) <= set(SIDES):
+    for name in [name for name in given[0] if name not in (*SIDES, UNUSED)] if given else ():
+        values = [row[name] for row in given if row.get(name) is not None]
+        if all(_side(value) for value in values) and any(_side(v) == SIDES[1] for v in values):
+            wrong = sum(_side(value) == SIDES[1] for value in values)
             raise ValueError(
-                f"{name} is {SIDES[1]!r} in {wrong} of {len(said)} rows; swap the sides of these "
+                f"{name} is {SIDES[1]!r} in {wrong} of {len(values)} rows; swap the sides of these "
                 f"rows, or if it means something else, set columns: {{{UNUSED}: {name}}}"
             )
     for name in [name for name in given[0] if _SCORE.search(str(name))] if given else ():
@@ -57,6 +57,12 @@ def check_sides(rows: Sequence[Values]) -> None:
                 "swapped; set columns: {chosen: rejected, rejected: chosen}, or if the scores "
                 f"measure something else, columns: {{unused: {name}}}"
             )
+
+
+def _side(value: Any) -> str | None:
+    """Side that a value names, in any case."""
+    named = value.strip().lower() if isinstance(value, str) else None
+    return named if named in SIDES else None
 
 
 def _refers(row: Values) -> bool:

@@ -155,11 +155,16 @@ def _check_separator(spec: RewardSpec, tokenizer: Any) -> None:
         )
 
 
-def _tokenizer(spec: RewardSpec, folder: str) -> Any:
-    trusted = is_trusted(spec.path)
-    if trusted:
+def _runs_own_code(spec: RewardSpec, folder: str) -> bool:
+    """Whether the user trusts the model's own code, which must then lie in its folder."""
+    if trusted := is_trusted(spec.path):
         opened_files.watch()  # the code may read files that its source does not name
         refuse_foreign_code(folder, f"{spec.option}.path")
+    return trusted
+
+
+def _tokenizer(spec: RewardSpec, folder: str) -> Any:
+    trusted = _runs_own_code(spec, folder)
     tokenizer = read_tokenizer(folder, f"{spec.option}.path", trusted)
     # Without trust, transformers takes its class of the same type.
     if not trusted and "AutoTokenizer" in (tokenizer.init_kwargs.get("auto_map") or {}):
@@ -174,10 +179,7 @@ def _network(spec: RewardSpec, folder: str) -> Any:
         AutoModelForTokenClassification,
     )
 
-    trusted = is_trusted(spec.path)
-    if trusted:
-        opened_files.watch()  # the code may read files that its source does not name
-        refuse_foreign_code(folder, f"{spec.option}.path")
+    trusted = _runs_own_code(spec, folder)
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
     by_token = spec.form == "segments" and _labels_tokens(config)
     kind = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
