@@ -17,6 +17,7 @@ from paretosteer.interfaces import Array
 from paretosteer.plugins.local_modules import local_digests
 from paretosteer.storage import opened_files
 from paretosteer.storage.digest import digest, file_digest
+from paretosteer.storage.origin import note_code
 from paretosteer.text.rewards import (
     RewardModel,
     RewardSpec,
@@ -193,6 +194,7 @@ class ByMetric:
                 f"{spec.option}.metric: {spec.metric!r} cannot be loaded ({reason}); "
                 "install its requirements: pip install 'paretosteer[rouge]'"
             ) from None
+        note_code(self.module)
         inputs = inspect.signature(self.module._compute).parameters
         if "use_aggregator" not in inputs and not any(
             each.kind == each.VAR_KEYWORD for each in inputs.values()

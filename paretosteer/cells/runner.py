@@ -27,7 +27,7 @@ from paretosteer.cells.stage_files import write_checkpoint, write_json_lines, wr
 from paretosteer.cells.state import STAGES
 from paretosteer.config.setting import Setting
 from paretosteer.errors import PLUGIN_ERRORS, UnsupportedError, stops_job
-from paretosteer.plugins.in_use import openers, used
+from paretosteer.plugins.in_use import used
 from paretosteer.policies.sampling_engine import SamplingEngine
 from paretosteer.runtime import memory
 from paretosteer.runtime.accelerate_processes import accelerator, are_several, check_reachable
@@ -36,6 +36,7 @@ from paretosteer.runtime.progress import say, stage
 from paretosteer.runtime.terminal import plural
 from paretosteer.storage import opened_files
 from paretosteer.storage.atomic import atomic_write, remove
+from paretosteer.storage.cache import root
 from paretosteer.storage.digest import digest
 from paretosteer.storage.locks import owned
 from paretosteer.storage.origin import Uses, uses
@@ -90,6 +91,7 @@ class CellRun:
         """
         self.plan, self.tracker, self.failures = plan, tracker, failures
         self.entries = entries
+        entries.code |= {str(offer.path) for offer in used(plan.config) if offer.path}
         self.config, self.folder = plan.config, plan.folder
         self.stage = "prepare"  # named in the record if the cell fails
         self.drift_warned = False  # once is enough for a cell
@@ -328,7 +330,7 @@ class CellRun:
         # What was cut is counted in this process alone.
         caveats = dict.fromkeys([*self.caveats, *self.benchmark.scoring_notes])
         facts |= self.maker.facts | {"caveats": list(caveats)}
-        found = openers(self.config, self.folder)
+        found = self.openers()
         facts |= {"openers": found, "opened": opened_files.digests(found)}
         self.state.finish(stage, self.plan.digests[stage], files, facts)
         self.partial.clear(stage)
@@ -338,11 +340,15 @@ class CellRun:
         for caveat in self.entries.caveats():
             self.add_caveat(caveat)
 
+    def openers(self) -> dict[str, str]:
+        """Files that the cell's code opened beyond its identity, each with its source file."""
+        return opened_files.openers(self.entries.code, own=[str(self.folder), str(root())])
+
     def all_openers(self) -> dict[str, str]:
         """Files that plug-ins opened, now or in an earlier run, each with the plug-in."""
         facts = [self.state.facts(name) for name in STAGES]
         earlier = {path: by for fact in facts for path, by in fact.get("openers", {}).items()}
-        return earlier | openers(self.config, self.folder)
+        return earlier | self.openers()
 
     def add_caveat(self, caveat: str) -> None:
         """Say once what the record will note."""

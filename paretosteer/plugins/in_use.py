@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, get_args
 from paretosteer.errors import UsageError
 from paretosteer.plugins import conf_files, registry
 from paretosteer.plugins.local_modules import local_digests
-from paretosteer.storage import opened_files
-from paretosteer.storage.cache import root
 from paretosteer.storage.digest import digest, file_digest
 
 if TYPE_CHECKING:
@@ -97,12 +95,6 @@ def kind_versions(config: CellConfig) -> dict[str, str]:
 def digests(plugins: Sequence[registry.Offer]) -> dict[str, str]:
     """Digest of the code of every plug-in, by part of the cell."""
     return {_part(offer): offer.digest or _package_digest(offer.module) for offer in plugins}
-
-
-def openers(config: CellConfig, folder: Path) -> dict[str, str]:
-    """Files that a cell's plug-ins opened beyond its identity, each with the plug-in."""
-    files = [str(offer.path) for offer in used(config) if offer.path]
-    return opened_files.openers(files, own=[str(folder), str(root())])
 
 
 def need(folder: Path, plugins: Mapping[str, str]) -> None:

@@ -80,7 +80,7 @@ def cached(
                     f"{kind}: a file from which it is made was edited meanwhile; run the command "
                     "again"
                 )
-            opened = opened_files.digests()
+            opened = opened_files.digests(opened_files.openers(parts.code, own=[str(root())]))
             own_origin = {**parts.here(), **({"opened": opened} if opened else {})}
             made: list[origin.Origin] = [] if exact else [own_origin]
             for part, origins in parts.origins.items():

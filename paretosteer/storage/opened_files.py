@@ -45,17 +45,17 @@ def watch(plugin: str = "") -> None:
 
 
 def openers(used: Collection[str], own: Collection[str]) -> dict[str, str]:
-    """Files that the `used` plug-in files opened and do not name, by path, with these plug-ins.
+    """Files that the `used` code opened and does not name, by path, with its source file.
 
-    Files in our `own` folders are left out, and those that plug-ins wrote. Code of reward models
-    and metrics counts as used.
+    The code is given by plug-in files, and by folders of the code of reward models and metrics.
+    Files in our `own` folders are left out, and those that plug-ins wrote.
     """
     sources = {os.path.realpath(each) for each in _plugins}  # `inspect` reads them, for example
     folders = tuple(os.path.realpath(each) + os.sep for each in own)
     return {
         path: opened.by
         for path, opened in sorted(_opened.items())
-        if (opened.by in used or opened.by not in _plugins)
+        if _is_of(opened.by, used)
         and path not in _accounted
         and path not in sources
         and not path.startswith(folders)
@@ -74,13 +74,19 @@ def note(openers: Mapping[str, str]) -> str:
     )
 
 
-def digests(paths: Collection[str] | None = None) -> dict[str, str]:
-    """Digest of each file that was opened, or of these; empty for one that has changed since."""
+def digests(paths: Collection[str]) -> dict[str, str]:
+    """Digest of each of these files that was opened; empty for one that has changed since."""
     return {
         path: current_digest(path) if _seen(path) == opened.seen else ""
         for path, opened in _opened.items()
-        if path not in _accounted and (paths is None or path in paths)
+        if path in paths
     }
+
+
+def code_folder(loaded: object) -> str | None:
+    """Folder with the code of a model or metric that was loaded, if it brings code of its own."""
+    source = getattr(sys.modules.get(type(loaded).__module__), "__file__", None) or ""
+    return str(Path(source).parent) if _is_copied(source) else None
 
 
 def current_digest(path: str) -> str:
@@ -138,7 +144,7 @@ def _see(name: str, flags: int, frame: FrameType) -> None:
     user = [caller, *takewhile(lambda frame: not _is_core(frame), frames)]
     sources = [each.f_code.co_filename for each in (*user, *frames)]
     by = next((each for each in sources if each in _plugins), source)
-    if by not in _plugins and not any(f"{os.sep}{each}{os.sep}" in by for each in _MODULES):
+    if by not in _plugins and not _is_copied(by):
         return
     path = os.path.realpath(name)
     own_key = any(each.f_code.co_name in ("content_key", "model_key") for each in user)
@@ -156,6 +162,14 @@ def _collect(path: str, by: str) -> None:
     if path.startswith(_SYSTEM) or _is_library(path) or any(each in path for each in _MODULES):
         return
     _opened.setdefault(path, _Opened(by, _seen(path)))
+
+
+def _is_of(source: str, used: Collection[str]) -> bool:
+    return source in used or any(source.startswith(f"{each}{os.sep}") for each in used)
+
+
+def _is_copied(source: str) -> bool:
+    return any(f"{os.sep}{each}{os.sep}" in source for each in _MODULES)
 
 
 def _without_libraries(frame: FrameType | None) -> Iterator[FrameType]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paretosteer.runtime.libraries import is_ours, library_versions
-from paretosteer.storage.opened_files import current_digest
+from paretosteer.storage import opened_files
 from paretosteer.storage.unscored import Unscored, sentences
 
 # `versions` by library, `device` (its kind; None: not known), and `opened`: digests of files that
@@ -47,7 +47,7 @@ def differences(made: Origin, here: Origin) -> list[str]:
     found += [
         f"an earlier {path}"
         for path, digest in sorted(made.get("opened", {}).items())
-        if digest != current_digest(path)
+        if digest != opened_files.current_digest(path)
     ]
     if None not in (made["device"], here["device"]) and made["device"] != here["device"]:
         found.append(f"device {made['device']} (here {here['device']})")
@@ -81,6 +81,8 @@ class Uses:
     device: str | None = None  # of the block, once it is known
     origins: dict[str, list[Origin]] = field(default_factory=dict)
     unscored: dict[str, Unscored] = field(default_factory=dict)  # by what counted them
+    # Plug-in files and folders of code of models and metrics: those of the outer block as well.
+    code: set[str] = field(default_factory=set)
 
     def add(self, kind: str, origins: Sequence[Origin]) -> None:
         """Note the use of an entry."""
@@ -104,7 +106,7 @@ _uses: ContextVar[Uses | None] = ContextVar("uses", default=None)
 def uses() -> Iterator[Uses]:
     """Collect the entries of the cache that are used within the block."""
     outer = _uses.get()
-    inner = Uses(outer.device if outer else None)
+    inner = Uses(outer.device, code=outer.code) if outer else Uses()
     token = _uses.set(inner)
     try:
         yield inner
@@ -121,6 +123,13 @@ def note_use(kind: str, origins: Sequence[Origin]) -> None:
     """Tell the current block, if there is one, that an entry is used."""
     if (current := _uses.get()) is not None:
         current.add(kind, origins)
+
+
+def note_code(loaded: object) -> None:
+    """Tell the current block, if there is one, that it uses a model or metric with own code."""
+    current, folder = _uses.get(), opened_files.code_folder(loaded)
+    if current is not None and folder is not None:
+        current.code.add(folder)
 
 
 def note_unscored(source: str, counts: Unscored) -> None:

@@ -15,6 +15,8 @@ from transformers import (
 )
 
 from paretosteer.errors import UsageError
+from paretosteer.storage import opened_files
+from paretosteer.storage.origin import uses
 from paretosteer.text.dialogue import Turn
 from paretosteer.text.rewards import RewardSpec, load_reward, reading_notes, reward_digest
 from paretosteer.text.rewards.remote_code import trust
@@ -207,6 +209,24 @@ def test_code_of_its_own_runs_for_the_trusted_model_only(own_code, stand_in):
     assert model.score([ASK], ["Yes."]) == pytest.approx(2 * plain.score([ASK], ["Yes."]))
     assert any("--trust-remote-code" in note for note in reading_notes(model))
     assert not list(reading_notes(plain))
+
+
+def test_what_its_code_opens_concerns_those_who_use_it(own_code, stand_in, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("a")
+    opens = (
+        f"import pathlib\nTEXT = (pathlib.Path({str(tmp_path)!r}) / ('words' + '.txt')).open()\n"
+    )
+    (own_code / "modeling_doubled.py").write_text(opens + CODE)
+    trust(str(own_code))
+    for model, found in [
+        (own_code, [str(words)]),
+        (stand_in("llama"), []),
+        (own_code, [str(words)]),
+    ]:
+        with uses() as used:
+            load(model)
+        assert list(opened_files.openers(used.code, own=[])) == found
 
 
 def test_a_tokenizer_of_its_own_is_not_replaced_without_a_word(stand_in, tmp_path):

@@ -238,4 +238,7 @@ def test_only_the_command_line_says_what_is_trusted() -> None:
     for name, module in sources():
         for node in ast.walk(module):
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "trusted":
+                call = ast.unparse(node.value)
+                assert (name, call) == ("loading.py", "_runs_own_code(spec, folder)")
+            if isinstance(node, ast.NamedExpr) and node.target.id == "trusted":
                 assert (name, ast.unparse(node.value)) == ("loading.py", "is_trusted(spec.path)")

@@ -10,6 +10,7 @@ import torch
 
 from paretosteer.errors import UsageError, did_you_mean, first_line
 from paretosteer.storage import opened_files
+from paretosteer.storage.origin import note_code
 from paretosteer.text.chat_template import has_template
 from paretosteer.text.load_weights import load_weights, placed
 from paretosteer.text.model import set_padding
@@ -39,6 +40,8 @@ def load_classifier(spec: RewardSpec, device: torch.device) -> tuple[Any, Any]:
         raise
     except Exception as error:  # parsers of damaged or mismatched files raise arbitrary errors
         raise UsageError(_unloaded(spec, error)) from None
+    for loaded in (network, tokenizer):
+        note_code(loaded)
     set_padding(tokenizer, spec.path, spec.pad_token, spec.option)
     network.requires_grad_(False)
     return placed(network.eval(), device), tokenizer
