@@ -11,7 +11,7 @@ from typing import Any
 from paretosteer.benchmarks.papers.task_items import Item, Row
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.storage.digest import digest
-from paretosteer.text.pairs import SPLITS, Source, split_of
+from paretosteer.text.pairs import SPLITS, Source, split_key, split_of
 from paretosteer.text.pairs.containers import read_rows
 from paretosteer.text.pairs.dataset_rows import unread_splits
 from paretosteer.text.pairs.json_rows import splits_of
@@ -47,7 +47,7 @@ class Part:
     splits: tuple[str, ...]
 
     def split(self, item: Item) -> str:
-        hashed: str = split_of(item.id)
+        hashed: str = split_of(split_key(item.dialogue))
         return hashed if hashed in self.splits else self.splits[0]
 
 

@@ -70,6 +70,25 @@ def test_scores_that_contradict_the_sides(tmp_path, names):
     assert len(read_pairs(write(tmp_path, rows(4, 1.5)), "kind").pairs) == len(ROWS)
 
 
+def test_a_few_scores_that_contradict_the_sides_are_noted(tmp_path):
+    rows = [row_of(i, score_chosen=4, score_rejected=9 if i in (2, 5) else 1) for i in ROWS]
+    found = read_pairs(write(tmp_path, rows), "kind")
+    assert len(found.pairs) == len(ROWS)
+    assert "score_rejected is above score_chosen in 2 of 12 rows; chosen and re" in found.note
+    rows = [row | {"score_rejected": 1} for row in rows]
+    assert "score" not in read_pairs(write(tmp_path, rows), "kind").note
+
+
+@pytest.mark.parametrize("tag", ["think", "Thinking", "reasoning"])
+def test_thoughts_in_answers_are_noted(tmp_path, tag):
+    rows = [row_of(i) for i in ROWS]
+    assert "thoughts" not in read_pairs(write(tmp_path, rows), "kind").note
+    rows[3]["chosen"] = f"<{tag}>Well …</{tag}> {rows[3]['chosen']}"
+    found = read_pairs(write(tmp_path, rows), "kind")
+    assert "1 of 12 pairs have a model's thoughts between tags" in found.note
+    assert found.pairs[3].chosen.startswith("<")
+
+
 @pytest.mark.parametrize("name", ["rank", "tokens"])
 def test_other_figures_of_the_sides_are_not_compared(tmp_path, name):
     rows = [row_of(i, **{f"chosen_{name}": 1, f"rejected_{name}": 2}) for i in ROWS]

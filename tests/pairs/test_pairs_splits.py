@@ -1,12 +1,14 @@
 """Splits go by the prompt: disjoint, in the stated shares, the same for everybody."""
 
 from collections import Counter
+from unicodedata import normalize
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from paretosteer.text.dialogue import Turn
-from paretosteer.text.pairs import Pair, split_of
+from paretosteer.text.pairs import Pair, prompt_key, split_of
 
 texts = st.text(max_size=20)
 
@@ -22,7 +24,14 @@ def test_answers_do_not_move_a_prompt(prompt, one, other, third):
 
 @given(texts, texts)
 def test_other_prompts_have_other_keys(one, other):
-    assert (pair(one).key == pair(other).key) == (one == other)
+    assert (pair(one).key == pair(other).key) == (normalize("NFC", one) == normalize("NFC", other))
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_the_unicode_form_of_a_prompt_does_not_change_its_split(form):
+    word = "Crème brûlée für Åse, 가각"
+    assert pair(normalize(form, word)).key == pair(word).key
+    assert prompt_key(pair(normalize("NFD", word)).prompt) != pair(word).key
 
 
 def test_speakers_count_as_well_as_words():

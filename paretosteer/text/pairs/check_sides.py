@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -46,17 +46,34 @@ def check_sides(rows: Sequence[Values]) -> None:
                 f"{name} is {SIDES[1]!r} in {wrong} of {len(values)} rows; swap the sides of these "
                 f"rows, or if it means something else, set columns: {{{UNUSED}: {name}}}"
             )
+    for said, wrong, of in _contradictions(given):
+        if of >= FEWEST and wrong > of / 2:
+            name = said.split()[-1]
+            raise ValueError(
+                f"{said} in {wrong} of {of} rows, so the sides seem to be "
+                "swapped; set columns: {chosen: rejected, rejected: chosen}, or if the scores "
+                f"measure something else, columns: {{unused: {name}}}"
+            )
+
+
+def contradictions(rows: Sequence[Values]) -> list[str]:
+    """Sentences on rows whose rejected answer has a higher score than the chosen one."""
+    given = [row for row in rows if all(row.get(side) is not None for side in SIDES)]
+    return [
+        f"{said} in {wrong} of {of} rows; chosen and rejected decide."
+        for said, wrong, of in _contradictions(given)
+        if wrong
+    ]
+
+
+def _contradictions(given: Sequence[Values]) -> Iterator[tuple[str, int, int]]:
+    """Pairs of score columns, with the rows that contradict the sides, and those compared."""
     for name in [name for name in given[0] if _SCORE.search(str(name))] if given else ():
         other = str(name).replace("chosen", "rejected")
         scores = [(_number(row.get(name)), _number(row.get(other))) for row in given]
         signs = [a > b for a, b in scores if a is not None and b is not None and a != b]
-        wrong = signs.count(False)
-        if other != name and len(signs) >= FEWEST and wrong > len(signs) / 2:
-            raise ValueError(
-                f"{other} is above {name} in {wrong} of {len(signs)} rows, so the sides seem to be "
-                "swapped; set columns: {chosen: rejected, rejected: chosen}, or if the scores "
-                f"measure something else, columns: {{unused: {name}}}"
-            )
+        if other != name and signs:
+            yield f"{other} is above {name}", signs.count(False), len(signs)
 
 
 def _side(value: Any) -> str | None:

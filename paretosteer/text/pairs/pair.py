@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from unicodedata import normalize
 
 from paretosteer.storage.digest import digest
 from paretosteer.text.dialogue import Dialogue
@@ -47,8 +48,8 @@ class Pair:
 
     @cached_property
     def key(self) -> str:
-        """Digest of the prompt, which determines the split of the pair."""
-        return prompt_key(self.prompt)
+        """Digest that determines the split of the pair."""
+        return split_key(self.prompt)
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,13 @@ class PairSet:
     first: Mapping[str, str] = field(default_factory=dict)
     by_prompt: bool = False  # made from several answers to a prompt
     unread: tuple[str, ...] = ()  # splits of the source besides the one that is read
+    remarks: tuple[str, ...] = ()  # sentences on pairs that are used although they are unusual
 
     @property
     def note(self) -> str:
-        """Numbers and format, for records."""
-        return f"{self} Format: {self.format}." if self.format else str(self)
+        """Numbers, format and remarks, for records."""
+        form = [f"Format: {self.format}."] if self.format else []
+        return " ".join([str(self), *form, *self.remarks])
 
     @property
     def left_out(self) -> str:
@@ -93,3 +96,8 @@ class PairSet:
 def prompt_key(prompt: Dialogue) -> str:
     """Digest of the turns of a prompt."""
     return digest([[turn.role, turn.text] for turn in prompt])[:KEY]
+
+
+def split_key(prompt: Dialogue) -> str:
+    """Digest that determines the split of a prompt, whatever the Unicode form of its characters."""
+    return prompt_key(tuple(replace(t, text=normalize("NFC", t.text)) for t in prompt))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from paretosteer.errors import UsageError
+from paretosteer.runtime.terminal import plural
+from paretosteer.text.pairs.check_sides import contradictions
 from paretosteer.text.pairs.containers import Row, read_rows
 from paretosteer.text.pairs.dataset_rows import unread_splits
 from paretosteer.text.pairs.dialogue_sides import MIXTURE
@@ -44,6 +47,8 @@ def read_pairs(source: str | Mapping[str, Any] | Source, objective: str) -> Pair
     return _read(parsed, objective, parsed.digest())
 
 
+# As in <think>…</think>, <thinking>, <reasoning>.
+_THOUGHT = re.compile(r"</?(think(ing)?|thought|reasoning|reflection|scratchpad)>", re.I)
 _FAULTS = {"invalid": "cannot be read", "foreign": "have another format"}
 
 
@@ -106,6 +111,7 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
         by_prompt=bool(rated),
         # One who names a split leaves the others out on purpose.
         unread=() if source.split else tuple(unread_splits(source, ["train"])),
+        remarks=(*contradictions([row for _, row in rows]), *_thoughts(pairs)),
     )
     if not pairs:
         columns = mapping(rows[0][1], ["prompt"]) if form == WITHOUT_PROMPT else ""
@@ -115,6 +121,17 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
             f"{remedy}provide another source"
         )
     return found
+
+
+def _thoughts(pairs: Collection[Pair]) -> list[str]:
+    """Sentence on answers with a model's thoughts, which are read as a part of the answers."""
+    thought = sum(_THOUGHT.search(pair.chosen + pair.rejected) is not None for pair in pairs)
+    if not thought:
+        return []
+    return [
+        f"{thought} of {plural(len(pairs), 'pair')} have a model's thoughts between tags in their "
+        "answers; they are used as a part of the answers."
+    ]
 
 
 def _check_rendered(pairs: list[Pair], source: Source) -> None:

@@ -21,7 +21,7 @@ SPLITS = tuple(_ENDS)
 
 
 def split_of(key: str) -> Split:
-    """Split of the prompt with this key (`Pair.key`)."""
+    """Split of the prompt with this key (`split_key`)."""
     hashed = sha256(f"paretosteer-splits-{SPLITS_VERSION}|{key}".encode()).digest()
     share = int.from_bytes(hashed[:8]) / 2**64
     return next(split for split, end in _ENDS.items() if share < end)
