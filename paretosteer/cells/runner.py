@@ -91,7 +91,7 @@ class CellRun:
         """
         self.plan, self.tracker, self.failures = plan, tracker, failures
         self.entries = entries
-        entries.code |= {str(offer.path) for offer in used(plan.config) if offer.path}
+        entries.code |= {str(code) for offer in used(plan.config) for code in offer.code}
         self.config, self.folder = plan.config, plan.folder
         self.stage = "prepare"  # named in the record if the cell fails
         self.drift_warned = False  # once is enough for a cell

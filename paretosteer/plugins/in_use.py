@@ -94,7 +94,7 @@ def kind_versions(config: CellConfig) -> dict[str, str]:
 
 def digests(plugins: Sequence[registry.Offer]) -> dict[str, str]:
     """Digest of the code of every plug-in, by part of the cell."""
-    return {_part(offer): offer.digest or _package_digest(offer.module) for offer in plugins}
+    return {_part(offer): offer.digest or _package_digest(tuple(offer.code)) for offer in plugins}
 
 
 def need(folder: Path, plugins: Mapping[str, str]) -> None:
@@ -144,14 +144,15 @@ def _part(offer: registry.Offer) -> str:
 
 
 @cache
-def _package_digest(module: str) -> str:
-    """Joint digest of a module's top-level package and of what it imports; empty if missing."""
-    spec = registry.locate(module.partition(".")[0])
-    roots = [Path(location) for location in (spec and spec.submodule_search_locations) or ()]
-    files = {
-        path.relative_to(root).as_posix(): path for root in roots for path in root.rglob("*.py")
-    }
-    if spec and spec.origin and not roots:  # a single module
-        files = {module: Path(spec.origin)}
+def _package_digest(code: Sequence[Path]) -> str:
+    """Joint digest of all files of a package, or of its single module, and of what they import."""
+    files = {path.name: path for path in code if path.is_file()}
+    for root in [path for path in code if path.is_dir()]:
+        for path in sorted(root.rglob("*")):
+            name = path.relative_to(root)
+            hidden = any(part.startswith((".", "__pycache__")) for part in name.parts)
+            if path.is_file() and not hidden:
+                files[name.as_posix()] = path
     found = {name: file_digest(path) for name, path in files.items()}
-    return digest(found | local_digests(files.values()))
+    sources = [path for path in files.values() if path.suffix == ".py"]
+    return digest(found | local_digests(sources))

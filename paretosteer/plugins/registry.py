@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args
 from paretosteer.errors import PLUGIN_ERRORS, UsageError, did_you_mean, first_line
 from paretosteer.plugins import checks, single_files
 from paretosteer.runtime.terminal import line
+from paretosteer.storage import opened_files
 
 Group = Literal["methods", "benchmarks", "objectives", "metrics", "feedback", "conditionings"]
 
@@ -60,6 +61,16 @@ class Offer:
         """Package with its version, or path of the file."""
         return str(self.path or f"{self.package} {self.version}")
 
+    @property
+    def code(self) -> list[Path]:
+        """Plug-in file, or the folders or the module of the package that defines the object."""
+        if self.path:
+            return [self.path]
+        spec = locate(self.module.partition(".")[0])
+        folders = (spec and spec.submodule_search_locations) or ()
+        single = [spec.origin] if spec and spec.origin and not folders else []
+        return [Path(place) for place in (*folders, *single)]
+
     def load(self) -> Any:
         """Load the object; raise UsageError if it cannot be imported or fails its checks."""
         return self._loaded
@@ -67,6 +78,8 @@ class Offer:
     @cached_property
     def _loaded(self) -> Any:
         what = f"{self.kind} {self.name!r}"
+        for code in () if self.built_in else self.code:
+            opened_files.watch(str(code))
         try:
             loaded = self.get()
         except PLUGIN_ERRORS as error:

@@ -33,25 +33,30 @@ class _Opened(NamedTuple):
     seen: tuple[int, ...]  # properties at that time
 
 
-_plugins: set[str] = set()  # plug-in files that are watched
+_plugins: set[str] = set()  # plug-in files and folders of packages that are watched
 _opened: dict[str, _Opened] = {}  # by path, when it was opened first
 _accounted: set[str] = set()  # paths that plug-ins wrote, or that are part of an identity
 
 
 def watch(plugin: str = "") -> None:
-    """Collect from now on what a plug-in file opens, or the code of reward models and metrics."""
-    _plugins.add(plugin)
+    """Collect from now on what a plug-in opens, or the code of reward models and metrics.
+
+    A plug-in is a file, or the folder of a package.
+    """
+    if plugin:
+        _plugins.add(plugin)
+        _is_plugin.cache_clear()
     _add_hook()
 
 
 def openers(used: Collection[str], own: Collection[str]) -> dict[str, str]:
     """Files that the `used` code opened and does not name, by path, with its source file.
 
-    The code is given by plug-in files, and by folders of the code of reward models and metrics.
-    Files in our `own` folders are left out, and those that plug-ins wrote.
+    The code is given by plug-in files, and by folders of the code of packages, reward models and
+    metrics. Files in our `own` folders are left out, and those that plug-ins wrote.
     """
     sources = {os.path.realpath(each) for each in _plugins}  # `inspect` reads them, for example
-    folders = tuple(os.path.realpath(each) + os.sep for each in own)
+    folders = tuple(os.path.realpath(each) + os.sep for each in (*own, *_plugins))
     return {
         path: opened.by
         for path, opened in sorted(_opened.items())
@@ -143,8 +148,8 @@ def _see(name: str, flags: int, frame: FrameType) -> None:
         return
     user = [caller, *takewhile(lambda frame: not _is_core(frame), frames)]
     sources = [each.f_code.co_filename for each in (*user, *frames)]
-    by = next((each for each in sources if each in _plugins), source)
-    if by not in _plugins and not _is_copied(by):
+    by = next(filter(_is_plugin, sources), source)
+    if not _is_plugin(by) and not _is_copied(by):
         return
     path = os.path.realpath(name)
     own_key = any(each.f_code.co_name in ("content_key", "model_key") for each in user)
@@ -164,6 +169,11 @@ def _collect(path: str, by: str) -> None:
     _opened.setdefault(path, _Opened(by, _seen(path)))
 
 
+@cache
+def _is_plugin(source: str) -> bool:
+    return _is_of(source, _plugins)
+
+
 def _is_of(source: str, used: Collection[str]) -> bool:
     return source in used or any(source.startswith(f"{each}{os.sep}") for each in used)
 
@@ -176,7 +186,7 @@ def _without_libraries(frame: FrameType | None) -> Iterator[FrameType]:
     """Callers, the nearest first, without those of Python and of installed packages."""
     while frame is not None:
         source = frame.f_code.co_filename
-        own = source in _plugins or _is_core(frame) or source.startswith("<")
+        own = _is_plugin(source) or _is_core(frame) or source.startswith("<")
         if own or not _is_library(source):
             yield frame
         frame = frame.f_back

@@ -86,15 +86,26 @@ def test_code_of_a_package_covers_its_data_and_what_it_imports(
     entries = {"methods": {"sharp": "sharper.sharp:Sharp"}}
     start = "import own_tools\nWORDS = 'words.txt'\n"
     install(site, "sharper", entries, {"sharp.py": METHOD.lstrip() + start, "words.txt": "a"})
+    (site / "sharper" / "lists").mkdir()
+    (site / "sharper" / "lists" / "more.csv").write_text("a")
+    (site / "sharper" / "__pycache__").mkdir(exist_ok=True)
     found = set()
-    for edited in (None, site / "sharper" / "words.txt", elsewhere / "own_tools.py"):
+    for edited in (
+        None,
+        site / "sharper" / "words.txt",
+        site / "sharper" / "lists" / "more.csv",  # its name is not in the source
+        elsewhere / "own_tools.py",
+    ):
         if edited:
             edited.write_text(edited.read_text() + "#\n")
         in_use._package_digest.cache_clear()
         offer = registry.find("methods", "sharp")
         assert offer is not None and offer.package == "sharper"
         found.add(str(in_use.digests([offer])))
-    assert len(found) == 3
+    assert len(found) == 4
+    (site / "sharper" / "__pycache__" / "sharp.pyc").write_bytes(b"a")
+    in_use._package_digest.cache_clear()
+    assert str(in_use.digests([offer])) in found
 
 
 def test_code_of_a_trusted_reward_model_covers_what_it_imports_and_reads(

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from fake_packages import install
+from plugin_registry import forget
 
 from paretosteer.plugins import single_files
 from paretosteer.storage import opened_files
@@ -84,8 +86,12 @@ def _notes(plugin: Path, reads: str, *options: str) -> list[str]:
     plugin.write_text(OBJECTIVE.format(reads=reads))
     single_files._read.cache_clear()
     single_files.add([str(plugin)])
+    return _notes_of_cell(plugin.parent.parent / "out", *options)
+
+
+def _notes_of_cell(folder: Path, *options: str) -> list[str]:
     words = ["method=start", "benchmark=stories", "budget=smoke"]
-    words += ["preferences.divisions=1", f"sweep_dir='{plugin.parent.parent / 'out'}'"]
+    words += ["preferences.divisions=1", f"sweep_dir='{folder}'"]
     words += ["benchmark.objectives=[word,positive]", "seed=0", *options]
     record = run_one(PlannedCell.of(compose_cell(words)))
     assert record is not None and record.status == "ok", record
@@ -107,6 +113,21 @@ def test_files_that_are_known_or_its_own_are_not_noted(plugin: Path, reads: str)
 def test_cells_without_the_plug_in_are_not_noted(plugin: Path) -> None:
     assert _notes(plugin, FOUND["import"])
     assert not _notes(plugin, FOUND["import"], "benchmark.objectives=[varied,positive]")
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_package_that_opens_files_of_its_own_or_others(plugin: Path, inside: bool) -> None:
+    site = plugin.parent
+    place = "Path(__file__).parent" if inside else "BELOW"
+    text = OBJECTIVE.format(reads=LAZY.format(f'({place} / f"{{name}}.txt").read_text()'))
+    text = text.replace("parent.parent /", "parent.parent.parent /")
+    entries = {"objectives": {"word": "own_words.word:WORD"}}
+    install(site, "own_words", entries, {"word.py": text, "words.txt": "a"})
+    forget()
+    notes = _notes_of_cell(site.parent / "out")
+    assert bool(notes) == (not inside)
+    for note in notes:
+        assert f"own_words/word.py reads {site.parent}/lists/words.txt, which" in note
 
 
 def test_a_module_whose_name_is_computed_and_what_it_reads(plugin: Path) -> None:
