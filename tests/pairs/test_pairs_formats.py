@@ -142,6 +142,7 @@ def test_rated_answers_are_compared_by_the_attribute_that_is_set(tmp_path):
     found = read(tmp_path, rows, rating="helpfulness")
     assert texts(found) == [("q", "yes", "no"), ("q", "too", "no")]
     assert (found.counts["tie"], found.counts["unrated"]) == (1, 1)
+    assert found.note.endswith(" The higher helpfulness wins.")
     with pytest.raises(UsageError, match="set `rating` to one of helpfulness, brevity, as in"):
         read(tmp_path, rows)
 
@@ -331,6 +332,7 @@ TWO = {"prompt": "q", "response_a": "yes", "response_b": "no"}
         (TWO | {"winner_model_a": 1}, {"winner": "winner_model_a"}, "does not name the better"),
         (TWO | {"is_response_b_safe": 0}, {"winner": "is_response_b_safe"}, "does not name the"),
         ({"prompt": "q", "response": "yes", "rank": 1}, {"rating": "rank"}, "lower is better"),
+        ({"prompt": "q", "response": "yes", "place": 1}, {"rating": "place"}, "lower is better"),
         ({"prompt": "q", "response": "yes", "length": 3}, {}, "set `rating` to one of length"),
     ],
 )

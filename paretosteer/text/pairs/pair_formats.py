@@ -62,6 +62,7 @@ Parse = Callable[[Values], "Pair | list[Rated]"]
 _TEMPLATE = re.compile(
     r"\s*(user:|### ?(human|user|instruction)|<\|\w+\|>|<s>|\[INST\]|<start_of)", re.I
 )
+_RANK = re.compile(r"rank|(^|_)(position|place)(_|\Z)", re.I)
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ def _rating(source: Source, names: Sequence[str]) -> str:
             f"{found}set `rating` to one of {', '.join(names)}, as in "
             f"{{path: {source.path}, rating: {names[0] if names else 'COLUMN'}}}"
         )
-    if "rank" in rating.casefold():
+    if _RANK.search(rating):
         raise ValueError(f"{rating} is a rank, for which lower is better; use a rating or a score")
     return rating
 

@@ -111,7 +111,11 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
         by_prompt=bool(rated),
         # One who names a split leaves the others out on purpose.
         unread=() if source.split else tuple(unread_splits(source, ["train"])),
-        remarks=(*contradictions([row for _, row in rows]), *_thoughts(pairs)),
+        remarks=(
+            *([f"The higher {source.rating} wins."] if source.rating else []),
+            *contradictions([row for _, row in rows]),
+            *_thoughts(pairs),
+        ),
     )
     if not pairs:
         columns = mapping(rows[0][1], ["prompt"]) if form == WITHOUT_PROMPT else ""
