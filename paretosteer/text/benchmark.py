@@ -158,7 +158,8 @@ class TextBenchmark(Benchmark):
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Caveats of its figures, one sentence each."""
-        return [*unused_settings(self.model.network), *self._model_notes, *self._spelled_note]
+        unused = unused_settings(self.model.network, self._model_folder())
+        return [*unused, *self._model_notes, *self._spelled_note]
 
     @classmethod
     def check_engine(cls, config: CellConfig) -> None:

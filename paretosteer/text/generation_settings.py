@@ -68,7 +68,7 @@ def _check_begin(network: Any, folder: str) -> None:
         )
 
 
-def unused_settings(network: Any) -> list[str]:
+def unused_settings(network: Any, folder: str) -> list[str]:
     """Note on the settings with which `generate` would write other texts; empty if there are none.
 
     Models such as BART and mBART are published with a forced first token or language code. It is
@@ -76,6 +76,7 @@ def unused_settings(network: Any) -> list[str]:
     """
     config = getattr(network, "generation_config", None)
     stated = config.to_diff_dict() if config is not None else {}
+    stated |= _unknown(Path(folder) / "generation_config.json", config) | _prefixes(folder)
     settings = [
         f"{name}={value!r}"
         for name, value in sorted(stated.items())
@@ -86,3 +87,24 @@ def unused_settings(network: Any) -> list[str]:
     if not settings:
         return []
     return [f"Generation settings of the start model that are not used: {', '.join(settings)}."]
+
+
+def _unknown(file: Path, config: Any) -> dict[str, Any]:
+    """Settings of a file that transformers does not have, such as those of older versions."""
+    stated = read_model_json(file) if file.is_file() else {}
+    known = vars(type(config)()) if config is not None else {}
+    return {name: value for name, value in stated.items() if name not in known}
+
+
+def _prefixes(folder: str) -> dict[str, str]:
+    """Texts that config.json states for before each prompt, by task (T5)."""
+    file = Path(folder) / "config.json"
+    stated = read_model_json(file) if file.is_file() else {}
+    tasks = stated.get("task_specific_params")
+    parts = {"": stated, **(tasks if isinstance(tasks, dict) else {})}
+    prefixes = {
+        f"{task}.prefix".lstrip("."): part.get("prefix")
+        for task, part in parts.items()
+        if isinstance(part, dict)
+    }
+    return {name: prefix for name, prefix in prefixes.items() if prefix}

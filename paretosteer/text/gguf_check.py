@@ -13,6 +13,13 @@ import numpy as np
 # Settings of an architecture that change nothing that a network computes.
 _DESCRIBE = {"vocab_size", "leading_dense_block_count", "expert_feed_forward_length"}
 _HEAD_SIZES = ("attention.key_length", "attention.value_length", "rope.dimension_count")
+_MEAN_TRUE = {"attention.causal"}  # change nothing as long as they are true
+_TOKENIZER = "tokenizer.ggml."
+# What transformers reads of a tokenizer, and what changes no text here; numbers of tokens aside.
+_TOKENIZER_READ = {
+    *("model", "pre", "tokens", "scores", "token_type", "merges", "precompiled_charsmap"),
+    *("add_bos_token", "add_eos_token", "add_sep_token", "token_type_count"),
+}
 _UNSCALED = {None, "default"}
 # Names by which llama.cpp knows ways of splitting words, where they are GPT-2's.
 _AS_GPT2 = {None, "default", "gpt-2", "phi-2", "mpt", "olmo", "jais"}
@@ -40,6 +47,28 @@ def check_read(reader: Any, network: Any) -> None:
         raise ValueError(f"its settings {', '.join(settings)} would not be used")
 
 
+def check_tokenizer(reader: Any, tokenizer: Any) -> None:
+    """Raise ValueError if a file states what its tokenizer does not do in transformers."""
+    spaced, doubled = tokenizer(["a b", "a  b"], add_special_tokens=False)["input_ids"]
+    done = {
+        "add_space_prefix": _adds_space(tokenizer.backend_tokenizer),
+        "remove_extra_whitespaces": spaced == doubled,
+        "escape_whitespaces": True,
+    }
+    for key in reader.fields:
+        name, value = key.removeprefix(_TOKENIZER), _value(reader, key)
+        if name == key or name in _TOKENIZER_READ or name.endswith(("_id", "_ids")):
+            continue
+        if value != done[name] if name in done else value:
+            raise ValueError(f"its setting {key}={value} would not be used")
+
+
+def stated_ends(reader: Any) -> list[int]:
+    """Tokens with which a file ends a text, a turn or a message."""
+    found = [_value(reader, f"{_TOKENIZER}{name}_token_id") for name in ("eos", "eot", "eom")]
+    return list(dict.fromkeys(token for token in found if token is not None))
+
+
 def split_as_stated(reader: Any, tokenizer: Any) -> None:
     """Make a tokenizer split words as its file says.
 
@@ -62,6 +91,13 @@ def split_as_stated(reader: Any, tokenizer: Any) -> None:
         backend.pre_tokenizer = pre_tokenizers.Sequence([digits, backend.pre_tokenizer])
     elif stated not in _AS_GPT2:
         raise ValueError(f"its words are split in a way that is not known, {stated!r}")
+
+
+def _adds_space(backend: Any) -> bool:
+    """True if a text gets a space before its first word."""
+    text = backend.normalizer.normalize_str("a") if backend.normalizer else "a"
+    pieces = backend.pre_tokenizer.pre_tokenize_str(text) if backend.pre_tokenizer else [(text, ())]
+    return pieces[0][0] != "a"
 
 
 def _changes_nothing(name: str, tensors: dict[str, Any]) -> bool:
@@ -108,8 +144,9 @@ def _unread_settings(reader: Any, config: Any) -> list[str]:
             continue
         value = _value(reader, key)
         harmless = name in _HEAD_SIZES and value == size
+        harmless |= name in _MEAN_TRUE and value is True
         harmless |= scaled and name.startswith("rope.scaling.")
-        if not harmless and value not in (0, False, "none", "", None):
+        if not harmless and (name in _MEAN_TRUE or value not in (0, False, "none", "", None)):
             left.append(f"{name}={value}")
     return left
 

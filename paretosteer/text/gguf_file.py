@@ -13,11 +13,11 @@ import torch
 from paretosteer.errors import UsageError, first_line
 from paretosteer.storage.cache import cached
 from paretosteer.storage.digest import input_digest
-from paretosteer.text.gguf_check import check_read, split_as_stated
+from paretosteer.text.gguf_check import check_read, check_tokenizer, split_as_stated, stated_ends
 from paretosteer.text.load_weights import load_weights
 
 SUFFIX = ".gguf"
-READER_VERSION = "2"  # raise it when the same file would give another folder
+READER_VERSION = "3"  # raise it when the same file would give another folder
 
 
 def gguf_folder(file: Path, option: str) -> Path:
@@ -67,6 +67,7 @@ def _dequantise(file: Path, folder: Path, option: str) -> None:
             reader = GGUFReader(file)
             check_read(reader, network)
             split_as_stated(reader, tokenizer)
+            check_tokenizer(reader, tokenizer)
         except Exception as error:  # parsers of damaged files raise arbitrary errors
             raise UsageError(
                 f"{option}: {str(file)!r} cannot be read as GGUF ({first_line(error)}); use a "
@@ -75,5 +76,7 @@ def _dequantise(file: Path, folder: Path, option: str) -> None:
         # transformers 5 saves no model that counts as quantised, even if its weights no longer are.
         plain = kind.from_config(config)
         plain.load_state_dict(network.state_dict())
+        if len(ends := stated_ends(reader)) > 1:
+            plain.generation_config.eos_token_id = ends
         plain.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

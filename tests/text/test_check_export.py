@@ -87,9 +87,10 @@ def test_generate_writes_what_the_policy_writes(tmp_path, kind, form):
     assert found.tolist() == written.response[0][written.mask[0]].tolist()
     settings = json.loads((out / "generation_config.json").read_text())
     assert not settings.keys() & forced.keys()
-    (note,) = unused_settings(policy.model.network)
+    (note,) = unused_settings(policy.model.network, str(tmp_path / "start"))
     assert all(name in note for name in forced)
-    assert not unused_settings(auto.from_pretrained(tmp_path / "plain"))
+    plain = tmp_path / "plain"
+    assert not unused_settings(auto.from_pretrained(plain), str(plain))
 
 
 @pytest.mark.parametrize(
@@ -97,12 +98,31 @@ def test_generate_writes_what_the_policy_writes(tmp_path, kind, form):
     [
         ({"temperature": 0.2, "top_k": 3}, "temperature=0.2, top_k=3"),
         ({"temperature": 1.0, "top_k": 0, "top_p": 1.0}, None),  # as a policy is exported
+        ({"forced_decoder_ids": [[1, 5]], "odd": 3}, "forced_decoder_ids=[[1, 5]], odd=3"),
+        ({"odd": None, "_odd": 3}, None),
     ],
 )
 def test_stated_sampling_is_noted_where_it_changes_texts(tmp_path, stated, noted):
     network = tiny_network("llama", len(build_tokenizer()))
     policy = policy_of(network, tmp_path, do_sample=True, **stated)
-    notes = unused_settings(policy.model.network)
+    notes = unused_settings(policy.model.network, str(tmp_path))
+    assert len(notes) == bool(noted)
+    assert all(f"not used: {noted}." in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("stated", "noted"),
+    [
+        ({"prefix": "say: "}, "prefix='say: '"),
+        ({"task_specific_params": {"sum": {"prefix": "sum up: "}}}, "sum.prefix='sum up: '"),
+        ({"prefix": "", "task_specific_params": {"text": {"do_sample": True}}}, None),
+    ],
+)
+def test_texts_stated_for_before_a_prompt_are_noted(tmp_path, stated, noted):
+    policy = policy_of(tiny_network("llama", len(build_tokenizer())), tmp_path)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | stated))
+    notes = unused_settings(policy.model.network, str(tmp_path))
     assert len(notes) == bool(noted)
     assert all(f"not used: {noted}." in note for note in notes)
 

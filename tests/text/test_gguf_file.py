@@ -136,6 +136,10 @@ UNREAD = {
     "rope.scaling.factor=4.0": lambda w: w.add_rope_scaling_factor(4.0),
     "final_logit_softcapping=30.0": lambda w: w.add_final_logit_softcapping(30.0),
     "attention.sliding_window=16": lambda w: w.add_sliding_window(16),
+    "attention.causal=False": lambda w: w.add_causal_attention(False),
+    "add_space_prefix=False": lambda w: w.add_add_space_prefix(False),
+    "remove_extra_whitespaces=True": lambda w: w.add_remove_extra_whitespaces(True),
+    "ggml.lowercase=True": lambda w: w.add_bool("tokenizer.ggml.lowercase", True),
 }
 
 
@@ -147,6 +151,9 @@ def test_what_transformers_does_not_read_of_a_file_is_refused(part, tmp_path):
 HARMLESS = {
     "no scaling": lambda w: w.add_rope_scaling_type(gguf.RopeScalingType.NONE),
     "factors of one": lambda w: w.add_tensor("rope_freqs.weight", np.ones(8, "float32")),
+    "causal": lambda w: w.add_causal_attention(True),
+    "spaces": lambda w: (w.add_add_space_prefix(True), w.add_remove_extra_whitespaces(False)),
+    "numbers of tokens": lambda w: w.add_uint32("tokenizer.ggml.fim_pre_token_id", 5),
     "the head's own size": lambda w: w.add_key_length(WIDTH // 2),
 }
 
@@ -155,6 +162,20 @@ HARMLESS = {
 def test_what_changes_nothing_is_read(part, tmp_path):
     path = str(write(tmp_path / "tiny.gguf", more=HARMLESS[part]))
     assert load_model(path, torch.device("cpu"), torch.float32).name == "tiny.gguf"
+
+
+def test_ends_of_turns_and_messages_are_ends(tmp_path):
+    def ends(*names):
+        def more(w):
+            for i, name in enumerate(names):
+                getattr(w, f"add_{name}_token_id")(7 + i)
+
+        path = str(write(tmp_path / f"{'_'.join(names)}.gguf", more=more))
+        return load_model(path, torch.device("cpu"), torch.float32).ends
+
+    assert ends() == (2,)
+    assert ends("eot", "eom") == (2, 7, 8)
+    assert ends("eom") == (2, 7)
 
 
 class Stated:
