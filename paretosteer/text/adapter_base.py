@@ -1,4 +1,4 @@
-"""The base model that a PEFT adapter names, compared with the start model."""
+"""The base model and the tokenizer of a PEFT adapter, compared with those of the start model."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.errors import UsageError
 from paretosteer.storage.safetensors_only import read_model_json
 from paretosteer.text.model_source import model_digest
-from paretosteer.text.read_peft import CONFIG, Adapter, refusal
-from paretosteer.text.read_tokenizer import read_tokenizer
+from paretosteer.text.read_peft import CONFIG, TOKENIZER, Adapter, refusal
+from paretosteer.text.read_tokenizer import read_tokenizer, split_alike
 
 if TYPE_CHECKING:
     from paretosteer.config.schema import Model
@@ -88,6 +88,38 @@ def check_bases(adapters: Iterable[Adapter], model: LanguageModel) -> None:
                 f"its base model {base!r} has {found} in {model.name!r}; use an adapter that was "
                 "trained on this model's tokens",
             )
+
+
+def tokenizer_notes(adapter: Adapter, model: LanguageModel) -> list[str]:
+    """Note on a tokenizer or a chat template in an adapter's folder, if the start model's differ.
+
+    Training scripts save those beside the adapter with which it was trained.
+    """
+    folder = Path(adapter.source)
+    if not any((folder / name).is_file() for name in TOKENIZER):
+        return []
+    own = model.tokenizer
+    try:
+        found = read_tokenizer(adapter.source, "tokenizer")
+        template = found.chat_template
+        others = [] if split_alike(found, own) else ["tokenizer"]
+    except Exception:  # not a whole one, or a damaged one: readers raise arbitrary errors
+        template = _read(folder / "chat_template.jinja")
+        others = [] if template else ["tokenizer, which cannot be read"]
+    if template and template.strip() != str(own.chat_template or "").strip():
+        others.append("chat template")
+    if not others:
+        return []
+    return [
+        f"Adapter {adapter.source!r} has another {' and '.join(others)} in its folder than the "
+        "start model, whose own is used."
+    ]
+
+
+def _read(file: Path) -> str:
+    with suppress(OSError, ValueError):
+        return file.read_text(encoding="utf-8")
+    return ""
 
 
 def _other_vocabulary(base: str, model: LanguageModel) -> str:

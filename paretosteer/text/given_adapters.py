@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from paretosteer.errors import UnsupportedError, UsageError, about
 from paretosteer.runtime.terminal import plural
-from paretosteer.text.adapter_base import base_notes, check_bases, refuse_other_bases
+from paretosteer.text.adapter_base import (
+    base_notes,
+    check_bases,
+    refuse_other_bases,
+    tokenizer_notes,
+)
 from paretosteer.text.exported import prefix_note
 from paretosteer.text.read_peft import (
     Adapter,
@@ -47,13 +52,22 @@ class GivenAdapters:
             )
 
     def notes(self, benchmark: Any) -> list[str]:
-        """Notes on those of another base model or a prefix; UsageError if one does not fit."""
+        """Notes on those of another base model, tokenizer or prefix.
+
+        Raises
+        ------
+        UsageError
+            If one does not fit.
+
+        """
         with about(self.option):
             model = benchmark.model
             adapters = self._fitting(benchmark)
             prefixes = [prefix_note(f"Adapter {each.source!r}", each.about) for each in adapters]
             bases = base_notes(adapters, model, benchmark.setting)
-            return [*bases, *chain(*prefixes), *chain(*map(_unknown_settings, adapters))]
+            tokenizers = [tokenizer_notes(each, model) for each in adapters]
+            unknown = map(_unknown_settings, adapters)
+            return [*bases, *chain(*prefixes), *chain(*tokenizers), *chain(*unknown)]
 
     def check_start(self, benchmark: Any) -> None:
         """Raise UsageError unless every one fits the start model, and names no other."""

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from paretosteer.text.policy import TextPolicy
 
 PREFIX = "base_model.model."
+# Files of a tokenizer that training scripts save beside an adapter.
+TOKENIZER = (
+    *("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json"),
+    *("special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
+)
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 SCALES = "scales.json"  # in a checkpoint of their soup
 FACTORS = (".lora_A.weight", ".lora_B.weight")
@@ -147,10 +152,19 @@ def adapters_digest(folders: Sequence[Path]) -> str:
 
 
 def _stated(folder: Path) -> dict[str, Any]:
-    """Base model, start model and prefix that an adapter names; no path, which may change."""
+    """Base model, start model and prefix that an adapter names, and the tokenizer beside it.
+
+    No path, which may change.
+    """
     config, about = _read_config(folder), read_about(folder, f"adapter {str(folder)!r}")
     base = Path(str(config.get("base_model_name_or_path") or "")).name
-    return {"base": base, "start": about.get("start_model"), "prefix": about.get("prefix")}
+    beside = {name: file_digest(folder / name) for name in TOKENIZER if (folder / name).is_file()}
+    return {
+        "base": base,
+        "start": about.get("start_model"),
+        "prefix": about.get("prefix"),
+        "tokenizer": beside,
+    }
 
 
 def check_adapters(network: Any, adapters: Iterable[Adapter]) -> None:
@@ -355,7 +369,7 @@ def _layout(adapter: Adapter, name: str) -> tuple[int, float]:
 
 
 def _check_targets(network: Any, adapter: Adapter) -> None:
-    """Raise UsageError if a layer that the configuration adapts has no factors."""
+    """Raise UsageError if a layer has factors and is not adapted, or the other way round."""
     lost = [
         name
         for name, layer in network.named_modules()
@@ -364,6 +378,16 @@ def _check_targets(network: Any, adapter: Adapter) -> None:
         and _shape(network, name) is not None
         and _is_target(adapter, name)
     ]
+    if adapter.config.get("target_modules") not in (None, [], "", "all-linear"):
+        left_out = [name for name in adapter.layers if not _is_target(adapter, name)]
+        if left_out:
+            others = f" and {len(left_out) - 1} others" if left_out[1:] else ""
+            raise refusal(
+                adapter.source,
+                f"it holds factors of {left_out[0]!r}{others}, which its {CONFIG} leaves out "
+                "(target_modules, exclude_modules or layers_to_transform), so that PEFT would not "
+                "use them; use the two files that were saved together",
+            )
     if lost:
         others = f" and {len(lost) - 1} others" if lost[1:] else ""
         raise refusal(

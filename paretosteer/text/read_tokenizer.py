@@ -73,10 +73,19 @@ def read_tokenizer(
     return tokenizer
 
 
+def split_alike(one: Any, other: Any) -> bool:
+    """True if two tokenizers split texts into the same tokens, special tokens aside."""
+    texts = [*_PROBES, one.decode(_sample(one)), other.decode(_sample(other))]
+    return all(
+        one(text, add_special_tokens=False)["input_ids"]
+        == other(text, add_special_tokens=False)["input_ids"]
+        for text in texts
+    )
+
+
 def read_alike(one: Any, other: Any) -> bool:
     """True if two tokenizers read and write texts alike, their special tokens included."""
-    ids = sorted(one.get_vocab().values())
-    ids = ids[:: len(ids) // _VOCABULARY + 1]
+    ids = _sample(one)
     special = "b".join(one.all_special_tokens)
     texts = [*_PROBES, one.decode(ids), f"a{special}c"]
     tokens = [one(text)["input_ids"] for text in texts]
@@ -92,6 +101,12 @@ def read_alike(one: Any, other: Any) -> bool:
             for skip in (False, True)
         )
     )
+
+
+def _sample(tokenizer: Any) -> list[int]:
+    """Tokens from all over a vocabulary."""
+    ids = sorted(tokenizer.get_vocab().values())
+    return ids[:: len(ids) // _VOCABULARY + 1]
 
 
 def _processor_template(file: Path, option: str) -> str | None:

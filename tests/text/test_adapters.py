@@ -277,6 +277,30 @@ def test_settings_that_peft_does_not_have_are_noted(llama, tmp_path):
     assert "sets ema, scale_multiplier, which PEFT" in note
 
 
+@pytest.mark.parametrize("what", ["tokenizer", "chat template"])
+def test_another_tokenizer_beside_an_adapter_is_noted(llama, tmp_path, what):
+    folder = tmp_path / "a"
+    trained_adapter(llama, folder, r=2)
+    rewrite(folder, {"base_model_name_or_path": None})
+    world = SimpleNamespace(model=llama, setting=SimpleNamespace(model=None))
+    given = GivenAdapters([str(folder)], "method.paths")
+    before = given.digest()
+    llama.tokenizer.save_pretrained(folder)
+    assert not given.notes(world)
+    if what == "chat template":
+        (folder / "chat_template.jinja").write_text("{{ messages[0].content }}!")
+    else:
+        stored = json.loads((folder / "tokenizer.json").read_text())
+        stored["normalizer"] = {"type": "Lowercase"}
+        (folder / "tokenizer.json").write_text(json.dumps(stored))
+    (note,) = given.notes(world)
+    assert f"Adapter {str(folder)!r} has another {what} in its folder than the start" in note
+    assert given.digest() != before
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    assert bool(given.notes(world)) == (what == "chat template")
+
+
 def test_an_exported_adapter_states_the_files_of_its_start_model(llama, tmp_path):
     """Which may have changed since, at the same path."""
     llama.network.save_pretrained(tmp_path / "own")
@@ -398,6 +422,9 @@ def test_only_some_layers_are_targets(llama, tmp_path):
     adapter = read_adapter(tmp_path)
     assert all(".1." in name for name in adapter.layers)
     check_adapters(llama.network, [adapter])
+    rewrite(tmp_path, {"layers_to_transform": [0]})
+    with pytest.raises(UsageError, match=r"of 'model\.layers\.1\..*' and 1 others, which its ad"):
+        check_adapters(llama.network, [read_adapter(tmp_path)])
     rewrite(tmp_path, {"layers_to_transform": [0, 1]})
     with pytest.raises(UsageError, match=r"name 'model\.layers\.0\..*' and 1 others"):
         check_adapters(llama.network, [read_adapter(tmp_path)])
