@@ -100,7 +100,13 @@ class LongFormQA(Task):
         # Relevance reads the question alone; the other reward models read the prompt on one line.
         # `train_feedback.json` and `dev_feedback.json` hold passages instead of finished prompts.
         text = text_of(row, "text") if "text" in row else _prompt(row)
-        question = asked(f"question: {_one_line(text_of(row, 'question'))}")
+        own = _one_line(text_of(row, "question"))
+        if own not in _one_line(text):
+            raise ValueError(
+                "text does not contain the question, so it is not the finished prompt; to write "
+                "that from question and passages, set columns: {unused: text}"
+            )
+        question = asked(f"question: {own}")
         whole = asked(_one_line(text))
         reads = {"relevance": question, "factuality": whole, "completeness": whole}
         return Item(asked(text), reads)

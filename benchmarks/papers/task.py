@@ -69,7 +69,9 @@ class Task(TextBenchmark):
         parts, content = self._data(options)
         limits = dict.fromkeys(("calibration", "validation", "test"), options.evaluation_prompts)
         limits["train"] = options.train_prompts
-        self.found: Found = read_items(parts, self.parse, tuple(limits.items()), content)
+        self.found: Found = read_items(
+            parts, self.parse, self.columns, tuple(limits.items()), content
+        )
         self.refused: Counter[str] = Counter()  # by reason, prompts that a scorer refuses
         super().__init__(options, setting)
 

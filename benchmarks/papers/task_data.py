@@ -12,9 +12,11 @@ from paretosteer.benchmarks.papers.task_items import Item, Row
 from paretosteer.errors import UsageError, did_you_mean
 from paretosteer.storage.digest import digest
 from paretosteer.text.pairs import SPLITS, Source, split_key, split_of
+from paretosteer.text.pairs.column_names import UNUSED
 from paretosteer.text.pairs.containers import read_rows
 from paretosteer.text.pairs.dataset_rows import unread_splits
 from paretosteer.text.pairs.json_rows import splits_of
+from paretosteer.text.pairs.prompt_columns import check_unread
 from paretosteer.text.pairs.rendered_text import rendered_prompt
 
 DATA_VERSION = "1"  # raise it when the same data would give other prompts
@@ -92,7 +94,7 @@ def parts_of(
         )
     source = Source.at(OPTION, data)
     for name, _ in source.columns:
-        if name not in columns:
+        if name not in (*columns, UNUSED):
             raise UsageError(
                 f"{OPTION}.columns.{name}: the task reads no column of this name; "
                 f"{did_you_mean(name, columns)}"
@@ -117,7 +119,9 @@ def data_digest(parts: Sequence[Part]) -> str:
 
 
 @lru_cache(maxsize=4)
-def read_items(parts: tuple[Part, ...], parse: Parse, limits: Limits, content: str) -> Found:
+def read_items(
+    parts: tuple[Part, ...], parse: Parse, columns: tuple[str, ...], limits: Limits, content: str
+) -> Found:
     """Items of every split.
 
     A prompt belongs to the first part that has it, so splits are disjoint. If there are more
@@ -129,8 +133,9 @@ def read_items(parts: tuple[Part, ...], parse: Parse, limits: Limits, content: s
     Raises
     ------
     UsageError
-        If more than a tenth of the rows of a source cannot be read (with file and number), or a
-        split is left without prompts.
+        If more than a tenth of the rows of a source cannot be read (with file and number), also
+        since a column besides `columns` holds a part of the prompt, or a split is left without
+        prompts.
 
     """
     most = dict(limits)
@@ -139,7 +144,7 @@ def read_items(parts: tuple[Part, ...], parse: Parse, limits: Limits, content: s
     seen: set[str] = set()
     faults: list[str] = []
     for part in parts:
-        for item in _items(part, parse, counts, faults):
+        for item in _items(part, parse, columns, counts, faults):
             if item.id in seen:
                 counts["again"] += 1
                 continue
@@ -147,7 +152,11 @@ def read_items(parts: tuple[Part, ...], parse: Parse, limits: Limits, content: s
             chosen[part.split(item)].add(item)
     for split, items in chosen.items():
         if not items.kept:
-            raise UsageError(f"{OPTION}: no prompts left for split {split}; provide more rows")
+            left = f" ({counts['again']} repeat another one)" if counts["again"] else ""
+            raise UsageError(
+                f"{OPTION}: no prompts left for split {split}, of {counts['read']} rows{left}; "
+                "provide more rows with prompts of their own"
+            )
     sorted_items = {split: items.sorted() for split, items in chosen.items()}
     named = [part.source.split for part in parts if part.source.split]
     # A single part with a split is one that was chosen.
@@ -155,13 +164,17 @@ def read_items(parts: tuple[Part, ...], parse: Parse, limits: Limits, content: s
     return Found(sorted_items, dict(counts), next(iter(faults), None), tuple(unread))
 
 
-def _items(part: Part, parse: Parse, counts: Counter[str], faults: list[str]) -> Iterator[Item]:
+def _items(
+    part: Part, parse: Parse, columns: Sequence[str], counts: Counter[str], faults: list[str]
+) -> Iterator[Item]:
     """Items of a part; rows that cannot be read are added to `faults` as long as they are few."""
     before, rows = len(faults), 0
     for location, row in read_rows(part.source, lambda at, fault: faults.append(f"{at}: {fault}")):
         rows += 1
         try:
             item = parse(row)
+            if isinstance(item, Item):
+                check_unread(row, columns, item.dialogue)
         except ValueError as error:
             rows -= 1
             faults.append(f"{location}: {error}")

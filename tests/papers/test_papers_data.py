@@ -20,7 +20,7 @@ from paretosteer.text.samples import TextSamples
 def found(task, data, **limits):
     kind = registry.load("benchmarks", task)
     parts = parts_of(data, kind.own_splits, kind.columns)
-    return read_items(parts, kind.parse, tuple(limits.items()), data_digest(parts))
+    return read_items(parts, kind.parse, kind.columns, tuple(limits.items()), data_digest(parts))
 
 
 def texts(items):
@@ -103,6 +103,7 @@ def test_posts_of_the_published_lengths_on_one_line(tmp_path):
         ("reddit_summary", {"info": "a"}, "info is str, expected a mapping with a post"),
         ("reddit_summary", {"info": {"post": 3}}, "info.post is int, expected text"),
         ("long_form_qa", {"text": "a"}, "column question is missing"),
+        ("long_form_qa", {"text": "a", "question": "b"}, "text does not contain the question"),
         ("safe_rlhf", {"chosen": "a"}, "column prompt is missing"),
         ("helpful_assistant", {"prompt": "Why?", "chosen": "So."}, "chosen has no .*Assistant:"),
         ("safe_rlhf", {"prompt": "\n\nHuman: Why?\n\nAssistant:"}, "its prompt is already written"),
@@ -115,6 +116,37 @@ def test_a_wrong_row_is_named_by_file_and_number(task, row, message, tmp_path):
     write_lines(tmp_path / "rows.jsonl", [row])
     with pytest.raises(UsageError, match=rf"benchmark\.data: .*rows\.jsonl:1: {message}"):
         found(task, str(tmp_path / "rows.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("task", "more", "name"),
+    [
+        ("safe_rlhf", {"input": "A passage."}, "input"),
+        ("safe_rlhf", {"system": "Be kind."}, "system"),
+        ("safe_rlhf", {"messages": [{"role": "user", "content": "Before?"}]}, "messages"),
+        ("helpful_assistant", {"system_prompt": "Be kind."}, "system_prompt"),
+        ("helpful_assistant", {"question": "Another one?"}, "question"),
+        ("xsum", {"prompt": "Sum up in verse:"}, "prompt"),
+    ],
+)
+def test_a_part_of_the_prompt_that_the_task_does_not_read_is_refused(task, more, name, tmp_path):
+    given = {
+        "safe_rlhf": lambda i: {"prompt": f"Dish {i}?"},
+        "helpful_assistant": hh_rlhf,
+        "xsum": xsum,
+    }
+    rows = [given[task](i) | more for i in range(120)]
+    write_lines(tmp_path / "rows.jsonl", rows)
+    path = str(tmp_path / "rows.jsonl")
+    with pytest.raises(UsageError, match=rf"jsonl:1: {name} holds a part of the prompt that is"):
+        found(task, path)
+    assert found(task, {"path": path, "columns": {"unused": name}}).items["test"]
+
+
+def test_what_the_prompt_holds_may_stand_in_another_column_as_well(tmp_path):
+    rows = [{"prompt": f"Dish {i}?", "question": f"Dish  {i}?", "context": ""} for i in range(120)]
+    write_lines(tmp_path / "rows.jsonl", rows)
+    assert found("safe_rlhf", str(tmp_path / "rows.jsonl")).counts["invalid"] == 0
 
 
 @pytest.mark.parametrize(
@@ -183,7 +215,7 @@ def test_unreadable_lines_and_empty_splits(tmp_path):
         found("helpful_assistant", str(tmp_path / "rows.jsonl"))
     write_lines(tmp_path / "few.jsonl", [hh_rlhf(1)])
     with pytest.raises(
-        UsageError, match=r"benchmark\.data: no prompts left for split \w+; provide more"
+        UsageError, match=r"benchmark\.data: no prompts left for split \w+, of 1 rows; provide"
     ):
         found("helpful_assistant", str(tmp_path / "few.jsonl"))
 

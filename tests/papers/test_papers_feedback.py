@@ -49,7 +49,11 @@ def test_the_released_file_gives_prompts_for_every_split(tmp_path):
     file = tmp_path / "dev_feedback.json"
     file.write_text(json.dumps([feedback(i) for i in range(60)], indent=2))
     found = read_items(
-        parts_of(str(file), LongFormQA.own_splits, LongFormQA.columns), LongFormQA.parse, (), "x"
+        parts_of(str(file), LongFormQA.own_splits, LongFormQA.columns),
+        LongFormQA.parse,
+        LongFormQA.columns,
+        (),
+        "x",
     )
     assert sum(map(len, found.items.values())) == 60
     assert all(found.items[split] for split in ("train", "calibration", "validation", "test"))

@@ -103,12 +103,15 @@ def test_another_form_does_without_the_published_settings_of_segments():
     assert spec_of("relevance", {"path": "mine"}, published).segment == "clause"
 
 
+ASKED = "How long does dish 3 take?"
+
+
 def test_relevance_reads_the_question_alone():
     kind = registry.load("benchmarks", "long_form_qa")
-    item = kind.parse(qa_feedback(3) | {"text": "question: a\n context:  b"})
-    assert item.reads["relevance"][0].text == "question: How long does dish 3 take?"
-    assert item.reads["factuality"][0].text == "question: a context: b"
-    assert item.dialogue[0].text == "question: a\n context:  b"
+    item = kind.parse(qa_feedback(3) | {"text": f"question: {ASKED}\n context:  b"})
+    assert item.reads["relevance"][0].text == f"question: {ASKED}"
+    assert item.reads["factuality"][0].text == f"question: {ASKED} context: b"
+    assert item.dialogue[0].text == f"question: {ASKED}\n context:  b"
 
 
 def test_a_score_model_of_safe_rlhf_is_read_whole_and_costs_count_against(scores, hub):

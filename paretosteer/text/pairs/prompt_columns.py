@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from paretosteer.text.dialogue import Dialogue, Turn
@@ -81,6 +81,18 @@ def check_asked(row: Mapping[str, Any], prompt: Dialogue) -> None:
             continue
         if any(t.role == "user" and " ".join(t.text.split()) not in asked for t in turns):
             raise _both(name, prompt_column(row) or "the sides")
+
+
+def check_unread(row: Mapping[str, Any], read: Collection[str], prompt: Dialogue) -> None:
+    """Raise ValueError if a column besides those `read` holds a part that the prompt lacks."""
+    for name in (*PROMPTS, *SYSTEMS, *_PARTS, *_WHOLE):
+        value = row.get(name)
+        given = value if name in PROMPTS or isinstance(value, str | list) else None
+        if name not in read and given and not _within(given, name, prompt):
+            raise ValueError(
+                f"{name} holds a part of the prompt that is not read; join it with the prompt, or "
+                f"if it is none, set columns: {{unused: {name}}}"
+            )
 
 
 def _both(other: str, name: str) -> ValueError:
