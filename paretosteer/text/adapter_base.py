@@ -58,6 +58,12 @@ def _other_bases(
                     f"was exported from a policy whose start model, {name!r}, had other files than "
                     f"the start model here, {model.name!r}",
                 )
+        elif base and (revision := _other_revision(each, base, model, setting.model)):
+            yield (
+                each.source,
+                f"names the base model {base!r} at {revision!r}, and the start model is that at "
+                f"{model.commit!r}",
+            )
         elif base and not _is_base(base, model, setting.model):
             yield (
                 each.source,
@@ -150,6 +156,18 @@ def _other_size(base: str, model: LanguageModel) -> str:
     if not isinstance(found, int) or found == own:
         return ""
     return f"a vocabulary of {found}, not {own} as"
+
+
+def _other_revision(adapter: Adapter, base: str, model: LanguageModel, start: Model) -> str | None:
+    """Revision of the start model that an adapter states, if it is not the one that runs here."""
+    stated = adapter.config.get("revision")
+    if not isinstance(stated, str) or model.hub_name != base or stated == start.revision:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    file = try_to_load_from_cache(base, "config.json", revision=stated)
+    commit = Path(file).parent.name if isinstance(file, str) else stated
+    return None if commit == model.commit else stated
 
 
 def _is_base(base: str, model: LanguageModel, start: Model) -> bool:

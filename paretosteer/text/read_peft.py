@@ -152,15 +152,16 @@ def adapters_digest(folders: Sequence[Path]) -> str:
 
 
 def _stated(folder: Path) -> dict[str, Any]:
-    """Base model, start model and prefix that an adapter names, and the tokenizer beside it.
+    """What an adapter names: its base model with a revision, its start model and its prefix.
 
-    No path, which may change.
+    And the tokenizer beside it. No path is among these, which may change.
     """
     config, about = _read_config(folder), read_about(folder, f"adapter {str(folder)!r}")
     base = Path(str(config.get("base_model_name_or_path") or "")).name
     beside = {name: file_digest(folder / name) for name in TOKENIZER if (folder / name).is_file()}
     return {
         "base": base,
+        "revision": config.get("revision"),
         "start": about.get("start_model"),
         "prefix": about.get("prefix"),
         "tokenizer": beside,

@@ -266,6 +266,31 @@ def test_an_adapter_of_another_base_model_is_noted(llama, tmp_path):
         assert f"names the base model {str(other)!r}, and the start model is 'Own'." in note
 
 
+def test_another_revision_of_the_base_model_is_noted(llama, tmp_path, monkeypatch):
+    here, other = "a" * 40, "b" * 40
+    repository = tmp_path / "hub" / "models--me--tiny"
+    for name, commit in (("main", here), ("same", here), ("dev", other)):
+        (repository / "snapshots" / commit).mkdir(parents=True, exist_ok=True)
+        (repository / "snapshots" / commit / "config.json").write_text("{}")
+        (repository / "refs").mkdir(exist_ok=True)
+        (repository / "refs" / name).write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    trained_adapter(llama, tmp_path / "a", r=2)
+    model = replace(llama, name="tiny", hub_name="me/tiny", commit=here)
+    start = Model(name="hf", path="me/tiny", pad_token=None)
+
+    def notes(revision):
+        rewrite(tmp_path / "a", {"base_model_name_or_path": "me/tiny", "revision": revision})
+        setting = SimpleNamespace(model=start, model_key="key")
+        return base_notes([read_adapter(tmp_path / "a")], model, setting)
+
+    for same in (None, "main", "same", here):
+        assert not notes(same), same
+    for revision in ("dev", other, "gone"):
+        (note,) = notes(revision)
+        assert f"names the base model 'me/tiny' at {revision!r}, and the start" in note
+
+
 def test_settings_that_peft_does_not_have_are_noted(llama, tmp_path):
     trained_adapter(llama, tmp_path / "a", r=2)
     world = SimpleNamespace(model=llama, setting=SimpleNamespace(model=None))
