@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 from collections.abc import Iterator
 
 from paretosteer.runtime.secrets import is_secret_name
+from paretosteer.runtime.variables import is_of_place
 
-# Those of the machine, the user and the launcher, which may differ when a sweep is resumed.
-_OF_PLACE = re.compile(
-    "(HOME|PWD|USER|LOGNAME|HOSTNAME|SHELL|TERM|DISPLAY|COLUMNS|PATH|TMPDIR|TMP|TEMP|TZ|LANG"
-    "|VIRTUAL_ENV|JOB_ID|([A-Z]+_)?(RANK|WORLD_SIZE)|MASTER_ADDR|MASTER_PORT"
-    "|(ACCELERATE|CONDA|CUDA|HF|HIP|JOBLIB|KUBERNETES|LC|LD|LSB|MKL|NCCL|NVIDIA|OMP|OMPI|OPENBLAS"
-    "|PARETOSTEER|PBS|PMI|PYTORCH|RAY|ROCR|SGE|SLURMD?|SSH|SUBMITIT|TOKENIZERS|TORCH(ELASTIC)?"
-    "|TRANSFORMERS|WANDB|XDG)_.*|PYTHON.*)"
-)
 _GETS = ("get", "pop")
 _SETS = ("setdefault", "putenv")
 
@@ -42,7 +34,7 @@ class Variables:
         return {
             name: os.environ.get(name)
             for name in sorted(self._read - self._set)
-            if not _OF_PLACE.fullmatch(name) and not is_secret_name(name)
+            if not is_of_place(name) and not is_secret_name(name)
         }
 
 

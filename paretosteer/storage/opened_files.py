@@ -1,8 +1,9 @@
-"""Files that the code of plug-ins opens while it runs, such as a word list whose path is computed.
+"""What the code of plug-ins reads while it runs, such as a word list whose path is computed.
 
 The digest of a plug-in is made before anything runs, from what its source imports and names
-(`plugins.local_modules`). An audit hook sees the rest, which can only be noted. It sees neither
-other processes nor what compiled libraries open by themselves.
+(`plugins.local_modules`). The rest can only be noted: files that it opens, folders that it lists,
+and environment variables, written `$NAME`. Neither other processes are seen nor what compiled
+libraries read by themselves.
 """
 
 from __future__ import annotations
@@ -19,18 +20,25 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+from paretosteer.runtime.secrets import is_secret_name
 from paretosteer.runtime.terminal import plural
-from paretosteer.storage.digest import file_digest, seen
+from paretosteer.runtime.variables import is_of_place
+from paretosteer.storage.digest import digest, file_digest, seen
+from paretosteer.storage.watched_environment import watch_environment
 
 _SYSTEM = ("/dev/", "/etc/", "/lib/", "/proc/", "/sys/", "/usr/lib/", "/usr/share/zoneinfo/")
 _PYTHON = tuple(os.path.realpath(sysconfig.get_path(each)) for each in ("stdlib", "platstdlib"))
 # Where transformers and evaluate copy the code of models and metrics.
+_VARIABLE = "$"
+_SHOWN = 3  # paths and variables in a note
+_LISTS = ("os.listdir", "os.scandir")
+_EVENTS = {"open", "sqlite3.connect", *_LISTS}
 _MODULES = ("transformers_modules", "evaluate_modules")
 
 
 class _Opened(NamedTuple):
     by: str  # plug-in, or other source
-    seen: tuple[int, ...]  # properties at that time
+    seen: tuple[int, ...]  # properties at that time, of which `_seen` tells
 
 
 _plugins: set[str] = set()  # plug-in files and folders of packages that are watched
@@ -50,7 +58,7 @@ def watch(plugin: str = "") -> None:
 
 
 def openers(used: Collection[str], own: Collection[str]) -> dict[str, str]:
-    """Files that the `used` code opened and does not name, by path, with its source file.
+    """Files and the like that the `used` code reads and does not name, with its source file.
 
     The code is given by plug-in files, and by folders of the code of packages, reward models and
     metrics. Files in our `own` folders are left out, and those that plug-ins wrote.
@@ -64,18 +72,18 @@ def openers(used: Collection[str], own: Collection[str]) -> dict[str, str]:
         and path not in _accounted
         and path not in sources
         and not path.startswith(folders)
-        and Path(path).is_file()
+        and (path.startswith(_VARIABLE) or Path(path).exists())
     }
 
 
 def note(openers: Mapping[str, str]) -> str:
-    """Note of a record on such files."""
-    path, by = next(iter(openers.items()))
-    more = f" (and {plural(len(openers) - 1, 'other file')})" if len(openers) > 1 else ""
+    """Note of a record on what was read."""
+    named = ", ".join(list(openers)[:_SHOWN])
+    more = f" and {plural(len(openers) - _SHOWN, 'other')}" if len(openers) > _SHOWN else ""
     return (
-        f"{by} reads {path}{more}, which it does not name in its source: if that file is edited, "
-        "finished work is reused all the same. Write its path as one string, absolute or relative "
-        "to the plug-in."
+        f"{next(iter(openers.values()))} reads {named}{more}, which it does not name in its "
+        "source: if that changes, finished work is reused all the same. Write the name of a "
+        "variable, or the path of a file, absolute or relative to the plug-in, as one string."
     )
 
 
@@ -95,8 +103,11 @@ def code_folder(loaded: object) -> str | None:
 
 
 def current_digest(path: str) -> str:
-    """Digest of a file's content, empty if it cannot be read."""
-    return _digest(path, *_seen(path))
+    """Digest of a file, a folder's names or a variable; empty if it cannot be read."""
+    found = _seen(path)
+    if path.startswith(_VARIABLE) or Path(path).is_dir():
+        return digest(list(found)) if found else ""
+    return _digest(path, *found)
 
 
 @lru_cache(maxsize=1024)
@@ -109,7 +120,12 @@ def _digest(path: str, *properties: int) -> str:
 
 
 def _seen(path: str) -> tuple[int, ...]:
+    """Properties of a file, or the bytes of a variable's value or of the names in a folder."""
+    if path.startswith(_VARIABLE):
+        return tuple(os.environb.get(os.fsencode(path.removeprefix(_VARIABLE)), b""))
     try:
+        if Path(path).is_dir():
+            return tuple("/".join(sorted(each.name for each in Path(path).iterdir())).encode())
         return seen(Path(path))
     except OSError:
         return ()
@@ -118,21 +134,46 @@ def _seen(path: str) -> tuple[int, ...]:
 @cache
 def _add_hook() -> None:
     sys.addaudithook(_on_event)  # it cannot be removed again
+    watch_environment(_see_variable)
 
 
 def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
-    if event not in ("open", "sqlite3.connect"):
+    if event not in _EVENTS:
         return
     try:
         path, flags = arguments[0], arguments[2] if event == "open" else 0
         if isinstance(path, str | bytes | os.PathLike):
-            _see(os.fsdecode(path), flags, sys._getframe(1))
+            _see(os.fsdecode(path), flags, sys._getframe(1), direct=event in _LISTS)
     except Exception:  # an error of a hook would make `open` fail
         pass
 
 
-def _see(name: str, flags: int, frame: FrameType) -> None:
-    """Collect a file if code of a plug-in, a reward model or a metric opens it."""
+def _see_variable(name: str, is_set: bool, frame: FrameType) -> None:
+    """Collect a variable if code of a plug-in, a reward model or a metric reads it itself."""
+    caller, path = _caller(frame), f"{_VARIABLE}{name}"
+    if caller is None or is_of_place(name) or is_secret_name(name):
+        return
+    by, module = caller.f_code.co_filename, caller.f_globals.get("__name__")
+    if module == "paretosteer.plugins.named_variables":  # it is part of the plug-in's digest
+        _accounted.add(path)
+    elif _is_plugin(by) or _is_copied(by):
+        _opened.setdefault(path, _Opened(by, _seen(path)))
+        if is_set:
+            _accounted.add(path)
+
+
+def _caller(frame: FrameType | None) -> FrameType | None:
+    """Frame that makes a call, itself or by Python's own modules."""
+    while frame is not None and _is_python(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def _see(name: str, flags: int, frame: FrameType, direct: bool) -> None:
+    """Collect a file if code of a plug-in, a reward model or a metric opens it.
+
+    A folder counts if that code lists it itself (`direct`).
+    """
     frames = _without_libraries(frame)
     importing = False
     for caller in frames:
@@ -152,9 +193,12 @@ def _see(name: str, flags: int, frame: FrameType) -> None:
     if not _is_plugin(by) and not _is_copied(by):
         return
     path = os.path.realpath(name)
+    if direct and (importing or _caller(frame) not in user):
+        return
     own_key = any(each.f_code.co_name in ("content_key", "model_key") for each in user)
-    if own_key or flags & (os.O_WRONLY | os.O_RDWR):
-        _accounted.add(path)
+    written = flags & (os.O_WRONLY | os.O_RDWR)
+    if own_key or written:
+        _accounted.update([path, str(Path(path).parent)] if written else [path])
     elif not importing:
         _collect(path, by)
     elif path.endswith(".pyc"):
@@ -194,6 +238,13 @@ def _without_libraries(frame: FrameType | None) -> Iterator[FrameType]:
 
 def _is_core(frame: FrameType) -> bool:
     return f"{frame.f_globals.get('__name__')}.".startswith("paretosteer.")
+
+
+@cache
+def _is_python(path: str) -> bool:
+    """True for files of Python's own modules, some of which have no path."""
+    own = path.startswith("<frozen ") or os.path.realpath(path).startswith(_PYTHON)
+    return own and "-packages" not in path
 
 
 @cache
