@@ -66,6 +66,17 @@ def test_disabled_by_the_environment_tracks_nothing(monkeypatch: pytest.MonkeyPa
     assert not isinstance(make_tracker(OPEN.model_copy(update={"mode": "offline"})), NoTracker)
 
 
+def test_disabled_as_for_the_trainer_of_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("WANDB_DISABLED", "true")
+    assert isinstance(make_tracker(OPEN), NoTracker)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert not isinstance(make_tracker(OPEN), NoTracker)
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_DISABLED", "false")
+    assert not isinstance(make_tracker(OPEN), NoTracker)
+
+
 @pytest.mark.parametrize(
     ("variable", "argument", "value"),
     [("NAME", "name", "n"), ("JOB_TYPE", "job_type", "sweep"), ("DIR", "dir", "elsewhere")],
