@@ -70,6 +70,29 @@ def test_scores_that_contradict_the_sides(tmp_path, names):
     assert len(read_pairs(write(tmp_path, rows(4, 1.5)), "kind").pairs) == len(ROWS)
 
 
+def test_labels_of_shp_that_its_scores_contradict(tmp_path):
+    def rows(label):
+        row = {"human_ref_A": "a", "human_ref_B": "b", "labels": label}
+        return [{"history": f"q{i}", **row, "score_A": "9", "score_B": 10} for i in ROWS]
+
+    assert read_pairs(write(tmp_path, rows(0)), "kind").pairs[0].chosen == "b"
+    path = write(tmp_path, rows(1))
+    with pytest.raises(UsageError, match="labels contradicts score_A and score_B in 12 of 12"):
+        read_pairs(path, "kind")
+    given = {"path": path, "columns": {"unused": "score_A"}}
+    assert read_pairs(given, "kind").pairs[0].chosen == "a"
+
+
+@pytest.mark.parametrize("rating", ["4,5", "9/10"])
+def test_ratings_that_are_no_numbers(tmp_path, rating):
+    rows = [{"prompt": f"q{i // 2}", "response": f"a{i}", "stars": rating} for i in ROWS]
+    given = {"path": write(tmp_path, rows), "rating": "stars"}
+    with pytest.raises(
+        UsageError, match=r"stars is no number in any row \(the columns are prompt, "
+    ):
+        read_pairs(given, "kind")
+
+
 def test_a_few_scores_that_contradict_the_sides_are_noted(tmp_path):
     rows = [row_of(i, score_chosen=4, score_rejected=9 if i in (2, 5) else 1) for i in ROWS]
     found = read_pairs(write(tmp_path, rows), "kind")

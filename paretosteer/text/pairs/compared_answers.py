@@ -157,6 +157,22 @@ def by_score(row: Values) -> Pair:
     return _pair(_prompt(row), row, ("answer_0", "answer_1"), winner)
 
 
+def check_scores(rows: Sequence[Values]) -> None:
+    """Raise ValueError if `score_A` and `score_B` contradict most labels (SHP)."""
+    signs = []
+    for row in rows:
+        scores = [number(row.get(name), name) for name in ("score_A", "score_B")]
+        if None not in scores and scores[0] != scores[1] and _key(row.get("labels")) in "01":
+            signs.append((scores[0] > scores[1]) == (_key(row["labels"]) == "1"))  # type: ignore[operator]
+    wrong = signs.count(False)
+    if len(signs) >= FEWEST and wrong > len(signs) / 2:
+        raise ValueError(
+            f"labels contradicts score_A and score_B in {wrong} of {len(signs)} rows; use 1 where "
+            "human_ref_A is the better answer and 0 where human_ref_B is, or set columns: "
+            "{unused: score_A} if the scores measure something else"
+        )
+
+
 def by_label(row: Values) -> Pair:
     """Label 1 if the first answer is the better one, 0 for the second (SHP)."""
     value = _key(cell(row, "labels"))

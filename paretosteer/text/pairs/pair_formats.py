@@ -14,6 +14,7 @@ from paretosteer.text.pairs.compared_answers import (
     by_label,
     by_score,
     by_strength,
+    check_scores,
     check_signs,
     two_answers,
     winner_columns,
@@ -190,13 +191,24 @@ def _by_strength(rows: Sequence[Values], source: Source) -> Parse:
 def _by_rating(rows: Sequence[Values], source: Source) -> Parse:
     answer = str(_answer_column(rows[0]))
     names = dict.fromkeys(name for row in rows for name in _ratings(row))
-    rating = _rating(source, [name for name in names if name != answer])
+    names.pop(answer, None)
+    if not names:
+        raise ValueError(
+            f"{source.rating or 'the rating'} is no number in any row (the columns are "
+            f"{', '.join(map(str, rows[0]))}); write ratings such as 4.5"
+        )
+    rating = _rating(source, list(names))
     return lambda row: rated_row(row, answer, rating)
 
 
 def _by_attribute(rows: Sequence[Values], source: Source) -> Parse:
     rating = _rating(source, attributes(rows[0]))
     return lambda row: completions_row(row, rating)
+
+
+def _shp(rows: Sequence[Values], source: Source) -> Parse:
+    check_scores(rows)
+    return by_label
 
 
 def _by_label(rows: Sequence[Values], source: Source) -> Parse:
@@ -238,7 +250,7 @@ _LABELLED = Format("labelled answers, KTO", _by_label)
 _RATED = Format("rated answers, HelpSteer", _by_rating)
 _ATTRIBUTES = Format("rated completions, UltraFeedback", _by_attribute)
 _BY_COLUMNS: tuple[tuple[tuple[str, ...], Format], ...] = (
-    (("history", "human_ref_A", "human_ref_B", "labels"), Format("SHP", _fixed(by_label))),
+    (("history", "human_ref_A", "human_ref_B", "labels"), Format("SHP", _shp)),
     (("answer_0", "answer_1", "score_0", "score_1"), Format("WebGPT", _fixed(by_score))),
     (("info", "summaries", "choice"), Format("summarize-from-feedback", _fixed(by_choice))),
     (("answers",), Format("ranked answers, Nectar", _fixed(ranked_row))),
