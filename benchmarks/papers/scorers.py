@@ -134,9 +134,9 @@ def kept_settings(spec: Spec, published: Mapping[str, Any]) -> str | None:
         if key in published and getattr(spec, key) == published[key]
     }
     settings = ", ".join(f"{key} {value!r}" for key, value in kept.items())
+    other = f"for {published['path']}" if published.get("path") else "by the paper"
     return (
-        f"{spec.name}: scored by {spec.path} with the settings published for "
-        f"{published['path']} ({settings})."
+        f"{spec.name}: scored by {spec.path} with the settings published {other} ({settings})."
         if kept
         else None
     )

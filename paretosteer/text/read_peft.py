@@ -264,6 +264,13 @@ def _read_config(folder: Path) -> dict[str, Any]:
     }
     if not isinstance(scaling := config.get("use_rslora", False), bool | None):
         raise refusal(folder, f"use_rslora in {CONFIG} is {scaling!r}; use true or false")
+    task = config.get("task_type")
+    if task not in (None, "CAUSAL_LM", "SEQ_2_SEQ_LM", "FEATURE_EXTRACTION"):
+        raise refusal(
+            folder,
+            f"it was trained for another task than writing text (task_type {task} in {CONFIG}); "
+            "use an adapter of a language model",
+        )
     for name, present in refused.items():
         if present:
             raise refusal(

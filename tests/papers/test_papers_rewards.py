@@ -200,6 +200,9 @@ def test_published_settings_that_score_another_model_are_noted():
     assert note({"path": "/mine", "mean": 0.0}) == f"{said} (form 'pair', std 2.0)."
     assert note({"path": "/mine", "form": "dialogue", "mean": 0.0, "std": 1.0}) is None
     assert note({"sign": -1}) is None
+    open_path = {**published, "path": None}
+    own = kept_settings(spec_of("helpful", "/mine", open_path), open_path)
+    assert own is not None and "settings published by the paper (form 'pair'" in own
     merged = {**published, "path": "/mine", "std": 1.0}  # as Hydra gives a new path
     assert note(merged).endswith("(form 'pair', mean 0.5).")
 

@@ -229,6 +229,16 @@ def test_what_its_code_opens_concerns_those_who_use_it(own_code, stand_in, tmp_p
         assert list(opened_files.openers(used.code, own=[])) == found
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_named_output_is_said_with_its_direction(stand_in, tmp_path, sign):
+    folder = shutil.copytree(stand_in("llama"), tmp_path / "own")
+    edit(folder / "config.json", id2label={"0": "toxicity"}, label2id={"toxicity": 0})
+    (note,) = reading_notes(load(folder, sign=sign))
+    assert (
+        f"the output 'toxicity' of {str(folder)!r}; {'higher' if sign > 0 else 'lower'} is" in note
+    )
+
+
 def test_a_tokenizer_of_its_own_is_not_replaced_without_a_word(stand_in, tmp_path):
     folder = shutil.copytree(stand_in("llama"), tmp_path / "own")
     edit(

@@ -164,6 +164,17 @@ def test_what_is_not_a_sum_of_deltas_is_refused_by_name(llama, tmp_path, setting
         read_adapter(tmp_path)
 
 
+def test_an_adapter_of_another_task_is_refused(llama, tmp_path):
+    trained_adapter(llama, tmp_path, r=2)
+    for task in (None, "CAUSAL_LM"):
+        rewrite(tmp_path, {"task_type": task})
+        read_adapter(tmp_path)
+    for task in ("SEQ_CLS", "TOKEN_CLS"):
+        rewrite(tmp_path, {"task_type": task})
+        with pytest.raises(UsageError, match=f"another task than writing text .task_type {task}"):
+            read_adapter(tmp_path)
+
+
 def test_an_adapter_of_another_model_names_both_shapes(llama, tmp_path):
     trained_adapter(llama, tmp_path, r=2)
     adapter = read_adapter(tmp_path)

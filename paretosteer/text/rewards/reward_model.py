@@ -275,6 +275,10 @@ def _stated(model: RewardModel) -> Iterator[str]:
         folder = model_folder(path, model.spec.option, model.spec.revision)
         what = f"{name}: the reward model"
         yield from model_notes(what, model.network, model.tokenizer, folder)
+    label = (model.network.config.id2label or {}).get(model.spec.logit)
+    if label and not str(label).startswith("LABEL_") and model.spec.against is None:
+        way = "higher" if model.spec.sign > 0 else "lower"
+        yield f"{name}: scored by the output {label!r} of {path!r}; {way} is better."
     if model.spec.form != "chat" and has_template(model.tokenizer):
         yield (
             f"{name}: {path!r} has a chat template, but is read in the form {model.spec.form}; "
