@@ -37,6 +37,7 @@ from paretosteer.text.model_notes import model_notes
 from paretosteer.text.model_source import model_digest, model_folder
 from paretosteer.text.reward_objectives import ScoredByRewards
 from paretosteer.text.rewards.backbone import Backbone
+from paretosteer.text.rewards.reward_spec import check_distinct
 from paretosteer.text.samples import Prompt, TextSamples
 from paretosteer.text.special_tokens import leave_bare, spelled_note
 from paretosteer.training.scoring import filled
@@ -221,7 +222,11 @@ class Preferences(ScoredByRewards):
     @classmethod
     def describe_data(cls, options: Options) -> Sequence[str]:
         """Usable pairs of every objective, by split, and what is left out."""
-        return Data.of(options.pairs, options.judge).counts(set(options.rewards))
+        data, given = Data.of(options.pairs, options.judge), set(options.rewards)
+        # Also where they are written in two formats, which their digests do not show.
+        own = {each.objective: each.content for each in data.sets if each.objective not in given}
+        check_distinct("benchmark.pairs", own)
+        return data.counts(given)
 
     @classmethod
     def objective_versions(cls, options: Options) -> Mapping[str, str]:

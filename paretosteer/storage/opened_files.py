@@ -151,7 +151,7 @@ def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
 def _see_variable(name: str, is_set: bool, frame: FrameType) -> None:
     """Collect a variable if code of a plug-in, a reward model or a metric reads it itself."""
     caller, path = _caller(frame), f"{_VARIABLE}{name}"
-    if caller is None or is_of_place(name) or is_secret_name(name):
+    if caller is None or not isinstance(name, str) or is_of_place(name) or is_secret_name(name):
         return
     by, module = caller.f_code.co_filename, caller.f_globals.get("__name__")
     if module == "paretosteer.plugins.named_variables":  # it is part of the plug-in's digest

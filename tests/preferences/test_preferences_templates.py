@@ -12,6 +12,7 @@ from transformers import AutoTokenizer
 
 from paretosteer import make_benchmark
 from paretosteer.errors import UsageError
+from paretosteer.plugins import registry
 from paretosteer.text.dialogue import messages_of
 from paretosteer.text.samples import TextSamples
 
@@ -205,6 +206,25 @@ def test_objectives_of_the_same_pairs_or_the_same_reward_model_are_refused(pair_
                 pairs=same,  # of the prompts
                 rewards={"helpful": path, "harmless": harmless},
             )
+
+
+def test_the_same_pairs_in_two_formats_are_refused(tmp_path):
+    kind = registry.load("benchmarks", "preferences")
+    rows = [{"prompt": f"Dish {i}?", "chosen": f"Yes {i}.", "rejected": "No."} for i in range(300)]
+
+    def said(question, answer):
+        return f"\n\nHuman: {question}\n\nAssistant: {answer}"
+
+    other = [
+        {side: said(row["prompt"], row[side]) for side in ("chosen", "rejected")} for row in rows
+    ]
+    for name, given in (("plain", rows), ("chat", other[::-1])):
+        text = "".join(json.dumps(row) + "\n" for row in given)
+        (tmp_path / f"{name}.jsonl").write_text(text)
+    pairs = {name: str(tmp_path / f"{name}.jsonl") for name in ("plain", "chat")}
+    with pytest.raises(UsageError, match=r"pairs\.chat: the same as benchmark\.pairs\.plain"):
+        kind.describe_data(kind.Options(pairs=pairs))
+    assert kind.describe_data(kind.Options(pairs=pairs, rewards={"chat": "somewhere"}))
 
 
 @pytest.mark.parametrize(

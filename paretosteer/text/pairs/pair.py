@@ -83,6 +83,11 @@ class PairSet:
         where = {name: f" ({fault})" for name, fault in self.first.items()}
         return ", ".join(f"{n} {REASONS[name]}{where.get(name, '')}" for name, n in counted if n)
 
+    @property
+    def content(self) -> list[list[str]]:
+        """Prompts and answers in an order of their own, the same for every format and file."""
+        return sorted([pair.key, pair.chosen, pair.rejected] for pair in self.pairs)
+
     def __str__(self) -> str:
         read = self.counts["read"]
         # Rated and ranked answers give any number of pairs for a row.
