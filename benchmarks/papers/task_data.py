@@ -19,7 +19,7 @@ from paretosteer.text.pairs.json_rows import splits_of
 from paretosteer.text.pairs.prompt_columns import check_unread
 from paretosteer.text.pairs.rendered_text import rendered_prompt
 
-DATA_VERSION = "1"  # raise it when the same data would give other prompts
+DATA_VERSION = "2"  # raise it when the same data would give other prompts
 OPTION = "benchmark.data"
 
 Parse = Callable[[Row], "Item | str"]  # an item, or a key of `REASONS`

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from paretosteer.errors import UsageError
 from paretosteer.storage.safetensors_only import read_model_json
 from paretosteer.text.model_source import model_digest
-from paretosteer.text.read_peft import CONFIG, TOKENIZER, Adapter, refusal
+from paretosteer.text.read_peft import CONFIG, TOKENIZER, VOCABULARY, Adapter, refusal
 from paretosteer.text.read_tokenizer import read_tokenizer, split_alike
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def refuse_other_bases(adapters: Iterable[Adapter], model: LanguageModel, settin
         raise refusal(
             source,
             f"it {difference}; use an adapter of the start model, or correct "
-            f"base_model_name_or_path in its {CONFIG}",
+            f"base_model_name_or_path or revision in its {CONFIG}",
         )
 
 
@@ -61,8 +61,8 @@ def _other_bases(
         elif base and (revision := _other_revision(each, base, model, setting.model)):
             yield (
                 each.source,
-                f"names the base model {base!r} at {revision!r}, and the start model is that at "
-                f"{model.commit!r}",
+                f"names revision {revision!r} of its base model {base!r}, and the start model is "
+                f"revision {model.commit!r}",
             )
         elif base and not _is_base(base, model, setting.model):
             yield (
@@ -104,15 +104,19 @@ def tokenizer_notes(adapter: Adapter, model: LanguageModel) -> list[str]:
     folder = Path(adapter.source)
     if not any((folder / name).is_file() for name in TOKENIZER):
         return []
-    own = model.tokenizer
+    own, others = model.tokenizer, []
     try:
         found = read_tokenizer(adapter.source, "tokenizer")
         template = found.chat_template
-        others = [] if split_alike(found, own) else ["tokenizer"]
+        others += [] if split_alike(found, own) else ["tokenizer"]
     except Exception:  # not a whole one, or a damaged one: readers raise arbitrary errors
         template = _read(folder / "chat_template.jinja")
-        others = [] if template else ["tokenizer, which cannot be read"]
-    if template and template.strip() != str(own.chat_template or "").strip():
+        if any((folder / name).is_file() for name in VOCABULARY):
+            return [
+                f"The tokenizer in the folder of adapter {adapter.source!r} cannot be read; the "
+                "start model's own is used."
+            ]
+    if template and _stripped(template) != _stripped(own.chat_template):
         others.append("chat template")
     if not others:
         return []
@@ -120,6 +124,10 @@ def tokenizer_notes(adapter: Adapter, model: LanguageModel) -> list[str]:
         f"Adapter {adapter.source!r} has another {' and '.join(others)} in its folder than the "
         "start model, whose own is used."
     ]
+
+
+def _stripped(template: Any) -> Any:
+    return template.strip() if isinstance(template, str) else template
 
 
 def _read(file: Path) -> str:

@@ -55,10 +55,14 @@ def check_tokenizer(reader: Any, tokenizer: Any) -> None:
         "remove_extra_whitespaces": spaced == doubled,
         "escape_whitespaces": True,
     }
+    charsmap = f"{_TOKENIZER}precompiled_charsmap"
+    if charsmap in reader.fields and tokenizer.backend_tokenizer.normalizer is None:
+        raise ValueError(f"its setting {charsmap}, which normalises texts, would not be used")
     for key in reader.fields:
-        name, value = key.removeprefix(_TOKENIZER), _value(reader, key)
+        name = key.removeprefix(_TOKENIZER)
         if name == key or name in _TOKENIZER_READ or name.endswith(("_id", "_ids")):
             continue
+        value = _value(reader, key)
         if value != done[name] if name in done else value:
             raise ValueError(f"its setting {key}={value} would not be used")
 

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 PREFIX = "base_model.model."
 # Files of a tokenizer that training scripts save beside an adapter.
+VOCABULARY = ("tokenizer.json", "tokenizer.model", "vocab.json")
 TOKENIZER = (
-    *("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json"),
-    *("special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
+    *(*VOCABULARY, "merges.txt", "tokenizer_config.json", "special_tokens_map.json"),
+    *("added_tokens.json", "chat_template.jinja"),
 )
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 SCALES = "scales.json"  # in a checkpoint of their soup

@@ -75,7 +75,7 @@ def read_tokenizer(
 
 def split_alike(one: Any, other: Any) -> bool:
     """True if two tokenizers split texts into the same tokens, special tokens aside."""
-    texts = [*_PROBES, one.decode(_sample(one)), other.decode(_sample(other))]
+    texts = [*_PROBES, *map(_words, (one, other))]
     return all(
         one(text, add_special_tokens=False)["input_ids"]
         == other(text, add_special_tokens=False)["input_ids"]
@@ -101,6 +101,12 @@ def read_alike(one: Any, other: Any) -> bool:
             for skip in (False, True)
         )
     )
+
+
+def _words(tokenizer: Any) -> str:
+    """Text of tokens from all over a vocabulary, without special and added ones."""
+    added = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    return str(tokenizer.decode([each for each in _sample(tokenizer) if each not in added]))
 
 
 def _sample(tokenizer: Any) -> list[int]:

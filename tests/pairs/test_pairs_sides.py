@@ -77,10 +77,14 @@ def test_labels_of_shp_that_its_scores_contradict(tmp_path):
 
     assert read_pairs(write(tmp_path, rows(0)), "kind").pairs[0].chosen == "b"
     path = write(tmp_path, rows(1))
-    with pytest.raises(UsageError, match="labels contradicts score_A and score_B in 12 of 12"):
+    with pytest.raises(UsageError, match="labels contradict score_A and score_B in 12 of 12"):
         read_pairs(path, "kind")
     given = {"path": path, "columns": {"unused": "score_A"}}
     assert read_pairs(given, "kind").pairs[0].chosen == "a"
+    mixed = rows(0)[:9] + [row | {"labels": "", "score_A": "many"} for row in rows(1)[9:]]
+    mixed[0]["score_B"] = "many"
+    with pytest.raises(UsageError, match=r"labels is '', expected 0 or 1"):
+        read_pairs(write(tmp_path, mixed), "kind")
 
 
 @pytest.mark.parametrize("rating", ["4,5", "9/10"])
@@ -132,6 +136,9 @@ def test_a_winner_that_is_minus_one_where_the_other_answer_never_wins(tmp_path, 
     write(tmp_path, rows)
     if other == 2:
         assert len(read_pairs(given, "kind").pairs) == 6
+    else:
+        with pytest.raises(UsageError, match="better is -1, 0 or 1, which does not say"):
+            read_pairs(given, "kind")
 
 
 @pytest.mark.parametrize("ends", ["01", "12", "ab"])
@@ -154,6 +161,14 @@ def test_a_label_of_two_letters_does_not_say_which_one_it_speaks_for(tmp_path, n
         read_pairs({"path": path, "winner": name}, "kind")
     for given in ({"winner": "best_id"}, {"columns": {"winner": name}}):
         assert read_pairs({"path": path, **given}, "kind").pairs[1].chosen == "b"
+
+
+@pytest.mark.parametrize("name", ["better_a", "first_is_better", "winner_is_left", "chosen_b"])
+def test_a_column_about_one_answer_names_no_winner(tmp_path, name):
+    rows = [{"prompt": f"q{i}", "response_a": "a", "response_b": "b", name: i % 2} for i in ROWS]
+    given = {"path": write(tmp_path, rows), "winner": name}
+    with pytest.raises(UsageError, match=f"{name} is about one of the answers and does not name"):
+        read_pairs(given, "kind")
 
 
 def test_two_names_of_one_column(tmp_path):

@@ -144,7 +144,10 @@ def test_a_part_of_the_prompt_that_the_task_does_not_read_is_refused(task, more,
 
 
 def test_what_the_prompt_holds_may_stand_in_another_column_as_well(tmp_path):
-    rows = [{"prompt": f"Dish {i}?", "question": f"Dish  {i}?", "context": ""} for i in range(120)]
+    rows = [
+        {"prompt": f"Dish {i}?", "question": f"Dish  {i}?", "input": "<noinput>"}
+        for i in range(120)
+    ]
     write_lines(tmp_path / "rows.jsonl", rows)
     assert found("safe_rlhf", str(tmp_path / "rows.jsonl")).counts["invalid"] == 0
 

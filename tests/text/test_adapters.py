@@ -277,6 +277,25 @@ def test_an_adapter_of_another_base_model_is_noted(llama, tmp_path):
         assert f"names the base model {str(other)!r}, and the start model is 'Own'." in note
 
 
+def test_a_tokenizer_beside_an_adapter_that_only_adds_tokens_or_templates(llama, tmp_path):
+    folder = tmp_path / "a"
+    trained_adapter(llama, folder, r=2)
+    rewrite(folder, {"base_model_name_or_path": None})
+    world = SimpleNamespace(model=llama, setting=SimpleNamespace(model=None))
+    given = GivenAdapters([str(folder)], "method.paths")
+    grown = copy.deepcopy(llama.tokenizer)
+    grown.add_special_tokens({"pad_token": "<pad of its own>"})
+    grown.save_pretrained(folder)
+    assert not given.notes(world)
+    grown.chat_template = {"default": "{{ messages }}", "tool_use": "{{ tools }}"}
+    grown.save_pretrained(folder)
+    (note,) = given.notes(world)
+    assert "has another chat template in its folder" in note
+    (folder / "tokenizer.json").write_text("{")
+    (note,) = given.notes(world)
+    assert note.startswith(f"The tokenizer in the folder of adapter {str(folder)!r} cannot be read")
+
+
 def test_another_revision_of_the_base_model_is_noted(llama, tmp_path, monkeypatch):
     here, other = "a" * 40, "b" * 40
     repository = tmp_path / "hub" / "models--me--tiny"
@@ -299,7 +318,7 @@ def test_another_revision_of_the_base_model_is_noted(llama, tmp_path, monkeypatc
         assert not notes(same), same
     for revision in ("dev", other, "gone"):
         (note,) = notes(revision)
-        assert f"names the base model 'me/tiny' at {revision!r}, and the start" in note
+        assert f"names revision {revision!r} of its base model 'me/tiny', and the start" in note
 
 
 def test_settings_that_peft_does_not_have_are_noted(llama, tmp_path):

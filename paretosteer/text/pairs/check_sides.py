@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 from paretosteer.text.pairs.column_names import UNUSED
 from paretosteer.text.pairs.compared_answers import FEWEST, two_answers
 from paretosteer.text.pairs.dialogue_sides import SIDES, Values
-from paretosteer.text.pairs.rated_answers import number
+from paretosteer.text.pairs.rated_answers import any_number
 
 _SCORE = re.compile("score|rating|reward", re.IGNORECASE)
 
@@ -46,11 +45,10 @@ def check_sides(rows: Sequence[Values]) -> None:
                 f"{name} is {SIDES[1]!r} in {wrong} of {len(values)} rows; swap the sides of these "
                 f"rows, or if it means something else, set columns: {{{UNUSED}: {name}}}"
             )
-    for said, wrong, of in _contradictions(given):
+    for name, other, wrong, of in _contradictions(given):
         if of >= FEWEST and wrong > of / 2:
-            name = said.split()[-1]
             raise ValueError(
-                f"{said} in {wrong} of {of} rows, so the sides seem to be "
+                f"{other} is above {name} in {wrong} of {of} rows, so the sides seem to be "
                 "swapped; set columns: {chosen: rejected, rejected: chosen}, or if the scores "
                 f"measure something else, columns: {{unused: {name}}}"
             )
@@ -60,20 +58,20 @@ def contradictions(rows: Sequence[Values]) -> list[str]:
     """Sentences on rows whose rejected answer has a higher score than the chosen one."""
     given = [row for row in rows if all(row.get(side) is not None for side in SIDES)]
     return [
-        f"{said} in {wrong} of {of} rows; chosen and rejected decide."
-        for said, wrong, of in _contradictions(given)
+        f"{other} is above {name} in {wrong} of {of} rows; chosen and rejected decide."
+        for name, other, wrong, of in _contradictions(given)
         if wrong
     ]
 
 
-def _contradictions(given: Sequence[Values]) -> Iterator[tuple[str, int, int]]:
-    """Pairs of score columns, with the rows that contradict the sides, and those compared."""
+def _contradictions(given: Sequence[Values]) -> Iterator[tuple[str, str, int, int]]:
+    """Two columns of scores, the rows in which they contradict the sides, and those compared."""
     for name in [name for name in given[0] if _SCORE.search(str(name))] if given else ():
         other = str(name).replace("chosen", "rejected")
-        scores = [(_number(row.get(name)), _number(row.get(other))) for row in given]
+        scores = [(any_number(row.get(name)), any_number(row.get(other))) for row in given]
         signs = [a > b for a, b in scores if a is not None and b is not None and a != b]
         if other != name and signs:
-            yield f"{other} is above {name}", signs.count(False), len(signs)
+            yield str(name), other, signs.count(False), len(signs)
 
 
 def _side(value: Any) -> str | None:
@@ -93,9 +91,3 @@ def _refers(row: Values) -> bool:
 
 def _is_choice(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2
-
-
-def _number(value: Any) -> float | None:
-    with suppress(ValueError):
-        return None if isinstance(value, bool) else number(value, "score")
-    return None

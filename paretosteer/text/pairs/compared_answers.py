@@ -11,7 +11,7 @@ from paretosteer.text.pairs.dialogue_sides import Values, cell, compared
 from paretosteer.text.pairs.messages import decoded, text
 from paretosteer.text.pairs.pair import LeftOut, Pair
 from paretosteer.text.pairs.prompt_columns import check_asked, prompt_column, prompt_of, with_system
-from paretosteer.text.pairs.rated_answers import items, number
+from paretosteer.text.pairs.rated_answers import any_number, items, number
 
 WINNERS = ("winner", "better_response_id", "safer_response_id", "preference", "choice", "preferred")
 STRENGTHS = ("overall_preference", "preference_strength")  # HelpSteer3, HelpSteer2
@@ -20,9 +20,13 @@ FEWEST = 8  # rows that show how a column is meant, such as by both signs of a s
 _STEM = "(response|answer|completion|output|conversation)"
 _ENDS = (("0", "1"), ("1", "2"), ("a", "b"))
 # Names such as `winner_model_a` or `is_response_0_safe`, whose 1 speaks for that answer.
-_ONE_SIDE = re.compile(rf"(^|_)(model|{_STEM})_?[012ab](_|$)|(^|_)[ab]_", re.IGNORECASE)
+_ONE_SIDE = re.compile(
+    rf"(^|_)(model|{_STEM})_?[012ab](_|$)|(^|_)([ab]|first|second|left|right)(_|$)", re.IGNORECASE
+)
 # Names of columns that number the answers, while a label or a preference may speak for the first.
-_NUMBERING = re.compile(r"winner|choice|chosen|better|best|preferred|index|idx|(^|_)id(_|\Z)", re.I)
+_NUMBERING = re.compile(
+    r"(^|_)(winner|choice|chosen|better|best|preferred|index|idx|id)(_|\Z)", re.I
+)
 _WHOLE = re.compile(r"\A(-?\d+)\.0*\Z")
 _TIES = (
     "-1",
@@ -75,7 +79,7 @@ def winner_parser(rows: Sequence[Values], column: str) -> Callable[[Values], Pai
             f"{column} is about one of the answers and does not name the better one; use a column "
             f"with {names[0]} or {names[1]} in each row"
         )
-    if {"-1", "0", "1"} <= given:
+    if {"-1", "0", "1"} <= given and "2" not in given:
         raise ValueError(
             f"{column} is -1, 0 or 1, which does not say whether 0 or -1 is a tie; write the name "
             "of the better answer, and tie"
@@ -161,13 +165,14 @@ def check_scores(rows: Sequence[Values]) -> None:
     """Raise ValueError if `score_A` and `score_B` contradict most labels (SHP)."""
     signs = []
     for row in rows:
-        scores = [number(row.get(name), name) for name in ("score_A", "score_B")]
-        if None not in scores and scores[0] != scores[1] and _key(row.get("labels")) in "01":
-            signs.append((scores[0] > scores[1]) == (_key(row["labels"]) == "1"))  # type: ignore[operator]
+        one, other = (any_number(row.get(name)) for name in ("score_A", "score_B"))
+        label = _key(row.get("labels"))
+        if one is not None and other is not None and one != other and label in ("0", "1"):
+            signs.append((one > other) == (label == "1"))
     wrong = signs.count(False)
     if len(signs) >= FEWEST and wrong > len(signs) / 2:
         raise ValueError(
-            f"labels contradicts score_A and score_B in {wrong} of {len(signs)} rows; use 1 where "
+            f"labels contradict score_A and score_B in {wrong} of {len(signs)} rows; use 1 where "
             "human_ref_A is the better answer and 0 where human_ref_B is, or set columns: "
             "{unused: score_A} if the scores measure something else"
         )

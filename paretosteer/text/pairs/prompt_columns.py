@@ -17,6 +17,8 @@ _PARTS = (
     *("passage", "document", "article", "paragraph", "post", "background", "premise"),
 )
 
+# Texts of empty columns, as in Alpaca's files.
+_NOTHING = ("", "-", "n/a", "none", "null", "nan", "<noinput>", "no input")
 # Columns that may hold the whole dialogue beside a prompt that is its last question.
 _WHOLE = ("messages", "conversation", "dialogue", "dialog", "chat_history", "context_messages")
 # Columns that other data sets use for ours, for the remedy of an error.
@@ -88,6 +90,8 @@ def check_unread(row: Mapping[str, Any], read: Collection[str], prompt: Dialogue
     for name in (*PROMPTS, *SYSTEMS, *_PARTS, *_WHOLE):
         value = row.get(name)
         given = value if name in PROMPTS or isinstance(value, str | list) else None
+        if isinstance(value, str) and value.strip().casefold() in _NOTHING:
+            continue
         if name not in read and given and not _within(given, name, prompt):
             raise ValueError(
                 f"{name} holds a part of the prompt that is not read; join it with the prompt, or "

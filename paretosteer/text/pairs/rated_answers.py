@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -143,6 +144,13 @@ def number(value: Any, name: str) -> float | None:
     except (TypeError, ValueError):
         raise ValueError(f"{name} is {value!r}, expected a number") from None
     return None if math.isnan(score) else score
+
+
+def any_number(value: Any) -> float | None:
+    """Number of a cell, None where it is missing or something else."""
+    with suppress(ValueError):
+        return None if isinstance(value, bool) else number(value, "")
+    return None
 
 
 def is_rating(row: Values, name: str) -> bool:

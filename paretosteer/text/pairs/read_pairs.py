@@ -48,7 +48,7 @@ def read_pairs(source: str | Mapping[str, Any] | Source, objective: str) -> Pair
 
 
 # As in <think>…</think>, <thinking>, <reasoning>.
-_THOUGHT = re.compile(r"</?(think(ing)?|thought|reasoning|reflection|scratchpad)>", re.I)
+_THOUGHT = re.compile(r"</(think(ing)?|thought|reasoning|reflection|scratchpad)>", re.I)
 _FAULTS = {"invalid": "cannot be read", "foreign": "have another format"}
 
 

@@ -11,7 +11,8 @@ from typing import Literal
 
 Split = Literal["train", "calibration", "validation", "test"]
 
-SPLITS_VERSION = "1"  # raise it when a prompt would fall into another split
+# Part of every hash: another version draws all splits anew. PAIRS_VERSION covers other keys.
+SPLITS_VERSION = "1"
 
 # Cumulative shares: 75 % train, 5 % calibration, 8 % validation, 12 % test.
 _ENDS: dict[Split, float] = {"train": 0.75, "calibration": 0.80, "validation": 0.88, "test": 1.0}
