@@ -16,6 +16,9 @@ from paretosteer.storage.digest import digest, file_digest
 if TYPE_CHECKING:
     from paretosteer.config.schema import CellConfig
 
+# Folders in a package into which runs write, so that they are no part of its code.
+_WRITTEN = {"__pycache__", "logs", "mlruns", "multirun", "outputs", "results", "runs", "wandb"}
+
 # Options by which a method names another plug-in, and the plug-in's group.
 METHOD_OPTIONS: Mapping[str, registry.Group] = {
     "feedback": "feedback",
@@ -150,8 +153,8 @@ def _package_digest(code: Sequence[Path]) -> str:
     for root in [path for path in code if path.is_dir()]:
         for path in sorted(root.rglob("*")):
             name = path.relative_to(root)
-            hidden = any(part.startswith((".", "__pycache__")) for part in name.parts)
-            if path.is_file() and not hidden:
+            written = any(part.startswith(".") or part in _WRITTEN for part in name.parts)
+            if path.is_file() and not written and path.suffix not in (".log", ".pyc"):
                 files[name.as_posix()] = path
     found = {name: file_digest(path) for name, path in files.items()}
     sources = [path for path in files.values() if path.suffix == ".py"]

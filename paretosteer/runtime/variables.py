@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# They may differ when a sweep is resumed, and change nothing that a plug-in computes.
+# They may differ when a sweep is resumed, and are not meant to change what a plug-in computes.
 _OF_PLACE = re.compile(
     "(HOME|(OLD)?PWD|USER|LOGNAME|HOSTNAME|SHELL|SHLVL|_|TERM|DISPLAY|COLUMNS|LINES|PATH|TMPDIR|TMP"
     "|TEMP|TZ|LANG|LS_COLORS|EDITOR|PAGER|STY|WINDOWID|INVOCATION_ID|JOURNAL_STREAM|MAIL"

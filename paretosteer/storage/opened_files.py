@@ -29,16 +29,20 @@ from paretosteer.storage.watched_environment import watch_environment
 _SYSTEM = ("/dev/", "/etc/", "/lib/", "/proc/", "/sys/", "/usr/lib/", "/usr/share/zoneinfo/")
 _PYTHON = tuple(os.path.realpath(sysconfig.get_path(each)) for each in ("stdlib", "platstdlib"))
 # Where transformers and evaluate copy the code of models and metrics.
+_MODULES = ("transformers_modules", "evaluate_modules")
+
+
 _VARIABLE = "$"
 _SHOWN = 3  # paths and variables in a note
 _LISTS = ("os.listdir", "os.scandir")
 _EVENTS = {"open", "sqlite3.connect", *_LISTS}
-_MODULES = ("transformers_modules", "evaluate_modules")
+# Modules of Python that look up a variable or list a folder for their caller.
+_THIN = {"os", "collections", "posixpath", "ntpath", "glob", "pathlib", "contextlib"}
 
 
 class _Opened(NamedTuple):
     by: str  # plug-in, or other source
-    seen: tuple[int, ...]  # properties at that time, of which `_seen` tells
+    state: str  # at that time, by `_state`
 
 
 _plugins: set[str] = set()  # plug-in files and folders of packages that are watched
@@ -67,7 +71,7 @@ def openers(used: Collection[str], own: Collection[str]) -> dict[str, str]:
     folders = tuple(os.path.realpath(each) + os.sep for each in (*own, *_plugins))
     return {
         path: opened.by
-        for path, opened in sorted(_opened.items())
+        for path, opened in sorted(list(_opened.items()))  # other threads may add some
         if _is_of(opened.by, used)
         and path not in _accounted
         and path not in sources
@@ -82,17 +86,17 @@ def note(openers: Mapping[str, str]) -> str:
     more = f" and {plural(len(openers) - _SHOWN, 'other')}" if len(openers) > _SHOWN else ""
     return (
         f"{next(iter(openers.values()))} reads {named}{more}, which it does not name in its "
-        "source: if that changes, finished work is reused all the same. Write the name of a "
-        "variable, or the path of a file, absolute or relative to the plug-in, as one string."
+        "source: if any of that changes, finished work is reused all the same. Write the name of "
+        "a variable, or the path of each file, absolute or relative to the plug-in, as one string."
     )
 
 
 def digests(paths: Collection[str]) -> dict[str, str]:
     """Digest of each of these files that was opened; empty for one that has changed since."""
     return {
-        path: current_digest(path) if _seen(path) == opened.seen else ""
-        for path, opened in _opened.items()
-        if path in paths
+        path: current_digest(path) if _state(path) == opened.state else ""
+        for path in paths
+        if (opened := _opened.get(path))
     }
 
 
@@ -104,14 +108,14 @@ def code_folder(loaded: object) -> str | None:
 
 def current_digest(path: str) -> str:
     """Digest of a file, a folder's names or a variable; empty if it cannot be read."""
-    found = _seen(path)
+    state = _state(path)
     if path.startswith(_VARIABLE) or Path(path).is_dir():
-        return digest(list(found)) if found else ""
-    return _digest(path, *found)
+        return state
+    return _file_digest(path, state)
 
 
 @lru_cache(maxsize=1024)
-def _digest(path: str, *properties: int) -> str:
+def _file_digest(path: str, state: str) -> str:
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -119,16 +123,17 @@ def _digest(path: str, *properties: int) -> str:
         return ""
 
 
-def _seen(path: str) -> tuple[int, ...]:
-    """Properties of a file, or the bytes of a variable's value or of the names in a folder."""
+def _state(path: str) -> str:
+    """Properties of a file, or a digest of a variable's value or of the names in a folder."""
     if path.startswith(_VARIABLE):
-        return tuple(os.environb.get(os.fsencode(path.removeprefix(_VARIABLE)), b""))
+        value = os.environb.get(os.fsencode(path.removeprefix(_VARIABLE)))
+        return "" if value is None else hashlib.sha256(value).hexdigest()
     try:
         if Path(path).is_dir():
-            return tuple("/".join(sorted(each.name for each in Path(path).iterdir())).encode())
-        return seen(Path(path))
+            return digest(sorted(each.name for each in Path(path).iterdir()))
+        return str(seen(Path(path)))
     except OSError:
-        return ()
+        return ""
 
 
 @cache
@@ -150,21 +155,21 @@ def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _see_variable(name: str, is_set: bool, frame: FrameType) -> None:
     """Collect a variable if code of a plug-in, a reward model or a metric reads it itself."""
-    caller, path = _caller(frame), f"{_VARIABLE}{name}"
-    if caller is None or not isinstance(name, str) or is_of_place(name) or is_secret_name(name):
+    if (caller := _caller(frame)) is None or not isinstance(name, str):
         return
-    by, module = caller.f_code.co_filename, caller.f_globals.get("__name__")
+    by, module, path = caller.f_code.co_filename, caller.f_globals.get("__name__"), f"${name}"
     if module == "paretosteer.plugins.named_variables":  # it is part of the plug-in's digest
         _accounted.add(path)
     elif _is_plugin(by) or _is_copied(by):
-        _opened.setdefault(path, _Opened(by, _seen(path)))
         if is_set:
             _accounted.add(path)
+        elif path not in _opened and not is_of_place(name) and not is_secret_name(name):
+            _opened[path] = _Opened(by, _state(path))
 
 
 def _caller(frame: FrameType | None) -> FrameType | None:
-    """Frame that makes a call, itself or by Python's own modules."""
-    while frame is not None and _is_python(frame.f_code.co_filename):
+    """Frame that makes a call, itself or by functions of Python that do no more than that."""
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _THIN:
         frame = frame.f_back
     return frame
 
@@ -210,7 +215,8 @@ def _see(name: str, flags: int, frame: FrameType, direct: bool) -> None:
 def _collect(path: str, by: str) -> None:
     if path.startswith(_SYSTEM) or _is_library(path) or any(each in path for each in _MODULES):
         return
-    _opened.setdefault(path, _Opened(by, _seen(path)))
+    if path not in _opened:
+        _opened[path] = _Opened(by, _state(path))
 
 
 @cache
@@ -238,13 +244,6 @@ def _without_libraries(frame: FrameType | None) -> Iterator[FrameType]:
 
 def _is_core(frame: FrameType) -> bool:
     return f"{frame.f_globals.get('__name__')}.".startswith("paretosteer.")
-
-
-@cache
-def _is_python(path: str) -> bool:
-    """True for files of Python's own modules, some of which have no path."""
-    own = path.startswith("<frozen ") or os.path.realpath(path).startswith(_PYTHON)
-    return own and "-packages" not in path
 
 
 @cache

@@ -27,7 +27,8 @@ def with_environment(settings: WandbTracking, mode: str | None = None) -> WandbT
     `mode` is the default, instead of online if an API key is set and offline otherwise.
     """
     default = mode or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
-    if str(variable("DISABLED")).lower() in ("1", "true", "yes"):  # of transformers' Trainer
+    # As in the Trainer of transformers.
+    if mode is None and str(variable("DISABLED")).lower() in ("1", "true", "yes", "on"):
         default = "disabled"
     chosen = settings.mode or variable("MODE", default)
     chosen = _MODES.get(str(chosen), chosen)

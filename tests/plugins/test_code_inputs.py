@@ -104,6 +104,8 @@ def test_code_of_a_package_covers_its_data_and_what_it_imports(
         found.add(str(in_use.digests([offer])))
     assert len(found) == 4
     (site / "sharper" / "__pycache__" / "sharp.pyc").write_bytes(b"a")
+    (site / "sharper" / "outputs").mkdir()
+    (site / "sharper" / "outputs" / "run.csv").write_text("a")
     in_use._package_digest.cache_clear()
     assert str(in_use.digests([offer])) in found
 

@@ -11,7 +11,6 @@ from fake_packages import install
 from plugin_registry import forget
 
 from paretosteer.plugins import single_files
-from paretosteer.runtime.variables import is_of_place
 from paretosteer.storage import opened_files
 from paretosteer.sweeps.compose import compose_cell
 from paretosteer.sweeps.sweep import PlannedCell, run_one
@@ -173,7 +172,6 @@ def test_a_later_process_keeps_the_note(plugin: Path, capfd: pytest.CaptureFixtu
 VARIABLES = {
     "computed": 'os.environ.get("SCA" + "LE")',
     "subscript": "os.environ[chr(83) + 'CALE']",
-    "all": "[v for k, v in os.environ.items() if k.startswith('SCAL')][0]",
     "expanded": 'os.path.expandvars("$SCALE")',
     "function": 'os.getenv("_SCALE"[1:])',
 }
@@ -183,8 +181,6 @@ VARIABLES = {
 def test_variables_whose_name_is_computed_are_noted(
     plugin: Path, reads: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for name in [name for name in os.environ if not is_of_place(name)]:
-        monkeypatch.delenv(name)  # one example reads all of them
     monkeypatch.setenv("SCALE", "a")
     reads = f"def read():\n    return {reads}\n"
     (note,) = _notes(plugin, reads)
@@ -200,6 +196,38 @@ def test_variables_whose_name_is_computed_are_noted(
     assert any("an earlier $SCALE, and reused from the cache:" in note for note in notes)
 
 
+ALL = {
+    "items": "[v for k, v in os.environ.items() if k.startswith('SCAL')][0]",
+    "keys": "[os.environ[k] for k in os.environ if k.startswith('SCAL')][0]",
+    "dict": "dict(os.environ)['SCALE']",
+    "copy": "os.environ.copy()['SCALE']",
+    "unpacked": "{**os.environ}['SCALE']",
+}
+
+
+@pytest.mark.parametrize("reads", ALL.values(), ids=ALL)
+def test_going_through_all_variables_is_one_entry(
+    plugin: Path, reads: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SCALE", "a")
+    (note,) = _notes(plugin, f"def read():\n    return {reads}\n")
+    assert note.startswith(f"{plugin} reads $*, ") and note.count("$") <= 2
+    monkeypatch.setenv("NO_PROXY", "other")
+    capfd.readouterr()
+    _notes(plugin, f"def read():\n    return {reads}\n")
+    assert "Made with" not in capfd.readouterr().err
+
+
+def test_names_that_others_went_through_are_still_seen(
+    plugin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALE", "a")
+    assert not _notes(plugin, "def read():\n    return 'a'\n")
+    assert "SCALE" in set(os.environ)
+    (note,) = _notes(plugin, 'def read():\n    return os.environ["SCA" + "LE"]\n')
+    assert "$SCALE" in note
+
+
 def test_variables_that_are_known_or_of_the_machine_are_not_noted(
     plugin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +236,7 @@ def test_variables_that_are_known_or_of_the_machine_are_not_noted(
         'os.environ["SCALE"]',
         'os.environ.get("HO" + "ME") and "a"',
         'os.environ.get("API" + "_KEY") or "a"',
+        '__import__("urllib.request").request.getproxies() and "a" or "a"',
         'os.environ.update({"OWN" + "_A": "a"}) or os.environ["OWN" + "_A"]',
     ):
         assert not _notes(plugin, f"def read():\n    return {reads}\n"), reads

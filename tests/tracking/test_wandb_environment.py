@@ -68,8 +68,10 @@ def test_disabled_by_the_environment_tracks_nothing(monkeypatch: pytest.MonkeyPa
 
 def test_disabled_as_for_the_trainer_of_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_MODE", raising=False)
-    monkeypatch.setenv("WANDB_DISABLED", "true")
-    assert isinstance(make_tracker(OPEN), NoTracker)
+    for value in ("true", "ON", "1"):
+        monkeypatch.setenv("WANDB_DISABLED", value)
+        assert isinstance(make_tracker(OPEN), NoTracker)
+    assert with_environment(OPEN, mode="offline").mode == "offline"  # an export
     monkeypatch.setenv("WANDB_MODE", "offline")
     assert not isinstance(make_tracker(OPEN), NoTracker)
     monkeypatch.delenv("WANDB_MODE")
