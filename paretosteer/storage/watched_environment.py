@@ -24,7 +24,7 @@ def watch_environment(tell: Tell) -> None:
         def __getitem__(self, name: str) -> str:
             frame = sys._getframe(1)
             if frame.f_code in listed.get(name, ()):
-                del listed[name]
+                listed.pop(name, None)  # another thread may have
             else:
                 tell(name, False, frame)
             return str(super().__getitem__(name))
