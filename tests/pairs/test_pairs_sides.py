@@ -106,6 +106,15 @@ def test_a_few_scores_that_contradict_the_sides_are_noted(tmp_path):
     assert "score" not in read_pairs(write(tmp_path, rows), "kind").note
 
 
+@pytest.mark.parametrize("name", ["weight", "sample_weight", "margin"])
+def test_weights_that_are_not_read_are_noted(tmp_path, name):
+    rows = [row_of(i, **{name: i % 3, "weighty": 1}) for i in ROWS]
+    assert (
+        f"{name} is not read: pairs count alike." in read_pairs(write(tmp_path, rows), "kind").note
+    )
+    assert "not read" not in read_pairs(write(tmp_path, [row_of(i) for i in ROWS]), "kind").note
+
+
 @pytest.mark.parametrize("tag", ["think", "Thinking", "reasoning"])
 def test_thoughts_in_answers_are_noted(tmp_path, tag):
     rows = [row_of(i) for i in ROWS]

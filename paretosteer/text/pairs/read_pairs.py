@@ -49,6 +49,7 @@ def read_pairs(source: str | Mapping[str, Any] | Source, objective: str) -> Pair
 
 # As in <think>…</think>, <thinking>, <reasoning>.
 _THOUGHT = re.compile(r"</(think(ing)?|thought|reasoning|reflection|scratchpad)>", re.I)
+_WEIGHT = re.compile(r"((sample|row|pair|example|loss|importance)_?)?weights?|margin", re.I)
 _FAULTS = {"invalid": "cannot be read", "foreign": "have another format"}
 
 
@@ -115,6 +116,7 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
             *([f"The higher {source.rating} wins."] if source.rating else []),
             *contradictions([row for _, row in rows]),
             *_thoughts(pairs),
+            *_weights(rows[0][1]),
         ),
     )
     if not pairs:
@@ -136,6 +138,14 @@ def _thoughts(pairs: Collection[Pair]) -> list[str]:
         f"{thought} of {plural(len(pairs), 'pair')} have a model's thoughts between tags in their "
         "answers; they are used as a part of the answers."
     ]
+
+
+def _weights(row: Mapping[str, Any]) -> list[str]:
+    """Sentence on columns that would weigh the pairs, which are all used alike."""
+    names = [str(name) for name in row if _WEIGHT.fullmatch(str(name))]
+    if not names:
+        return []
+    return [f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not read: pairs count alike."]
 
 
 def _check_rendered(pairs: list[Pair], source: Source) -> None:
