@@ -25,7 +25,7 @@ def check_sides(rows: Sequence[Values]) -> None:
         the rejected answer.
 
     """
-    given = [row for row in rows if all(row.get(side) is not None for side in SIDES)]
+    given = _with_both(rows)
     if given and all(_refers(row) for row in given):
         found = " and ".join(repr(given[0][side]) for side in SIDES)
         remedy = (
@@ -56,12 +56,15 @@ def check_sides(rows: Sequence[Values]) -> None:
 
 def contradictions(rows: Sequence[Values]) -> list[str]:
     """Sentences on rows whose rejected answer has a higher score than the chosen one."""
-    given = [row for row in rows if all(row.get(side) is not None for side in SIDES)]
     return [
         f"{other} is above {name} in {wrong} of {of} rows; chosen and rejected decide."
-        for name, other, wrong, of in _contradictions(given)
+        for name, other, wrong, of in _contradictions(_with_both(rows))
         if wrong
     ]
+
+
+def _with_both(rows: Sequence[Values]) -> list[Values]:
+    return [row for row in rows if all(row.get(side) is not None for side in SIDES)]
 
 
 def _contradictions(given: Sequence[Values]) -> Iterator[tuple[str, str, int, int]]:

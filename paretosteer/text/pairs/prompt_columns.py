@@ -89,14 +89,18 @@ def check_unread(row: Mapping[str, Any], read: Collection[str], prompt: Dialogue
     """Raise ValueError if a column besides those `read` holds a part that the prompt lacks."""
     for name in (*PROMPTS, *SYSTEMS, *_PARTS, *_WHOLE):
         value = row.get(name)
-        given = value if name in PROMPTS or isinstance(value, str | list) else None
-        if isinstance(value, str) and value.strip().casefold() in _NOTHING:
+        may_be_prompt = name in PROMPTS or isinstance(value, str | list)
+        if name in read or not may_be_prompt or _is_nothing(value):
             continue
-        if name not in read and given and not _within(given, name, prompt):
+        if not _within(value, name, prompt):
             raise ValueError(
                 f"{name} holds a part of the prompt that is not read; join it with the prompt, or "
                 f"if it is none, set columns: {{unused: {name}}}"
             )
+
+
+def _is_nothing(value: Any) -> bool:
+    return not value or (isinstance(value, str) and value.strip().casefold() in _NOTHING)
 
 
 def _both(other: str, name: str) -> ValueError:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from paretosteer.errors import UsageError
-from paretosteer.runtime.terminal import plural
-from paretosteer.text.pairs.check_sides import contradictions
 from paretosteer.text.pairs.containers import Row, read_rows
 from paretosteer.text.pairs.dataset_rows import unread_splits
 from paretosteer.text.pairs.dialogue_sides import MIXTURE
@@ -26,6 +23,7 @@ from paretosteer.text.pairs.pair_formats import (
 from paretosteer.text.pairs.pair_source import Source
 from paretosteer.text.pairs.prompt_columns import mapping
 from paretosteer.text.pairs.rated_answers import Rated, pairs_of
+from paretosteer.text.pairs.remarks import remarks
 from paretosteer.text.pairs.rendered_text import rendered_texts
 
 
@@ -47,9 +45,6 @@ def read_pairs(source: str | Mapping[str, Any] | Source, objective: str) -> Pair
     return _read(parsed, objective, parsed.digest())
 
 
-# As in <think>…</think>, <thinking>, <reasoning>.
-_THOUGHT = re.compile(r"</(think(ing)?|thought|reasoning|reflection|scratchpad)>", re.I)
-_WEIGHT = re.compile(r"((sample|row|pair|example|loss|importance)_?)?weights?|margin", re.I)
 _FAULTS = {"invalid": "cannot be read", "foreign": "have another format"}
 
 
@@ -112,12 +107,7 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
         by_prompt=bool(rated),
         # One who names a split leaves the others out on purpose.
         unread=() if source.split else tuple(unread_splits(source, ["train"])),
-        remarks=(
-            *([f"The higher {source.rating} wins."] if source.rating else []),
-            *contradictions([row for _, row in rows]),
-            *_thoughts(pairs),
-            *_weights(rows[0][1]),
-        ),
+        remarks=remarks(source, [row for _, row in rows], pairs),
     )
     if not pairs:
         columns = mapping(rows[0][1], ["prompt"]) if form == WITHOUT_PROMPT else ""
@@ -127,25 +117,6 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
             f"{remedy}provide another source"
         )
     return found
-
-
-def _thoughts(pairs: Collection[Pair]) -> list[str]:
-    """Sentence on answers with a model's thoughts, which are read as a part of the answers."""
-    thought = sum(_THOUGHT.search(pair.chosen + pair.rejected) is not None for pair in pairs)
-    if not thought:
-        return []
-    return [
-        f"{thought} of {plural(len(pairs), 'pair')} have a model's thoughts between tags in their "
-        "answers; they are used as a part of the answers."
-    ]
-
-
-def _weights(row: Mapping[str, Any]) -> list[str]:
-    """Sentence on columns that would weigh the pairs, which are all used alike."""
-    names = [str(name) for name in row if _WEIGHT.fullmatch(str(name))]
-    if not names:
-        return []
-    return [f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not read: pairs count alike."]
 
 
 def _check_rendered(pairs: list[Pair], source: Source) -> None:

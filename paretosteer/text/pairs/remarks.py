@@ -1,0 +1,46 @@
+"""What the note on a set of pairs says of pairs that are used although they are unusual."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from paretosteer.runtime.terminal import plural
+from paretosteer.text.pairs.check_sides import contradictions
+from paretosteer.text.pairs.dialogue_sides import Values
+from paretosteer.text.pairs.pair import Pair
+from paretosteer.text.pairs.pair_source import Source
+
+# As in <think>…</think>, <thinking>, <reasoning>.
+_THOUGHT = re.compile(r"</(think(ing)?|thought|reasoning|reflection|scratchpad)>", re.I)
+_WEIGHT = re.compile(r"((sample|row|pair|example|loss|importance)_?)?weights?|margin", re.I)
+
+
+def remarks(source: Source, rows: Sequence[Values], pairs: Collection[Pair]) -> tuple[str, ...]:
+    """Sentences on the setting `rating`, on contradicting scores, on thoughts and on weights."""
+    return (
+        *([f"The higher {source.rating} wins."] if source.rating else []),
+        *contradictions(rows),
+        *_thoughts(pairs),
+        *_weights(rows[0]),
+    )
+
+
+def _thoughts(pairs: Collection[Pair]) -> list[str]:
+    """Sentence on answers with a model's thoughts, which are read as a part of the answers."""
+    thought = sum(_THOUGHT.search(pair.chosen + pair.rejected) is not None for pair in pairs)
+    if not thought:
+        return []
+    return [
+        f"{thought} of {plural(len(pairs), 'pair')} have a model's thoughts between tags in their "
+        "answers; they are used as a part of the answers."
+    ]
+
+
+def _weights(row: Mapping[str, Any]) -> list[str]:
+    """Sentence on columns that would weigh the pairs, which are all used alike."""
+    names = [str(name) for name in row if _WEIGHT.fullmatch(str(name))]
+    if not names:
+        return []
+    return [f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not read: pairs count alike."]
