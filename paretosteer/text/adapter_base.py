@@ -110,12 +110,12 @@ def tokenizer_notes(adapter: Adapter, model: LanguageModel) -> list[str]:
         template = found.chat_template
         others += [] if split_alike(found, own) else ["tokenizer"]
     except Exception:  # not a whole one, or a damaged one: readers raise arbitrary errors
-        template = _read(folder / "chat_template.jinja")
         if any((folder / name).is_file() for name in VOCABULARY):
             return [
                 f"The tokenizer in the folder of adapter {adapter.source!r} cannot be read; the "
                 "start model's own is used."
             ]
+        template = _read(folder / "chat_template.jinja")
     if template and _stripped(template) != _stripped(own.chat_template):
         others.append("chat template")
     if not others:

@@ -86,7 +86,10 @@ class TextBenchmark(Benchmark):
         self.model = self._load()
         network, tokenizer = self.model.network, self.model.tokenizer
         folder = self._model_folder()
-        self._model_notes = model_notes("The start model", network, tokenizer, folder)
+        self._model_notes = [
+            *unused_settings(network, folder),
+            *model_notes("The start model", network, tokenizer, folder),
+        ]
         self._check_prompts()
 
     # -- what a benchmark defines -----------------------------------------------------------
@@ -158,8 +161,7 @@ class TextBenchmark(Benchmark):
     @property
     def notes(self) -> Sequence[str]:  # type: ignore[override]
         """Caveats of its figures, one sentence each."""
-        unused = unused_settings(self.model.network, self._model_folder())
-        return [*unused, *self._model_notes, *self._spelled_note]
+        return [*self._model_notes, *self._spelled_note]
 
     @classmethod
     def check_engine(cls, config: CellConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def unused_settings(network: Any, folder: str) -> list[str]:
     """
     config = getattr(network, "generation_config", None)
     stated = config.to_diff_dict() if config is not None else {}
-    stated |= _unknown(Path(folder) / "generation_config.json", config) | _prefixes(folder)
+    stated |= _unknown(_content(folder, "generation_config.json"), config)
+    stated |= _prefixes(_content(folder, "config.json"))
     settings = [
         f"{name}={value!r}"
         for name, value in sorted(stated.items())
@@ -89,17 +91,19 @@ def unused_settings(network: Any, folder: str) -> list[str]:
     return [f"Generation settings of the start model that are not used: {', '.join(settings)}."]
 
 
-def _unknown(file: Path, config: Any) -> dict[str, Any]:
-    """Settings of a file that transformers does not have, such as those of older versions."""
-    stated = read_model_json(file) if file.is_file() else {}
+def _content(folder: str, name: str) -> dict[str, Any]:
+    file = Path(folder) / name
+    return dict(read_model_json(file)) if file.is_file() else {}
+
+
+def _unknown(stated: Mapping[str, Any], config: Any) -> dict[str, Any]:
+    """Those settings that transformers does not have, such as those of older versions."""
     known = vars(type(config)()) if config is not None else {}
     return {name: value for name, value in stated.items() if name not in known}
 
 
-def _prefixes(folder: str) -> dict[str, str]:
-    """Texts that config.json states for before each prompt, by task (T5)."""
-    file = Path(folder) / "config.json"
-    stated = read_model_json(file) if file.is_file() else {}
+def _prefixes(stated: Mapping[str, Any]) -> dict[str, str]:
+    """Texts that a config.json has for before each prompt, by task (T5)."""
     tasks = stated.get("task_specific_params")
     parts = {"": stated, **(tasks if isinstance(tasks, dict) else {})}
     prefixes = {

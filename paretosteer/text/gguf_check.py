@@ -148,9 +148,9 @@ def _unread_settings(reader: Any, config: Any) -> list[str]:
             continue
         value = _value(reader, key)
         harmless = name in _HEAD_SIZES and value == size
-        harmless |= name in _MEAN_TRUE and value is True
         harmless |= scaled and name.startswith("rope.scaling.")
-        if not harmless and (name in _MEAN_TRUE or value not in (0, False, "none", "", None)):
+        nothing = (True,) if name in _MEAN_TRUE else (0, False, "none", "", None)
+        if not harmless and value not in nothing:
             left.append(f"{name}={value}")
     return left
 

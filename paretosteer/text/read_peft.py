@@ -387,23 +387,26 @@ def _check_targets(network: Any, adapter: Adapter) -> None:
         and _shape(network, name) is not None
         and _is_target(adapter, name)
     ]
-    if adapter.config.get("target_modules") not in (None, [], "", "all-linear"):
-        left_out = [name for name in adapter.layers if not _is_target(adapter, name)]
-        if left_out:
-            others = f" and {len(left_out) - 1} others" if left_out[1:] else ""
-            raise refusal(
-                adapter.source,
-                f"it holds factors of {left_out[0]!r}{others}, which its {CONFIG} leaves out "
-                "(target_modules, exclude_modules or layers_to_transform), so that PEFT would not "
-                "use them; use the two files that were saved together",
-            )
-    if lost:
-        others = f" and {len(lost) - 1} others" if lost[1:] else ""
+    named = adapter.config.get("target_modules") not in (None, [], "", "all-linear")
+    left_out = [name for name in adapter.layers if named and not _is_target(adapter, name)]
+    if left_out:
         raise refusal(
             adapter.source,
-            f"its target_modules name {lost[0]!r}{others}, but it has no factors for them; save it "
+            f"it holds factors of {_first(left_out)}, which its {CONFIG} leaves out "
+            "(target_modules, exclude_modules or layers_to_transform), so that PEFT would not use "
+            "them; use the two files that were saved together",
+        )
+    if lost:
+        raise refusal(
+            adapter.source,
+            f"its target_modules name {_first(lost)}, but it has no factors for them; save it "
             "again",
         )
+
+
+def _first(layers: Sequence[str]) -> str:
+    others = f" and {len(layers) - 1} others" if layers[1:] else ""
+    return f"{layers[0]!r}{others}"
 
 
 def _check_whole(network: Any, adapter: Adapter) -> None:
