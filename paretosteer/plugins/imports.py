@@ -6,7 +6,6 @@ import ast
 import sys
 from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
-from pathlib import Path
 
 
 def imported_names(tree: ast.Module) -> set[str]:
@@ -38,8 +37,3 @@ def module_spec(name: str) -> ModuleSpec | None:
     """Where Python finds a top-level module now, without importing it."""
     finders = (finder.find_spec(name, None) for finder in sys.meta_path)
     return next((spec for spec in finders if spec), None)
-
-
-def has_packages(folder: Path) -> bool:
-    """True if packages are installed in a folder."""
-    return next(folder.glob("*.dist-info"), None) is not None

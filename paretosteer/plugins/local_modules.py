@@ -9,10 +9,10 @@ from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
-from paretosteer.plugins.imports import has_packages, imported_names, module_spec, top_names
+from paretosteer.plugins.imports import imported_names, module_spec, top_names
 from paretosteer.plugins.named_files import named_files
 from paretosteer.plugins.named_variables import Variables
-from paretosteer.runtime.libraries import add_libraries, is_ours
+from paretosteer.runtime.libraries import add_libraries, has_packages, is_ours
 from paretosteer.storage.digest import digest, file_digest, input_digest
 
 _CODE = {".py", ".so", ".pyd"}

@@ -45,6 +45,11 @@ def is_ours(name: str) -> bool:
     return name in (*_LIBRARIES, "python")
 
 
+def has_packages(folder: Path) -> bool:
+    """True if packages are installed in a folder."""
+    return next(folder.glob("*.dist-info"), None) is not None
+
+
 def library_versions() -> Mapping[str, str]:
     """Version of each of them that is installed, by name, and of those that plug-ins import."""
     return _further | _versions()

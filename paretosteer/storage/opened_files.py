@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+from paretosteer.runtime.libraries import has_packages
 from paretosteer.runtime.secrets import is_secret_name
 from paretosteer.runtime.terminal import plural
 from paretosteer.runtime.variables import is_of_place
@@ -30,8 +31,6 @@ _SYSTEM = ("/dev/", "/etc/", "/lib/", "/proc/", "/sys/", "/usr/lib/", "/usr/shar
 _PYTHON = tuple(os.path.realpath(sysconfig.get_path(each)) for each in ("stdlib", "platstdlib"))
 # Where transformers and evaluate copy the code of models and metrics.
 _MODULES = ("transformers_modules", "evaluate_modules")
-
-
 _VARIABLE = "$"
 _SHOWN = 3  # paths and variables in a note
 _LISTS = ("os.listdir", "os.scandir")
@@ -157,7 +156,8 @@ def _see_variable(name: str, is_set: bool, frame: FrameType) -> None:
     """Collect a variable if code of a plug-in, a reward model or a metric reads it itself."""
     if (caller := _caller(frame)) is None or not isinstance(name, str):
         return
-    by, module, path = caller.f_code.co_filename, caller.f_globals.get("__name__"), f"${name}"
+    path = f"{_VARIABLE}{name}"
+    by, module = caller.f_code.co_filename, caller.f_globals.get("__name__")
     if module == "paretosteer.plugins.named_variables":  # it is part of the plug-in's digest
         _accounted.add(path)
     elif _is_plugin(by) or _is_copied(by):
@@ -256,5 +256,4 @@ def _is_library(path: str) -> bool:
 @cache
 def _in_packages(folder: Path) -> bool:
     """True if a folder, or one above it, holds installed packages."""
-    inside = next(folder.glob("*.dist-info"), None) is not None
-    return inside or (folder.parent != folder and _in_packages(folder.parent))
+    return has_packages(folder) or (folder.parent != folder and _in_packages(folder.parent))
