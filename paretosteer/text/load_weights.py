@@ -118,6 +118,9 @@ def load_weights(
     if own:
         check_settings(network, path, option)
         check_frequencies(network, path, option)
+    for module in network.modules():
+        if hasattr(module, "config"):
+            module.config.return_dict = True  # a tuple would hold the same without its names
     return network
 
 

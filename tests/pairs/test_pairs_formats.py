@@ -147,6 +147,17 @@ def test_rated_answers_are_compared_by_the_attribute_that_is_set(tmp_path):
         read(tmp_path, rows)
 
 
+def test_the_note_says_which_end_of_the_only_rating_wins(tmp_path):
+    rows = [{"prompt": "q", "response": text, "score": len(text)} for text in ("no", "yes")]
+    assert read(tmp_path, rows).note.endswith(" The higher score wins.")
+    row = {"instruction": "q", "completions": [answer("no", 1), answer("yes", 2)]}
+    assert read(tmp_path, [row]).note.endswith(" The higher helpfulness wins.")
+
+
+def answer(text, helpfulness):
+    return {"response": text, "annotations": {"helpfulness": {"Rating": str(helpfulness)}}}
+
+
 def test_completions_without_their_ratings_are_refused(tmp_path):
     row = {"instruction": "q", "completions": ["no", ""], "helpfulness": 3}
     with pytest.raises(UsageError, match="completions is a list of str, expected a list of obj"):

@@ -53,6 +53,18 @@ def left_over(weights):
     return weights | {"v_head.summary.weight": torch.ones(2, 2)}
 
 
+def test_a_model_that_returns_tuples_is_read_by_names(folder):
+    set_config(folder, return_dict=False)
+    model = start(folder)
+    token = torch.tensor([[3]])
+    assert model.network(token).logits.shape[:2] == (1, 1)
+
+
+def set_config(folder, **values):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | values))
+
+
 def start(folder):
     return load_model(str(folder), CPU, torch.float32)
 
@@ -166,8 +178,7 @@ def test_a_shard_that_differs_from_its_index_is_refused(folder, there):
 
 @pytest.mark.parametrize("config", [None, {"quant_method": "exl2", "bits": 4}, {}])
 def test_codes_that_no_quantiser_of_transformers_reads_are_no_weights(folder, config):
-    file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"quantization_config": config}))
+    set_config(folder, quantization_config=config)
     change(folder, lambda weights: weights | {NORM: weights[NORM].to(torch.int8)})
     with pytest.raises(UsageError, match=rf"has {NORM} as I8.*no quantization_config that trans"):
         start(folder)

@@ -97,6 +97,13 @@ def uses_rating(form: Format) -> bool:
     return form in (_RATED, _ATTRIBUTES)
 
 
+def compared_rating(form: Format, rows: Sequence[Values], source: Source) -> str | None:
+    """Rating by which answers are compared; None in a format without ratings."""
+    if form == _RATED:
+        return _rating_of_rows(rows, source)
+    return _rating(source, attributes(rows[0])) if form == _ATTRIBUTES else None
+
+
 def unknown(row: Values) -> ValueError:
     """Error for columns that match no format, with the likely mapping."""
     return ValueError(
@@ -190,15 +197,19 @@ def _by_strength(rows: Sequence[Values], source: Source) -> Parse:
 
 def _by_rating(rows: Sequence[Values], source: Source) -> Parse:
     answer = str(_answer_column(rows[0]))
+    rating = _rating_of_rows(rows, source)
+    return lambda row: rated_row(row, answer, rating)
+
+
+def _rating_of_rows(rows: Sequence[Values], source: Source) -> str:
     names = dict.fromkeys(name for row in rows for name in _ratings(row))
-    names.pop(answer, None)
+    names.pop(str(_answer_column(rows[0])), None)
     if not names:
         raise ValueError(
             f"{source.rating or 'the rating'} is no number in any row (the columns are "
             f"{', '.join(map(str, rows[0]))}); write ratings such as 4.5"
         )
-    rating = _rating(source, list(names))
-    return lambda row: rated_row(row, answer, rating)
+    return _rating(source, list(names))
 
 
 def _by_attribute(rows: Sequence[Values], source: Source) -> Parse:

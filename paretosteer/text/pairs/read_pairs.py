@@ -16,6 +16,7 @@ from paretosteer.text.pairs.pair import REASONS, LeftOut, Pair, PairSet
 from paretosteer.text.pairs.pair_formats import (
     WITHOUT_PROMPT,
     Format,
+    compared_rating,
     format_of,
     unknown,
     uses_rating,
@@ -93,6 +94,7 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
             pairs[pair] = None
     _check_rendered(list(pairs), source)
     _check_continued(list(pairs), source)
+    values = [row for _, row in rows]
     swapped = [pair for pair in pairs if Pair(pair.prompt, pair.rejected, pair.chosen) in pairs]
     reading.counts["contradicted"] = len(swapped)
     for pair in swapped:
@@ -107,7 +109,7 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
         by_prompt=bool(rated),
         # One who names a split leaves the others out on purpose.
         unread=() if source.split else tuple(unread_splits(source, ["train"])),
-        remarks=remarks(source, [row for _, row in rows], pairs),
+        remarks=remarks(compared_rating(form, values, source), values, pairs),
     )
     if not pairs:
         columns = mapping(rows[0][1], ["prompt"]) if form == WITHOUT_PROMPT else ""

@@ -10,17 +10,16 @@ from paretosteer.runtime.terminal import plural
 from paretosteer.text.pairs.check_sides import contradictions
 from paretosteer.text.pairs.dialogue_sides import Values
 from paretosteer.text.pairs.pair import Pair
-from paretosteer.text.pairs.pair_source import Source
 
 # As in <think>…</think>, <thinking>, <reasoning>.
 _THOUGHT = re.compile(r"</(think(ing)?|thought|reasoning|reflection|scratchpad)>", re.I)
 _WEIGHT = re.compile(r"((sample|row|pair|example|loss|importance)_?)?weights?|margin", re.I)
 
 
-def remarks(source: Source, rows: Sequence[Values], pairs: Collection[Pair]) -> tuple[str, ...]:
-    """Sentences on the setting `rating`, on contradicting scores, on thoughts and on weights."""
+def remarks(rating: str | None, rows: Sequence[Values], pairs: Collection[Pair]) -> tuple[str, ...]:
+    """Sentences on a rating that is compared, contradicting scores, thoughts and weights."""
     return (
-        *([f"The higher {source.rating} wins."] if source.rating else []),
+        *([f"The higher {rating} wins."] if rating else []),
         *contradictions(rows),
         *_thoughts(pairs),
         *_weights(rows[0]),
