@@ -345,6 +345,8 @@ TWO = {"prompt": "q", "response_a": "yes", "response_b": "no"}
         ({"prompt": "q", "response": "yes", "rank": 1}, {"rating": "rank"}, "lower is better"),
         ({"prompt": "q", "response": "yes", "place": 1}, {"rating": "place"}, "lower is better"),
         ({"prompt": "q", "response": "yes", "length": 3}, {}, "set `rating` to one of length"),
+        ({"prompt": "q", "response": "yes", "toxicity_score": 3}, {}, "one of toxicity_score"),
+        ({"prompt": "q", "response": "yes", "harmfulness_rating": 3}, {}, "one of harmfulness"),
     ],
 )
 def test_setting_that_would_give_other_pairs_is_refused(tmp_path, row, settings, expected):

@@ -45,6 +45,41 @@ def test_sides_that_are_places_in_a_list(tmp_path):
         read_pairs(write(tmp_path, rows), "kind")
 
 
+@pytest.mark.parametrize(
+    ("names", "sides"),
+    [
+        ({"model_a_answer": "yes", "model_b_answer": "no"}, ("model_a", "model_b")),
+        ({"A": "yes", "B": "no"}, ("A", "B")),
+        ({"model_1": "x", "model_2": "y", "response_1": "yes", "response_2": "no"}, ("x", "y")),
+    ],
+)
+def test_sides_that_name_columns_or_models(tmp_path, names, sides):
+    row = names | {"chosen": sides[0], "rejected": sides[1]}
+    path = write(tmp_path, [{"prompt": f"q{i}"} | row for i in ROWS])
+    with pytest.raises(UsageError, match=r"only say which .*write the answers themselves"):
+        read_pairs(path, "kind")
+
+
+def test_answers_of_few_texts_are_noted(tmp_path):
+    rows = [row_of(i, chosen="yes", rejected=f"no{i // 12}") for i in range(20)]
+    note = read_pairs(write(tmp_path, rows), "kind").note
+    assert note.endswith(" The answers are only 3 different texts, such as 'yes'.")
+    assert "different texts" not in read_pairs(write(tmp_path, rows[:9]), "kind").note
+    assert "different texts" not in read_pairs(write(tmp_path, [*map(row_of, ROWS)]), "kind").note
+
+
+@pytest.mark.parametrize(
+    "tie", [{"status": "tie"}, {"outcome": "Tie (bothbad)"}, {"is_tie": True}, {"tie": 1}]
+)
+def test_ties_beside_sides_are_noted(tmp_path, tie):
+    rows = [row_of(i, **(tie if i < 3 else dict.fromkeys(tie))) for i in ROWS]
+    note = read_pairs(write(tmp_path, rows), "kind").note
+    (name,) = tie
+    assert note.endswith(f"{name} says that 3 of 12 rows are ties; chosen and rejected decide.")
+    rows = [row_of(i, chosen=f"tie {i}", is_tie=False, status="ok") for i in ROWS]
+    assert "ties" not in read_pairs(write(tmp_path, rows), "kind").note
+
+
 def test_numbers_and_names_that_are_answers(tmp_path):
     rows = [{"prompt": f"{i} mod 2?", "chosen": i % 2, "rejected": 1 - i % 2} for i in ROWS]
     assert len(read_pairs(write(tmp_path, rows), "kind").pairs) == len(ROWS)

@@ -12,6 +12,9 @@ from paretosteer.text.pairs.dialogue_sides import SIDES, Values
 from paretosteer.text.pairs.rated_answers import any_number
 
 _SCORE = re.compile("score|rating|reward", re.IGNORECASE)
+_MODEL = re.compile("model|generator|policy|engine|source", re.IGNORECASE)
+_TIE = re.compile(r"(a )?(tie|draw)( \(.*\))?|tied|both.?bad|equal", re.IGNORECASE)
+_IS_TIE = re.compile(r"(is_)?tied?|draw", re.IGNORECASE)
 
 
 def check_sides(rows: Sequence[Values]) -> None:
@@ -20,7 +23,8 @@ def check_sides(rows: Sequence[Values]) -> None:
     Raises
     ------
     ValueError
-        If `chosen` and `rejected` hold numbers of answers or names of columns, if another column
+        If `chosen` and `rejected` hold numbers of answers, or names of columns or of the models
+        that other columns name, if another column
         says that some rejected answers are the better ones, or if most rows have a higher score for
         the rejected answer.
 
@@ -30,7 +34,7 @@ def check_sides(rows: Sequence[Values]) -> None:
         found = " and ".join(repr(given[0][side]) for side in SIDES)
         remedy = (
             "set `winner` to chosen"
-            if two_answers(given[0])
+            if two_answers(given[0]) and given[0][SIDES[0]] not in _models(given[0])
             else "write the answers themselves into these columns"
         )
         raise ValueError(
@@ -55,12 +59,23 @@ def check_sides(rows: Sequence[Values]) -> None:
 
 
 def contradictions(rows: Sequence[Values]) -> list[str]:
-    """Sentences on rows whose rejected answer has a higher score than the chosen one."""
-    return [
-        f"{other} is above {name} in {wrong} of {of} rows; chosen and rejected decide."
-        for name, other, wrong, of in _contradictions(_with_both(rows))
+    """Sentences on rows that are ties, or whose rejected answer has a higher score."""
+    given = _with_both(rows)
+    found = [
+        f"{other} is above {name} in {wrong} of {of} rows"
+        for name, other, wrong, of in _contradictions(given)
         if wrong
     ]
+    for name in given[0] if given else ():
+        if ties := sum(_is_tie(str(name), row.get(name)) for row in given):
+            found.append(f"{name} says that {ties} of {len(given)} rows are ties")
+    return [f"{each}; chosen and rejected decide." for each in found]
+
+
+def _is_tie(name: str, value: Any) -> bool:
+    if isinstance(value, str) and name not in SIDES and _TIE.fullmatch(value.strip()):
+        return True
+    return _IS_TIE.fullmatch(name) is not None and value in (True, 1, "true", "True", "1")
 
 
 def _with_both(rows: Sequence[Values]) -> list[Values]:
@@ -84,12 +99,23 @@ def _side(value: Any) -> str | None:
 
 
 def _refers(row: Values) -> bool:
-    """True if both sides are numbers of the row's answers, or names of its columns."""
+    """True if both sides are numbers of the row's answers, or names of its columns or models."""
     sides = [str(row[side]) for side in SIDES]
-    if sides[0] != sides[1] and all(side in row and side not in SIDES for side in sides):
+    if sides[0] != sides[1] and all(side and _names(side, row) for side in sides):
         return True
     numbers = sorted(sides) in (["0", "1"], ["1", "2"])
     return numbers and (two_answers(row) is not None or any(map(_is_choice, row.values())))
+
+
+def _names(side: str, row: Values) -> bool:
+    """True if a side names a column, such as `model_a` for `model_a_answer`, or a model."""
+    columns = [f"_{name}_".casefold() for name in row if name not in SIDES]
+    return any(f"_{side}_".casefold() in name for name in columns) or side in _models(row)
+
+
+def _models(row: Values) -> list[Any]:
+    """Names of the models that wrote the answers."""
+    return [value for name, value in row.items() if _MODEL.search(str(name))]
 
 
 def _is_choice(value: Any) -> bool:

@@ -25,6 +25,7 @@ _TRUTHS = {"true": 1.0, "false": 0.0}
 _GOOD = (
     r"score|rating|reward|grade|quality|prefer|vote|stars|helpful|correct|coheren|harmless|honest"
 )
+_BAD = r"toxic|harmful|unsafe|unhelpful|incorrect|dishonest|bias|error|loss|perplex|severity|risk"
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,8 @@ def is_rating(row: Values, name: str) -> bool:
 
 def says_more(name: str) -> bool:
     """True for a name of ratings of which more is better, unlike an index, a length or a rank."""
-    return re.search(_GOOD, name, re.IGNORECASE) is not None
+    good, bad = (re.search(words, name, re.IGNORECASE) for words in (_GOOD, _BAD))
+    return good is not None and bad is None
 
 
 def _attribute(item: Mapping[str, Any], rating: str) -> float | None:

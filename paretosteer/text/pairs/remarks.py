@@ -13,17 +13,29 @@ from paretosteer.text.pairs.pair import Pair
 
 # As in <think>…</think>, <thinking>, <reasoning>.
 _THOUGHT = re.compile(r"</(think(ing)?|thought|reasoning|reflection|scratchpad)>", re.I)
+_SHOWN = 40  # characters of an answer
+_MANY = 10  # pairs in which one would expect different answers
 _WEIGHT = re.compile(r"((sample|row|pair|example|loss|importance)_?)?weights?|margin", re.I)
 
 
 def remarks(rating: str | None, rows: Sequence[Values], pairs: Collection[Pair]) -> tuple[str, ...]:
-    """Sentences on a rating that is compared, contradicting scores, thoughts and weights."""
+    """Sentences on a rating that is compared, contradictions, few texts, thoughts and weights."""
     return (
         *([f"The higher {rating} wins."] if rating else []),
         *contradictions(rows),
+        *_few_texts(pairs),
         *_thoughts(pairs),
         *_weights(rows[0]),
     )
+
+
+def _few_texts(pairs: Collection[Pair]) -> list[str]:
+    """Sentence on answers that may be names, such as those of the models that wrote them."""
+    texts = dict.fromkeys(text for pair in pairs for text in (pair.chosen, pair.rejected))
+    if len(pairs) < _MANY or _MANY * len(texts) > 2 * len(pairs):
+        return []
+    one = next(iter(texts))[:_SHOWN]
+    return [f"The answers are only {len(texts)} different texts, such as {one!r}."]
 
 
 def _thoughts(pairs: Collection[Pair]) -> list[str]:
