@@ -10,7 +10,7 @@ from paretosteer.text.pairs.messages import decoded, dialogue, messages, text
 from paretosteer.text.pairs.pair import LeftOut
 
 PROMPTS = ("prompt", "question", "instruction", "conversations", "context", "history", "input")
-SYSTEMS = ("system", "system_prompt")
+SYSTEMS = ("system", "system_prompt", "system_message")
 # Columns that hold the rest of a prompt where they hold text: what an instruction is about, say.
 _PARTS = (
     *("query", "user_query", "user_input", "user_prompt", "user_message"),

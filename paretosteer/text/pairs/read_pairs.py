@@ -16,6 +16,7 @@ from paretosteer.text.pairs.pair import REASONS, LeftOut, Pair, PairSet
 from paretosteer.text.pairs.pair_formats import (
     WITHOUT_PROMPT,
     Format,
+    Parse,
     compared_rating,
     format_of,
     unknown,
@@ -80,7 +81,8 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
         reading.leave_out("invalid", location, fault)
     reading.check("invalid")
     form, rows = _recognised(rows, reading)
-    parsed = list(_parsed(form, rows, reading))
+    parse = _parser(form, rows, source)
+    parsed = list(_parsed(parse, rows, reading))
     reading.check("invalid")
     rated = [part for item in parsed if isinstance(item, list) for part in item]
     pairs: dict[Pair, None] = {}  # an ordered set
@@ -109,7 +111,7 @@ def _read(source: Source, objective: str, content: str) -> PairSet:
         by_prompt=bool(rated),
         # One who names a split leaves the others out on purpose.
         unread=() if source.split else tuple(unread_splits(source, ["train"])),
-        remarks=remarks(compared_rating(form, values, source), values, pairs),
+        remarks=remarks(compared_rating(form, values, source), parse, values, pairs),
     )
     if not pairs:
         columns = mapping(rows[0][1], ["prompt"]) if form == WITHOUT_PROMPT else ""
@@ -168,10 +170,9 @@ def _recognised(rows: list[Row], reading: _Reading) -> tuple[Format, list[Row]]:
     return form, [row for row, other in zip(rows, forms, strict=True) if other == form]
 
 
-def _parsed(form: Format, rows: list[Row], reading: _Reading) -> Iterable[Pair | list[Rated]]:
-    source = reading.source
+def _parser(form: Format, rows: list[Row], source: Source) -> Parse:
     try:
-        parse = form.parser([row for _, row in rows], source)
+        return form.parser([row for _, row in rows], source)
     except LeftOut as error:
         raise UsageError(
             f"{source.option}: {rows[0][0]}: the first row cannot be used "
@@ -179,6 +180,9 @@ def _parsed(form: Format, rows: list[Row], reading: _Reading) -> Iterable[Pair |
         ) from None
     except ValueError as error:
         raise UsageError(f"{source.option}: {source.path}: {error}") from None
+
+
+def _parsed(parse: Parse, rows: list[Row], reading: _Reading) -> Iterable[Pair | list[Rated]]:
     for location, row in rows:
         try:
             check_text_only(row)

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from paretosteer.runtime.terminal import plural
 from paretosteer.text.pairs.check_sides import contradictions
+from paretosteer.text.pairs.column_names import UNUSED
 from paretosteer.text.pairs.dialogue_sides import Values
-from paretosteer.text.pairs.pair import Pair
+from paretosteer.text.pairs.pair import LeftOut, Pair
+from paretosteer.text.pairs.pair_formats import Parse
 
 # As in <think>…</think>, <thinking>, <reasoning>.
 _THOUGHT = re.compile(r"</(think(ing)?|thought|reasoning|reflection|scratchpad)>", re.I)
 _SHOWN = 40  # characters of an answer
 _MANY = 10  # pairs in which one would expect different answers
-_WEIGHT = re.compile(r"((sample|row|pair|example|loss|importance)_?)?weights?|margin", re.I)
+_TRIED = 8  # rows without a column, to see whether it matters
+_NAMES = 12  # columns in a sentence
 
 
-def remarks(rating: str | None, rows: Sequence[Values], pairs: Collection[Pair]) -> tuple[str, ...]:
-    """Sentences on a rating that is compared, contradictions, few texts, thoughts and weights."""
+def remarks(
+    rating: str | None, parse: Parse, rows: Sequence[Values], pairs: Collection[Pair]
+) -> tuple[str, ...]:
+    """Sentences on a rating that is compared, contradictions, answers and unread columns."""
     return (
         *([f"The higher {rating} wins."] if rating else []),
         *contradictions(rows),
         *_few_texts(pairs),
         *_thoughts(pairs),
-        *_weights(rows[0]),
+        *_unread(parse, rows),
     )
 
 
@@ -49,9 +53,31 @@ def _thoughts(pairs: Collection[Pair]) -> list[str]:
     ]
 
 
-def _weights(row: Mapping[str, Any]) -> list[str]:
-    """Sentence on columns that would weigh the pairs, which are all used alike."""
-    names = [str(name) for name in row if _WEIGHT.fullmatch(str(name))]
+def _unread(parse: Parse, rows: Sequence[Values]) -> list[str]:
+    """Sentence on columns without which the pairs would be the same."""
+    columns = dict.fromkeys(name for row in rows for name in row if name != UNUSED)
+    names = [str(name) for name in columns if _is_unread(name, parse, rows)]
     if not names:
         return []
-    return [f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not read: pairs count alike."]
+    more = f" and {plural(len(names) - _NAMES, 'other')}" if len(names) > _NAMES else ""
+    return [f"Columns that are not read: {', '.join(names[:_NAMES])}{more}."]
+
+
+def _is_unread(name: str, parse: Parse, rows: Sequence[Values]) -> bool:
+    filled = [row for row in rows if row.get(name) not in (None, "", [])]
+    some = filled[:: max(1, len(filled) // _TRIED)]
+    return bool(some) and all(_outcome(parse, row) == _without(name, parse, row) for row in some)
+
+
+def _without(name: str, parse: Parse, row: Values) -> object:
+    return _outcome(parse, {other: value for other, value in row.items() if other != name})
+
+
+def _outcome(parse: Parse, row: Values) -> object:
+    """What a row is read as, or why it is left out."""
+    try:
+        return parse(row)
+    except LeftOut as error:
+        return error.reason
+    except (ValueError, KeyError, StopIteration) as error:
+        return str(error)
